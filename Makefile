@@ -1,0 +1,47 @@
+# The commands of the README. Each bootstraps .venv by itself, quickly when it exists.
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Tests must not read the developer's own Airflow: a home of their own, and no bytecode switch (it doubles import time).
+unexport PYTHONDONTWRITEBYTECODE AIRFLOW_HOME
+
+.PHONY: help demo ui test test-integration check format bench clean constraints
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+$(STAMP): pyproject.toml constraints.txt scripts/bootstrap
+	@scripts/bootstrap $(VENV)
+	@touch $@
+
+demo: $(STAMP)  ## the main job on real input, offline, by real Airflow; ends everything it started
+	@$(BIN)/python -m demo
+
+ui: $(STAMP)  ## the same, left running: Airflow, sandbox and warehouse, with addresses and login
+	@$(BIN)/python -m demo --keep
+
+test: $(STAMP)  ## the fast tests
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow"
+
+test-integration: $(STAMP)  ## real Airflow processes, killed and cleared; slow
+	@$(BIN)/python -m pytest -q -m slow --timeout 600
+
+check: $(STAMP)  ## formatting, lint and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: $(STAMP)  ## rewrite files as `make check` wants them
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(STAMP)  ## figures against peers in the same run
+	@$(BIN)/python -m benchmarks
+
+constraints: $(STAMP)  ## resolve constraints.txt anew (names and versions only)
+	@$(BIN)/uv pip compile -q --universal --python-version 3.10 --extra dev --no-annotate --no-header \
+	  --no-emit-index-url pyproject.toml -o constraints.txt --upgrade
+
+clean:  ## remove what the commands above made
+	rm -rf $(VENV) .demo dist build .mypy_cache .ruff_cache .hypothesis
