@@ -1,0 +1,130 @@
+"""
+What can go wrong when talking to m3ter, as a small tree.
+
+The texts are sentences without personal data. m3ter's own message may quote an address: it is kept on the instance
+(:attr:`M3terStatusError.m3ter_message`) for the ledger and never becomes part of ``str()`` or ``repr()``::
+
+    M3terError
+    ├── M3terConfigurationError          the connection is wrong; nothing was sent
+    │   └── M3terSendingNotAllowedError  the connection does not allow this e-mail; nothing was sent
+    ├── M3terConnectionError             no connection was made; certainly nothing happened
+    ├── M3terUnknownOutcomeError         a POST that may have happened: look, never repeat
+    ├── M3terResponseError               an answer to a GET (or for a token) that makes no sense
+    └── M3terStatusError                 m3ter answered with an error; nothing happened
+        ├── M3terAuthenticationError     401: the credentials or the token were refused
+        ├── M3terPermissionError         403, told apart by ``kind``
+        ├── M3terRequestRejectedError    400, 409, 413, 422: final for that content
+        ├── M3terNotFoundError           404
+        ├── M3terRateLimitError          429 for longer than we are patient
+        └── M3terServerError             5xx on a GET or a token request, after retries
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from airflow.sdk.exceptions import AirflowException
+
+PermissionKind = Literal["wrong_organisation", "no_right_to_read", "no_right_to_invite"]
+
+
+class M3terError(AirflowException):
+    """The root of everything this provider raises about m3ter."""
+
+
+class M3terConfigurationError(M3terError):
+    """The Airflow connection cannot be used as it is; no request was made."""
+
+
+class M3terSendingNotAllowedError(M3terConfigurationError):
+    """The connection does not allow this invitation (``allow_invitations``, ``allowed_domains``); nothing was sent."""
+
+
+class M3terConnectionError(M3terError):
+    """No connection to m3ter could be made, so nothing happened there."""
+
+
+class M3terUnknownOutcomeError(M3terError):
+    """
+    A POST may or may not have happened: m3ter must be asked, the POST must not be repeated.
+
+    :param message: what was seen.
+    :param status_code: the HTTP status of the answer, None if there was no (whole) answer.
+    """
+
+    def __init__(self, message: str, *, status_code: int | None = None) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+
+
+class M3terResponseError(M3terError):
+    """The answer to a GET or a token request was not what m3ter's documentation promises."""
+
+
+class M3terStatusError(M3terError):
+    """
+    m3ter answered with an error status, and did nothing.
+
+    :param message: a sentence for whoever must act, without personal data.
+    :param status_code: the HTTP status.
+    :param m3ter_message: m3ter's own words; may quote an address, so never log it.
+    """
+
+    def __init__(self, message: str, *, status_code: int, m3ter_message: str | None = None) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+        self.m3ter_message = m3ter_message
+
+
+class M3terAuthenticationError(M3terStatusError):
+    """The credentials were refused, or a new token was (401)."""
+
+
+class M3terPermissionError(M3terStatusError):
+    """
+    The service user may not do this (403, also with a new token).
+
+    :param kind: ``wrong_organisation``, ``no_right_to_read`` or ``no_right_to_invite``.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: PermissionKind,
+        status_code: int = 403,
+        m3ter_message: str | None = None,
+    ) -> None:
+        super().__init__(message, status_code=status_code, m3ter_message=m3ter_message)
+        self.kind: PermissionKind = kind
+
+
+class M3terRequestRejectedError(M3terStatusError):
+    """m3ter refused this content (400, 409, 413, 422); sending the same again cannot succeed."""
+
+
+class M3terNotFoundError(M3terStatusError):
+    """There is no such thing in this organisation (404)."""
+
+
+class M3terRateLimitError(M3terStatusError):
+    """
+    m3ter kept answering 429 for longer than we are patient; the request did nothing.
+
+    :param retry_after: seconds that m3ter asked to wait, None if it did not say.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status_code: int = 429,
+        m3ter_message: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, status_code=status_code, m3ter_message=m3ter_message)
+        self.retry_after = retry_after
+
+
+class M3terServerError(M3terStatusError):
+    """m3ter failed (5xx) to answer a GET or a token request, also when it was repeated."""

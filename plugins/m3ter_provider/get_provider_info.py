@@ -1,0 +1,86 @@
+"""What Airflow reads to know this provider: connection type ``m3ter`` and its form (metadata only)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def get_provider_info() -> dict[str, Any]:
+    """
+    Describe the provider for Airflow's provider manager.
+
+    No field's name contains ``token``, ``secret`` or ``key``: Airflow would mask its default in the form. The API
+    secret is the connection's password, the only place that Airflow encrypts and hides.
+    """
+    return {
+        "package-name": "airflow-provider-m3ter",
+        "name": "m3ter",
+        "description": "Invite people into a `m3ter <https://www.m3ter.com/>`__ organisation.",
+        "integrations": [
+            {
+                "integration-name": "m3ter",
+                "external-doc-url": "https://www.m3ter.com/docs/api",
+                "tags": ["service"],
+            }
+        ],
+        "hooks": [{"integration-name": "m3ter", "python-modules": ["m3ter_provider.hooks.m3ter"]}],
+        "operators": [{"integration-name": "m3ter", "python-modules": ["m3ter_provider.operators.invitation"]}],
+        "connection-types": [
+            {
+                "connection-type": "m3ter",
+                "hook-class-name": "m3ter_provider.hooks.m3ter.M3terHook",
+                "hook-name": "m3ter",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["schema", "port"],
+                    "relabeling": {
+                        "host": "API base URL",
+                        "login": "Access key id",
+                        "password": "API secret",
+                    },
+                    "placeholders": {
+                        "host": "https://api.m3ter.com",
+                        "login": "access key id of a service user in m3ter",
+                    },
+                },
+                "conn-fields": {
+                    "org_id": {
+                        "label": "Organization id",
+                        "description": "The m3ter organisation (UUID) people are invited to.",
+                        # A type that does not allow null makes the field required in the form.
+                        "schema": {"type": "string", "minLength": 1},
+                    },
+                    "allow_invitations": {
+                        "label": "Allow invitations",
+                        "description": (
+                            "Invitations are e-mails to real people that cannot be recalled. While this is off, "
+                            "everything can be read and planned, and nothing is sent."
+                        ),
+                        "schema": {"type": ["boolean", "null"], "default": False},
+                    },
+                    "allowed_domains": {
+                        "label": "Allowed domains",
+                        "description": "Comma-separated; only addresses in these are invited. Empty: all.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "requests_per_second": {
+                        "label": "Requests per second",
+                        "description": (
+                            "The most this connection asks for, token and list calls included. m3ter allows 50 "
+                            "for all clients of an organisation together."
+                        ),
+                        "schema": {"type": ["number", "null"], "default": 20, "minimum": 0.1, "maximum": 1000},
+                    },
+                    "timeout_seconds": {
+                        "label": "Time-out (seconds)",
+                        "description": "The longest one request may take, connecting included.",
+                        "schema": {"type": ["number", "null"], "default": 30, "minimum": 0.1, "maximum": 600},
+                    },
+                    "allow_http": {
+                        "label": "Allow plain http",
+                        "description": "Send credentials without TLS to a host other than this machine.",
+                        "schema": {"type": ["boolean", "null"], "default": False},
+                    },
+                },
+            }
+        ],
+    }

@@ -1,0 +1,56 @@
+"""One identity for one address, and how an address is shown where people may read it."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import idna
+
+# What spreadsheets and mail programs leave at the ends of an address and str.strip() does not take for space.
+_INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
+
+
+def email_key(address: str) -> str:
+    """
+    Return the key under which an address is the same person: trimmed, NFC, case-folded, domain in its ASCII form.
+
+    ``+tag`` and dots are left alone. Text that is no address at all gets a key too, so that it can be compared.
+
+    :param address: an address as somebody wrote it.
+    """
+    local, at, domain = _trimmed(address).rpartition("@")
+    if not at:
+        return _folded(domain)
+    return f"{_folded(local)}@{_ascii_domain(domain)}"
+
+
+def email_domain(address: str) -> str:
+    """Return the ASCII form of an address's domain, empty if it has none."""
+    _, at, domain = _trimmed(address).rpartition("@")
+    return _ascii_domain(domain) if at else ""
+
+
+def ascii_domain(domain: str) -> str:
+    """Return a domain in the form in which :func:`email_domain` returns it, for comparisons."""
+    return _ascii_domain(_trimmed(domain))
+
+
+def mask_email(address: str) -> str:
+    """Return an address as logs may show it: ``a***@example.com``, and ``***`` if it is none."""
+    local, at, domain = _trimmed(address).rpartition("@")
+    return f"{local[:1]}***@{domain}" if at and local and domain else "***"
+
+
+def _trimmed(text: str) -> str:
+    return unicodedata.normalize("NFC", text).strip().strip(_INVISIBLE).strip()
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFC", text.casefold())
+
+
+def _ascii_domain(domain: str) -> str:
+    try:
+        return idna.encode(domain, uts46=True).decode("ascii")
+    except (idna.IDNAError, UnicodeError):
+        return _folded(domain)

@@ -1,0 +1,213 @@
+"""
+What m3ter takes and gives, as frozen models.
+
+Fields that m3ter adds are ignored, a missing required one is an error. Neither an error nor a ``repr`` shows personal
+data. Times are aware and in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+)
+from pydantic.alias_generators import to_camel
+
+from m3ter_provider.errors import M3terResponseError
+
+T = TypeVar("T")
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def _as_utc(moment: datetime) -> datetime:
+    # m3ter's times are UTC; one without a zone must not become local time.
+    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
+
+
+def _iso_milliseconds(moment: datetime) -> str:
+    return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _none_as_empty(value: Any) -> Any:
+    return () if value is None else value
+
+
+def _blank_as_none(value: Any) -> Any:
+    return None if value == "" else value
+
+
+Moment = Annotated[datetime | None, AfterValidator(lambda m: m and _as_utc(m)), BeforeValidator(_blank_as_none)]
+"""A time in an answer: UTC; absent, null and "" are None."""
+
+SentMoment = Annotated[AwareDatetime, PlainSerializer(_iso_milliseconds, return_type=str)]
+"""A time in a request: must have a zone; sent as ISO-8601 in UTC with milliseconds."""
+
+Strings = Annotated[tuple[str, ...], BeforeValidator(_none_as_empty)]
+"""A list of strings in an answer; null is empty."""
+
+
+class M3terModel(BaseModel):
+    """The base: frozen, camelCase on the wire, snake_case in Python, silent about values in errors."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+    )
+
+
+class InvitationRequest(M3terModel):
+    """
+    One invitation as it is POSTed. Limits as in m3ter's documentation, "Invite User to Organization".
+
+    :param email: the address the invitation goes to.
+    :param first_name: 1–100 characters.
+    :param last_name: 1–100 characters.
+    :param contact_number: at most 50 characters.
+    :param permission_policy_ids: ids of the permission policies that the person gets.
+    :param dt_end_access: when access ends (aware); None: never.
+    :param dt_expiry: when the invitation expires (aware); None: 30 days after it was sent.
+    :param m3ter_user: whether the person is one of m3ter's own staff.
+    :param version: unused by m3ter for new invitations.
+    """
+
+    email: str = Field(min_length=1, repr=False)
+    first_name: str = Field(min_length=1, max_length=100, repr=False)
+    last_name: str = Field(min_length=1, max_length=100, repr=False)
+    contact_number: str | None = Field(default=None, max_length=50, repr=False)
+    permission_policy_ids: tuple[str, ...] | None = None
+    dt_end_access: SentMoment | None = None
+    dt_expiry: SentMoment | None = None
+    m3ter_user: bool | None = None
+    version: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the body of the POST: m3ter's names, what is not set left out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class Invitation(M3terModel):
+    """One invitation as m3ter holds it. ``accepted`` is None where m3ter does not say."""
+
+    id: str = Field(min_length=1)
+    email: str = Field(min_length=1, repr=False)
+    version: int | None = None
+    permission_policy_ids: Strings = ()
+    first_name: str | None = Field(default=None, repr=False)
+    last_name: str | None = Field(default=None, repr=False)
+    dt_end_access: Moment = None
+    dt_expiry: Moment = None
+    inviting_principal_id: str | None = None
+    accepted: bool | None = None
+    dt_created: Moment = None
+    dt_last_modified: Moment = None
+    created_by: str | None = None
+    last_modified_by: str | None = None
+
+
+class OrgUser(M3terModel):
+    """One member of the organisation. ``dt_end_access`` None: access is permanent."""
+
+    id: str = Field(min_length=1)
+    version: int | None = None
+    email: str | None = Field(default=None, repr=False)
+    first_name: str | None = Field(default=None, repr=False)
+    last_name: str | None = Field(default=None, repr=False)
+    contact_number: str | None = Field(default=None, repr=False)
+    permission_policy_ids: Strings = ()
+    dt_end_access: Moment = None
+    dt_created: Moment = None
+    dt_last_modified: Moment = None
+    created_by: str | None = None
+    last_modified_by: str | None = None
+
+
+class PermissionStatement(M3terModel):
+    """What a policy allows or denies; action and resource names as m3ter spells them."""
+
+    effect: str
+    action: Strings = ()
+    resource: Strings = ()
+
+
+class PermissionPolicy(M3terModel):
+    """One permission policy. ``managed_policy``: m3ter's own, not the organisation's."""
+
+    id: str = Field(min_length=1)
+    name: str
+    version: int | None = None
+    managed_policy: bool | None = None
+    permission_policy: Annotated[tuple[PermissionStatement, ...], BeforeValidator(_none_as_empty)] = ()
+
+
+class ServiceUser(M3terModel):
+    """The service user whose access key signs the requests."""
+
+    id: str = Field(min_length=1)
+    name: str | None = None
+    version: int | None = None
+
+
+class Organization(M3terModel):
+    """The organisation of an answer to ``users/me``."""
+
+    id: str | None = None
+    name: str | None = Field(default=None, alias="organizationName")
+    short_name: str | None = None
+
+
+class Me(M3terModel):
+    """Who we are to m3ter: a service user (or, with a person's token, a user) of an organisation."""
+
+    service_user: ServiceUser | None = None
+    user: OrgUser | None = None
+    organization: Organization | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """
+    One page of a list.
+
+    :param items: the entries, in m3ter's order.
+    :param next_token: what asks for the page after this one; None on the last.
+    :param server_time: when m3ter answered by its own clock (the ``Date`` header, whole seconds), aware and in UTC.
+    """
+
+    items: tuple[T, ...] = field(repr=False)
+    next_token: str | None = None
+    server_time: datetime | None = None
+
+
+def parse(model: type[ModelT], data: object, what: str) -> ModelT:
+    """
+    Make a model of decoded JSON.
+
+    :param model: the model's class.
+    :param data: what the answer's JSON was.
+    :param what: names the answer in the error, for example ``an invitation``.
+    :raises M3terResponseError: naming the fields that are missing or wrong, without any value.
+    """
+    if not isinstance(data, Mapping):
+        raise M3terResponseError(f"m3ter's answer for {what} is no JSON object.")
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        faults = ", ".join(
+            f"{'.'.join(str(part) for part in fault['loc']) or 'the object'} ({fault['type']})"
+            for fault in error.errors(include_url=False, include_context=False, include_input=False)
+        )
+    raise M3terResponseError(f"m3ter's answer for {what} is not as documented: {faults}.")

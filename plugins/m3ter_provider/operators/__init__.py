@@ -1,0 +1,1 @@
+"""Operators for m3ter."""
