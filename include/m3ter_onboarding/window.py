@@ -1,0 +1,217 @@
+"""Which days a run is for: its parameters, its interval, and the window that its query reads (DELIVERY.md 4).
+
+Everything here is half-open, aware and in UTC. Airflow checks a run's parameters only in part: it passes unknown keys
+and any text as a date-time, so all of it is checked here, before anything else happens.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from difflib import get_close_matches
+from enum import Enum
+from typing import Any
+
+from m3ter_onboarding.errors import RunParameterError
+from m3ter_onboarding.privacy import mask_addresses
+
+
+class Mode(str, Enum):
+    """What a run may do."""
+
+    NORMAL = "normal"  #: plan and send
+    DRY_RUN = "dry_run"  #: plan only
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The days a run is for: [start, end)."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True)
+class Window:
+    """What the query reads: [start, end), never smaller than the run's interval."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True)
+class RunParameters:
+    """The parameters of one DAG run, checked.
+
+    :param max_invitations: the cap of this run; None: the configuration's.
+    :param only_employee: plan this ``employee_id`` alone.
+    :param interval_start: with ``interval_end``: the interval instead of Airflow's.
+    :param allow_backfill_send: a backfill run may send, not only plan.
+    """
+
+    mode: Mode = Mode.NORMAL
+    max_invitations: int | None = None
+    only_employee: str | None = None
+    interval_start: datetime | None = None
+    interval_end: datetime | None = None
+    allow_backfill_send: bool = False
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> RunParameters:
+        """Check a run's ``params`` (its ``conf`` merged into the DAG's defaults).
+
+        :param values: by name; None and empty text are the default.
+        :raises RunParameterError: naming the parameter, what is wrong with it and how to write it.
+        """
+        known = tuple(cls.__dataclass_fields__)
+        for name in values:
+            if name not in known:
+                close = get_close_matches(str(name), known, n=1)
+                hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}."
+                raise RunParameterError(f"The run parameter {mask_addresses(str(name)[:60])!r} is unknown; {hint}")
+        parameters = cls(
+            mode=_mode(values.get("mode")),
+            max_invitations=_count("max_invitations", values.get("max_invitations")),
+            only_employee=_employee(values.get("only_employee")),
+            interval_start=_instant("interval_start", values.get("interval_start")),
+            interval_end=_instant("interval_end", values.get("interval_end")),
+            allow_backfill_send=_flag("allow_backfill_send", values.get("allow_backfill_send")),
+        )
+        start, end = parameters.interval_start, parameters.interval_end
+        if (start is None) != (end is None):
+            given, absent = ("interval_end", "interval_start") if start is None else ("interval_start", "interval_end")
+            raise RunParameterError(f"The run parameter {given} is set and {absent} is not; set both, or none.")
+        if start is not None and end is not None and start >= end:
+            raise RunParameterError(
+                f"The run parameter interval_start ({start.isoformat()}) must lie before"
+                f" interval_end ({end.isoformat()})."
+            )
+        return parameters
+
+
+def resolve_interval(
+    data_interval_start: datetime | None,
+    data_interval_end: datetime | None,
+    parameters: RunParameters,
+    *,
+    now: datetime,
+    look_back: timedelta,
+) -> Interval:
+    """Decide which days a run is for.
+
+    The form's interval comes first, then Airflow's. A run without either (started by hand with no logical date, or a
+    DAG with no schedule, whose interval is empty) is for the look-back, at least a day, up to now.
+
+    :param data_interval_start: Airflow's, aware; None if the run has none.
+    :param data_interval_end: Airflow's, aware; None if the run has none.
+    :param now: aware.
+    :param look_back: the configuration's.
+    """
+    if parameters.interval_start is not None and parameters.interval_end is not None:
+        return Interval(parameters.interval_start, parameters.interval_end)
+    if data_interval_start is not None and data_interval_end is not None and data_interval_start < data_interval_end:
+        return Interval(_utc(data_interval_start), _utc(data_interval_end))
+    end = _utc(now)
+    return Interval(end - max(look_back, timedelta(days=1)), end)
+
+
+def resolve_window(
+    interval: Interval,
+    *,
+    look_back: timedelta,
+    last_finished_end: datetime | None,
+    waiting_since: datetime | None,
+    max_age: timedelta,
+    now: datetime,
+) -> Window:
+    """Widen a run's interval so that nobody is forgotten.
+
+    Back by the look-back, for rows that came late. Back to where the last finished run ended (and its look-back),
+    for days that failed and for pauses, but no further than ``max_age`` before now. And back to ``waiting_since``,
+    however long ago: those people have not started yet. The interval itself is never cut, and a later
+    ``last_finished_end`` never narrows it.
+
+    :param last_finished_end: end of the interval of the last finished sending run over everybody; None: none yet.
+    :param waiting_since: start of the earliest window that read somebody who was ``skip:too_early`` and is still
+        to be invited; None: nobody waits.
+    """
+    starts = [interval.start - look_back]
+    if last_finished_end is not None:
+        starts.append(max(_utc(last_finished_end) - look_back, _utc(now) - max_age))
+    if waiting_since is not None:
+        starts.append(_utc(waiting_since))
+    return Window(min(starts), interval.end)
+
+
+# With a zone: an interval of "2026-11-10" would begin at another instant for each reader.
+_INSTANT = re.compile(
+    r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2})(:\d{2})?(?:\.(\d{1,6})\d*)?(Z|[+-]\d{2}:?\d{2})", re.IGNORECASE
+)
+
+
+def _instant(name: str, value: Any) -> datetime | None:
+    if value is None or value == "":
+        return None
+    how = "write date, time and zone, for example 2026-11-10T00:00:00Z or 2026-11-10T00:00:00+01:00"
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise RunParameterError(f"The run parameter {name} has no time zone; {how}.")
+        return _utc(value)
+    match = _INSTANT.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        shown = mask_addresses(str(value)[:60])
+        raise RunParameterError(f"The run parameter {name} is {shown!r}, which is no instant; {how}.")
+    date, minutes, seconds, fraction, zone = match.groups()
+    zone = "+00:00" if zone in "Zz" else zone if ":" in zone else f"{zone[:3]}:{zone[3:]}"
+    try:
+        return _utc(datetime.fromisoformat(f"{date}T{minutes}{seconds or ':00'}.{(fraction or '0'):0<6}{zone}"))
+    except (ValueError, OverflowError):
+        raise RunParameterError(
+            f"The run parameter {name} is {value.strip()!r}, which does not exist; {how}."
+        ) from None
+
+
+def _mode(value: Any) -> Mode:
+    if value is None or value == "":
+        return Mode.NORMAL
+    try:
+        return Mode(value)
+    except ValueError:
+        choices = ", ".join(mode.value for mode in Mode)
+        shown = mask_addresses(str(value)[:60])
+        raise RunParameterError(f"The run parameter mode is {shown!r}; choose one of {choices}.") from None
+
+
+def _count(name: str, value: Any) -> int | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        shown = mask_addresses(str(value)[:60])
+        raise RunParameterError(
+            f"The run parameter {name} is {shown!r}; write a whole number from 0, or leave it empty."
+        )
+    return value
+
+
+def _employee(value: Any) -> str | None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    if not isinstance(value, str) or len(value) > 255:
+        raise RunParameterError("The run parameter only_employee is no employee_id; write one as the warehouse has it.")
+    return value.strip()
+
+
+def _flag(name: str, value: Any) -> bool:
+    if value is None:
+        return False
+    if not isinstance(value, bool):
+        raise RunParameterError(f"The run parameter {name} must be true or false.")
+    return value
+
+
+def _utc(instant: datetime) -> datetime:
+    return instant.astimezone(timezone.utc)
