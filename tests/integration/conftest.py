@@ -1,0 +1,31 @@
+"""Real Airflows for the slow tests, each started once a session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from demo.airflow_stack import AirflowStack
+from tests.postgresql import PostgresServer
+
+CACHE = Path(__file__).parent.parent.parent / ".demo" / "cache"
+
+
+@pytest.fixture(scope="session")
+def airflow_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
+    """Run an Airflow whose metadata is in SQLite. Tests write DAG files into its ``dags_folder``."""
+    with AirflowStack(tmp_path_factory.mktemp("airflow_sqlite"), fast_heartbeats=True, cache=CACHE) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def airflow_postgres(
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
+) -> Iterator[AirflowStack]:
+    """Run an Airflow whose metadata is in PostgreSQL. Tests write DAG files into its ``dags_folder``."""
+    metadata = postgres_server.new_database("airflow")
+    home = tmp_path_factory.mktemp("airflow_postgres")
+    with AirflowStack(home, fast_heartbeats=True, parallelism=8, metadata_url=metadata.url("psycopg2")) as stack:
+        yield stack
