@@ -1,0 +1,155 @@
+"""What is left of a plan, and what a run came to: counts, never people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select
+
+from m3ter_onboarding.known import LIVE_STATES, InvitationState
+from m3ter_onboarding.ledger.database import LedgerDatabase, db_now_ms
+from m3ter_onboarding.ledger.tables import Tables
+
+#: Which decisions make someone a person of the plan whose invitation must have come to an end.
+_ON_THEIR_WAY = "already_invited"
+_LIVE = tuple(state.value for state in LIVE_STATES)
+
+
+@dataclass(frozen=True)
+class Remaining:
+    """What stands between a plan and its end.
+
+    :param held: open, and a sender may still act on it.
+    :param open: open, and its sender is gone: to be settled.
+    :param unsent: decided ``invite`` (or on its way when it was planned), not open, and not sent.
+    :param failed: refused by m3ter, or absent twice.
+    :param review: cannot be told by looking; a person decides.
+    """
+
+    held: int
+    open: int
+    unsent: int
+    failed: int
+    review: int
+    states: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def nothing_left(self) -> bool:
+        """Whether nothing is open and nothing unsent."""
+        return self.held == self.open == self.unsent == 0
+
+
+def _people(t: Tables, plan_id: str) -> ColumnElement[bool]:
+    d = t.decision.c
+    return and_(
+        d.plan_id == plan_id,
+        or_(d.decision == "invite", and_(d.decision == "skip", d.reason == _ON_THEIR_WAY)),
+    )
+
+
+def remaining(db: LedgerDatabase, plan_id: str, org_id: str) -> Remaining:
+    """Count what is left among all people of a plan, those skipped as already on their way included."""
+    t = db.tables
+    d, i = t.decision.c, t.invitation.c
+    newer = t.invitation.alias()
+    newest = ~exists().where(
+        newer.c.org_id == i.org_id, newer.c.email_key == i.email_key, newer.c.generation > i.generation
+    )
+    lease_over = or_(i.state != InvitationState.SENDING.value, i.lease_until_ms <= db_now_ms())
+
+    def work(connection: Connection) -> Remaining:
+        rows = connection.execute(
+            select(d.decision, i.state, lease_over.label("over"), func.count())
+            .select_from(t.decision)
+            .outerjoin(t.invitation, and_(i.org_id == org_id, i.email_key == d.email_key, newest))
+            .where(_people(t, plan_id))
+            .group_by(d.decision, i.state, lease_over)
+        ).all()
+        counted = {"held": 0, "open": 0, "unsent": 0, "failed": 0, "review": 0}
+        states: dict[str, int] = {}
+        for decision, state, over, count in rows:
+            if state is not None:
+                states[state] = states.get(state, 0) + count
+            if state in ("sending", "unknown"):
+                counted["open" if over else "held"] += count
+            elif state == "failed":
+                counted["failed"] += count
+            elif state == "review":
+                counted["review"] += count
+            elif state == "unsent" or (decision == "invite" and state in (None, "expired", "superseded")):
+                counted["unsent"] += count
+        return Remaining(**counted, states=states)
+
+    return db.read(work, doing="counting what is left")
+
+
+def blocked_by_rival(db: LedgerDatabase, plan_id: str, org_id: str) -> int:
+    """Count invitations of a plan that cannot be claimed: another address of the employee is live by now."""
+    t = db.tables
+    d, i = t.decision.c, t.invitation.c
+
+    def work(connection: Connection) -> int:
+        return int(
+            connection.execute(
+                select(func.count())
+                .select_from(t.decision)
+                .where(
+                    d.plan_id == plan_id,
+                    d.decision == "invite",
+                    exists().where(
+                        i.org_id == org_id,
+                        i.employee_id == d.employee_id,
+                        i.email_key != d.email_key,
+                        i.state.in_(_LIVE),
+                    ),
+                )
+            ).scalar_one()
+        )
+
+    return db.read(work, doing="counting what is left")
+
+
+def decisions_by_reason(db: LedgerDatabase, plan_id: str) -> dict[str, int]:
+    """Return how many rows of a plan had each ``decision:reason``."""
+    d = db.tables.decision.c
+
+    def work(connection: Connection) -> dict[str, int]:
+        rows = connection.execute(
+            select(d.decision, d.reason, func.count())
+            .where(d.plan_id == plan_id)
+            .group_by(d.decision, d.reason)
+            .order_by(d.decision, d.reason)
+        )
+        return {f"{decision}:{reason}": count for decision, reason, count in rows}
+
+    return db.read(work, doing="counting decisions")
+
+
+def events_of_run(db: LedgerDatabase, plan_ids: list[str]) -> dict[str, int]:
+    """Return how many invitations of these plans came to each state by an event, such as ``sent``."""
+    e = db.tables.event.c
+
+    def work(connection: Connection) -> dict[str, int]:
+        rows = connection.execute(
+            select(e.to_state, func.count(func.distinct(e.invitation_id)))
+            .where(e.plan_id.in_(plan_ids))
+            .group_by(e.to_state)
+        )
+        return dict(sorted((state, count) for state, count in rows))
+
+    return db.read(work, doing="counting events")
+
+
+def plans_of_run(db: LedgerDatabase, dag_id: str, run_id: str) -> list[str]:
+    """Return the ids of every plan of a run, oldest first."""
+    p = db.tables.plan.c
+
+    def work(connection: Connection) -> list[str]:
+        return list(
+            connection.execute(
+                select(p.plan_id).where(p.dag_id == dag_id, p.run_id == run_id).order_by(p.seq)
+            ).scalars()
+        )
+
+    return db.read(work, doing="reading plans")

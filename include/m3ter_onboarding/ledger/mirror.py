@@ -1,0 +1,238 @@
+"""What m3ter holds, as last read: invitations, users and policies of one organisation.
+
+Passes may overlap (two runs at once): an entry has gone only when a *complete* pass, begun after the entry was
+last seen by anyone, did not meet it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any
+
+from sqlalchemy import Connection, Table, select, update
+
+from m3ter_onboarding.known import M3terInvitation, M3terPolicy, M3terUser
+from m3ter_onboarding.ledger.database import LedgerDatabase, db_now_ms
+from m3ter_provider.identity import email_key
+from m3ter_provider.models import Invitation, OrgUser, PermissionPolicy
+
+_BATCH = 500
+
+#: m3ter: "If no date is given, the invitation expires 30 days after it was sent" (docs, Invite User to Organization).
+INVITATION_LIFE = timedelta(days=30)
+
+
+class Kind(str, Enum):
+    """What a pass reads."""
+
+    INVITATIONS = "invitations"
+    USERS = "users"
+    POLICIES = "policies"
+
+
+@dataclass(frozen=True)
+class MirrorState:
+    """How current the mirror of one organisation is.
+
+    :param complete_ms: the last snapshot that read all three kinds to the end, by the database's clock.
+    """
+
+    service_user_id: str | None = None
+    invitations_through: datetime | None = None
+    invitations_full_at: datetime | None = None
+    users_full_at: datetime | None = None
+    policies_full_at: datetime | None = None
+    complete_ms: int | None = None
+
+
+def read_state(db: LedgerDatabase, org_id: str) -> MirrorState:
+    """Return how current the mirror is; empty before the first snapshot."""
+    table = db.tables.mirror_org
+
+    def work(connection: Connection) -> MirrorState:
+        row = connection.execute(select(table).where(table.c.org_id == org_id)).one_or_none()
+        if row is None:
+            return MirrorState()
+        return MirrorState(
+            service_user_id=row.service_user_id,
+            invitations_through=row.invitations_through,
+            invitations_full_at=row.invitations_full_at,
+            users_full_at=row.users_full_at,
+            policies_full_at=row.policies_full_at,
+            complete_ms=row.complete_ms,
+        )
+
+    return db.read(work, doing="reading the mirror's state")
+
+
+def update_state(db: LedgerDatabase, org_id: str, **values: Any) -> None:
+    """Record how far a pass came."""
+
+    def work(connection: Connection) -> None:
+        db.upsert(connection, db.tables.mirror_org, [{"org_id": org_id, **values}])
+
+    db.write(work, doing="recording a pass")
+
+
+def begin_pass(db: LedgerDatabase, org_id: str) -> int:
+    """Return the moment a pass begins, by the database's clock."""
+
+    def work(connection: Connection) -> int:
+        db.upsert(connection, db.tables.mirror_org, [{"org_id": org_id}])
+        return int(connection.execute(select(db_now_ms())).scalar_one())
+
+    return db.write(work, doing="beginning a pass")
+
+
+def store_invitations(db: LedgerDatabase, org_id: str, items: Sequence[Invitation]) -> None:
+    """Write one page of invitations into the mirror."""
+    rows = [
+        {
+            "m3ter_id": item.id,
+            "email_key": email_key(item.email),
+            "email": item.email,
+            "accepted": bool(item.accepted),
+            "created_at": item.dt_created,
+            "modified_at": item.dt_last_modified,
+            "expires_at": item.dt_expiry or (item.dt_created + INVITATION_LIFE if item.dt_created else None),
+            "inviting_principal_id": item.inviting_principal_id or item.created_by,
+        }
+        for item in items
+    ]
+    _store(db, db.tables.mirror_invitation, org_id, rows)
+
+
+def store_users(db: LedgerDatabase, org_id: str, items: Sequence[OrgUser]) -> None:
+    """Write one page of users into the mirror; users without an address cannot be anyone's invitation."""
+    rows = [
+        {
+            "m3ter_id": item.id,
+            "email_key": email_key(item.email),
+            "email": item.email,
+            "access_ends_at": item.dt_end_access,
+            "created_at": item.dt_created,
+        }
+        for item in items
+        if item.email
+    ]
+    _store(db, db.tables.mirror_user, org_id, rows)
+
+
+def store_policies(db: LedgerDatabase, org_id: str, items: Sequence[PermissionPolicy]) -> None:
+    """Write one page of permission policies into the mirror."""
+    rows = [
+        {
+            "m3ter_id": item.id,
+            "name": item.name,
+            "version": item.version,
+            "managed": bool(item.managed_policy),
+        }
+        for item in items
+    ]
+    _store(db, db.tables.mirror_policy, org_id, rows)
+
+
+def _store(db: LedgerDatabase, table: Table, org_id: str, rows: list[dict[str, Any]]) -> None:
+    unique = {row["m3ter_id"]: row for row in rows}  # a list that shifts while it is paged may repeat an entry
+
+    def work(connection: Connection) -> None:
+        now = int(connection.execute(select(db_now_ms())).scalar_one())
+        seen = {"org_id": org_id, "first_seen_ms": now, "last_seen_ms": now, "gone": False}
+        db.upsert(connection, table, [{**row, **seen} for row in unique.values()], keep={"first_seen_ms"})
+
+    if unique:
+        db.write(work, doing="mirroring m3ter")
+
+
+def finish_full_pass(db: LedgerDatabase, org_id: str, kind: Kind, started_ms: int, began_at: datetime) -> None:
+    """Mark what a complete pass did not meet as gone, and the pass as complete.
+
+    :param started_ms: what :func:`begin_pass` returned.
+    :param began_at: when the pass began, by m3ter's clock.
+    """
+    table = {
+        Kind.INVITATIONS: db.tables.mirror_invitation,
+        Kind.USERS: db.tables.mirror_user,
+        Kind.POLICIES: db.tables.mirror_policy,
+    }[kind]
+
+    def work(connection: Connection) -> None:
+        connection.execute(
+            update(table)
+            .where(table.c.org_id == org_id, table.c.last_seen_ms < started_ms, ~table.c.gone)
+            .values(gone=True)
+        )
+        values: dict[str, Any] = {"org_id": org_id, f"{kind.value}_full_at": began_at}
+        if kind is Kind.INVITATIONS:
+            values["invitations_through"] = began_at
+        db.upsert(connection, db.tables.mirror_org, [values])
+
+    db.write(work, doing="completing a pass")
+
+
+def invitations_of(db: LedgerDatabase, org_id: str, email_keys: Iterable[str]) -> list[M3terInvitation]:
+    """Return m3ter's invitations for these addresses."""
+    table = db.tables.mirror_invitation
+    columns = (table.c.m3ter_id, table.c.email_key, table.c.accepted, table.c.expires_at, table.c.created_at)
+    return [M3terInvitation(*row) for row in _of_keys(db, table, columns, org_id, email_keys)]
+
+
+def users_of(db: LedgerDatabase, org_id: str, email_keys: Iterable[str]) -> list[M3terUser]:
+    """Return m3ter's users for these addresses."""
+    table = db.tables.mirror_user
+    columns = (table.c.m3ter_id, table.c.email_key, table.c.access_ends_at)
+    return [M3terUser(*row) for row in _of_keys(db, table, columns, org_id, email_keys)]
+
+
+def _of_keys(
+    db: LedgerDatabase, table: Table, columns: Sequence[Any], org_id: str, email_keys: Iterable[str]
+) -> list[tuple[Any, ...]]:
+    wanted = sorted(set(email_keys))
+
+    def work(connection: Connection) -> list[tuple[Any, ...]]:
+        found: list[tuple[Any, ...]] = []
+        for start in range(0, len(wanted), _BATCH):
+            statement = (
+                select(*columns)
+                .where(table.c.org_id == org_id, ~table.c.gone, table.c.email_key.in_(wanted[start : start + _BATCH]))
+                .order_by(table.c.m3ter_id)
+            )
+            found.extend(tuple(row) for row in connection.execute(statement))
+        return found
+
+    return db.read(work, doing="reading the mirror")
+
+
+def policies_of(db: LedgerDatabase, org_id: str) -> list[M3terPolicy]:
+    """Return the permission policies of the organisation."""
+    table = db.tables.mirror_policy
+
+    def work(connection: Connection) -> list[M3terPolicy]:
+        statement = (
+            select(table.c.m3ter_id, table.c.name, table.c.version)
+            .where(table.c.org_id == org_id, ~table.c.gone)
+            .order_by(table.c.m3ter_id)
+        )
+        return [M3terPolicy(*row) for row in connection.execute(statement)]
+
+    return db.read(work, doing="reading the mirror")
+
+
+def order_is_doubtful(db: LedgerDatabase, org_id: str) -> bool:
+    """Tell whether an incremental pass is of no use: an entry without ``dtCreated`` stands in the list."""
+    table = db.tables.mirror_invitation
+
+    def work(connection: Connection) -> bool:
+        return (
+            connection.execute(
+                select(table.c.m3ter_id)
+                .where(table.c.org_id == org_id, ~table.c.gone, table.c.created_at.is_(None))
+                .limit(1)
+            ).first()
+            is not None
+        )
+
+    return db.read(work, doing="reading the mirror")

@@ -1,0 +1,371 @@
+"""Runs, plans and their decisions: what was asked, what was decided, and whether it may be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, insert, or_, select, update
+
+from m3ter_onboarding.errors import LedgerError
+from m3ter_onboarding.known import LIVE_STATES, InvitationState, LedgerInvitation
+from m3ter_onboarding.ledger.database import LedgerDatabase, db_now_ms
+from m3ter_onboarding.ledger.tables import Tables, as_dict
+
+_BATCH = 500
+
+
+@dataclass(frozen=True)
+class RunKey:
+    """Which DAG run: the key of ``m3ter_onboarding_run``."""
+
+    dag_id: str
+    run_id: str
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """The head of one plan as the ledger holds it; see ``m3ter_onboarding_plan``."""
+
+    plan_id: str
+    seq: int
+    state: str
+    org_id: str
+    sendable: bool
+    not_sendable_because: str | None
+    needs_approval: bool
+    approved: bool
+    fingerprint: str | None
+    rows_read: int
+    invitations: int
+    counts: Mapping[str, int]
+    policies: Sequence[Mapping[str, Any]]
+    newest: bool
+    expired: bool
+    window_start: datetime
+    window_end: datetime
+
+
+def record_run(db: LedgerDatabase, run: RunKey, values: Mapping[str, Any]) -> None:
+    """Begin, or begin again, the row of a DAG run.
+
+    :param values: the columns of ``m3ter_onboarding_run`` that describe the run; a run that is cleared
+        starts over, so whatever an earlier try had reached is reset.
+    """
+    table = db.tables.run
+    fresh = {**values, "delivered_at": None, "finished_at": None, "outcome": "running", "counts": {}}
+
+    def work(connection: Connection) -> None:
+        mine = and_(table.c.dag_id == run.dag_id, table.c.run_id == run.run_id)
+        if connection.execute(update(table).where(mine).values(**fresh)).rowcount == 0:
+            connection.execute(insert(table).values(dag_id=run.dag_id, run_id=run.run_id, **fresh))
+
+    db.write(work, doing="recording the run")
+
+
+def update_run(db: LedgerDatabase, run: RunKey, **values: Any) -> None:
+    """Change columns of a run's row."""
+    table = db.tables.run
+
+    def work(connection: Connection) -> None:
+        connection.execute(
+            update(table).where(table.c.dag_id == run.dag_id, table.c.run_id == run.run_id).values(**values)
+        )
+
+    db.write(work, doing="recording the run")
+
+
+def read_run(db: LedgerDatabase, run: RunKey) -> dict[str, Any] | None:
+    """Return the row of a run, or None before ``snapshot`` has begun it."""
+    table = db.tables.run
+
+    def work(connection: Connection) -> dict[str, Any] | None:
+        row = connection.execute(
+            select(table).where(table.c.dag_id == run.dag_id, table.c.run_id == run.run_id)
+        ).one_or_none()
+        return None if row is None else as_dict(row)
+
+    return db.read(work, doing="reading the run")
+
+
+def last_finished_end(db: LedgerDatabase, run: RunKey) -> datetime | None:
+    """Return where the newest window ended that a sending run over everybody worked off, other than *run* itself.
+
+    A window that reached into the future counts only up to the moment its run began.
+    """
+    table = db.tables.run
+
+    def work(connection: Connection) -> datetime | None:
+        rows = connection.execute(
+            select(table.c.window_end, table.c.started_at)
+            .where(
+                table.c.dag_id == run.dag_id,
+                table.c.run_id != run.run_id,
+                table.c.delivered_at.is_not(None),
+                table.c.may_invite,
+                table.c.only_employee.is_(None),
+            )
+            .order_by(table.c.window_end.desc())
+            .limit(1000)
+        )
+        return max((min(end, started) for end, started in rows), default=None)
+
+    return db.read(work, doing="looking for the last finished run")
+
+
+def waiting_since(db: LedgerDatabase, run: RunKey, today: datetime, max_age: timedelta) -> datetime | None:
+    """Return the start of the oldest window with someone who was too early and has had no other decision since.
+
+    Someone loaded long before the first day falls out of the look-back before it is time to invite them;
+    the window reaches back to them until they are decided otherwise.
+    """
+    decision, plan = db.tables.decision, db.tables.plan
+    later, later_plan = decision.alias(), plan.alias()
+
+    def work(connection: Connection) -> datetime | None:
+        decided_since = exists().where(
+            later.c.org_id == decision.c.org_id,
+            later.c.employee_id == decision.c.employee_id,
+            later.c.plan_id == later_plan.c.plan_id,
+            later_plan.c.dag_id == run.dag_id,
+            later_plan.c.mode != "dry_run",
+            later_plan.c.state == "sealed",
+            later_plan.c.sealed_at > plan.c.sealed_at,
+            or_(later.c.decision != "skip", later.c.reason != "too_early"),
+        )
+        return connection.execute(
+            select(func.min(plan.c.window_start)).where(
+                plan.c.dag_id == run.dag_id,
+                plan.c.state == "sealed",
+                plan.c.plan_id == decision.c.plan_id,
+                plan.c.sealed_at >= today - max_age,
+                decision.c.decision == "skip",
+                decision.c.reason == "too_early",
+                ~decided_since,
+            )
+        ).scalar()
+
+    return db.read(work, doing="looking for those who were too early")
+
+
+def begin_plan(db: LedgerDatabase, run: RunKey, plan_id: str, values: Mapping[str, Any]) -> None:
+    """Begin a planning attempt; from this moment no older plan of the run may be sent."""
+    table = db.tables.plan
+
+    def work(connection: Connection) -> None:
+        if connection.execute(select(table.c.plan_id).where(table.c.plan_id == plan_id)).one_or_none():
+            return  # an earlier try whose COMMIT went through unheard
+        mine = and_(table.c.dag_id == run.dag_id, table.c.run_id == run.run_id)
+        newest = connection.execute(select(func.max(table.c.seq)).where(mine)).scalar() or 0
+        connection.execute(
+            insert(table).values(
+                plan_id=plan_id,
+                dag_id=run.dag_id,
+                run_id=run.run_id,
+                seq=newest + 1,
+                state="open",
+                sendable=False,
+                needs_approval=False,
+                counts={},
+                policies=[],
+                **values,
+            )
+        )
+
+    db.write(work, doing="beginning a plan")
+
+
+def write_decisions(db: LedgerDatabase, plan_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Append the decisions of an unsealed plan."""
+    table, plan = db.tables.decision, db.tables.plan
+
+    def work(connection: Connection) -> None:
+        state = connection.execute(select(plan.c.state).where(plan.c.plan_id == plan_id)).scalar()
+        if state != "open":
+            raise LedgerError(f"Plan {plan_id} is {state or 'missing'}; its decisions are not changed any more.")
+        connection.execute(delete(table).where(table.c.plan_id == plan_id))
+        for start in range(0, len(rows), _BATCH):
+            connection.execute(insert(table), [dict(row) for row in rows[start : start + _BATCH]])
+
+    db.write(work, doing="writing decisions")
+
+
+def seal_plan(db: LedgerDatabase, plan_id: str, valid_for: timedelta, values: Mapping[str, Any]) -> None:
+    """Seal a plan: one compare-and-set, after which it may be sent and never changes.
+
+    :raises LedgerError: when the plan is not open, or the ledger does not hold one decision for each row read.
+    """
+    table, decision = db.tables.plan, db.tables.decision
+
+    def work(connection: Connection) -> None:
+        count = connection.execute(
+            select(func.count()).select_from(decision).where(decision.c.plan_id == plan_id)
+        ).scalar_one()
+        if count != values["rows_read"]:
+            raise LedgerError(f"Plan {plan_id} has {count} decisions for {values['rows_read']} rows; it is not sealed.")
+        sealed = connection.execute(
+            update(table)
+            .where(table.c.plan_id == plan_id, table.c.state == "open")
+            .values(state="sealed", valid_until_ms=db_now_ms() + int(valid_for.total_seconds() * 1000), **values)
+        ).rowcount
+        if not sealed:
+            known = connection.execute(
+                select(table.c.fingerprint).where(table.c.plan_id == plan_id, table.c.state == "sealed")
+            ).scalar()
+            if known != values["fingerprint"]:
+                raise LedgerError(f"Plan {plan_id} could not be sealed; it was sealed or removed by another task.")
+
+    db.write(work, doing="sealing the plan")
+
+
+def _newer_exists(t: Tables) -> ColumnElement[bool]:
+    newer = t.plan.alias()
+    return exists().where(
+        newer.c.dag_id == t.plan.c.dag_id, newer.c.run_id == t.plan.c.run_id, newer.c.seq > t.plan.c.seq
+    )
+
+
+def may_be_sent(t: Tables, plan_id: str) -> ColumnElement[bool]:
+    """Return the SQL condition under which a plan may be sent *now*: the claiming statement itself requires it.
+
+    Sealed, its run's newest, not older than ``plan_valid_for`` by the database's clock, sendable, and approved
+    for exactly this fingerprint where it needs approval.
+    """
+    return exists().where(
+        t.plan.c.plan_id == plan_id,
+        t.plan.c.state == "sealed",
+        t.plan.c.sendable,
+        t.plan.c.valid_until_ms > db_now_ms(),
+        or_(
+            ~t.plan.c.needs_approval,
+            and_(t.plan.c.approved_at.is_not(None), t.plan.c.approved_fingerprint == t.plan.c.fingerprint),
+        ),
+        ~_newer_exists(t),
+    )
+
+
+def read_plan(db: LedgerDatabase, plan_id: str) -> PlanRow | None:
+    """Return the head of a plan, judged by the database's clock."""
+    t = db.tables
+
+    def work(connection: Connection) -> PlanRow | None:
+        row = connection.execute(
+            select(
+                t.plan,
+                _newer_exists(t).label("outdated"),
+                (t.plan.c.valid_until_ms <= db_now_ms()).label("too_old"),
+            ).where(t.plan.c.plan_id == plan_id)
+        ).one_or_none()
+        if row is None:
+            return None
+        return PlanRow(
+            plan_id=row.plan_id,
+            seq=row.seq,
+            state=row.state,
+            org_id=row.org_id,
+            sendable=bool(row.sendable),
+            not_sendable_because=row.not_sendable_because,
+            needs_approval=bool(row.needs_approval),
+            approved=row.approved_at is not None and row.approved_fingerprint == row.fingerprint,
+            fingerprint=row.fingerprint,
+            rows_read=row.rows_read or 0,
+            invitations=row.invitations or 0,
+            counts=row.counts,
+            policies=row.policies,
+            newest=not row.outdated,
+            expired=bool(row.too_old),
+            window_start=row.window_start,
+            window_end=row.window_end,
+        )
+
+    return db.read(work, doing="reading the plan")
+
+
+def newest_plan_id(db: LedgerDatabase, run: RunKey) -> str | None:
+    """Return the id of a run's newest planning attempt, sealed or not."""
+    table = db.tables.plan
+
+    def work(connection: Connection) -> str | None:
+        return connection.execute(
+            select(table.c.plan_id)
+            .where(table.c.dag_id == run.dag_id, table.c.run_id == run.run_id)
+            .order_by(table.c.seq.desc())
+            .limit(1)
+        ).scalar()
+
+    return db.read(work, doing="looking for the plan")
+
+
+def read_ledger(
+    db: LedgerDatabase, org_id: str, email_keys: Iterable[str], employee_ids: Iterable[str]
+) -> list[LedgerInvitation]:
+    """Return every row of the ledger for these addresses or employees, any state and generation."""
+    table = db.tables.invitation
+    columns = [
+        table.c.invitation_id,
+        table.c.email_key,
+        table.c.generation,
+        table.c.employee_id,
+        table.c.state,
+        table.c.request_hash,
+        table.c.m3ter_id,
+        table.c.expires_at,
+        table.c.sent_at,
+    ]
+
+    def work(connection: Connection) -> list[LedgerInvitation]:
+        found: dict[int, LedgerInvitation] = {}
+        for column, values in (
+            (table.c.email_key, sorted(set(email_keys))),
+            (table.c.employee_id, sorted(set(employee_ids))),
+        ):
+            for start in range(0, len(values), _BATCH):
+                statement = select(*columns).where(
+                    table.c.org_id == org_id, column.in_(values[start : start + _BATCH])
+                )
+                for row in connection.execute(statement):
+                    found[row.invitation_id] = LedgerInvitation(
+                        **{**as_dict(row), "state": InvitationState(row.state)}
+                    )
+        return [found[key] for key in sorted(found)]
+
+    return db.read(work, doing="reading invitations")
+
+
+def previous_addresses(db: LedgerDatabase, org_id: str, employee_ids: Iterable[str]) -> dict[str, str]:
+    """Return, by employee, the address of an earlier decision that has a live invitation without an employee.
+
+    A row found in m3ter knows an address only. Which employee it belongs to was seen when a plan matched it.
+    """
+    decision, invitation = db.tables.decision, db.tables.invitation
+    wanted = sorted(set(employee_ids))
+    live = [state.value for state in LIVE_STATES]
+
+    def work(connection: Connection) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for start in range(0, len(wanted), _BATCH):
+            statement = (
+                select(decision.c.employee_id, decision.c.email_key)
+                .join(
+                    invitation,
+                    and_(
+                        invitation.c.org_id == decision.c.org_id,
+                        invitation.c.email_key == decision.c.email_key,
+                        invitation.c.state.in_(live),
+                        invitation.c.employee_id.is_(None),
+                    ),
+                )
+                .where(
+                    decision.c.org_id == org_id,
+                    decision.c.employee_id.in_(wanted[start : start + _BATCH]),
+                    decision.c.decision == "skip",
+                )
+                .order_by(decision.c.decided_at, decision.c.plan_id, decision.c.row_no)
+            )
+            for employee_id, email_key in connection.execute(statement):
+                found[employee_id] = email_key
+        return found
+
+    return db.read(work, doing="reading earlier decisions")

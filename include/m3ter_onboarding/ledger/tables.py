@@ -1,0 +1,336 @@
+"""The ledger's tables: names and keys are public, they are read with SQL by those who answer for a run.
+
+Instants in columns named ``*_at`` are UTC. Columns named ``*_ms`` are milliseconds since 1970 by the *database's*
+clock: whatever decides who may send is written and judged there, never by a worker's clock.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.types import TypeDecorator
+
+from m3ter_onboarding.known import LIVE_STATES
+
+#: Raised by one with every change of the tables below.
+SCHEMA_VERSION = 1
+
+_LIVE = ", ".join(sorted(f"'{state.value}'" for state in LIVE_STATES))
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware instant in UTC, on databases with and without time zones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Store aware instants as UTC; a naive one is a programming error."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("The ledger stores aware instants only.")
+        value = value.astimezone(timezone.utc)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Read aware UTC instants."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value.astimezone(timezone.utc)
+
+
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Tables:
+    """The ledger's tables in one database schema.
+
+    :param schema: the schema's name, or None for the connection's default.
+    """
+
+    def __init__(self, schema: str | None = None) -> None:
+        self.metadata = metadata = MetaData(schema=schema)
+
+        self.schema_version = Table(
+            "m3ter_onboarding_schema",
+            metadata,
+            Column("version", Integer, primary_key=True, autoincrement=False),
+            Column("created_at", UtcDateTime, nullable=False),
+            Column("package_version", String(50), nullable=False),
+        )
+
+        self.run = Table(
+            "m3ter_onboarding_run",
+            metadata,
+            Column("dag_id", String(250), primary_key=True),
+            Column("run_id", String(250), primary_key=True),
+            Column("config_name", String(200), nullable=False),
+            Column("org_id", String(64), nullable=False),
+            Column("run_type", String(50), nullable=False),
+            Column("triggered_by", String(250)),
+            Column("mode", String(20), nullable=False),
+            Column("only_employee", String(250)),
+            Column("interval_start", UtcDateTime, nullable=False),
+            Column("interval_end", UtcDateTime, nullable=False),
+            Column("window_start", UtcDateTime, nullable=False),
+            Column("window_end", UtcDateTime, nullable=False),
+            Column("config_hash", String(64), nullable=False),
+            Column("package_version", String(50), nullable=False),
+            Column("may_invite", Boolean, nullable=False),
+            Column("started_at", UtcDateTime, nullable=False),
+            Column("delivered_at", UtcDateTime),
+            Column("finished_at", UtcDateTime),
+            Column("outcome", String(20), nullable=False),
+            Column("counts", JSON, nullable=False),
+        )
+
+        self.plan = Table(
+            "m3ter_onboarding_plan",
+            metadata,
+            Column("plan_id", String(36), primary_key=True),
+            Column("dag_id", String(250), nullable=False),
+            Column("run_id", String(250), nullable=False),
+            Column("seq", Integer, nullable=False),
+            Column("org_id", String(64), nullable=False),
+            Column("state", String(20), nullable=False),
+            Column("mode", String(20), nullable=False),
+            Column("sendable", Boolean, nullable=False),
+            Column("not_sendable_because", Text),
+            Column("needs_approval", Boolean, nullable=False),
+            Column("approved_by", String(250)),
+            Column("approved_at", UtcDateTime),
+            Column("approved_fingerprint", String(64)),
+            Column("fingerprint", String(64)),
+            Column("rows_read", Integer),
+            Column("invitations", Integer),
+            Column("counts", JSON, nullable=False),
+            Column("policies", JSON, nullable=False),
+            Column("window_start", UtcDateTime, nullable=False),
+            Column("window_end", UtcDateTime, nullable=False),
+            Column("created_at", UtcDateTime, nullable=False),
+            Column("sealed_at", UtcDateTime),
+            Column("valid_until_ms", BigInteger),
+            UniqueConstraint("dag_id", "run_id", "seq", name="uq_m3ter_onboarding_plan_seq"),
+        )
+
+        self.decision = Table(
+            "m3ter_onboarding_decision",
+            metadata,
+            Column("plan_id", String(36), primary_key=True),
+            Column("row_no", Integer, primary_key=True, autoincrement=False),
+            Column("org_id", String(64), nullable=False),
+            Column("employee_id", String(250)),
+            Column("email", String(400)),
+            Column("email_key", String(400)),
+            Column("decision", String(20), nullable=False),
+            Column("reason", String(50), nullable=False),
+            Column("detail", Text),
+            Column("start_date", Date),
+            Column("request", JSON(none_as_null=True)),
+            Column("request_hash", String(64)),
+            Column("invitation_id", _Id),
+            Column("decided_at", UtcDateTime, nullable=False),
+            Index("ix_m3ter_onboarding_decision_employee", "org_id", "employee_id"),
+            Index("ix_m3ter_onboarding_decision_email", "org_id", "email_key"),
+            # One plan never invites an address or an employee twice, whatever the planner does.
+            Index(
+                "uq_m3ter_onboarding_decision_invite_email",
+                "plan_id",
+                "email_key",
+                unique=True,
+                sqlite_where=text("decision = 'invite'"),
+                postgresql_where=text("decision = 'invite'"),
+            ),
+            Index(
+                "uq_m3ter_onboarding_decision_invite_employee",
+                "plan_id",
+                "employee_id",
+                unique=True,
+                sqlite_where=text("decision = 'invite'"),
+                postgresql_where=text("decision = 'invite'"),
+            ),
+        )
+
+        live = text(f"state IN ({_LIVE})")
+        self.invitation = Table(
+            "m3ter_invitation",
+            metadata,
+            Column("invitation_id", _Id, primary_key=True, autoincrement=True),
+            Column("org_id", String(64), nullable=False),
+            Column("email_key", String(400), nullable=False),
+            Column("email", String(400), nullable=False),
+            Column("generation", Integer, nullable=False),
+            Column("employee_id", String(250)),
+            Column("state", String(20), nullable=False),
+            # 'claimed': this ledger set out to send it. 'found': m3ter had it, whoever made it.
+            Column("origin", String(10), nullable=False),
+            Column("m3ter_id", String(100)),
+            Column("m3ter_user_id", String(100)),
+            Column("inviting_principal_id", String(100)),
+            Column("dag_id", String(250)),
+            Column("run_id", String(250)),
+            Column("plan_id", String(36)),
+            Column("row_no", Integer),
+            Column("request_hash", String(64)),
+            Column("claim_token", String(36)),
+            Column("lease_until_ms", BigInteger),
+            Column("attempt", Integer, nullable=False, server_default="0"),
+            # Set, and committed, before the POST begins; empty: this attempt certainly posted nothing.
+            Column("attempt_started_ms", BigInteger),
+            # Set where the attempt's own sender saw it end without an answer.
+            Column("attempt_ended_ms", BigInteger),
+            Column("first_absent_ms", BigInteger),
+            Column("absences", Integer, nullable=False, server_default="0"),
+            Column("http_status", Integer),
+            Column("message", Text),
+            Column("sent_at", UtcDateTime),
+            Column("accepted_at", UtcDateTime),
+            Column("expires_at", UtcDateTime),
+            Column("created_at", UtcDateTime, nullable=False),
+            Column("updated_at", UtcDateTime, nullable=False),
+            Index("uq_m3ter_invitation_generation", "org_id", "email_key", "generation", unique=True),
+            Index(
+                "uq_m3ter_invitation_live_email",
+                "org_id",
+                "email_key",
+                unique=True,
+                sqlite_where=live,
+                postgresql_where=live,
+            ),
+            Index(
+                "uq_m3ter_invitation_live_employee",
+                "org_id",
+                "employee_id",
+                unique=True,
+                sqlite_where=live,
+                postgresql_where=live,
+            ),
+            Index(
+                "uq_m3ter_invitation_live_m3ter_id",
+                "org_id",
+                "m3ter_id",
+                unique=True,
+                sqlite_where=live,
+                postgresql_where=live,
+            ),
+            Index("ix_m3ter_invitation_m3ter_id", "org_id", "m3ter_id"),
+            Index("ix_m3ter_invitation_employee", "org_id", "employee_id"),
+            Index("ix_m3ter_invitation_state", "org_id", "state"),
+            Index("ix_m3ter_invitation_claim", "claim_token"),
+        )
+
+        self.event = Table(
+            "m3ter_invitation_event",
+            metadata,
+            Column("event_id", _Id, primary_key=True, autoincrement=True),
+            Column("invitation_id", _Id, nullable=False),
+            Column("org_id", String(64), nullable=False),
+            Column("from_state", String(20)),
+            Column("to_state", String(20), nullable=False),
+            Column("why", String(60), nullable=False),
+            Column("plan_id", String(36)),
+            Column("claim_token", String(36)),
+            Column("attempt", Integer),
+            Column("http_status", Integer),
+            Column("m3ter_id", String(100)),
+            Column("message", Text),
+            Column("at", UtcDateTime, nullable=False),
+            Index("ix_m3ter_invitation_event_invitation", "invitation_id"),
+        )
+
+        self.mirror_org = Table(
+            "m3ter_mirror_org",
+            metadata,
+            Column("org_id", String(64), primary_key=True),
+            Column("service_user_id", String(100)),
+            # How far the newest complete pass over invitations began, by m3ter's own clock.
+            Column("invitations_through", UtcDateTime),
+            Column("invitations_full_at", UtcDateTime),
+            Column("users_full_at", UtcDateTime),
+            Column("policies_full_at", UtcDateTime),
+            # The last snapshot that read all three to the end, by the database's clock.
+            Column("complete_ms", BigInteger),
+            Column("claims", Integer, nullable=False, server_default="0"),
+        )
+
+        self.mirror_invitation = Table(
+            "m3ter_mirror_invitation",
+            metadata,
+            Column("org_id", String(64), primary_key=True),
+            Column("m3ter_id", String(100), primary_key=True),
+            Column("email_key", String(400), nullable=False),
+            Column("email", String(400), nullable=False),
+            Column("accepted", Boolean, nullable=False),
+            Column("created_at", UtcDateTime),
+            Column("modified_at", UtcDateTime),
+            Column("expires_at", UtcDateTime),
+            Column("inviting_principal_id", String(100)),
+            Column("first_seen_ms", BigInteger, nullable=False),
+            Column("last_seen_ms", BigInteger, nullable=False),
+            Column("gone", Boolean, nullable=False),
+            Index("ix_m3ter_mirror_invitation_email", "org_id", "email_key"),
+            Index("ix_m3ter_mirror_invitation_created", "org_id", "created_at"),
+        )
+
+        self.mirror_user = Table(
+            "m3ter_mirror_user",
+            metadata,
+            Column("org_id", String(64), primary_key=True),
+            Column("m3ter_id", String(100), primary_key=True),
+            Column("email_key", String(400), nullable=False),
+            Column("email", String(400), nullable=False),
+            Column("access_ends_at", UtcDateTime),
+            Column("created_at", UtcDateTime),
+            Column("first_seen_ms", BigInteger, nullable=False),
+            Column("last_seen_ms", BigInteger, nullable=False),
+            Column("gone", Boolean, nullable=False),
+            Index("ix_m3ter_mirror_user_email", "org_id", "email_key"),
+        )
+
+        self.mirror_policy = Table(
+            "m3ter_mirror_policy",
+            metadata,
+            Column("org_id", String(64), primary_key=True),
+            Column("m3ter_id", String(100), primary_key=True),
+            Column("name", String(200), nullable=False),
+            Column("version", BigInteger),
+            Column("managed", Boolean, nullable=False),
+            Column("first_seen_ms", BigInteger, nullable=False),
+            Column("last_seen_ms", BigInteger, nullable=False),
+            Column("gone", Boolean, nullable=False),
+        )
+
+    def all(self) -> tuple[Table, ...]:
+        """Every table, in the order in which they are made."""
+        return tuple(self.metadata.sorted_tables)
+
+
+@lru_cache(maxsize=8)
+def tables_in(schema: str | None) -> Tables:
+    """Return the tables of one schema (the same objects each time: SQLAlchemy caches statements by them)."""
+    return Tables(schema)
+
+
+def as_dict(row: Any) -> dict[str, Any]:
+    """Return one result row as a dictionary by column name."""
+    return dict(row._mapping)
