@@ -1,0 +1,181 @@
+"""The control API under ``/_sandbox``: JSON over HTTP, no token, never counted nor limited."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from m3ter_sandbox.answers import Writer
+from m3ter_sandbox.clock import to_iso
+from m3ter_sandbox.faults import Fault
+from m3ter_sandbox.organization import RefusalError
+from m3ter_sandbox.seed import SeedError
+
+if TYPE_CHECKING:
+    from m3ter_sandbox.app import Sandbox
+
+__all__ = ["control_routes", "email_entries"]
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class BadControlRequestError(Exception):
+    """The control API was used wrongly; the text says how."""
+
+
+async def _content(request: Request) -> dict[str, Any]:
+    raw = await request.body()
+    if not raw:
+        return {}
+    try:
+        content = json.loads(raw)
+    except ValueError:
+        raise BadControlRequestError("The body is not JSON.") from None
+    if not isinstance(content, dict):
+        raise BadControlRequestError("The body must be a JSON object.")
+    return content
+
+
+def _named(content: dict[str, Any], name: str, kind: type) -> Any:
+    value = content.get(name)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise BadControlRequestError(f"The body needs {name!r}.")
+    return value
+
+
+def _explained(error: ValidationError) -> str:
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(f"{'.'.join(str(part) for part in one['loc']) or 'value'}: {one['msg']}" for one in found)
+
+
+def _answering(handler: Handler) -> Handler:
+    """Turn what a handler raises into an answer."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except (BadControlRequestError, SeedError) as error:
+            return JSONResponse({"message": str(error)}, 400)
+        except ValidationError as error:
+            return JSONResponse({"message": _explained(error)}, 400)
+        except RefusalError as refusal:
+            return JSONResponse({"message": refusal.message or "There is no such entry."}, refusal.status)
+
+    return answer
+
+
+def email_entries(sandbox: Sandbox) -> list[dict[str, Any]]:
+    """Return the mailbox as JSON, oldest first."""
+    now = sandbox.clock.now_ms()
+    entries = []
+    for row in sandbox.organization.mailbox():
+        state = None
+        if row["kind"] == "invitation" and row["accepted"] is not None:
+            state = "accepted" if row["accepted"] else "expired" if row["dt_expiry"] <= now else "pending"
+        entries.append(
+            {
+                "id": row["id"],
+                "kind": row["kind"],
+                "to": row["address"],
+                "name": row["name"],
+                "subject": row["subject"],
+                "sentAt": to_iso(row["sent_at"]),
+                "invitationId": row["invitation_id"],
+                "userId": row["user_id"],
+                "state": state,
+                "link": f"/mailbox#{row['id']}" if row["invitation_id"] else None,
+            }
+        )
+    return entries
+
+
+def control_routes(sandbox: Sandbox) -> list[Route]:
+    """Return the routes of the control API."""
+    gate, organization = sandbox.gate, sandbox.organization
+
+    async def health(request: Request) -> Response:
+        return JSONResponse({"status": "ok", "orgId": organization.org_id, **organization.totals()})
+
+    async def emails(request: Request) -> Response:
+        return JSONResponse(organization.emails(request.query_params.get("kind", "invitation")))
+
+    async def mailbox(request: Request) -> Response:
+        return JSONResponse(email_entries(sandbox))
+
+    async def counts(request: Request) -> Response:
+        sent = sum(organization.emails().values())
+        return JSONResponse({**gate.journal.counts(), "emails": sent})
+
+    async def requests(request: Request) -> Response:
+        if request.method == "DELETE":
+            gate.journal.clear()
+            return JSONResponse({})
+        return JSONResponse(gate.journal.requests())
+
+    async def faults(request: Request) -> Response:
+        if request.method == "POST":
+            number = gate.faults.add(Fault.model_validate(await _content(request)))
+            return JSONResponse({"id": number})
+        if request.method == "DELETE":
+            return JSONResponse({"cleared": gate.faults.clear()})
+        return JSONResponse(gate.faults.describe())
+
+    async def one_fault(request: Request) -> Response:
+        if not gate.faults.clear(request.path_params["number"]):
+            raise RefusalError(404, "There is no fault with this number.")
+        return JSONResponse({"cleared": 1})
+
+    async def switches(request: Request) -> Response:
+        if request.method == "PATCH":
+            sandbox.switch(await _content(request))
+        return JSONResponse(sandbox.switches.model_dump(mode="json"))
+
+    async def seed(request: Request) -> Response:
+        return JSONResponse(sandbox.seed(await _content(request)))
+
+    async def accept(request: Request) -> Response:
+        content = await _content(request)
+        invitation_id = content.get("invitationId")
+        if invitation_id is None:
+            invitation_id = organization.newest_open(_named(content, "email", str))["id"]
+        user = organization.accept(str(invitation_id))
+        return JSONResponse(Writer(sandbox.switches).user(user, organization.org_id))
+
+    async def expire(request: Request) -> Response:
+        return JSONResponse({"expired": organization.expire(_named(await _content(request), "email", str))})
+
+    async def revoke_tokens(request: Request) -> Response:
+        return JSONResponse({"revoked": sandbox.tokens.revoke()})
+
+    async def clock(request: Request) -> Response:
+        if request.method == "POST":
+            sandbox.shift(float(_named(await _content(request), "advance", (int, float))))  # type: ignore[arg-type]
+        return JSONResponse({"now": to_iso(sandbox.clock.now_ms()), "shift": sandbox.clock.shift})
+
+    async def reset(request: Request) -> Response:
+        sandbox.reset()
+        return JSONResponse({})
+
+    table: list[tuple[str, Handler, list[str]]] = [
+        ("health", health, ["GET"]),
+        ("emails", emails, ["GET"]),
+        ("mailbox", mailbox, ["GET"]),
+        ("counts", counts, ["GET"]),
+        ("requests", requests, ["GET", "DELETE"]),
+        ("faults", faults, ["GET", "POST", "DELETE"]),
+        ("faults/{number:int}", one_fault, ["DELETE"]),
+        ("switches", switches, ["GET", "PATCH"]),
+        ("seed", seed, ["POST"]),
+        ("accept", accept, ["POST"]),
+        ("expire", expire, ["POST"]),
+        ("revoke_tokens", revoke_tokens, ["POST"]),
+        ("clock", clock, ["GET", "POST"]),
+        ("reset", reset, ["POST"]),
+    ]
+    return [Route(f"/_sandbox/{name}", _answering(handler), methods=methods) for name, handler, methods in table]
