@@ -10,6 +10,7 @@ The texts are sentences without personal data. m3ter's own message may quote an 
     ├── M3terConnectionError             no connection was made; certainly nothing happened
     ├── M3terUnknownOutcomeError         a POST that may have happened: look, never repeat
     ├── M3terResponseError               an answer to a GET (or for a token) that makes no sense
+    │   └── M3terGarbledAnswerError      it was cut off or no JSON, also when it was asked for again
     └── M3terStatusError                 m3ter answered with an error; nothing happened
         ├── M3terAuthenticationError     401: the credentials or the token were refused
         ├── M3terPermissionError         403, told apart by ``kind``
@@ -52,6 +53,9 @@ class M3terUnknownOutcomeError(M3terError):
     :param status_code: the HTTP status of the answer, None if there was no (whole) answer.
     """
 
+    # Airflow declares a class attribute of this name for its own API's answers.
+    status_code: int | None  # type: ignore[assignment]
+
     def __init__(self, message: str, *, status_code: int | None = None) -> None:
         super().__init__(message)
         self.status_code = status_code
@@ -59,6 +63,10 @@ class M3terUnknownOutcomeError(M3terError):
 
 class M3terResponseError(M3terError):
     """The answer to a GET or a token request was not what m3ter's documentation promises."""
+
+
+class M3terGarbledAnswerError(M3terResponseError):
+    """The answer was no JSON at all; asking again may give a whole one."""
 
 
 class M3terStatusError(M3terError):
@@ -69,6 +77,8 @@ class M3terStatusError(M3terError):
     :param status_code: the HTTP status.
     :param m3ter_message: m3ter's own words; may quote an address, so never log it.
     """
+
+    status_code: int  # type: ignore[assignment]
 
     def __init__(self, message: str, *, status_code: int, m3ter_message: str | None = None) -> None:
         super().__init__(message)

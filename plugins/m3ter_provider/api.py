@@ -1,0 +1,399 @@
+"""
+m3ter's API as requests to make and answers to understand; nothing is sent from here.
+
+Both hooks use it, so what a request looks like and what an answer means is decided once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from typing import Any, Generic, Literal, TypeVar
+from urllib.parse import quote
+
+from m3ter_provider import __version__
+from m3ter_provider.connection import ConnectionSettings
+from m3ter_provider.errors import (
+    M3terAuthenticationError,
+    M3terConnectionError,
+    M3terError,
+    M3terGarbledAnswerError,
+    M3terNotFoundError,
+    M3terRateLimitError,
+    M3terRequestRejectedError,
+    M3terResponseError,
+    M3terServerError,
+    M3terStatusError,
+    M3terUnknownOutcomeError,
+)
+from m3ter_provider.identity import mask_email
+from m3ter_provider.models import (
+    Invitation,
+    InvitationRequest,
+    M3terModel,
+    Me,
+    OrgUser,
+    Page,
+    PermissionPolicy,
+    parse,
+)
+
+ItemT = TypeVar("ItemT", bound=M3terModel)
+
+HEADERS: Mapping[str, str] = {
+    "Accept": "application/json",
+    "User-Agent": f"airflow-provider-m3ter/{__version__}",
+}
+
+_REJECTED = frozenset({400, 409, 413, 422})
+# A gateway answers 408 when it stopped waiting; what stands behind it may have the request all the same.
+_UNKNOWN_4XX = frozenset({408})
+_LONGEST_MESSAGE = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """
+    One request as it will be made.
+
+    :param method: the HTTP verb.
+    :param url: the whole URL, without query.
+    :param what: what it asks for, as a message names it; no personal data.
+    :param params: the query.
+    :param body: the JSON body.
+    """
+
+    method: Literal["GET", "POST"]
+    url: str
+    what: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether making it twice does no more than making it once."""
+        return self.method == "GET"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """
+    What came back.
+
+    :param status: the HTTP status.
+    :param headers: the headers, by name without regard to case.
+    :param body: the whole body.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    def json(self) -> Any:
+        """
+        Decode the body.
+
+        :raises ValueError: if it is no JSON.
+        """
+        return json.loads(self.body)
+
+    @property
+    def m3ter_message(self) -> str | None:
+        """What m3ter says about an error, None if it says nothing."""
+        try:
+            message = self.json()["message"]
+        except (ValueError, KeyError, TypeError):
+            return None
+        return message[:_LONGEST_MESSAGE] if isinstance(message, str) else None
+
+    @property
+    def server_time(self) -> datetime | None:
+        """The ``Date`` header, in UTC."""
+        return _http_date(self.headers.get("Date"))
+
+    @property
+    def retry_after(self) -> float | None:
+        """The seconds that ``Retry-After`` asks for, None without a usable one."""
+        text = (self.headers.get("Retry-After") or "").strip()
+        if text.isascii() and text.isdigit():
+            return float(text)
+        until = _http_date(text)
+        if until is None:
+            return None
+        # Measured on m3ter's own clock where it shows it: ours may be minutes off.
+        return max(0.0, (until - (self.server_time or datetime.now(timezone.utc))).total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[ItemT]):
+    """One of m3ter's lists: what it is called, what it holds, how long a page may be."""
+
+    path: str
+    model: type[ItemT]
+    what: str
+    page_size: int
+
+
+INVITATIONS = Listing("invitations", Invitation, "the list of invitations", 200)
+USERS = Listing("users", OrgUser, "the list of users", 200)
+PERMISSION_POLICIES = Listing("permissionpolicies", PermissionPolicy, "the list of permission policies", 100)
+
+
+class Paging(Generic[ItemT]):
+    """
+    The walk through one list, page by page.
+
+    :param settings: the connection.
+    :param listing: which list.
+    """
+
+    def __init__(self, settings: ConnectionSettings, listing: Listing[ItemT]) -> None:
+        self._settings = settings
+        self._listing = listing
+        self._seen: set[str | None] = set()
+        self._next: str | None = None
+
+    def calls(self) -> Iterator[Call]:
+        """Yield the call for each page; the answer must be given to :meth:`take` before the next one."""
+        while self._next not in self._seen:
+            self._seen.add(self._next)
+            yield list_call(self._settings, self._listing, next_token=self._next)
+            if self._next is None:
+                return
+        raise M3terResponseError(
+            f"m3ter gave a nextToken of {self._listing.what} a second time, which would never end."
+        )
+
+    def take(self, data: object, answer: Answer) -> Page[ItemT]:
+        """
+        Read one page.
+
+        :param data: the decoded body.
+        :param answer: the answer it came in.
+        :raises M3terResponseError: if it is no page of this list.
+        """
+        what = self._listing.what
+        if not isinstance(data, Mapping) or not isinstance(data.get("data"), list):
+            raise M3terResponseError(f"m3ter's answer for {what} has no list in it.")
+        token = data.get("nextToken") or None
+        if token is not None and not isinstance(token, str):
+            raise M3terResponseError(f"m3ter's answer for {what} has a nextToken that is no text.")
+        self._next = token
+        items = tuple(parse(self._listing.model, item, f"an entry of {what}") for item in data["data"])
+        return Page(items=items, next_token=token, server_time=answer.server_time)
+
+
+def list_call(
+    settings: ConnectionSettings,
+    listing: Listing[Any],
+    *,
+    page_size: int | None = None,
+    next_token: str | None = None,
+) -> Call:
+    """Build the request for one page of a list."""
+    params = {"pageSize": str(page_size or listing.page_size)}
+    if next_token is not None:
+        params["nextToken"] = next_token
+    return Call("GET", _url(settings, listing.path), listing.what, params=params)
+
+
+def get_call(settings: ConnectionSettings, listing: Listing[Any], item_id: str) -> Call:
+    """Build the request for one entry of a list."""
+    what = f"one entry of {listing.what}"
+    if not item_id.strip("./ "):
+        raise M3terNotFoundError(f"m3ter has no {what} without an id.", status_code=404)
+    return Call("GET", _url(settings, listing.path, item_id), what)
+
+
+def me_call(settings: ConnectionSettings) -> Call:
+    """Build the request for who we are."""
+    return Call("GET", _url(settings, "users", "me"), "the service user itself")
+
+
+def invitation_call(settings: ConnectionSettings, request: InvitationRequest) -> Call:
+    """
+    Build the POST that sends one invitation.
+
+    :raises M3terSendingNotAllowedError: if the connection does not allow it.
+    """
+    settings.assert_may_invite(request.email)
+    what = f"the invitation of {mask_email(request.email)}"
+    return Call("POST", _url(settings, INVITATIONS.path), what, body=request.to_json())
+
+
+def token_url(settings: ConnectionSettings) -> str:
+    """Return where tokens come from."""
+    return f"{settings.base_url}/oauth/token"
+
+
+TOKEN_BODY: Mapping[str, str] = {"grant_type": "client_credentials"}
+
+
+def is_invitation_post(method: str | None, url: str | None) -> bool:
+    """Tell whether a request, whoever made it, would send an invitation."""
+    path = (url or "").partition("?")[0].partition("#")[0].rstrip("/").lower()
+    return (method or "").upper() == "POST" and path.endswith(f"/{INVITATIONS.path}")
+
+
+def read_token(answer: Answer) -> tuple[str, float]:
+    """
+    Read the answer to a token request.
+
+    :returns: the token and its life in seconds.
+    :raises M3terAuthenticationError: if m3ter refused the access key or its secret.
+    :raises M3terRateLimitError: on 429.
+    :raises M3terServerError: on 5xx.
+    :raises M3terStatusError: on any other error.
+    :raises M3terResponseError: if there is no token in it.
+    """
+    if answer.status in (400, 401, 403):
+        raise M3terAuthenticationError(
+            f"m3ter refused the access key id or the API secret ({answer.status}). Correct login and password of "
+            "the connection, or make a new access key for the service user.",
+            status_code=answer.status,
+            m3ter_message=answer.m3ter_message,
+        )
+    data = read_json(answer, "a token")
+    value = data.get("access_token") if isinstance(data, Mapping) else None
+    lifetime = data.get("expires_in") if isinstance(data, Mapping) else None
+    if not isinstance(value, str) or not value or not value.isprintable() or not value.isascii():
+        raise M3terResponseError("m3ter's answer for a token has no access_token.")
+    if isinstance(lifetime, bool) or not isinstance(lifetime, int | float):
+        raise M3terResponseError("m3ter's answer for a token has no expires_in.")
+    return value, float(lifetime)
+
+
+def read_json(answer: Answer, what: str) -> Any:
+    """
+    Return the decoded body of a good answer to something that may be repeated, or raise what the answer means.
+
+    :param answer: the answer.
+    :param what: what was asked for, as a message names it.
+    """
+    if not 200 <= answer.status < 300:
+        raise _status_error(answer, what)
+    try:
+        return answer.json()
+    except ValueError:
+        pass
+    raise M3terGarbledAnswerError(f"m3ter's answer for {what} is no JSON ({answer.status}).")
+
+
+def read_invitation(answer: Answer, what: str) -> Invitation:
+    """
+    Return the invitation that a POST made, or raise what the answer means.
+
+    :raises M3terUnknownOutcomeError: if the invitation may exist all the same.
+    :raises M3terRequestRejectedError: if m3ter refused the content for good.
+    :raises M3terRateLimitError: on 429; nothing happened.
+    :raises M3terStatusError: on any other 4xx; nothing happened.
+    """
+    status = answer.status
+    if 400 <= status < 500 and status not in _UNKNOWN_4XX:
+        raise _status_error(answer, what)
+    if 200 <= status < 300:
+        try:
+            return parse(Invitation, answer.json(), what)
+        except (ValueError, M3terResponseError):
+            seen = "an answer that cannot be read"
+    else:
+        seen = "a redirect" if 300 <= status < 400 else "an error that says nothing about the invitation"
+    raise M3terUnknownOutcomeError(
+        f"m3ter answered {what} with {seen} ({status}). It may have been sent: look for it before anything else.",
+        status_code=status,
+    )
+
+
+def read_me(answer: Answer, what: str) -> Me:
+    """Return who m3ter says we are."""
+    return parse(Me, read_json(answer, what), what)
+
+
+def lost(call: Call | None, *, connected: bool, reason: str, status: int | None = None) -> M3terError:
+    """
+    Return the error for a request without a whole answer.
+
+    :param call: the request; None: a token request.
+    :param connected: whether there was a connection, so that the request may have left.
+    :param reason: the kind of failure, without any address.
+    :param status: the status, if that much of the answer came.
+    """
+    what = call.what if call else "a token"
+    if not connected:
+        return M3terConnectionError(
+            f"m3ter could not be reached for {what} ({reason}); nothing happened. Check the connection's host and "
+            "the network."
+        )
+    if call and not call.repeatable:
+        return M3terUnknownOutcomeError(
+            f"m3ter gave no whole answer to {what} ({reason}). It may have been sent: look for it before anything "
+            "else.",
+            status_code=status,
+        )
+    return M3terConnectionError(f"m3ter gave no whole answer for {what} ({reason}); nothing was changed by it.")
+
+
+def _status_error(answer: Answer, what: str) -> M3terError:
+    status, message = answer.status, answer.m3ter_message
+    if status < 400:
+        # The credentials would go wherever the redirect points.
+        return M3terResponseError(
+            f"m3ter answered {what} with {status} where an answer was due; redirects are not followed. Check the "
+            "connection's host."
+        )
+    if status in _REJECTED:
+        return M3terRequestRejectedError(
+            f"m3ter refused {what} ({status}). The same content will be refused again.",
+            status_code=status,
+            m3ter_message=message,
+        )
+    if status == 401:
+        return authentication_error(message)
+    if status == 404:
+        return M3terNotFoundError(
+            f"m3ter has not found {what} (404). Check the id and the connection's host.",
+            status_code=status,
+            m3ter_message=message,
+        )
+    if status == 429:
+        return M3terRateLimitError(
+            f"m3ter limits the rate of requests (429) and did not do {what}. Lower requests_per_second of the "
+            "connection, or try later.",
+            m3ter_message=message,
+            retry_after=answer.retry_after,
+        )
+    if status >= 500:
+        return M3terServerError(
+            f"m3ter failed to answer {what} ({status}). Try later.", status_code=status, m3ter_message=message
+        )
+    return M3terStatusError(
+        f"m3ter answered {what} with the error {status}; nothing happened.",
+        status_code=status,
+        m3ter_message=message,
+    )
+
+
+def authentication_error(m3ter_message: str | None = None) -> M3terAuthenticationError:
+    """Return the error for a call refused with 401, also with a new token."""
+    return M3terAuthenticationError(
+        "m3ter refused a new access token (401). Check that the service user of the connection's access key is "
+        "still active.",
+        status_code=401,
+        m3ter_message=m3ter_message,
+    )
+
+
+def _url(settings: ConnectionSettings, *parts: str) -> str:
+    path = "/".join(quote(part, safe="") for part in (settings.org_id, *parts))
+    return f"{settings.base_url}/organizations/{path}"
+
+
+def _http_date(text: str | None) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text or "")
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)

@@ -1,0 +1,96 @@
+"""The life of an access token. No request is made here."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+from m3ter_provider.clock import Clock
+
+_MARGIN_SECONDS = 60.0
+_MARGIN_SHARE = 0.2
+_LEAST_USE_SECONDS = 1.0
+_MOST_RENEWALS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """
+    A token as it was answered.
+
+    :param value: the secret itself.
+    :param issued_at: when it was asked for, on the process's clock; its life is counted from here.
+    :param lifetime: m3ter's ``expires_in``, in seconds.
+    """
+
+    value: str = field(repr=False)
+    issued_at: float
+    lifetime: float
+
+    @property
+    def expires_at(self) -> float:
+        """When m3ter stops accepting it."""
+        return self.issued_at + self.lifetime
+
+    @property
+    def renew_at(self) -> float:
+        """When to ask for another: shortly before its end, but never sooner than after a second of use."""
+        margin = min(_MARGIN_SECONDS, self.lifetime * _MARGIN_SHARE)
+        return self.issued_at + max(self.lifetime - margin, _LEAST_USE_SECONDS)
+
+
+class TokenLife:
+    """
+    Owns the token of one access key in one process: the only place that knows whether it may still be used.
+
+    Whoever finds none takes :attr:`renewing`, looks again, and only then asks m3ter.
+
+    :param clock: seconds, running during suspend too.
+    """
+
+    def __init__(self, *, clock: Clock) -> None:
+        self.clock = clock
+        self.renewing = threading.Lock()
+        self._token: Token | None = None
+        self._proven = False
+
+    def current(self) -> Token | None:
+        """Return the token if it is good for another request, else None."""
+        token = self._token
+        return token if token is not None and self.clock() < token.renew_at else None
+
+    def is_current(self, token: Token) -> bool:
+        """Tell whether this very token is good for another request."""
+        return token is self.current()
+
+    def renewed(self, value: str, *, issued_at: float, lifetime: float) -> Token:
+        """Take over a new token."""
+        self._token, self._proven = Token(value, issued_at, lifetime), False
+        return self._token
+
+    def accepted(self, token: Token) -> None:
+        """Note that m3ter took this token for a call."""
+        if token is self._token:
+            self._proven = True
+
+    def rejected(self, token: Token) -> None:
+        """Drop this token, unless somebody has replaced it already."""
+        if token is self._token:
+            self._token = None
+
+    def renewal_may_help(self, token: Token, *, status: int, renewals: int) -> bool:
+        """
+        Decide whether a call that m3ter refused is worth repeating with another token.
+
+        :param token: the token of the refused call.
+        :param status: 401 or 403. m3ter answers 403 both for an expired token and for a missing right.
+        :param renewals: how often this call was repeated for this reason already.
+        """
+        now = self.clock()
+        if renewals:
+            # The token ended while the call waited or travelled: that says nothing about rights.
+            return now >= token.expires_at and renewals < _MOST_RENEWALS
+        if status == 401 or token is not self._token or self._proven:
+            return True
+        # A 403 for a token that is minutes old at most and was never accepted is about rights, not about its age.
+        return now - token.issued_at > min(_MARGIN_SECONDS, token.lifetime / 2)

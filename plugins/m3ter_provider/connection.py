@@ -1,0 +1,191 @@
+"""What an Airflow connection of type ``m3ter`` says, checked once."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from m3ter_provider.errors import M3terConfigurationError, M3terSendingNotAllowedError
+from m3ter_provider.identity import ascii_domain, email_domain, mask_email
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+DEFAULT_HOST = "https://api.m3ter.com"
+
+
+def _domains(value: Any) -> Any:
+    """Accept a list or text with commas; ``@example.com`` is ``example.com``."""
+    if isinstance(value, str):
+        value = [part for part in value.split(",") if part.strip()]
+    if not isinstance(value, list | tuple) or not all(isinstance(part, str) for part in value):
+        raise ValueError("not a list of domains")
+    return tuple(ascii_domain(part.strip().removeprefix("@")) for part in value)
+
+
+_Domain = Annotated[str, Field(pattern=r"^[^\s@,]+\.[^\s@,]+$")]
+
+
+class ConnectionSettings(BaseModel):
+    """
+    A checked connection.
+
+    :param conn_id: the connection's id, for messages.
+    :param base_url: the API's base URL without a slash at its end.
+    :param org_id: the organisation.
+    :param access_key_id: the service user's access key id.
+    :param api_secret: its secret; not in the repr.
+    :param requests_per_second: the most requests a second, everything counted.
+    :param timeout_seconds: the longest one request may take, connecting included.
+    :param allow_invitations: whether this connection may send e-mails to people at all.
+    :param allowed_domains: the only domains (in ASCII form) that may be e-mailed; empty: all.
+    :param allow_http: whether credentials may travel without TLS to another machine.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    conn_id: str
+    base_url: str
+    org_id: str = Field(pattern=r"^[A-Za-z0-9._~-]*[A-Za-z0-9][A-Za-z0-9._~-]*$")
+    access_key_id: str = Field(repr=False)
+    api_secret: str = Field(repr=False)
+    requests_per_second: float = Field(default=20.0, gt=0, le=1000, allow_inf_nan=False)
+    timeout_seconds: float = Field(default=30.0, ge=0.1, le=600, allow_inf_nan=False)
+    allow_invitations: bool = False
+    allowed_domains: Annotated[tuple[_Domain, ...], BeforeValidator(_domains)] = ()
+    allow_http: bool = False
+
+    @property
+    def connect_timeout_seconds(self) -> float:
+        """The longest that connecting alone may take, in seconds."""
+        return min(10.0, self.timeout_seconds / 2)
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether m3ter is reached by https."""
+        return self.base_url.startswith("https:")
+
+    @property
+    def basic_authorization(self) -> str:
+        """The header with which a token is asked for; a secret."""
+        credentials = f"{self.access_key_id}:{self.api_secret}".encode()
+        return f"Basic {base64.b64encode(credentials).decode('ascii')}"
+
+    @property
+    def proxy(self) -> str | None:
+        """The proxy that the environment (``https_proxy``, ``no_proxy``) names for m3ter; none for plain http."""
+        host = urlsplit(self.base_url).hostname or ""
+        return None if not self.uses_tls or proxy_bypass(host) else getproxies().get("https")
+
+    def assert_may_invite(self, email: str) -> None:
+        """
+        Check that this connection allows an e-mail to this address.
+
+        :raises M3terSendingNotAllowedError: if not, with the extra to change.
+        """
+        if not self.allow_invitations:
+            raise M3terSendingNotAllowedError(
+                f"Connection {self.conn_id!r} does not allow invitations, so {mask_email(email)} was not invited. "
+                "Set its extra allow_invitations to true if real people may be e-mailed through it."
+            )
+        if self.allowed_domains and email_domain(email) not in self.allowed_domains:
+            raise M3terSendingNotAllowedError(
+                f"Connection {self.conn_id!r} does not allow invitations to the domain of {mask_email(email)}, "
+                "which was not invited. Add the domain to the extra allowed_domains if that is meant."
+            )
+
+
+def connection_settings(connection: Connection) -> ConnectionSettings:
+    """
+    Read and check a connection, however it was written: in the form, as JSON, as a URI (where all extras are text).
+
+    Only the documented extras are looked at; others are ignored.
+
+    :param connection: the connection as Airflow gives it.
+    :raises M3terConfigurationError: naming what to change, without any value.
+    """
+    conn_id = connection.conn_id or "m3ter_default"
+    extras = {
+        name: value
+        for name, value in connection.extra_dejson.items()
+        # The form and URIs leave "" where nothing was chosen.
+        if value is not None and not (isinstance(value, str) and not value.strip())
+    }
+    access_key_id, api_secret = (connection.login or "").strip(), (connection.password or "").strip()
+    for value, name in ((access_key_id, "login (access key id)"), (api_secret, "password (API secret)")):
+        if not value:
+            raise M3terConfigurationError(f"Connection {conn_id!r} has no {name}. Add it to the connection.")
+    if "org_id" not in extras:
+        raise M3terConfigurationError(
+            f"Connection {conn_id!r} has no organisation. Add the extra org_id, the organisation's id in m3ter."
+        )
+    try:
+        settings = ConnectionSettings.model_validate(
+            {
+                **{name: value.strip() if isinstance(value, str) else value for name, value in extras.items()},
+                "conn_id": conn_id,
+                "base_url": _base_url(connection, conn_id),
+                "access_key_id": access_key_id,
+                "api_secret": api_secret,
+            }
+        )
+    except ValidationError as error:
+        names = sorted({str(fault["loc"][0]) for fault in error.errors(include_input=False, include_url=False)})
+        problem = ", ".join(f"{name} ({_EXPECTED.get(name, 'a valid value')})" for name in names)
+    else:
+        if not settings.uses_tls and not settings.allow_http and not _is_loopback(settings.base_url):
+            raise M3terConfigurationError(
+                f"Connection {conn_id!r} would send credentials to another machine without encryption. Use https "
+                "for its host, or set its extra allow_http to true if that network is safe."
+            )
+        return settings
+    raise M3terConfigurationError(f"Connection {conn_id!r} has a wrong value in its extras; expected: {problem}.")
+
+
+_EXPECTED = {
+    "org_id": "the organisation's id, letters, digits and -",
+    "requests_per_second": "a number above 0, at most 1000",
+    "timeout_seconds": "a number of seconds from 0.1 to 600",
+    "allow_invitations": "true or false",
+    "allow_http": "true or false",
+    "allowed_domains": "domains such as example.com, as a list or separated by commas",
+}
+
+
+def _base_url(connection: Connection, conn_id: str) -> str:
+    host, schema = (connection.host or "").strip(), (connection.schema or "").strip().lower()
+    if not host:
+        host = DEFAULT_HOST
+    elif "://" not in host:
+        if schema not in ("", "https", "http"):
+            raise M3terConfigurationError(
+                f"Connection {conn_id!r} has a schema other than https and http. Remove it from the connection."
+            )
+        # An IPv6 address loses its brackets in Airflow's URIs.
+        host = f"{schema or 'https'}://{f'[{host}]' if host.count(':') > 1 and '[' not in host else host}"
+    try:
+        url = urlsplit(host)
+        port = url.port or connection.port
+    except ValueError:
+        url, port = urlsplit(""), None
+    if url.scheme not in ("https", "http") or not url.hostname or url.query or url.fragment or "@" in url.netloc:
+        raise M3terConfigurationError(
+            f"Connection {conn_id!r} has a host that is no URL of an API. Use {DEFAULT_HOST}, or leave it empty."
+        )
+    name = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
+    return f"{url.scheme}://{name}{f':{port}' if port else ''}{url.path.rstrip('/')}"
+
+
+def _is_loopback(base_url: str) -> bool:
+    name = (urlsplit(base_url).hostname or "").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

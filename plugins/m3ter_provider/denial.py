@@ -1,0 +1,117 @@
+"""What a 403 means, found out once for everyone who meets it."""
+
+from __future__ import annotations
+
+from m3ter_provider.api import INVITATIONS, Answer, Call, authentication_error, list_call, me_call
+from m3ter_provider.connection import ConnectionSettings
+from m3ter_provider.errors import (
+    M3terAuthenticationError,
+    M3terPermissionError,
+    M3terStatusError,
+    PermissionKind,
+)
+
+_MOST_REQUESTS = 4
+
+
+class Denials:
+    """
+    What one hook has learnt about being refused.
+
+    A hook makes one probe at a time and asks :meth:`known` first, so that a batch costs one probe and gets one error.
+
+    :param settings: the connection.
+    """
+
+    def __init__(self, settings: ConnectionSettings) -> None:
+        self._settings = settings
+        self._organisation_works = False
+        self._final: M3terAuthenticationError | None = None
+        self._readable: bool | None = None
+        self._member: bool | None = None
+        self._may_not_invite: PermissionKind | None = None
+
+    def answered(self) -> None:
+        """Note that m3ter did something for us in this organisation."""
+        self._organisation_works = True
+
+    def known(self, call: Call | None) -> M3terStatusError | None:
+        """
+        Return the error that a call would end in by what is known, None if it is worth making.
+
+        :param call: the call; None: a token request.
+        """
+        if self._final is not None:
+            return M3terAuthenticationError(
+                str(self._final), status_code=self._final.status_code, m3ter_message=self._final.m3ter_message
+            )
+        if call is not None and not call.repeatable and self._may_not_invite is not None:
+            return self._error(self._may_not_invite, call, None)
+        return None
+
+    def refused_credentials(self, error: M3terAuthenticationError) -> M3terAuthenticationError:
+        """Remember that the credentials are refused for good: asking again for every row would be a storm."""
+        self._final = error
+        return error
+
+    def next_probe(self, call: Call, answer: Answer, *, requests_made: int) -> Call | None:
+        """
+        Return the GET that is still needed to tell why a call was refused, None if nothing more is.
+
+        :param call: the call that m3ter refused, also with a new token.
+        :param answer: its last answer, 401 or 403.
+        :param requests_made: how many requests this call has cost; four are the most.
+        """
+        if answer.status != 403 or requests_made >= _MOST_REQUESTS:
+            return None
+        if self._readable is None and not _lists_invitations(self._settings, call):
+            return list_call(self._settings, INVITATIONS, page_size=1)
+        if self._readable or self._organisation_works or self._member is not None:
+            return None
+        return me_call(self._settings)
+
+    def probed(self, probe: Call, *, worked: bool) -> None:
+        """Note what a probe showed."""
+        if _lists_invitations(self._settings, probe):
+            self._readable = worked
+        else:
+            self._member = worked
+
+    def verdict(self, call: Call, answer: Answer) -> M3terStatusError:
+        """Return the error for a refused call once no probe is left."""
+        if answer.status != 403:
+            return self.refused_credentials(authentication_error(answer.m3ter_message))
+        if self._readable:
+            kind: PermissionKind = "no_right_to_read" if call.repeatable else "no_right_to_invite"
+        elif self._organisation_works or self._member:
+            kind = "no_right_to_read"
+        else:
+            kind = "wrong_organisation"
+        if not call.repeatable:
+            self._may_not_invite = kind
+        return self._error(kind, call, answer.m3ter_message)
+
+    def _error(self, kind: PermissionKind, call: Call, m3ter_message: str | None) -> M3terPermissionError:
+        org_id, conn_id = self._settings.org_id, self._settings.conn_id
+        if kind == "wrong_organisation":
+            text = (
+                f"m3ter does not let the service user of connection {conn_id!r} into organisation {org_id} (403). "
+                "Correct the extra org_id, or use an access key of that organisation; a service user without any "
+                "right there is answered in the same way."
+            )
+        elif kind == "no_right_to_invite":
+            text = (
+                f"The service user of connection {conn_id!r} may read organisation {org_id} but not create "
+                "invitations in it (403). Give it config:create on orgUserInvitation, or the Administrator policy."
+            )
+        else:
+            text = (
+                f"The service user of connection {conn_id!r} belongs to organisation {org_id} but may not read "
+                f"{call.what if call.repeatable else INVITATIONS.what} (403). Give it config:retrieve on "
+                "orgUserInvitation, orgUser and permissionPolicy."
+            )
+        return M3terPermissionError(text, kind=kind, m3ter_message=m3ter_message)
+
+
+def _lists_invitations(settings: ConnectionSettings, call: Call) -> bool:
+    return call.repeatable and call.url == list_call(settings, INVITATIONS).url

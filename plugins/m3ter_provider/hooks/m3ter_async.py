@@ -1,0 +1,345 @@
+"""The hook for many calls at once."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+from types import SimpleNamespace, TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import aiohttp
+from airflow.sdk import BaseHook
+from airflow.sdk.log import mask_secret
+
+from m3ter_provider import api, retries
+from m3ter_provider.api import INVITATIONS, PERMISSION_POLICIES, USERS, Answer, Call, Listing, Paging
+from m3ter_provider.auth import Token, TokenLife
+from m3ter_provider.clock import Clock, boot_clock
+from m3ter_provider.connection import ConnectionSettings, connection_settings
+from m3ter_provider.denial import Denials
+from m3ter_provider.errors import M3terAuthenticationError, M3terConfigurationError, M3terError
+from m3ter_provider.models import Invitation, InvitationRequest, M3terModel, Me, OrgUser, Page, PermissionPolicy, parse
+from m3ter_provider.pacing import Pacer
+from m3ter_provider.process import pacer, token_life
+from m3ter_provider.report import connection_report
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+ItemT = TypeVar("ItemT", bound=M3terModel)
+
+# Shorter than any server's: a POST on a connection that the server is just closing would have an unknown outcome.
+_IDLE_CONNECTION_SECONDS = 3.0
+_WAIT_FOR_RENEWAL_SECONDS = 0.02
+
+
+class M3terAsyncHook(BaseHook):
+    """
+    Many calls to one m3ter organisation at once, over one pooled session::
+
+        async with M3terAsyncHook("m3ter_default") as m3ter:
+            async for invitation in m3ter.iter_invitations():
+                ...
+
+    Every request waits for its turn at the connection's pace. GETs are repeated after failures; a POST only if it
+    certainly did nothing.
+
+    :param m3ter_conn_id: a connection of type ``m3ter``; read once, when the context is entered.
+    :param connection: the connection itself, instead of its id.
+    :param clock: seconds, never going back, running during suspend too.
+    :param sleep: how to wait, in seconds.
+    """
+
+    conn_name_attr = "m3ter_conn_id"
+    default_conn_name = "m3ter_default"
+    conn_type = "m3ter"
+    hook_name = "m3ter"
+
+    def __init__(
+        self,
+        m3ter_conn_id: str = default_conn_name,
+        *,
+        connection: Connection | None = None,
+        clock: Clock = boot_clock,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        super().__init__()
+        self.m3ter_conn_id = m3ter_conn_id
+        self._connection = connection
+        self._clock = clock
+        self._sleep = sleep
+        self._settings: ConnectionSettings | None = None
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> M3terAsyncHook:
+        """
+        Read the connection and open the session; no request is made yet.
+
+        :raises M3terConfigurationError: if the connection cannot be used.
+        """
+        # In a thread: a synchronous call to Airflow's API on the loop's thread would hold up everything.
+        if self._connection is None:
+            self._connection = await asyncio.to_thread(self.get_connection, self.m3ter_conn_id)
+        self._settings = settings = connection_settings(self._connection)
+        await asyncio.to_thread(mask_secret, settings.api_secret)
+        self._tokens: TokenLife = token_life(settings, self._clock)
+        self._pacer: Pacer = pacer(settings, self._clock)
+        self._denials = Denials(settings)
+        self._gate = asyncio.Lock()
+        self._probing = asyncio.Lock()
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(keepalive_timeout=_IDLE_CONNECTION_SECONDS, timeout_ceil_threshold=math.inf),
+            timeout=aiohttp.ClientTimeout(
+                # The total includes waiting for a pooled connection. Without a threshold aiohttp rounds it up.
+                total=settings.timeout_seconds,
+                sock_connect=settings.connect_timeout_seconds,
+                ceil_threshold=math.inf,
+            ),
+            headers=api.HEADERS,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trace_configs=[_connection_trace()],
+            proxy=settings.proxy,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the session."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    @property
+    def settings(self) -> ConnectionSettings:
+        """The checked connection; readable once the context was entered."""
+        if self._settings is None:
+            raise M3terConfigurationError("M3terAsyncHook has read no connection yet; use it in 'async with'.")
+        return self._settings
+
+    @property
+    def post_timeout_seconds(self) -> float:
+        """The longest one attempt at a POST can last from ``before_post()`` to its end, connecting included."""
+        return self.settings.timeout_seconds
+
+    def iter_invitation_pages(self) -> AsyncIterator[Page[Invitation]]:
+        """Stream the pages of the organisation's invitations in m3ter's order, as a rule the newest first."""
+        return self._pages(INVITATIONS)
+
+    def iter_user_pages(self) -> AsyncIterator[Page[OrgUser]]:
+        """Stream the pages of the organisation's users."""
+        return self._pages(USERS)
+
+    def iter_permission_policy_pages(self) -> AsyncIterator[Page[PermissionPolicy]]:
+        """Stream the pages of the organisation's permission policies."""
+        return self._pages(PERMISSION_POLICIES)
+
+    async def iter_invitations(self) -> AsyncIterator[Invitation]:
+        """Stream the organisation's invitations; a ``break`` stops asking for pages."""
+        async for page in self.iter_invitation_pages():
+            for item in page.items:
+                yield item
+
+    async def iter_users(self) -> AsyncIterator[OrgUser]:
+        """Stream the organisation's users; a ``break`` stops asking for pages."""
+        async for page in self.iter_user_pages():
+            for item in page.items:
+                yield item
+
+    async def iter_permission_policies(self) -> AsyncIterator[PermissionPolicy]:
+        """Stream the organisation's permission policies; a ``break`` stops asking for pages."""
+        async for page in self.iter_permission_policy_pages():
+            for item in page.items:
+                yield item
+
+    async def get_invitation(self, invitation_id: str) -> Invitation:
+        """
+        Get one invitation.
+
+        :raises M3terNotFoundError: if there is none with this id.
+        """
+        return await self._get_model(Invitation, api.get_call(self.settings, INVITATIONS, invitation_id))
+
+    async def get_user(self, user_id: str) -> OrgUser:
+        """
+        Get one user of the organisation.
+
+        :raises M3terNotFoundError: if there is none with this id.
+        """
+        return await self._get_model(OrgUser, api.get_call(self.settings, USERS, user_id))
+
+    async def get_me(self) -> Me:
+        """Get who we are to m3ter."""
+        return await self._get_model(Me, api.me_call(self.settings))
+
+    async def create_invitation(
+        self, request: InvitationRequest, before_post: Callable[[], None] | None = None
+    ) -> Invitation:
+        """
+        Send one invitation: an e-mail to a real person that cannot be recalled.
+
+        :param request: whom to invite, and to what.
+        :param before_post: called immediately before every POST, repeats included, after all waiting is over. If it
+            raises, nothing is posted and the exception is the caller's.
+        :raises M3terSendingNotAllowedError: if the connection does not allow it; no request was made.
+        :raises M3terUnknownOutcomeError: if the invitation may have been sent all the same. It is never repeated.
+        :raises M3terRequestRejectedError: if m3ter refuses this content (400, 409, 413, 422).
+        :raises M3terAuthenticationError: if the credentials, or a new token, are refused; nothing was sent.
+        :raises M3terPermissionError: if the service user may not do this; nothing was sent.
+        :raises M3terRateLimitError: if 429 went on for too long; nothing was sent.
+        :raises M3terConnectionError: if m3ter could not be reached; nothing was sent.
+        """
+        call = api.invitation_call(self.settings, request)
+        return await retries.async_retrying(retries.DID_NOTHING, self._sleep)(self._post_once, call, before_post)
+
+    async def test_connection(self) -> tuple[bool, str]:
+        """Tell whether the connection works, and if not, why: wrong secret, organisation, or a missing right."""
+        try:
+            page = await self._get(api.list_call(self.settings, INVITATIONS, page_size=1))
+            Paging(self.settings, INVITATIONS).take(page[0], page[1])
+            me = await self.get_me()
+        except M3terError as error:
+            return False, str(error)
+        return True, connection_report(self.settings, me)
+
+    async def _pages(self, listing: Listing[ItemT]) -> AsyncIterator[Page[ItemT]]:
+        paging = Paging(self.settings, listing)
+        for call in paging.calls():
+            yield paging.take(*await self._get(call))
+
+    async def _get_model(self, model: type[ItemT], call: Call) -> ItemT:
+        data, _ = await self._get(call)
+        return parse(model, data, call.what)
+
+    async def _get(self, call: Call) -> tuple[Any, Answer]:
+        return await retries.async_retrying(retries.REPEATABLE, self._sleep)(self._get_once, call)
+
+    async def _get_once(self, call: Call) -> tuple[Any, Answer]:
+        answer = await self._authorised(call)
+        return api.read_json(answer, call.what), answer
+
+    async def _post_once(self, call: Call, before_post: Callable[[], None] | None) -> Invitation:
+        return api.read_invitation(await self._authorised(call, before_post), call.what)
+
+    async def _authorised(self, call: Call, before_send: Callable[[], None] | None = None) -> Answer:
+        """Make one call with a token, and again with a new one if m3ter refuses the first."""
+        renewals = 0
+        while True:
+            token = await self._turn(call)
+            if before_send is not None:
+                before_send()
+            answer = await self._send(call, f"Bearer {token.value}")
+            if answer.status not in (401, 403):
+                self._tokens.accepted(token)
+                if answer.status < 300:
+                    self._denials.answered()
+                return answer
+            if not self._tokens.renewal_may_help(token, status=answer.status, renewals=renewals):
+                break
+            self._tokens.rejected(token)
+            renewals += 1
+        await self._probe(call, answer, requests_made=1 + 2 * renewals)
+        raise self._denials.verdict(call, answer)
+
+    async def _probe(self, call: Call, answer: Answer, *, requests_made: int) -> None:
+        """Find out why a call was refused; one coroutine asks, the others wait for what it learns."""
+        async with self._probing:
+            while (probe := self._denials.next_probe(call, answer, requests_made=requests_made)) is not None:
+                worked: bool = await retries.async_retrying(retries.REPEATABLE, self._sleep)(self._probe_once, probe)
+                self._denials.probed(probe, worked=worked)
+                requests_made += 1
+
+    async def _probe_once(self, probe: Call) -> bool:
+        token = await self._turn(probe)
+        answer = await self._send(probe, f"Bearer {token.value}")
+        if answer.status in (401, 403):
+            return False
+        api.read_json(answer, probe.what)
+        return True
+
+    async def _turn(self, call: Call) -> Token:
+        """Wait for this call's turn, and leave with a token that is good for it: one at a time, first come first."""
+        async with self._gate:
+            for _ in range(3):
+                if (known := self._denials.known(call)) is not None:
+                    raise known
+                token = self._tokens.current() or await self._renew()
+                await self._wait_for_pace()
+                if self._tokens.is_current(token):  # it may have ended while we waited
+                    break
+            return token
+
+    async def _renew(self) -> Token:
+        """Get a new token unless another thread or hook of this process just has."""
+        while not self._tokens.renewing.acquire(blocking=False):
+            await self._sleep(_WAIT_FOR_RENEWAL_SECONDS)
+        try:
+            return self._tokens.current() or await retries.async_retrying(retries.REPEATABLE, self._sleep)(
+                self._renew_once
+            )
+        except M3terAuthenticationError as error:
+            raise self._denials.refused_credentials(error) from None
+        finally:
+            self._tokens.renewing.release()
+
+    async def _renew_once(self) -> Token:
+        await self._wait_for_pace()
+        asked_at = self._clock()
+        answer = await self._send(None, self.settings.basic_authorization)
+        value, lifetime = api.read_token(answer)
+        await asyncio.to_thread(mask_secret, value)
+        return self._tokens.renewed(value, issued_at=asked_at, lifetime=lifetime)
+
+    async def _wait_for_pace(self) -> None:
+        while (seconds := self._pacer.try_turn()) > 0:
+            await self._sleep(seconds)
+
+    async def _send(self, call: Call | None, authorization: str) -> Answer:
+        """Send one request (None: for a token) and read its answer whole."""
+        if self._session is None:
+            raise M3terConfigurationError("M3terAsyncHook has no session; use it in 'async with'.")
+        progress = SimpleNamespace(connected=False)
+        status, sent_at = None, self._clock()
+        request = (
+            {"method": "POST", "url": api.token_url(self.settings), "data": api.TOKEN_BODY}
+            if call is None
+            else {"method": call.method, "url": call.url, "params": call.params, "json": call.body}
+        )
+        try:
+            async with self._session.request(
+                **request,
+                headers={"Authorization": authorization},
+                allow_redirects=False,
+                trace_request_ctx=progress,
+            ) as response:
+                status = response.status
+                if status == 429:
+                    retry_after = Answer(status, response.headers, b"").retry_after
+                    self._pacer.throttled(sent_at=sent_at, retry_after=retry_after)
+                return Answer(status, response.headers, await _body(response))
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+            reason = type(error).__name__
+        raise api.lost(call, connected=progress.connected, reason=reason, status=status)
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    try:
+        return await response.read()
+    except aiohttp.ClientError:
+        if 400 <= response.status < 500:
+            # The status alone says that nothing happened.
+            return b""
+        raise
+
+
+def _connection_trace() -> aiohttp.TraceConfig:
+    """Note on each request's context whether it ever had a connection: only then may it have left."""
+
+    async def connected(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
+        context.trace_request_ctx.connected = True
+
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_end.append(connected)
+    trace.on_connection_reuseconn.append(connected)
+    return trace

@@ -1,0 +1,53 @@
+"""
+What is repeated, how often and after how long. All of tenacity is here.
+
+A GET and a token request may be repeated whatever happened to them. A POST only when it certainly did nothing: no
+connection, or 429. After a 429 nobody waits here: the pacer holds up everyone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from tenacity import AsyncRetrying, RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
+
+from m3ter_provider.errors import (
+    M3terConnectionError,
+    M3terGarbledAnswerError,
+    M3terRateLimitError,
+    M3terServerError,
+)
+
+_FAILURES = 4
+_RATE_LIMITS = 10
+_backoff = wait_random_exponential(multiplier=0.5, max=8)
+
+REPEATABLE = retry_if_exception_type(
+    (M3terConnectionError, M3terRateLimitError, M3terServerError, M3terGarbledAnswerError)
+)
+"""For GETs and token requests."""
+
+DID_NOTHING = retry_if_exception_type((M3terConnectionError, M3terRateLimitError))
+"""For POSTs."""
+
+
+def sync_retrying(retry: retry_if_exception_type, sleep: Callable[[float], None]) -> Retrying:
+    """Return what repeats a function."""
+    return Retrying(retry=retry, wait=_wait, stop=_stop, sleep=sleep, reraise=True)
+
+
+def async_retrying(retry: retry_if_exception_type, sleep: Callable[[float], Awaitable[None]]) -> AsyncRetrying:
+    """Return what repeats a coroutine function."""
+    return AsyncRetrying(retry=retry, wait=_wait, stop=_stop, sleep=sleep, reraise=True)
+
+
+def _rate_limited(state: RetryCallState) -> bool:
+    return state.outcome is not None and isinstance(state.outcome.exception(), M3terRateLimitError)
+
+
+def _wait(state: RetryCallState) -> float:
+    return 0.0 if _rate_limited(state) else _backoff(state)
+
+
+def _stop(state: RetryCallState) -> bool:
+    return state.attempt_number >= (_RATE_LIMITS if _rate_limited(state) else _FAILURES)
