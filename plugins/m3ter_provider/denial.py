@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from m3ter_provider.api import INVITATIONS, Answer, Call, authentication_error, list_call, me_call
+from m3ter_provider.api import INVITATIONS, Answer, Call, authentication_error, is_invitation_post, list_call, me_call
 from m3ter_provider.connection import ConnectionSettings
 from m3ter_provider.errors import (
     M3terAuthenticationError,
@@ -45,7 +45,7 @@ class Denials:
             return M3terAuthenticationError(
                 str(self._final), status_code=self._final.status_code, m3ter_message=self._final.m3ter_message
             )
-        if call is not None and not call.repeatable and self._may_not_invite is not None:
+        if call is not None and self._may_not_invite is not None and is_invitation_post(call.method, call.url):
             return self._error(self._may_not_invite, call, None)
         return None
 

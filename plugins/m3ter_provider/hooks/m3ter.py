@@ -2,6 +2,441 @@
 
 from __future__ import annotations
 
-from m3ter_provider.hooks.m3ter_async import M3terAsyncHook
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from http.cookiejar import DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any, TypeVar
 
-__all__ = ["M3terAsyncHook"]
+import requests
+from airflow.providers.http.hooks.http import HttpHook
+from airflow.sdk.log import mask_secret
+from requests.auth import AuthBase
+from requests.cookies import RequestsCookieJar
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+from m3ter_provider import api, retries
+from m3ter_provider.api import INVITATIONS, PERMISSION_POLICIES, USERS, Answer, Call, Listing, Paging
+from m3ter_provider.auth import Token, TokenLife
+from m3ter_provider.clock import Clock, boot_clock
+from m3ter_provider.connection import ConnectionSettings, connection_settings
+from m3ter_provider.denial import Denials
+from m3ter_provider.errors import M3terAuthenticationError, M3terConfigurationError, M3terError
+from m3ter_provider.hooks.m3ter_async import M3terAsyncHook
+from m3ter_provider.models import (
+    Invitation,
+    InvitationRequest,
+    M3terModel,
+    Me,
+    OrgUser,
+    Page,
+    PermissionPolicy,
+    parse,
+)
+from m3ter_provider.pacing import Pacer
+from m3ter_provider.process import pacer, token_life
+from m3ter_provider.report import connection_report
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+__all__ = ["M3terAsyncHook", "M3terHook"]
+
+ItemT = TypeVar("ItemT", bound=M3terModel)
+
+# Shorter than any server's: a POST on a connection that the server is just closing would have an unknown outcome.
+_IDLE_CONNECTION_SECONDS = 3.0
+
+
+class M3terHook(HttpHook):
+    """
+    Single calls to one m3ter organisation, over one pooled session; safe to share between threads.
+
+    It is an :class:`~airflow.providers.http.hooks.http.HttpHook`: :meth:`run` and :meth:`get_conn` reach every path of
+    m3ter's API, with the same token, pace, finite time-outs and refusals as the methods here.
+
+    :param m3ter_conn_id: a connection of type ``m3ter``; read once, at the first use.
+    :param method: the verb of :meth:`run`.
+    :param clock: seconds, never going back, running during suspend too.
+    :param sleep: how to wait, in seconds.
+    """
+
+    conn_name_attr = "m3ter_conn_id"
+    default_conn_name = "m3ter_default"
+    conn_type = "m3ter"
+    hook_name = "m3ter"
+
+    def __init__(
+        self,
+        m3ter_conn_id: str = default_conn_name,
+        method: str = "GET",
+        *,
+        clock: Clock = boot_clock,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        super().__init__(method=method, http_conn_id=m3ter_conn_id)
+        self.m3ter_conn_id = m3ter_conn_id
+        self._clock = clock
+        self._sleep = sleep
+        self._gate = threading.Lock()
+        self._probing = threading.Lock()
+        self._sessions: dict[int, _M3terSession] = {}
+
+    @cached_property
+    def settings(self) -> ConnectionSettings:
+        """
+        The checked connection.
+
+        :raises M3terConfigurationError: if it cannot be used.
+        """
+        settings = connection_settings(self._read_connection)
+        mask_secret(settings.api_secret)
+        return settings
+
+    @property
+    def post_timeout_seconds(self) -> float:
+        """
+        How long one attempt at a POST lasts from ``before_post()`` to its end, connecting included.
+
+        An answer that trickles in may take longer: ``requests`` knows no total. :class:`M3terAsyncHook` does.
+        """
+        return self.settings.timeout_seconds
+
+    def iter_invitation_pages(self) -> Iterator[Page[Invitation]]:
+        """Stream the pages of the organisation's invitations in m3ter's order, as a rule the newest first."""
+        return self._pages(INVITATIONS)
+
+    def iter_user_pages(self) -> Iterator[Page[OrgUser]]:
+        """Stream the pages of the organisation's users."""
+        return self._pages(USERS)
+
+    def iter_permission_policy_pages(self) -> Iterator[Page[PermissionPolicy]]:
+        """Stream the pages of the organisation's permission policies."""
+        return self._pages(PERMISSION_POLICIES)
+
+    def iter_invitations(self) -> Iterator[Invitation]:
+        """Stream the organisation's invitations; whoever stops reading stops asking for pages."""
+        return (item for page in self.iter_invitation_pages() for item in page.items)
+
+    def iter_users(self) -> Iterator[OrgUser]:
+        """Stream the organisation's users; whoever stops reading stops asking for pages."""
+        return (item for page in self.iter_user_pages() for item in page.items)
+
+    def iter_permission_policies(self) -> Iterator[PermissionPolicy]:
+        """Stream the organisation's permission policies; whoever stops reading stops asking for pages."""
+        return (item for page in self.iter_permission_policy_pages() for item in page.items)
+
+    def get_invitation(self, invitation_id: str) -> Invitation:
+        """
+        Get one invitation.
+
+        :raises M3terNotFoundError: if there is none with this id.
+        """
+        return self._get_model(Invitation, api.get_call(self.settings, INVITATIONS, invitation_id))
+
+    def get_user(self, user_id: str) -> OrgUser:
+        """
+        Get one user of the organisation.
+
+        :raises M3terNotFoundError: if there is none with this id.
+        """
+        return self._get_model(OrgUser, api.get_call(self.settings, USERS, user_id))
+
+    def get_me(self) -> Me:
+        """Get who we are to m3ter."""
+        return self._get_model(Me, api.me_call(self.settings))
+
+    def create_invitation(
+        self, request: InvitationRequest, before_post: Callable[[], None] | None = None
+    ) -> Invitation:
+        """
+        Send one invitation: an e-mail to a real person that cannot be recalled.
+
+        :param request: whom to invite, and to what.
+        :param before_post: called immediately before every POST, repeats included, after all waiting is over. If it
+            raises, nothing is posted and the exception is the caller's.
+        :raises M3terSendingNotAllowedError: if the connection does not allow it; no request was made.
+        :raises M3terUnknownOutcomeError: if the invitation may have been sent all the same. It is never repeated.
+        :raises M3terRequestRejectedError: if m3ter refuses this content (400, 409, 413, 422).
+        :raises M3terAuthenticationError: if the credentials, or a new token, are refused; nothing was sent.
+        :raises M3terPermissionError: if the service user may not do this; nothing was sent.
+        :raises M3terRateLimitError: if 429 went on for too long; nothing was sent.
+        :raises M3terConnectionError: if m3ter could not be reached; nothing was sent.
+        """
+        call = api.invitation_call(self.settings, request)
+        return retries.sync_retrying(retries.DID_NOTHING, self._sleep)(self._post_once, call, before_post)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Tell whether the connection works, and if not, why: wrong secret, organisation, or a missing right."""
+        try:
+            data, answer = self._get(api.list_call(self.settings, INVITATIONS, page_size=1))
+            Paging(self.settings, INVITATIONS).take(data, answer)
+            me = self.get_me()
+        except M3terError as error:
+            return False, str(error)
+        return True, connection_report(self.settings, me)
+
+    def get_conn(
+        self, headers: dict[Any, Any] | None = None, extra_options: dict[str, Any] | None = None
+    ) -> requests.Session:
+        """
+        Return the one pooled session. It adds the token, keeps the pace, follows no redirect and always times out.
+
+        :param headers: ignored, since the session is shared; :meth:`run` gives them to its request.
+        :param extra_options: ``check_response`` and ``timeout`` (seconds) of the next :meth:`run`.
+        """
+        self.merged_extra = dict(extra_options or {})
+        with self._gate:
+            # A connection must not be used by both sides of a fork.
+            session = self._sessions.get(os.getpid())
+            if session is None:
+                session = _M3terSession(self)
+                self._set_base_url(self._read_connection)
+                session.auth = self._extract_auth(self._read_connection)
+                self._configure_session_from_extra(session, self._read_connection, {})
+                self._configure_session_from_mount_adapters(session)
+                self._sessions = {os.getpid(): session}
+        return session
+
+    def check_response(self, response: requests.Response) -> None:
+        """
+        Raise what an error status means; nothing is logged, since m3ter's answers quote people.
+
+        :raises M3terError: for every status that is not 2xx.
+        """
+        if not 200 <= response.status_code < 300:
+            api.read_json(_answer(response), f"a {response.request.method} request")
+
+    @cached_property
+    def _read_connection(self) -> Connection:
+        return self.get_connection(self.m3ter_conn_id)
+
+    def _set_base_url(self, connection: Connection) -> None:
+        self.base_url = self.settings.base_url
+        self._base_url_initialized = True
+
+    def _extract_auth(self, connection: Connection) -> AuthBase:
+        return _TokenAddedWhenSent()
+
+    def _configure_session_from_extra(
+        self, session: requests.Session, connection: Connection, extra_options: dict[str, Any]
+    ) -> requests.Session:
+        """Set what our named extras say; unlike in HttpHook, no extra becomes a header."""
+        session.headers.clear()
+        session.headers.update(api.HEADERS)
+        session.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+        # Proxies and certificates of the environment; a proxy has no business with this machine's own sandbox.
+        session.trust_env = self.settings.uses_tls
+        return session
+
+    def _pages(self, listing: Listing[ItemT]) -> Iterator[Page[ItemT]]:
+        paging = Paging(self.settings, listing)
+        for call in paging.calls():
+            yield paging.take(*self._get(call))
+
+    def _get_model(self, model: type[ItemT], call: Call) -> ItemT:
+        data, _ = self._get(call)
+        return parse(model, data, call.what)
+
+    def _get(self, call: Call) -> tuple[Any, Answer]:
+        return retries.sync_retrying(retries.REPEATABLE, self._sleep)(self._get_once, call)
+
+    def _get_once(self, call: Call) -> tuple[Any, Answer]:
+        answer = self._authorised(call)
+        return api.read_json(answer, call.what), answer
+
+    def _post_once(self, call: Call, before_post: Callable[[], None] | None) -> Invitation:
+        return api.read_invitation(self._authorised(call, before_post), call.what)
+
+    def _authorised(self, call: Call, before_send: Callable[[], None] | None = None) -> Answer:
+        """Make one call, and find out why if m3ter refuses it."""
+        request = requests.Request(call.method, call.url, params=dict(call.params), json=call.body)
+        prepared = self.get_conn().prepare_request(request)
+        response, renewals = self._exchange(call, prepared, before_send=before_send)
+        answer = _answer(response)
+        if answer.status not in (401, 403):
+            return answer
+        self._probe(call, answer, requests_made=1 + 2 * renewals)
+        raise self._denials.verdict(call, answer)
+
+    def _exchange(
+        self,
+        call: Call,
+        prepared: requests.PreparedRequest,
+        *,
+        before_send: Callable[[], None] | None = None,
+        timeout: Any = None,
+    ) -> tuple[requests.Response, int]:
+        """Send one request with a token, and again with a new one if m3ter refuses the first."""
+        renewals = 0
+        while True:
+            token = self._turn(call)
+            prepared.headers["Authorization"] = f"Bearer {token.value}"
+            if before_send is not None:
+                before_send()
+            response = self._send(call, prepared, timeout)
+            if response.status_code not in (401, 403):
+                self._tokens.accepted(token)
+                if response.status_code < 300:
+                    self._denials.answered()
+                return response, renewals
+            if not self._tokens.renewal_may_help(token, status=response.status_code, renewals=renewals):
+                return response, renewals
+            self._tokens.rejected(token)
+            renewals += 1
+
+    def _probe(self, call: Call, answer: Answer, *, requests_made: int) -> None:
+        """Find out why a call was refused; one thread asks, the others wait for what it learns."""
+        with self._probing:
+            while (probe := self._denials.next_probe(call, answer, requests_made=requests_made)) is not None:
+                worked: bool = retries.sync_retrying(retries.REPEATABLE, self._sleep)(self._probe_once, probe)
+                self._denials.probed(probe, worked=worked)
+                requests_made += 1
+
+    def _probe_once(self, probe: Call) -> bool:
+        request = requests.Request(probe.method, probe.url, params=dict(probe.params))
+        prepared = self.get_conn().prepare_request(request)
+        prepared.headers["Authorization"] = f"Bearer {self._turn(probe).value}"
+        answer = _answer(self._send(probe, prepared))
+        if answer.status in (401, 403):
+            return False
+        api.read_json(answer, probe.what)
+        return True
+
+    def _turn(self, call: Call) -> Token:
+        """Wait for this call's turn, and leave with a token that is good for it: one thread at a time."""
+        session = self.get_conn()
+        with self._gate:
+            for _ in range(3):
+                if (known := self._denials.known(call)) is not None:
+                    raise known
+                token = self._tokens.current() or self._renew(session)
+                self._wait_for_pace()
+                if self._tokens.is_current(token):  # it may have ended while we waited
+                    break
+            return token
+
+    def _renew(self, session: requests.Session) -> Token:
+        """Get a new token unless another thread or hook of this process just has."""
+        # Bounded: a coroutine of this very thread may hold it. Then two tokens are asked for, which does no harm.
+        alone = self._tokens.renewing.acquire(timeout=self.settings.timeout_seconds)
+        try:
+            if (token := self._tokens.current()) is not None:
+                return token
+            return retries.sync_retrying(retries.REPEATABLE, self._sleep)(self._renew_once, session)
+        except M3terAuthenticationError as error:
+            raise self._denials.refused_credentials(error) from None
+        finally:
+            if alone:
+                self._tokens.renewing.release()
+
+    def _renew_once(self, session: requests.Session) -> Token:
+        self._wait_for_pace()
+        asked_at = self._clock()
+        request = requests.Request("POST", api.token_url(self.settings), data=dict(api.TOKEN_BODY))
+        prepared = session.prepare_request(request)
+        prepared.headers["Authorization"] = self.settings.basic_authorization
+        value, lifetime = api.read_token(_answer(self._send(None, prepared)))
+        mask_secret(value)
+        return self._tokens.renewed(value, issued_at=asked_at, lifetime=lifetime)
+
+    def _wait_for_pace(self) -> None:
+        while (seconds := self._pacer.try_turn()) > 0:
+            self._sleep(seconds)
+
+    def _send(self, call: Call | None, prepared: requests.PreparedRequest, timeout: Any = None) -> requests.Response:
+        """Send one request (call None: for a token) and read its answer whole."""
+        connect = self.settings.connect_timeout_seconds
+        sent_at = self._clock()
+        try:
+            response = self._sessions[os.getpid()].transmit(
+                prepared, timeout or (connect, self.settings.timeout_seconds - connect), self._clock
+            )
+        except requests.RequestException as error:
+            connected, reason = _had_connection(error), type(error).__name__
+        else:
+            if response.status_code == 429:
+                self._pacer.throttled(sent_at=sent_at, retry_after=_answer(response).retry_after)
+            return response
+        raise api.lost(call, connected=connected, reason=reason)
+
+    @property
+    def _tokens(self) -> TokenLife:
+        return token_life(self.settings, self._clock)
+
+    @property
+    def _pacer(self) -> Pacer:
+        return pacer(self.settings, self._clock)
+
+    @cached_property
+    def _denials(self) -> Denials:
+        return Denials(self.settings)
+
+
+class _TokenAddedWhenSent(AuthBase):
+    """Keeps ``requests`` from taking credentials out of a netrc file or the connection's login."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
+class _M3terSession(requests.Session):
+    """
+    A session that refuses, paces and authorises whatever is sent through it, by whomever.
+
+    :param hook: whose connection it is.
+    """
+
+    def __init__(self, hook: M3terHook) -> None:
+        super().__init__()
+        self._hook = hook
+        self._used_at: float | None = None
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """
+        Send a request of somebody's own making.
+
+        :raises M3terSendingNotAllowedError: if it would invite somebody whom the connection does not allow.
+        :raises M3terError: if there was no answer.
+        """
+        url = request.url or ""
+        base_url = self._hook.settings.base_url
+        if not url.startswith(f"{base_url}/"):
+            raise M3terConfigurationError("The token of a m3ter connection is not sent to any other host.")
+        if api.is_invitation_post(request.method, url):
+            self._hook.settings.assert_may_invite(_invited(request))
+        method = (request.method or "GET").upper()
+        call = Call("GET" if method == "GET" else "POST", url.partition("?")[0], f"a {method} request")
+        return self._hook._exchange(call, request, timeout=kwargs.get("timeout"))[0]
+
+    def transmit(self, request: requests.PreparedRequest, timeout: Any, clock: Clock) -> requests.Response:
+        """Send a request as it is, once."""
+        if self._used_at is not None and clock() - self._used_at > _IDLE_CONNECTION_SECONDS:
+            self.close()
+        self._used_at = clock()
+        environment = self.merge_environment_settings(request.url, {}, False, None, None)
+        return super().send(request, timeout=timeout, allow_redirects=False, **environment)
+
+
+def _invited(request: requests.PreparedRequest) -> str:
+    try:
+        return str(json.loads(request.body or b"")["email"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def _answer(response: requests.Response) -> Answer:
+    return Answer(response.status_code, response.headers, response.content)
+
+
+def _had_connection(error: requests.RequestException) -> bool:
+    """Tell whether there was a connection, so that the request may have left."""
+    if isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError):
+        return False
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    if isinstance(error, requests.exceptions.SSLError):
+        return "CERTIFICATE_VERIFY_FAILED" not in str(reason or error)
+    return not isinstance(reason, NewConnectionError | ConnectTimeoutError)

@@ -275,9 +275,9 @@ class M3terAsyncHook(BaseHook):
         while not self._tokens.renewing.acquire(blocking=False):
             await self._sleep(_WAIT_FOR_RENEWAL_SECONDS)
         try:
-            return self._tokens.current() or await retries.async_retrying(retries.REPEATABLE, self._sleep)(
-                self._renew_once
-            )
+            if (token := self._tokens.current()) is not None:
+                return token
+            return await retries.async_retrying(retries.REPEATABLE, self._sleep)(self._renew_once)
         except M3terAuthenticationError as error:
             raise self._denials.refused_credentials(error) from None
         finally:
