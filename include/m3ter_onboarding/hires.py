@@ -29,7 +29,7 @@ OPTIONAL_COLUMNS = ("contact_number", "permission_policies", "start_date", "acce
 LONGEST_NAME = 100
 LONGEST_CONTACT_NUMBER = 50
 #: The ledger's limit.
-LONGEST_EMPLOYEE_ID = 255
+LONGEST_EMPLOYEE_ID = 250
 # What copying from a mail program leaves at the ends of an address.
 _PASTED = "\u200b\u2060\ufeff"
 #: The longest address that mail knows (RFC 5321), and room for what is no address.
@@ -228,7 +228,7 @@ def _email(value: Any) -> tuple[str, str]:
         raise _FlawError("email", f"The e-mail address {reason}.") from None
     given = _required("email", (text and text.strip(_PASTED).strip()) or None)
     try:
-        checked = validate_email(given, check_deliverability=False)
+        checked = validate_email(given, check_deliverability=False, strict=True)
     except EmailNotValidError as error:
         raise _FlawError("email", f"The e-mail address is not valid. {_said_about_address(error)}") from None
     if not checked.ascii_domain:

@@ -139,7 +139,8 @@ def _explained(dialect: str) -> Iterator[None]:
         ) from None
     except SQLAlchemyError as error:
         raise SourceError(
-            f"The new-hires query cannot be run on {dialect}: {type(error).__name__}. Nothing is sent; correct the query."
+            f"The new-hires query cannot be run on {dialect}: {type(error).__name__}."
+            " Nothing is sent; correct the query."
         ) from None
     except (UnicodeError, ValueError, ArithmeticError, OSError) as error:
         raise SourceError(

@@ -108,7 +108,7 @@ def to_date(value: Any, zone: tzinfo) -> date | None:
             raise ValueError("is out of range") from None
     if not isinstance(value, date):
         raise ValueError("is no date; write 2026-11-24")
-    if value.year < 1900 or (value.year == NO_END.year and value != NO_END):
+    if not 1900 <= value.year < 9000 and value != NO_END:
         raise ValueError("is out of range")
     return value
 

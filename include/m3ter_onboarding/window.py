@@ -200,7 +200,7 @@ def _employee(value: Any) -> str | None:
         return str(value)
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
-    if not isinstance(value, str) or len(value) > 255:
+    if not isinstance(value, str) or len(value) > 250:
         raise RunParameterError("The run parameter only_employee is no employee_id; write one as the warehouse has it.")
     return value.strip()
 
