@@ -107,7 +107,7 @@ def _setup(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Setu
     }
     changes |= {name: value for name, value in named.items() if value is not None}
     try:
-        switches = Switches().changed(changes)
+        Switches().changed(changes)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         parser.error(f"switch {'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
@@ -125,7 +125,7 @@ def _setup(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Setu
     return Setup(
         credentials=Credentials(options.org_id, options.access_key_id, options.api_secret),
         database=options.database,
-        switches=switches,
+        switches=changes,
         seed=seed if isinstance(seed, dict) else {},
         random_seed=options.random_seed,
     )

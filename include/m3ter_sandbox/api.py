@@ -21,7 +21,8 @@ from m3ter_sandbox.bodies import (
     UserBody,
     parse_body,
 )
-from m3ter_sandbox.organization import ListKind, Organization, RefusalError, email_key
+from m3ter_sandbox.entries import ListKind, RefusalError, email_key
+from m3ter_sandbox.organization import Organization
 from m3ter_sandbox.paging import PagingError, encode_next_token, read_page_request
 from m3ter_sandbox.switches import Switches
 from m3ter_sandbox.tokens import Tokens, basic_of, bearer_of
@@ -232,14 +233,14 @@ class Api:
         address = content.get("email")
         if isinstance(address, str) and switches.email_stored_as.startswith("trimmed"):
             content["email"] = address.strip()
-        row = self._organization.invite(parse_body(InvitationBody, content), switches)
+        row = self._organization.invitations.create(parse_body(InvitationBody, content), switches)
         return success(Writer(switches).invitation(row))
 
     def _list_invitations(self, request: Request, parameters: dict[str, str], switches: Switches) -> Answer:
         return self._list(request, "invitation", 200, switches, Writer(switches).invitation)
 
     def _get_invitation(self, request: Request, parameters: dict[str, str], switches: Switches) -> Answer:
-        return success(Writer(switches).invitation(self._organization.get("invitation", parameters["id"])))
+        return success(Writer(switches).invitation(self._organization.entries.get("invitation", parameters["id"])))
 
     def _list(
         self,
@@ -252,7 +253,7 @@ class Api:
         wanted = read_page_request(request.values, kind, largest, switches.default_page_size)
         ids = request.values("ids") if kind == "user" else []
         wanted_ids = [one for value in ids for one in value.split(",") if one]
-        page = self._organization.page(kind, wanted, switches, wanted_ids)
+        page = self._organization.entries.page(kind, wanted, switches, wanted_ids)
         following = None
         if page.more_after is not None:
             following = encode_next_token(kind, page.more_after, empty=page.more_is_empty)
@@ -264,7 +265,7 @@ class Api:
         writer, ours = Writer(switches), self._organization
         return success(
             {
-                "serviceUser": writer.service_user(ours.service_user_id, "Sandbox service user", ours.since_ms),
+                "serviceUser": writer.service_user(ours.entries.service_user_id, "Sandbox service user", ours.since_ms),
                 "organization": writer.organization(ours.org_id, "Sandbox organization", ours.since_ms),
             }
         )
@@ -277,16 +278,16 @@ class Api:
         return success(Writer(switches).user(row, self._organization.org_id))
 
     def _get_user(self, request: Request, parameters: dict[str, str], switches: Switches) -> Answer:
-        return self._user(self._organization.get("user", parameters["id"]), switches)
+        return self._user(self._organization.entries.get("user", parameters["id"]), switches)
 
     def _put_user(self, request: Request, parameters: dict[str, str], switches: Switches) -> Answer:
         body = self._parsed(request, UserBody)
-        return self._user(self._organization.update_user(parameters["id"], body, switches), switches)
+        return self._user(self._organization.users.update(parameters["id"], body, switches), switches)
 
     def _user_permissions(self, request: Request, parameters: dict[str, str], switches: Switches) -> Answer:
         # The document's text promises a list, its schema one policy: this is both.
         read_page_request(request.values, "permissions", 200, switches.default_page_size)
-        statements, policies = self._organization.permissions(parameters["id"])
+        statements, policies = self._organization.users.permissions(parameters["id"])
         writer = Writer(switches)
         whole = {"id": parameters["id"], "version": 1, "name": "Permissions of the user"}
         whole |= {"permissionPolicy": statements, "managedPolicy": False}
@@ -296,12 +297,12 @@ class Api:
         # As above: the first group, and the list of all.
         read_page_request(request.values, "groups", 200, switches.default_page_size)
         writer = Writer(switches)
-        groups = [writer.group(row) for row in self._organization.groups(parameters["id"])]
+        groups = [writer.group(row) for row in self._organization.users.groups(parameters["id"])]
         first = groups[0] if groups else {"id": parameters["id"], "version": 1}
         return success(first | {"data": groups})
 
     def _resend_password(self, request: Request, parameters: dict[str, str], switches: Switches) -> Answer:
-        self._organization.resend_password(parameters["id"], switches)
+        self._organization.users.resend_password(parameters["id"], switches)
         return Answer(200, b"")
 
     # Permission policies ---------------------------------------------------------------------------------------
@@ -311,26 +312,26 @@ class Api:
 
     def _create_policy(self, request: Request, parameters: dict[str, str], switches: Switches) -> Answer:
         body = self._parsed(request, PolicyBody)
-        return success(Writer(switches).policy(self._organization.create_policy(body, switches)))
+        return success(Writer(switches).policy(self._organization.policies.create(body, switches)))
 
     def _get_policy(self, request: Request, parameters: dict[str, str], switches: Switches) -> Answer:
-        return success(Writer(switches).policy(self._organization.get("policy", parameters["id"])))
+        return success(Writer(switches).policy(self._organization.entries.get("policy", parameters["id"])))
 
     def _put_policy(self, request: Request, parameters: dict[str, str], switches: Switches) -> Answer:
         body = self._parsed(request, PolicyBody)
-        return success(Writer(switches).policy(self._organization.update_policy(parameters["id"], body, switches)))
+        return success(Writer(switches).policy(self._organization.policies.update(parameters["id"], body, switches)))
 
     def _delete_policy(self, request: Request, parameters: dict[str, str], switches: Switches) -> Answer:
-        return success(Writer(switches).policy(self._organization.delete_policy(parameters["id"])))
+        return success(Writer(switches).policy(self._organization.policies.delete(parameters["id"])))
 
     def _add_to_user(self, request: Request, parameters: dict[str, str], switches: Switches) -> Answer:
         body = self._parsed(request, PrincipalBody)
         if body.version is not None:
             raise RefusalError(400, "version: is not valid on create")
-        row = self._organization.add_policy_to_user(parameters["permissionPolicyId"], body.principal_id)
+        row = self._organization.policies.add_to_user(parameters["permissionPolicyId"], body.principal_id)
         return success(Writer(switches).principal_permission(row))
 
     def _remove_from_user(self, request: Request, parameters: dict[str, str], switches: Switches) -> Answer:
         body = self._parsed(request, PrincipalBody)
-        row = self._organization.remove_policy_from_user(parameters["permissionPolicyId"], body.principal_id)
+        row = self._organization.policies.remove_from_user(parameters["permissionPolicyId"], body.principal_id)
         return success(Writer(switches).principal_permission(row))

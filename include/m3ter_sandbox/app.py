@@ -35,14 +35,15 @@ class Setup:
     """How a sandbox begins.
 
     :param database: file that keeps everything; None keeps it in memory.
-    :param switches: the switches at the beginning and after a reset; those kept in the database go before.
+    :param switches: changes to the default switches, at the beginning and after a reset; they go before those that a
+        database has kept.
     :param seed: a starting state for a database that is new (see :mod:`m3ter_sandbox.seed`), planted again by a reset.
     :param random_seed: makes ids and shuffled pages repeatable.
     """
 
     credentials: Credentials = DEFAULT_CREDENTIALS
     database: str | None = None
-    switches: Switches = field(default_factory=Switches)
+    switches: Mapping[str, object] = field(default_factory=dict)
     seed: Mapping[str, object] = field(default_factory=dict)
     random_seed: int | None = None
 
@@ -70,7 +71,6 @@ class Sandbox:
         self.organization = Organization(self.store, self.clock, org_id, setup.random_seed)
         self.tokens = Tokens(self.store, self.clock, setup.credentials)
         self.connections = Connections()
-        self.switches = setup.switches
         self._begin()
         self.gate = Gate(
             Api(self.organization, self.tokens, lambda: self.switches),
@@ -86,7 +86,7 @@ class Sandbox:
     def _begin(self) -> None:
         kept = self.store.setting("switches")
         self.clock.shift = float(self.store.setting("shift") or 0)
-        self.switches = self.setup.switches.changed(kept or {})
+        self.switches = Switches().changed({**(kept or {}), **self.setup.switches})
         is_new = self.store.setting("since") is None
         self.organization.found()
         if is_new and self.setup.seed:
@@ -94,7 +94,7 @@ class Sandbox:
 
     def seed(self, content: Mapping[str, object]) -> dict[str, list[str]]:
         """Plant a starting state; return the ids by list."""
-        return plant(content, self.store, self.organization, self.clock)
+        return plant(content, self.store, self.organization.entries, self.clock)
 
     def switch(self, changes: dict[str, object]) -> None:
         """Change switches, and keep the change in the database.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from pydantic import ValidationError
 from starlette.requests import Request
@@ -13,9 +14,10 @@ from starlette.routing import Route
 
 from m3ter_sandbox.answers import Writer
 from m3ter_sandbox.clock import to_iso
+from m3ter_sandbox.entries import RefusalError
 from m3ter_sandbox.faults import Fault
-from m3ter_sandbox.organization import RefusalError
 from m3ter_sandbox.seed import SeedError
+from m3ter_sandbox.store import Row
 
 if TYPE_CHECKING:
     from m3ter_sandbox.app import Sandbox
@@ -70,14 +72,17 @@ def _answering(handler: Handler) -> Handler:
     return answer
 
 
-def email_entries(sandbox: Sandbox) -> list[dict[str, Any]]:
-    """Return the mailbox as JSON, oldest first."""
-    now = sandbox.clock.now_ms()
+def email_entries(rows: Iterable[Row], now_ms: int, base_url: str = "/") -> list[dict[str, Any]]:
+    """Write e-mails as JSON.
+
+    :param now_ms: m3ter's time in milliseconds since the epoch, by which an invitation is pending or expired.
+    :param base_url: of the sandbox, for the links.
+    """
     entries = []
-    for row in sandbox.organization.mailbox():
+    for row in rows:
         state = None
         if row["kind"] == "invitation" and row["accepted"] is not None:
-            state = "accepted" if row["accepted"] else "expired" if row["dt_expiry"] <= now else "pending"
+            state = "accepted" if row["accepted"] else "expired" if row["dt_expiry"] <= now_ms else "pending"
         entries.append(
             {
                 "id": row["id"],
@@ -89,7 +94,7 @@ def email_entries(sandbox: Sandbox) -> list[dict[str, Any]]:
                 "invitationId": row["invitation_id"],
                 "userId": row["user_id"],
                 "state": state,
-                "link": f"/mailbox#{row['id']}" if row["invitation_id"] else None,
+                "link": f"{base_url}mailbox?q={quote(row['address'])}#{row['id']}" if row["invitation_id"] else None,
             }
         )
     return entries
@@ -103,13 +108,13 @@ def control_routes(sandbox: Sandbox) -> list[Route]:
         return JSONResponse({"status": "ok", "orgId": organization.org_id, **organization.totals()})
 
     async def emails(request: Request) -> Response:
-        return JSONResponse(organization.emails(request.query_params.get("kind", "invitation")))
+        return JSONResponse(organization.mailbox.sent_to(request.query_params.get("kind", "invitation")))
 
     async def mailbox(request: Request) -> Response:
-        return JSONResponse(email_entries(sandbox))
+        return JSONResponse(email_entries(organization.mailbox.list(), sandbox.clock.now_ms(), str(request.base_url)))
 
     async def counts(request: Request) -> Response:
-        sent = sum(organization.emails().values())
+        sent = sum(organization.mailbox.sent_to().values())
         return JSONResponse({**gate.journal.counts(), "emails": sent})
 
     async def requests(request: Request) -> Response:
@@ -143,12 +148,12 @@ def control_routes(sandbox: Sandbox) -> list[Route]:
         content = await _content(request)
         invitation_id = content.get("invitationId")
         if invitation_id is None:
-            invitation_id = organization.newest_open(_named(content, "email", str))["id"]
-        user = organization.accept(str(invitation_id))
+            invitation_id = organization.invitations.newest_open(_named(content, "email", str))["id"]
+        user = organization.invitations.accept(str(invitation_id))
         return JSONResponse(Writer(sandbox.switches).user(user, organization.org_id))
 
     async def expire(request: Request) -> Response:
-        return JSONResponse({"expired": organization.expire(_named(await _content(request), "email", str))})
+        return JSONResponse({"expired": organization.invitations.expire(_named(await _content(request), "email", str))})
 
     async def revoke_tokens(request: Request) -> Response:
         return JSONResponse({"revoked": sandbox.tokens.revoke()})

@@ -77,7 +77,8 @@ class Gate:
         operation, parameters = find_operation(method, path)
         kind = operation.kind if operation else f"{method} (unknown path)"
         query = scope["query_string"].decode("latin-1")
-        entry = self.journal.open(arrived, method, path, kind, query, client[0])
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        entry = self.journal.open(arrived, method, path, kind, query, client, tuple(headers))
         try:
             # Limits come first: whoever is over them is refused whatever the request says.
             answer = self._limited(operation, parameters, client[0])
@@ -86,7 +87,6 @@ class Gate:
             except OverflowError:
                 answer = answer or error(413)
                 body = b""
-            headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
             request = Request(method, path, query, headers, body, client[0])
             if answer is None:
                 name = operation.name if operation else None

@@ -14,6 +14,7 @@ KEPT = 100_000  # entries; the counts go on
 class Entry:
     """One request.
 
+    ``port`` is the client's, so one connection can be told from the next; of the headers there are only the names.
     ``status`` is None while it is not answered, and stays so where the client got no complete answer.
     """
 
@@ -24,6 +25,8 @@ class Entry:
     kind: str
     query: str
     source: str
+    port: int
+    headers: tuple[str, ...]
     status: int | None = None
     outcome: str = "open"
     fault: str | None = None
@@ -47,14 +50,23 @@ class Journal:
         self._statuses: Counter[str] = Counter()
         self._answers: dict[str, Counter[str]] = {}
 
-    def open(self, time: float, method: str, path: str, kind: str, query: str, source: str) -> Entry:
+    def open(
+        self,
+        time: float,
+        method: str,
+        path: str,
+        kind: str,
+        query: str,
+        client: tuple[str, int],
+        headers: tuple[str, ...] = (),
+    ) -> Entry:
         """Write down that a request arrived.
 
         :param time: seconds since the epoch (the steady clock).
         :param kind: method and path with its parameters named, e.g. ``GET /organizations/{orgId}/users``.
         """
         self._number += 1
-        entry = Entry(self._number, time, method, path, kind, query, source, era=self._era)
+        entry = Entry(self._number, time, method, path, kind, query, *client, headers, era=self._era)
         self._entries.append(entry)
         self._kinds[kind] += 1
         return entry

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from m3ter_sandbox.control import email_entries
-from m3ter_sandbox.organization import RefusalError
+from m3ter_sandbox.entries import RefusalError
 
 if TYPE_CHECKING:
     from m3ter_sandbox.app import Sandbox
@@ -75,18 +75,16 @@ def _entry(one: dict[str, Any], sent: int) -> str:
 
 
 def _page(sandbox: Sandbox, wanted: str, number: int, note: str) -> str:
-    counts = sandbox.organization.emails()
-    entries = list(reversed(email_entries(sandbox)))
-    total = len(entries)
-    needle = wanted.strip().casefold()
-    if needle:
-        entries = [one for one in entries if needle in one["to"].casefold() or needle in one["name"].casefold()]
-    pages = max(1, -(-len(entries) // PAGE_SIZE))
+    counts = sandbox.organization.mailbox.sent_to()
+    mailbox = sandbox.organization.mailbox
+    total = mailbox.size()
+    pages = max(1, -(-mailbox.size(wanted) // PAGE_SIZE))
     number = min(max(number, 1), pages)
-    shown = entries[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
+    rows = mailbox.list(wanted, newest_first=True, limit=PAGE_SIZE, skip=(number - 1) * PAGE_SIZE)
+    shown = email_entries(rows, sandbox.clock.now_ms())
     items = "".join(_entry(one, counts.get(one["to"].strip().casefold(), 1)) for one in shown)
     doubled = sum(1 for sent in counts.values() if sent > 1)
-    verdict = f"{doubled} addresses were e-mailed more than once." if doubled else "No address was e-mailed twice."
+    verdict = f"Addresses e-mailed more than once: {doubled}." if doubled else "No address was e-mailed twice."
     query = f"&q={quote(wanted)}" if wanted else ""
     newer = f'<a href="/mailbox?page={number - 1}{query}">← Newer</a>' if number > 1 else "<span></span>"
     older = f'<a href="/mailbox?page={number + 1}{query}">Older →</a>' if number < pages else "<span></span>"
@@ -96,7 +94,7 @@ def _page(sandbox: Sandbox, wanted: str, number: int, note: str) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>m3ter sandbox: mailbox</title>'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<style>{_STYLE}</style></head><body><main><h1>Mailbox of the m3ter sandbox</h1>"
-        f"<p>{total} e-mails that a real m3ter would have sent. {verdict}</p>{warning}"
+        f"<p>E-mails that a real m3ter would have sent: {total}. {verdict}</p>{warning}"
         f'<form class="find" role="search"><input name="q" type="search" aria-label="Name or address"'
         f' placeholder="Name or address" value="{escape(wanted)}"><button>Find</button></form>'
         f"{body}<nav>{newer}<span>Page {number} of {pages}</span>{older}</nav></main></body></html>"
@@ -126,7 +124,7 @@ def mailbox_routes(sandbox: Sandbox) -> list[Route]:
         body = (await request.body()).decode("latin-1")
         invitation_id = body.partition("id=")[2]
         try:
-            sandbox.organization.accept(invitation_id)
+            sandbox.organization.invitations.accept(invitation_id)
         except RefusalError as refusal:
             return shown(request, refusal.message or "There is no such invitation.", refusal.status)
         return RedirectResponse("/mailbox", 303)

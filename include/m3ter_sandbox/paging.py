@@ -8,40 +8,44 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["PageRequest", "PagingError", "encode_next_token", "read_page_request"]
+__all__ = ["PageRequest", "PagingError", "Position", "encode_next_token", "read_page_request"]
 
 
 class PagingError(Exception):
     """A page was asked for in a way that the document does not allow; the text is m3ter's message."""
 
 
+Position = tuple[int, int]
+
+
 @dataclass(frozen=True)
 class PageRequest:
-    """Which page is wanted: the entries behind ``after``, which is None on the first page.
+    """Which page is wanted: the entries behind the position ``after``, which is None on the first page.
 
+    A position is when an entry was created (milliseconds since the epoch), and its number among those of that instant.
     ``empty`` asks for a page without entries, behind which the list goes on.
     """
 
     size: int
-    after: int | None
+    after: Position | None
     empty: bool = False
 
 
-def encode_next_token(kind: str, after: int, *, empty: bool = False) -> str:
+def encode_next_token(kind: str, after: Position, *, empty: bool = False) -> str:
     """Return an opaque token for the page behind an entry."""
-    return base64.urlsafe_b64encode(f"{kind}:{after}:{int(empty)}".encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(f"{kind}:{after[0]}:{after[1]}:{int(empty)}".encode()).decode().rstrip("=")
 
 
-def _decode(kind: str, token: str) -> tuple[int, bool]:
+def _decode(kind: str, token: str) -> tuple[Position, bool]:
     try:
         padded = token + "=" * (-len(token) % 4)
         text = base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True).decode("ascii")
     except (binascii.Error, UnicodeError, ValueError):
         text = ""
-    found = re.fullmatch(rf"{kind}:(-?\d{{1,18}}):([01])", text)
+    found = re.fullmatch(rf"{kind}:(-?\d{{1,18}}):(\d{{1,18}}):([01])", text)
     if not found:
         raise PagingError("nextToken: is not a token of this list")
-    return int(found[1]), found[2] == "1"
+    return (int(found[1]), int(found[2])), found[3] == "1"
 
 
 def read_page_request(first: Callable[[str], Sequence[str]], kind: str, largest: int, default: int) -> PageRequest:

@@ -12,7 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.alias_generators import to_camel
 
 from m3ter_sandbox.clock import Clock, to_milliseconds
-from m3ter_sandbox.organization import INVITATION_LIFE_MS, Organization, email_key
+from m3ter_sandbox.entries import Entries, email_key
+from m3ter_sandbox.invitations import INVITATION_LIFE_MS
 from m3ter_sandbox.store import Store
 
 __all__ = ["SeedError", "plant"]
@@ -96,9 +97,7 @@ class _Seed(BaseModel):
     policies: list[_Policy] = []
 
 
-def plant(
-    content: Mapping[str, object], store: Store, organization: Organization, clock: Clock
-) -> dict[str, list[str]]:
+def plant(content: Mapping[str, object], store: Store, entries: Entries, clock: Clock) -> dict[str, list[str]]:
     """Put entries into the store, in the order given; no e-mail is sent and no rule is checked.
 
     :param content: lists ``invitations``, ``users``, ``policies`` of entries with the fields of m3ter's answers.
@@ -116,7 +115,7 @@ def plant(
         created = now if entry.dt_created is None else entry.dt_created
         by = entry.created_by or by
         return {
-            "id": entry.id or organization.new_id(),
+            "id": entry.id or entries.new_id(),
             "version": entry.version,
             "dt_created": created,
             "dt_last_modified": created if entry.dt_last_modified is None else entry.dt_last_modified,
@@ -159,10 +158,10 @@ def plant(
         }
         users.append(row)
         for policy_id in user.policy_ids:
-            grant = {"id": organization.new_id(), "user_id": row["id"], "policy_id": policy_id}
+            grant = {"id": entries.new_id(), "user_id": row["id"], "policy_id": policy_id}
             granted.append(grant | {"version": 1, "dt_created": now, "created_by": "seed"})
         for name in user.groups:
-            groups.append({"id": organization.new_id(), "user_id": row["id"], "name": name, "dt_created": now})
+            groups.append({"id": entries.new_id(), "user_id": row["id"], "name": name, "dt_created": now})
     with store:
         store.insert_many("policy", policies)
         store.insert_many("invitation", invitations)

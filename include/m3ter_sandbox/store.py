@@ -13,8 +13,8 @@ SCHEMA_VERSION = 1
 
 Row = Mapping[str, Any]
 
-# Instants are whole milliseconds since the epoch. `seq` is the order in which m3ter came to know an entry, and
-# `stored_at` when it did (0: since ever), for the lag of the lists.
+# Instants are whole milliseconds since the epoch. `stored_at` is when m3ter came to know an entry (0: since ever), for
+# the lag of the lists.
 _SCHEMA = """
 CREATE TABLE invitation (
   seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL,
@@ -23,6 +23,7 @@ CREATE TABLE invitation (
   dt_end_access INTEGER, dt_expiry INTEGER NOT NULL, inviting_principal_id TEXT, accepted INTEGER NOT NULL,
   dt_created INTEGER NOT NULL, dt_last_modified INTEGER NOT NULL, created_by TEXT, last_modified_by TEXT,
   stored_at INTEGER NOT NULL);
+CREATE INDEX invitation_order ON invitation (dt_created, seq);
 CREATE INDEX invitation_email ON invitation (email_key, seq);
 CREATE TABLE user (
   seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL,
@@ -30,11 +31,13 @@ CREATE TABLE user (
   support_user INTEGER NOT NULL, dt_terms INTEGER, permission_policy TEXT NOT NULL, dt_end_access INTEGER,
   dt_created INTEGER NOT NULL, dt_last_modified INTEGER NOT NULL, created_by TEXT, last_modified_by TEXT,
   stored_at INTEGER NOT NULL);
+CREATE INDEX user_order ON user (dt_created, seq);
 CREATE INDEX user_email ON user (email_key, seq);
 CREATE TABLE policy (
   seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL,
   name TEXT NOT NULL, managed INTEGER NOT NULL, statements TEXT NOT NULL,
   dt_created INTEGER NOT NULL, dt_last_modified INTEGER NOT NULL, created_by TEXT, last_modified_by TEXT);
+CREATE INDEX policy_order ON policy (dt_created, seq);
 CREATE TABLE user_policy (
   seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, user_id TEXT NOT NULL, policy_id TEXT NOT NULL,
   version INTEGER NOT NULL, dt_created INTEGER NOT NULL, created_by TEXT, UNIQUE (user_id, policy_id));
@@ -68,6 +71,7 @@ class Store:
         try:
             self._connection = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
             self._connection.row_factory = sqlite3.Row
+            self._connection.create_function("casefold", 1, str.casefold, deterministic=True)
             if path:
                 # The sandbox alone may write: two with one file would each believe that they know all limits.
                 self._connection.execute("PRAGMA locking_mode=EXCLUSIVE")

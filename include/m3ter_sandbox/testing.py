@@ -16,11 +16,12 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, cast
+from typing import IO, Any, cast
 
 __all__ = ["SandboxError", "SandboxServer"]
 
@@ -55,6 +56,7 @@ class SandboxServer:
         self.org_id, self.access_key_id, self.api_secret = org_id, access_key_id, api_secret
         self._database, self._switches = database, switches
         self._process: subprocess.Popen[str] | None = None
+        self._errors: IO[str] | None = None
         self._port = 0
         self.url = ""
 
@@ -86,11 +88,13 @@ class SandboxServer:
             "M3TER_SANDBOX_ACCESS_KEY_ID": self.access_key_id,
             "M3TER_SANDBOX_API_SECRET": self.api_secret,
         }
+        # A file, since nobody reads a pipe while tests run.
+        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed by _ended
         process = subprocess.Popen(  # noqa: S603 - this interpreter and our own module
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._errors,
             text=True,
             env=environment,
             start_new_session=True,
@@ -99,9 +103,10 @@ class SandboxServer:
         line = process.stdout.readline() if process.stdout else ""
         found = re.search(r"http://\S+:(\d+)", line)
         if not found:
-            _, errors = process.communicate()
             self._process = None
-            raise SandboxError(f"The sandbox did not start: {errors.strip() or line.strip() or 'no output'}")
+            process.kill()
+            process.communicate()
+            raise SandboxError(f"The sandbox did not start: {self._ended() or line.strip() or 'no output'}")
         self.url, self._port = found[0], int(found[1])
 
     def stop(self) -> None:
@@ -115,6 +120,17 @@ class SandboxServer:
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
+        if errors := self._ended():
+            print(errors, file=sys.stderr)
+
+    def _ended(self) -> str:
+        """Return what the process wrote to its standard error."""
+        errors, self._errors = self._errors, None
+        if errors is None:
+            return ""
+        with errors:
+            errors.seek(0)
+            return errors.read().strip()
 
     def kill(self) -> None:
         """End the process as a power cut does (SIGKILL)."""
@@ -122,6 +138,7 @@ class SandboxServer:
         if process is not None:
             process.kill()
             process.communicate()
+            self._ended()
 
     @property
     def pid(self) -> int | None:
@@ -164,7 +181,7 @@ class SandboxServer:
         return cast("dict[str, int]", self._call("GET", f"emails?kind={kind}"))
 
     def mailbox(self) -> list[dict[str, Any]]:
-        """Return every e-mail, oldest first: ``to``, ``subject``, ``sentAt``, ``invitationId``, ``state``, ….."""
+        """Return every e-mail, oldest first: ``to``, ``subject``, ``sentAt``, ``invitationId``, ``link``, ``state``."""
         return cast("list[dict[str, Any]]", self._call("GET", "mailbox"))
 
     def counts(self) -> dict[str, Any]:
