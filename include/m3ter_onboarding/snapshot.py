@@ -1,11 +1,13 @@
 """Step one: mirror what m3ter holds into the ledger's database, and adopt what the ledger did not know.
 
 Invitations first, then users, then policies (DELIVERY rules 1 to 3). Someone who accepts between two of these
-readings is then seen twice, never not at all.
+readings is then seen twice, never not at all. The ledger is worked on in threads: the same code looks again while
+POSTs are under way, and a slow database must not make their answers late.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +25,8 @@ from m3ter_provider.models import Invitation, Page
 
 if TYPE_CHECKING:
     from m3ter_provider.hooks.m3ter import M3terAsyncHook
+
+_UNANSWERED = (InvitationState.SENDING, InvitationState.UNKNOWN, InvitationState.REVIEW)
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +59,7 @@ class M3terMirror:
     @property
     def org_id(self) -> str:
         """m3ter's id of the organisation."""
-        return self.m3ter.settings.org_id
+        return str(self.m3ter.settings.org_id)
 
 
 @dataclass
@@ -85,13 +89,13 @@ async def take_snapshot(org: M3terMirror) -> Looked:
 
     :raises M3terError: when m3ter cannot be read; the mirror then stays incomplete for this run.
     """
-    started_ms = mirror.begin_pass(org.db, org.org_id)
+    started_ms = await asyncio.to_thread(mirror.begin_pass, org.db, org.org_id)
     await _learn_own_id(org)
     looked = await read_newest(org)
     await read_users(org, looked)
     await read_policies(org, looked)
-    mirror.update_state(org.db, org.org_id, complete_ms=started_ms)
-    reconcile(org, looked)
+    await asyncio.to_thread(mirror.update_state, org.db, org.org_id, complete_ms=started_ms)
+    await asyncio.to_thread(reconcile, org, looked)
     return looked
 
 
@@ -105,7 +109,7 @@ async def look_again(org: M3terMirror, *, until: datetime | None = None, policie
     await read_users(org, looked)
     if policies:
         await read_policies(org, looked)
-    reconcile(org, looked)
+    await asyncio.to_thread(reconcile, org, looked)
     return looked
 
 
@@ -115,7 +119,7 @@ async def _learn_own_id(org: M3terMirror) -> None:
     except M3terStatusError:
         return  # not every service user may ask; then any invitation may be ours (settling is the more careful)
     if me.service_user is not None:
-        mirror.update_state(org.db, org.org_id, service_user_id=me.service_user.id)
+        await asyncio.to_thread(mirror.update_state, org.db, org.org_id, service_user_id=me.service_user.id)
 
 
 async def read_newest(org: M3terMirror, *, until: datetime | None = None) -> Looked:
@@ -128,11 +132,11 @@ async def read_newest(org: M3terMirror, *, until: datetime | None = None) -> Loo
     :param until: read back at least to here, by m3ter's clock.
     """
     db, org_id = org.db, org.org_id
-    started_ms = mirror.begin_pass(db, org_id)
-    state = mirror.read_state(db, org_id)
+    started_ms = await asyncio.to_thread(mirror.begin_pass, db, org_id)
+    state = await asyncio.to_thread(mirror.read_state, db, org_id)
     looked = Looked(server_time=org.now())
     stop_before = _stop_before(org, state, until)
-    if stop_before is not None and mirror.order_is_doubtful(db, org_id):
+    if stop_before is not None and await asyncio.to_thread(mirror.order_is_doubtful, db, org_id):
         stop_before = None
     newest_first = _NewestFirst()
     reached_end = True
@@ -141,7 +145,7 @@ async def read_newest(org: M3terMirror, *, until: datetime | None = None) -> Loo
         if first:
             looked.server_time = page.server_time or looked.server_time - MARGIN
             first = False
-        mirror.store_invitations(db, org_id, page.items)
+        await asyncio.to_thread(mirror.store_invitations, db, org_id, page.items)
         looked.invitations_read += len(page.items)
         ordered = newest_first.holds(page)
         if stop_before is not None and ordered and page.items and _wholly_before(page.items, stop_before):
@@ -149,9 +153,9 @@ async def read_newest(org: M3terMirror, *, until: datetime | None = None) -> Loo
             break
     if reached_end:
         looked.full = True
-        mirror.finish_full_pass(db, org_id, Kind.INVITATIONS, started_ms, looked.server_time)
+        await asyncio.to_thread(mirror.finish_full_pass, db, org_id, Kind.INVITATIONS, started_ms, looked.server_time)
     else:
-        mirror.update_state(db, org_id, invitations_through=looked.server_time)
+        await asyncio.to_thread(mirror.update_state, db, org_id, invitations_through=looked.server_time)
     return looked
 
 
@@ -187,22 +191,22 @@ def _wholly_before(items: Sequence[Invitation], moment: datetime) -> bool:
 
 async def read_users(org: M3terMirror, looked: Looked) -> None:
     """Mirror all users of the organisation."""
-    started_ms = mirror.begin_pass(org.db, org.org_id)
+    started_ms = await asyncio.to_thread(mirror.begin_pass, org.db, org.org_id)
     began_at = org.now()
     async for page in org.m3ter.iter_user_pages():
-        mirror.store_users(org.db, org.org_id, page.items)
+        await asyncio.to_thread(mirror.store_users, org.db, org.org_id, page.items)
         looked.users_read += len(page.items)
-    mirror.finish_full_pass(org.db, org.org_id, Kind.USERS, started_ms, began_at)
+    await asyncio.to_thread(mirror.finish_full_pass, org.db, org.org_id, Kind.USERS, started_ms, began_at)
 
 
 async def read_policies(org: M3terMirror, looked: Looked) -> None:
     """Mirror all permission policies of the organisation."""
-    started_ms = mirror.begin_pass(org.db, org.org_id)
+    started_ms = await asyncio.to_thread(mirror.begin_pass, org.db, org.org_id)
     began_at = org.now()
     async for page in org.m3ter.iter_permission_policy_pages():
-        mirror.store_policies(org.db, org.org_id, page.items)
+        await asyncio.to_thread(mirror.store_policies, org.db, org.org_id, page.items)
         looked.policies_read += len(page.items)
-    mirror.finish_full_pass(org.db, org.org_id, Kind.POLICIES, started_ms, began_at)
+    await asyncio.to_thread(mirror.finish_full_pass, org.db, org.org_id, Kind.POLICIES, started_ms, began_at)
 
 
 def reconcile(org: M3terMirror, looked: Looked) -> None:
@@ -256,7 +260,7 @@ def _outcome_of(match: Match, own: frozenset[str]) -> Outcome | None:
     begun = match.attempt_started_ms is not None
     if match.accepted:
         new, why = InvitationState.ACCEPTED, "found"
-    elif begun and (state in (InvitationState.SENDING, InvitationState.UNKNOWN, InvitationState.REVIEW)):
+    elif begun and state in _UNANSWERED and not _made_by_others(match, own):
         new, why = InvitationState.SENT, "found"
     elif begun and _made_by_attempt(match, own):
         new, why = InvitationState.SENT, "found_late"
@@ -272,9 +276,13 @@ def _outcome_of(match: Match, own: frozenset[str]) -> Outcome | None:
     )
 
 
+def _made_by_others(match: Match, own: frozenset[str]) -> bool:
+    """Tell whether m3ter names an inviter that is certainly not our own service user."""
+    return bool(own) and match.inviting_principal_id is not None and match.inviting_principal_id not in own
+
+
 def _made_by_attempt(match: Match, own: frozenset[str]) -> bool:
     if match.attempt_started_ms is None or match.created_at is None:
         return False
     started = datetime.fromtimestamp(match.attempt_started_ms / 1000, timezone.utc)
-    ours = not own or match.inviting_principal_id is None or match.inviting_principal_id in own
-    return ours and match.created_at >= started - MARGIN
+    return not _made_by_others(match, own) and match.created_at >= started - MARGIN

@@ -301,9 +301,7 @@ def _note_claims(connection: Connection, t: Tables, token: str, now: datetime) -
     )
 
 
-def begin_attempts(
-    db: LedgerDatabase, *, token: str, invitation_ids: Sequence[int], plan_id: str
-) -> frozenset[int]:
+def begin_attempts(db: LedgerDatabase, *, token: str, invitation_ids: Sequence[int], plan_id: str) -> frozenset[int]:
     """Record, before their POSTs, that these attempts begin; return those that may.
 
     A row that this statement did not reach has certainly not been POSTed by this claim, so a dead sender's

@@ -24,7 +24,8 @@ class Remaining:
     :param open: open, and its sender is gone: to be settled.
     :param unsent: decided ``invite`` (or on its way when it was planned), not open, and not sent.
     :param failed: refused by m3ter, or absent twice.
-    :param review: cannot be told by looking; a person decides.
+    :param review: a person decides: it cannot be told by looking, or another address of this employee was
+        invited since the plan (the next plan says ``review:email_changed``).
     """
 
     held: int
@@ -56,19 +57,31 @@ def remaining(db: LedgerDatabase, plan_id: str, org_id: str) -> Remaining:
     newest = ~exists().where(
         newer.c.org_id == i.org_id, newer.c.email_key == i.email_key, newer.c.generation > i.generation
     )
+    other = t.invitation.alias()
+    rival = exists().where(
+        other.c.org_id == org_id,
+        other.c.employee_id == d.employee_id,
+        other.c.email_key != d.email_key,
+        other.c.state.in_(_LIVE),
+    )
     lease_over = or_(i.state != InvitationState.SENDING.value, i.lease_until_ms <= db_now_ms())
 
     def work(connection: Connection) -> Remaining:
-        rows = connection.execute(
-            select(d.decision, i.state, lease_over.label("over"), func.count())
+        people = (
+            select(d.decision, i.state, lease_over.label("over"), rival.label("rival"))
             .select_from(t.decision)
             .outerjoin(t.invitation, and_(i.org_id == org_id, i.email_key == d.email_key, newest))
             .where(_people(t, plan_id))
-            .group_by(d.decision, i.state, lease_over)
-        ).all()
+            .subquery()
+        )
+        rows = connection.execute(
+            select(people.c.decision, people.c.state, people.c.over, people.c.rival, func.count()).group_by(
+                people.c.decision, people.c.state, people.c.over, people.c.rival
+            )
+        )
         counted = {"held": 0, "open": 0, "unsent": 0, "failed": 0, "review": 0}
         states: dict[str, int] = {}
-        for decision, state, over, count in rows:
+        for decision, state, over, has_rival, count in rows:
             if state is not None:
                 states[state] = states.get(state, 0) + count
             if state in ("sending", "unknown"):
@@ -78,34 +91,8 @@ def remaining(db: LedgerDatabase, plan_id: str, org_id: str) -> Remaining:
             elif state == "review":
                 counted["review"] += count
             elif state == "unsent" or (decision == "invite" and state in (None, "expired", "superseded")):
-                counted["unsent"] += count
+                counted["review" if has_rival else "unsent"] += count
         return Remaining(**counted, states=states)
-
-    return db.read(work, doing="counting what is left")
-
-
-def blocked_by_rival(db: LedgerDatabase, plan_id: str, org_id: str) -> int:
-    """Count invitations of a plan that cannot be claimed: another address of the employee is live by now."""
-    t = db.tables
-    d, i = t.decision.c, t.invitation.c
-
-    def work(connection: Connection) -> int:
-        return int(
-            connection.execute(
-                select(func.count())
-                .select_from(t.decision)
-                .where(
-                    d.plan_id == plan_id,
-                    d.decision == "invite",
-                    exists().where(
-                        i.org_id == org_id,
-                        i.employee_id == d.employee_id,
-                        i.email_key != d.email_key,
-                        i.state.in_(_LIVE),
-                    ),
-                )
-            ).scalar_one()
-        )
 
     return db.read(work, doing="counting what is left")
 

@@ -31,6 +31,7 @@ class Match:
     state: InvitationState | None
     generation: int
     attempt_started_ms: int | None
+    is_user: bool = False
 
     def __repr__(self) -> str:
         return f"Match(m3ter_id={self.m3ter_id!r}, state={self.state})"
@@ -111,8 +112,6 @@ def unmatched_users(db: LedgerDatabase, org_id: str, now: datetime) -> list[Matc
                 i.state,
                 i.generation,
                 i.attempt_started_ms,
-                i.expires_at,
-                i.inviting_principal_id,
             )
             .select_from(t.mirror_user)
             .outerjoin(t.invitation, _newest(t, org_id, u.email_key))
@@ -129,6 +128,9 @@ def unmatched_users(db: LedgerDatabase, org_id: str, now: datetime) -> list[Matc
                 **{
                     **row._mapping,
                     "accepted": True,
+                    "expires_at": None,
+                    "inviting_principal_id": None,
+                    "is_user": True,
                     "state": None if row.state is None else InvitationState(row.state),
                     "generation": row.generation or 0,
                 }
@@ -169,9 +171,7 @@ def progress_of_tracked(db: LedgerDatabase, org_id: str, now: datetime) -> list[
             state = InvitationState.ACCEPTED if accepted else InvitationState.EXPIRED
             found.append(Progress(invitation_id, state))
         dropped = connection.execute(
-            select(i.invitation_id).where(
-                i.org_id == org_id, on_its_way, i.expires_at <= now, ~exists().where(in_list)
-            )
+            select(i.invitation_id).where(i.org_id == org_id, on_its_way, i.expires_at <= now, ~exists().where(in_list))
         )
         found.extend(Progress(row.invitation_id, InvitationState.EXPIRED) for row in dropped)
         ended = connection.execute(
@@ -226,7 +226,6 @@ def insert_found(db: LedgerDatabase, org_id: str, matches: Sequence[Match], now:
 
 
 def _found_row(org_id: str, match: Match, now: datetime) -> dict[str, Any]:
-    is_user = match.accepted and match.inviting_principal_id is None and match.expires_at is None
     return {
         "org_id": org_id,
         "email_key": match.email_key,
@@ -234,8 +233,8 @@ def _found_row(org_id: str, match: Match, now: datetime) -> dict[str, Any]:
         "generation": match.generation + 1,
         "state": "accepted" if match.accepted else "adopted",
         "origin": "found",
-        "m3ter_id": None if is_user else match.m3ter_id,
-        "m3ter_user_id": match.m3ter_id if is_user else None,
+        "m3ter_id": None if match.is_user else match.m3ter_id,
+        "m3ter_user_id": match.m3ter_id if match.is_user else None,
         "inviting_principal_id": match.inviting_principal_id,
         "expires_at": match.expires_at,
         "accepted_at": now if match.accepted else None,
@@ -325,6 +324,6 @@ def count_rows(db: LedgerDatabase, org_id: str) -> dict[str, int]:
         rows = connection.execute(
             select(i.state, func.count()).where(i.org_id == org_id).group_by(i.state).order_by(i.state)
         )
-        return {state: count for state, count in rows}
+        return {row.state: int(row[1]) for row in rows}
 
     return db.read(work, doing="counting invitations")

@@ -177,9 +177,7 @@ def _apply(
     return applied
 
 
-def _apply_conceding(
-    connection: Connection, t: Tables, change: _Change, now: datetime, token: str | None
-) -> list[int]:
+def _apply_conceding(connection: Connection, t: Tables, change: _Change, now: datetime, token: str | None) -> list[int]:
     """Apply a change whose keys may collide with another live row of the same employee, address or m3ter id.
 
     The row gives up the key that collides, never the fact that an e-mail was sent.
@@ -221,9 +219,7 @@ def _apply_batch(
         change = wanted[row.invitation_id]
         outcome = change.outcome
         new: dict[str, Any] = {name: getattr(row, name) for name in _WRITTEN}
-        new.update(
-            state=outcome.state.value, http_status=outcome.http_status, message=outcome.message, updated_at=now
-        )
+        new.update(state=outcome.state.value, http_status=outcome.http_status, message=outcome.message, updated_at=now)
         for name in ("m3ter_id", "m3ter_user_id", "inviting_principal_id", "expires_at"):
             if getattr(outcome, name) is not None:
                 new[name] = getattr(outcome, name)
@@ -255,9 +251,7 @@ def _apply_batch(
     return [row.invitation_id for row in rows]
 
 
-def _supersede_other_addresses(
-    connection: Connection, t: Tables, invitation_ids: Sequence[int], now: datetime
-) -> None:
+def _supersede_other_addresses(connection: Connection, t: Tables, invitation_ids: Sequence[int], now: datetime) -> None:
     """End rows that were never sent where another address of the same employee now was."""
     i, other = t.invitation.c, t.invitation.alias()
     for start in range(0, len(invitation_ids), _BATCH):

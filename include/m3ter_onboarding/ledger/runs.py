@@ -322,13 +322,9 @@ def read_ledger(
             (table.c.employee_id, sorted(set(employee_ids))),
         ):
             for start in range(0, len(values), _BATCH):
-                statement = select(*columns).where(
-                    table.c.org_id == org_id, column.in_(values[start : start + _BATCH])
-                )
+                statement = select(*columns).where(table.c.org_id == org_id, column.in_(values[start : start + _BATCH]))
                 for row in connection.execute(statement):
-                    found[row.invitation_id] = LedgerInvitation(
-                        **{**as_dict(row), "state": InvitationState(row.state)}
-                    )
+                    found[row.invitation_id] = LedgerInvitation(**{**as_dict(row), "state": InvitationState(row.state)})
         return [found[key] for key in sorted(found)]
 
     return db.read(work, doing="reading invitations")

@@ -1,0 +1,525 @@
+"""Step three: send what was planned, each invitation exactly once (DELIVERY rules 8 to 15).
+
+Claim a chunk and commit; record that attempts begin and commit; wait for the pace, look at the lease, POST; commit the
+answers, at most a second apart. What has no answer is looked up in m3ter and only then settled. Everything that may
+happen twice, late or not at all is decided by the ledger, never here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import uuid
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+
+from m3ter_onboarding.errors import DeliveryError, LedgerError
+from m3ter_onboarding.known import InvitationState
+from m3ter_onboarding.ledger import mirror, runs
+from m3ter_onboarding.ledger.claims import Claimed, attempted_in_a_day, begin_attempts, claim_chunk
+from m3ter_onboarding.ledger.counts import Remaining, remaining
+from m3ter_onboarding.ledger.outcomes import Outcome, record_answers
+from m3ter_onboarding.ledger.runs import RunKey
+from m3ter_onboarding.lease import ChunkSize, Lease, boot_clock
+from m3ter_onboarding.pause import PauseSwitch
+from m3ter_onboarding.right_to_send import Caps, NotAllowedError, check_caps, check_plan, check_policies
+from m3ter_onboarding.settling import settle_due
+from m3ter_onboarding.snapshot import M3terMirror, look_again
+from m3ter_onboarding.stopping import Stop
+from m3ter_provider.errors import (
+    M3terAuthenticationError,
+    M3terConfigurationError,
+    M3terConnectionError,
+    M3terError,
+    M3terNotFoundError,
+    M3terPermissionError,
+    M3terRequestRejectedError,
+    M3terStatusError,
+    M3terUnknownOutcomeError,
+)
+from m3ter_provider.models import InvitationRequest
+
+if TYPE_CHECKING:
+    from m3ter_onboarding.ledger.database import LedgerDatabase
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two readings of m3ter's newest invitations and users while sending.
+LOOK_EVERY = 60.0
+#: Answers are committed at least this often, in seconds.
+COMMIT_EVERY = 0.5
+#: Progress is logged this often, in seconds.
+PROGRESS_EVERY = 10.0
+#: So many POSTs in a row without an answer: m3ter is not well, more of them help nobody.
+MOST_UNANSWERED = 10
+#: How long a sender waits for leases and settling beyond what they need, in seconds.
+PATIENCE = 120.0
+
+
+_FOR_GOOD = (M3terConfigurationError, M3terAuthenticationError, M3terPermissionError, M3terNotFoundError)
+
+
+class NotBegunError(Exception):
+    """Raised before a POST that may not begin; nothing was posted."""
+
+
+@dataclass
+class Delivered:
+    """What a sender did; counts only."""
+
+    sent: int = 0
+    adopted: int = 0
+    failed: int = 0
+    unknown: int = 0
+    left: Remaining | None = None
+
+    def summary(self) -> dict[str, int]:
+        """Return the counts for XCom and log."""
+        counts = {"sent": self.sent, "adopted": self.adopted, "failed": self.failed, "unknown": self.unknown}
+        if self.left is not None:
+            counts.update(
+                open=self.left.open + self.left.held,
+                unsent=self.left.unsent,
+                refused=self.left.failed,
+                review=self.left.review,
+            )
+        return counts
+
+
+@dataclass(eq=False)
+class _Attempt:
+    """One claimed invitation on its way through this sender."""
+
+    claimed: Claimed
+    token: str
+    lease: Lease
+    posted: bool = False
+    task: asyncio.Task[None] | None = None
+
+
+@dataclass
+class Sender:
+    """Sends one plan.
+
+    :param org: the organisation in m3ter and its mirror.
+    :param run: the DAG run.
+    :param plan_id: its plan.
+    :param caps: the most that may be sent.
+    :param stop: asked before every POST.
+    :param pause: asked before each chunk.
+    :param clock: seconds; also runs while the machine is suspended.
+    """
+
+    org: M3terMirror
+    run: RunKey
+    plan_id: str
+    caps: Caps
+    stop: Stop
+    pause: PauseSwitch
+    clock: Callable[[], float] = boot_clock
+
+    done: Delivered = field(default_factory=Delivered)
+    _pending: deque[_Attempt] = field(default_factory=deque)
+    _under_way: set[_Attempt] = field(default_factory=set)
+    _answers: list[tuple[str, Outcome]] = field(default_factory=list)
+    _rejected: list[tuple[str, Outcome]] = field(default_factory=list)
+    _moved: asyncio.Event = field(default_factory=asyncio.Event)
+    _unanswered_in_a_row: int = 0
+    _failure: DeliveryError | None = None
+    _committed_at: float = 0.0
+    _looked_at: float = 0.0
+    _asked_at: float = -math.inf
+    _logged_at: float = 0.0
+    _to_send: int = 0
+
+    @property
+    def db(self) -> LedgerDatabase:
+        """The ledger."""
+        return self.org.db
+
+    async def send(self) -> Delivered:
+        """Send the plan, and return when nothing of it is open or unsent.
+
+        :raises NotAllowedError: when the plan may not be sent; nothing was.
+        :raises DeliveryError: when something is left; Airflow's retry goes on with it.
+        """
+        self._started_at = self._logged_at = self._committed_at = self.clock()
+        await self._prepare()
+        self._chunk = ChunkSize.at_pace(self.org.m3ter.settings.requests_per_second, self._post_timeout)
+        self._group = max(4, math.ceil(self.org.m3ter.settings.requests_per_second / 2))
+        try:
+            await self._until_nothing_is_left()
+        finally:
+            await self._let_go()
+        self.done.left = left = await self._remaining()
+        if not left.nothing_left:
+            raise await self._why_not(left)
+        return self.done
+
+    # -- before the first e-mail ------------------------------------------------------------------------------------
+
+    async def _prepare(self) -> None:
+        plan = check_plan(await self._in_thread(runs.read_plan, self.plan_id), self.plan_id, self.org.org_id)
+        if plan.invitations and not self.org.m3ter.settings.allow_invitations:
+            raise NotAllowedError(
+                f"The m3ter connection does not allow invitations (`allow_invitations` is false), and the plan has"
+                f" {plan.invitations}: nothing is sent. Set it in the connection's extras where real people may be"
+                " e-mailed, or run with mode `dry_run`."
+            )
+        if not plan.sendable:
+            raise NotAllowedError(f"Plan {self.plan_id} may not be sent: {plan.not_sendable_because}")
+        await asyncio.to_thread(self.db.prove_guard)
+        await look_again(self.org, policies=True)
+        self._looked_at = self.clock()
+        check_policies(plan.policies, await self._in_thread(mirror.policies_of, self.org.org_id))
+        left = await self._remaining()
+        self._to_send = left.unsent
+        check_caps(
+            plan,
+            self.caps,
+            still_to_send=left.unsent,
+            attempted_in_a_day=await self._in_thread(attempted_in_a_day, self.org.org_id),
+        )
+        reason = await self.pause.reason()
+        if reason is not None and not left.nothing_left:
+            raise NotAllowedError(f"Sending is paused: {reason}. Nothing is sent, nobody is lost.")
+
+    # -- the loop ---------------------------------------------------------------------------------------------------
+
+    async def _until_nothing_is_left(self) -> None:
+        waited_until = self.clock() + self._longest_wait()
+        looked_for = 0
+        while self.stop.reason is None and self._failure is None:
+            before = self.done.sent
+            await self._send_all()
+            if self.stop.reason is not None or self._failure is not None:
+                return
+            left = await self._remaining()
+            if left.open and self.done.unknown > looked_for:
+                looked_for = self.done.unknown  # most of them were made: see it now rather than when absence counts
+                await self._look()
+                left = await self._remaining()
+            if left.nothing_left or self._failure is not None:
+                return
+            settled = await settle_due(self.org)
+            if settled.changed or self.done.sent > before:
+                waited_until = self.clock() + self._longest_wait()
+                continue
+            if settled.next_due_in is None or self.clock() > waited_until:
+                return  # nothing to wait for, yet something is left: said by _judge
+            if left.open + left.held == 0:
+                return  # only other people's invitations are open
+            self._log_waiting(left, settled.next_due_in)
+            await self.stop.wait(min(settled.next_due_in + 0.05, LOOK_EVERY))
+            await self._ask_whether_to_stop()
+
+    def _longest_wait(self) -> float:
+        return self._chunk.lease_seconds + 3 * self.org.settle_after.total_seconds() + PATIENCE
+
+    async def _send_all(self) -> None:
+        """Claim and send until a claim comes back empty and nothing is under way."""
+        exhausted = False
+        while True:
+            await self._ask_whether_to_stop()
+            if self._may_begin():
+                if len(self._pending) < self._group and not exhausted:
+                    exhausted = not await self._claim()
+                if self._pending and self._waiting_for_pace() < self._group:
+                    await self._begin_group()
+                    exhausted = False
+            if not self._may_begin() or (exhausted and not self._pending and not self._under_way):
+                break
+            await self._next_movement()
+            await self._commit(force=False)
+            self._log_progress()
+        await self._commit(force=not self._under_way)
+
+    def _may_begin(self) -> bool:
+        return self.stop.reason is None and self._failure is None
+
+    def _waiting_for_pace(self) -> int:
+        return sum(not attempt.posted for attempt in self._under_way)
+
+    async def _claim(self) -> bool:
+        token = str(uuid.uuid4())
+        started = self.clock()
+        claimed = await self._in_thread(
+            claim_chunk,
+            run=self.run,
+            plan_id=self.plan_id,
+            org_id=self.org.org_id,
+            token=token,
+            lease_ms=int(self._chunk.lease_seconds * 1000),
+            size=self._chunk.size,
+            day_cap=self.caps.per_day,
+            now=self.org.now(),
+        )
+        lease = Lease.begun_at(started, self._chunk.lease_seconds, self.clock)
+        self._pending.extend(_Attempt(row, token, lease) for row in claimed)
+        return bool(claimed)
+
+    async def _begin_group(self) -> None:
+        """Record that the next attempts begin, commit that, and only then let them go."""
+        group: list[_Attempt] = []
+        while self._pending and len(group) < self._group:
+            if group and self._pending[0].token != group[0].token:
+                break
+            attempt = self._pending.popleft()
+            if attempt.lease.outlasts(self._post_timeout):
+                group.append(attempt)
+            else:
+                self._note(attempt, Outcome(attempt.claimed.invitation_id, InvitationState.UNSENT, "lease_too_short"))
+        if not group:
+            return
+        begun = await self._in_thread(
+            begin_attempts,
+            token=group[0].token,
+            invitation_ids=[attempt.claimed.invitation_id for attempt in group],
+            plan_id=self.plan_id,
+        )
+        for attempt in group:
+            if attempt.claimed.invitation_id in begun:
+                self._under_way.add(attempt)
+                attempt.task = asyncio.create_task(self._attempt(attempt))
+            else:  # found in m3ter meanwhile, or the plan may not be sent any more
+                self._note(attempt, Outcome(attempt.claimed.invitation_id, InvitationState.UNSENT, "not_begun"))
+
+    async def _next_movement(self) -> None:
+        self._moved.clear()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._moved.wait(), COMMIT_EVERY / 2)
+
+    # -- one invitation ---------------------------------------------------------------------------------------------
+
+    async def _attempt(self, attempt: _Attempt) -> None:
+        outcome: Outcome | None = None
+        try:
+            outcome = await self._post(attempt)
+        except asyncio.CancelledError:
+            if attempt.posted:
+                raise  # begun and not answered: the row stays `sending`, settling finds out
+            outcome = Outcome(attempt.claimed.invitation_id, InvitationState.UNSENT, "not_begun")
+        finally:
+            self._under_way.discard(attempt)
+            if outcome is not None:
+                self._note(attempt, outcome)
+            self._moved.set()
+
+    async def _post(self, attempt: _Attempt) -> Outcome:
+        row_id = attempt.claimed.invitation_id
+
+        def before_post() -> None:
+            if not self._may_begin() or not attempt.lease.outlasts(self._post_timeout):
+                raise NotBegunError
+            attempt.posted = True
+            self._moved.set()
+
+        try:
+            request = InvitationRequest.model_validate(attempt.claimed.request)
+            invitation = await self.org.m3ter.create_invitation(request, before_post=before_post)
+        except NotBegunError:
+            return Outcome(row_id, InvitationState.UNSENT, "not_begun")
+        except M3terUnknownOutcomeError as error:
+            self._unanswered_in_a_row += 1
+            if self._unanswered_in_a_row >= MOST_UNANSWERED:
+                self._fail(
+                    f"m3ter gave no usable answer to {MOST_UNANSWERED} invitations in a row, the last time: {error}"
+                )
+            return Outcome(row_id, InvitationState.UNKNOWN, "no_answer", http_status=error.status_code)
+        except M3terRequestRejectedError as error:
+            self._unanswered_in_a_row = 0
+            return Outcome(
+                row_id,
+                InvitationState.FAILED,
+                "refused",
+                http_status=error.status_code,
+                message=error.m3ter_message or str(error),
+            )
+        except M3terError as error:
+            # Nothing was done, and it would go the same way with the others: no right, no connection, too many.
+            self._fail(str(error), for_good=isinstance(error, _FOR_GOOD))
+            status = error.status_code if isinstance(error, M3terStatusError) else None
+            why = "not_reached" if isinstance(error, M3terConnectionError) else "turned_away"
+            return Outcome(row_id, InvitationState.UNSENT, why, http_status=status)
+        except Exception as error:  # noqa: BLE001  (whatever it was, the POST may have happened)
+            self._fail(f"Sending met an unexpected error ({type(error).__name__}); it is looked up in m3ter.")
+            state = InvitationState.UNKNOWN if attempt.posted else InvitationState.UNSENT
+            return Outcome(row_id, state, "unexpected")
+        self._unanswered_in_a_row = 0
+        return Outcome(
+            row_id,
+            InvitationState.SENT,
+            "answered",
+            m3ter_id=invitation.id,
+            inviting_principal_id=invitation.inviting_principal_id or invitation.created_by,
+            expires_at=_expiry(invitation.dt_expiry, invitation.dt_created),
+            http_status=200,
+        )
+
+    def _note(self, attempt: _Attempt, outcome: Outcome) -> None:
+        if outcome.state is InvitationState.FAILED:
+            self._rejected.append((attempt.token, outcome))
+        else:
+            self._answers.append((attempt.token, outcome))
+        self.done.sent += outcome.state is InvitationState.SENT
+        self.done.unknown += outcome.state is InvitationState.UNKNOWN
+
+    def _fail(self, why: str, *, for_good: bool = False) -> None:
+        """Begin nothing more; *for_good*: trying again changes nothing, a person must act."""
+        if self._failure is None:
+            self._failure = NotAllowedError(why) if for_good else DeliveryError(why)
+            self._moved.set()
+
+    # -- what is committed, asked and said --------------------------------------------------------------------------
+
+    async def _commit(self, *, force: bool) -> None:
+        waiting = len(self._answers) + len(self._rejected)
+        if not waiting or not (force or self.clock() - self._committed_at >= COMMIT_EVERY or waiting >= 100):
+            return
+        if self._rejected:
+            await self._look_for_rejected()
+        answers, self._answers = self._answers, []
+        self._committed_at = self.clock()
+        by_token: dict[str, list[Outcome]] = {}
+        for token, outcome in answers:
+            by_token.setdefault(token, []).append(outcome)
+        try:
+            for token in list(by_token):
+                await self._in_thread(record_answers, token, by_token[token], self.org.now())
+                del by_token[token]
+        except LedgerError as error:
+            # Kept: the next commit, or the last one, tries again. Nothing begins without a ledger.
+            self._answers = [(token, o) for token, outcomes in by_token.items() for o in outcomes] + self._answers
+            self._fail(str(error))
+
+    async def _look_for_rejected(self) -> None:
+        """400 and 409 may mean that the invitation exists: look once, and call only the rest ``failed``."""
+        rejected, self._rejected = self._rejected, []
+        try:
+            await look_again(self.org)
+            self._looked_at = self.clock()
+        except (M3terError, LedgerError) as error:
+            self._fail(f"m3ter refused invitations, and looking whether they exist failed: {error}")
+            self._answers.extend((token, _not_looked(outcome)) for token, outcome in rejected)
+            return
+        # What the look found is not `sending` any more, so that "failed" does not touch it.
+        self._answers.extend(rejected)
+
+    async def _ask_whether_to_stop(self) -> None:
+        """Ask the pause switch, and look again in m3ter when it is time; what cannot be asked means stop."""
+        if not self._may_begin():
+            return
+        if self.clock() - self._asked_at >= 1.0:
+            reason = await self.pause.reason()
+            self._asked_at = self.clock()
+            if reason is not None:
+                self.stop.request(f"sending is paused: {reason}")
+                return
+        if self.clock() - self._looked_at >= LOOK_EVERY:
+            await self._look()
+
+    async def _look(self) -> None:
+        try:
+            await look_again(self.org)
+        except (M3terError, LedgerError) as error:
+            self._fail(f"Looking again in m3ter failed, so sending stops: {error}")
+        self._looked_at = self.clock()
+
+    async def _let_go(self) -> None:
+        """Begin nothing more, wait for what has begun as long as may be, and commit whatever is known."""
+        for attempt in self._under_way:
+            if not attempt.posted and attempt.task is not None:
+                attempt.task.cancel()
+        for attempt in self._pending:
+            self._note(attempt, Outcome(attempt.claimed.invitation_id, InvitationState.UNSENT, "not_begun"))
+        self._pending.clear()
+        await asyncio.sleep(0)
+        await self._last_commit()
+        tasks = {attempt.task for attempt in self._under_way if attempt.task is not None}
+        if tasks:
+            grace = self.stop.grace
+            await asyncio.wait(tasks, timeout=self._post_timeout + 1.0 if grace is None else grace)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._last_commit()
+
+    async def _last_commit(self) -> None:
+        if self.stop.grace is not None and self._rejected:
+            # No time to look: settling will.
+            self._answers.extend((token, _not_looked(outcome)) for token, outcome in self._rejected)
+            self._rejected = []
+        await self._commit(force=True)
+
+    async def _remaining(self) -> Remaining:
+        return await self._in_thread(remaining, self.plan_id, self.org.org_id)
+
+    async def _why_not(self, left: Remaining) -> DeliveryError:
+        """Say why somebody is left, and whether trying again may help."""
+        waiting = f"Sent {self.done.sent}; {left.unsent} unsent, {left.open + left.held} open."
+        if self.stop.reason is not None:
+            return DeliveryError(f"Stopped: {self.stop.reason}. {waiting} Nobody is lost: the next try goes on.")
+        if self._failure is not None:
+            return type(self._failure)(f"{self._failure} {waiting} Nobody is lost: the next try goes on.")
+        try:
+            check_plan(await self._in_thread(runs.read_plan, self.plan_id), self.plan_id, self.org.org_id)
+        except NotAllowedError as error:
+            return NotAllowedError(f"{error} {waiting}")
+        if self.caps.per_day is not None and left.unsent:
+            used = await self._in_thread(attempted_in_a_day, self.org.org_id)
+            if used >= self.caps.per_day:
+                return NotAllowedError(
+                    f"{used} invitations were attempted for this organisation in the last 24 hours"
+                    f" (`max_invitations_per_day` is {self.caps.per_day}). {waiting} A later run sends the rest."
+                )
+        return DeliveryError(f"Not everybody of the plan could be settled. {waiting} The next try goes on from here.")
+
+    def _log_progress(self) -> None:
+        now = self.clock()
+        if now - self._logged_at < PROGRESS_EVERY:
+            return
+        self._logged_at = now
+        elapsed = max(now - self._started_at, 0.001)
+        rate = self.done.sent / elapsed
+        left = max(self._to_send - self.done.sent - self.done.unknown, 0)
+        rest = f", about {timedelta(seconds=round(left / rate))} to go" if rate and left else ""
+        log.info("Sent %d (%.1f/s), %d left, %d without answer%s.", self.done.sent, rate, left, self.done.unknown, rest)
+
+    def _log_waiting(self, left: Remaining, seconds: float) -> None:
+        now = self.clock()
+        if now - self._logged_at >= PROGRESS_EVERY or self._logged_at == self._started_at:
+            self._logged_at = now
+            log.info(
+                "Waiting for %d open invitation(s) of this plan: the next look in m3ter is due in %.0f s.",
+                left.open + left.held,
+                seconds,
+            )
+
+    @property
+    def _post_timeout(self) -> float:
+        return self.org.m3ter.post_timeout_seconds
+
+    async def _in_thread(
+        self, work: Callable[Concatenate[LedgerDatabase, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Do ledger work beside the loop: a slow database must not make answers late."""
+        return await asyncio.to_thread(work, self.db, *args, **kwargs)
+
+
+def _expiry(dt_expiry: datetime | None, dt_created: datetime | None) -> datetime | None:
+    return dt_expiry or (dt_created + mirror.INVITATION_LIFE if dt_created else None)
+
+
+def _not_looked(refused: Outcome) -> Outcome:
+    """Return the outcome of a refusal that could not be looked into: settling will."""
+    return Outcome(
+        refused.invitation_id, InvitationState.UNKNOWN, "refused_not_looked", http_status=refused.http_status
+    )

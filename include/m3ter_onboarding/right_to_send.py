@@ -1,0 +1,106 @@
+"""Whether a plan may be sent now (DELIVERY rules 6, 8 and 9); asked at every start of a sender, a retry included.
+
+The right is in the ledger, not in Airflow's graph: a sealed plan, its run's newest, not too old, under its caps,
+approved if it needs approval, with every permission policy as it was planned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from m3ter_onboarding.errors import DeliveryError
+from m3ter_onboarding.known import M3terPolicy
+from m3ter_onboarding.ledger.runs import PlanRow
+
+
+class NotAllowedError(DeliveryError):
+    """This plan may not be sent; trying again changes nothing, a person must act."""
+
+
+@dataclass(frozen=True)
+class Caps:
+    """The most that may be sent; None: no limit.
+
+    :param invitations: by one run.
+    :param percent: by one run, in percent of the rows that its query returned.
+    :param per_day: for the organisation in 24 hours, whichever runs send.
+    """
+
+    invitations: int | None = None
+    percent: float | None = None
+    per_day: int | None = None
+
+
+def check_plan(plan: PlanRow | None, plan_id: str, org_id: str) -> PlanRow:
+    """Return the plan if it is one that may be sent.
+
+    :raises NotAllowedError: saying why not, and what to do.
+    """
+    again = "Clear the task `plan` to make a new one."
+    if plan is None:
+        raise NotAllowedError(f"Plan {plan_id} is not in the ledger; nothing is sent. {again}")
+    if plan.org_id != org_id:
+        raise NotAllowedError(
+            f"Plan {plan_id} was made for the organisation {plan.org_id}, and the m3ter connection now names {org_id};"
+            f" nothing is sent. {again}"
+        )
+    if plan.state != "sealed":
+        raise NotAllowedError(f"Plan {plan_id} was never completed; nothing is sent. {again}")
+    if not plan.newest:
+        raise NotAllowedError(f"Plan {plan_id} was replaced by a newer one of this run; nothing of it is sent.")
+    if plan.expired:
+        raise NotAllowedError(f"Plan {plan_id} is older than `plan_valid_for`; nothing is sent. {again}")
+    if plan.needs_approval and not plan.approved:
+        raise NotAllowedError(
+            f"Plan {plan_id} has {plan.invitations} invitations, more than `approval_above`, and nobody approved it;"
+            " nothing is sent. Raise `approval_above`, or send fewer at a time."
+        )
+    return plan
+
+
+def check_caps(plan: PlanRow, caps: Caps, *, still_to_send: int, attempted_in_a_day: int) -> None:
+    """Check the caps before the first e-mail.
+
+    :param still_to_send: invitations of the plan that were not sent yet.
+    :param attempted_in_a_day: what was attempted for the organisation in the last 24 hours.
+    :raises NotAllowedError: naming the cap and the figure.
+    """
+    kept = "nothing is sent and the decisions are kept"
+    if caps.invitations is not None and plan.invitations > caps.invitations:
+        raise NotAllowedError(
+            f"The plan has {plan.invitations} invitations, and at most {caps.invitations} may be sent by one run"
+            f" (`max_invitations`): {kept}. Look at the plan; if it is right, start the run again with a higher"
+            " `max_invitations`."
+        )
+    if caps.percent is not None and plan.rows_read and plan.invitations * 100 > caps.percent * plan.rows_read:
+        raise NotAllowedError(
+            f"The plan invites {plan.invitations} of {plan.rows_read} rows, more than {caps.percent:g} percent"
+            f" (`max_percent`): {kept}. Look at the plan; if it is right, raise `max_percent`."
+        )
+    if caps.per_day is not None and still_to_send and attempted_in_a_day + still_to_send > caps.per_day:
+        raise NotAllowedError(
+            f"{attempted_in_a_day} invitations were attempted for this organisation in the last 24 hours and the plan"
+            f" adds {still_to_send}, more than {caps.per_day} (`max_invitations_per_day`): {kept}. Run again later, or"
+            " raise the limit."
+        )
+
+
+def check_policies(planned: Iterable[Mapping[str, Any]], current: Iterable[M3terPolicy]) -> None:
+    """Check that every permission policy of the plan is as it was.
+
+    :param planned: ``id``, ``name`` and ``version`` of each, as the plan recorded them.
+    :param current: m3ter's policies, as just read.
+    :raises NotAllowedError: naming the policy that changed.
+    """
+    now = {policy.m3ter_id: policy for policy in current}
+    for policy in planned:
+        found = now.get(policy["id"])
+        if found is not None and found.name == policy["name"] and found.version == policy["version"]:
+            continue
+        what = "is not in m3ter any more" if found is None else "was changed in m3ter"
+        raise NotAllowedError(
+            f"The permission policy {policy['name']!r} ({policy['id']}) {what} since the plan was made; nothing is"
+            " sent. Clear the task `plan`, so that people get what was decided for them."
+        )
