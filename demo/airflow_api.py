@@ -17,7 +17,15 @@ T = TypeVar("T")
 
 
 class AirflowApiError(RuntimeError):
-    """Airflow refused a request, or did not do in time what was waited for."""
+    """Airflow refused a request, or did not do in time what was waited for.
+
+    :param message: what happened
+    :param status: the HTTP status of a refusal
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 def wait_until(look: Callable[[], T | None], what: str, timeout_seconds: float, pause_seconds: float = 0.2) -> T:
@@ -69,7 +77,7 @@ class AirflowApi:
         """
         answer = self._http.request(method, f"/api/v2{path}", **arguments)
         if answer.is_error:
-            raise AirflowApiError(f"{method} {path}: {answer.status_code} {answer.text[:2000]}")
+            raise AirflowApiError(f"{method} {path}: {answer.status_code} {answer.text[:2000]}", answer.status_code)
         return answer.json() if answer.content else None
 
     def _entries(self, path: str, key: str, **params: Any) -> list[dict[str, Any]]:

@@ -1,0 +1,12 @@
+"""New hires of the demo's warehouse into its local m3ter, by Airflow (`make demo`, `make ui`).
+
+For an organisation of your own, copy include/config/example.yaml and this file, and change the path.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from m3ter_onboarding import onboarding_dag
+
+dag = onboarding_dag(Path(__file__).parent.parent / "include" / "config" / "demo.yaml")

@@ -1,0 +1,107 @@
+"""``python -m demo``: the main job on real input, offline, by real Airflow. ``--keep`` leaves it running."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from types import FrameType
+
+from demo.airflow_api import AirflowApiError
+from demo.airflow_settings import USERS
+from demo.metadata_template import MigrationError
+from demo.progress import Progress
+from demo.report import judge, report
+from demo.run import RunFailedError, tell
+from demo.scene import STATE, Scene, open_scene
+from m3ter_sandbox.testing import SandboxError
+
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def main() -> int:
+    """Run the demo and return its exit status: 0 only if the outcome is right."""
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    parser.add_argument("--keep", action="store_true", help="go on from the last start, and stay until Ctrl-C")
+    keep = parser.parse_args().keep
+    name = "ui" if keep else "run"
+    for number in _ENDING:
+        signal.signal(number, _interrupt)
+    progress = Progress()
+    try:
+        with _alone(name), open_scene(name, datetime.now(timezone.utc).date(), progress, keep) as scene:
+            try:
+                chapters = tell(scene, progress)
+                verdict = judge(scene, chapters)
+                print(report(scene, chapters, verdict, progress.seconds))
+                print(_next_steps(scene, keep), flush=True)
+                if keep:
+                    threading.Event().wait()
+            finally:
+                _deafen()
+    except KeyboardInterrupt:
+        progress.done("stopped")
+        print("\nStopped; everything that was started has been ended.", flush=True)
+        return 0 if keep else 130
+    except (AirflowApiError, MigrationError, RunFailedError, SandboxError) as error:
+        progress.done("failed")
+        print(f"\n{error}\n\nThe demo failed; its logs are in {STATE / name}.", file=sys.stderr)
+        return 1
+    return 1 if verdict.wrong else 0
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Treat a request to end, or a closed terminal, as Ctrl-C, and the second as nothing: we are at it."""
+    _deafen()
+    raise KeyboardInterrupt
+
+
+def _deafen() -> None:
+    """Let nothing interrupt the ending of what was started."""
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Keep a second demo out of the same directory."""
+    folder = STATE / name
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit(f"It is running already, in {folder}; end that one first (Ctrl-C there).")
+        yield
+
+
+def _next_steps(scene: Scene, keep: bool) -> str:
+    if not keep:
+        return "\n".join(
+            [
+                "",
+                "Where to look next",
+                "  make ui           the same, left running: Airflow, m3ter's mailbox, the warehouse",
+                f"  {scene.warehouse.path}   the ledger: tables m3ter_…",
+                "  README.md         your own warehouse and organisation, in five steps",
+            ]
+        )
+    return "\n".join(
+        [
+            "",
+            f"  Airflow           {scene.airflow.url}   user admin, password {USERS['admin']}",
+            f"  m3ter's mailbox   {scene.m3ter.url}/mailbox",
+            f"  warehouse, ledger {scene.warehouse.path}   (SQLite)",
+            "",
+            "It runs until Ctrl-C, and goes on from here next time. Airflow's schedule is off: start runs in the UI.",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""Everything the demo runs on: m3ter, warehouse and Airflow, in one directory."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+from demo.airflow_stack import AirflowStack
+from demo.people import Person, people_of
+from demo.progress import Progress
+from demo.start_state import seed_organisation, seed_people
+from demo.warehouse import Warehouse
+from m3ter_sandbox.testing import SandboxServer
+
+ROOT = Path(__file__).parent.parent
+STATE = ROOT / ".demo"
+DAG_ID = "m3ter_onboarding__demo"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is running.
+
+    :param state: the directory of it all
+    :param days: the two days of the demo, UTC
+    """
+
+    state: Path
+    days: tuple[date, date]
+    m3ter: SandboxServer
+    warehouse: Warehouse
+    airflow: AirflowStack
+
+    def people(self) -> list[Person]:
+        """Return everybody who was ever loaded into the warehouse."""
+        loaded = self.warehouse.loaded_days()
+        return [person for day, follows in loaded.items() for person in people_of(day, follows)]
+
+
+@contextmanager
+def open_scene(name: str, today: date, progress: Progress, keep: bool) -> Iterator[Scene]:
+    """Start everything, and end it afterwards.
+
+    :param name: of the directory under ``.demo``
+    :param today: UTC; the demo is about the two days before
+    :param progress: told what is going on
+    :param keep: go on with what an earlier start left, instead of a fresh beginning
+    """
+    state = STATE / name
+    if not keep:
+        shutil.rmtree(state / "airflow", ignore_errors=True)
+        for file in state.glob("*.db*"):
+            file.unlink()
+    state.mkdir(parents=True, exist_ok=True)
+    days = (today - timedelta(days=2), today - timedelta(days=1))
+    with ExitStack() as stack:
+        progress.step("Starting a local m3ter and a SQL warehouse")
+        m3ter = stack.enter_context(SandboxServer(database=state / "m3ter.db"))
+        warehouse = Warehouse(state / "warehouse.db")
+        for day in days:
+            _load(day, m3ter, warehouse)
+        total = warehouse.count_rows("0001-01-01", "9999-12-31")
+        held = m3ter.totals()
+        progress.done(f"{total} new hires; m3ter holds {held['users']} users and {held['invitations']} invitations")
+        progress.step("Starting Airflow: API server, scheduler, DAG processor")
+        airflow = AirflowStack(
+            state / "airflow",
+            dags_folder=ROOT / "dags",
+            connections={
+                "m3ter_demo": m3ter.airflow_connection(requests_per_second=45),
+                "warehouse_demo": warehouse.airflow_connection(),
+            },
+            # Nothing happens unasked: the demo starts its runs itself, and so may who plays with it.
+            configuration={"scheduler": {"use_job_schedule": False}},
+            port=8080 if keep else None,
+            cache=STATE / "cache",
+        )
+        stack.enter_context(airflow)
+        airflow.api.wait_dag(DAG_ID)
+        progress.done(airflow.url)
+        yield Scene(state, days, m3ter, warehouse, airflow)
+
+
+def _load(day: date, m3ter: SandboxServer, warehouse: Warehouse) -> None:
+    """Bring one day's people into the warehouse, and what m3ter knows of them into m3ter, once."""
+    loaded = warehouse.loaded_days()
+    if day in loaded:
+        return
+    if not loaded:
+        seed_organisation(m3ter)
+    follows = day - timedelta(days=1) in loaded
+    people = people_of(day, follows)
+    # m3ter first: a stop in between seeds some members twice, and forgets nobody.
+    seed_people(m3ter, people)
+    warehouse.load_day(day, follows, people)
