@@ -49,15 +49,15 @@ class TokenLife:
     """
 
     def __init__(self, *, clock: Clock) -> None:
-        self.clock = clock
         self.renewing = threading.Lock()
+        self._clock = clock
         self._token: Token | None = None
-        self._proven = False
+        self._last_was_refused = False
 
     def current(self) -> Token | None:
         """Return the token if it is good for another request, else None."""
         token = self._token
-        return token if token is not None and self.clock() < token.renew_at else None
+        return token if token is not None and self._clock() < token.renew_at else None
 
     def is_current(self, token: Token) -> bool:
         """Tell whether this very token is good for another request."""
@@ -65,32 +65,30 @@ class TokenLife:
 
     def renewed(self, value: str, *, issued_at: float, lifetime: float) -> Token:
         """Take over a new token."""
-        self._token, self._proven = Token(value, issued_at, lifetime), False
-        return self._token
+        self._token = token = Token(value, issued_at, lifetime)
+        return token
 
     def accepted(self, token: Token) -> None:
         """Note that m3ter took this token for a call."""
         if token is self._token:
-            self._proven = True
+            self._last_was_refused = False
 
     def rejected(self, token: Token) -> None:
         """Drop this token, unless somebody has replaced it already."""
         if token is self._token:
-            self._token = None
+            self._token, self._last_was_refused = None, True
 
-    def renewal_may_help(self, token: Token, *, status: int, renewals: int) -> bool:
+    def renewal_may_help(self, token: Token, *, renewals: int) -> bool:
         """
-        Decide whether a call that m3ter refused is worth repeating with another token.
+        Decide whether a call that m3ter refused (401, 403) is worth repeating with another token.
+
+        m3ter answers 403 both for a dead token and for a missing right, and a token may die before its time: once is
+        worth trying. When that did not help the first caller, the next ones in the same batch need not try it again.
 
         :param token: the token of the refused call.
-        :param status: 401 or 403. m3ter answers 403 both for an expired token and for a missing right.
         :param renewals: how often this call was repeated for this reason already.
         """
-        now = self.clock()
         if renewals:
-            # The token ended while the call waited or travelled: that says nothing about rights.
-            return now >= token.expires_at and renewals < _MOST_RENEWALS
-        if status == 401 or token is not self._token or self._proven:
-            return True
-        # A 403 for a token that is minutes old at most and was never accepted is about rights, not about its age.
-        return now - token.issued_at > min(_MARGIN_SECONDS, token.lifetime / 2)
+            # A token that ended while the call waited or travelled says nothing about rights.
+            return self._clock() >= token.expires_at and renewals < _MOST_RENEWALS
+        return token is not self._token or not self._last_was_refused

@@ -283,7 +283,7 @@ class M3terHook(HttpHook):
                 if response.status_code < 300:
                     self._denials.answered()
                 return response, renewals
-            if not self._tokens.renewal_may_help(token, status=response.status_code, renewals=renewals):
+            if not self._tokens.renewal_may_help(token, renewals=renewals):
                 return response, renewals
             self._tokens.rejected(token)
             renewals += 1

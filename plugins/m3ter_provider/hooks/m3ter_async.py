@@ -235,7 +235,7 @@ class M3terAsyncHook(BaseHook):
                 if answer.status < 300:
                     self._denials.answered()
                 return answer
-            if not self._tokens.renewal_may_help(token, status=answer.status, renewals=renewals):
+            if not self._tokens.renewal_may_help(token, renewals=renewals):
                 break
             self._tokens.rejected(token)
             renewals += 1

@@ -1,0 +1,67 @@
+"""Whether a person is in an organisation already, or on the way into it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+from m3ter_provider.identity import email_key
+
+if TYPE_CHECKING:
+    from m3ter_provider.hooks.m3ter import M3terHook
+    from m3ter_provider.models import Invitation
+
+_LIFE_OF_AN_INVITATION = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """
+    A person m3ter knows.
+
+    :param invitation: the newest invitation that still counts, None for a member without one.
+    :param user_id: the member's id, None for somebody who is only invited.
+    """
+
+    invitation: Invitation | None
+    user_id: str | None
+
+
+def find_alive(hook: M3terHook, address: str) -> Found | None:
+    """
+    Look for an open invitation or for access that has not ended; expired ones and former members do not count.
+
+    Reads the invitations until one counts, and the users if none is open. Times are compared with m3ter's own clock.
+
+    :param hook: the organisation.
+    :param address: whom to look for, compared as :func:`~m3ter_provider.identity.email_key` does.
+    """
+    key = email_key(address)
+    accepted: Invitation | None = None
+    for page in hook.iter_invitation_pages():
+        now = page.server_time or datetime.now(timezone.utc)
+        for invitation in page.items:
+            if email_key(invitation.email) != key:
+                continue
+            if invitation.accepted:
+                accepted = accepted or invitation
+            elif _open(invitation, now):
+                return Found(invitation, None)
+    former = False
+    for users in hook.iter_user_pages():
+        now = users.server_time or datetime.now(timezone.utc)
+        for user in users.items:
+            if user.email is not None and email_key(user.email) == key:
+                if user.dt_end_access is None or user.dt_end_access > now:
+                    return Found(accepted, user.id)
+                former = True
+    # Accepted a moment ago, the list of users lags; or m3ter knows the member by another address.
+    return Found(accepted, None) if accepted and not former else None
+
+
+def _open(invitation: Invitation, now: datetime) -> bool:
+    expiry = invitation.dt_expiry
+    if expiry is None and invitation.dt_created is not None:
+        expiry = invitation.dt_created + _LIFE_OF_AN_INVITATION
+    return expiry is None or expiry > now

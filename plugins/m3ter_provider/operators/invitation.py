@@ -1,0 +1,236 @@
+"""Invite one person from anyone's DAG."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta, timezone
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.log import mask_secret
+from pydantic import ValidationError
+
+from m3ter_provider.alive import Found, find_alive
+from m3ter_provider.errors import (
+    M3terAuthenticationError,
+    M3terConfigurationError,
+    M3terPermissionError,
+    M3terRequestRejectedError,
+    M3terUnknownOutcomeError,
+)
+from m3ter_provider.hooks.m3ter import M3terHook
+from m3ter_provider.identity import mask_email
+from m3ter_provider.models import InvitationRequest
+
+if TYPE_CHECKING:
+    import jinja2
+    from airflow.sdk import Context
+
+_HIDDEN = "***"
+_PERSONAL_FIELDS = ("email_address", "first_name", "last_name", "contact_number")
+_SHORTEST_MASKED = 5  # Airflow's masker refuses shorter ones, and says so each time.
+_CLOCK_SKEW = timedelta(minutes=1)
+
+_PERMANENT = (M3terConfigurationError, M3terAuthenticationError, M3terPermissionError)
+
+
+class M3terCreateInvitationOperator(BaseOperator):
+    """
+    Invite one person into a m3ter organisation, once: m3ter is looked at before an e-mail is sent.
+
+    Whoever has an open invitation, or access that has not ended, is not invited again. A retry of the task first waits
+    until an invitation of the attempt before must have become visible, and looks again: an e-mail whose outcome was
+    unknown is found, not repeated. A new run is no retry.
+
+    Returns the invitation's id (None for a member without one). The task shows and stores no personal data: in its
+    rendered fields they are ``***``.
+
+    :param email_address: the person's address. Not called ``email``: that is the argument by which Airflow knows whom
+        to alert about a failed task.
+    :param first_name: 1–100 characters.
+    :param last_name: 1–100 characters.
+    :param contact_number: at most 50 characters.
+    :param permission_policies: names or ids of permission policies in m3ter; a name must be unique there.
+    :param dt_end_access: when access ends, with a time zone (a ``datetime``, or ISO-8601 text); default: never.
+    :param dt_expiry: when the invitation expires, with a time zone; default: 30 days after it is sent.
+    :param m3ter_conn_id: a connection of type ``m3ter`` that allows invitations.
+    :param if_exists: what an invitation or membership that exists means: ``skip`` succeeds without sending,
+        ``fail`` fails the task for good. What this task itself sent before a retry never counts.
+    :param settle_after: seconds after which an invitation that m3ter accepted must be visible in its list.
+    :param sleep: how to wait, in seconds.
+    """
+
+    template_fields: Sequence[str] = (
+        "email_address",
+        "first_name",
+        "last_name",
+        "contact_number",
+        "permission_policies",
+        "dt_end_access",
+        "dt_expiry",
+        "m3ter_conn_id",
+    )
+    ui_color = "#d9e8f6"
+
+    def __init__(
+        self,
+        *,
+        email_address: str,
+        first_name: str,
+        last_name: str,
+        contact_number: str | None = None,
+        permission_policies: Sequence[str] | str | None = None,
+        dt_end_access: datetime | str | None = None,
+        dt_expiry: datetime | str | None = None,
+        m3ter_conn_id: str = M3terHook.default_conn_name,
+        if_exists: Literal["skip", "fail"] = "skip",
+        settle_after: float = 120.0,
+        sleep: Callable[[float], None] = time.sleep,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.email_address = email_address
+        self.first_name = first_name
+        self.last_name = last_name
+        self.contact_number = contact_number
+        self.permission_policies = permission_policies
+        self.dt_end_access = dt_end_access
+        self.dt_expiry = dt_expiry
+        self.m3ter_conn_id = m3ter_conn_id
+        self.if_exists = if_exists
+        self.settle_after = settle_after
+        self.sleep = sleep
+        self._person: dict[str, str] = {}
+
+    @cached_property
+    def hook(self) -> M3terHook:
+        """The hook, made when it is first needed."""
+        return M3terHook(self.m3ter_conn_id)
+
+    def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
+        """Render the fields and hide the personal ones: Airflow stores and shows what is left in them."""
+        super().render_template_fields(context, jinja_env)
+        person = {}
+        for name in _PERSONAL_FIELDS:
+            value = getattr(self, name)
+            if value is not None and value != _HIDDEN:
+                person[name] = value
+                if len(str(value)) >= _SHORTEST_MASKED:
+                    mask_secret(str(value))
+                setattr(self, name, _HIDDEN)
+        self._person = {**self._person, **person}
+
+    def execute(self, context: Context) -> str | None:
+        """Look, invite if need be, and return the invitation's id."""
+        retry = context["ti"].try_number > 1
+        try:
+            self.hook.settings.assert_may_invite(str(self._field("email_address")))
+            request = self._request()
+            found = self._look(request, patiently=retry)
+            if found is None:
+                return self._invite(request)
+        except _PERMANENT as error:
+            raise AirflowFailException(str(error)) from None
+        return self._existing(found, request, ours_since=self._run_began(context) if retry else None)
+
+    def _invite(self, request: InvitationRequest) -> str | None:
+        who = mask_email(request.email)
+        try:
+            invitation_id: str | None = self.hook.create_invitation(request).id
+        except M3terUnknownOutcomeError as error:
+            self.log.warning("%s Looking for it in m3ter.", error)
+            found = self._look(request, patiently=True)
+            if found is None:
+                raise
+            invitation_id = found.invitation.id if found.invitation else None
+        except M3terRequestRejectedError as error:
+            # 400 and 409 may also mean that m3ter has this person already.
+            found = self._look(request, patiently=False)
+            if found is None:
+                raise AirflowFailException(_with_fields(error)) from None
+            invitation_id = found.invitation.id if found.invitation else None
+        self.log.info("Invited %s: invitation %s.", who, invitation_id)
+        return invitation_id
+
+    def _look(self, request: InvitationRequest, *, patiently: bool) -> Found | None:
+        """
+        Look for the person in m3ter.
+
+        :param patiently: whether an e-mail may just have been sent: then absence counts only ``settle_after`` later.
+        """
+        found = find_alive(self.hook, request.email)
+        if found is None and patiently:
+            self.log.info("An earlier attempt may have been sent; looking again in %s s.", self.settle_after)
+            self.sleep(self.settle_after)
+            found = find_alive(self.hook, request.email)
+        return found
+
+    def _existing(self, found: Found, request: InvitationRequest, ours_since: datetime | None) -> str | None:
+        """Return what the task returns for somebody who needs no invitation any more."""
+        invitation, who = found.invitation, mask_email(request.email)
+        if ours_since and invitation and invitation.dt_created and invitation.dt_created >= ours_since:
+            self.log.info("An earlier attempt of this task has invited %s: invitation %s.", who, invitation.id)
+            return invitation.id
+        state = f"is a member (user {found.user_id})" if found.user_id else "has been invited"
+        if self.if_exists == "fail":
+            raise AirflowFailException(f"{who} {state} already, and if_exists is 'fail'. Nothing was sent.")
+        self.log.info("%s %s already; nothing was sent.", who, state)
+        return invitation.id if invitation else None
+
+    def _request(self) -> InvitationRequest:
+        fields = {
+            "email": str(self._field("email_address") or "").strip(),
+            "first_name": self._field("first_name"),
+            "last_name": self._field("last_name"),
+            "contact_number": self._field("contact_number"),
+            "permission_policy_ids": self._permission_policy_ids(),
+            "dt_end_access": self.dt_end_access,
+            "dt_expiry": self.dt_expiry,
+        }
+        # Jinja makes text of everything: a field without a value arrives as "" or "None".
+        given = {name: value for name, value in fields.items() if value not in (None, "", "None")}
+        try:
+            return InvitationRequest.model_validate(given)
+        except ValidationError as error:
+            faults = "; ".join(
+                f"{fault['loc'][0]}: {fault['msg']}"
+                for fault in error.errors(include_input=False, include_url=False, include_context=False)
+            )
+        raise AirflowFailException(f"This invitation cannot be sent as it is: {faults}.")
+
+    def _permission_policy_ids(self) -> tuple[str, ...] | None:
+        """Turn names into ids; a name that is missing or ambiguous must not become some other right."""
+        wanted = self.permission_policies
+        if not wanted:
+            return None
+        policies = list(self.hook.iter_permission_policies())
+        ids: list[str] = []
+        for name in [wanted] if isinstance(wanted, str) else wanted:
+            matches = {policy.id for policy in policies if policy.id == name} or {
+                policy.id for policy in policies if policy.name == name
+            }
+            if len(matches) != 1:
+                problem = "There is no" if not matches else f"There are {len(matches)}"
+                raise AirflowFailException(
+                    f"{problem} permission policy {name!r} in m3ter. Name one that exists, or give its id."
+                )
+            ids.extend(matches)
+        return tuple(dict.fromkeys(ids))
+
+    def _field(self, name: str) -> Any:
+        return self._person.get(name, getattr(self, name))
+
+    @staticmethod
+    def _run_began(context: Context) -> datetime | None:
+        began = getattr(context.get("dag_run"), "start_date", None)
+        return began.astimezone(timezone.utc) - _CLOCK_SKEW if began else None
+
+
+def _with_fields(error: M3terRequestRejectedError) -> str:
+    """Return the error's text with the fields m3ter complains about, but not its words: they may quote the person."""
+    words = error.m3ter_message or ""
+    named = [field.alias for field in InvitationRequest.model_fields.values() if field.alias and field.alias in words]
+    return f"{error} m3ter names these fields: {', '.join(named)}." if named else str(error)
