@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from m3ter_onboarding.errors import RunParameterError
+from m3ter_onboarding.window import Interval, Mode, RunParameters, Window, resolve_interval, resolve_window
+
+UTC = timezone.utc
+DAY = timedelta(days=1)
+
+
+def at(day: int, hour: int = 0) -> datetime:
+    return datetime(2026, 11, day, hour, tzinfo=UTC)
+
+
+def window(interval: Interval, **changes: Any) -> Window:
+    settings: dict[str, Any] = {
+        "look_back": 3 * DAY,
+        "last_finished_end": None,
+        "waiting_since": None,
+        "max_age": 90 * DAY,
+        "now": at(24),
+    }
+    return resolve_window(interval, **{**settings, **changes})
+
+
+# -- parameters ------------------------------------------------------------------------------------------------------
+
+
+def test_no_parameters_are_the_defaults() -> None:
+    assert RunParameters.parse({}) == RunParameters()
+    nothing = {
+        "mode": None,
+        "max_invitations": None,
+        "only_employee": "",
+        "interval_start": None,
+        "interval_end": "",
+        "allow_backfill_send": None,
+    }
+    assert RunParameters.parse(nothing) == RunParameters()
+
+
+def test_all_parameters() -> None:
+    parameters = RunParameters.parse(
+        {
+            "mode": "dry_run",
+            "max_invitations": 0,
+            "only_employee": " 1001 ",
+            "interval_start": "2026-11-10T00:00:00.000Z",
+            "interval_end": "2026-11-11 01:00+01:00",
+            "allow_backfill_send": True,
+        }
+    )
+    assert parameters == RunParameters(Mode.DRY_RUN, 0, "1001", at(10), at(11), True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2026-11-10T00:00Z", "2026-11-10t00:00:00z", "2026-11-10T01:00:00+0100", "2026-11-09T13:00:00.0000000-11:00"],
+)
+def test_ways_to_write_an_instant(text: str) -> None:
+    assert RunParameters.parse({"interval_start": text, "interval_end": "2026-11-12T00:00Z"}).interval_start == at(10)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["yesterday", "2026-11-10", "2026-11-10T00:00:00", "1700000000", 1700000000, "2026-02-30T00:00Z", "2026-13-01T0Z",
+     "0001-01-01T00:00:00+14:00", True, at(10).replace(tzinfo=None)],
+)  # fmt: skip
+def test_what_is_no_instant_is_refused_with_the_way_to_write_it(text: Any) -> None:
+    with pytest.raises(RunParameterError, match=r"interval_start.*2026-11-10T00:00:00Z"):
+        RunParameters.parse({"interval_start": text, "interval_end": "2026-11-12T00:00Z"})
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"max_invitation": 3}, "did you mean max_invitations?"),
+        ({"zzz": 3}, "known are mode"),
+        ({"mode": "yolo"}, "choose one of normal, dry_run"),
+        ({"max_invitations": -1}, "whole number"),
+        ({"max_invitations": "3"}, "whole number"),
+        ({"max_invitations": True}, "whole number"),
+        ({"max_invitations": 1.5}, "whole number"),
+        ({"only_employee": ["1"]}, "only_employee"),
+        ({"only_employee": "1" * 300}, "only_employee"),
+        ({"allow_backfill_send": "true"}, "true or false"),
+        ({"interval_start": "2026-11-10T00:00Z"}, "interval_end is not; set both"),
+        ({"interval_end": "2026-11-10T00:00Z"}, "interval_start is not; set both"),
+        ({"interval_start": "2026-11-10T00:00Z", "interval_end": "2026-11-10T00:00Z"}, "must lie before"),
+        ({"interval_start": "2026-11-11T00:00Z", "interval_end": "2026-11-10T00:00Z"}, "must lie before"),
+    ],
+)
+def test_wrong_parameters(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(RunParameterError) as caught:
+        RunParameters.parse(values)
+    assert said in str(caught.value)
+
+
+def test_an_address_in_a_wrong_place_is_not_repeated() -> None:
+    for values in ({"ann@example.com": 1}, {"mode": "ann@example.com"}, {"interval_start": "ann@example.com"}):
+        with pytest.raises(RunParameterError) as caught:
+            RunParameters.parse(values)
+        assert "ann@" not in str(caught.value)
+
+
+# -- the interval ----------------------------------------------------------------------------------------------------
+
+
+def test_the_form_comes_before_airflow() -> None:
+    parameters = RunParameters(interval_start=at(1), interval_end=at(2))
+    assert resolve_interval(at(5), at(6), parameters, now=at(24), look_back=DAY) == Interval(at(1), at(2))
+
+
+def test_airflows_interval_in_utc() -> None:
+    berlin = timezone(timedelta(hours=1))
+    start, end = datetime(2026, 11, 5, 6, tzinfo=berlin), datetime(2026, 11, 6, 6, tzinfo=berlin)
+    interval = resolve_interval(start, end, RunParameters(), now=at(24), look_back=DAY)
+    assert interval == Interval(at(5, 5), at(6, 5))
+    assert interval.start.tzinfo is UTC
+
+
+@pytest.mark.parametrize(("start", "end"), [(None, None), (at(24), at(24)), (at(24), None)])
+def test_without_an_interval_the_look_back_up_to_now(start: datetime | None, end: datetime | None) -> None:
+    assert resolve_interval(start, end, RunParameters(), now=at(24), look_back=3 * DAY) == Interval(at(21), at(24))
+    assert resolve_interval(start, end, RunParameters(), now=at(24), look_back=0 * DAY) == Interval(at(23), at(24))
+
+
+# -- the window (DELIVERY.md 4) --------------------------------------------------------------------------------------
+
+
+def test_d4_widened_by_the_look_back() -> None:
+    assert window(Interval(at(23), at(24))) == Window(at(20), at(24))
+
+
+def test_d4_a_failed_day_or_a_pause_is_caught_up_with_its_late_rows() -> None:
+    assert window(Interval(at(23), at(24)), last_finished_end=at(10)) == Window(at(7), at(24))
+
+
+def test_d4_the_age_limit_bounds_catching_up() -> None:
+    long_ago = at(24) - 400 * DAY
+    caught_up = window(Interval(at(23), at(24)), last_finished_end=long_ago)
+    assert caught_up.start == at(24) - 90 * DAY
+
+
+def test_d4_the_age_limit_never_cuts_the_interval() -> None:
+    old = Interval(at(24) - 300 * DAY, at(24) - 299 * DAY)
+    assert window(old).start == old.start - 3 * DAY
+    assert window(old, last_finished_end=at(23)).start == old.start - 3 * DAY
+
+
+def test_d4_a_later_end_does_not_narrow_a_backfill() -> None:
+    assert window(Interval(at(1), at(2)), last_finished_end=at(23)) == window(Interval(at(1), at(2)))
+
+
+def test_d4_somebody_loaded_long_before_the_first_day_is_not_forgotten() -> None:
+    loaded = at(24) - 200 * DAY
+    assert window(Interval(at(23), at(24)), waiting_since=loaded).start == loaded
+
+
+_DAYS = st.integers(-500, 10).map(lambda days: at(24) + days * DAY)
+
+
+@given(
+    start=_DAYS,
+    length=st.integers(1, 40),
+    finished=st.none() | _DAYS,
+    waiting=st.none() | _DAYS,
+    look_back=st.integers(0, 30),
+)
+def test_d4_the_window_always_holds_interval_and_look_back(
+    start: datetime, length: int, finished: datetime | None, waiting: datetime | None, look_back: int
+) -> None:
+    interval = Interval(start, start + length * DAY)
+    found = window(interval, last_finished_end=finished, waiting_since=waiting, look_back=look_back * DAY)
+    assert found.start <= interval.start - look_back * DAY
+    assert found.end == interval.end
+    if waiting is not None:
+        assert found.start <= waiting
