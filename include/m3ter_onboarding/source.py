@@ -68,7 +68,8 @@ def warehouse_engine(conn_id: str) -> Engine:
 def read_rows(engine: Engine, query_text: str, window: Window, *, chunk_rows: int = 1000) -> list[SourceRow]:
     """Run the query over a window and give its rows, in its order.
 
-    The transaction is rolled back: reading changes nothing, whatever the query says.
+    Reading changes nothing, whatever the query says: its transaction is rolled back, and PostgreSQL's cursor on the
+    server takes nothing but a SELECT.
 
     :param engine: of the warehouse; see :func:`warehouse_engine`.
     :param query_text: the SQL as written.
@@ -87,7 +88,7 @@ def read_rows(engine: Engine, query_text: str, window: Window, *, chunk_rows: in
             {"window_start": _bound(window.start, dialect), "window_end": _bound(window.end, dialect)},
         )
         if not result.returns_rows:
-            raise SourceError("The query returns no rows at all; it must be a SELECT of the new hires.")
+            raise SourceError("The query returns no rows at all; it must be a SELECT. Nothing is sent.")
         columns = check_columns(list(result.keys()))
         for chunk in result.partitions(chunk_rows):
             rows.extend(

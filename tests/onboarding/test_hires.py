@@ -196,7 +196,8 @@ def test_unusable_contact_number(value: Any) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        date(2026, 12, 1), datetime(2026, 12, 1, 9, tzinfo=UTC).replace(tzinfo=None), "2026-12-01", " 2026-12-01 ", "2026-12-01 00:00:00",
+        date(2026, 12, 1),
+        datetime(2026, 12, 1, 9, tzinfo=UTC).replace(tzinfo=None), "2026-12-01", " 2026-12-01 ", "2026-12-01 00:00:00",
         "2026-12-01T00:00:00Z", "2026-12-01T00:00:00.000+00:00", "2026-12-01T05:00:00+0000", b"2026-12-01",
         datetime(2026, 12, 1, tzinfo=UTC), datetime(2026, 12, 2, 1, tzinfo=timezone(timedelta(hours=14))),
     ],
