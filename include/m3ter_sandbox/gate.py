@@ -25,6 +25,10 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
+class _TooLargeError(Exception):
+    """A body is larger than m3ter takes."""
+
+
 class _ClientLeftError(Exception):
     """The client closed its connection, or the sandbox is being reset or stopped."""
 
@@ -84,7 +88,7 @@ class Gate:
             answer = self._limited(operation, parameters, client[0])
             try:
                 body = await _read_body(receive)
-            except OverflowError:
+            except _TooLargeError:
                 answer = answer or error(413)
                 body = b""
             request = Request(method, path, query, headers, body, client[0])
@@ -228,7 +232,7 @@ class Gate:
 async def _read_body(receive: Receive) -> bytes:
     """Read a whole body.
 
-    :raises OverflowError: it is larger than m3ter takes; the rest was read and thrown away.
+    :raises _TooLargeError: it is larger than m3ter takes; the rest was read and thrown away.
     :raises _ClientLeftError: the client went away before its end.
     """
     parts: list[bytes] = []
@@ -244,7 +248,7 @@ async def _read_body(receive: Receive) -> bytes:
         if not message.get("more_body", False):
             break
     if size > MAX_BODY_BYTES:
-        raise OverflowError(size)
+        raise _TooLargeError
     return b"".join(parts)
 
 
