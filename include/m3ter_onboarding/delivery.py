@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from m3ter_onboarding.errors import DeliveryError, LedgerError
 from m3ter_onboarding.known import InvitationState
+from m3ter_onboarding.lease import ChunkSize, Lease, boot_clock
 from m3ter_onboarding.ledger import mirror, runs
 from m3ter_onboarding.ledger.claims import Claimed, attempted_in_a_day, begin_attempts, claim_chunk
 from m3ter_onboarding.ledger.counts import Remaining, remaining
 from m3ter_onboarding.ledger.outcomes import Outcome, record_answers
 from m3ter_onboarding.ledger.runs import RunKey
-from m3ter_onboarding.lease import ChunkSize, Lease, boot_clock
 from m3ter_onboarding.pause import PauseSwitch
 from m3ter_onboarding.right_to_send import Caps, NotAllowedError, check_caps, check_plan, check_policies
 from m3ter_onboarding.settling import settle_due

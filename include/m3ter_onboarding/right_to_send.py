@@ -16,7 +16,7 @@ from m3ter_onboarding.ledger.runs import PlanRow
 
 
 class NotAllowedError(DeliveryError):
-    """This plan may not be sent; trying again changes nothing, a person must act."""
+    """The plan may not be sent; trying again changes nothing, a person must act."""
 
 
 @dataclass(frozen=True)

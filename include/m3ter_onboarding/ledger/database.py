@@ -35,9 +35,10 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import ColumnElement
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
-from m3ter_onboarding.errors import LedgerError
+from m3ter_onboarding.errors import LedgerError, SourceError
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, Tables, tables_in
 from m3ter_onboarding.privacy import describe_database_error
+from m3ter_onboarding.source import warehouse_engine
 
 Result = TypeVar("Result")
 
@@ -329,6 +330,20 @@ class LedgerDatabase:
     def close(self) -> None:
         """Close pooled connections."""
         self.engine.dispose()
+
+
+def open_ledger(conn_id: str, schema: str | None = None) -> LedgerDatabase:
+    """Open the ledger of an Airflow connection.
+
+    :param conn_id: a connection to SQLite or PostgreSQL (others can plan, not send).
+    :param schema: the database schema of the tables.
+    :raises LedgerError: when there is no such connection, or it is no SQL database.
+    """
+    try:
+        engine = warehouse_engine(conn_id)
+    except SourceError as error:
+        raise LedgerError(str(error).replace("warehouse", "ledger")) from None
+    return LedgerDatabase(engine, schema=schema, name=conn_id)
 
 
 def _use_plain_transactions(engine: Engine) -> None:

@@ -1,0 +1,429 @@
+"""The tasks of the onboarding DAG, each a step that a hire passes: snapshot, plan, send, report."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseAsyncOperator, BaseHook, BaseOperator
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+
+from m3ter_onboarding.config import OnboardingConfig
+from m3ter_onboarding.errors import (
+    ConfigurationError,
+    OnboardingError,
+    PlanError,
+    RunParameterError,
+    SourceError,
+)
+from m3ter_onboarding.right_to_send import Caps, NotAllowedError
+from m3ter_onboarding.window import RunParameters, Window, resolve_interval, resolve_window
+from m3ter_provider import __version__
+from m3ter_provider.errors import (
+    M3terAuthenticationError,
+    M3terConfigurationError,
+    M3terNotFoundError,
+    M3terPermissionError,
+)
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from m3ter_onboarding.ledger.database import LedgerDatabase
+    from m3ter_onboarding.ledger.runs import RunKey
+    from m3ter_onboarding.snapshot import M3terMirror
+    from m3ter_provider.connection import ConnectionSettings
+    from m3ter_provider.hooks.m3ter import M3terAsyncHook
+
+log = logging.getLogger(__name__)
+
+#: Trying again changes nothing: a person must act first.
+_FOR_GOOD = (
+    ConfigurationError,
+    RunParameterError,
+    PlanError,
+    NotAllowedError,
+    M3terConfigurationError,
+    M3terAuthenticationError,
+    M3terPermissionError,
+    M3terNotFoundError,
+)
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Let errors leave a task as sentences without personal data; permanent ones fail it at once.
+
+    What nobody foresaw is named by its class and place: the text of a foreign exception may quote a person.
+    """
+    try:
+        yield
+    except (AirflowFailException, AirflowSkipException):
+        raise
+    except _FOR_GOOD as error:
+        raise AirflowFailException(str(error)) from None
+    except SourceError as error:
+        if error.retryable:
+            raise
+        raise AirflowFailException(str(error)) from None
+    except AirflowException:
+        raise
+    except Exception as error:  # noqa: BLE001  (the border of the task)
+        places = traceback.extract_tb(error.__traceback__)
+        where = f"{places[-1].filename}:{places[-1].lineno}, in {places[-1].name}" if places else "unknown place"
+        raise OnboardingError(
+            f"An unexpected {type(error).__name__} at {where}. Nothing is lost: what was begun is settled by the next"
+            " try. Please report it."
+        ) from None
+
+
+class _OnboardingStep:
+    """What the steps share: the configuration, and how they reach ledger and m3ter."""
+
+    config: OnboardingConfig
+
+    def _run_key(self, context: Context) -> RunKey:
+        from m3ter_onboarding.ledger.runs import RunKey
+
+        dag_run = context["dag_run"]
+        return RunKey(str(dag_run.dag_id), str(dag_run.run_id))
+
+    def _parameters(self, context: Context) -> RunParameters:
+        return RunParameters.parse(dict(context.get("params") or {}))
+
+    def _open_ledger(self) -> LedgerDatabase:
+        from m3ter_onboarding.ledger.database import open_ledger
+
+        return open_ledger(self.config.ledger_conn_id, self.config.ledger_schema)
+
+    def _settings(self) -> ConnectionSettings:
+        from m3ter_provider.connection import connection_settings
+
+        return connection_settings(BaseHook.get_connection(self.config.m3ter_conn_id))
+
+    def _organisation(self, hook: M3terAsyncHook, db: LedgerDatabase) -> M3terMirror:
+        from m3ter_onboarding.snapshot import M3terMirror
+
+        return M3terMirror(
+            m3ter=hook,
+            db=db,
+            settle_after=self.config.settle_after,
+            full_snapshot_every=self.config.full_snapshot_every,
+        )
+
+
+class OnboardingSnapshotOperator(_OnboardingStep, BaseOperator):
+    """Check the run's parameters, mirror m3ter into the ledger, and settle what dead runs left behind.
+
+    :param config: the organisation's configuration.
+    """
+
+    ui_color = "#e8f3fb"
+
+    def __init__(self, *, config: OnboardingConfig, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.config = config
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Return counts of what was read and found."""
+        with explained():
+            parameters = self._parameters(context)
+            settings = self._settings()
+            with closing(self._open_ledger()) as db:
+                self._begin_run(context, db, parameters, settings.org_id)
+                return asyncio.run(self._snapshot(db))
+
+    def _begin_run(self, context: Context, db: LedgerDatabase, parameters: RunParameters, org_id: str) -> None:
+        from m3ter_onboarding.ledger import runs
+        from m3ter_onboarding.plan import check_source, may_invite
+        from m3ter_onboarding.snapshot import utc_now
+
+        now = utc_now()
+        config, run, dag_run = self.config, self._run_key(context), context["dag_run"]
+        interval = resolve_interval(
+            context.get("data_interval_start"),
+            context.get("data_interval_end"),
+            parameters,
+            now=now,
+            look_back=config.look_back,
+        )
+        check_source(config, Window(interval.start, interval.end))
+        db.prepare(create_tables=config.create_tables, now=now, package_version=__version__)
+        window = resolve_window(
+            interval,
+            look_back=config.look_back,
+            last_finished_end=runs.last_finished_end(db, run),
+            waiting_since=runs.waiting_since(db, run, now, config.max_age),
+            max_age=config.max_age,
+            now=now,
+        )
+        run_type = _text(dag_run.run_type)
+        runs.record_run(
+            db,
+            run,
+            {
+                "config_name": config.name,
+                "org_id": org_id,
+                "run_type": run_type,
+                "triggered_by": getattr(dag_run, "triggering_user_name", None),
+                "mode": parameters.mode.value,
+                "only_employee": parameters.only_employee,
+                "interval_start": interval.start,
+                "interval_end": interval.end,
+                "window_start": window.start,
+                "window_end": window.end,
+                "config_hash": config.hash,
+                "package_version": __version__,
+                "may_invite": may_invite(run_type, parameters)[0],
+                "started_at": now,
+            },
+        )
+        log.info(
+            "Run of type %s, mode %s, for %s to %s; the query reads %s to %s (UTC).",
+            run_type,
+            parameters.mode.value,
+            *(f"{instant:%Y-%m-%d %H:%M}" for instant in (interval.start, interval.end, window.start, window.end)),
+        )
+
+    async def _snapshot(self, db: LedgerDatabase) -> dict[str, int]:
+        from m3ter_onboarding.settling import settle_due
+        from m3ter_onboarding.snapshot import take_snapshot
+        from m3ter_provider.hooks.m3ter import M3terAsyncHook
+
+        async with M3terAsyncHook(self.config.m3ter_conn_id) as hook:
+            org = self._organisation(hook, db)
+            looked = await take_snapshot(org)
+            log.info(
+                "Read m3ter organisation %s%s: %d invitations%s, %d users, %d permission policies.",
+                org.org_id,
+                "" if hook.settings.allow_invitations else " (this connection may not send invitations)",
+                looked.invitations_read,
+                "" if looked.full else " (the newest)",
+                looked.users_read,
+                looked.policies_read,
+            )
+            log.info(
+                "New in the ledger: %d adopted, %d found sent, %d accepted, %d expired.",
+                looked.adopted,
+                looked.sent,
+                looked.accepted,
+                looked.expired,
+            )
+            if looked.ours_unknown:
+                log.warning(
+                    "%d adopted invitation(s) were made by our own service user, and this ledger did not know them: it"
+                    " was restored from a backup, or a second ledger sends for this organisation.",
+                    looked.ours_unknown,
+                )
+            settled = await settle_due(org)
+            if settled.waiting + settled.held:
+                log.info("%d invitation(s) are open; they are settled when their time has come.", settled.waiting)
+            return {
+                "invitations": looked.invitations_read,
+                "users": looked.users_read,
+                "policies": looked.policies_read,
+                "adopted": looked.adopted,
+                "settled": settled.changed,
+                "open": settled.waiting + settled.held,
+            }
+
+
+class OnboardingPlanOperator(_OnboardingStep, BaseOperator):
+    """Read the new hires, decide about each of them, and seal the plan.
+
+    :param config: the organisation's configuration.
+    """
+
+    ui_color = "#fdf3d8"
+
+    def __init__(self, *, config: OnboardingConfig, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.config = config
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Return the plan's id and its counts."""
+        from m3ter_onboarding.ledger import runs
+        from m3ter_onboarding.plan import make_plan, may_invite
+        from m3ter_onboarding.snapshot import utc_now
+
+        with explained():
+            parameters = self._parameters(context)
+            settings = self._settings()
+            run = self._run_key(context)
+            with closing(self._open_ledger()) as db:
+                begun = runs.read_run(db, run)
+                if begun is None or begun["org_id"] != settings.org_id:
+                    raise PlanError(
+                        "This run has not read the organisation that the m3ter connection names; nothing is planned."
+                        " Clear the task `snapshot` too."
+                    )
+                may, because = may_invite(_text(context["dag_run"].run_type), parameters)
+                planned = make_plan(
+                    self.config,
+                    db,
+                    run=run,
+                    org_id=settings.org_id,
+                    allowed_domains=tuple(settings.allowed_domains or ()),
+                    window=Window(begun["window_start"], begun["window_end"]),
+                    parameters=parameters,
+                    may_invite=may,
+                    not_because=because,
+                    now=utc_now(),
+                )
+        return planned.summary()
+
+
+class OnboardingSendOperator(_OnboardingStep, BaseAsyncOperator):
+    """Send what was planned, each invitation exactly once, and wait until nothing of it is open.
+
+    :param config: the organisation's configuration.
+    """
+
+    ui_color = "#dff2e1"
+
+    def __init__(self, *, config: OnboardingConfig, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.config = config
+
+    async def aexecute(self, context: Context) -> dict[str, int]:
+        """Return counts of what was sent and what is left."""
+        from m3ter_onboarding.stopping import Stop, signals_taken_over
+
+        stop = Stop()
+        with explained(), signals_taken_over(stop):
+            sending = asyncio.create_task(self._send(context, stop))
+            try:
+                return await asyncio.shield(sending)
+            except asyncio.CancelledError:
+                # Airflow's time-out: begin nothing more, finish what has begun, and only then leave.
+                stop.request("the task's execution_timeout has passed")
+                await asyncio.gather(sending, return_exceptions=True)
+                raise
+
+    async def _send(self, context: Context, stop: Any) -> dict[str, int]:
+        from m3ter_onboarding.delivery import Sender
+        from m3ter_onboarding.ledger import runs
+        from m3ter_onboarding.pause import PauseSwitch
+        from m3ter_onboarding.snapshot import utc_now
+        from m3ter_provider.hooks.m3ter import M3terAsyncHook
+
+        parameters, run = self._parameters(context), self._run_key(context)
+        planned = await asyncio.to_thread(context["ti"].xcom_pull, task_ids="plan")
+        if not isinstance(planned, Mapping) or not planned.get("plan_id"):
+            raise NotAllowedError(
+                "The task `plan` left no plan (it may have been marked successful by hand); nothing is sent. Clear it."
+            )
+        if not planned.get("sendable"):
+            raise AirflowSkipException("This run plans only; nothing is sent. The plan's task says why.")
+        config = self.config
+        db = await asyncio.to_thread(self._open_ledger)
+        with closing(db):
+            async with M3terAsyncHook(config.m3ter_conn_id) as hook:
+                sender = Sender(
+                    org=self._organisation(hook, db),
+                    run=run,
+                    plan_id=str(planned["plan_id"]),
+                    caps=Caps(
+                        invitations=(
+                            config.max_invitations if parameters.max_invitations is None else parameters.max_invitations
+                        ),
+                        percent=config.max_percent,
+                        per_day=config.max_invitations_per_day,
+                    ),
+                    stop=stop,
+                    pause=PauseSwitch(config.name),
+                )
+                done = await sender.send()
+            await asyncio.to_thread(runs.update_run, db, run, delivered_at=utc_now())
+        summary = done.summary()
+        log.info("Done: %s.", ", ".join(f"{count} {name}" for name, count in summary.items()))
+        return summary
+
+
+class OnboardingReportOperator(_OnboardingStep, BaseOperator):
+    """Sum up the run from the ledger, and decide its colour: it fails where somebody is left.
+
+    :param config: the organisation's configuration.
+    """
+
+    ui_color = "#f0e9f7"
+
+    def __init__(self, *, config: OnboardingConfig, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.config = config
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Return the report's counts.
+
+        :raises AirflowFailException: when the run is not a success; the report was written all the same.
+        """
+        from m3ter_onboarding.ledger import runs
+        from m3ter_onboarding.report import make_report
+        from m3ter_onboarding.snapshot import utc_now
+
+        with explained():
+            run = self._run_key(context)
+            settings = self._settings()
+            with closing(self._open_ledger()) as db:
+                db.prepare(create_tables=self.config.create_tables, now=utc_now(), package_version=__version__)
+                begun = runs.read_run(db, run)
+                report = make_report(
+                    db,
+                    run,
+                    org_id=settings.org_id,
+                    may_send=settings.allow_invitations,
+                    mode=begun["mode"] if begun else "unknown",
+                    fail_on_refused=self.config.fail_on_refused,
+                    task_states=_task_states(run),
+                )
+                for line in report.lines():
+                    log.info("%s", line)
+                summary = report.summary()
+                if begun is not None:
+                    runs.update_run(
+                        db, run, finished_at=utc_now(), outcome=summary["outcome"], counts=_counts_of(summary)
+                    )
+                self._publish(db, run)
+            context["ti"].xcom_push(key="report", value=summary)
+            if report.problems:
+                raise AirflowFailException(" ".join(report.problems))
+        return summary
+
+    def _publish(self, db: LedgerDatabase, run: RunKey) -> None:
+        from m3ter_onboarding.ledger.counts import plans_of_run
+        from m3ter_onboarding.publish import publish
+        from m3ter_onboarding.source import warehouse_engine
+
+        if self.config.ledger_conn_id == self.config.warehouse_conn_id:
+            return
+        warehouse = warehouse_engine(self.config.warehouse_conn_id)
+        try:
+            written = publish(db, warehouse, plans_of_run(db, run.dag_id, run.run_id))
+        finally:
+            warehouse.dispose()
+        log.info("Published %d rows to the warehouse (connection %s).", written, self.config.warehouse_conn_id)
+
+
+def _counts_of(summary: Mapping[str, Any]) -> dict[str, Any]:
+    return {"rows": summary["rows"], **summary["decisions"], "invitations": summary["invitations"]}
+
+
+def _task_states(run: RunKey) -> dict[str, str | None]:
+    """Return the states of the run's tasks; nothing where Airflow cannot tell (the ledger decides then)."""
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    try:
+        states = RuntimeTaskInstance.get_task_states(dag_id=run.dag_id, run_ids=[run.run_id])
+    except Exception as error:  # noqa: BLE001  (a report without them is better than none)
+        log.info("Airflow could not tell the states of the other tasks (%s).", type(error).__name__)
+        return {}
+    of_run = states.get(run.run_id, states)
+    return {str(task): None if state is None else str(state) for task, state in of_run.items()}
+
+
+def _text(value: Any) -> str:
+    return str(getattr(value, "value", value))

@@ -1,0 +1,294 @@
+"""Step two: read the new hires, decide about each of them, write the decisions and seal the plan.
+
+Planning reserves nothing (DELIVERY rule 5): what is written here takes nobody from another run.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from m3ter_onboarding.config import OnboardingConfig
+from m3ter_onboarding.errors import PlanError, SourceError
+from m3ter_onboarding.hires import SourceRow, employee_id_of
+from m3ter_onboarding.known import Known
+from m3ter_onboarding.ledger import mirror, runs
+from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.runs import RunKey
+from m3ter_onboarding.planning import (
+    Decision,
+    PlanRules,
+    explain,
+    fingerprint,
+    plan_invitations,
+    resolve_policies,
+    select_employee,
+)
+from m3ter_onboarding.privacy import mask_employee_id
+from m3ter_onboarding.source import read_rows, warehouse_engine
+from m3ter_onboarding.window import Mode, RunParameters, Window
+from m3ter_provider.identity import email_key
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A sealed plan; counts only.
+
+    :param counts: rows by ``decision:reason``.
+    :param sendable: whether this run may send it.
+    """
+
+    plan_id: str
+    rows: int
+    invitations: int
+    counts: dict[str, int]
+    sendable: bool
+    not_sendable_because: str | None
+    needs_approval: bool
+    fingerprint: str
+
+    def summary(self) -> dict[str, Any]:
+        """Return what goes into XCom: ids and counts."""
+        return {
+            "plan_id": self.plan_id,
+            "fingerprint": self.fingerprint,
+            "rows": self.rows,
+            "count": self.invitations,
+            "counts": self.counts,
+            "sendable": self.sendable,
+            "needs_approval": self.needs_approval,
+        }
+
+
+def make_plan(
+    config: OnboardingConfig,
+    db: LedgerDatabase,
+    *,
+    run: RunKey,
+    org_id: str,
+    allowed_domains: tuple[str, ...],
+    window: Window,
+    parameters: RunParameters,
+    may_invite: bool,
+    not_because: str | None,
+    now: datetime,
+) -> Planned:
+    """Read, decide, write and seal.
+
+    :param may_invite: whether a run of this kind may send at all; *not_because* says why not.
+    :raises SourceError: when the new hires cannot be read.
+    :raises PlanError: when no plan can be made: the mirror is incomplete, a policy is missing or ambiguous.
+    """
+    _require_mirror(db, org_id, config.plan_valid_for)
+    plan_id = str(uuid.uuid4())
+    runs.begin_plan(
+        db,
+        run,
+        plan_id,
+        {
+            "org_id": org_id,
+            "mode": parameters.mode.value,
+            "window_start": window.start,
+            "window_end": window.end,
+            "created_at": now,
+        },
+    )
+    rows = _read(config, window, parameters)
+    decisions = decide(config, db, rows, org_id=org_id, allowed_domains=allowed_domains, now=now)
+    if len(decisions) != len(rows):
+        raise PlanError(f"{len(rows)} rows were read and {len(decisions)} decisions made; nothing is sent.")
+    runs.write_decisions(db, plan_id, [_as_row(plan_id, org_id, decision, now) for decision in decisions])
+
+    policies = mirror.policies_of(db, org_id)
+    asked_for = {
+        policy_id
+        for decision in decisions
+        if decision.request is not None
+        for policy_id in decision.request.permission_policy_ids or ()
+    }
+    used = [policy for policy in policies if policy.m3ter_id in asked_for]
+    invitations = sum(decision.decision == "invite" for decision in decisions)
+    planned = Planned(
+        plan_id=plan_id,
+        rows=len(rows),
+        invitations=invitations,
+        counts=dict(sorted(Counter(decision.name for decision in decisions).items())),
+        sendable=may_invite,
+        not_sendable_because=not_because,
+        needs_approval=config.approval_above is not None and invitations > config.approval_above,
+        fingerprint=fingerprint(decisions, used),
+    )
+    runs.seal_plan(
+        db,
+        plan_id,
+        config.plan_valid_for,
+        {
+            "fingerprint": planned.fingerprint,
+            "rows_read": planned.rows,
+            "invitations": planned.invitations,
+            "counts": planned.counts,
+            "policies": [{"id": p.m3ter_id, "name": p.name, "version": p.version} for p in used],
+            "sendable": planned.sendable,
+            "not_sendable_because": planned.not_sendable_because,
+            "needs_approval": planned.needs_approval,
+            "sealed_at": now,
+        },
+    )
+    _log(config, planned, window, parameters, decisions)
+    return planned
+
+
+def _require_mirror(db: LedgerDatabase, org_id: str, valid_for: timedelta) -> None:
+    state = mirror.read_state(db, org_id)
+    if state.complete_ms is None:
+        raise PlanError(
+            "m3ter was never read to the end for this organisation, so nobody can be compared with it; nothing is"
+            " planned. Clear the task `snapshot`."
+        )
+    age = timedelta(milliseconds=db.now_ms() - state.complete_ms)
+    if age > valid_for:
+        raise PlanError(
+            f"m3ter was last read to the end {age.total_seconds() / 3600:.0f} hours ago, longer than `plan_valid_for`;"
+            " nothing is planned. Clear the task `snapshot` too."
+        )
+
+
+def check_source(config: OnboardingConfig, window: Window) -> None:
+    """Run the query over no time at all: are its columns those of the contract?
+
+    :raises SourceError: naming the column, or why the warehouse cannot be read.
+    """
+    engine = warehouse_engine(config.warehouse_conn_id)
+    try:
+        read_rows(engine, config.query_text, Window(window.end, window.end))
+    finally:
+        engine.dispose()
+
+
+def _read(config: OnboardingConfig, window: Window, parameters: RunParameters) -> list[SourceRow]:
+    engine = warehouse_engine(config.warehouse_conn_id)
+    try:
+        rows = read_rows(engine, config.query_text, window)
+    finally:
+        engine.dispose()
+    if len(rows) < config.min_expected_rows:
+        raise SourceError(
+            f"The query returned {len(rows)} rows for {_said(window)}, and `min_expected_rows` is"
+            f" {config.min_expected_rows}; nothing is sent. Look whether the warehouse was loaded."
+        )
+    if not rows:
+        log.info("The query returned no rows for %s: there is nobody to invite.", _said(window))
+    if parameters.only_employee is None:
+        return rows
+    chosen = select_employee(rows, parameters.only_employee)
+    log.info(
+        "Only employee %s: %d of %d rows selected.",
+        mask_employee_id(parameters.only_employee),
+        len(chosen),
+        len(rows),
+    )
+    if not chosen:
+        log.warning(
+            "No row of %s has this employee_id; nobody is invited. Set interval_start and interval_end to the days in"
+            " which the row was loaded.",
+            _said(window),
+        )
+    return chosen
+
+
+def decide(
+    config: OnboardingConfig,
+    db: LedgerDatabase,
+    rows: list[SourceRow],
+    *,
+    org_id: str,
+    allowed_domains: tuple[str, ...],
+    now: datetime,
+) -> list[Decision]:
+    """Compare rows with what is known, and decide about each.
+
+    :raises PlanError: when a policy of the configuration is missing or ambiguous in m3ter.
+    """
+    policies = mirror.policies_of(db, org_id)
+    # Before the rows: a policy that is missing or ambiguous concerns everybody, even where today is nobody.
+    resolve_policies(config.permission_policies, policies)
+    keys = {email_key(value) for row in rows if isinstance(value := row.values.get("email"), str)}
+    employees = {employee for row in rows if (employee := employee_id_of(row))}
+    ledger = runs.read_ledger(db, org_id, keys, employees)
+    keys.update(entry.email_key for entry in ledger)
+    previous = runs.previous_addresses(db, org_id, employees)
+    known = Known(
+        ledger=ledger,
+        invitations=mirror.invitations_of(db, org_id, keys),
+        users=mirror.users_of(db, org_id, keys),
+        policies=policies,
+        mirror_full_at=mirror.read_state(db, org_id).invitations_full_at,
+        previous_addresses=previous,
+    )
+    rules = PlanRules.from_config(config, allowed_domains=allowed_domains)
+    return plan_invitations(rows, known=known, rules=rules, now=now)
+
+
+def _as_row(plan_id: str, org_id: str, decision: Decision, now: datetime) -> dict[str, Any]:
+    return {
+        "plan_id": plan_id,
+        "row_no": decision.row_no,
+        "org_id": org_id,
+        "employee_id": decision.employee_id,
+        "email": decision.email,
+        "email_key": decision.email_key,
+        "decision": decision.decision,
+        "reason": decision.reason,
+        "detail": decision.detail,
+        "start_date": decision.start_date,
+        "request": None if decision.request is None else decision.request.to_json(),
+        "request_hash": decision.request_hash,
+        "invitation_id": decision.invitation_id,
+        "decided_at": now,
+    }
+
+
+def _log(
+    config: OnboardingConfig,
+    planned: Planned,
+    window: Window,
+    parameters: RunParameters,
+    decisions: list[Decision],
+) -> None:
+    log.info(
+        "Plan %s for %s: %d rows in, %d decisions out.", planned.plan_id, _said(window), planned.rows, len(decisions)
+    )
+    for name, count in planned.counts.items():
+        log.info("  %6d  %s", count, name)
+    if parameters.only_employee is not None:
+        for decision in decisions:
+            for line in explain(decision):
+                log.info("  %s", line)
+    if not planned.sendable:
+        log.info("Nothing of it will be sent: %s", planned.not_sendable_because)
+    cap = config.max_invitations if parameters.max_invitations is None else parameters.max_invitations
+    if cap is not None and planned.invitations > cap:
+        log.warning(
+            "The plan has %d invitations, more than `max_invitations` (%d): sending it will be refused.",
+            planned.invitations,
+            cap,
+        )
+
+
+def _said(window: Window) -> str:
+    return f"{window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M} UTC"
+
+
+def may_invite(run_type: str, parameters: RunParameters) -> tuple[bool, str | None]:
+    """Tell whether a run of this kind may send, and if not, why."""
+    if parameters.mode is not Mode.NORMAL:
+        return False, f"it is a run with mode `{parameters.mode.value}`."
+    if run_type == "backfill" and not parameters.allow_backfill_send:
+        return False, "it is a backfill, which plans only unless `allow_backfill_send` is set."
+    return True, None

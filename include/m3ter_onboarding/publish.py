@@ -1,0 +1,67 @@
+"""Decisions and results for the warehouse, where the ledger lives in another database (DELIVERY rule 17).
+
+The same two tables, without the keys that guard sending: what is published is read by people, never by us.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Column, Engine, MetaData, Table, delete, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from m3ter_onboarding.errors import LedgerError
+from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.privacy import describe_database_error
+
+_BATCH = 500
+
+
+def publish(db: LedgerDatabase, warehouse: Engine, plan_ids: list[str]) -> int:
+    """Copy the decisions of these plans, and the invitations of their people, into the warehouse.
+
+    Publishing again replaces what was published of the same plans and people.
+
+    :returns: how many rows were written.
+    :raises LedgerError: when the warehouse refuses; the ledger itself is complete all the same.
+    """
+    decision, invitation = db.tables.decision, db.tables.invitation
+    if not plan_ids:
+        return 0
+    decisions = db.read(
+        lambda c: [dict(r._mapping) for r in c.execute(select(decision).where(decision.c.plan_id.in_(plan_ids)))],
+        doing="reading decisions to publish",
+    )
+    people = select(decision.c.email_key).where(decision.c.plan_id.in_(plan_ids), decision.c.email_key.is_not(None))
+    invitations = db.read(
+        lambda c: [dict(r._mapping) for r in c.execute(select(invitation).where(invitation.c.email_key.in_(people)))],
+        doing="reading invitations to publish",
+    )
+    metadata = MetaData()
+    published = [
+        (_copy(decision, metadata), "plan_id", decisions),
+        (_copy(invitation, metadata), "invitation_id", invitations),
+    ]
+    try:
+        metadata.create_all(warehouse, checkfirst=True)
+        with warehouse.begin() as connection:
+            for table, key, rows in published:
+                keys = sorted({row[key] for row in rows})
+                for start in range(0, len(keys), _BATCH):
+                    connection.execute(delete(table).where(table.c[key].in_(keys[start : start + _BATCH])))
+                for start in range(0, len(rows), _BATCH):
+                    connection.execute(table.insert(), rows[start : start + _BATCH])
+    except SQLAlchemyError as error:
+        raise LedgerError(
+            f"The results could not be published to the warehouse: {describe_database_error(error)}. The ledger holds"
+            " them; clear the task `report` when the warehouse can be written."
+        ) from None
+    return len(decisions) + len(invitations)
+
+
+def _copy(table: Table, metadata: MetaData) -> Table:
+    """Return the table without constraints, server defaults or indexes."""
+    columns: list[Column[Any]] = [
+        Column(column.name, column.type, primary_key=False, nullable=True) for column in table.columns
+    ]
+    return Table(table.name, metadata, *columns)

@@ -1,0 +1,117 @@
+"""Step four: what the run came to, from the ledger alone, and whether it is a success.
+
+Runs whatever happened before it, also while a killed ``send`` still posts: then rows under a live lease are open,
+not lost, and are not settled here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from m3ter_onboarding.ledger import counts, matching, runs
+from m3ter_onboarding.ledger.counts import Remaining
+from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.runs import PlanRow, RunKey
+
+log = logging.getLogger(__name__)
+
+_UNFINISHED = ("failed", "upstream_failed", "up_for_retry", "removed")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run came to; counts only.
+
+    :param problems: sentences, each a reason why the run is not a success.
+    """
+
+    organisation: str
+    may_send: bool
+    mode: str
+    plan_id: str | None = None
+    rows: int = 0
+    decisions: Mapping[str, int] = field(default_factory=dict)
+    states: Mapping[str, int] = field(default_factory=dict)
+    ledger: Mapping[str, int] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+    def summary(self) -> dict[str, Any]:
+        """Return what goes into XCom: ids and counts."""
+        return {
+            "plan_id": self.plan_id,
+            "rows": self.rows,
+            "decisions": dict(self.decisions),
+            "invitations": dict(self.states),
+            "ledger": dict(self.ledger),
+            "outcome": "failed" if self.problems else "success",
+        }
+
+    def lines(self) -> list[str]:
+        """Return the report as it is logged."""
+        right = "may send invitations" if self.may_send else "may not send invitations"
+        lines = [
+            f"Organisation {self.organisation}; this connection {right}; mode {self.mode}.",
+            f"Plan {self.plan_id or '(none)'}: {self.rows} rows in, {sum(self.decisions.values())} decisions out.",
+        ]
+        lines += [f"  {count:6d}  {name}" for name, count in self.decisions.items()]
+        if self.states:
+            lines.append("Invitations of this plan now:")
+            lines += [f"  {count:6d}  {state}" for state, count in sorted(self.states.items())]
+        lines.append("The ledger holds for this organisation:")
+        lines += [f"  {count:6d}  {state}" for state, count in self.ledger.items()] or ["  nothing yet"]
+        return lines + [f"Problem: {problem}" for problem in self.problems]
+
+
+def make_report(
+    db: LedgerDatabase,
+    run: RunKey,
+    *,
+    org_id: str,
+    may_send: bool,
+    mode: str,
+    fail_on_refused: bool,
+    task_states: Mapping[str, str | None],
+) -> Report:
+    """Count what the run came to.
+
+    :param may_send: what the m3ter connection says.
+    :param task_states: of the run's other tasks, as far as Airflow could tell them.
+    """
+    plan_id = runs.newest_plan_id(db, run)
+    plan = runs.read_plan(db, plan_id) if plan_id else None
+    unfinished = [name for name in ("snapshot", "plan") if task_states.get(name) in _UNFINISHED]
+    left = counts.remaining(db, plan.plan_id, org_id) if plan and plan.state == "sealed" else None
+    return Report(
+        organisation=org_id,
+        may_send=may_send,
+        mode=mode,
+        plan_id=plan_id,
+        rows=plan.rows_read if plan else 0,
+        decisions=counts.decisions_by_reason(db, plan_id) if plan_id else {},
+        states=left.states if left else {},
+        ledger=matching.count_rows(db, org_id),
+        problems=tuple(_problems(plan, left, unfinished, fail_on_refused)),
+    )
+
+
+def _problems(plan: PlanRow | None, left: Remaining | None, unfinished: list[str], fail_on_refused: bool) -> list[str]:
+    if unfinished:
+        return [f"The task {' and '.join(unfinished)} did not succeed; its log says why. Nothing was sent after it."]
+    if plan is None or left is None:
+        return ["No plan was completed, so nothing was sent; the next run reads these days again."]
+    if not plan.sendable:
+        return []
+    problems = []
+    if left.unsent:
+        problems.append(f"{left.unsent} invitation(s) of the plan were not sent; the next run sends them.")
+    if left.open + left.held:
+        problems.append(f"{left.open + left.held} invitation(s) are still open; the next run settles them.")
+    if left.failed and fail_on_refused:
+        problems.append(
+            f"{left.failed} invitation(s) were refused; `message` in m3ter_invitation says why. They are tried again"
+            " when the row in the warehouse changes."
+        )
+    return problems
