@@ -109,8 +109,10 @@ def test_rows_come_in_chunks_and_all_of_them(engine: Engine) -> None:
     "statement",
     [
         "DELETE FROM hires WHERE loaded_at >= :window_start AND loaded_at < :window_end",
-        "INSERT INTO hires VALUES (9, 'x', 'y', 'z', NULL, NULL) RETURNING employee_id, email, first_name,"
-        " CASE WHEN :window_start < :window_end THEN last_name END AS last_name",
+        (
+            "INSERT INTO hires VALUES (9, 'x', 'y', 'z', NULL, NULL) RETURNING employee_id, email, first_name,"
+            " CASE WHEN :window_start < :window_end THEN last_name END AS last_name"
+        ),
     ],
 )
 def test_reading_changes_nothing(engine: Engine, statement: str) -> None:
