@@ -1,0 +1,129 @@
+"""What a connection says, in every form in which it can be written."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from airflow.sdk import Connection
+
+from m3ter_provider.connection import ConnectionSettings, connection_settings
+from m3ter_provider.errors import M3terConfigurationError, M3terSendingNotAllowedError
+
+
+def settings(extra: object = None, **fields: Any) -> ConnectionSettings:
+    fields = {"login": "the-access-id", "password": "the-api-secret", **fields}
+    document = json.dumps({"org_id": "org-1", **(extra or {})}) if extra is None or isinstance(extra, dict) else extra
+    return connection_settings(Connection(conn_id="m3ter_x", conn_type="m3ter", extra=document, **fields))
+
+
+def test_defaults() -> None:
+    found = settings()
+    assert found.base_url == "https://api.m3ter.com"
+    assert (found.requests_per_second, found.timeout_seconds) == (20, 30)
+    assert not found.allow_invitations
+    assert found.allowed_domains == ()
+    assert "the-api-secret" not in repr(found)
+
+
+def test_a_uri_has_only_text() -> None:
+    connection = Connection.from_uri(
+        "m3ter://the-access-id:the-api-secret@127.0.0.1:8080/http?org_id=org-1&requests_per_second=12.5"
+        "&timeout_seconds=5&allow_invitations=true&allow_http=False&allowed_domains=%40example.com%2C+B%C3%9CCHER.example",
+        conn_id="m3ter_x",
+    )
+    found = connection_settings(connection)
+    assert found.base_url == "http://127.0.0.1:8080"
+    assert (found.requests_per_second, found.timeout_seconds) == (12.5, 5)
+    assert found.allow_invitations
+    assert not found.allow_http
+    assert found.allowed_domains == ("example.com", "xn--bcher-kva.example")
+
+
+@pytest.mark.parametrize(
+    ("fields", "url"),
+    [
+        ({"host": "api.example.com"}, "https://api.example.com"),
+        ({"host": "api.example.com", "port": 8443}, "https://api.example.com:8443"),
+        ({"host": "https://api.example.com/m3ter/"}, "https://api.example.com/m3ter"),
+        ({"host": "api.example.com", "schema": "https"}, "https://api.example.com"),
+        ({"host": "http://localhost:8080"}, "http://localhost:8080"),
+        ({"host": "http://[::1]:8080"}, "http://[::1]:8080"),
+        ({"host": "::1", "schema": "http", "port": 80}, "http://[::1]:80"),
+        ({"host": "", "password": " the-api-secret\n"}, "https://api.m3ter.com"),
+    ],
+)
+def test_host(fields: dict[str, Any], url: str) -> None:
+    found = settings(**fields)
+    assert found.base_url == url
+    assert found.api_secret == "the-api-secret"
+
+
+@pytest.mark.parametrize("host", ["http://api.example.com", "http://10.0.0.1:80", "http://localhost.example.com"])
+def test_plain_http_needs_permission_off_this_machine(host: str) -> None:
+    with pytest.raises(M3terConfigurationError, match="without encryption"):
+        settings(host=host)
+    assert settings({"allow_http": True}, host=host).base_url == host
+
+
+@pytest.mark.parametrize(
+    "host", ["ftp://api.example.com", "https://", "https://me@api.example.com", "https://x/?a=b", "https://x:port"]
+)
+def test_a_host_that_is_no_api(host: str) -> None:
+    with pytest.raises(M3terConfigurationError, match="host"):
+        settings(host=host)
+
+
+@pytest.mark.parametrize(
+    ("extra", "named"),
+    [
+        ({"org_id": ""}, "org_id"),
+        ({"org_id": "../other"}, "org_id"),
+        ({"requests_per_second": "many"}, "requests_per_second"),
+        ({"requests_per_second": 0}, "requests_per_second"),
+        ({"requests_per_second": "nan"}, "requests_per_second"),
+        ({"timeout_seconds": -1}, "timeout_seconds"),
+        ({"timeout_seconds": "inf"}, "timeout_seconds"),
+        ({"allow_invitations": "perhaps"}, "allow_invitations"),
+        ({"allow_invitations": 2}, "allow_invitations"),
+        ({"allowed_domains": {"a": 1}}, "allowed_domains"),
+        ({"allowed_domains": ["ann@example.com"]}, "allowed_domains"),
+        ({"allowed_domains": ["example"]}, "allowed_domains"),
+    ],
+)
+def test_a_wrong_extra_is_named_and_not_quoted(extra: dict[str, Any], named: str) -> None:
+    with pytest.raises(M3terConfigurationError, match=named) as error:
+        settings(extra)
+    for value in extra.values():
+        assert not value or str(value) not in str(error.value)
+    assert error.value.__cause__ is None
+
+
+@pytest.mark.parametrize("missing", ["login", "password"])
+def test_missing_credentials(missing: str) -> None:
+    with pytest.raises(M3terConfigurationError, match=missing):
+        settings(**{missing: None})
+
+
+def test_empty_choices_of_the_form_are_defaults() -> None:
+    found = settings({"requests_per_second": None, "allowed_domains": "", "allow_invitations": None})
+    assert found.requests_per_second == 20
+    assert found.allowed_domains == ()
+    assert not found.allow_invitations
+
+
+def test_nothing_is_sent_without_permission() -> None:
+    with pytest.raises(M3terSendingNotAllowedError, match="allow_invitations") as error:
+        settings().assert_may_invite("ann.example@example.com")
+    assert "a***@example.com" in str(error.value)
+    assert "ann.example" not in str(error.value)
+
+
+def test_only_allowed_domains() -> None:
+    found = settings({"allow_invitations": True, "allowed_domains": ["Example.com", "bücher.example"]})
+    found.assert_may_invite("ann@EXAMPLE.com")
+    found.assert_may_invite("ann@xn--bcher-kva.example")
+    for address in ("ann@sub.example.com", "ann@example.org", "ann@example.com.evil.org", "ann"):
+        with pytest.raises(M3terSendingNotAllowedError):
+            found.assert_may_invite(address)

@@ -1,0 +1,120 @@
+"""What crosses the border to m3ter."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from pydantic import ValidationError
+
+from m3ter_provider.errors import M3terResponseError
+from m3ter_provider.models import (
+    Invitation,
+    InvitationRequest,
+    Me,
+    OrgUser,
+    Page,
+    PermissionPolicy,
+    parse,
+)
+
+PERSONAL = {
+    "email": "ann.example@example.com",
+    "firstName": "Annabella",
+    "lastName": "Marker-Surname",
+    "contactNumber": "+44 5555 0199",
+}
+
+
+def test_a_request_has_m3ters_names_and_leaves_out_what_is_not_set() -> None:
+    request = InvitationRequest(
+        email="a@example.com",
+        first_name="A",
+        last_name="B",
+        permission_policy_ids=("p1",),
+        dt_end_access=datetime(2027, 1, 1, tzinfo=timezone(timedelta(hours=2))),
+    )
+    assert request.to_json() == {
+        "email": "a@example.com",
+        "firstName": "A",
+        "lastName": "B",
+        "permissionPolicyIds": ["p1"],
+        "dtEndAccess": "2026-12-31T22:00:00.000Z",
+    }
+    assert InvitationRequest.model_validate(request.to_json()).to_json() == request.to_json()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"first_name": ""},
+        {"last_name": "x" * 101},
+        {"contact_number": "1" * 51},
+        {"dt_expiry": datetime(2027, 1, 1)},  # noqa: DTZ001
+    ],
+)
+def test_a_request_keeps_m3ters_limits_and_quotes_nobody(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError) as error:
+        InvitationRequest.model_validate(
+            {"email": "marker@example.com", "first_name": "Annabella", "last_name": "Surname", **wrong}
+        )
+    assert "marker" not in str(error.value)
+    assert "Annabella" not in str(error.value)
+
+
+def test_an_invitation_of_today_and_of_tomorrow() -> None:
+    invitation = Invitation.model_validate(
+        {
+            "id": "i1",
+            **PERSONAL,
+            "permissionPolicyIds": None,
+            "dtExpiry": "2026-12-01T00:00:00+01:00",
+            "dtCreated": "2026-11-01T10:00:00",
+            "dtLastModified": "",
+            "aFieldOfNextYear": {"x": 1},
+        }
+    )
+    assert invitation.permission_policy_ids == ()
+    assert invitation.dt_expiry == datetime(2026, 11, 30, 23, tzinfo=timezone.utc)
+    assert invitation.dt_created == datetime(2026, 11, 1, 10, tzinfo=timezone.utc)
+    assert invitation.dt_last_modified is None
+    assert invitation.accepted is None
+
+
+@pytest.mark.parametrize("data", [{"id": "i1"}, {"email": "marker@example.com"}, {"id": "", "email": "m@x.y"}])
+def test_a_missing_field_is_named_and_no_value_quoted(data: dict[str, str]) -> None:
+    with pytest.raises(M3terResponseError) as error:
+        parse(Invitation, data, "an invitation")
+    assert ("email" in str(error.value)) or ("id" in str(error.value))
+    assert "marker" not in str(error.value)
+    assert error.value.__cause__ is None
+    assert error.value.__context__ is None
+
+
+def test_no_repr_shows_a_person() -> None:
+    models = [
+        InvitationRequest.model_validate(PERSONAL),
+        Invitation.model_validate({"id": "i1", **PERSONAL}),
+        OrgUser.model_validate({"id": "u1", **PERSONAL}),
+        Page(items=(Invitation.model_validate({"id": "i1", **PERSONAL}),)),
+        Me.model_validate({"user": {"id": "u1", **PERSONAL}}),
+    ]
+    shown = " ".join(f"{model!r} {model!s}" for model in models)
+    assert not [value for value in PERSONAL.values() if value in shown]
+
+
+def test_policies_and_ourselves() -> None:
+    policy = PermissionPolicy.model_validate(
+        {
+            "id": "p1",
+            "name": "Read",
+            "managedPolicy": True,
+            "permissionPolicy": [{"effect": "ALLOW", "action": ["config:retrieve"], "resource": ["*"]}],
+        }
+    )
+    assert policy.permission_policy[0].action == ("config:retrieve",)
+    me = Me.model_validate({"serviceUser": {"id": "s1", "name": "bot"}, "organization": {"organizationName": "Acme"}})
+    assert me.service_user is not None
+    assert me.service_user.id == "s1"
+    assert me.organization is not None
+    assert me.organization.name == "Acme"
