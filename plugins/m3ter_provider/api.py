@@ -34,7 +34,6 @@ from m3ter_provider.models import (
     Invitation,
     InvitationRequest,
     M3terModel,
-    Me,
     OrgUser,
     Page,
     PermissionPolicy,
@@ -266,15 +265,38 @@ def read_token(answer: Answer) -> tuple[str, float]:
     return value, float(lifetime)
 
 
-def read_json(answer: Answer, what: str) -> Any:
+def check_status(answer: Answer, what: str, *, repeatable: bool = True) -> None:
     """
-    Return the decoded body of a good answer to something that may be repeated, or raise what the answer means.
+    Raise what a status that is not 2xx means.
 
     :param answer: the answer.
     :param what: what was asked for, as a message names it.
+    :param repeatable: False for a POST, which may have happened in spite of a redirect, a 408 or a 5xx.
+    :raises M3terUnknownOutcomeError: if that is so.
+    :raises M3terRequestRejectedError: if m3ter refused the content for good.
+    :raises M3terRateLimitError: on 429; nothing happened.
+    :raises M3terStatusError: on any other 4xx, and on 5xx.
+    :raises M3terResponseError: on a redirect.
     """
-    if not 200 <= answer.status < 300:
+    status = answer.status
+    if 200 <= status < 300:
+        return
+    if repeatable or (400 <= status < 500 and status not in _UNKNOWN_4XX):
         raise _status_error(answer, what)
+    seen = "a redirect" if 300 <= status < 400 else "an error that does not say whether it happened"
+    raise _unknown(what, seen, status)
+
+
+def read_json(answer: Answer, what: str) -> Any:
+    """
+    Return the decoded body of a good answer to something that may be repeated.
+
+    :param answer: the answer.
+    :param what: what was asked for, as a message names it.
+    :raises M3terGarbledAnswerError: if the body is no JSON.
+    :raises M3terError: see :func:`check_status`.
+    """
+    check_status(answer, what)
     try:
         return answer.json()
     except ValueError:
@@ -284,32 +306,17 @@ def read_json(answer: Answer, what: str) -> Any:
 
 def read_invitation(answer: Answer, what: str) -> Invitation:
     """
-    Return the invitation that a POST made, or raise what the answer means.
+    Return the invitation that a POST made.
 
-    :raises M3terUnknownOutcomeError: if the invitation may exist all the same.
-    :raises M3terRequestRejectedError: if m3ter refused the content for good.
-    :raises M3terRateLimitError: on 429; nothing happened.
-    :raises M3terStatusError: on any other 4xx; nothing happened.
+    :raises M3terUnknownOutcomeError: also if the answer cannot be read: the invitation may exist all the same.
+    :raises M3terError: see :func:`check_status`.
     """
-    status = answer.status
-    if 400 <= status < 500 and status not in _UNKNOWN_4XX:
-        raise _status_error(answer, what)
-    if 200 <= status < 300:
-        try:
-            return parse(Invitation, answer.json(), what)
-        except (ValueError, M3terResponseError):
-            seen = "an answer that cannot be read"
-    else:
-        seen = "a redirect" if 300 <= status < 400 else "an error that says nothing about the invitation"
-    raise M3terUnknownOutcomeError(
-        f"m3ter answered {what} with {seen} ({status}). It may have been sent: look for it before anything else.",
-        status_code=status,
-    )
-
-
-def read_me(answer: Answer, what: str) -> Me:
-    """Return who m3ter says we are."""
-    return parse(Me, read_json(answer, what), what)
+    check_status(answer, what, repeatable=False)
+    try:
+        return parse(Invitation, answer.json(), what)
+    except (ValueError, M3terResponseError):
+        pass
+    raise _unknown(what, "an answer that cannot be read", answer.status)
 
 
 def lost(call: Call | None, *, connected: bool, reason: str, status: int | None = None) -> M3terError:
@@ -329,11 +336,18 @@ def lost(call: Call | None, *, connected: bool, reason: str, status: int | None 
         )
     if call and not call.repeatable:
         return M3terUnknownOutcomeError(
-            f"m3ter gave no whole answer to {what} ({reason}). It may have been sent: look for it before anything "
+            f"m3ter gave no whole answer to {what} ({reason}). It may have been done: look for it before anything "
             "else.",
             status_code=status,
         )
     return M3terConnectionError(f"m3ter gave no whole answer for {what} ({reason}); nothing was changed by it.")
+
+
+def _unknown(what: str, seen: str, status: int) -> M3terUnknownOutcomeError:
+    return M3terUnknownOutcomeError(
+        f"m3ter answered {what} with {seen} ({status}). It may have been done: look for it before anything else.",
+        status_code=status,
+    )
 
 
 def _status_error(answer: Answer, what: str) -> M3terError:

@@ -207,8 +207,8 @@ class M3terHook(HttpHook):
 
         :raises M3terError: for every status that is not 2xx.
         """
-        if not 200 <= response.status_code < 300:
-            api.read_json(_answer(response), f"a {response.request.method} request")
+        method = response.request.method
+        api.check_status(_answer(response), f"a {method} request", repeatable=method == "GET")
 
     @cached_property
     def _read_connection(self) -> Connection:

@@ -1,0 +1,130 @@
+"""403 told apart: three messages, at most four requests, one error for the whole batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from m3ter_provider.errors import M3terError, M3terPermissionError
+from tests.provider.clients import Client
+
+if TYPE_CHECKING:
+    from m3ter_sandbox.testing import SandboxServer
+
+ClientOf = Callable[..., Client]
+PEOPLE = [f"person-{number}@example.com" for number in range(30)]
+
+
+def requests_after_the_token(sandbox: SandboxServer) -> int:
+    return int(sandbox.counts()["total"]) - 1
+
+
+def denied(call: Callable[[], Any]) -> M3terPermissionError:
+    with pytest.raises(M3terPermissionError) as error:
+        call()
+    return error.value
+
+
+def test_no_right_to_invite(sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
+    m3ter_sandbox.switches(may_invite=False)
+    error = denied(sandbox_client().invite)
+    assert error.kind == "no_right_to_invite"
+    assert "config:create on orgUserInvitation" in str(error)
+    assert requests_after_the_token(m3ter_sandbox) <= 4
+
+
+def test_wrong_organisation(sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
+    client = sandbox_client(org_id="another-organisation")
+    error = denied(client.invite)
+    assert error.kind == "wrong_organisation"
+    assert "org_id" in str(error)
+    assert requests_after_the_token(m3ter_sandbox) <= 4
+
+
+def test_wrong_organisation_when_reading(sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
+    client = sandbox_client(org_id="another-organisation")
+    assert denied(client.invitations).kind == "wrong_organisation"
+    assert requests_after_the_token(m3ter_sandbox) <= 4
+
+
+def test_no_right_to_read(sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
+    m3ter_sandbox.switches(may_read=False)
+    error = denied(sandbox_client().invitations)
+    assert error.kind == "no_right_to_read"
+    assert "config:retrieve" in str(error)
+    assert requests_after_the_token(m3ter_sandbox) <= 4
+
+
+def test_the_three_say_different_things(sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
+    texts = {str(denied(sandbox_client(org_id="another-organisation").invite))}
+    m3ter_sandbox.switches(may_invite=False)
+    texts.add(str(denied(sandbox_client().invite)))
+    m3ter_sandbox.switches(may_read=False)
+    texts.add(str(denied(sandbox_client().invitations)))
+    assert len(texts) == 3
+
+
+def test_a_batch_gets_one_error_and_costs_little(
+    sandbox_client: ClientOf, m3ter_sandbox: SandboxServer, kind: str
+) -> None:
+    m3ter_sandbox.switches(may_invite=False)
+    results = sandbox_client().invite_all(PEOPLE)
+    assert {type(result) for result in results} == {M3terPermissionError}
+    assert len({str(result) for result in results}) == 1
+    counts = m3ter_sandbox.counts()
+    assert counts["token_requests"] <= 2
+    gets = [one for one in m3ter_sandbox.requests() if one["method"] == "GET"]
+    assert len(gets) == 1
+    if kind == "sync":
+        assert counts["total"] <= 5
+
+
+def test_rights_that_come_back_are_used_by_the_next_hook(
+    sandbox_client: ClientOf, m3ter_sandbox: SandboxServer
+) -> None:
+    m3ter_sandbox.switches(may_invite=False)
+    client = sandbox_client()
+    denied(client.invite)
+    m3ter_sandbox.switches(may_invite=True)
+    client.invite()
+    assert sum(m3ter_sandbox.emails().values()) == 1
+
+
+class TestConnectionCheck:
+    """The button "Test" in Airflow's connection form."""
+
+    def test_works(self, sandbox_client: ClientOf) -> None:
+        worked, text = sandbox_client().test_connection()
+        assert worked, text
+        assert "may send invitations to any domain" in text
+        assert "may not send" in sandbox_client(allow_invitations=False).test_connection()[1]
+
+    def test_tells_the_reasons_apart(self, sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
+        wrong_secret = sandbox_client()
+        wrong_secret.connection.password = "not-the-secret"
+        reasons = {
+            "API secret": wrong_secret.test_connection(),
+            "org_id": sandbox_client(org_id="another-organisation").test_connection(),
+        }
+        m3ter_sandbox.switches(may_read=False)
+        reasons["config:retrieve"] = sandbox_client().test_connection()
+        for expected, (worked, text) in reasons.items():
+            assert not worked
+            assert expected in text
+
+    def test_never_raises(self, sandbox_client: ClientOf) -> None:
+        client = sandbox_client()
+        client.connection.host = "http://127.0.0.1:1"
+        worked, text = client.test_connection()
+        assert not worked
+        assert "could not be reached" in text
+
+
+def test_an_error_of_the_probe_is_no_verdict(sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
+    m3ter_sandbox.switches(may_invite=False)
+    m3ter_sandbox.faults(kind="status", status=503, method="GET")
+    with pytest.raises(M3terError) as error:
+        sandbox_client().invite()
+    assert not isinstance(error.value, M3terPermissionError)
