@@ -75,8 +75,11 @@ class Standings:
         self._keys_of_employee: dict[str, set[str]] = defaultdict(set)
         for row in sorted(known.ledger, key=lambda row: (row.generation, row.invitation_id)):
             self._rows[row.email_key].append(row)
-            if row.employee_id is not None and row.live:
-                self._keys_of_employee[row.employee_id].add(row.email_key)
+        for key, rows in self._rows.items():
+            newest = next((row for row in rows if row.live), rows[-1])
+            # What a person replaced (superseded), or what was never sent, does not stand in the way.
+            if newest.employee_id is not None and (newest.live or newest.state is InvitationState.EXPIRED):
+                self._keys_of_employee[newest.employee_id].add(key)
         self._invitations: dict[str, list[M3terInvitation]] = defaultdict(list)
         for invitation in known.invitations:
             self._invitations[invitation.email_key].append(invitation)
@@ -95,15 +98,20 @@ class Standings:
 
         Of several the one that is most in the way.
         """
-        others = set(self._keys_of_employee.get(employee_id, ()))
-        standings = [self.of_address(other).standing for other in sorted(others - {key})]
+        others = self._keys_of_employee.get(employee_id, set()) - {key}
+        standings = {self.of_address(other).standing for other in others}
         previous = self._previous.get(employee_id, key)
         if previous != key and previous not in others:
-            seen = self.of_address(previous)
-            # An earlier plan saw it alive; only knowledge of that address says otherwise.
-            unseen = seen.standing is Standing.FREE and seen.row is None
-            standings.append(Standing.MEMBER if unseen else seen.standing)
+            standings.add(self._seen_before(previous))
         return next((standing for standing in Standing if standing in standings), None)
+
+    def _seen_before(self, key: str) -> Standing:
+        """Judge an address that an earlier plan saw alive; only knowledge of that address says otherwise."""
+        seen = self.of_address(key)
+        if seen.row is None:
+            return Standing.MEMBER if seen.standing is Standing.FREE else seen.standing
+        replaced = seen.row.state is InvitationState.SUPERSEDED and seen.standing in ALIVE
+        return Standing.FREE if replaced else seen.standing
 
     def _standing(self, key: str, rows: list[LedgerInvitation], live: LedgerInvitation | None) -> Standing:
         users, invitations = self._users.get(key, []), self._invitations.get(key, [])

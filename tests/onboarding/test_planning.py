@@ -182,6 +182,7 @@ def test_f35_a_rehire_is_never_a_silent_skip() -> None:
     assert decided(**known).name == "review:rehire"
     assert decided(PlanRules(if_rehire="invite", if_expired="invite"), **known).name == "invite:rehire"
     assert decided(PlanRules(if_expired="invite"), **known).name == "review:rehire"
+    assert decided(users=[user(NOW)]).name == "review:rehire"
 
 
 def test_what_m3ter_no_longer_lists_is_for_a_person_to_look_at() -> None:
@@ -239,12 +240,27 @@ def test_f14_another_address_that_is_dead_does_not_stand_in_the_way() -> None:
     old = "old@example.com"
     for state in (InvitationState.UNSENT, InvitationState.FAILED, InvitationState.SUPERSEDED):
         assert decided(ledger=[ledger(state, key=old)]).name == "invite:new"
-    expired = {"ledger": [ledger(InvitationState.SENT, key=old, expires_at=NOW - DAY)]}
-    assert decided(**expired).name == "review:expired"
-    assert decided(PlanRules(if_expired="invite"), **expired).name == "invite:expired"
+    for expired in (
+        ledger(InvitationState.SENT, key=old, expires_at=NOW - DAY),
+        ledger(InvitationState.EXPIRED, key=old),
+    ):
+        assert decided(ledger=[expired]).name == "review:expired"
+        assert decided(PlanRules(if_expired="invite"), ledger=[expired]).name == "invite:expired"
     left = {"previous_addresses": {"E1": old}, "users": [user(NOW - DAY, key=old)]}
     assert decided(**left).name == "review:rehire"
     assert decided(PlanRules(if_rehire="invite"), **left).name == "invite:rehire"
+
+
+def test_f14_an_address_that_a_person_replaced_does_not_stand_in_the_way() -> None:
+    old = "old@example.com"
+    known: dict[str, Any] = {
+        "ledger": [ledger(InvitationState.SUPERSEDED, key=old)],
+        "invitations": [invitation(email_key=old)],  # m3ter cannot withdraw it
+    }
+    assert decided(**known).name == "invite:new"
+    assert decided(**known, previous_addresses={"E1": old}).name == "invite:new"
+    sent_since = ledger(InvitationState.SENT, key=old, generation=2, invitation_id=8)
+    assert decided(**{**known, "ledger": [*known["ledger"], sent_since]}).name == "review:email_changed"
 
 
 # -- who not ---------------------------------------------------------------------------------------------------------
