@@ -42,7 +42,7 @@ def _decode(kind: str, token: str) -> tuple[Position, bool]:
         text = base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True).decode("ascii")
     except (binascii.Error, UnicodeError, ValueError):
         text = ""
-    found = re.fullmatch(rf"{kind}:(-?\d{{1,18}}):(\d{{1,18}}):([01])", text)
+    found = re.fullmatch(rf"{kind}:(-?[0-9]{{1,18}}):([0-9]{{1,18}}):([01])", text)
     if not found:
         raise PagingError("nextToken: is not a token of this list")
     return (int(found[1]), int(found[2])), found[3] == "1"
@@ -58,7 +58,7 @@ def read_page_request(first: Callable[[str], Sequence[str]], kind: str, largest:
     size = default
     given = [value for value in first("pageSize") if value]
     if given:
-        if not re.fullmatch(r"[+-]?\d{1,9}", given[0]) or not 1 <= int(given[0]) <= largest:
+        if not re.fullmatch(r"[+-]?[0-9]{1,9}", given[0]) or not 1 <= int(given[0]) <= largest:
             raise PagingError(f"pageSize: must be a whole number from 1 to {largest}")
         size = int(given[0])
     tokens = [value for value in first("nextToken") if value]
