@@ -12,6 +12,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk.log import mask_secret
 from pydantic import ValidationError
+from pydantic.alias_generators import to_snake
 
 from m3ter_provider.alive import Found, find_alive
 from m3ter_provider.errors import (
@@ -196,7 +197,7 @@ class M3terCreateInvitationOperator(BaseOperator):
             return InvitationRequest.model_validate(given)
         except ValidationError as error:
             faults = "; ".join(
-                f"{fault['loc'][0]}: {fault['msg']}"
+                f"{to_snake(str(fault['loc'][0]))}: {fault['msg']}"
                 for fault in error.errors(include_input=False, include_url=False, include_context=False)
             )
         raise AirflowFailException(f"This invitation cannot be sent as it is: {faults}.")

@@ -1,0 +1,337 @@
+"""One person from anyone's DAG: one e-mail, however often the task is tried."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowFailException
+
+from m3ter_provider.errors import M3terConnectionError, M3terUnknownOutcomeError
+from m3ter_provider.operators.invitation import M3terCreateInvitationOperator
+
+if TYPE_CHECKING:
+    from m3ter_sandbox.testing import SandboxServer
+
+ADDRESS = "ann.example@example.com"
+PERSONAL = ("ann.example", "Annabella", "Marker-Surname", "+44 5555 0199")
+
+
+class Waits:
+    """Notes how long the operator would have waited; and what happened meanwhile, if the test says so."""
+
+    def __init__(self, meanwhile: Callable[[], object] = lambda: None) -> None:
+        self.seconds: list[float] = []
+        self._meanwhile = meanwhile
+
+    def __call__(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+        self._meanwhile()
+
+
+@pytest.fixture
+def sandbox(m3ter_sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> SandboxServer:
+    m3ter_sandbox.switches(requests_per_second=0)
+    connection = m3ter_sandbox.airflow_connection(requests_per_second=500, timeout_seconds=2)
+    monkeypatch.setenv("AIRFLOW_CONN_M3TER_DEFAULT", connection)
+    return m3ter_sandbox
+
+
+def invite(**arguments: Any) -> M3terCreateInvitationOperator:
+    return M3terCreateInvitationOperator(
+        **{
+            "task_id": "invite",
+            "email_address": ADDRESS,
+            "first_name": "Annabella",
+            "last_name": "Marker-Surname",
+            "sleep": Waits(),
+            **arguments,
+        }
+    )
+
+
+def context(try_number: int = 1, began: datetime | None = None) -> Any:
+    began = began or datetime.now(timezone.utc)
+    return {"ti": SimpleNamespace(try_number=try_number), "dag_run": SimpleNamespace(start_date=began)}
+
+
+def test_invites_and_returns_the_id_only(sandbox: SandboxServer) -> None:
+    sandbox.seed(policies=[{"id": "policy-1", "name": "Read only"}, {"id": "policy-2", "name": "Billing"}])
+    wait = Waits()
+    invitation_id = invite(
+        contact_number="+44 5555 0199",
+        permission_policies=["Billing", "policy-1"],
+        dt_end_access="2031-01-01T00:00:00+01:00",
+        sleep=wait,
+    ).execute(context())
+    assert sandbox.emails() == {ADDRESS: 1}
+    assert sandbox.mailbox()[0]["invitationId"] == invitation_id
+    assert wait.seconds == []
+
+
+def test_a_second_run_sends_nothing_and_returns_the_same(sandbox: SandboxServer) -> None:
+    wait = Waits()
+    first = invite().execute(context())
+    second = invite(email_address=" ANN.Example@example.com", sleep=wait).execute(context())
+    assert first == second
+    assert sandbox.emails() == {ADDRESS: 1}
+    assert wait.seconds == [], "a new run is no retry"
+
+
+def test_if_exists_fail(sandbox: SandboxServer) -> None:
+    invite().execute(context())
+    with pytest.raises(AirflowFailException, match="already") as error:
+        invite(if_exists="fail").execute(context())
+    assert "ann.example" not in str(error.value)
+    assert sandbox.emails() == {ADDRESS: 1}
+
+
+def test_a_member_is_not_invited_and_a_former_one_is(sandbox: SandboxServer) -> None:
+    person = {"email": "Ann.Example@EXAMPLE.com", "firstName": "Ann", "lastName": "Example"}
+    sandbox.seed(users=[person])
+    assert invite().execute(context()) is None
+    assert sandbox.emails() == {}
+    sandbox.reset()
+    sandbox.seed(users=[{**person, "dtEndAccess": "-1d"}])
+    assert invite().execute(context())
+    assert sandbox.emails() == {ADDRESS: 1}
+
+
+def test_an_accepted_invitation_is_a_member(sandbox: SandboxServer) -> None:
+    first = invite().execute(context())
+    sandbox.accept(ADDRESS)
+    assert invite().execute(context()) == first
+    assert sandbox.emails() == {ADDRESS: 1}
+
+
+def test_an_expired_invitation_does_not_count(sandbox: SandboxServer) -> None:
+    invite().execute(context())
+    sandbox.expire(ADDRESS)
+    invite().execute(context())
+    assert sandbox.emails() == {ADDRESS: 2}
+
+
+class TestRetry:
+    """Another try of the same run: the one before may have sent, although its list did not show it yet."""
+
+    def test_waits_before_absence_counts(self, sandbox: SandboxServer) -> None:
+        wait = Waits()
+        assert invite(sleep=wait, settle_after=90).execute(context(try_number=2))
+        assert wait.seconds == [90]
+        assert sandbox.emails() == {ADDRESS: 1}
+
+    def test_finds_what_the_list_shows_late(self, sandbox: SandboxServer) -> None:
+        sandbox.switches(list_lag_seconds=3600)
+        first = invite().execute(context())
+        wait = Waits(meanwhile=lambda: sandbox.switches(list_lag_seconds=0))
+        assert invite(sleep=wait).execute(context(try_number=2)) == first
+        assert wait.seconds == [120]
+        assert sandbox.emails() == {ADDRESS: 1}
+
+    def test_its_own_earlier_e_mail_is_no_reason_to_fail(self, sandbox: SandboxServer) -> None:
+        began = datetime.now(timezone.utc)
+        first = invite(if_exists="fail").execute(context())
+        assert invite(if_exists="fail").execute(context(try_number=2, began=began)) == first
+        with pytest.raises(AirflowFailException):
+            invite(if_exists="fail").execute(context(try_number=2, began=began + timedelta(hours=1)))
+
+    def test_a_try_that_died_is_found(self, sandbox: SandboxServer) -> None:
+        sandbox.faults(kind="reset", when="after", operation="CreateOrgUserInvitation", count=1)
+        sandbox.switches(list_lag_seconds=3600)
+        with pytest.raises(M3terUnknownOutcomeError):
+            invite().execute(context())
+        sandbox.switches(list_lag_seconds=0)
+        assert invite().execute(context(try_number=2))
+        assert sandbox.emails() == {ADDRESS: 1}
+
+
+class TestUnknownOutcome:
+    """m3ter did it and did not say so, or did not."""
+
+    @pytest.mark.parametrize("fault", ["status", "reset", "drop", "hang", "garbled"])
+    def test_looked_up_and_found(self, sandbox: SandboxServer, fault: str) -> None:
+        spec: dict[str, Any] = {"status": 504} if fault == "status" else {}
+        if fault != "garbled":
+            spec["when"] = "after"
+        sandbox.faults(kind=fault, operation="CreateOrgUserInvitation", count=1, **spec)
+        wait = Waits()
+        assert invite(sleep=wait).execute(context()) == sandbox.mailbox()[0]["invitationId"]
+        assert wait.seconds == []
+        assert sandbox.emails() == {ADDRESS: 1}
+
+    def test_found_at_the_second_look(self, sandbox: SandboxServer) -> None:
+        sandbox.switches(list_lag_seconds=3600)
+        sandbox.faults(kind="status", status=504, when="after", operation="CreateOrgUserInvitation", count=1)
+        wait = Waits(meanwhile=lambda: sandbox.switches(list_lag_seconds=0))
+        assert invite(sleep=wait, settle_after=60).execute(context())
+        assert wait.seconds == [60]
+        assert sandbox.emails() == {ADDRESS: 1}
+
+    def test_not_found_is_left_to_airflows_retry(self, sandbox: SandboxServer) -> None:
+        sandbox.faults(kind="status", status=504, when="before", operation="CreateOrgUserInvitation", count=1)
+        wait = Waits()
+        with pytest.raises(M3terUnknownOutcomeError):
+            invite(sleep=wait).execute(context())
+        assert wait.seconds == [120]
+        assert sandbox.emails() == {}
+        assert invite().execute(context(try_number=2))
+        assert sandbox.emails() == {ADDRESS: 1}
+
+
+class TestWhatCannotSucceed:
+    """Fails at once: Airflow's retries would change nothing."""
+
+    def test_refused_content(self, sandbox: SandboxServer) -> None:
+        words = "lastName Marker-Surname of ann.example@example.com is not allowed"
+        sandbox.faults(kind="status", status=400, message=words, operation="CreateOrgUserInvitation")
+        with pytest.raises(AirflowFailException, match="names these fields: lastName") as error:
+            invite().execute(context())
+        assert not [word for word in PERSONAL if word in str(error.value)]
+        assert error.value.__cause__ is None
+
+    def test_a_conflict_with_what_is_there_is_a_success(self, sandbox: SandboxServer) -> None:
+        """Somebody was quicker between our look and our POST."""
+        sandbox.switches(pending_invitation="error_409", list_lag_seconds=3600)
+        first = invite().execute(context())
+
+        def shown() -> None:
+            sandbox.switches(list_lag_seconds=0)
+
+        operator = invite()
+        create = operator.hook.create_invitation
+
+        def create_late(*arguments: Any) -> Any:
+            try:
+                return create(*arguments)
+            finally:
+                shown()
+
+        operator.hook.__dict__["create_invitation"] = create_late
+        assert operator.execute(context()) == first
+        assert sandbox.emails() == {ADDRESS: 1}
+
+    def test_no_right(self, sandbox: SandboxServer) -> None:
+        sandbox.switches(may_invite=False)
+        with pytest.raises(AirflowFailException, match="config:create"):
+            invite().execute(context())
+
+    def test_sending_not_allowed(self, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AIRFLOW_CONN_M3TER_STAGE", sandbox.airflow_connection(allow_invitations=False))
+        with pytest.raises(AirflowFailException, match="allow_invitations"):
+            invite(m3ter_conn_id="m3ter_stage").execute(context())
+        assert sandbox.counts()["total"] == 0
+
+    @pytest.mark.parametrize(
+        ("wrong", "named"),
+        [
+            ({"first_name": ""}, "first_name"),
+            ({"last_name": "x" * 101}, "last_name"),
+            ({"email_address": "  "}, "email"),
+            ({"dt_expiry": "tomorrow"}, "dt_expiry"),
+            ({"dt_end_access": "2030-01-01T00:00:00"}, "dt_end_access"),
+            ({"permission_policies": "Nobody's policy"}, "There is no permission policy"),
+        ],
+    )
+    def test_wrong_arguments(self, sandbox: SandboxServer, wrong: dict[str, Any], named: str) -> None:
+        with pytest.raises(AirflowFailException, match=named) as error:
+            invite(**wrong).execute(context())
+        assert not [word for word in PERSONAL if word in str(error.value)]
+        assert sandbox.emails() == {}
+
+    def test_an_ambiguous_policy_name(self, sandbox: SandboxServer) -> None:
+        sandbox.seed(policies=[{"id": "policy-1", "name": "Read"}, {"id": "policy-2", "name": "Read"}])
+        with pytest.raises(AirflowFailException, match="There are 2"):
+            invite(permission_policies=["Read"]).execute(context())
+        assert invite(permission_policies=["policy-2"]).execute(context())
+
+
+def test_m3ter_down_is_left_to_airflows_retry(sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = json.loads(sandbox.airflow_connection())
+    monkeypatch.setenv("AIRFLOW_CONN_M3TER_DOWN", json.dumps({**document, "host": "http://127.0.0.1:1"}))
+    operator = invite(m3ter_conn_id="m3ter_down")
+    operator.hook._sleep = Waits()
+    with pytest.raises(M3terConnectionError):
+        operator.execute(context())
+
+
+@pytest.mark.filterwarnings("ignore:Setting email")
+def test_the_person_is_never_whom_airflow_alerts() -> None:
+    """An argument named ``email`` would send Airflow's failure alerts to the new hire."""
+    operator = invite(email="data-team@example.org", retries=2)
+    assert operator.email == "data-team@example.org"
+    assert invite().email is None
+    with DAG("alerts", schedule=None, default_args={"email": ["data-team@example.org"]}):
+        assert invite().email_address == ADDRESS
+
+
+class TestRenderedFields:
+    """What Airflow stores of a task."""
+
+    def test_personal_fields_are_hidden(self, sandbox: SandboxServer) -> None:
+        from airflow.sdk.execution_time.task_runner import _serialize_rendered_fields
+
+        operator = invite(first_name="{{ 'Al' }}", last_name="{{ name }}", contact_number="+44 5555 0199")
+        with DAG("rendering", schedule=None) as dag:
+            dag.add_task(operator)
+        operator.render_template_fields({"name": "Marker-Surname"})  # type: ignore[typeddict-item,typeddict-unknown-key]
+        stored = _serialize_rendered_fields(operator)
+        assert [stored[name] for name in ("email_address", "first_name", "last_name", "contact_number")] == ["***"] * 4
+        assert stored["m3ter_conn_id"] == "m3ter_default"
+        operator.execute(context())
+        assert sandbox.emails() == {ADDRESS: 1}
+
+    def test_in_a_dag_run_of_airflows(
+        self,
+        sandbox: SandboxServer,
+        airflow_home: Path,
+        airflow_db: Path,
+        capfd: pytest.CaptureFixture[str],
+    ) -> None:
+        """All that Airflow wrote into its database and logs about the run knows nobody."""
+        file = airflow_home / "dags" / "invite_one.py"
+        file.write_text(DAG_OF_ONE)
+        try:
+            run = runpy.run_path(str(file))["dag"].test()
+        finally:
+            file.unlink()
+        assert str(run.state) == "success"
+        assert sandbox.emails() == {ADDRESS: 1}
+        written = capfd.readouterr()
+        stored = _everything_in(airflow_db)
+        for text in (written.out, written.err, stored):
+            assert not [word for word in PERSONAL if word in text]
+        assert sandbox.mailbox()[0]["invitationId"] in stored, "XCom holds the id"
+        assert '"***"' in stored, "the rendered fields"
+
+
+# No name stands in it as such: what is found in the database would come from the run.
+DAG_OF_ONE = """
+from datetime import datetime, timezone
+
+from airflow.sdk import DAG
+from m3ter_provider.operators.invitation import M3terCreateInvitationOperator
+
+with DAG("invite_one", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc)) as dag:
+    M3terCreateInvitationOperator(
+        task_id="invite",
+        email_address="{{ 'ann' }}.{{ 'example' }}@example.com",
+        first_name="{{ 'Anna' }}{{ 'bella' }}",
+        last_name="Marker{{ '-' }}Surname",
+        contact_number="+44 {{ '5555' }} {{ '0199' }}",
+    )
+"""
+
+
+def _everything_in(database: Path) -> str:
+    with closing(sqlite3.connect(database)) as connection:
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return "\n".join(str(row) for table in tables for row in connection.execute(f'SELECT * FROM "{table}"'))
