@@ -13,7 +13,7 @@ import logging
 import math
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
@@ -23,7 +23,7 @@ from m3ter_onboarding.known import InvitationState
 from m3ter_onboarding.lease import ChunkSize, Lease, boot_clock
 from m3ter_onboarding.ledger import mirror, runs
 from m3ter_onboarding.ledger.claims import Claimed, attempted_in_a_day, begin_attempts, claim_chunk
-from m3ter_onboarding.ledger.counts import Remaining, remaining
+from m3ter_onboarding.ledger.counts import Remaining, events_of_plan, remaining
 from m3ter_onboarding.ledger.outcomes import Outcome, record_answers
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.pause import PauseSwitch
@@ -52,8 +52,9 @@ R = TypeVar("R")
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two readings of m3ter's newest invitations and users while sending.
-LOOK_EVERY = 60.0
+#: Seconds between two readings of m3ter's newest invitations and users while sending; with the time that the reading
+#: takes, less than a minute.
+LOOK_EVERY = 45.0
 #: Answers are committed at least this often, in seconds.
 COMMIT_EVERY = 0.5
 #: Progress is logged this often, in seconds.
@@ -73,25 +74,23 @@ class NotBegunError(Exception):
 
 @dataclass
 class Delivered:
-    """What a sender did; counts only."""
+    """What a sender did; counts only.
+
+    :param sent: POSTs that m3ter answered with an invitation.
+    :param unknown: POSTs without a usable answer.
+    :param events: invitations by the state to which they came under this plan, found ones included.
+    :param left: what stands between the plan and its end.
+    """
 
     sent: int = 0
-    adopted: int = 0
-    failed: int = 0
     unknown: int = 0
+    events: Mapping[str, int] = field(default_factory=dict)
     left: Remaining | None = None
 
     def summary(self) -> dict[str, int]:
         """Return the counts for XCom and log."""
-        counts = {"sent": self.sent, "adopted": self.adopted, "failed": self.failed, "unknown": self.unknown}
-        if self.left is not None:
-            counts.update(
-                open=self.left.open + self.left.held,
-                unsent=self.left.unsent,
-                refused=self.left.failed,
-                review=self.left.review,
-            )
-        return counts
+        counts = {name: self.events.get(name, 0) for name in ("sent", "adopted", "accepted", "failed", "review")}
+        return {**counts, "without_answer": self.unknown}
 
 
 @dataclass(eq=False)
@@ -152,13 +151,15 @@ class Sender:
         :raises DeliveryError: when something is left; Airflow's retry goes on with it.
         """
         self._started_at = self._logged_at = self._committed_at = self.clock()
-        await self._prepare()
+        if not await self._prepare():
+            return self.done
         self._chunk = ChunkSize.at_pace(self.org.m3ter.settings.requests_per_second, self._post_timeout)
         self._group = max(4, math.ceil(self.org.m3ter.settings.requests_per_second / 2))
         try:
             await self._until_nothing_is_left()
         finally:
             await self._let_go()
+        self.done.events = await self._in_thread(events_of_plan, self.plan_id)
         self.done.left = left = await self._remaining()
         if not left.nothing_left:
             raise await self._why_not(left)
@@ -166,8 +167,12 @@ class Sender:
 
     # -- before the first e-mail ------------------------------------------------------------------------------------
 
-    async def _prepare(self) -> None:
+    async def _prepare(self) -> bool:
+        """Check that the plan may be sent, and look again in m3ter; False: nothing is left to do."""
         plan = check_plan(await self._in_thread(runs.read_plan, self.plan_id), self.plan_id, self.org.org_id)
+        left = self.done.left = await self._remaining()
+        if left.nothing_left:
+            return False
         if plan.invitations and not self.org.m3ter.settings.allow_invitations:
             raise NotAllowedError(
                 f"The m3ter connection does not allow invitations (`allow_invitations` is false), and the plan has"
@@ -189,8 +194,9 @@ class Sender:
             attempted_in_a_day=await self._in_thread(attempted_in_a_day, self.org.org_id),
         )
         reason = await self.pause.reason()
-        if reason is not None and not left.nothing_left:
+        if reason is not None:
             raise NotAllowedError(f"Sending is paused: {reason}. Nothing is sent, nobody is lost.")
+        return True
 
     # -- the loop ---------------------------------------------------------------------------------------------------
 
@@ -216,7 +222,7 @@ class Sender:
             if settled.next_due_in is None or self.clock() > waited_until:
                 return  # nothing to wait for, yet something is left: said by _judge
             if left.open + left.held == 0:
-                return  # only other people's invitations are open
+                return  # open are only people of other plans
             self._log_waiting(left, settled.next_due_in)
             await self.stop.wait(min(settled.next_due_in + 0.05, LOOK_EVERY))
             await self._ask_whether_to_stop()
@@ -464,7 +470,7 @@ class Sender:
 
     async def _why_not(self, left: Remaining) -> DeliveryError:
         """Say why somebody is left, and whether trying again may help."""
-        waiting = f"Sent {self.done.sent}; {left.unsent} unsent, {left.open + left.held} open."
+        waiting = f"Sent {self.done.sent}; {left.unsent + left.fallen_back} unsent, {left.open + left.held} open."
         if self.stop.reason is not None:
             return DeliveryError(f"Stopped: {self.stop.reason}. {waiting} Nobody is lost: the next try goes on.")
         if self._failure is not None:
@@ -480,6 +486,11 @@ class Sender:
                     f"{used} invitations were attempted for this organisation in the last 24 hours"
                     f" (`max_invitations_per_day` is {self.caps.per_day}). {waiting} A later run sends the rest."
                 )
+        if left.fallen_back and not left.unsent + left.open + left.held:
+            return NotAllowedError(
+                f"{left.fallen_back} people were on their way by another run when this plan was made, and turned out not"
+                f" to be. {waiting} Clear the task `plan`, or let the next run invite them."
+            )
         return DeliveryError(f"Not everybody of the plan could be settled. {waiting} The next try goes on from here.")
 
     def _log_progress(self) -> None:

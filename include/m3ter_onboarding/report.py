@@ -105,8 +105,8 @@ def _problems(plan: PlanRow | None, left: Remaining | None, unfinished: list[str
     if not plan.sendable:
         return []
     problems = []
-    if left.unsent:
-        problems.append(f"{left.unsent} invitation(s) of the plan were not sent; the next run sends them.")
+    if unsent := left.unsent + left.fallen_back:
+        problems.append(f"{unsent} invitation(s) of the plan were not sent; the next run sends them.")
     if left.open + left.held:
         problems.append(f"{left.open + left.held} invitation(s) are still open; the next run settles them.")
     if left.failed and fail_on_refused:

@@ -22,7 +22,8 @@ class Remaining:
 
     :param held: open, and a sender may still act on it.
     :param open: open, and its sender is gone: to be settled.
-    :param unsent: decided ``invite`` (or on its way when it was planned), not open, and not sent.
+    :param unsent: decided ``invite``, not open, and not sent.
+    :param fallen_back: on its way when it was planned, and settled as unsent since: this plan holds no request for it.
     :param failed: refused by m3ter, or absent twice.
     :param review: a person decides: it cannot be told by looking, or another address of this employee was
         invited since the plan (the next plan says ``review:email_changed``).
@@ -31,6 +32,7 @@ class Remaining:
     held: int
     open: int
     unsent: int
+    fallen_back: int
     failed: int
     review: int
     states: Mapping[str, int] = field(default_factory=dict)
@@ -38,7 +40,7 @@ class Remaining:
     @property
     def nothing_left(self) -> bool:
         """Whether nothing is open and nothing unsent."""
-        return self.held == self.open == self.unsent == 0
+        return self.held == self.open == self.unsent == self.fallen_back == 0
 
 
 def _people(t: Tables, plan_id: str) -> ColumnElement[bool]:
@@ -79,7 +81,7 @@ def remaining(db: LedgerDatabase, plan_id: str, org_id: str) -> Remaining:
                 people.c.decision, people.c.state, people.c.over, people.c.rival
             )
         )
-        counted = {"held": 0, "open": 0, "unsent": 0, "failed": 0, "review": 0}
+        counted = {"held": 0, "open": 0, "unsent": 0, "fallen_back": 0, "failed": 0, "review": 0}
         states: dict[str, int] = {}
         for decision, state, over, has_rival, count in rows:
             if state is not None:
@@ -90,7 +92,9 @@ def remaining(db: LedgerDatabase, plan_id: str, org_id: str) -> Remaining:
                 counted["failed"] += count
             elif state == "review":
                 counted["review"] += count
-            elif state == "unsent" or (decision == "invite" and state in (None, "expired", "superseded")):
+            elif decision == "skip" and state == "unsent":
+                counted["fallen_back"] += count
+            elif decision == "invite" and state in (None, "unsent", "expired", "superseded"):
                 counted["review" if has_rival else "unsent"] += count
         return Remaining(**counted, states=states)
 
@@ -113,14 +117,14 @@ def decisions_by_reason(db: LedgerDatabase, plan_id: str) -> dict[str, int]:
     return db.read(work, doing="counting decisions")
 
 
-def events_of_run(db: LedgerDatabase, plan_ids: list[str]) -> dict[str, int]:
-    """Return how many invitations of these plans came to each state by an event, such as ``sent``."""
+def events_of_plan(db: LedgerDatabase, plan_id: str) -> dict[str, int]:
+    """Return how many invitations came to each state while they were claimed by a plan, such as ``sent``."""
     e = db.tables.event.c
 
     def work(connection: Connection) -> dict[str, int]:
         rows = connection.execute(
             select(e.to_state, func.count(func.distinct(e.invitation_id)))
-            .where(e.plan_id.in_(plan_ids))
+            .where(e.plan_id == plan_id)
             .group_by(e.to_state)
         )
         return dict(sorted((state, count) for state, count in rows))
