@@ -335,3 +335,13 @@ def test_no_value_breaks_an_otherwise_valid_row(column: str, value: Any) -> None
             column, column
         )
         (found.email or "").encode()
+
+
+_JUNK = st.text(alphabet=st.sampled_from("@.<>,;:'\"()[] \t\n\x00\u200b\u202eéß…\ud800ab1-_+"), max_size=12)
+
+
+@given(column=st.sampled_from(_COLUMNS), before=_JUNK, after=_JUNK)
+def test_what_is_wrong_is_said_without_quoting_it(column: str, before: str, after: str) -> None:
+    found = validate_row(row(**{column: f"{before}zaphod{after}"}), default_time_zone="UTC", now=NOW)
+    if isinstance(found, InvalidRow):
+        assert "zaphod" not in found.detail.lower()

@@ -211,3 +211,18 @@ def test_sqlite_columns_in_another_form(tmp_path: Path, monkeypatch: pytest.Monk
     assert ids(engine, Window(midnight, midnight + DAY), query) == [0, 1]
     assert ids(engine, Window(midnight - DAY, midnight), query) == [2]
     engine.dispose()
+
+
+def test_postgresql_days_that_python_does_not_have(
+    postgres_database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", postgres_database.airflow_connection())
+    engine = warehouse_engine("warehouse")
+    query = (
+        "SELECT 'E1' AS employee_id, 'a' AS email, 'b' AS first_name, 'c' AS last_name,"
+        " 'infinity'::date AS access_end_date WHERE :window_start < :window_end"
+    )
+    error = refusal(engine, query)
+    assert "postgresql" in str(error)
+    assert error.retryable is False
+    engine.dispose()
