@@ -208,6 +208,17 @@ def employee_id_of(row: SourceRow) -> str | None:
         return None
 
 
+def email_key_of(row: SourceRow) -> str | None:
+    """Read the identity of a row's address; None where it has none or it is no address.
+
+    :param row: valid or not.
+    """
+    try:
+        return email_key(_email(row.values.get("email"))[1])
+    except _FlawError:
+        return None
+
+
 def _employee_id(value: Any) -> str:
     try:
         text = to_text(value)

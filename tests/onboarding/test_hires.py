@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from m3ter_onboarding.errors import SourceError
-from m3ter_onboarding.hires import InvalidRow, NewHire, SourceRow, check_columns, validate_row
+from m3ter_onboarding.hires import InvalidRow, NewHire, SourceRow, check_columns, email_key_of, validate_row
 from m3ter_provider.identity import email_key
 from tests.onboarding.rows import NOW, row
 
@@ -122,6 +122,7 @@ def test_unusable_employee_id(value: Any) -> None:
 def test_addresses_that_are_valid(given: Any, sent: str) -> None:
     hire = valid(email=given)
     assert hire.email == sent
+    assert email_key_of(row(email=given)) == hire.email_key
     assert hire.email_key == email_key(given if isinstance(given, str) else given.decode())
 
 
@@ -138,6 +139,7 @@ def test_addresses_that_are_valid(given: Any, sent: str) -> None:
 def test_addresses_that_are_not(address: Any) -> None:
     found = invalid(email=address)
     assert found.reason == "email"
+    assert email_key_of(row(email=address)) is None
     assert "ann@" not in found.detail
     assert "eve" not in found.detail
 
