@@ -488,8 +488,8 @@ class Sender:
                 )
         if left.fallen_back and not left.unsent + left.open + left.held:
             return NotAllowedError(
-                f"{left.fallen_back} people were on their way by another run when this plan was made, and turned out not"
-                f" to be. {waiting} Clear the task `plan`, or let the next run invite them."
+                f"{left.fallen_back} people were on their way by another run when this plan was made, and were not sent"
+                f" after all. {waiting} Clear the task `plan`, or let the next run invite them."
             )
         return DeliveryError(f"Not everybody of the plan could be settled. {waiting} The next try goes on from here.")
 

@@ -25,7 +25,6 @@ from m3ter_onboarding.planning import (
     explain,
     fingerprint,
     plan_invitations,
-    resolve_policies,
     select_employee,
 )
 from m3ter_onboarding.privacy import mask_employee_id
@@ -216,8 +215,6 @@ def decide(
     :raises PlanError: when a policy of the configuration is missing or ambiguous in m3ter.
     """
     policies = mirror.policies_of(db, org_id)
-    # Before the rows: a policy that is missing or ambiguous concerns everybody, even where today is nobody.
-    resolve_policies(config.permission_policies, policies)
     keys = {email_key(value) for row in rows if isinstance(value := row.values.get("email"), str)}
     employees = {employee for row in rows if (employee := employee_id_of(row))}
     ledger = runs.read_ledger(db, org_id, keys, employees)

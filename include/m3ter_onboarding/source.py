@@ -16,11 +16,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 
-from airflow.sdk import BaseHook
-from airflow.sdk.exceptions import AirflowException
 from sqlalchemy import Connection, DateTime, Engine, String, TextClause, bindparam, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
+from m3ter_onboarding.connections import database_engine
 from m3ter_onboarding.errors import SourceError
 from m3ter_onboarding.hires import SourceRow, check_columns
 from m3ter_onboarding.privacy import describe_database_error
@@ -32,37 +31,12 @@ _PASSING = ("08", "53", "57", "40")
 
 
 def warehouse_engine(conn_id: str) -> Engine:
-    """Make the SQLAlchemy engine of an Airflow connection; its errors never quote parameters.
+    """Make the engine of the warehouse.
 
-    :param conn_id: a connection of any type whose hook is a ``DbApiHook`` with SQLAlchemy support.
-    :raises SourceError: when there is none, or its driver is not installed.
+    :param conn_id: see :func:`~m3ter_onboarding.connections.database_engine`.
+    :raises SourceError: when the connection cannot be used.
     """
-    try:
-        hook = BaseHook.get_hook(conn_id)
-    except (AirflowException, ImportError, KeyError, ValueError, RuntimeError) as error:
-        raise SourceError(
-            f"The warehouse connection '{conn_id}' cannot be used: it is not defined in Airflow, or the provider of its"
-            f" type is not installed ({type(error).__name__})."
-        ) from None
-    make_engine = getattr(hook, "get_sqlalchemy_engine", None)
-    if make_engine is None:
-        raise SourceError(
-            f"The warehouse connection '{conn_id}' is no SQL database (its hook is {type(hook).__name__});"
-            " set warehouse_conn_id to one that is."
-        )
-    try:
-        engine: Engine = make_engine(engine_kwargs={"hide_parameters": True})
-    except (AirflowException, ImportError, NoSuchModuleError) as error:
-        raise SourceError(
-            f"The warehouse connection '{conn_id}' needs a SQLAlchemy driver that is not installed"
-            f" ({type(error).__name__}); install the extra of its provider."
-        ) from None
-    except (SQLAlchemyError, ValueError, TypeError, NotImplementedError) as error:
-        raise SourceError(
-            f"The warehouse connection '{conn_id}' makes no usable database address ({type(error).__name__});"
-            " correct its host, port and schema."
-        ) from None
-    return engine
+    return database_engine(conn_id, what="warehouse", key="warehouse_conn_id", error=SourceError)
 
 
 def read_rows(engine: Engine, query_text: str, window: Window, *, chunk_rows: int = 1000) -> list[SourceRow]:

@@ -35,10 +35,10 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import ColumnElement
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
-from m3ter_onboarding.errors import LedgerError, SourceError
+from m3ter_onboarding.connections import database_engine
+from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, Tables, tables_in
 from m3ter_onboarding.privacy import describe_database_error
-from m3ter_onboarding.source import warehouse_engine
 
 Result = TypeVar("Result")
 
@@ -339,10 +339,7 @@ def open_ledger(conn_id: str, schema: str | None = None) -> LedgerDatabase:
     :param schema: the database schema of the tables.
     :raises LedgerError: when there is no such connection, or it is no SQL database.
     """
-    try:
-        engine = warehouse_engine(conn_id)
-    except SourceError as error:
-        raise LedgerError(str(error).replace("warehouse", "ledger")) from None
+    engine = database_engine(conn_id, what="ledger", key="ledger_conn_id", error=LedgerError)
     return LedgerDatabase(engine, schema=schema, name=conn_id)
 
 

@@ -1,0 +1,46 @@
+"""Databases of Airflow connections, as SQLAlchemy engines that quote nobody."""
+
+from __future__ import annotations
+
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowException
+from sqlalchemy import Engine
+from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
+
+from m3ter_onboarding.errors import OnboardingError
+
+
+def database_engine(conn_id: str, *, what: str, key: str, error: type[OnboardingError]) -> Engine:
+    """Make the SQLAlchemy engine of an Airflow connection; its errors never quote parameters.
+
+    :param conn_id: a connection of any type whose hook is a ``DbApiHook`` with SQLAlchemy support.
+    :param what: what the database is to us, for messages: ``warehouse`` or ``ledger``.
+    :param key: the configuration's key that names it.
+    :param error: what to raise when there is no such connection, or its driver is not installed.
+    """
+    try:
+        hook = BaseHook.get_hook(conn_id)
+    except (AirflowException, ImportError, KeyError, ValueError, RuntimeError) as cause:
+        raise error(
+            f"The {what} connection '{conn_id}' cannot be used: it is not defined in Airflow, or the provider of its"
+            f" type is not installed ({type(cause).__name__})."
+        ) from None
+    make_engine = getattr(hook, "get_sqlalchemy_engine", None)
+    if make_engine is None:
+        raise error(
+            f"The {what} connection '{conn_id}' is no SQL database (its hook is {type(hook).__name__});"
+            f" set {key} to one that is."
+        )
+    try:
+        engine: Engine = make_engine(engine_kwargs={"hide_parameters": True})
+    except (AirflowException, ImportError, NoSuchModuleError) as cause:
+        raise error(
+            f"The {what} connection '{conn_id}' needs a SQLAlchemy driver that is not installed"
+            f" ({type(cause).__name__}); install the extra of its provider."
+        ) from None
+    except (SQLAlchemyError, ValueError, TypeError, NotImplementedError) as cause:
+        raise error(
+            f"The {what} connection '{conn_id}' makes no usable database address ({type(cause).__name__});"
+            " correct its host, port and schema."
+        ) from None
+    return engine
