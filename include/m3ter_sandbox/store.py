@@ -69,7 +69,9 @@ class Store:
 
     def __init__(self, path: str | None = None) -> None:
         try:
-            self._connection = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+            self._connection = sqlite3.connect(
+                path or ":memory:", timeout=0.2, isolation_level=None, check_same_thread=False
+            )
             self._connection.row_factory = sqlite3.Row
             self._connection.create_function("casefold", 1, str.casefold, deterministic=True)
             if path:

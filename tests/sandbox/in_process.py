@@ -38,7 +38,7 @@ class LocalM3ter:
     def __init__(self, setup: Setup | None = None, **switches: object) -> None:
         self.time = FrozenTime()
         setup = setup or Setup(switches={"requests_per_second": 0, **switches}, random_seed=1)
-        self.sandbox = Sandbox(setup, clock=self.time.clock(), sleep=self.time.sleep)
+        self.sandbox = Sandbox(setup, clock=self.time.clock(), sleep=lambda seconds: self.time.sleep(seconds))
         self.org_id = setup.credentials.org_id
         self._basic = (setup.credentials.access_key_id, setup.credentials.api_secret)
         self._token: str | None = None
