@@ -65,6 +65,21 @@ class Exclusions(Section):
     domains: TextList = ()
     employee_ids: Annotated[tuple[Text, ...], BeforeValidator(_ids_as_text), Field(repr=False)] = ()
 
+    @field_validator("addresses")
+    @classmethod
+    def _are_addresses(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        # One that can match nobody would exclude nobody, silently.
+        if any(not re.fullmatch(r"[^@\s]+@[^@\s]+", value) for value in values):
+            raise ValueError("one of them is no e-mail address")
+        return values
+
+    @field_validator("domains")
+    @classmethod
+    def _are_domains(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        if any(not re.fullmatch(r"@?[^@\s*/:]+\.[^@\s*/:]+", value) for value in values):
+            raise ValueError("one of them is no domain such as example.com; each is exact, without *")
+        return values
+
 
 class OnboardingConfig(Section):
     """What one YAML file says; every value checked, every default filled in.

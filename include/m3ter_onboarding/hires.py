@@ -32,6 +32,8 @@ LONGEST_CONTACT_NUMBER = 50
 LONGEST_EMPLOYEE_ID = 250
 # What copying from a mail program leaves at the ends of an address.
 _PASTED = "\u200b\u2060\ufeff"
+#: In bytes (RFC 5321).
+LONGEST_LOCAL_PART = 64
 #: The longest address that mail knows (RFC 5321), and room for what is no address.
 LONGEST_EMAIL = 320
 
@@ -239,11 +241,11 @@ def _email(value: Any) -> tuple[str, str]:
         raise _FlawError("email", f"The e-mail address {reason}.") from None
     given = _required("email", (text and text.strip(_PASTED).strip()) or None)
     try:
-        checked = validate_email(given, check_deliverability=False, strict=True)
+        checked = validate_email(given, check_deliverability=False)
     except EmailNotValidError as error:
         raise _FlawError("email", f"The e-mail address is not valid. {_said_about_address(error)}") from None
-    if not checked.ascii_domain:
-        raise _FlawError("email", "The e-mail address is not valid.")
+    if not checked.ascii_domain or len(checked.local_part.encode()) > LONGEST_LOCAL_PART:
+        raise _FlawError("email", "The e-mail address is not valid. The part before the @-sign is too long.")
     # Mail programs and m3ter understand the ASCII form everywhere, the Unicode form not.
     return given, f"{checked.local_part}@{checked.ascii_domain.lower()}"
 
