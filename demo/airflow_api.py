@@ -182,6 +182,7 @@ class AirflowApi:
         conf: Mapping[str, object] | None = None,
         reprocess: str = "none",
         max_active_runs: int = 1,
+        patience_seconds: float = 60.0,
     ) -> int:
         """Start a backfill and return its id.
 
@@ -189,6 +190,8 @@ class AirflowApi:
         :param last: aware; the latest logical date, included
         :param conf: values for the parameters of its runs
         :param reprocess: ``none``, ``failed`` or ``completed``: which existing runs are run again
+        :param patience_seconds: how long to try again while Airflow cannot: SQLite is locked for a moment (503), and
+            an earlier backfill counts as running until half a minute after its last run (409)
         """
         body = {
             "dag_id": dag_id,
@@ -198,8 +201,15 @@ class AirflowApi:
             "reprocess_behavior": reprocess,
             "max_active_runs": max_active_runs,
         }
-        backfill: dict[str, int] = self.request("POST", "/backfills", json=body)
-        return backfill["id"]
+        deadline = time.monotonic() + patience_seconds
+        while True:
+            try:
+                backfill: dict[str, int] = self.request("POST", "/backfills", json=body)
+                return backfill["id"]
+            except AirflowApiError as error:
+                if error.status not in {409, 503} or time.monotonic() > deadline:
+                    raise
+                time.sleep(1)
 
     def wait_backfill_runs(
         self, dag_id: str, expected: int, known: frozenset[str] = frozenset(), timeout_seconds: float = 180.0

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta, timezone
 from datetime import time as time_of_day
 from typing import Any
 
-from demo.airflow_api import FINISHED, AirflowApiError
+from demo.airflow_api import FINISHED
 from demo.progress import Progress
 from demo.scene import DAG_ID, Scene
 
@@ -78,16 +78,7 @@ def _backfill(scene: Scene, progress: Progress) -> list[str]:
     wanted = [day for day in scene.days if not any(str(date_).startswith(day.isoformat()) for date_ in known)]
     if not wanted:
         return []  # it was shown at an earlier start of the same day
-    deadline = time.monotonic() + 90
-    while True:
-        try:
-            api.backfill(DAG_ID, midnight(wanted[0]), midnight(wanted[-1]))
-            break
-        except AirflowApiError as error:
-            # Airflow notices only half a minute after its last run that an earlier backfill is complete.
-            if error.status != 409 or time.monotonic() > deadline:
-                raise
-            time.sleep(2)
+    api.backfill(DAG_ID, midnight(wanted[0]), midnight(wanted[-1]))
 
     def runs() -> list[dict[str, Any]]:
         new = [r for r in api.runs(DAG_ID) if r["run_type"] == "backfill" and r["dag_run_id"] not in known.values()]

@@ -214,4 +214,6 @@ def _flag(name: str, value: Any) -> bool:
 
 
 def _utc(instant: datetime) -> datetime:
-    return instant.astimezone(timezone.utc)
+    # Airflow's are pendulum's, which lose their zone in arithmetic once it is Python's UTC: make a plain one.
+    there = instant.astimezone(timezone.utc)
+    return datetime.combine(there.date(), there.time(), tzinfo=timezone.utc)

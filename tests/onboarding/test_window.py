@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import pendulum
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -123,6 +124,15 @@ def test_airflows_interval_in_utc() -> None:
     interval = resolve_interval(start, end, RunParameters(), now=at(24), look_back=DAY)
     assert interval == Interval(at(5, 5), at(6, 5))
     assert interval.start.tzinfo is UTC
+
+
+def test_airflows_interval_is_pendulums_and_its_arithmetic_keeps_the_zone() -> None:
+    start, end = pendulum.datetime(2026, 11, 5, tz="UTC"), pendulum.datetime(2026, 11, 6, tz="UTC")
+    interval = resolve_interval(start, end, RunParameters(), now=at(24), look_back=DAY)
+    window = resolve_window(
+        interval, look_back=DAY, last_finished_end=at(4), waiting_since=at(2), max_age=90 * DAY, now=at(24)
+    )
+    assert window == Window(at(2), at(6))
 
 
 @pytest.mark.parametrize(("start", "end"), [(None, None), (at(24), at(24)), (at(24), None)])
