@@ -119,7 +119,7 @@ class Request:
             return None
         try:
             value = json.loads(self.body)["email"]
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             return None
         return email_key(value) if isinstance(value, str) else None
 

@@ -71,7 +71,11 @@ class Sandbox:
         self.organization = Organization(self.store, self.clock, org_id, setup.random_seed)
         self.tokens = Tokens(self.store, self.clock, setup.credentials)
         self.connections = Connections()
-        self._begin()
+        try:
+            self._begin()
+        except BaseException:
+            self.store.close()
+            raise
         self.gate = Gate(
             Api(self.organization, self.tokens, lambda: self.switches),
             org_id=org_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -48,6 +49,11 @@ ACTIONS = frozenset(
     }
 )
 
+_RFC_3339 = re.compile(
+    r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})[Tt](?P<time>[0-9]{2}:[0-9]{2}:[0-9]{2})(\.(?P<fraction>[0-9]{1,9}))?"
+    r"(?P<offset>[Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+
 
 class BodyError(Exception):
     """A body breaks a rule; the text is m3ter's message."""
@@ -70,25 +76,15 @@ def _well_formed(value: str) -> bool:
 
 
 def _check_instant(value: object) -> object:
-    if not isinstance(value, str):
-        raise PydanticCustomError("instant", "must be a string with an ISO-8601 date-time")
-    try:
-        # Python 3.10 knows neither the Z nor two digits of a fraction.
-        read = datetime.fromisoformat(_python_310(value))
-    except ValueError:
-        read = None
-    if read is None or "T" not in value.upper() or read.tzinfo is None:
+    found = _RFC_3339.fullmatch(value) if isinstance(value, str) else None
+    if not found:
         raise PydanticCustomError("instant", "must be an ISO-8601 date-time with an offset")
-    return read.astimezone(timezone.utc)
-
-
-def _python_310(value: str) -> str:
-    text = value[:-1] + "+00:00" if value[-1:] in ("Z", "z") else value
-    head, dot, rest = text.partition(".")
-    if not dot:
-        return text
-    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
-    return f"{head}.{digits[:6]:0<6}{rest[len(digits) :]}" if digits else text
+    offset = "+00:00" if found["offset"] in "Zz" else found["offset"]
+    fraction = f"{found['fraction'] or '':0<6}"[:6]
+    try:
+        return datetime.fromisoformat(f"{found['date']}T{found['time']}.{fraction}{offset}").astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        raise PydanticCustomError("instant", "must be an instant that exists") from None
 
 
 Text = Annotated[str, Field(strict=True)]

@@ -43,7 +43,8 @@ def to_iso(milliseconds: int, precision_ms: int = 1) -> str:
     """
     cut = milliseconds - milliseconds % precision_ms
     seconds, rest = divmod(cut, 1000)
-    return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
+    whole = datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds")
+    return f"{whole.removesuffix('+00:00')}.{rest:03d}Z"
 
 
 def to_milliseconds(instant: datetime) -> int:

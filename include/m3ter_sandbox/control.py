@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["control_routes", "email_entries"]
 
+_LARGEST_SHIFT = 1_000_000_000  # seconds; some 30 years
+
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -44,10 +46,10 @@ async def _content(request: Request) -> dict[str, Any]:
     return content
 
 
-def _named(content: dict[str, Any], name: str, kind: type) -> Any:
-    value = content.get(name)
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise BadControlRequestError(f"The body needs {name!r}.")
+def _email(content: dict[str, Any]) -> str:
+    value = content.get("email")
+    if not isinstance(value, str):
+        raise BadControlRequestError("The body needs 'email'.")
     return value
 
 
@@ -148,19 +150,22 @@ def control_routes(sandbox: Sandbox) -> list[Route]:
         content = await _content(request)
         invitation_id = content.get("invitationId")
         if invitation_id is None:
-            invitation_id = organization.invitations.newest_open(_named(content, "email", str))["id"]
+            invitation_id = organization.invitations.newest_open(_email(content))["id"]
         user = organization.invitations.accept(str(invitation_id))
         return JSONResponse(Writer(sandbox.switches).user(user, organization.org_id))
 
     async def expire(request: Request) -> Response:
-        return JSONResponse({"expired": organization.invitations.expire(_named(await _content(request), "email", str))})
+        return JSONResponse({"expired": organization.invitations.expire(_email(await _content(request)))})
 
     async def revoke_tokens(request: Request) -> Response:
         return JSONResponse({"revoked": sandbox.tokens.revoke()})
 
     async def clock(request: Request) -> Response:
         if request.method == "POST":
-            sandbox.shift(float(_named(await _content(request), "advance", (int, float))))  # type: ignore[arg-type]
+            advance = (await _content(request)).get("advance")
+            if isinstance(advance, bool) or not isinstance(advance, (int, float)) or not abs(advance) <= _LARGEST_SHIFT:
+                raise BadControlRequestError(f"The body needs 'advance': seconds, at most {_LARGEST_SHIFT} either way.")
+            sandbox.shift(advance)
         return JSONResponse({"now": to_iso(sandbox.clock.now_ms()), "shift": sandbox.clock.shift})
 
     async def reset(request: Request) -> Response:

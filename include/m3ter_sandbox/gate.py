@@ -76,7 +76,7 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         arrived = self._clock.steady()
-        method, path = scope["method"], scope["raw_path"].decode("ascii")
+        method, path = scope["method"], scope["raw_path"].decode("latin-1")
         client = (scope["client"][0], scope["client"][1]) if scope.get("client") else ("unknown", 0)
         operation, parameters = find_operation(method, path)
         kind = operation.kind if operation else f"{method} (unknown path)"

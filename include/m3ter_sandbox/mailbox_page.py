@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -121,8 +121,8 @@ def mailbox_routes(sandbox: Sandbox) -> list[Route]:
         origin = request.headers.get("origin")
         if origin and urlsplit(origin).netloc != request.headers.get("host"):
             return shown(request, "The button was pressed from another site.", 403)
-        body = (await request.body()).decode("latin-1")
-        invitation_id = body.partition("id=")[2]
+        form = parse_qs((await request.body()).decode("latin-1"))
+        invitation_id = form.get("id", [""])[0]
         try:
             sandbox.organization.invitations.accept(invitation_id)
         except RefusalError as refusal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
@@ -102,7 +103,7 @@ def plant(content: Mapping[str, object], store: Store, entries: Entries, clock: 
 
     :param content: lists ``invitations``, ``users``, ``policies`` of entries with the fields of m3ter's answers.
     :returns: the ids by list.
-    :raises SeedError: a field is missing, unknown or of a wrong type.
+    :raises SeedError: a field is missing, unknown or of a wrong type, or an id is taken; nothing was put in.
     """
     now = clock.now_ms()
     try:
@@ -162,12 +163,15 @@ def plant(content: Mapping[str, object], store: Store, entries: Entries, clock: 
             granted.append(grant | {"version": 1, "dt_created": now, "created_by": "seed"})
         for name in user.groups:
             groups.append({"id": entries.new_id(), "user_id": row["id"], "name": name, "dt_created": now})
-    with store:
-        store.insert_many("policy", policies)
-        store.insert_many("invitation", invitations)
-        store.insert_many("user", users)
-        store.insert_many("user_policy", granted)
-        store.insert_many("user_group", groups)
+    try:
+        with store:
+            store.insert_many("policy", policies)
+            store.insert_many("invitation", invitations)
+            store.insert_many("user", users)
+            store.insert_many("user_policy", granted)
+            store.insert_many("user_group", groups)
+    except (sqlite3.IntegrityError, OverflowError) as error:
+        raise SeedError(f"An id occurs twice, or a number is too large: {error}") from None
     return {
         "invitations": [row["id"] for row in invitations],
         "users": [row["id"] for row in users],

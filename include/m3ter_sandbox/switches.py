@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = ["Switches"]
 
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, le=1_000_000_000)]
 
 
 class Switches(BaseModel):
@@ -26,7 +26,7 @@ class Switches(BaseModel):
     """Whether the second is the clock's or any second."""
     requests_per_five_minutes: Annotated[int, Field(ge=0)] = 20_000
     """Requests per rolling five minutes and source address; 0 switches the limit off."""
-    token_lifetime_seconds: Annotated[int, Field(ge=1)] = 18_000
+    token_lifetime_seconds: Annotated[int, Field(ge=1, le=1_000_000_000)] = 18_000
     """``expires_in`` of a token, and when it really expires."""
     token_error_status: Literal[401, 403] = 403
     """The answer to an expired, revoked, unknown or missing token."""

@@ -128,7 +128,15 @@ def test_the_journal_counts_by_kind_and_answer_and_keeps_no_body(local: Local) -
 
 @pytest.mark.parametrize(
     ("path", "body"),
-    [("accept", b"{"), ("accept", b"[]"), ("seed", b'"x"'), ("faults", b"{}"), ("clock", b'{"advance": true}')],
+    [
+        ("accept", b"{"),
+        ("accept", b"[]"),
+        ("seed", b'"x"'),
+        ("faults", b"{}"),
+        ("clock", b'{"advance": true}'),
+        ("clock", b'{"advance": NaN}'),
+        ("clock", b'{"advance": 1e18}'),
+    ],
 )
 def test_wrong_use_is_explained(local: Local, path: str, body: bytes) -> None:
     answer = local().raw("POST", f"/_sandbox/{path}", content=body)

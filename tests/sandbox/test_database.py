@@ -118,6 +118,8 @@ def test_another_organization_does_not_find_its_data(tmp_path: Path) -> None:
         ({"users": [{}]}, r"users\.0\.email"),
         ({"users": [{"email": "a@example.com", "name": "x"}]}, r"users\.0\.name"),
         ({"invitations": [{"email": "a@example.com", "dtExpiry": "soon"}]}, r"invitations\.0\.dtExpiry"),
+        ({"users": [{"email": "a@example.com", "id": "x"}, {"email": "b@example.com", "id": "x"}]}, "id occurs twice"),
+        ({"users": [{"email": "a@example.com", "version": 10**30}]}, "too large"),
         ({"policies": [{"name": "P", "permissionPolicy": []}]}, r"policies\.0\.permissionPolicy"),
     ],
 )

@@ -99,9 +99,9 @@ def test_sparse_pages_are_empty_and_go_on(local: Local) -> None:
     assert sizes == [1, 0, 1, 0, 1]
 
 
-def test_a_page_of_200_of_100_000_is_quick(local: Local) -> None:
+def test_a_deep_page_costs_no_more_than_the_first(local: Local) -> None:
     m3ter = local()
-    m3ter.sandbox.seed({"invitations": [{"email": f"{number}@example.com"} for number in range(100_000)]})
+    m3ter.sandbox.seed({"invitations": [{"email": f"{number}@example.com"} for number in range(10_000)]})
     deep, token = 0, ""
     for _ in range(20):
         page = m3ter.call("GET", f"invitations?pageSize=200&nextToken={token}").json()
