@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from dataclasses import dataclass, field
 
 from m3ter_provider.clock import Clock
+from m3ter_provider.errors import M3terError
 
 _MARGIN_SECONDS = 60.0
 _MARGIN_SHARE = 0.2
@@ -53,6 +55,7 @@ class TokenLife:
         self._clock = clock
         self._token: Token | None = None
         self._last_was_refused = False
+        self._failure: tuple[M3terError, float] | None = None
 
     def current(self) -> Token | None:
         """Return the token if it is good for another request, else None."""
@@ -67,6 +70,17 @@ class TokenLife:
         """Take over a new token."""
         self._token = token = Token(value, issued_at, lifetime)
         return token
+
+    def failed(self, error: M3terError) -> None:
+        """Note that no token could be had, in spite of repeats."""
+        error.given_up = True
+        self._failure = (error, self._clock())
+
+    def failure_since(self, moment: float) -> M3terError | None:
+        """Return the failure that whoever has waited for a token since then shares, instead of failing after it."""
+        if self._failure is None or self._failure[1] <= moment:
+            return None
+        return copy.copy(self._failure[0])
 
     def accepted(self, token: Token) -> None:
         """Note that m3ter took this token for a call."""

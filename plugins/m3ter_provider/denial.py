@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from m3ter_provider.api import INVITATIONS, Answer, Call, authentication_error, is_invitation_post, list_call, me_call
 from m3ter_provider.connection import ConnectionSettings
 from m3ter_provider.errors import (
@@ -42,9 +44,7 @@ class Denials:
         :param call: the call; None: a token request.
         """
         if self._final is not None:
-            return M3terAuthenticationError(
-                str(self._final), status_code=self._final.status_code, m3ter_message=self._final.m3ter_message
-            )
+            return copy.copy(self._final)
         if call is not None and self._may_not_invite is not None and is_invitation_post(call.method, call.url):
             return self._error(self._may_not_invite, call, None)
         return None

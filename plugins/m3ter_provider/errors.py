@@ -22,7 +22,7 @@ The texts are sentences without personal data. m3ter's own message may quote an 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from airflow.sdk.exceptions import AirflowException
 
@@ -31,6 +31,19 @@ PermissionKind = Literal["wrong_organisation", "no_right_to_read", "no_right_to_
 
 class M3terError(AirflowException):
     """The root of everything this provider raises about m3ter."""
+
+    given_up = False
+    """Whether what failed was repeated already; then it is not repeated once more from outside."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let it be copied, and cross processes, with its attributes."""
+        return _again, (type(self), self.args, self.__dict__.copy())
+
+
+def _again(kind: type[M3terError], args: tuple[Any, ...], attributes: dict[str, Any]) -> M3terError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(attributes)
+    return error
 
 
 class M3terConfigurationError(M3terError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 
 from m3ter_provider.clock import Clock
@@ -37,7 +38,8 @@ class Pacer:
         self._rate_known_at = clock()
         self._next_turn = 0.0
         self._paused_until = 0.0
-        self._slowed_at = -1.0
+        self._slowed_at = -math.inf
+        self._refusals = 0
 
     def try_turn(self) -> float:
         """Take a turn and return 0, or return the seconds until it is worth asking again."""
@@ -54,17 +56,26 @@ class Pacer:
         """
         Make everyone wait after an answer of 429, and go on more slowly.
 
+        Without a word from m3ter the wait is a whole second, which empties every kind of window, and twice as long
+        each time it did not help: the limit of one source address takes minutes to drain.
+
         :param sent_at: when the refused request was sent; what was already under way at the last 429 slows no further.
-        :param retry_after: seconds m3ter asked for; without them a whole second, which empties every kind of window.
+        :param retry_after: seconds m3ter asked for.
         """
         with self._lock:
             now = self._clock()
-            pause = min(retry_after or 1.0, _LONGEST_PAUSE_SECONDS)
-            self._paused_until = max(self._paused_until, now + pause)
             if sent_at > self._slowed_at:
                 self._recover(now)
                 self._rate = max(self._full_rate * _SLOWEST, self._rate * _SLOW_DOWN)
                 self._slowed_at = now
+                self._refusals += 1
+            pause = min(retry_after or 2.0 ** (self._refusals - 1), _LONGEST_PAUSE_SECONDS)
+            self._paused_until = max(self._paused_until, now + pause)
+
+    def served(self, *, sent_at: float) -> None:
+        """Note an answer other than 429: waiting has helped."""
+        if sent_at > self._slowed_at:
+            self._refusals = 0
 
     def _recover(self, now: float) -> None:
         gained = self._full_rate * (now - self._rate_known_at) / _RECOVERY_SECONDS

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from tenacity import AsyncRetrying, RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
+from tenacity import AsyncRetrying, RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
 from m3ter_provider.errors import (
     M3terConnectionError,
+    M3terError,
     M3terGarbledAnswerError,
     M3terRateLimitError,
     M3terServerError,
@@ -22,21 +23,24 @@ _FAILURES = 4
 _RATE_LIMITS = 10
 _backoff = wait_random_exponential(multiplier=0.5, max=8)
 
-REPEATABLE = retry_if_exception_type(
-    (M3terConnectionError, M3terRateLimitError, M3terServerError, M3terGarbledAnswerError)
-)
+
+def _raised(*errors: type[M3terError]) -> retry_if_exception:
+    return retry_if_exception(lambda error: isinstance(error, errors) and not error.given_up)
+
+
+REPEATABLE = _raised(M3terConnectionError, M3terRateLimitError, M3terServerError, M3terGarbledAnswerError)
 """For GETs and token requests."""
 
-DID_NOTHING = retry_if_exception_type((M3terConnectionError, M3terRateLimitError))
+DID_NOTHING = _raised(M3terConnectionError, M3terRateLimitError)
 """For POSTs."""
 
 
-def sync_retrying(retry: retry_if_exception_type, sleep: Callable[[float], None]) -> Retrying:
+def sync_retrying(retry: retry_if_exception, sleep: Callable[[float], None]) -> Retrying:
     """Return what repeats a function."""
     return Retrying(retry=retry, wait=_wait, stop=_stop, sleep=sleep, reraise=True)
 
 
-def async_retrying(retry: retry_if_exception_type, sleep: Callable[[float], Awaitable[None]]) -> AsyncRetrying:
+def async_retrying(retry: retry_if_exception, sleep: Callable[[float], Awaitable[None]]) -> AsyncRetrying:
     """Return what repeats a coroutine function."""
     return AsyncRetrying(retry=retry, wait=_wait, stop=_stop, sleep=sleep, reraise=True)
 

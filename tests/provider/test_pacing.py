@@ -92,3 +92,20 @@ def test_it_never_stops_altogether() -> None:
         clock.now += 0.01
     times = turns(pacer, clock, 3)
     assert times[2] - times[1] <= 1 / (49 * 0.1) + 0.01
+
+
+def test_pauses_grow_while_they_do_not_help() -> None:
+    clock = FakeClock()
+    pacer = Pacer(50, clock=clock)
+    pauses = []
+    for _ in range(8):
+        sent_at = turns(pacer, clock, 1)[0]
+        clock.now += 0.01
+        pacer.throttled(sent_at=sent_at, retry_after=None)
+        pauses.append(round(pacer.try_turn()))
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
+    sent_at = turns(pacer, clock, 1)[0]
+    pacer.served(sent_at=sent_at)
+    clock.now += 0.01
+    pacer.throttled(sent_at=clock(), retry_after=None)
+    assert round(pacer.try_turn()) == 1

@@ -165,6 +165,7 @@ class M3terHook(HttpHook):
         :raises M3terPermissionError: if the service user may not do this; nothing was sent.
         :raises M3terRateLimitError: if 429 went on for too long; nothing was sent.
         :raises M3terConnectionError: if m3ter could not be reached; nothing was sent.
+        :raises M3terError: of another kind: no token could be had, or m3ter answered another 4xx; nothing was sent.
         """
         call = api.invitation_call(self.settings, request)
         return retries.sync_retrying(retries.DID_NOTHING, self._sleep)(self._post_once, call, before_post)
@@ -308,27 +309,36 @@ class M3terHook(HttpHook):
 
     def _turn(self, call: Call) -> Token:
         """Wait for this call's turn, and leave with a token that is good for it: one thread at a time."""
-        session = self.get_conn()
+        session, since = self.get_conn(), self._clock()
         with self._gate:
             for _ in range(3):
                 if (known := self._denials.known(call)) is not None:
                     raise known
-                token = self._tokens.current() or self._renew(session)
+                token = self._tokens.current() or self._renew(session, since)
                 self._wait_for_pace()
                 if self._tokens.is_current(token):  # it may have ended while we waited
                     break
             return token
 
-    def _renew(self, session: requests.Session) -> Token:
-        """Get a new token unless another thread or hook of this process just has."""
-        # Bounded: a coroutine of this very thread may hold it. Then two tokens are asked for, which does no harm.
+    def _renew(self, session: requests.Session, since: float) -> Token:
+        """
+        Get a new token, unless another thread or hook of this process just has, or just could not.
+
+        :param since: since when the caller has waited for it.
+        """
+        # Bounded: a coroutine of this very thread may hold it. Two token requests do no harm.
         alone = self._tokens.renewing.acquire(timeout=self.settings.timeout_seconds)
         try:
             if (token := self._tokens.current()) is not None:
                 return token
+            if (failure := self._tokens.failure_since(since)) is not None:
+                raise failure
             return retries.sync_retrying(retries.REPEATABLE, self._sleep)(self._renew_once, session)
         except M3terAuthenticationError as error:
             raise self._denials.refused_credentials(error) from None
+        except M3terError as error:
+            self._tokens.failed(error)
+            raise
         finally:
             if alone:
                 self._tokens.renewing.release()
@@ -360,6 +370,8 @@ class M3terHook(HttpHook):
         else:
             if response.status_code == 429:
                 self._pacer.throttled(sent_at=sent_at, retry_after=_answer(response).retry_after)
+            else:
+                self._pacer.served(sent_at=sent_at)
             return response
         raise api.lost(call, connected=connected, reason=reason)
 

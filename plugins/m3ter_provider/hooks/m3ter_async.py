@@ -189,6 +189,7 @@ class M3terAsyncHook(BaseHook):
         :raises M3terPermissionError: if the service user may not do this; nothing was sent.
         :raises M3terRateLimitError: if 429 went on for too long; nothing was sent.
         :raises M3terConnectionError: if m3ter could not be reached; nothing was sent.
+        :raises M3terError: of another kind: no token could be had, or m3ter answered another 4xx; nothing was sent.
         """
         call = api.invitation_call(self.settings, request)
         return await retries.async_retrying(retries.DID_NOTHING, self._sleep)(self._post_once, call, before_post)
@@ -260,28 +261,41 @@ class M3terAsyncHook(BaseHook):
 
     async def _turn(self, call: Call) -> Token:
         """Wait for this call's turn, and leave with a token that is good for it: one at a time, first come first."""
+        since = self._clock()
         async with self._gate:
             for _ in range(3):
                 if (known := self._denials.known(call)) is not None:
                     raise known
-                token = self._tokens.current() or await self._renew()
+                token = self._tokens.current() or await self._renew(since)
                 await self._wait_for_pace()
                 if self._tokens.is_current(token):  # it may have ended while we waited
                     break
             return token
 
-    async def _renew(self) -> Token:
-        """Get a new token unless another thread or hook of this process just has."""
-        while not self._tokens.renewing.acquire(blocking=False):
+    async def _renew(self, since: float) -> Token:
+        """
+        Get a new token, unless another thread or hook of this process just has, or just could not.
+
+        :param since: since when the caller has waited for it.
+        """
+        # Bounded: a loop that was ended by a signal may have left it taken. Two token requests do no harm.
+        patience = self._clock() + self.settings.timeout_seconds
+        while not (alone := self._tokens.renewing.acquire(blocking=False)) and self._clock() < patience:
             await self._sleep(_WAIT_FOR_RENEWAL_SECONDS)
         try:
             if (token := self._tokens.current()) is not None:
                 return token
+            if (failure := self._tokens.failure_since(since)) is not None:
+                raise failure
             return await retries.async_retrying(retries.REPEATABLE, self._sleep)(self._renew_once)
         except M3terAuthenticationError as error:
             raise self._denials.refused_credentials(error) from None
+        except M3terError as error:
+            self._tokens.failed(error)
+            raise
         finally:
-            self._tokens.renewing.release()
+            if alone:
+                self._tokens.renewing.release()
 
     async def _renew_once(self) -> Token:
         await self._wait_for_pace()
@@ -317,6 +331,8 @@ class M3terAsyncHook(BaseHook):
                 if status == 429:
                     retry_after = Answer(status, response.headers, b"").retry_after
                     self._pacer.throttled(sent_at=sent_at, retry_after=retry_after)
+                else:
+                    self._pacer.served(sent_at=sent_at)
                 return Answer(status, response.headers, await _body(response))
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             reason = type(error).__name__

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from m3ter_provider.errors import M3terAuthenticationError, M3terResponseError
+from m3ter_provider.errors import M3terAuthenticationError, M3terConnectionError, M3terResponseError, M3terServerError
 from m3ter_provider.hooks.m3ter import M3terAsyncHook, M3terHook
 from tests.provider.clients import Client, connection_to, person
 from tests.provider.scripted_server import Received, ScriptedServer, answer
@@ -117,6 +117,23 @@ def test_token_requests_are_repeated_after_failures(client_of: ClientOf) -> None
     with ScriptedServer(token=token) as server:
         client_of(server).invite()
         assert len(server.tokens) == 4
+
+
+def test_a_token_that_cannot_be_had_fails_all_who_wait_at_once(client_of: ClientOf) -> None:
+    """Else each of many would wait for the failures of those before."""
+    with ScriptedServer(token=lambda _: answer(503)) as server:
+        client = client_of(server)
+        results = client.invite_all(PEOPLE)
+        assert {type(result) for result in results} == {M3terServerError}
+        assert len(server.tokens) == (4 * len(PEOPLE) if client.kind == "sync" else 4)
+        assert not server.posts
+
+
+def test_a_token_request_without_connection_is_not_repeated_twice_over(kind: str) -> None:
+    client = Client(kind, connection_to("http://127.0.0.1:1"))
+    with pytest.raises(M3terConnectionError):
+        client.invite()
+    assert len([seconds for seconds in client.clock.slept if seconds > 0.1]) <= 3
 
 
 def test_threads_share_one_token() -> None:
