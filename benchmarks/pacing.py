@@ -87,7 +87,6 @@ def official_sdk(sandbox: SandboxServer, people: list[str]) -> None:
     client = M3ter(
         api_key=sandbox.access_key_id,
         api_secret=sandbox.api_secret,
-        token="",
         org_id=sandbox.org_id,
         base_url=sandbox.url,
     )

@@ -289,28 +289,37 @@ class TestRenderedFields:
         operator.execute(context())
         assert sandbox.emails() == {ADDRESS: 1}
 
+    @pytest.mark.parametrize("refused", [False, True])
     def test_in_a_dag_run_of_airflows(
         self,
         sandbox: SandboxServer,
         airflow_home: Path,
         airflow_db: Path,
         capfd: pytest.CaptureFixture[str],
+        refused: bool,
     ) -> None:
         """All that Airflow wrote into its database and logs about the run knows nobody."""
-        file = airflow_home / "dags" / "invite_one.py"
-        file.write_text(DAG_OF_ONE)
+        if refused:
+            words = "lastName Marker-Surname of ann.example@example.com is not allowed"
+            sandbox.faults(kind="status", status=400, message=words, operation="CreateOrgUserInvitation")
+        dag_id = f"invite_one_{refused}"
+        file = airflow_home / "dags" / f"{dag_id}.py"
+        file.write_text(DAG_OF_ONE.replace("invite_one", dag_id))
         try:
             run = runpy.run_path(str(file))["dag"].test()
         finally:
             file.unlink()
-        assert str(run.state) == "success"
-        assert sandbox.emails() == {ADDRESS: 1}
+        assert str(run.state) == ("failed" if refused else "success")
+        assert sandbox.emails() == ({} if refused else {ADDRESS: 1})
         written = capfd.readouterr()
         stored = _everything_in(airflow_db)
         for text in (written.out, written.err, stored):
             assert not [word for word in PERSONAL if word in text]
-        assert sandbox.mailbox()[0]["invitationId"] in stored, "XCom holds the id"
         assert '"***"' in stored, "the rendered fields"
+        if refused:
+            assert "m3ter names these fields: lastName" in written.out + written.err
+        else:
+            assert sandbox.mailbox()[0]["invitationId"] in stored, "XCom holds the id"
 
 
 # No name stands in it as such: what is found in the database would come from the run.
