@@ -119,6 +119,8 @@ def _setup(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Setu
             parser.error(f"--seed {options.seed} cannot be read: {error}")
         if not isinstance(seed, dict):
             parser.error(f"--seed {options.seed} must hold an object with invitations, users, policies")
+    if options.port_file and not options.port_file.parent.is_dir():
+        parser.error(f"--port-file {options.port_file}: there is no such folder")
     for name in ("org_id", "access_key_id", "api_secret"):
         if not getattr(options, name):
             parser.error(f"--{name.replace('_', '-')} must not be empty")

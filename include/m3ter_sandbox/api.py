@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, TypeVar
 from urllib.parse import parse_qs, unquote
 
@@ -155,15 +156,20 @@ class Api:
 
     def answer(self, request: Request) -> Answer:
         """Answer one request, completely, now."""
+        admitted = self.admit(request)
+        return admitted if isinstance(admitted, Answer) else admitted()
+
+    def admit(self, request: Request) -> Answer | Callable[[], Answer]:
+        """Check path, token, organisation and rights; return what is left to do, or the answer of a refusal."""
         operation, parameters = find_operation(request.method, request.path)
         if operation is None:
             return error(404)
-        switches = self._switches()
-        refused = self._refused(operation, request, parameters, switches)
-        if refused:
-            return refused
+        refused = self._refused(operation, request, parameters, self._switches())
+        return refused or partial(self._done, operation, request, parameters)
+
+    def _done(self, operation: Operation, request: Request, parameters: dict[str, str]) -> Answer:
         try:
-            return self._calls[operation.name](request, parameters, switches)
+            return self._calls[operation.name](request, parameters, self._switches())
         except (BodyError, PagingError) as broken:
             return error(400, str(broken))
         except RefusalError as refusal:

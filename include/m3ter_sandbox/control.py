@@ -143,6 +143,15 @@ def control_routes(sandbox: Sandbox) -> list[Route]:
             sandbox.switch(await _content(request))
         return JSONResponse(sandbox.switches.model_dump(mode="json"))
 
+    async def invitations(request: Request) -> Response:
+        writer = Writer(sandbox.switches)
+        return JSONResponse([writer.invitation(row) for row in organization.entries.everything("invitation")])
+
+    async def users(request: Request) -> Response:
+        writer = Writer(sandbox.switches)
+        rows = organization.entries.everything("user")
+        return JSONResponse([writer.user(row, organization.org_id) for row in rows])
+
     async def seed(request: Request) -> Response:
         return JSONResponse(sandbox.seed(await _content(request)))
 
@@ -181,6 +190,8 @@ def control_routes(sandbox: Sandbox) -> list[Route]:
         ("faults", faults, ["GET", "POST", "DELETE"]),
         ("faults/{number:int}", one_fault, ["DELETE"]),
         ("switches", switches, ["GET", "PATCH"]),
+        ("invitations", invitations, ["GET"]),
+        ("users", users, ["GET"]),
         ("seed", seed, ["POST"]),
         ("accept", accept, ["POST"]),
         ("expire", expire, ["POST"]),

@@ -78,14 +78,14 @@ class Gate:
         arrived = self._clock.steady()
         method, path = scope["method"], scope["raw_path"].decode("latin-1")
         client = (scope["client"][0], scope["client"][1]) if scope.get("client") else ("unknown", 0)
-        operation, parameters = find_operation(method, path)
+        operation, _ = find_operation(method, path)
         kind = operation.kind if operation else f"{method} (unknown path)"
         query = scope["query_string"].decode("latin-1")
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         entry = self.journal.open(arrived, method, path, kind, query, client, tuple(headers))
         try:
             # Limits come first: whoever is over them is refused whatever the request says.
-            answer = self._limited(operation, parameters, client[0])
+            answer = self._limited(operation, path, client[0])
             try:
                 body = await _read_body(receive)
             except _TooLargeError:
@@ -108,11 +108,11 @@ class Gate:
     def _close(self, entry: Entry, status: int | None, outcome: str) -> None:
         self.journal.close(entry, self._clock.steady(), status, outcome)
 
-    def _limited(self, operation: Operation | None, parameters: dict[str, str], source: str) -> Answer | None:
+    def _limited(self, operation: Operation | None, path: str, source: str) -> Answer | None:
         switches, now = self._switches(), self._clock.steady()
         wait = self._source_limit.admit(now, source, switches.requests_per_five_minutes)
         is_token = operation is not None and operation.name == "GenerateToken"
-        ours = parameters.get("orgId") == self._org_id or (is_token and switches.count_token_requests)
+        ours = path.startswith(f"/organizations/{self._org_id}/") or (is_token and switches.count_token_requests)
         if not wait and ours:
             wait = self._organization_limit.admit(now, switches.requests_per_second, switches.window)
         if not wait:
@@ -143,7 +143,11 @@ class Gate:
             self._tokens.revoke(request.bearer or "")
             return self._api.answer(request)
         if fault.kind == "late_commit":
-            self._commit_late(fault.seconds or 0, request)
+            admitted = self._api.admit(request)
+            if isinstance(admitted, Answer):
+                plan.give_back()
+                return admitted
+            self._commit_late(fault.seconds or 0, admitted)
         elif fault.when == "after" or fault.kind in ("garbled", "truncated"):
             answer = self._api.answer(request)
             if not answer.succeeded:
@@ -206,10 +210,10 @@ class Gate:
             for task in [*ends, *([nap] if nap else [])]:
                 task.cancel()
 
-    def _commit_late(self, seconds: float, request: Request) -> None:
+    def _commit_late(self, seconds: float, work: Callable[[], Answer]) -> None:
         async def commit() -> None:
             await self._sleep(seconds)
-            self._api.answer(request)
+            work()
 
         task = asyncio.ensure_future(commit())
         self._late.add(task)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 __all__ = ["Entry", "Journal"]
 
@@ -86,7 +86,7 @@ class Journal:
 
     def requests(self) -> list[dict[str, object]]:
         """Return the latest requests, oldest first."""
-        return [{name: value for name, value in asdict(entry).items() if name != "era"} for entry in self._entries]
+        return [{name: value for name, value in vars(entry).items() if name != "era"} for entry in self._entries]
 
     def counts(self) -> dict[str, object]:
         """Return counts by kind of request, by answer and by both."""

@@ -195,6 +195,14 @@ class SandboxServer:
         """Return the requests, oldest first: ``time``, ``method``, ``path``, ``kind``, ``status``, ``outcome``, …."""
         return cast("list[dict[str, Any]]", self._call("GET", "requests"))
 
+    def invitations(self) -> list[dict[str, Any]]:
+        """Return all invitations that m3ter holds, newest first, whatever its lists hide."""
+        return cast("list[dict[str, Any]]", self._call("GET", "invitations"))
+
+    def users(self) -> list[dict[str, Any]]:
+        """Return all users that m3ter holds, newest first, whatever its lists hide."""
+        return cast("list[dict[str, Any]]", self._call("GET", "users"))
+
     def totals(self) -> dict[str, Any]:
         """Return how many ``invitations``, ``users``, ``policies`` and ``emails`` there are."""
         return cast("dict[str, Any]", self._call("GET", "health"))

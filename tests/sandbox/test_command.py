@@ -44,6 +44,7 @@ def test_help_shows_examples_and_every_switch(capsys: pytest.CaptureFixture[str]
         (["--switch", "no_such=1"], "no_such"),
         (["--switch", "pending_invitation=explode"], "pending_invitation"),
         (["--seed", "/no/such/file.json"], "cannot be read"),
+        (["--port-file", "/no/such/folder/port"], "no such folder"),
         (["--org-id", ""], "--org-id must not be empty"),
         (["--requests", "1"], "unrecognized arguments"),
     ],

@@ -144,6 +144,16 @@ def test_wrong_use_is_explained(local: Local, path: str, body: bytes) -> None:
     assert answer.json()["message"]
 
 
+def test_everything_held_is_told_whatever_the_lists_hide(local: Local) -> None:
+    m3ter = local(list_lag_seconds=60, user_list_lag_seconds=60, keep_accepted=False)
+    made = m3ter.invite().json()
+    user = m3ter.control("POST", "accept", {"email": "ada@example.com"})
+    assert (m3ter.listed(), m3ter.listed("users")) == ([], [])
+    [held] = m3ter.control("GET", "invitations")
+    assert (held["id"], held["accepted"]) == (made["id"], True)
+    assert m3ter.control("GET", "users") == [user]
+
+
 def test_faults_are_told_with_their_hits_and_switched_off_one_by_one(local: Local) -> None:
     m3ter = local()
     number = m3ter.control("POST", "faults", {"kind": "status", "status": 500, "count": 5})["id"]

@@ -207,6 +207,15 @@ def test_a_late_commit_comes_after_its_answer(local: Local) -> None:
     assert late.m3ter.emails() == {"ada@example.com": 1}
 
 
+def test_a_late_commit_needs_its_token_only_when_it_is_asked_for(local: Local) -> None:
+    late = LateCommit(local(token_lifetime_seconds=2))
+    late.begin()
+    late.m3ter.time.seconds += 90
+    late.end()
+    assert late.m3ter.emails() == {"ada@example.com": 1}
+    assert late.m3ter.invite().status_code == 403
+
+
 def test_a_reset_drops_commits_that_are_still_to_come(local: Local) -> None:
     late = LateCommit(local())
     late.begin()

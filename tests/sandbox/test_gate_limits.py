@@ -57,6 +57,12 @@ def test_retry_after_in_seconds_and_as_a_date(local: Local) -> None:
     assert parsedate_to_datetime(date).timestamp() == pytest.approx(START + 0.75)
 
 
+def test_unknown_paths_of_the_organization_count_too(local: Local) -> None:
+    m3ter = local(requests_per_second=1, count_token_requests=False)
+    assert m3ter.call("GET", "nothing").status_code == 404
+    assert m3ter.call("GET", "users").status_code == 429
+
+
 def test_other_organizations_have_limits_of_their_own(local: Local) -> None:
     m3ter = local(requests_per_second=1)
     for _ in range(5):
