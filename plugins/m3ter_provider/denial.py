@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 
-from m3ter_provider.api import INVITATIONS, Answer, Call, authentication_error, is_invitation_post, list_call, me_call
+from m3ter_provider.answers import Answer, authentication_error
+from m3ter_provider.calls import INVITATIONS, Call, is_invitation_post, list_call, me_call
 from m3ter_provider.connection import ConnectionSettings
 from m3ter_provider.errors import (
     M3terAuthenticationError,

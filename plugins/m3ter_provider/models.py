@@ -177,7 +177,7 @@ class Me(M3terModel):
     organization: Organization | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # slots and Generic do not go together on Python 3.10
 class Page(Generic[T]):
     """
     One page of a list.

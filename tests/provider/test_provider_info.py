@@ -64,3 +64,17 @@ def test_reading_it_imports_nothing_else() -> None:
         "print([name for name in sys.modules if name.split('.')[0] in ('airflow', 'aiohttp', 'requests', 'pydantic')])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_the_form_as_airflows_page_gets_it() -> None:
+    from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
+
+    (form,) = [meta for meta in HookMetaService.hook_meta_data() if meta.connection_type == "m3ter"]
+    assert form.hook_name == "m3ter"
+    assert form.standard_fields is not None
+    assert form.standard_fields.password is not None
+    assert form.standard_fields.password.title == "API secret"
+    assert form.extra_fields is not None
+    assert form.extra_fields["requests_per_second"]["value"] == 20
+    assert form.extra_fields["allow_invitations"]["value"] is False
+    assert "***" not in str(form.extra_fields)

@@ -18,9 +18,10 @@ from requests.auth import AuthBase
 from requests.cookies import RequestsCookieJar
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-from m3ter_provider import api, retries
-from m3ter_provider.api import INVITATIONS, PERMISSION_POLICIES, USERS, Answer, Call, Listing, Paging
+from m3ter_provider import answers, calls, retries
+from m3ter_provider.answers import Answer
 from m3ter_provider.auth import Token, TokenLife
+from m3ter_provider.calls import INVITATIONS, PERMISSION_POLICIES, USERS, Call, Listing
 from m3ter_provider.clock import Clock, boot_clock
 from m3ter_provider.connection import ConnectionSettings, connection_settings
 from m3ter_provider.denial import Denials
@@ -37,6 +38,7 @@ from m3ter_provider.models import (
     parse,
 )
 from m3ter_provider.pacing import Pacer
+from m3ter_provider.paging import Paging
 from m3ter_provider.process import pacer, token_life
 from m3ter_provider.report import connection_report
 
@@ -135,7 +137,7 @@ class M3terHook(HttpHook):
 
         :raises M3terNotFoundError: if there is none with this id.
         """
-        return self._get_model(Invitation, api.get_call(self.settings, INVITATIONS, invitation_id))
+        return self._get_model(Invitation, calls.get_call(self.settings, INVITATIONS, invitation_id))
 
     def get_user(self, user_id: str) -> OrgUser:
         """
@@ -143,11 +145,11 @@ class M3terHook(HttpHook):
 
         :raises M3terNotFoundError: if there is none with this id.
         """
-        return self._get_model(OrgUser, api.get_call(self.settings, USERS, user_id))
+        return self._get_model(OrgUser, calls.get_call(self.settings, USERS, user_id))
 
     def get_me(self) -> Me:
         """Get who we are to m3ter."""
-        return self._get_model(Me, api.me_call(self.settings))
+        return self._get_model(Me, calls.me_call(self.settings))
 
     def create_invitation(
         self, request: InvitationRequest, before_post: Callable[[], None] | None = None
@@ -167,13 +169,13 @@ class M3terHook(HttpHook):
         :raises M3terConnectionError: if m3ter could not be reached; nothing was sent.
         :raises M3terError: of another kind: no token could be had, or m3ter answered another 4xx; nothing was sent.
         """
-        call = api.invitation_call(self.settings, request)
+        call = calls.invitation_call(self.settings, request)
         return retries.sync_retrying(retries.DID_NOTHING, self._sleep)(self._post_once, call, before_post)
 
     def test_connection(self) -> tuple[bool, str]:
         """Tell whether the connection works, and if not, why: wrong secret, organisation, or a missing right."""
         try:
-            data, answer = self._get(api.list_call(self.settings, INVITATIONS, page_size=1))
+            data, answer = self._get(calls.list_call(self.settings, INVITATIONS, page_size=1))
             Paging(self.settings, INVITATIONS).take(data, answer)
             me = self.get_me()
         except M3terError as error:
@@ -209,7 +211,7 @@ class M3terHook(HttpHook):
         :raises M3terError: for every status that is not 2xx.
         """
         method = response.request.method
-        api.check_status(_answer(response), f"a {method} request", repeatable=method == "GET")
+        answers.check_status(_answer(response), f"a {method} request", repeatable=method == "GET")
 
     @cached_property
     def _read_connection(self) -> Connection:
@@ -227,7 +229,7 @@ class M3terHook(HttpHook):
     ) -> requests.Session:
         """Set what our named extras say; unlike in HttpHook, no extra becomes a header."""
         session.headers.clear()
-        session.headers.update(api.HEADERS)
+        session.headers.update(calls.HEADERS)
         session.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
         # Proxies and certificates of the environment; a proxy has no business with this machine's own sandbox.
         session.trust_env = self.settings.uses_tls
@@ -247,10 +249,10 @@ class M3terHook(HttpHook):
 
     def _get_once(self, call: Call) -> tuple[Any, Answer]:
         answer = self._authorised(call)
-        return api.read_json(answer, call.what), answer
+        return answers.read_json(answer, call.what), answer
 
     def _post_once(self, call: Call, before_post: Callable[[], None] | None) -> Invitation:
-        return api.read_invitation(self._authorised(call, before_post), call.what)
+        return answers.read_invitation(self._authorised(call, before_post), call.what)
 
     def _authorised(self, call: Call, before_send: Callable[[], None] | None = None) -> Answer:
         """Make one call, and find out why if m3ter refuses it."""
@@ -304,7 +306,7 @@ class M3terHook(HttpHook):
         answer = _answer(self._send(probe, prepared))
         if answer.status in (401, 403):
             return False
-        api.read_json(answer, probe.what)
+        answers.read_json(answer, probe.what)
         return True
 
     def _turn(self, call: Call) -> Token:
@@ -346,10 +348,10 @@ class M3terHook(HttpHook):
     def _renew_once(self, session: requests.Session) -> Token:
         self._wait_for_pace()
         asked_at = self._clock()
-        request = requests.Request("POST", api.token_url(self.settings), data=dict(api.TOKEN_BODY))
+        request = requests.Request("POST", calls.token_url(self.settings), data=dict(calls.TOKEN_BODY))
         prepared = session.prepare_request(request)
         prepared.headers["Authorization"] = self.settings.basic_authorization
-        value, lifetime = api.read_token(_answer(self._send(None, prepared)))
+        value, lifetime = answers.read_token(_answer(self._send(None, prepared)))
         mask_secret(value)
         return self._tokens.renewed(value, issued_at=asked_at, lifetime=lifetime)
 
@@ -373,7 +375,7 @@ class M3terHook(HttpHook):
             else:
                 self._pacer.served(sent_at=sent_at)
             return response
-        raise api.lost(call, connected=connected, reason=reason)
+        raise answers.lost(call, connected=connected, reason=reason)
 
     @property
     def _tokens(self) -> TokenLife:
@@ -418,7 +420,7 @@ class _M3terSession(requests.Session):
         base_url = self._hook.settings.base_url
         if not url.startswith(f"{base_url}/"):
             raise M3terConfigurationError("The token of a m3ter connection is not sent to any other host.")
-        if api.is_invitation_post(request.method, url):
+        if calls.is_invitation_post(request.method, url):
             self._hook.settings.assert_may_invite(_invited(request))
         method = (request.method or "GET").upper()
         call = Call("GET" if method == "GET" else "POST", url.partition("?")[0], f"a {method} request")

@@ -12,15 +12,17 @@ import aiohttp
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
-from m3ter_provider import api, retries
-from m3ter_provider.api import INVITATIONS, PERMISSION_POLICIES, USERS, Answer, Call, Listing, Paging
+from m3ter_provider import answers, calls, retries
+from m3ter_provider.answers import Answer
 from m3ter_provider.auth import Token, TokenLife
+from m3ter_provider.calls import INVITATIONS, PERMISSION_POLICIES, USERS, Call, Listing
 from m3ter_provider.clock import Clock, boot_clock
 from m3ter_provider.connection import ConnectionSettings, connection_settings
 from m3ter_provider.denial import Denials
 from m3ter_provider.errors import M3terAuthenticationError, M3terConfigurationError, M3terError
 from m3ter_provider.models import Invitation, InvitationRequest, M3terModel, Me, OrgUser, Page, PermissionPolicy, parse
 from m3ter_provider.pacing import Pacer
+from m3ter_provider.paging import Paging
 from m3ter_provider.process import pacer, token_life
 from m3ter_provider.report import connection_report
 
@@ -96,7 +98,7 @@ class M3terAsyncHook(BaseHook):
                 sock_connect=settings.connect_timeout_seconds,
                 ceil_threshold=math.inf,
             ),
-            headers=api.HEADERS,
+            headers=calls.HEADERS,
             cookie_jar=aiohttp.DummyCookieJar(),
             trace_configs=[_connection_trace()],
             proxy=settings.proxy,
@@ -159,7 +161,7 @@ class M3terAsyncHook(BaseHook):
 
         :raises M3terNotFoundError: if there is none with this id.
         """
-        return await self._get_model(Invitation, api.get_call(self.settings, INVITATIONS, invitation_id))
+        return await self._get_model(Invitation, calls.get_call(self.settings, INVITATIONS, invitation_id))
 
     async def get_user(self, user_id: str) -> OrgUser:
         """
@@ -167,11 +169,11 @@ class M3terAsyncHook(BaseHook):
 
         :raises M3terNotFoundError: if there is none with this id.
         """
-        return await self._get_model(OrgUser, api.get_call(self.settings, USERS, user_id))
+        return await self._get_model(OrgUser, calls.get_call(self.settings, USERS, user_id))
 
     async def get_me(self) -> Me:
         """Get who we are to m3ter."""
-        return await self._get_model(Me, api.me_call(self.settings))
+        return await self._get_model(Me, calls.me_call(self.settings))
 
     async def create_invitation(
         self, request: InvitationRequest, before_post: Callable[[], None] | None = None
@@ -191,13 +193,13 @@ class M3terAsyncHook(BaseHook):
         :raises M3terConnectionError: if m3ter could not be reached; nothing was sent.
         :raises M3terError: of another kind: no token could be had, or m3ter answered another 4xx; nothing was sent.
         """
-        call = api.invitation_call(self.settings, request)
+        call = calls.invitation_call(self.settings, request)
         return await retries.async_retrying(retries.DID_NOTHING, self._sleep)(self._post_once, call, before_post)
 
     async def test_connection(self) -> tuple[bool, str]:
         """Tell whether the connection works, and if not, why: wrong secret, organisation, or a missing right."""
         try:
-            page = await self._get(api.list_call(self.settings, INVITATIONS, page_size=1))
+            page = await self._get(calls.list_call(self.settings, INVITATIONS, page_size=1))
             Paging(self.settings, INVITATIONS).take(page[0], page[1])
             me = await self.get_me()
         except M3terError as error:
@@ -218,10 +220,10 @@ class M3terAsyncHook(BaseHook):
 
     async def _get_once(self, call: Call) -> tuple[Any, Answer]:
         answer = await self._authorised(call)
-        return api.read_json(answer, call.what), answer
+        return answers.read_json(answer, call.what), answer
 
     async def _post_once(self, call: Call, before_post: Callable[[], None] | None) -> Invitation:
-        return api.read_invitation(await self._authorised(call, before_post), call.what)
+        return answers.read_invitation(await self._authorised(call, before_post), call.what)
 
     async def _authorised(self, call: Call, before_send: Callable[[], None] | None = None) -> Answer:
         """Make one call with a token, and again with a new one if m3ter refuses the first."""
@@ -256,7 +258,7 @@ class M3terAsyncHook(BaseHook):
         answer = await self._send(probe, f"Bearer {token.value}")
         if answer.status in (401, 403):
             return False
-        api.read_json(answer, probe.what)
+        answers.read_json(answer, probe.what)
         return True
 
     async def _turn(self, call: Call) -> Token:
@@ -301,7 +303,7 @@ class M3terAsyncHook(BaseHook):
         await self._wait_for_pace()
         asked_at = self._clock()
         answer = await self._send(None, self.settings.basic_authorization)
-        value, lifetime = api.read_token(answer)
+        value, lifetime = answers.read_token(answer)
         await asyncio.to_thread(mask_secret, value)
         return self._tokens.renewed(value, issued_at=asked_at, lifetime=lifetime)
 
@@ -316,7 +318,7 @@ class M3terAsyncHook(BaseHook):
         progress = SimpleNamespace(connected=False)
         status, sent_at = None, self._clock()
         request = (
-            {"method": "POST", "url": api.token_url(self.settings), "data": api.TOKEN_BODY}
+            {"method": "POST", "url": calls.token_url(self.settings), "data": calls.TOKEN_BODY}
             if call is None
             else {"method": call.method, "url": call.url, "params": call.params, "json": call.body}
         )
@@ -336,7 +338,7 @@ class M3terAsyncHook(BaseHook):
                 return Answer(status, response.headers, await _body(response))
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             reason = type(error).__name__
-        raise api.lost(call, connected=progress.connected, reason=reason, status=status)
+        raise answers.lost(call, connected=progress.connected, reason=reason, status=status)
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:

@@ -1,21 +1,15 @@
-"""
-m3ter's API as requests to make and answers to understand; nothing is sent from here.
-
-Both hooks use it, so what a request looks like and what an answer means is decided once.
-"""
+"""What m3ter's answers mean, and what the lack of one means; decided here once, for both hooks."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from typing import Any, Generic, Literal, TypeVar
-from urllib.parse import quote
+from typing import Any
 
-from m3ter_provider import __version__
-from m3ter_provider.connection import ConnectionSettings
+from m3ter_provider.calls import Call
 from m3ter_provider.errors import (
     M3terAuthenticationError,
     M3terConnectionError,
@@ -29,52 +23,12 @@ from m3ter_provider.errors import (
     M3terStatusError,
     M3terUnknownOutcomeError,
 )
-from m3ter_provider.identity import mask_email
-from m3ter_provider.models import (
-    Invitation,
-    InvitationRequest,
-    M3terModel,
-    OrgUser,
-    Page,
-    PermissionPolicy,
-    parse,
-)
-
-ItemT = TypeVar("ItemT", bound=M3terModel)
-
-HEADERS: Mapping[str, str] = {
-    "Accept": "application/json",
-    "User-Agent": f"airflow-provider-m3ter/{__version__}",
-}
+from m3ter_provider.models import Invitation, parse
 
 _REJECTED = frozenset({400, 409, 413, 422})
 # A gateway answers 408 when it stopped waiting; what stands behind it may have the request all the same.
 _UNKNOWN_4XX = frozenset({408})
 _LONGEST_MESSAGE = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """
-    One request as it will be made.
-
-    :param method: the HTTP verb.
-    :param url: the whole URL, without query.
-    :param what: what it asks for, as a message names it; no personal data.
-    :param params: the query.
-    :param body: the JSON body.
-    """
-
-    method: Literal["GET", "POST"]
-    url: str
-    what: str
-    params: Mapping[str, str] = field(default_factory=dict)
-    body: Mapping[str, Any] | None = field(default=None, repr=False)
-
-    @property
-    def repeatable(self) -> bool:
-        """Whether making it twice does no more than making it once."""
-        return self.method == "GET"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,117 +78,6 @@ class Answer:
             return None
         # Measured on m3ter's own clock where it shows it: ours may be minutes off.
         return max(0.0, (until - (self.server_time or datetime.now(timezone.utc))).total_seconds())
-
-
-@dataclass(frozen=True, slots=True)
-class Listing(Generic[ItemT]):
-    """One of m3ter's lists: what it is called, what it holds, how long a page may be."""
-
-    path: str
-    model: type[ItemT]
-    what: str
-    page_size: int
-
-
-INVITATIONS = Listing("invitations", Invitation, "the list of invitations", 200)
-USERS = Listing("users", OrgUser, "the list of users", 200)
-PERMISSION_POLICIES = Listing("permissionpolicies", PermissionPolicy, "the list of permission policies", 100)
-
-
-class Paging(Generic[ItemT]):
-    """
-    The walk through one list, page by page.
-
-    :param settings: the connection.
-    :param listing: which list.
-    """
-
-    def __init__(self, settings: ConnectionSettings, listing: Listing[ItemT]) -> None:
-        self._settings = settings
-        self._listing = listing
-        self._seen: set[str | None] = set()
-        self._next: str | None = None
-
-    def calls(self) -> Iterator[Call]:
-        """Yield the call for each page; the answer must be given to :meth:`take` before the next one."""
-        while self._next not in self._seen:
-            self._seen.add(self._next)
-            yield list_call(self._settings, self._listing, next_token=self._next)
-            if self._next is None:
-                return
-        raise M3terResponseError(
-            f"m3ter gave a nextToken of {self._listing.what} a second time, which would never end."
-        )
-
-    def take(self, data: object, answer: Answer) -> Page[ItemT]:
-        """
-        Read one page.
-
-        :param data: the decoded body.
-        :param answer: the answer it came in.
-        :raises M3terResponseError: if it is no page of this list.
-        """
-        what = self._listing.what
-        if not isinstance(data, Mapping) or not isinstance(data.get("data"), list):
-            raise M3terResponseError(f"m3ter's answer for {what} has no list in it.")
-        token = data.get("nextToken") or None
-        if token is not None and not isinstance(token, str):
-            raise M3terResponseError(f"m3ter's answer for {what} has a nextToken that is no text.")
-        self._next = token
-        items = tuple(parse(self._listing.model, item, f"an entry of {what}") for item in data["data"])
-        return Page(items=items, next_token=token, server_time=answer.server_time)
-
-
-def list_call(
-    settings: ConnectionSettings,
-    listing: Listing[Any],
-    *,
-    page_size: int | None = None,
-    next_token: str | None = None,
-) -> Call:
-    """Build the request for one page of a list."""
-    params = {"pageSize": str(page_size or listing.page_size)}
-    if next_token is not None:
-        params["nextToken"] = next_token
-    return Call("GET", _url(settings, listing.path), listing.what, params=params)
-
-
-def get_call(settings: ConnectionSettings, listing: Listing[Any], item_id: str) -> Call:
-    """Build the request for one entry of a list."""
-    what = f"one entry of {listing.what}"
-    if not item_id.strip("./ "):
-        raise M3terNotFoundError(f"m3ter has no {what} without an id.", status_code=404)
-    return Call("GET", _url(settings, listing.path, item_id), what)
-
-
-def me_call(settings: ConnectionSettings) -> Call:
-    """Build the request for who we are."""
-    return Call("GET", _url(settings, "users", "me"), "the service user itself")
-
-
-def invitation_call(settings: ConnectionSettings, request: InvitationRequest) -> Call:
-    """
-    Build the POST that sends one invitation.
-
-    :raises M3terSendingNotAllowedError: if the connection does not allow it.
-    """
-    settings.assert_may_invite(request.email)
-    what = f"the invitation of {mask_email(request.email)}"
-    return Call("POST", _url(settings, INVITATIONS.path), what, body=request.to_json())
-
-
-def token_url(settings: ConnectionSettings) -> str:
-    """Return where tokens come from."""
-    return f"{settings.base_url}/oauth/token"
-
-
-TOKEN_BODY: Mapping[str, str] = {"grant_type": "client_credentials"}
-
-
-def is_invitation_post(method: str | None, url: str | None) -> bool:
-    """Tell whether a request, whoever made it, would send an invitation."""
-    path = (url or "").partition("?")[0].partition("#")[0].rstrip("/").lower()
-    return (method or "").upper() == "POST" and path.endswith(f"/{INVITATIONS.path}")
 
 
 def read_token(answer: Answer) -> tuple[str, float]:
@@ -398,11 +241,6 @@ def authentication_error(m3ter_message: str | None = None) -> M3terAuthenticatio
         status_code=401,
         m3ter_message=m3ter_message,
     )
-
-
-def _url(settings: ConnectionSettings, *parts: str) -> str:
-    path = "/".join(quote(part, safe="") for part in (settings.org_id, *parts))
-    return f"{settings.base_url}/organizations/{path}"
 
 
 def _http_date(text: str | None) -> datetime | None:

@@ -1,0 +1,117 @@
+"""The requests this provider makes; nothing is sent from here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+from urllib.parse import quote
+
+from m3ter_provider import __version__
+from m3ter_provider.connection import ConnectionSettings
+from m3ter_provider.errors import M3terNotFoundError
+from m3ter_provider.identity import mask_email
+from m3ter_provider.models import Invitation, InvitationRequest, M3terModel, OrgUser, PermissionPolicy
+
+ItemT = TypeVar("ItemT", bound=M3terModel)
+
+HEADERS: Mapping[str, str] = {
+    "Accept": "application/json",
+    "User-Agent": f"airflow-provider-m3ter/{__version__}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """
+    One request as it will be made.
+
+    :param method: the HTTP verb.
+    :param url: the whole URL, without query.
+    :param what: what it asks for, as a message names it; no personal data.
+    :param params: the query.
+    :param body: the JSON body.
+    """
+
+    method: Literal["GET", "POST"]
+    url: str
+    what: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether making it twice does no more than making it once."""
+        return self.method == "GET"
+
+
+@dataclass(frozen=True)
+class Listing(Generic[ItemT]):
+    """One of m3ter's lists: what it is called, what it holds, how long a page may be."""
+
+    path: str
+    model: type[ItemT]
+    what: str
+    page_size: int
+
+
+INVITATIONS = Listing("invitations", Invitation, "the list of invitations", 200)
+USERS = Listing("users", OrgUser, "the list of users", 200)
+PERMISSION_POLICIES = Listing("permissionpolicies", PermissionPolicy, "the list of permission policies", 100)
+
+
+def list_call(
+    settings: ConnectionSettings,
+    listing: Listing[Any],
+    *,
+    page_size: int | None = None,
+    next_token: str | None = None,
+) -> Call:
+    """Build the request for one page of a list."""
+    params = {"pageSize": str(page_size or listing.page_size)}
+    if next_token is not None:
+        params["nextToken"] = next_token
+    return Call("GET", _url(settings, listing.path), listing.what, params=params)
+
+
+def get_call(settings: ConnectionSettings, listing: Listing[Any], item_id: str) -> Call:
+    """Build the request for one entry of a list."""
+    what = f"one entry of {listing.what}"
+    if not item_id.strip("./ "):
+        raise M3terNotFoundError(f"m3ter has no {what} without an id.", status_code=404)
+    return Call("GET", _url(settings, listing.path, item_id), what)
+
+
+def me_call(settings: ConnectionSettings) -> Call:
+    """Build the request for who we are."""
+    return Call("GET", _url(settings, "users", "me"), "the service user itself")
+
+
+def invitation_call(settings: ConnectionSettings, request: InvitationRequest) -> Call:
+    """
+    Build the POST that sends one invitation.
+
+    :raises M3terSendingNotAllowedError: if the connection does not allow it.
+    """
+    settings.assert_may_invite(request.email)
+    what = f"the invitation of {mask_email(request.email)}"
+    return Call("POST", _url(settings, INVITATIONS.path), what, body=request.to_json())
+
+
+def token_url(settings: ConnectionSettings) -> str:
+    """Return where tokens come from."""
+    return f"{settings.base_url}/oauth/token"
+
+
+TOKEN_BODY: Mapping[str, str] = {"grant_type": "client_credentials"}
+
+
+def is_invitation_post(method: str | None, url: str | None) -> bool:
+    """Tell whether a request, whoever made it, would send an invitation."""
+    path = (url or "").partition("?")[0].partition("#")[0].rstrip("/").lower()
+    return (method or "").upper() == "POST" and path.endswith(f"/{INVITATIONS.path}")
+
+
+def _url(settings: ConnectionSettings, *parts: str) -> str:
+    path = "/".join(quote(part, safe="") for part in (settings.org_id, *parts))
+    return f"{settings.base_url}/organizations/{path}"

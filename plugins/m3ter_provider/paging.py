@@ -1,0 +1,56 @@
+"""The walk through one of m3ter's lists; nothing is sent from here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Generic
+
+from m3ter_provider.answers import Answer
+from m3ter_provider.calls import Call, ItemT, Listing, list_call
+from m3ter_provider.connection import ConnectionSettings
+from m3ter_provider.errors import M3terResponseError
+from m3ter_provider.models import Page, parse
+
+
+class Paging(Generic[ItemT]):
+    """
+    The walk through one list, page by page.
+
+    :param settings: the connection.
+    :param listing: which list.
+    """
+
+    def __init__(self, settings: ConnectionSettings, listing: Listing[ItemT]) -> None:
+        self._settings = settings
+        self._listing = listing
+        self._seen: set[str | None] = set()
+        self._next: str | None = None
+
+    def calls(self) -> Iterator[Call]:
+        """Yield the call for each page; the answer must be given to :meth:`take` before the next one."""
+        while self._next not in self._seen:
+            self._seen.add(self._next)
+            yield list_call(self._settings, self._listing, next_token=self._next)
+            if self._next is None:
+                return
+        raise M3terResponseError(
+            f"m3ter gave a nextToken of {self._listing.what} a second time, which would never end."
+        )
+
+    def take(self, data: object, answer: Answer) -> Page[ItemT]:
+        """
+        Read one page.
+
+        :param data: the decoded body.
+        :param answer: the answer it came in.
+        :raises M3terResponseError: if it is no page of this list.
+        """
+        what = self._listing.what
+        if not isinstance(data, Mapping) or not isinstance(data.get("data"), list):
+            raise M3terResponseError(f"m3ter's answer for {what} has no list in it.")
+        token = data.get("nextToken") or None
+        if token is not None and not isinstance(token, str):
+            raise M3terResponseError(f"m3ter's answer for {what} has a nextToken that is no text.")
+        self._next = token
+        items = tuple(parse(self._listing.model, item, f"an entry of {what}") for item in data["data"])
+        return Page(items=items, next_token=token, server_time=answer.server_time)
