@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import os
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -81,6 +82,11 @@ class ConnectionSettings(BaseModel):
         """The proxy that the environment (``https_proxy``, ``no_proxy``) names for m3ter; none for plain http."""
         host = urlsplit(self.base_url).hostname or ""
         return None if not self.uses_tls or proxy_bypass(host) else getproxies().get("https")
+
+    @property
+    def ca_bundle(self) -> str | None:
+        """The file or folder of certificates that the environment names, in the way ``requests`` reads it."""
+        return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or None
 
     def assert_may_invite(self, email: str) -> None:
         """

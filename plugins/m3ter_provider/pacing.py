@@ -52,7 +52,7 @@ class Pacer:
             self._next_turn = max(self._next_turn, now - _LATENESS_SECONDS) + 1 / self._rate
             return 0.0
 
-    def throttled(self, *, sent_at: float, retry_after: float | None) -> None:
+    def throttled(self, *, sent_at: float, retry_after: float | None) -> float | None:
         """
         Make everyone wait after an answer of 429, and go on more slowly.
 
@@ -61,16 +61,19 @@ class Pacer:
 
         :param sent_at: when the refused request was sent; what was already under way at the last 429 slows no further.
         :param retry_after: seconds m3ter asked for.
+        :returns: the seconds everyone waits, None if that was known already.
         """
         with self._lock:
             now = self._clock()
-            if sent_at > self._slowed_at:
+            news = sent_at > self._slowed_at
+            if news:
                 self._recover(now)
                 self._rate = max(self._full_rate * _SLOWEST, self._rate * _SLOW_DOWN)
                 self._slowed_at = now
                 self._refusals += 1
             pause = min(retry_after or 2.0 ** (self._refusals - 1), _LONGEST_PAUSE_SECONDS)
             self._paused_until = max(self._paused_until, now + pause)
+            return pause if news else None
 
     def served(self, *, sent_at: float) -> None:
         """Note an answer other than 429: waiting has helped."""

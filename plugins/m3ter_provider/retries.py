@@ -7,6 +7,7 @@ connection, or 429. After a 429 nobody waits here: the pacer holds up everyone.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 
 from tenacity import AsyncRetrying, RetryCallState, Retrying, retry_if_exception, wait_random_exponential
@@ -19,6 +20,9 @@ from m3ter_provider.errors import (
     M3terServerError,
 )
 
+THROTTLED = "m3ter limits the rate of requests (429); everyone waits %.0f s and goes on more slowly."
+
+_log = logging.getLogger(__name__)
 _FAILURES = 4
 _RATE_LIMITS = 10
 _backoff = wait_random_exponential(multiplier=0.5, max=8)
@@ -37,12 +41,12 @@ DID_NOTHING = _raised(M3terConnectionError, M3terRateLimitError)
 
 def sync_retrying(retry: retry_if_exception, sleep: Callable[[float], None]) -> Retrying:
     """Return what repeats a function."""
-    return Retrying(retry=retry, wait=_wait, stop=_stop, sleep=sleep, reraise=True)
+    return Retrying(retry=retry, wait=_wait, stop=_stop, sleep=sleep, before_sleep=_tell, reraise=True)
 
 
 def async_retrying(retry: retry_if_exception, sleep: Callable[[float], Awaitable[None]]) -> AsyncRetrying:
     """Return what repeats a coroutine function."""
-    return AsyncRetrying(retry=retry, wait=_wait, stop=_stop, sleep=sleep, reraise=True)
+    return AsyncRetrying(retry=retry, wait=_wait, stop=_stop, sleep=sleep, before_sleep=_tell, reraise=True)
 
 
 def _rate_limited(state: RetryCallState) -> bool:
@@ -55,3 +59,9 @@ def _wait(state: RetryCallState) -> float:
 
 def _stop(state: RetryCallState) -> bool:
     return state.attempt_number >= (_RATE_LIMITS if _rate_limited(state) else _FAILURES)
+
+
+def _tell(state: RetryCallState) -> None:
+    """Log what is repeated; the texts of our errors show nobody."""
+    if state.outcome is not None and state.next_action is not None and not _rate_limited(state):
+        _log.info("%s Trying again in %.1f s.", state.outcome.exception(), state.next_action.sleep)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable
@@ -63,6 +64,7 @@ class ScriptedServer:
     :param port: where to listen; 0: a free port.
     :param drip_seconds: how long to wait after each byte of an answer to a POST of an invitation.
     :param stop: ends the dripping.
+    :param tls: speak https.
     """
 
     def __init__(
@@ -74,13 +76,15 @@ class ScriptedServer:
         port: int = 0,
         drip_seconds: float = 0,
         stop: threading.Event | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._post, self._get, self._token = post, get, token
         self.received: list[Received] = []
         self._drip_seconds, self._stop = drip_seconds, stop or threading.Event()
         self._socket = socket.create_server(("127.0.0.1", port))
         self._connections: list[socket.socket] = []
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._tls = tls
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._socket.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def __enter__(self) -> ScriptedServer:
@@ -122,6 +126,12 @@ class ScriptedServer:
 
     def _serve(self, connection: socket.socket, number: int) -> None:
         count = 0
+        if self._tls:
+            try:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+            except OSError:
+                connection.close()
+                return
         stream = connection.makefile("rb")
         try:
             while line := stream.readline():

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import requests
 from airflow.providers.http.hooks.http import HttpHook
@@ -21,7 +21,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from m3ter_provider import answers, calls, retries
 from m3ter_provider.answers import Answer
 from m3ter_provider.auth import Token, TokenLife
-from m3ter_provider.calls import INVITATIONS, PERMISSION_POLICIES, USERS, Call, Listing
+from m3ter_provider.calls import INVITATIONS, PERMISSION_POLICIES, USERS, Call, ItemT, Listing
 from m3ter_provider.clock import Clock, boot_clock
 from m3ter_provider.connection import ConnectionSettings, connection_settings
 from m3ter_provider.denial import Denials
@@ -30,7 +30,6 @@ from m3ter_provider.hooks.m3ter_async import M3terAsyncHook
 from m3ter_provider.models import (
     Invitation,
     InvitationRequest,
-    M3terModel,
     Me,
     OrgUser,
     Page,
@@ -46,8 +45,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
 __all__ = ["M3terAsyncHook", "M3terHook"]
-
-ItemT = TypeVar("ItemT", bound=M3terModel)
 
 # Shorter than any server's: a POST on a connection that the server is just closing would have an unknown outcome.
 _IDLE_CONNECTION_SECONDS = 3.0
@@ -371,7 +368,9 @@ class M3terHook(HttpHook):
             connected, reason = _had_connection(error), type(error).__name__
         else:
             if response.status_code == 429:
-                self._pacer.throttled(sent_at=sent_at, retry_after=_answer(response).retry_after)
+                retry_after = _answer(response).retry_after
+                if pause := self._pacer.throttled(sent_at=sent_at, retry_after=retry_after):
+                    self.log.warning(retries.THROTTLED, pause)
             else:
                 self._pacer.served(sent_at=sent_at)
             return response

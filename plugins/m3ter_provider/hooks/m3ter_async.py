@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import math
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from types import SimpleNamespace, TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from airflow.sdk import BaseHook
@@ -15,12 +17,12 @@ from airflow.sdk.log import mask_secret
 from m3ter_provider import answers, calls, retries
 from m3ter_provider.answers import Answer
 from m3ter_provider.auth import Token, TokenLife
-from m3ter_provider.calls import INVITATIONS, PERMISSION_POLICIES, USERS, Call, Listing
+from m3ter_provider.calls import INVITATIONS, PERMISSION_POLICIES, USERS, Call, ItemT, Listing
 from m3ter_provider.clock import Clock, boot_clock
 from m3ter_provider.connection import ConnectionSettings, connection_settings
 from m3ter_provider.denial import Denials
 from m3ter_provider.errors import M3terAuthenticationError, M3terConfigurationError, M3terError
-from m3ter_provider.models import Invitation, InvitationRequest, M3terModel, Me, OrgUser, Page, PermissionPolicy, parse
+from m3ter_provider.models import Invitation, InvitationRequest, Me, OrgUser, Page, PermissionPolicy, parse
 from m3ter_provider.pacing import Pacer
 from m3ter_provider.paging import Paging
 from m3ter_provider.process import pacer, token_life
@@ -28,8 +30,6 @@ from m3ter_provider.report import connection_report
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
-
-ItemT = TypeVar("ItemT", bound=M3terModel)
 
 # Shorter than any server's: a POST on a connection that the server is just closing would have an unknown outcome.
 _IDLE_CONNECTION_SECONDS = 3.0
@@ -91,7 +91,9 @@ class M3terAsyncHook(BaseHook):
         self._gate = asyncio.Lock()
         self._probing = asyncio.Lock()
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(keepalive_timeout=_IDLE_CONNECTION_SECONDS, timeout_ceil_threshold=math.inf),
+            connector=aiohttp.TCPConnector(
+                keepalive_timeout=_IDLE_CONNECTION_SECONDS, timeout_ceil_threshold=math.inf, ssl=_tls(settings)
+            ),
             timeout=aiohttp.ClientTimeout(
                 # The total includes waiting for a pooled connection. Without a threshold aiohttp rounds it up.
                 total=settings.timeout_seconds,
@@ -332,7 +334,8 @@ class M3terAsyncHook(BaseHook):
                 status = response.status
                 if status == 429:
                     retry_after = Answer(status, response.headers, b"").retry_after
-                    self._pacer.throttled(sent_at=sent_at, retry_after=retry_after)
+                    if pause := self._pacer.throttled(sent_at=sent_at, retry_after=retry_after):
+                        self.log.warning(retries.THROTTLED, pause)
                 else:
                     self._pacer.served(sent_at=sent_at)
                 return Answer(status, response.headers, await _body(response))
@@ -349,6 +352,15 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
             # The status alone says that nothing happened.
             return b""
         raise
+
+
+def _tls(settings: ConnectionSettings) -> ssl.SSLContext | bool:
+    if settings.ca_bundle is None or not settings.uses_tls:
+        return True
+    context = ssl.create_default_context()
+    bundle = Path(settings.ca_bundle)
+    context.load_verify_locations(**{"capath" if bundle.is_dir() else "cafile": str(bundle)})
+    return context
 
 
 def _connection_trace() -> aiohttp.TraceConfig:

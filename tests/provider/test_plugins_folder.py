@@ -1,0 +1,27 @@
+"""Airflow's plugin loader executes every file below its folder under the file's bare name: not ours."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+CODE = """
+import sys
+from airflow import plugins_manager
+plugins_manager.ensure_plugins_loaded()
+print(sorted({"auth", "errors", "models", "clock", "m3ter", "invitation"} & set(sys.modules)))
+print(plugins_manager.get_import_errors())
+"""
+
+
+def test_nothing_of_ours_is_loaded_from_there(project_root: Path, tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(project_root / "plugins"),
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
+    }
+    run = subprocess.run([sys.executable, "-c", CODE], env=environment, capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-2:] == ["[]", "{}"]
