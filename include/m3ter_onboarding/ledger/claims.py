@@ -137,13 +137,11 @@ def _claim_new(
     t = db.tables
     d = t.decision.c
     i, earlier = t.invitation.alias(), t.invitation.alias()
-    hindered = exists().where(
-        i.c.org_id == org_id,
-        or_(
-            and_(i.c.email_key == d.email_key, i.c.state.in_(_LIVE + _CLAIMABLE)),
-            and_(i.c.employee_id == d.employee_id, i.c.state.in_(_LIVE)),
-        ),
+    # Two questions, not one with OR: each then has an index of its own.
+    address_taken = exists().where(
+        i.c.org_id == org_id, i.c.email_key == d.email_key, i.c.state.in_(_LIVE + _CLAIMABLE)
     )
+    employee_taken = exists().where(i.c.org_id == org_id, i.c.employee_id == d.employee_id, i.c.state.in_(_LIVE))
     generation = (
         select(func.coalesce(func.max(earlier.c.generation), 0) + 1)
         .where(earlier.c.org_id == org_id, earlier.c.email_key == d.email_key)
@@ -175,7 +173,8 @@ def _claim_new(
             d.plan_id == plan_id,
             d.org_id == org_id,
             d.decision == "invite",
-            ~hindered,
+            ~address_taken,
+            ~employee_taken,
             ~_alive_in_m3ter(t, d.email_key, org_id, now),
             may_be_sent(t, plan_id),
         )
@@ -212,21 +211,25 @@ def _reclaim(
             or_(i.request_hash.is_(None), i.request_hash != of_decision(d.request_hash)),
         ),
     )
-    rivals = or_(rival.c.email_key == i.email_key, rival.c.employee_id == of_decision(d.employee_id))
-    free = and_(
-        i.org_id == org_id,
-        claimable,
-        exists(select(d.row_no).where(planned).correlate(table)),
-        ~exists(
+
+    def no_rival(same: ColumnElement[bool]) -> ColumnElement[bool]:
+        return ~exists(
             select(rival.c.invitation_id)
             .where(
                 rival.c.org_id == org_id,
                 rival.c.invitation_id != i.invitation_id,
                 rival.c.state.in_(_LIVE),
-                rivals,
+                same,
             )
             .correlate(table)
-        ),
+        )
+
+    free = and_(
+        i.org_id == org_id,
+        claimable,
+        exists(select(d.row_no).where(planned).correlate(table)),
+        no_rival(rival.c.email_key == i.email_key),
+        no_rival(rival.c.employee_id == of_decision(d.employee_id)),
         ~_alive_in_m3ter(t, i.email_key, org_id, now),
         may_be_sent(t, plan_id),
     )

@@ -285,8 +285,8 @@ def unexplained_since(
     def appeared(table: Any) -> ColumnElement[bool]:
         return or_(table.created_at >= since, and_(table.created_at.is_(None), table.first_seen_ms >= since_ms))
 
-    def claimed(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-        return exists().where(i.org_id == org_id, i.origin == "claimed", or_(*conditions))
+    def claimed(same: ColumnElement[bool]) -> ColumnElement[bool]:
+        return exists().where(i.org_id == org_id, i.origin == "claimed", same)
 
     def work(connection: Connection) -> list[int]:
         ours = m.inviting_principal_id.in_(list(own)) if own else m.m3ter_id.is_not(None)
@@ -296,7 +296,8 @@ def unexplained_since(
                 ~m.gone,
                 appeared(m),
                 or_(ours, m.inviting_principal_id.is_(None)),
-                ~claimed(i.m3ter_id == m.m3ter_id, i.email_key == m.email_key),
+                ~claimed(i.m3ter_id == m.m3ter_id),
+                ~claimed(i.email_key == m.email_key),
             )
         ).all()
         users = connection.execute(
