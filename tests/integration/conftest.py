@@ -12,11 +12,15 @@ from tests.postgresql import PostgresServer
 
 CACHE = Path(__file__).parent.parent.parent / ".demo" / "cache"
 
+#: Files that did not change are not parsed again: there are dozens of them. A changed or new one is.
+CONFIGURATION = {"dag_processor": {"min_file_process_interval": 3600, "refresh_interval": 2}}
+
 
 @pytest.fixture(scope="session")
 def airflow_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
     """Run an Airflow whose metadata is in SQLite. Tests write DAG files into its ``dags_folder``."""
-    with AirflowStack(tmp_path_factory.mktemp("airflow_sqlite"), fast_heartbeats=True, cache=CACHE) as stack:
+    home = tmp_path_factory.mktemp("airflow_sqlite")
+    with AirflowStack(home, fast_heartbeats=True, configuration=CONFIGURATION, cache=CACHE) as stack:
         yield stack
 
 
@@ -27,5 +31,11 @@ def airflow_postgres(
     """Run an Airflow whose metadata is in PostgreSQL. Tests write DAG files into its ``dags_folder``."""
     metadata = postgres_server.new_database("airflow")
     home = tmp_path_factory.mktemp("airflow_postgres")
-    with AirflowStack(home, fast_heartbeats=True, parallelism=8, metadata_url=metadata.url("psycopg2")) as stack:
+    with AirflowStack(
+        home,
+        fast_heartbeats=True,
+        parallelism=12,
+        metadata_url=metadata.url("psycopg2"),
+        configuration=CONFIGURATION,
+    ) as stack:
         yield stack

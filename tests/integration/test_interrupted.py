@@ -1,0 +1,219 @@
+"""A sender that is killed, ended, timed out, orphaned, frozen or cleared in mid-send: one e-mail each, nobody left out.
+
+Each with the ledger in SQLite and in PostgreSQL, by a real scheduler and its supervised task processes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import psutil
+import pytest
+
+from demo.airflow_api import wait_until
+from demo.airflow_stack import AirflowStack
+from tests.integration.organisation import Organisation, is_gone, organisation
+from tests.integration.side_by_side import SideBySide, side_by_side
+from tests.postgresql import PostgresServer
+
+pytestmark = pytest.mark.slow
+
+PEOPLE = 40
+#: A POST takes so long that several are under way whenever a sender is interrupted.
+LATENCY = {"kind": "latency", "operation": "CreateOrgUserInvitation", "seconds": 0.5, "jitter": 0.5}
+
+
+def begin(org: Organisation) -> tuple[list[str], str]:
+    """Start a run over enough people for some seconds of sending."""
+    org.m3ter.faults(**LATENCY)
+    return org.hire(PEOPLE), org.trigger()
+
+
+def killed(org: Organisation) -> None:
+    people, run_id = begin(org)
+    os.kill(org.mid_send(run_id).pid, signal.SIGKILL)
+    org.succeeds(run_id)
+    assert org.tries(run_id, "send") > 1
+    org.assert_once(people)
+
+
+def terminated(org: Organisation) -> None:
+    people, run_id = begin(org)
+    os.kill(org.mid_send(run_id).pid, signal.SIGTERM)
+    org.succeeds(run_id)
+    assert org.tries(run_id, "send") > 1
+    assert "SIGTERM" in org.log(run_id, "send")
+    org.assert_once(people)
+
+
+def timed_out(org: Organisation) -> None:
+    """``send_timeout`` is shorter than the sending takes (see :data:`SCENARIOS`)."""
+    people, run_id = begin(org)
+    org.succeeds(run_id)
+    assert org.tries(run_id, "send") > 1
+    org.assert_once(people)
+
+
+def orphaned(org: Organisation) -> None:
+    """The supervisor is killed; the task has to find out, since Airflow's retry starts beside it."""
+    people, run_id = begin(org)
+    task = org.mid_send(run_id)
+    os.kill(task.supervisor_pid, signal.SIGKILL)
+    killed_at = time.time()
+    wait_until(lambda: is_gone(task.pid), "the end of the orphan", 15, 0.1)
+    later = org.posts(since=killed_at + 0.5)
+    again = org.stack.task_process(org.dag_id, run_id, "send", try_number=task.try_number + 1)
+    begun_at = psutil.Process(again.pid).create_time()
+    assert not [post for post in later if post["time"] < begun_at], "the orphan went on sending"
+    org.succeeds(run_id)
+    org.assert_once(people)
+
+
+def frozen(org: Organisation) -> None:
+    """The sender stands still, its supervisor dies, Airflow's retry does the work; then the first one wakes up."""
+    people, run_id = begin(org)
+    task = org.mid_send(run_id)
+    os.kill(task.pid, signal.SIGSTOP)
+    os.kill(task.supervisor_pid, signal.SIGKILL)
+    try:
+        org.succeeds(run_id)
+        assert org.tries(run_id, "send") > 1
+        posts = org.posts()
+        assert not is_gone(task.pid)
+    finally:
+        os.kill(task.pid, signal.SIGCONT)
+    wait_until(lambda: is_gone(task.pid), "the end of the sender that woke up", 15, 0.1)
+    assert org.posts() == posts
+    org.assert_once(people)
+
+
+def cleared(org: Organisation, clear: Callable[[Organisation, str], None], *, new_plan: bool) -> None:
+    """Tasks are cleared in mid-send: Airflow ends the sender and starts again."""
+    people, run_id = begin(org)
+    first = org.mid_send(run_id)
+    (old,) = org.plans(run_id)
+    clear(org, run_id)
+    org.succeeds(run_id)
+    assert is_gone(first.pid)
+    org.assert_once(people)
+    plans = org.plans(run_id)
+    assert (len(plans) > 1) == new_plan
+    newest = plans[-1]
+    after = [plan_id for plan_id, at in org.claims() if at > newest["sealed_at"]]
+    assert set(after) == {newest["plan_id"]}, "who was left is invited by the newest plan"
+    assert new_plan == (newest["plan_id"] != old["plan_id"])
+    assert org.report(run_id)["plan_id"] == newest["plan_id"]
+
+
+def clear_send(org: Organisation, run_id: str) -> None:
+    org.stack.api.clear(org.dag_id, run_id, "send", downstream=True)
+
+
+def clear_plan(org: Organisation, run_id: str) -> None:
+    org.stack.api.clear(org.dag_id, run_id, "plan", downstream=True)
+
+
+def clear_snapshot(org: Organisation, run_id: str) -> None:
+    org.stack.api.clear(org.dag_id, run_id, "snapshot", downstream=True)
+
+
+def clear_everything(org: Organisation, run_id: str) -> None:
+    org.stack.api.clear_run(org.dag_id, run_id)
+
+
+def plan_cleared_alone(org: Organisation) -> None:
+    """Only ``plan`` is cleared in mid-send: the old plan stops, and the new one is sent when ``send`` is cleared."""
+    people, run_id = begin(org)
+    org.mid_send(run_id)
+    (old,) = org.plans(run_id)
+    org.stack.api.clear(org.dag_id, run_id, "plan")
+    org.fails(run_id)
+    newest = org.plans(run_id)[-1]
+    assert newest["plan_id"] != old["plan_id"]
+    assert not [plan_id for plan_id, at in org.claims() if at > newest["sealed_at"]]
+    assert "replaced by a newer one of this run" in org.log(run_id, "send")
+    org.stack.api.clear(org.dag_id, run_id, "send", downstream=True)
+    org.succeeds(run_id)
+    assert {plan_id for plan_id, at in org.claims() if at > newest["sealed_at"]} == {newest["plan_id"]}
+    org.assert_once(people)
+
+
+def marked_failed(org: Organisation) -> None:
+    """The run is marked failed in mid-send: sending stops, and the next run sends the rest."""
+    people, run_id = begin(org)
+    task = org.mid_send(run_id)
+    org.stack.api.set_run_state(org.dag_id, run_id, "failed")
+    wait_until(lambda: is_gone(task.pid), "the end of the sender", 30, 0.1)
+    assert len(org.m3ter.emails()) < PEOPLE
+    org.run_once(day=1)
+    org.assert_once(people)
+
+
+def cleared_when_finished(org: Organisation) -> None:
+    """Each task, and the whole run, cleared after the end: not one POST."""
+    people = org.hire(5)
+    run_id = org.run_once()
+    posts = org.posts()
+    assert len(posts) == len(people)
+    for task_id in ("snapshot", "plan", "send", "report"):
+        org.stack.api.clear(org.dag_id, run_id, task_id)
+        org.succeeds(run_id)
+        assert org.posts() == posts
+    org.stack.api.clear_run(org.dag_id, run_id)
+    org.succeeds(run_id)
+    assert org.posts() == posts
+    org.assert_once(people)
+    plans = org.plans(run_id)
+    assert len(plans) == 3
+    assert set(org.decisions(plans[-1]["plan_id"]).values()) == {"skip:already_invited"}
+    assert {plan_id for plan_id, _ in org.claims()} == {plans[0]["plan_id"]}
+
+
+#: By name: what happens, and what the organisation is made with.
+SCENARIOS: dict[str, tuple[Callable[[Organisation], None], dict[str, Any]]] = {
+    "supervisor killed": (orphaned, {}),
+    "frozen and woken": (frozen, {}),
+    "killed": (killed, {}),
+    "terminated": (terminated, {}),
+    "timed out": (
+        timed_out,
+        {"values": {"dag": {"send_timeout": "9s"}}, "extra": {"requests_per_second": 3}},
+    ),
+    "send cleared": (partial(cleared, clear=clear_send, new_plan=False), {}),
+    "plan cleared": (partial(cleared, clear=clear_plan, new_plan=True), {}),
+    "snapshot cleared": (partial(cleared, clear=clear_snapshot, new_plan=True), {}),
+    "run cleared": (partial(cleared, clear=clear_everything, new_plan=True), {}),
+    "plan cleared alone": (plan_cleared_alone, {}),
+    "run marked failed": (marked_failed, {}),
+    "cleared when finished": (cleared_when_finished, {}),
+}
+LEDGERS = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="module")
+def scenarios(
+    airflow_postgres: AirflowStack, postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SideBySide]:
+    """Begin every scenario on both ledgers."""
+
+    def play(name: str, ledger: str) -> None:
+        scenario, made_with = SCENARIOS[name]
+        short = f"{name.replace(' ', '_')}_{ledger}"
+        postgres = postgres_server if ledger == "postgresql" else None
+        with organisation(airflow_postgres, short, tmp_path_factory.mktemp(short), postgres, **made_with) as org:
+            scenario(org)
+
+    todo = {f"{name}-{ledger}": partial(play, name, ledger) for name in SCENARIOS for ledger in LEDGERS}
+    with side_by_side(todo, at_once=8) as begun:
+        yield begun
+
+
+@pytest.mark.parametrize("ledger", LEDGERS)
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_one_email_each_and_nobody_left_out(name: str, ledger: str, scenarios: SideBySide) -> None:
+    scenarios.result(f"{name}-{ledger}")
