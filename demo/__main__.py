@@ -9,7 +9,8 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
+from pathlib import Path
 from types import FrameType
 
 from demo.airflow_api import AirflowApiError
@@ -18,7 +19,7 @@ from demo.metadata_template import MigrationError
 from demo.progress import Progress
 from demo.report import judge, report
 from demo.run import RunFailedError, tell
-from demo.scene import STATE, Scene, open_scene
+from demo.scene import ROOT, Scene, open_scene
 from m3ter_sandbox.testing import SandboxError
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -28,13 +29,23 @@ def main() -> int:
     """Run the demo and return its exit status: 0 only if the outcome is right."""
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="go on from the last start, and stay until Ctrl-C")
-    keep = parser.parse_args().keep
-    name = "ui" if keep else "run"
+    parser.add_argument(
+        "--state", type=Path, help="directory of all it makes (default .demo/run, with --keep .demo/ui)"
+    )
+    parser.add_argument(
+        "--today",
+        type=date.fromisoformat,
+        default=datetime.now(timezone.utc).date(),
+        help="the demo is about the two days before this one (default today, UTC)",
+    )
+    options = parser.parse_args()
+    keep: bool = options.keep
+    state: Path = options.state or ROOT / ".demo" / ("ui" if keep else "run")
     for number in _ENDING:
         signal.signal(number, _interrupt)
     progress = Progress()
     try:
-        with _alone(name), open_scene(name, datetime.now(timezone.utc).date(), progress, keep) as scene:
+        with _alone(state), open_scene(state, options.today, progress, keep) as scene:
             try:
                 chapters = tell(scene, progress)
                 verdict = judge(scene, chapters)
@@ -50,7 +61,7 @@ def main() -> int:
         return 0 if keep else 130
     except (AirflowApiError, MigrationError, RunFailedError, SandboxError) as error:
         progress.done("failed")
-        print(f"\n{error}\n\nThe demo failed; its logs are in {STATE / name}.", file=sys.stderr)
+        print(f"\n{error}\n\nThe demo failed; its logs are in {state}.", file=sys.stderr)
         return 1
     return 1 if verdict.wrong else 0
 
@@ -68,9 +79,8 @@ def _deafen() -> None:
 
 
 @contextmanager
-def _alone(name: str) -> Iterator[None]:
+def _alone(folder: Path) -> Iterator[None]:
     """Keep a second demo out of the same directory."""
-    folder = STATE / name
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         try:

@@ -265,4 +265,6 @@ def _again(maker: _Day, yesterday: list[Person]) -> Iterator[Person]:
         )
     for person in chosen[8:]:
         again = maker.person(label="review:email_changed")
-        yield replace(again, employee_id=person.employee_id)
+        # Where both rows are read, the one that starts later counts.
+        start = date.fromisoformat(person.start_date) + timedelta(days=3)
+        yield replace(again, employee_id=person.employee_id, start_date=start.isoformat(), access_end_date=None)

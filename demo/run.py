@@ -104,7 +104,7 @@ def _chapter(scene: Scene, title: str, progress: Progress, run: Callable[[], lis
 
 
 def _wait(
-    scene: Scene, progress: Progress, runs: Callable[[], list[dict[str, Any]]], timeout_seconds: float = 300
+    scene: Scene, progress: Progress, runs: Callable[[], list[dict[str, Any]]], timeout_seconds: float = 180
 ) -> None:
     """Wait for the end of runs, showing the task at work and the e-mails so far."""
     api, emails = scene.airflow.api, _emails(scene)

@@ -17,7 +17,7 @@ from demo.warehouse import Warehouse
 from m3ter_sandbox.testing import SandboxServer
 
 ROOT = Path(__file__).parent.parent
-STATE = ROOT / ".demo"
+CACHE = ROOT / ".demo" / "cache"
 DAG_ID = "m3ter_onboarding__demo"
 
 
@@ -42,15 +42,14 @@ class Scene:
 
 
 @contextmanager
-def open_scene(name: str, today: date, progress: Progress, keep: bool) -> Iterator[Scene]:
+def open_scene(state: Path, today: date, progress: Progress, keep: bool) -> Iterator[Scene]:
     """Start everything, and end it afterwards.
 
-    :param name: of the directory under ``.demo``
+    :param state: the directory of it all
     :param today: UTC; the demo is about the two days before
     :param progress: told what is going on
     :param keep: go on with what an earlier start left, instead of a fresh beginning
     """
-    state = STATE / name
     if not keep:
         shutil.rmtree(state / "airflow", ignore_errors=True)
         for file in state.glob("*.db*"):
@@ -77,7 +76,7 @@ def open_scene(name: str, today: date, progress: Progress, keep: bool) -> Iterat
             # Nothing happens unasked: the demo starts its runs itself, and so may who plays with it.
             configuration={"scheduler": {"use_job_schedule": False}},
             port=8080 if keep else None,
-            cache=STATE / "cache",
+            cache=CACHE,
         )
         stack.enter_context(airflow)
         airflow.api.wait_dag(DAG_ID)

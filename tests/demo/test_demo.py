@@ -1,0 +1,120 @@
+"""`make demo` and `make ui` as a reader starts them: right outcome, day after day, and nothing left running."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+
+import psutil
+import pytest
+
+from demo.scene import ROOT
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+TODAY = datetime.now(timezone.utc).date()
+UP = "It runs until Ctrl-C"
+
+
+def started_in(state: Path) -> list[psutil.Process]:
+    """List the living processes of an Airflow or a sandbox in a directory."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            traces = [process.environ().get("AIRFLOW_HOME", ""), *process.cmdline()[3:]]
+            if any(trace.startswith(str(state)) for trace in traces) and "--state" not in traces:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+@contextmanager
+def demo(state: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """Start the demo and end it, whatever happens."""
+    output = state.with_suffix(".txt").open("w")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "demo", "--state", str(state), *options],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
+        output.close()
+
+
+def said(state: Path) -> str:
+    return state.with_suffix(".txt").read_text()
+
+
+def wait_for(state: Path, text: str, process: subprocess.Popen[str], seconds: float = 180) -> None:
+    deadline = time.monotonic() + seconds
+    while text not in said(state):
+        assert process.poll() is None, said(state)
+        assert time.monotonic() < deadline, said(state)
+        time.sleep(0.2)
+
+
+def start_and_stop(state: Path, today: date) -> tuple[int, str]:
+    """Start the kept demo on a day, end it by Ctrl-C, and return its exit status and what it said."""
+    with demo(state, "--keep", "--today", today.isoformat()) as process:
+        wait_for(state, UP, process)
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+    return process.returncode, said(state)
+
+
+def test_the_demo_is_right_and_ends_what_it_started(tmp_path: Path) -> None:
+    state = tmp_path / "demo"
+    with demo(state) as process:
+        wait_for(state, "Run by hand", process)
+        assert {"m3ter_sandbox", "scheduler"} <= {word for p in started_in(state) for word in p.cmdline()}
+        process.wait(300)
+    text = said(state)
+    assert process.returncode == 0, text
+    assert "The outcome is right" in text
+    assert "right: the backfill sent 0" in text
+    assert "at most 1 to one address" in text
+    assert len(text.splitlines()) < 50
+    assert started_in(state) == []
+
+
+def test_the_kept_demo_works_day_after_day(tmp_path: Path) -> None:
+    state = tmp_path / "ui"
+    emails = []
+    for today in (TODAY - timedelta(days=1), TODAY, TODAY):
+        status, text = start_and_stop(state, today)
+        assert status == 0, text
+        assert "The outcome is right" in text
+        emails += [int(number) for number in re.findall(r"m3ter sent (\d+) e-mails", text)]
+    assert emails[0] < emails[1] == emails[2]
+    assert started_in(state) == []
+
+
+@pytest.mark.parametrize("moment", ["Starting Airflow", "Run by hand"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_demo_ends_what_it_started(tmp_path: Path, moment: str, number: signal.Signals) -> None:
+    state = tmp_path / "demo"
+    with demo(state) as process:
+        wait_for(state, moment, process)
+        time.sleep(1)
+        os.kill(process.pid, number)
+        process.wait(60)
+    assert process.returncode == 130
+    assert "everything that was started has been ended" in said(state)
+    assert started_in(state) == []
