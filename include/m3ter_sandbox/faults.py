@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 __all__ = ["Fault", "FaultPlan", "Faults"]
 
+Printable = Annotated[str, Field(pattern=r"^[\x20-\x7e]*$")]
 Kind = Literal["latency", "status", "drop", "reset", "truncated", "hang", "late_commit", "garbled", "revoke_token"]
 Garble = Literal["text", "html", "cut", "empty", "array", "missing_id", "not_utf8"]
 
@@ -28,7 +29,7 @@ class Fault(BaseModel):
     """The answer of a ``status`` fault."""
     message: str | None = None
     """The message of a ``status`` fault; by default the name of the status."""
-    headers: dict[str, str] = {}
+    headers: dict[Printable, Printable] = {}
     """More headers of a ``status`` fault, e.g. ``Retry-After`` or ``Location``."""
     seconds: Annotated[float, Field(ge=0, le=86_400)] | None = None
     """How long a latency, hang or late commit takes; a hang without it never ends."""

@@ -70,7 +70,6 @@ def serve(
     config = uvicorn.Config(
         sandbox,
         http=sandbox.connections.protocol(),
-        loop="asyncio",  # uvloop's sockets do not take SO_LINGER, which a reset needs
         ws="none",
         lifespan="off",
         log_level="error",

@@ -86,6 +86,7 @@ def test_latencies_add_up_and_of_the_others_the_first_wins() -> None:
         {"kind": "drop", "path": "("},
         {"kind": "drop", "pattern": "x"},
         {"kind": "hang", "seconds": -1},
+        {"kind": "status", "headers": {"Location": "x\r\nSet-Cookie: a=b"}},
     ],
 )
 def test_wrong_faults_are_refused(spec: dict[str, object]) -> None:
