@@ -51,7 +51,10 @@ class Answer:
 
         :raises ValueError: if it is no JSON.
         """
-        return json.loads(self.body)
+        try:
+            return json.loads(self.body)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
     @property
     def m3ter_message(self) -> str | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from m3ter_provider import __version__
 from m3ter_provider.connection import ConnectionSettings
@@ -108,7 +109,8 @@ TOKEN_BODY: Mapping[str, str] = {"grant_type": "client_credentials"}
 
 def is_invitation_post(method: str | None, url: str | None) -> bool:
     """Tell whether a request, whoever made it, would send an invitation."""
-    path = (url or "").partition("?")[0].partition("#")[0].rstrip("/").lower()
+    # As the connection pool will write it: without dots and doubled slashes.
+    path = posixpath.normpath(unquote(urlsplit(url or "").path)).lower()
     return (method or "").upper() == "POST" and path.endswith(f"/{INVITATIONS.path}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import ipaddress
 import os
+import re
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -153,6 +154,8 @@ def connection_settings(connection: Connection) -> ConnectionSettings:
     raise M3terConfigurationError(f"Connection {conn_id!r} has a wrong value in its extras; expected: {problem}.")
 
 
+_HOST = re.compile(r"[\w.:-]+")
+
 _EXPECTED = {
     "org_id": "the organisation's id, letters, digits and -",
     "requests_per_second": "a number above 0, at most 1000",
@@ -179,11 +182,12 @@ def _base_url(connection: Connection, conn_id: str) -> str:
         port = url.port or connection.port
     except ValueError:
         url, port = urlsplit(""), None
-    if url.scheme not in ("https", "http") or not url.hostname or url.query or url.fragment or "@" in url.netloc:
+    more = url.query or url.fragment or "@" in url.netloc
+    if url.scheme not in ("https", "http") or not url.hostname or more or not _HOST.fullmatch(url.hostname):
         raise M3terConfigurationError(
             f"Connection {conn_id!r} has a host that is no URL of an API. Use {DEFAULT_HOST}, or leave it empty."
         )
-    name = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
+    name = f"[{url.hostname}]" if ":" in url.hostname else ascii_domain(url.hostname)
     return f"{url.scheme}://{name}{f':{port}' if port else ''}{url.path.rstrip('/')}"
 
 

@@ -45,6 +45,7 @@ def test_a_uri_has_only_text() -> None:
     ("fields", "url"),
     [
         ({"host": "api.example.com"}, "https://api.example.com"),
+        ({"host": "bücher.example"}, "https://xn--bcher-kva.example"),
         ({"host": "api.example.com", "port": 8443}, "https://api.example.com:8443"),
         ({"host": "https://api.example.com/m3ter/"}, "https://api.example.com/m3ter"),
         ({"host": "api.example.com", "schema": "https"}, "https://api.example.com"),
@@ -68,7 +69,15 @@ def test_plain_http_needs_permission_off_this_machine(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["ftp://api.example.com", "https://", "https://me@api.example.com", "https://x/?a=b", "https://x:port"]
+    "host",
+    [
+        "ftp://api.example.com",
+        "https://",
+        "https://me@api.example.com",
+        "https://x/?a=b",
+        "https://x:port",
+        "ex ample.com",
+    ],
 )
 def test_a_host_that_is_no_api(host: str) -> None:
     with pytest.raises(M3terConfigurationError, match="host"):

@@ -80,7 +80,7 @@ def test_these_statuses_say_nothing_about_the_invitation(client_of: ClientOf, st
 
 
 @pytest.mark.parametrize(
-    "raw", [b"", b"<html>", b"[]", b'{"email": "ann.example@example.com"}', b'{"id": 5', b"\xff\xfe"]
+    "raw", [b"", b"<html>", b"[]", b'{"email": "ann.example@example.com"}', b'{"id": 5', b"\xff\xfe", b"[" * 99_999]
 )
 def test_a_success_that_cannot_be_read_is_unknown(client_of: ClientOf, raw: bytes) -> None:
     with ScriptedServer(post=lambda _: answer(200, raw=raw)) as server:

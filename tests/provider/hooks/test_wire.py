@@ -114,7 +114,12 @@ class TestOwnRequests:
     def test_sending_must_be_allowed_there_too(self) -> None:
         with ScriptedServer() as server:
             hook = hook_on(server, method="POST", allow_invitations=False)
-            for path in ("organizations/org-1/invitations", "/organizations/org-1/INVITATIONS/?a=b"):
+            for path in (
+                "organizations/org-1/invitations",
+                "/organizations/org-1/INVITATIONS/?a=b",
+                "organizations/org-1/users/../invitations/.",
+                "organizations/org-1//%69nvitations#x",
+            ):
                 with pytest.raises(M3terSendingNotAllowedError):
                     hook.run(path, json={"email": "a@example.com"})
             with pytest.raises(M3terSendingNotAllowedError):
