@@ -69,6 +69,15 @@ def test_a_reset_is_a_reset(m3ter_sandbox: SandboxServer) -> None:
             connection.recv(100)
 
 
+def test_half_a_request_is_no_invitation(m3ter_sandbox: SandboxServer) -> None:
+    host, port = m3ter_sandbox.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        head = f"POST /organizations/{m3ter_sandbox.org_id}/invitations HTTP/1.1\r\nHost: x\r\n"
+        connection.sendall(f"{head}Content-Length: 99\r\n\r\n{{".encode())
+    assert until(lambda: m3ter_sandbox.requests()[-1:] and m3ter_sandbox.requests()[-1]["outcome"] == "client left")
+    assert m3ter_sandbox.emails() == {}
+
+
 def test_half_an_answer(m3ter_sandbox: SandboxServer, client: httpx.Client) -> None:
     m3ter_sandbox.faults(kind="truncated", method="POST", count=1)
     with pytest.raises(httpx.RemoteProtocolError, match="without sending complete message body"):

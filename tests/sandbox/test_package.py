@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import time_machine
 
 import m3ter_sandbox as package
 from m3ter_sandbox.testing import SandboxServer
@@ -49,6 +52,18 @@ def test_the_fixture_is_clean_again(m3ter_sandbox: SandboxServer) -> None:
     assert m3ter_sandbox.totals()["invitations"] == 0
     assert m3ter_sandbox.active_faults() == []
     assert m3ter_sandbox.mailbox() == []
+
+
+def test_frozen_time_and_a_forked_client_do_not_disturb_it(m3ter_sandbox: SandboxServer) -> None:
+    m3ter_sandbox.seed(users=[{"email": "ada@example.com"}])
+    before = m3ter_sandbox.users()
+    with time_machine.travel("2001-01-01T00:00:00Z", tick=False):
+        assert m3ter_sandbox.users() == before
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if m3ter_sandbox.users() == before else 1)
+        assert os.waitpid(child, 0)[1] == 0
+    assert not before[0]["dtCreated"].startswith("2001")
 
 
 def test_the_airflow_connection_is_complete(m3ter_sandbox: SandboxServer) -> None:
