@@ -15,6 +15,7 @@ from m3ter_provider.errors import (
 )
 
 _MOST_REQUESTS = 4
+_ANY = None
 
 
 class Denials:
@@ -32,11 +33,14 @@ class Denials:
         self._final: M3terAuthenticationError | None = None
         self._readable: bool | None = None
         self._member: bool | None = None
-        self._may_not_invite: PermissionKind | None = None
+        self._has_invited = False
+        self._may_not_invite: dict[frozenset[str] | None, PermissionKind] = {}
 
-    def answered(self) -> None:
-        """Note that m3ter did something for us in this organisation."""
+    def answered(self, call: Call) -> None:
+        """Note that m3ter did what a call asked in this organisation."""
         self._organisation_works = True
+        if is_invitation_post(call.method, call.url):
+            self._has_invited = True
 
     def known(self, call: Call | None) -> M3terStatusError | None:
         """
@@ -46,8 +50,9 @@ class Denials:
         """
         if self._final is not None:
             return copy.copy(self._final)
-        if call is not None and self._may_not_invite is not None and is_invitation_post(call.method, call.url):
-            return self._error(self._may_not_invite, call, None)
+        if call is not None and is_invitation_post(call.method, call.url):
+            kind = self._may_not_invite.get(_ANY) or self._may_not_invite.get(_policies(call))
+            return self._error(kind, call, None) if kind else None
         return None
 
     def refused_credentials(self, error: M3terAuthenticationError) -> M3terAuthenticationError:
@@ -89,7 +94,8 @@ class Denials:
         else:
             kind = "wrong_organisation"
         if not call.repeatable:
-            self._may_not_invite = kind
+            # m3ter may refuse somebody for the policies he would get: that says nothing about those with others.
+            self._may_not_invite[_policies(call) if kind == "no_right_to_invite" else _ANY] = kind
         return self._error(kind, call, answer.m3ter_message)
 
     def _error(self, kind: PermissionKind, call: Call, m3ter_message: str | None) -> M3terPermissionError:
@@ -100,11 +106,18 @@ class Denials:
                 "Correct the extra org_id, or use an access key of that organisation; a service user without any "
                 "right there is answered in the same way."
             )
+        elif kind == "no_right_to_invite" and self._has_invited:
+            text = (
+                f"The service user of connection {conn_id!r} may create invitations in organisation {org_id}, but "
+                "not with these permission policies (403). Give it the rights it is to grant, or choose other policies."
+            )
         elif kind == "no_right_to_invite":
             text = (
                 f"The service user of connection {conn_id!r} may read organisation {org_id} but not create "
                 "invitations in it (403). Give it config:create on orgUserInvitation, or the Administrator policy."
             )
+            if _policies(call):
+                text += " It may also lack rights that the invitation's permission policies would grant."
         else:
             text = (
                 f"The service user of connection {conn_id!r} belongs to organisation {org_id} but may not read "
@@ -116,3 +129,7 @@ class Denials:
 
 def _lists_invitations(settings: ConnectionSettings, call: Call) -> bool:
     return call.repeatable and call.url == list_call(settings, INVITATIONS).url
+
+
+def _policies(call: Call) -> frozenset[str]:
+    return frozenset((call.body or {}).get("permissionPolicyIds") or ())

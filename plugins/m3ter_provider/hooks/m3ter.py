@@ -281,7 +281,7 @@ class M3terHook(HttpHook):
             if response.status_code not in (401, 403):
                 self._tokens.accepted(token)
                 if response.status_code < 300:
-                    self._denials.answered()
+                    self._denials.answered(call)
                 return response, renewals
             if not self._tokens.renewal_may_help(token, renewals=renewals):
                 return response, renewals

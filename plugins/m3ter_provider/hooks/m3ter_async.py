@@ -238,7 +238,7 @@ class M3terAsyncHook(BaseHook):
             if answer.status not in (401, 403):
                 self._tokens.accepted(token)
                 if answer.status < 300:
-                    self._denials.answered()
+                    self._denials.answered(call)
                 return answer
             if not self._tokens.renewal_may_help(token, renewals=renewals):
                 break

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from m3ter_provider.errors import M3terError, M3terPermissionError
-from tests.provider.clients import Client
+from m3ter_provider.hooks.m3ter import M3terAsyncHook, M3terHook
+from m3ter_provider.models import InvitationRequest
+from tests.provider.clients import Client, person
 
 if TYPE_CHECKING:
     from m3ter_sandbox.testing import SandboxServer
@@ -128,3 +130,40 @@ def test_an_error_of_the_probe_is_no_verdict(sandbox_client: ClientOf, m3ter_san
     with pytest.raises(M3terError) as error:
         sandbox_client().invite()
     assert not isinstance(error.value, M3terPermissionError)
+
+
+def test_a_policy_that_may_not_be_granted_stops_only_those_who_would_get_it(
+    sandbox_client: ClientOf, m3ter_sandbox: SandboxServer
+) -> None:
+    m3ter_sandbox.seed(
+        policies=[
+            {"id": "policy-own", "name": "Own"},
+            {"id": "policy-beyond", "name": "Beyond"},
+        ]
+    )
+    m3ter_sandbox.switches(grant_beyond_own_rights="error_403", own_policies=["Own"])
+
+    def request(email: str, policy: str) -> InvitationRequest:
+        return person(email).model_copy(update={"permission_policy_ids": (policy,)})
+
+    async def at_once(hook: M3terAsyncHook) -> list[M3terPermissionError]:
+        first = await _error_of(hook.create_invitation(request("a@example.com", "policy-beyond")))
+        await hook.create_invitation(request("b@example.com", "policy-own"))
+        return [first, await _error_of(hook.create_invitation(request("c@example.com", "policy-beyond")))]
+
+    def one_by_one(hook: M3terHook) -> list[M3terPermissionError]:
+        first = denied(lambda: hook.create_invitation(request("a@example.com", "policy-beyond")))
+        hook.create_invitation(request("b@example.com", "policy-own"))
+        return [first, denied(lambda: hook.create_invitation(request("c@example.com", "policy-beyond")))]
+
+    first, second = sandbox_client().run(one_by_one, at_once)
+    assert first.kind == second.kind == "no_right_to_invite"
+    assert "may also lack rights" in str(first)
+    assert "not with these permission policies" in str(second)
+    assert m3ter_sandbox.emails() == {"b@example.com": 1}
+
+
+async def _error_of(call: Awaitable[object]) -> M3terPermissionError:
+    with pytest.raises(M3terPermissionError) as error:
+        await call
+    return error.value
