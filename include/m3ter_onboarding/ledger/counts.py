@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, selec
 
 from m3ter_onboarding.known import LIVE_STATES, InvitationState
 from m3ter_onboarding.ledger.database import LedgerDatabase, db_now_ms
+from m3ter_onboarding.ledger.matching import newest_of
 from m3ter_onboarding.ledger.tables import Tables
 
 #: Which decisions make someone a person of the plan whose invitation must have come to an end.
@@ -55,10 +56,6 @@ def remaining(db: LedgerDatabase, plan_id: str, org_id: str) -> Remaining:
     """Count what is left among all people of a plan, those skipped as already on their way included."""
     t = db.tables
     d, i = t.decision.c, t.invitation.c
-    newer = t.invitation.alias()
-    newest = ~exists().where(
-        newer.c.org_id == i.org_id, newer.c.email_key == i.email_key, newer.c.generation > i.generation
-    )
     other = t.invitation.alias()
     rival = exists().where(
         other.c.org_id == org_id,
@@ -72,7 +69,7 @@ def remaining(db: LedgerDatabase, plan_id: str, org_id: str) -> Remaining:
         people = (
             select(d.decision, i.state, lease_over.label("over"), rival.label("rival"))
             .select_from(t.decision)
-            .outerjoin(t.invitation, and_(i.org_id == org_id, i.email_key == d.email_key, newest))
+            .outerjoin(t.invitation, newest_of(t, org_id, d.email_key))
             .where(_people(t, plan_id))
             .subquery()
         )

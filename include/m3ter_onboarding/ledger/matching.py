@@ -37,15 +37,21 @@ class Match:
         return f"Match(m3ter_id={self.m3ter_id!r}, state={self.state})"
 
 
-def _newest(t: Tables, org_id: str, email: ColumnElement[Any]) -> ColumnElement[bool]:
-    i, newer = t.invitation.c, t.invitation.alias()
-    return and_(
-        i.org_id == org_id,
-        i.email_key == email,
-        ~exists().where(
-            newer.c.org_id == i.org_id, newer.c.email_key == i.email_key, newer.c.generation > i.generation
-        ),
+def newest_of(t: Tables, org_id: str, email: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Return the join condition of the newest row of an address.
+
+    By a look-up for each address: as an anti-join inside an outer join PostgreSQL compares every row with every other,
+    once for each address, until it has statistics of the tables.
+    """
+    row = t.invitation.alias()
+    newest = (
+        select(row.c.invitation_id)
+        .where(row.c.org_id == org_id, row.c.email_key == email)
+        .order_by(row.c.generation.desc())
+        .limit(1)
+        .scalar_subquery()
     )
+    return t.invitation.c.invitation_id == newest
 
 
 def _match(row: Any) -> Match:
@@ -81,7 +87,7 @@ def unmatched_invitations(db: LedgerDatabase, org_id: str, now: datetime) -> lis
                 i.attempt_started_ms,
             )
             .select_from(t.mirror_invitation)
-            .outerjoin(t.invitation, _newest(t, org_id, m.email_key))
+            .outerjoin(t.invitation, newest_of(t, org_id, m.email_key))
             .where(
                 m.org_id == org_id,
                 ~m.gone,
@@ -114,7 +120,7 @@ def unmatched_users(db: LedgerDatabase, org_id: str, now: datetime) -> list[Matc
                 i.attempt_started_ms,
             )
             .select_from(t.mirror_user)
-            .outerjoin(t.invitation, _newest(t, org_id, u.email_key))
+            .outerjoin(t.invitation, newest_of(t, org_id, u.email_key))
             .where(
                 u.org_id == org_id,
                 ~u.gone,
