@@ -138,7 +138,7 @@ async def read_newest(org: M3terMirror, *, until: datetime | None = None) -> Loo
     stop_before = _stop_before(org, state, until)
     if stop_before is not None and await asyncio.to_thread(mirror.order_is_doubtful, db, org_id):
         stop_before = None
-    newest_first = _NewestFirst()
+    newest_first = _NewestFirst(await asyncio.to_thread(mirror.newest_created, db, org_id))
     reached_end = True
     first = True
     async for page in org.m3ter.iter_invitation_pages():
@@ -170,13 +170,21 @@ def _stop_before(org: M3terMirror, state: mirror.MirrorState, until: datetime | 
 
 
 class _NewestFirst:
-    """Watches whether a list comes newest first, page by page."""
+    """Watches whether a list comes newest first, page by page.
 
-    def __init__(self) -> None:
+    :param known: when the newest entry known was created: a list that begins with older ones begins at its other end,
+        or has lost entries.
+    """
+
+    def __init__(self, known: datetime | None) -> None:
+        self._known = known
         self._oldest: datetime | None = None
         self._doubt = False
 
     def holds(self, page: Page[Invitation]) -> bool:
+        if self._oldest is None and self._known is not None:
+            known = self._known
+            self._doubt = bool(page.items) and all(i.dt_created is None or i.dt_created < known for i in page.items)
         for item in page.items:
             if item.dt_created is None or (self._oldest is not None and item.dt_created > self._oldest):
                 self._doubt = True

@@ -236,3 +236,18 @@ def order_is_doubtful(db: LedgerDatabase, org_id: str) -> bool:
         )
 
     return db.read(work, doing="reading the mirror")
+
+
+def newest_created(db: LedgerDatabase, org_id: str) -> datetime | None:
+    """Return when the newest listed invitation was created, by m3ter's clock."""
+    table = db.tables.mirror_invitation
+
+    def work(connection: Connection) -> datetime | None:
+        return connection.execute(
+            select(table.c.created_at)
+            .where(table.c.org_id == org_id, ~table.c.gone, table.c.created_at.is_not(None))
+            .order_by(table.c.created_at.desc())
+            .limit(1)
+        ).scalar()
+
+    return db.read(work, doing="reading the mirror")
