@@ -3,25 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from m3ter_sandbox.testing import SandboxServer
-from tests.onboarding.world import World, sqlite_connection, world_on
+from tests.onboarding.world import Stage, World, sqlite_connection, stage_on
+from tests.postgresql import PostgresServer
 
-VIEWER = "Viewer"
+
+@pytest.fixture(scope="session")
+def sqlite_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Make one SQLite database for all tests: statements are compiled once."""
+    path = tmp_path_factory.mktemp("world") / "warehouse.db"
+    with stage_on(f"sqlite:///{path}", sqlite_connection(path)) as stage:
+        yield stage
+
+
+@pytest.fixture(scope="session")
+def postgresql_stage(postgres_server: PostgresServer) -> Iterator[Stage]:
+    """Make one PostgreSQL database for all tests."""
+    database = postgres_server.new_database()
+    with stage_on(database.url(), database.airflow_connection()) as stage:
+        yield stage
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def world(request: pytest.FixtureRequest, m3ter_sandbox: SandboxServer, tmp_path: Path) -> Iterator[World]:
-    """Return an empty organisation; each test runs on both databases."""
+def stage(request: pytest.FixtureRequest) -> Stage:
+    """Return each database in turn."""
+    found = request.getfixturevalue(f"{request.param}_stage")
+    assert isinstance(found, Stage)
+    return found
+
+
+@pytest.fixture
+def m3ter(m3ter_sandbox: SandboxServer) -> SandboxServer:
+    """Return a local m3ter without limits."""
     m3ter_sandbox.switches(requests_per_second=0)
-    if request.param == "sqlite":
-        path = tmp_path / "warehouse.db"
-        with world_on(f"sqlite:///{path}", sqlite_connection(path), m3ter_sandbox) as made:
-            yield made
-        return
-    database = request.getfixturevalue("postgres_database")
-    with world_on(database.url(), database.airflow_connection(), m3ter_sandbox) as made:
-        yield made
+    return m3ter_sandbox
+
+
+@pytest.fixture
+def world(stage: Stage, m3ter: SandboxServer) -> World:
+    """Return an empty organisation; each test runs on both databases."""
+    return stage.world(m3ter)
+
+
+@pytest.fixture
+def sqlite_world(sqlite_stage: Stage, m3ter: SandboxServer) -> World:
+    """Return an empty organisation on SQLite, where the rule is about m3ter and not about the database."""
+    return sqlite_stage.world(m3ter)

@@ -17,11 +17,26 @@ from typing import Any
 from uuid import uuid4
 
 from airflow.sdk import Connection
-from sqlalchemy import Column, DateTime, MetaData, String, Table, create_engine, delete, insert, select, text, update
+from sqlalchemy import (
+    Column,
+    DateTime,
+    Engine,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    delete,
+    event,
+    insert,
+    select,
+    text,
+    update,
+)
 
 from m3ter_onboarding.config import OnboardingConfig
 from m3ter_onboarding.delivery import Delivered, Sender
 from m3ter_onboarding.known import InvitationState
+from m3ter_onboarding.lease import boot_clock
 from m3ter_onboarding.ledger import runs
 from m3ter_onboarding.ledger.claims import begin_attempts, claim_chunk
 from m3ter_onboarding.ledger.database import LedgerDatabase
@@ -30,7 +45,7 @@ from m3ter_onboarding.pause import PauseSwitch
 from m3ter_onboarding.plan import Planned, make_plan
 from m3ter_onboarding.right_to_send import Caps
 from m3ter_onboarding.settling import Settled, settle_due
-from m3ter_onboarding.snapshot import Looked, M3terMirror, take_snapshot
+from m3ter_onboarding.snapshot import Looked, M3terMirror, take_snapshot, utc_now
 from m3ter_onboarding.stopping import Stop
 from m3ter_onboarding.window import RunParameters, Window
 from m3ter_provider.hooks.m3ter import M3terAsyncHook
@@ -57,8 +72,17 @@ DAY = datetime(2030, 1, 2, tzinfo=timezone.utc)
 WINDOW = Window(DAY - timedelta(days=1), DAY)
 
 
-class Killed(BaseException):
-    """What a SIGKILL is to the code under test: nothing after it runs."""
+HASTE = 50.0
+
+
+def hasty_clock() -> float:
+    """Return seconds on a clock that is fast."""
+    return boot_clock() * HASTE
+
+
+async def hasty_sleep(seconds: float) -> None:
+    """Sleep by that clock."""
+    await asyncio.sleep(seconds / HASTE)
 
 
 @dataclass
@@ -70,6 +94,7 @@ class World:
     warehouse_conn_id: str
     values: dict[str, Any] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
+    now: Callable[[], datetime] = utc_now
 
     # -- the warehouse ----------------------------------------------------------------------------------------------
 
@@ -124,17 +149,20 @@ class World:
         )
 
     def with_m3ter(self, work: Callable[[M3terMirror], Awaitable[Any]], **extra: Any) -> Any:
-        """Run *work* with an open hook."""
+        """Run *work* with an open hook in haste: 2 requests a second are 100, a second's wait is 20 ms."""
         config = self.config()
 
         async def main() -> Any:
-            async with M3terAsyncHook(connection=self.connection(**extra)) as hook:
+            async with M3terAsyncHook(
+                connection=self.connection(**extra), clock=hasty_clock, sleep=hasty_sleep
+            ) as hook:
                 return await work(
                     M3terMirror(
                         m3ter=hook,
                         db=self.db,
                         settle_after=config.settle_after,
                         full_snapshot_every=config.full_snapshot_every,
+                        now=self.now,
                     )
                 )
 
@@ -318,27 +346,71 @@ class World:
         return sum(r["method"] == "POST" and r["path"].endswith("/invitations") for r in self.m3ter.requests())
 
 
+@dataclass(frozen=True)
+class Stage:
+    """A database with the warehouse and the ledger in it, for one world after the other.
+
+    :param conn_id: its Airflow connection.
+    """
+
+    db: LedgerDatabase
+    conn_id: str
+
+    def world(self, m3ter: SandboxServer, **values: Any) -> World:
+        """Return an empty world.
+
+        :param values: configuration.
+        """
+        with self.db.engine.begin() as connection:
+            connection.execute(delete(HIRES))
+            for table in self.db.tables.all():
+                if table is not self.db.tables.schema_version:
+                    connection.execute(delete(table))
+        return World(m3ter=m3ter, db=self.db, warehouse_conn_id=self.conn_id, values=values)
+
+
 @contextmanager
-def world_on(url: str, airflow_connection: str, m3ter: SandboxServer, **values: Any) -> Iterator[World]:
-    """Make a world whose warehouse and ledger are one database.
+def stage_on(url: str, airflow_connection: str) -> Iterator[Stage]:
+    """Make a stage on an empty database.
 
     :param airflow_connection: the database as an Airflow connection (JSON).
-    :param values: configuration.
     """
-    conn_id = f"warehouse_{uuid4().hex[:8]}"
+    with airflow_connection_named(airflow_connection) as conn_id:
+        db = LedgerDatabase(engine_of(url), name=conn_id, write_patience=5.0)
+        HIRES.create(db.engine, checkfirst=True)
+        db.prepare(create_tables=True, now=utc_now(), package_version="0")
+        try:
+            yield Stage(db, conn_id)
+        finally:
+            db.close()
+
+
+@contextmanager
+def airflow_connection_named(content: str, conn_id: str | None = None) -> Iterator[str]:
+    """Define an Airflow connection (JSON) while the body runs, and give its id."""
+    conn_id = conn_id or f"warehouse_{uuid4().hex[:8]}"
     variable = f"AIRFLOW_CONN_{conn_id.upper()}"
-    os.environ[variable] = airflow_connection
-    engine = create_engine(url, hide_parameters=True)
-    db = LedgerDatabase(engine, name=conn_id, write_patience=5.0)
-    HIRES.create(engine, checkfirst=True)
-    with engine.begin() as connection:
-        connection.execute(delete(HIRES))
-    db.prepare(create_tables=True, now=datetime.now(timezone.utc), package_version="0")
+    os.environ[variable] = content
     try:
-        yield World(m3ter=m3ter, db=db, warehouse_conn_id=conn_id, values=values)
+        yield conn_id
     finally:
-        db.close()
         del os.environ[variable]
+
+
+def engine_of(url: str, **options: Any) -> Engine:
+    """Make an engine that does not wait for the disk: no test pulls the plug of the machine."""
+    engine = create_engine(url, hide_parameters=True, **options)
+    pragma = "PRAGMA synchronous = OFF" if engine.dialect.name == "sqlite" else "SET synchronous_commit = off"
+
+    @event.listens_for(engine, "connect")
+    def connected(dbapi_connection: Any, _record: Any) -> None:
+        cursor = dbapi_connection.cursor()
+        cursor.execute(pragma)
+        cursor.close()
+        if engine.dialect.name != "sqlite":
+            dbapi_connection.commit()
+
+    return engine
 
 
 def sqlite_connection(path: Path) -> str:
