@@ -93,24 +93,28 @@ def read_run(db: LedgerDatabase, run: RunKey) -> dict[str, Any] | None:
 def last_finished_end(db: LedgerDatabase, run: RunKey) -> datetime | None:
     """Return where the newest window ended that a sending run over everybody worked off, other than *run* itself.
 
-    A window that reached into the future counts only up to the moment its run began.
+    A window that reached into the future counts only up to the moment its run began. As long as no run got that far,
+    it is where the earliest of them began: their days wait for the first that does.
     """
     table = db.tables.run
+    over_everybody = (
+        table.c.dag_id == run.dag_id,
+        table.c.run_id != run.run_id,
+        table.c.may_invite,
+        table.c.only_employee.is_(None),
+    )
 
     def work(connection: Connection) -> datetime | None:
         rows = connection.execute(
             select(table.c.window_end, table.c.started_at)
-            .where(
-                table.c.dag_id == run.dag_id,
-                table.c.run_id != run.run_id,
-                table.c.delivered_at.is_not(None),
-                table.c.may_invite,
-                table.c.only_employee.is_(None),
-            )
+            .where(*over_everybody, table.c.delivered_at.is_not(None))
             .order_by(table.c.window_end.desc())
             .limit(1000)
         )
-        return max((min(end, started) for end, started in rows), default=None)
+        finished = max((min(end, started) for end, started in rows), default=None)
+        if finished is not None:
+            return finished
+        return connection.execute(select(func.min(table.c.interval_start)).where(*over_everybody)).scalar()
 
     return db.read(work, doing="looking for the last finished run")
 
