@@ -114,7 +114,10 @@ def last_finished_end(db: LedgerDatabase, run: RunKey) -> datetime | None:
         finished = max((min(end, started) for end, started in rows), default=None)
         if finished is not None:
             return finished
-        return connection.execute(select(func.min(table.c.interval_start)).where(*over_everybody)).scalar()
+        earliest: datetime | None = connection.execute(
+            select(func.min(table.c.interval_start)).where(*over_everybody)
+        ).scalar()
+        return earliest
 
     return db.read(work, doing="looking for the last finished run")
 
