@@ -96,9 +96,9 @@ def _next_steps(scene: Scene, keep: bool) -> str:
             [
                 "",
                 "Where to look next",
-                "  make ui           the same, left running: Airflow, m3ter's mailbox, the warehouse",
-                f"  {scene.warehouse.path}   the ledger: tables m3ter_…",
-                "  README.md         your own warehouse and organisation, in five steps",
+                "  make ui                  the same, left running: Airflow, m3ter's mailbox, the warehouse",
+                f"  {scene.warehouse_file}   warehouse and ledger (SQLite): tables hires, m3ter_…",
+                "  README.md                your own warehouse and organisation, in five steps",
             ]
         )
     return "\n".join(
@@ -106,7 +106,7 @@ def _next_steps(scene: Scene, keep: bool) -> str:
             "",
             f"  Airflow           {scene.airflow.url}   user admin, password {USERS['admin']}",
             f"  m3ter's mailbox   {scene.m3ter.url}/mailbox",
-            f"  warehouse, ledger {scene.warehouse.path}   (SQLite)",
+            f"  warehouse, ledger {scene.warehouse_file}   (SQLite)",
             "",
             "It runs until Ctrl-C, and goes on from here next time. Airflow's schedule is off: start runs in the UI.",
         ]

@@ -82,14 +82,16 @@ def report(scene: Scene, chapters: Sequence[Chapter], verdict: Verdict, seconds:
     """Write the end report."""
     plans = {plan.run_id: plan for plan in read_plans(scene)}
     kinds = ("invite", "skip", "invalid", "review")
-    lines = ["", f"{'':38}{'rows':>7}{''.join(f'{kind:>9}' for kind in kinds)}{'e-mails':>10}"]
+    width = max(len(chapter.title) for chapter in chapters)
+    lines = ["", f"{'':{width}}{'rows':>7}{''.join(f'{kind:>9}' for kind in kinds)}{'e-mails':>10}"]
     for chapter in chapters:
         found = [plans[run_id] for run_id in chapter.run_ids if run_id in plans]
         by_kind = _by_kind(found)
         numbers = "".join(f"{by_kind[kind].total():>9}" for kind in kinds)
-        lines.append(f"{chapter.title:38}{sum(plan.rows for plan in found):>7}{numbers}{chapter.emails:>10}")
+        lines.append(f"{chapter.title:{width}}{sum(plan.rows for plan in found):>7}{numbers}{chapter.emails:>10}")
+    lines.append("(A run reads the rows of earlier days again while somebody in them is too early to be invited.)")
     runs = [plans[run_id] for chapter in chapters[:-1] for run_id in chapter.run_ids if run_id in plans]
-    lines += ["", "Decisions of the runs by hand"]
+    lines += ["", "Decisions of the two runs by hand, by reason"]
     for kind, reasons in _by_kind(runs).items():
         lines += _wrapped(f"  {kind:<9}", [f"{reason} {number}" for reason, number in reasons.most_common()])
     emails = scene.m3ter.emails()
@@ -119,10 +121,12 @@ def _by_kind(plans: Sequence[Plan]) -> dict[str, Counter[str]]:
 def _ledger(scene: Scene) -> str:
     with scene.warehouse.connection() as connection:
         states = connection.execute(
-            "SELECT state, count(*) FROM m3ter_invitation GROUP BY state ORDER BY count(*) DESC"
+            "SELECT origin, state, count(*) FROM m3ter_invitation GROUP BY 1, 2 ORDER BY 3 DESC"
         ).fetchall()
-        events = connection.execute("SELECT count(*) FROM m3ter_invitation_event").fetchone()[0]
-    return f"{', '.join(f'{number} {state}' for state, number in states) or 'nothing'}; {events} events"
+        [events] = connection.execute("SELECT count(*) FROM m3ter_invitation_event").fetchone()
+    ours = [f"{number} {state}" for origin, state, number in states if origin == "claimed"]
+    found = [f"{number} {state}" for origin, state, number in states if origin != "claimed"]
+    return f"{', '.join(ours) or 'nothing'} by us, {', '.join(found) or 'nothing'} found in m3ter; {events} events"
 
 
 def _wrapped(head: str, pieces: list[str], width: int = 96) -> list[str]:

@@ -35,6 +35,12 @@ class Scene:
     warehouse: Warehouse
     airflow: AirflowStack
 
+    @property
+    def warehouse_file(self) -> str:
+        """The warehouse's path, short where that is possible."""
+        path = self.warehouse.path
+        return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
     def people(self) -> list[Person]:
         """Return everybody who was ever loaded into the warehouse."""
         loaded = self.warehouse.loaded_days()
