@@ -14,7 +14,7 @@ from typing import Any
 
 from m3ter_onboarding.config import OnboardingConfig
 from m3ter_onboarding.errors import PlanError, SourceError
-from m3ter_onboarding.hires import SourceRow, employee_id_of
+from m3ter_onboarding.hires import SourceRow, email_key_of, employee_id_of
 from m3ter_onboarding.known import Known
 from m3ter_onboarding.ledger import mirror, runs
 from m3ter_onboarding.ledger.database import LedgerDatabase
@@ -30,7 +30,6 @@ from m3ter_onboarding.planning import (
 from m3ter_onboarding.privacy import mask_employee_id
 from m3ter_onboarding.source import read_rows, warehouse_engine
 from m3ter_onboarding.window import Mode, RunParameters, Window
-from m3ter_provider.identity import email_key
 
 log = logging.getLogger(__name__)
 
@@ -215,11 +214,12 @@ def decide(
     :raises PlanError: when a policy of the configuration is missing or ambiguous in m3ter.
     """
     policies = mirror.policies_of(db, org_id)
-    keys = {email_key(value) for row in rows if isinstance(value := row.values.get("email"), str)}
+    keys = {key for row in rows if (key := email_key_of(row))}
     employees = {employee for row in rows if (employee := employee_id_of(row))}
+    previous = runs.previous_addresses(db, org_id, employees)
+    keys.update(previous.values())
     ledger = runs.read_ledger(db, org_id, keys, employees)
     keys.update(entry.email_key for entry in ledger)
-    previous = runs.previous_addresses(db, org_id, employees)
     known = Known(
         ledger=ledger,
         invitations=mirror.invitations_of(db, org_id, keys),

@@ -30,7 +30,7 @@ from sqlalchemy import (
 from m3ter_onboarding.known import LIVE_STATES, InvitationState
 from m3ter_onboarding.ledger.database import LedgerDatabase, db_now_ms
 from m3ter_onboarding.ledger.runs import RunKey, may_be_sent
-from m3ter_onboarding.ledger.tables import Tables
+from m3ter_onboarding.ledger.tables import Tables, state_in
 
 DAY_MS = 24 * 60 * 60 * 1000
 _LIVE = tuple(state.value for state in LIVE_STATES)
@@ -94,15 +94,20 @@ def claim_chunk(
 
 def _attempted_in_a_day(connection: Connection, t: Tables, org_id: str) -> int:
     i = t.invitation.c
-    return int(
-        connection.execute(
-            select(func.count()).where(
-                i.org_id == org_id,
-                i.origin == "claimed",
-                or_(i.attempt_started_ms > db_now_ms() - DAY_MS, i.state == InvitationState.SENDING.value),
-            )
-        ).scalar_one()
+    a_day_ago = db_now_ms() - DAY_MS
+
+    def count(condition: ColumnElement[bool]) -> int:
+        mine = select(func.count()).where(i.org_id == org_id, i.origin == "claimed", condition)
+        return int(connection.execute(mine).scalar_one())
+
+    begun = count(i.attempt_started_ms > a_day_ago)
+    about_to = count(
+        and_(
+            i.state == InvitationState.SENDING.value,
+            or_(i.attempt_started_ms.is_(None), i.attempt_started_ms <= a_day_ago),
+        )
     )
+    return begun + about_to
 
 
 def attempted_in_a_day(db: LedgerDatabase, org_id: str) -> int:
@@ -114,13 +119,16 @@ def _alive_in_m3ter(t: Tables, email: ColumnElement[Any], org_id: str, now: date
     """Return the condition that m3ter, as last read, has an invitation or an access of this address."""
     m, u = t.mirror_invitation.c, t.mirror_user.c
     access = or_(u.access_ends_at.is_(None), u.access_ends_at > now)
-    mine = and_(u.org_id == org_id, u.email_key == email, ~u.gone)
+
+    def user_with(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+        # Correlated by hand: a query inside a query inside a query would else get the outermost table once more.
+        user = select(u.m3ter_id).where(u.org_id == org_id, u.email_key == email, ~u.gone, condition)
+        return exists(user.correlate_except(t.mirror_user))
+
     pending = and_(~m.accepted, or_(m.expires_at.is_(None), m.expires_at > now))
-    joined = and_(m.accepted, ~exists().where(mine, not_(access)))
-    return or_(
-        exists().where(m.org_id == org_id, m.email_key == email, ~m.gone, or_(pending, joined)),
-        exists().where(mine, access),
-    )
+    joined = and_(m.accepted, ~user_with(not_(access)))
+    invitation = select(m.m3ter_id).where(m.org_id == org_id, m.email_key == email, ~m.gone, or_(pending, joined))
+    return or_(exists(invitation.correlate_except(t.mirror_invitation)), user_with(access))
 
 
 def _claim_new(
@@ -138,10 +146,8 @@ def _claim_new(
     d = t.decision.c
     i, earlier = t.invitation.alias(), t.invitation.alias()
     # Two questions, not one with OR: each then has an index of its own.
-    address_taken = exists().where(
-        i.c.org_id == org_id, i.c.email_key == d.email_key, i.c.state.in_(_LIVE + _CLAIMABLE)
-    )
-    employee_taken = exists().where(i.c.org_id == org_id, i.c.employee_id == d.employee_id, i.c.state.in_(_LIVE))
+    address_taken = exists().where(i.c.org_id == org_id, i.c.email_key == d.email_key, state_in(i, _LIVE + _CLAIMABLE))
+    employee_taken = exists().where(i.c.org_id == org_id, i.c.employee_id == d.employee_id, state_in(i, _LIVE))
     generation = (
         select(func.coalesce(func.max(earlier.c.generation), 0) + 1)
         .where(earlier.c.org_id == org_id, earlier.c.email_key == d.email_key)
@@ -204,11 +210,12 @@ def _reclaim(
         return select(column).where(planned).correlate(table).scalar_subquery()
 
     # `failed` is final for that content: only a changed request, or a person who asks, begins again.
-    claimable = or_(
-        i.state == InvitationState.UNSENT.value,
-        and_(
-            i.state == InvitationState.FAILED.value,
-            or_(i.request_hash.is_(None), i.request_hash != of_decision(d.request_hash)),
+    claimable = and_(
+        i.state.in_(_CLAIMABLE),
+        or_(
+            i.state == InvitationState.UNSENT.value,
+            i.request_hash.is_(None),
+            i.request_hash != of_decision(d.request_hash),
         ),
     )
 
@@ -218,7 +225,7 @@ def _reclaim(
             .where(
                 rival.c.org_id == org_id,
                 rival.c.invitation_id != i.invitation_id,
-                rival.c.state.in_(_LIVE),
+                state_in(rival, _LIVE),
                 same,
             )
             .correlate(table)

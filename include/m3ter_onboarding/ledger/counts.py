@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, selec
 from m3ter_onboarding.known import LIVE_STATES, InvitationState
 from m3ter_onboarding.ledger.database import LedgerDatabase, db_now_ms
 from m3ter_onboarding.ledger.matching import newest_of
-from m3ter_onboarding.ledger.tables import Tables
+from m3ter_onboarding.ledger.tables import Tables, state_in
 
 #: Which decisions make someone a person of the plan whose invitation must have come to an end.
 _ON_THEIR_WAY = "already_invited"
@@ -61,7 +61,7 @@ def remaining(db: LedgerDatabase, plan_id: str, org_id: str) -> Remaining:
         other.c.org_id == org_id,
         other.c.employee_id == d.employee_id,
         other.c.email_key != d.email_key,
-        other.c.state.in_(_LIVE),
+        state_in(other, _LIVE),
     )
     lease_over = or_(i.state != InvitationState.SENDING.value, i.lease_until_ms <= db_now_ms())
 

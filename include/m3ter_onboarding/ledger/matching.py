@@ -257,7 +257,7 @@ def own_principals(db: LedgerDatabase, org_id: str) -> frozenset[str]:
         known = connection.execute(
             select(t.mirror_org.c.service_user_id).where(t.mirror_org.c.org_id == org_id)
         ).scalars()
-        learnt = connection.execute(
+        answered = (
             select(t.invitation.c.inviting_principal_id)
             .where(
                 t.invitation.c.org_id == org_id,
@@ -265,8 +265,11 @@ def own_principals(db: LedgerDatabase, org_id: str) -> frozenset[str]:
                 t.invitation.c.http_status == 200,
                 t.invitation.c.inviting_principal_id.is_not(None),
             )
-            .distinct()
-        ).scalars()
+            .order_by(t.invitation.c.invitation_id.desc())
+            .limit(200)
+            .subquery()
+        )
+        learnt = connection.execute(select(answered.c.inviting_principal_id).distinct()).scalars()
         return frozenset(value for value in (*known, *learnt) if value)
 
     return db.read(work, doing="looking up our own service user")

@@ -6,6 +6,7 @@ clock: whatever decides who may send is written and judged there, never by a wor
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from functools import lru_cache
 from typing import Any
@@ -15,9 +16,11 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Date,
     DateTime,
     Dialect,
+    FromClause,
     Index,
     Integer,
     MetaData,
@@ -25,6 +28,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    func,
     text,
 )
 from sqlalchemy.types import TypeDecorator
@@ -237,6 +241,7 @@ class Tables:
             Index("ix_m3ter_invitation_employee", "org_id", "employee_id"),
             Index("ix_m3ter_invitation_state", "org_id", "state"),
             Index("ix_m3ter_invitation_claim", "claim_token"),
+            Index("ix_m3ter_invitation_started", "org_id", "attempt_started_ms"),
         )
 
         self.event = Table(
@@ -329,6 +334,15 @@ class Tables:
 def tables_in(schema: str | None) -> Tables:
     """Return the tables of one schema (the same objects each time: SQLAlchemy caches statements by them)."""
     return Tables(schema)
+
+
+def state_in(table: FromClause, states: Iterable[str]) -> ColumnElement[bool]:
+    """Return the condition that a row's state is one of *states*, not to be looked up by state.
+
+    SQLite without statistics prefers the index on states to the one on the address or employee that is asked for with
+    it, and reads half the table for each row.
+    """
+    return func.coalesce(table.c.state, "").in_(list(states))
 
 
 def as_dict(row: Any) -> dict[str, Any]:
