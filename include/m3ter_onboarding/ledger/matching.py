@@ -62,7 +62,7 @@ def _match(row: Any) -> Match:
 
 
 def unmatched_invitations(db: LedgerDatabase, org_id: str, now: datetime) -> list[Match]:
-    """Return living (or accepted) invitations of m3ter that no row of the ledger holds by m3ter's id.
+    """Return living (or accepted) invitations of m3ter that no row of the ledger holds by m3ter's id and as living.
 
     Addresses that have a sent, adopted or accepted row already are left out: nothing is to be learnt for them.
 
@@ -93,7 +93,8 @@ def unmatched_invitations(db: LedgerDatabase, org_id: str, now: datetime) -> lis
                 ~m.gone,
                 or_(m.accepted, m.expires_at.is_(None), m.expires_at > now),
                 or_(i.state.is_(None), i.state.not_in(("sent", "adopted", "accepted"))),
-                ~exists().where(known.c.org_id == org_id, known.c.m3ter_id == m.m3ter_id),
+                # One that the ledger calls expired and m3ter does not was revived, perhaps by a POST of ours.
+                ~exists().where(known.c.org_id == org_id, known.c.m3ter_id == m.m3ter_id, known.c.state != "expired"),
             )
             .order_by(m.created_at, m.m3ter_id)
         )
@@ -204,12 +205,8 @@ def insert_found(db: LedgerDatabase, org_id: str, matches: Sequence[Match], now:
         for start in range(0, len(matches), _BATCH):
             batch = {match.email_key: match for match in matches[start : start + _BATCH]}
             rows = [_found_row(org_id, match, now) for match in batch.values()]
-            present = select(table.c.invitation_id, table.c.email_key).where(
-                table.c.org_id == org_id, table.c.email_key.in_(list(batch))
-            )
-            before = {row.invitation_id for row in connection.execute(present)}
-            connection.execute(db.insert_new(table), rows)
-            new = [row for row in connection.execute(present) if row.invitation_id not in before]
+            returned = db.insert_new(table).returning(table.c.invitation_id, table.c.email_key)
+            new = connection.execute(returned, rows).all()
             if new:
                 connection.execute(
                     insert(t.event),

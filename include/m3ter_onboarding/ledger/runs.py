@@ -111,7 +111,7 @@ def last_finished_end(db: LedgerDatabase, run: RunKey) -> datetime | None:
             .order_by(table.c.window_end.desc())
             .limit(1000)
         )
-        finished = max((min(end, started) for end, started in rows), default=None)
+        finished: datetime | None = max((min(end, started) for end, started in rows), default=None)
         if finished is not None:
             return finished
         earliest: datetime | None = connection.execute(
