@@ -293,6 +293,17 @@ class World:
             )
         return claimed
 
+    def arrive(self, email: str, **fields: Any) -> str:
+        """Let m3ter hold an invitation that our service user made, as if a POST without an answer had arrived.
+
+        :returns: m3ter's id of it.
+        """
+        mirror_org = self.db.tables.mirror_org
+        with self.db.engine.connect() as connection:
+            own = connection.execute(select(mirror_org.c.service_user_id)).scalar_one()
+        entry = {"email": email, "invitingPrincipalId": own, "createdBy": own, **fields}
+        return self.m3ter.seed(invitations=[entry])["invitations"][0]
+
     def pass_time(self, seconds: float) -> None:
         """Let time pass for the ledger: every instant by the database's clock moves back."""
         with self.db.engine.begin() as connection:
@@ -310,6 +321,10 @@ class World:
             rows = connection.execute(select(table).order_by(table.c.generation))
             return {row.email_key: dict(row._mapping) for row in rows}
 
+    def row(self, employee: str) -> dict[str, Any]:
+        """Return the ledger's newest row of an employee's own address."""
+        return self.invitations()[f"{employee.lower()}@example.com"]
+
     def states(self) -> dict[str, str]:
         """Return the ledger's state of each address key."""
         return {key: row["state"] for key, row in self.invitations().items()}
@@ -320,7 +335,7 @@ class World:
 
     def events(self, employee: str) -> list[tuple[str | None, str, str]]:
         """Return an address's events: from, to, why."""
-        row_id = self.invitations()[f"{employee.lower()}@example.com"]["invitation_id"]
+        row_id = self.row(employee)["invitation_id"]
         table = self.db.tables.event
         with self.db.engine.connect() as connection:
             rows = connection.execute(
