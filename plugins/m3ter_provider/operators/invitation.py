@@ -49,8 +49,9 @@ class M3terCreateInvitationOperator(BaseOperator):
     Returns the invitation's id (None for a member without one). The task shows and stores no personal data: in its
     rendered fields they are ``***``.
 
-    :param email_address: the person's address. Not called ``email``: that is the argument by which Airflow knows whom
-        to alert about a failed task.
+    :param email: the person's address, where ``email_address`` is not given. It never becomes Airflow's own argument
+        of that name (whom to alert about a failed task), and an ``email`` of ``default_args`` never becomes the person.
+    :param email_address: the person's address; then ``email`` is Airflow's own argument.
     :param first_name: 1–100 characters.
     :param last_name: 1–100 characters.
     :param contact_number: at most 50 characters.
@@ -79,9 +80,10 @@ class M3terCreateInvitationOperator(BaseOperator):
     def __init__(
         self,
         *,
-        email_address: str,
         first_name: str,
         last_name: str,
+        email: str | None = None,
+        email_address: str | None = None,
         contact_number: str | None = None,
         permission_policies: Sequence[str] | str | None = None,
         dt_end_access: datetime | str | None = None,
@@ -92,7 +94,12 @@ class M3terCreateInvitationOperator(BaseOperator):
         sleep: Callable[[float], None] = time.sleep,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        if email_address is None:
+            # Airflow fills `email` from default_args: those are the people to alert, not the one to invite.
+            if email is None or email == (kwargs.get("default_args") or {}).get("email"):
+                raise TypeError("missing keyword argument 'email': the address of the person to invite")
+            email_address, email = email, None
+        super().__init__(**kwargs, **({} if email is None else {"email": email}))
         self.email_address = email_address
         self.first_name = first_name
         self.last_name = last_name

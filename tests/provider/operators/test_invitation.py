@@ -273,6 +273,19 @@ def test_the_person_is_never_whom_airflow_alerts() -> None:
         assert invite().email_address == ADDRESS
 
 
+def test_email_names_the_person_too(sandbox: SandboxServer) -> None:
+    person = {"task_id": "invite", "first_name": "Annabella", "last_name": "Marker-Surname"}
+    with DAG("alerts", schedule=None, default_args={"email": "data-team@example.org"}):
+        operator = M3terCreateInvitationOperator(email=ADDRESS, **person)
+        with pytest.raises(TypeError, match="the person to invite"):
+            M3terCreateInvitationOperator(**person)
+    assert (operator.email_address, operator.email) == (ADDRESS, "data-team@example.org")
+    alone = M3terCreateInvitationOperator(email=ADDRESS, **person)
+    assert alone.email is None
+    alone.execute(context())
+    assert sandbox.emails() == {ADDRESS: 1}
+
+
 class TestRenderedFields:
     """What Airflow stores of a task."""
 
