@@ -182,7 +182,7 @@ def _claim_new(
             ~address_taken,
             ~employee_taken,
             ~_alive_in_m3ter(t, d.email_key, org_id, now),
-            may_be_sent(t, plan_id),
+            may_be_sent(t, plan_id, org_id),
         )
         .order_by(d.row_no)
         .limit(size)
@@ -238,7 +238,7 @@ def _reclaim(
         no_rival(rival.c.email_key == i.email_key),
         no_rival(rival.c.employee_id == of_decision(d.employee_id)),
         ~_alive_in_m3ter(t, i.email_key, org_id, now),
-        may_be_sent(t, plan_id),
+        may_be_sent(t, plan_id, org_id),
     )
     chosen = connection.execute(select(i.invitation_id).where(free).order_by(i.invitation_id).limit(size))
     ids = [row.invitation_id for row in chosen]
@@ -332,7 +332,7 @@ def begin_attempts(db: LedgerDatabase, *, token: str, invitation_ids: Sequence[i
                 mine,
                 i.lease_until_ms > db_now_ms(),
                 i.attempt_started_ms.is_(None),
-                may_be_sent(t, plan_id),
+                may_be_sent(t, plan_id, i.org_id),
             )
             .values(attempt_started_ms=db_now_ms())
         )

@@ -234,7 +234,7 @@ def _newer_exists(t: Tables) -> ColumnElement[bool]:
     )
 
 
-def may_be_sent(t: Tables, plan_id: str) -> ColumnElement[bool]:
+def may_be_sent(t: Tables, plan_id: str, org_id: str | ColumnElement[str]) -> ColumnElement[bool]:
     """Return the SQL condition under which a plan may be sent *now*: the claiming statement itself requires it.
 
     Sealed, its run's newest, not older than ``plan_valid_for`` by the database's clock, sendable, and approved
@@ -242,6 +242,7 @@ def may_be_sent(t: Tables, plan_id: str) -> ColumnElement[bool]:
     """
     return exists().where(
         t.plan.c.plan_id == plan_id,
+        t.plan.c.org_id == org_id,
         t.plan.c.state == "sealed",
         t.plan.c.sendable,
         t.plan.c.valid_until_ms > db_now_ms(),

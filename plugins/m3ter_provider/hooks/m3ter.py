@@ -299,10 +299,12 @@ class M3terHook(HttpHook):
     def _probe_once(self, probe: Call) -> bool:
         request = requests.Request(probe.method, probe.url, params=dict(probe.params))
         prepared = self.get_conn().prepare_request(request)
-        prepared.headers["Authorization"] = f"Bearer {self._turn(probe).value}"
+        token = self._turn(probe)
+        prepared.headers["Authorization"] = f"Bearer {token.value}"
         answer = _answer(self._send(probe, prepared))
         if answer.status in (401, 403):
             return False
+        self._tokens.accepted(token)  # else the next dead token would be taken for a missing right
         answers.read_json(answer, probe.what)
         return True
 

@@ -260,6 +260,7 @@ class M3terAsyncHook(BaseHook):
         answer = await self._send(probe, f"Bearer {token.value}")
         if answer.status in (401, 403):
             return False
+        self._tokens.accepted(token)  # else the next dead token would be taken for a missing right
         answers.read_json(answer, probe.what)
         return True
 

@@ -98,8 +98,10 @@ class M3terCreateInvitationOperator(BaseOperator):
             # Airflow fills `email` from default_args: those are the people to alert, not the one to invite.
             if email is None or email == (kwargs.get("default_args") or {}).get("email"):
                 raise TypeError("missing keyword argument 'email': the address of the person to invite")
-            email_address, email = email, None
-        super().__init__(**kwargs, **({} if email is None else {"email": email}))
+            email_address = email
+        elif email is not None:
+            kwargs["email"] = email
+        super().__init__(**kwargs)
         self.email_address = email_address
         self.first_name = first_name
         self.last_name = last_name
