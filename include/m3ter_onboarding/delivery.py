@@ -61,6 +61,8 @@ COMMIT_EVERY = 0.5
 PROGRESS_EVERY = 10.0
 #: So many POSTs in a row without an answer: m3ter is not well, more of them help nobody.
 MOST_UNANSWERED = 10
+#: So many rounds of claims without one e-mail: what hinders them does not pass by itself.
+MOST_IN_VAIN = 3
 #: How long a sender waits for leases and settling beyond what they need, in seconds.
 PATIENCE = 120.0
 
@@ -138,6 +140,7 @@ class Sender:
     _asked_at: float = -math.inf
     _logged_at: float = 0.0
     _to_send: int = 0
+    _claimed: int = 0
 
     @property
     def db(self) -> LedgerDatabase:
@@ -202,9 +205,9 @@ class Sender:
 
     async def _until_nothing_is_left(self) -> None:
         waited_until = self.clock() + self._longest_wait()
-        looked_for = 0
+        looked_for = in_vain = 0
         while self.stop.reason is None and self._failure is None:
-            before = self.done.sent
+            sent, claimed = self.done.sent, self._claimed
             await self._send_all()
             if self.stop.reason is not None or self._failure is not None:
                 return
@@ -216,7 +219,9 @@ class Sender:
             if left.nothing_left or self._failure is not None:
                 return
             settled = await settle_due(self.org)
-            if settled.changed or self.done.sent > before:
+            in_vain = 0 if self.done.sent > sent else in_vain + (self._claimed > claimed)
+            # Claimed and let go again, since the lease ended while it waited: a new claim has a new lease.
+            if settled.changed or self.done.sent > sent or (self._claimed > claimed and in_vain < MOST_IN_VAIN):
                 waited_until = self.clock() + self._longest_wait()
                 continue
             if settled.next_due_in is None or self.clock() > waited_until:
@@ -270,6 +275,7 @@ class Sender:
         )
         lease = Lease.begun_at(started, self._chunk.lease_seconds, self.clock)
         self._pending.extend(_Attempt(row, token, lease) for row in claimed)
+        self._claimed += len(claimed)
         return bool(claimed)
 
     async def _begin_group(self) -> None:
