@@ -57,7 +57,7 @@ def test_the_fixture_is_clean_again(m3ter_sandbox: SandboxServer) -> None:
 def test_frozen_time_and_a_forked_client_do_not_disturb_it(m3ter_sandbox: SandboxServer) -> None:
     m3ter_sandbox.seed(users=[{"email": "ada@example.com"}])
     before = m3ter_sandbox.users()
-    with time_machine.travel("2001-01-01T00:00:00Z", tick=False):
+    with time_machine.travel("2001-01-01T00:00:00+00:00", tick=False):
         assert m3ter_sandbox.users() == before
         child = os.fork()
         if child == 0:
