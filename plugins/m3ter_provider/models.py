@@ -91,7 +91,7 @@ class InvitationRequest(M3terModel):
     permission_policy_ids: tuple[str, ...] | None = None
     dt_end_access: SentMoment | None = None
     dt_expiry: SentMoment | None = None
-    m3ter_user: bool | None = None
+    m3ter_user: bool | None = Field(default=None, alias="m3terUser")  # the generator would make m3TerUser of it
     version: int | None = None
 
     def to_json(self) -> dict[str, Any]:

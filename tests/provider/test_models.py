@@ -118,3 +118,28 @@ def test_policies_and_ourselves() -> None:
     assert me.service_user.id == "s1"
     assert me.organization is not None
     assert me.organization.name == "Acme"
+
+
+def test_every_field_has_the_documents_name() -> None:
+    everything = InvitationRequest(
+        email="ann@example.com",
+        first_name="Ann",
+        last_name="Example",
+        contact_number="1",
+        permission_policy_ids=("p",),
+        dt_end_access=datetime(2030, 1, 1, tzinfo=timezone.utc),
+        dt_expiry=datetime(2030, 1, 1, tzinfo=timezone.utc),
+        m3ter_user=False,
+        version=1,
+    )
+    assert sorted(everything.to_json()) == [
+        "contactNumber",
+        "dtEndAccess",
+        "dtExpiry",
+        "email",
+        "firstName",
+        "lastName",
+        "m3terUser",
+        "permissionPolicyIds",
+        "version",
+    ]
