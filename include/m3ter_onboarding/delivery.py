@@ -63,6 +63,8 @@ PROGRESS_EVERY = 10.0
 MOST_UNANSWERED = 10
 #: So many rounds of claims without one e-mail: what hinders them does not pass by itself.
 MOST_IN_VAIN = 3
+#: Seconds between two questions to the ledger whether another sender is done.
+ASK_HELD_EVERY = 1.0
 #: How long a sender waits for leases and settling beyond what they need, in seconds.
 PATIENCE = 120.0
 
@@ -229,7 +231,8 @@ class Sender:
             if left.open + left.held == 0:
                 return  # open are only people of other plans
             self._log_waiting(left, settled.next_due_in)
-            await self.stop.wait(min(settled.next_due_in + 0.05, LOOK_EVERY))
+            # Another sender at work is most often done long before its lease ends.
+            await self.stop.wait(min(settled.next_due_in + 0.05, ASK_HELD_EVERY if left.held else LOOK_EVERY))
             await self._ask_whether_to_stop()
 
     def _longest_wait(self) -> float:
