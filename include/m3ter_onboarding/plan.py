@@ -98,7 +98,7 @@ def make_plan(
         },
     )
     rows = _read(config, window, parameters)
-    decisions = decide(config, db, rows, org_id=org_id, allowed_domains=allowed_domains, now=now)
+    decisions = decide(config, db, rows, run=run, org_id=org_id, allowed_domains=allowed_domains, now=now)
     if len(decisions) != len(rows):
         raise PlanError(f"{len(rows)} rows were read and {len(decisions)} decisions made; nothing is sent.")
     runs.write_decisions(db, plan_id, [_as_row(plan_id, org_id, decision, now) for decision in decisions])
@@ -205,6 +205,7 @@ def decide(
     db: LedgerDatabase,
     rows: list[SourceRow],
     *,
+    run: RunKey,
     org_id: str,
     allowed_domains: tuple[str, ...],
     now: datetime,
@@ -218,7 +219,7 @@ def decide(
     employees = {employee for row in rows if (employee := employee_id_of(row))}
     previous = runs.previous_addresses(db, org_id, employees)
     keys.update(previous.values())
-    ledger = runs.read_ledger(db, org_id, keys, employees)
+    ledger = runs.read_ledger(db, org_id, keys, employees, planning=run)
     keys.update(entry.email_key for entry in ledger)
     known = Known(
         ledger=ledger,

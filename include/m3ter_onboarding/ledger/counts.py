@@ -12,8 +12,9 @@ from m3ter_onboarding.ledger.database import LedgerDatabase, db_now_ms
 from m3ter_onboarding.ledger.matching import newest_of
 from m3ter_onboarding.ledger.tables import Tables, state_in
 
-#: Which decisions make someone a person of the plan whose invitation must have come to an end.
-_ON_THEIR_WAY = "already_invited"
+#: Who else is a person of the plan: those whose invitation must have come to an end, and those whom m3ter refused
+#: before, so that the next run does not hide them by being green.
+_SKIPPED_BUT_COUNTED = ("already_invited", "refused_before")
 _LIVE = tuple(state.value for state in LIVE_STATES)
 
 
@@ -48,12 +49,12 @@ def _people(t: Tables, plan_id: str) -> ColumnElement[bool]:
     d = t.decision.c
     return and_(
         d.plan_id == plan_id,
-        or_(d.decision == "invite", and_(d.decision == "skip", d.reason == _ON_THEIR_WAY)),
+        or_(d.decision == "invite", and_(d.decision == "skip", d.reason.in_(_SKIPPED_BUT_COUNTED))),
     )
 
 
 def remaining(db: LedgerDatabase, plan_id: str, org_id: str) -> Remaining:
-    """Count what is left among all people of a plan, those skipped as already on their way included."""
+    """Count what is left among all people of a plan, those skipped as on their way or refused included."""
     t = db.tables
     d, i = t.decision.c, t.invitation.c
     other = t.invitation.alias()

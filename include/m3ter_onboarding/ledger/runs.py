@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, func, insert, or_, select, update
 
 from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.known import LIVE_STATES, InvitationState, LedgerInvitation
@@ -123,12 +123,13 @@ def last_finished_end(db: LedgerDatabase, run: RunKey) -> datetime | None:
 
 
 def waiting_since(db: LedgerDatabase, run: RunKey, today: datetime, max_age: timedelta) -> datetime | None:
-    """Return the start of the oldest window with someone who was too early and has had no other decision since.
+    """Return the start of the oldest window with someone who still waits to be invited.
 
-    Someone loaded long before the first day falls out of the look-back before it is time to invite them;
-    the window reaches back to them until they are decided otherwise.
+    Someone loaded long before the first day falls out of the look-back before it is time; someone whom m3ter refused
+    falls out of it before the row is mended. The window reaches back to them until they are decided otherwise, or
+    until the plan that decided them is older than *max_age*.
     """
-    decision, plan = db.tables.decision, db.tables.plan
+    decision, plan, invitation = db.tables.decision, db.tables.plan, db.tables.invitation
     later, later_plan = decision.alias(), plan.alias()
 
     def work(connection: Connection) -> datetime | None:
@@ -142,19 +143,24 @@ def waiting_since(db: LedgerDatabase, run: RunKey, today: datetime, max_age: tim
             later_plan.c.sealed_at > plan.c.sealed_at,
             or_(later.c.decision != "skip", later.c.reason != "too_early"),
         )
-        return connection.execute(
-            select(func.min(plan.c.window_start)).where(
-                plan.c.dag_id == run.dag_id,
-                plan.c.state == "sealed",
-                plan.c.plan_id == decision.c.plan_id,
-                plan.c.sealed_at >= today - max_age,
-                decision.c.decision == "skip",
-                decision.c.reason == "too_early",
-                ~decided_since,
-            )
-        ).scalar()
+        recent = (plan.c.dag_id == run.dag_id, plan.c.state == "sealed", plan.c.sealed_at >= today - max_age)
+        too_early = select(func.min(plan.c.window_start)).where(
+            *recent,
+            plan.c.plan_id == decision.c.plan_id,
+            decision.c.decision == "skip",
+            decision.c.reason == "too_early",
+            ~decided_since,
+        )
+        failed = select(func.min(plan.c.window_start)).where(
+            *recent,
+            plan.c.plan_id == invitation.c.plan_id,
+            invitation.c.dag_id == run.dag_id,
+            invitation.c.state == InvitationState.FAILED.value,
+        )
+        starts: list[datetime | None] = [connection.execute(query).scalar() for query in (too_early, failed)]
+        return min((start for start in starts if start is not None), default=None)
 
-    return db.read(work, doing="looking for those who were too early")
+    return db.read(work, doing="looking for those who wait to be invited")
 
 
 def begin_plan(db: LedgerDatabase, run: RunKey, plan_id: str, values: Mapping[str, Any]) -> None:
@@ -307,16 +313,26 @@ def newest_plan_id(db: LedgerDatabase, run: RunKey) -> str | None:
 
 
 def read_ledger(
-    db: LedgerDatabase, org_id: str, email_keys: Iterable[str], employee_ids: Iterable[str]
+    db: LedgerDatabase, org_id: str, email_keys: Iterable[str], employee_ids: Iterable[str], *, planning: RunKey
 ) -> list[LedgerInvitation]:
-    """Return every row of the ledger for these addresses or employees, any state and generation."""
+    """Return every row of the ledger for these addresses or employees, any state and generation.
+
+    :param planning: the run whose new plan has begun. What an older plan of the same run claimed and did not begin
+        counts as unsent: the newer plan keeps it from ever beginning.
+    """
     table = db.tables.invitation
+    let_go = and_(
+        table.c.state == InvitationState.SENDING.value,
+        table.c.attempt_started_ms.is_(None),
+        table.c.dag_id == planning.dag_id,
+        table.c.run_id == planning.run_id,
+    )
     columns = [
         table.c.invitation_id,
         table.c.email_key,
         table.c.generation,
         table.c.employee_id,
-        table.c.state,
+        case((let_go, InvitationState.UNSENT.value), else_=table.c.state).label("state"),
         table.c.request_hash,
         table.c.m3ter_id,
         table.c.expires_at,
