@@ -15,9 +15,10 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
+from m3ter_onboarding.attempt import NotBegunError, not_begun, not_looked, post
 from m3ter_onboarding.errors import DeliveryError, LedgerError
 from m3ter_onboarding.known import InvitationState
 from m3ter_onboarding.lease import ChunkSize, Lease, boot_clock
@@ -31,18 +32,7 @@ from m3ter_onboarding.right_to_send import Caps, NotAllowedError, check_caps, ch
 from m3ter_onboarding.settling import settle_due
 from m3ter_onboarding.snapshot import M3terMirror, look_again
 from m3ter_onboarding.stopping import Stop
-from m3ter_provider.errors import (
-    M3terAuthenticationError,
-    M3terConfigurationError,
-    M3terConnectionError,
-    M3terError,
-    M3terNotFoundError,
-    M3terPermissionError,
-    M3terRequestRejectedError,
-    M3terStatusError,
-    M3terUnknownOutcomeError,
-)
-from m3ter_provider.models import InvitationRequest
+from m3ter_provider.errors import M3terError
 
 if TYPE_CHECKING:
     from m3ter_onboarding.ledger.database import LedgerDatabase
@@ -67,13 +57,6 @@ MOST_IN_VAIN = 3
 ASK_HELD_EVERY = 1.0
 #: How long a sender waits for leases and settling beyond what they need, in seconds.
 PATIENCE = 120.0
-
-
-_FOR_GOOD = (M3terConfigurationError, M3terAuthenticationError, M3terPermissionError, M3terNotFoundError)
-
-
-class NotBegunError(Exception):
-    """Raised before a POST that may not begin; nothing was posted."""
 
 
 @dataclass
@@ -305,7 +288,7 @@ class Sender:
                 self._under_way.add(attempt)
                 attempt.task = asyncio.create_task(self._attempt(attempt))
             else:  # found in m3ter meanwhile, or the plan may not be sent any more
-                self._note(attempt, Outcome(attempt.claimed.invitation_id, InvitationState.UNSENT, "not_begun"))
+                self._note(attempt, not_begun(attempt.claimed))
 
     async def _next_movement(self) -> None:
         self._moved.clear()
@@ -321,7 +304,7 @@ class Sender:
         except asyncio.CancelledError:
             if attempt.posted:
                 raise  # begun and not answered: the row stays `sending`, settling finds out
-            outcome = Outcome(attempt.claimed.invitation_id, InvitationState.UNSENT, "not_begun")
+            outcome = not_begun(attempt.claimed)
         finally:
             self._under_way.discard(attempt)
             if outcome is not None:
@@ -329,55 +312,25 @@ class Sender:
             self._moved.set()
 
     async def _post(self, attempt: _Attempt) -> Outcome:
-        row_id = attempt.claimed.invitation_id
-
         def before_post() -> None:
             if not self._may_begin() or not attempt.lease.outlasts(self._post_timeout):
                 raise NotBegunError
             attempt.posted = True
             self._moved.set()
 
-        try:
-            request = InvitationRequest.model_validate(attempt.claimed.request)
-            invitation = await self.org.m3ter.create_invitation(request, before_post=before_post)
-        except NotBegunError:
-            return Outcome(row_id, InvitationState.UNSENT, "not_begun")
-        except M3terUnknownOutcomeError as error:
+        ended = await post(self.org.m3ter, attempt.claimed, before_post)
+        if ended.stop_because is not None:
+            self._fail(ended.stop_because, for_good=ended.for_good)
+        if ended.unanswered is not None:
             self._unanswered_in_a_row += 1
-            if self._unanswered_in_a_row >= MOST_UNANSWERED:
-                self._fail(
-                    f"m3ter gave no usable answer to {MOST_UNANSWERED} invitations in a row, the last time: {error}"
-                )
-            return Outcome(row_id, InvitationState.UNKNOWN, "no_answer", http_status=error.status_code)
-        except M3terRequestRejectedError as error:
+        elif ended.outcome.state is not InvitationState.UNSENT:
             self._unanswered_in_a_row = 0
-            return Outcome(
-                row_id,
-                InvitationState.FAILED,
-                "refused",
-                http_status=error.status_code,
-                message=error.m3ter_message or str(error),
+        if self._unanswered_in_a_row >= MOST_UNANSWERED:
+            self._fail(
+                f"m3ter gave no usable answer to {MOST_UNANSWERED} invitations in a row, the last time:"
+                f" {ended.unanswered}"
             )
-        except M3terError as error:
-            # Nothing was done, and it would go the same way with the others: no right, no connection, too many.
-            self._fail(str(error), for_good=isinstance(error, _FOR_GOOD))
-            status = error.status_code if isinstance(error, M3terStatusError) else None
-            why = "not_reached" if isinstance(error, M3terConnectionError) else "turned_away"
-            return Outcome(row_id, InvitationState.UNSENT, why, http_status=status)
-        except Exception as error:  # noqa: BLE001  (whatever it was, the POST may have happened)
-            self._fail(f"Sending met an unexpected error ({type(error).__name__}); it is looked up in m3ter.")
-            state = InvitationState.UNKNOWN if attempt.posted else InvitationState.UNSENT
-            return Outcome(row_id, state, "unexpected")
-        self._unanswered_in_a_row = 0
-        return Outcome(
-            row_id,
-            InvitationState.SENT,
-            "answered",
-            m3ter_id=invitation.id,
-            inviting_principal_id=invitation.inviting_principal_id or invitation.created_by,
-            expires_at=_expiry(invitation.dt_expiry, invitation.dt_created),
-            http_status=200,
-        )
+        return ended.outcome
 
     def _note(self, attempt: _Attempt, outcome: Outcome) -> None:
         if outcome.state is InvitationState.FAILED:
@@ -423,7 +376,7 @@ class Sender:
             self._looked_at = self.clock()
         except (M3terError, LedgerError) as error:
             self._fail(f"m3ter refused invitations, and looking whether they exist failed: {error}")
-            self._answers.extend((token, _not_looked(outcome)) for token, outcome in rejected)
+            self._answers.extend((token, not_looked(outcome)) for token, outcome in rejected)
             return
         # What the look found is not `sending` any more, so that "failed" does not touch it.
         self._answers.extend(rejected)
@@ -454,7 +407,7 @@ class Sender:
             if not attempt.posted and attempt.task is not None:
                 attempt.task.cancel()
         for attempt in self._pending:
-            self._note(attempt, Outcome(attempt.claimed.invitation_id, InvitationState.UNSENT, "not_begun"))
+            self._note(attempt, not_begun(attempt.claimed))
         self._pending.clear()
         await asyncio.sleep(0)
         await self._last_commit()
@@ -470,7 +423,7 @@ class Sender:
     async def _last_commit(self) -> None:
         if self.stop.grace is not None and self._rejected:
             # No time to look: settling will.
-            self._answers.extend((token, _not_looked(outcome)) for token, outcome in self._rejected)
+            self._answers.extend((token, not_looked(outcome)) for token, outcome in self._rejected)
             self._rejected = []
         await self._commit(force=True)
 
@@ -532,14 +485,3 @@ class Sender:
     ) -> R:
         """Do ledger work beside the loop: a slow database must not make answers late."""
         return await asyncio.to_thread(work, self.db, *args, **kwargs)
-
-
-def _expiry(dt_expiry: datetime | None, dt_created: datetime | None) -> datetime | None:
-    return dt_expiry or (dt_created + mirror.INVITATION_LIFE if dt_created else None)
-
-
-def _not_looked(refused: Outcome) -> Outcome:
-    """Return the outcome of a refusal that could not be looked into: settling will."""
-    return Outcome(
-        refused.invitation_id, InvitationState.UNKNOWN, "refused_not_looked", http_status=refused.http_status
-    )

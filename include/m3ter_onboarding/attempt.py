@@ -1,0 +1,120 @@
+"""One POST of one invitation, and what its end means for the ledger and for the others of the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from m3ter_onboarding.known import InvitationState
+from m3ter_onboarding.ledger.claims import Claimed
+from m3ter_onboarding.ledger.mirror import INVITATION_LIFE
+from m3ter_onboarding.ledger.outcomes import Outcome
+from m3ter_provider.errors import (
+    M3terAuthenticationError,
+    M3terConfigurationError,
+    M3terConnectionError,
+    M3terError,
+    M3terNotFoundError,
+    M3terPermissionError,
+    M3terRequestRejectedError,
+    M3terStatusError,
+    M3terUnknownOutcomeError,
+)
+from m3ter_provider.models import InvitationRequest
+
+if TYPE_CHECKING:
+    from m3ter_provider.hooks.m3ter import M3terAsyncHook
+
+#: Trying again changes nothing: a person must act first.
+_FOR_GOOD = (M3terConfigurationError, M3terAuthenticationError, M3terPermissionError, M3terNotFoundError)
+
+
+class NotBegunError(Exception):
+    """Raised before a POST that may not begin; nothing was posted."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How an attempt ended.
+
+    :param outcome: what the ledger records.
+    :param unanswered: why there is no usable answer; None: there is one, or nothing was posted.
+    :param stop_because: why no other invitation may begin either; None: they may.
+    :param for_good: with *stop_because*: trying again changes nothing.
+    """
+
+    outcome: Outcome
+    unanswered: str | None = None
+    stop_because: str | None = None
+    for_good: bool = False
+
+
+async def post(m3ter: M3terAsyncHook, claimed: Claimed, before_post: Callable[[], None]) -> Ended:
+    """POST one invitation and say how that ended; every error but cancellation is an outcome.
+
+    :param before_post: called before every POST, repeats included; raises :class:`NotBegunError` to keep it from
+        beginning.
+    """
+    row_id = claimed.invitation_id
+    posted = False
+
+    def noted() -> None:
+        nonlocal posted
+        before_post()
+        posted = True
+
+    try:
+        request = InvitationRequest.model_validate(claimed.request)
+        invitation = await m3ter.create_invitation(request, before_post=noted)
+    except NotBegunError:
+        return Ended(Outcome(row_id, InvitationState.UNSENT, "not_begun"))
+    except M3terUnknownOutcomeError as error:
+        outcome = Outcome(row_id, InvitationState.UNKNOWN, "no_answer", http_status=error.status_code)
+        return Ended(outcome, unanswered=str(error))
+    except M3terRequestRejectedError as error:
+        message = error.m3ter_message or str(error)
+        return Ended(Outcome(row_id, InvitationState.FAILED, "refused", http_status=error.status_code, message=message))
+    except M3terError as error:
+        # Nothing was done, and it would go the same way with the others: no right, no connection, too many.
+        status = error.status_code if isinstance(error, M3terStatusError) else None
+        why = "not_reached" if isinstance(error, M3terConnectionError) else "turned_away"
+        return Ended(
+            Outcome(row_id, InvitationState.UNSENT, why, http_status=status),
+            stop_because=str(error),
+            for_good=isinstance(error, _FOR_GOOD),
+        )
+    except Exception as error:  # noqa: BLE001  (whatever it was, the POST may have happened)
+        state = InvitationState.UNKNOWN if posted else InvitationState.UNSENT
+        return Ended(
+            Outcome(row_id, state, "unexpected"),
+            stop_because=f"Sending met an unexpected error ({type(error).__name__}); it is looked up in m3ter.",
+        )
+    return Ended(
+        Outcome(
+            row_id,
+            InvitationState.SENT,
+            "answered",
+            m3ter_id=invitation.id,
+            inviting_principal_id=invitation.inviting_principal_id or invitation.created_by,
+            expires_at=_expiry(invitation.dt_expiry, invitation.dt_created),
+            http_status=200,
+        )
+    )
+
+
+def not_begun(claimed: Claimed) -> Outcome:
+    """Return the outcome of an attempt that was called off before its POST."""
+    return Outcome(claimed.invitation_id, InvitationState.UNSENT, "not_begun")
+
+
+def not_looked(refused: Outcome) -> Outcome:
+    """Return the outcome of a refusal that could not be looked into: settling will."""
+    return Outcome(
+        refused.invitation_id, InvitationState.UNKNOWN, "refused_not_looked", http_status=refused.http_status
+    )
+
+
+def _expiry(dt_expiry: datetime | None, dt_created: datetime | None) -> datetime | None:
+    return dt_expiry or (dt_created + INVITATION_LIFE if dt_created else None)
