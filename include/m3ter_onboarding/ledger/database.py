@@ -174,7 +174,7 @@ class LedgerDatabase:
             if not create_tables:
                 raise LedgerError(
                     f"The ledger's tables are missing (connection {self.name!r}) and `create_tables` is false. "
-                    "Create them with the DDL that `m3ter_onboarding.ledger.ddl` prints, or set `create_tables: true`."
+                    "Let one run make them with `create_tables: true` and a user who may, or set `ledger_schema` to where they are."
                 )
             self.write(
                 lambda c: self._create(c, now, package_version),
