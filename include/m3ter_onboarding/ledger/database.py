@@ -174,7 +174,8 @@ class LedgerDatabase:
             if not create_tables:
                 raise LedgerError(
                     f"The ledger's tables are missing (connection {self.name!r}) and `create_tables` is false. "
-                    "Let one run make them with `create_tables: true` and a user who may, or set `ledger_schema` to where they are."
+                    "Let one run make them with `create_tables: true` and a user who may, or set `ledger_schema` to"
+                    " where they are."
                 )
             self.write(
                 lambda c: self._create(c, now, package_version),
