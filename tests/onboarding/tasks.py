@@ -1,0 +1,112 @@
+"""The tasks of a run by their own operators, outside Airflow: the context is made here, everything else is theirs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowException, AirflowSkipException
+
+from m3ter_onboarding.operators import (
+    OnboardingPlanOperator,
+    OnboardingReportOperator,
+    OnboardingSendOperator,
+    OnboardingSnapshotOperator,
+)
+from tests.onboarding.world import World, airflow_connection_named
+
+
+@dataclass
+class TaskRun:
+    """One DAG run.
+
+    :param values: configuration.
+    :param params: the run's parameters.
+    """
+
+    world: World
+    run_id: str
+    interval: tuple[datetime, datetime]
+    run_type: str = "manual"
+    params: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
+    xcoms: dict[str, Any] = field(default_factory=dict)
+
+    def snapshot(self) -> dict[str, int]:
+        """Run the task ``snapshot``."""
+        return self._keep("snapshot", OnboardingSnapshotOperator(**self._arguments("snapshot")).execute(self._context))
+
+    def plan(self) -> dict[str, Any]:
+        """Run the task ``plan``."""
+        return self._keep("plan", OnboardingPlanOperator(**self._arguments("plan")).execute(self._context))
+
+    async def asend(self) -> dict[str, int]:
+        """Run the task ``send`` in the running loop."""
+        return self._keep("send", await OnboardingSendOperator(**self._arguments("send")).aexecute(self._context))
+
+    def send(self) -> dict[str, int]:
+        """Run the task ``send``."""
+        return asyncio.run(self.asend())
+
+    def report(self) -> dict[str, Any]:
+        """Run the task ``report``."""
+        return self._keep("report", OnboardingReportOperator(**self._arguments("report")).execute(self._context))
+
+    def all(self) -> TaskRun:
+        """Run one task after the other as the DAG does: ``report`` whatever happened.
+
+        :raises AirflowException: the first that a task raised.
+        """
+        failed: AirflowException | None = None
+        try:
+            for task in (self.snapshot, self.plan, self.send):
+                task()
+        except AirflowSkipException:
+            pass
+        except AirflowException as error:
+            failed = error
+        try:
+            self.report()
+        except AirflowException as error:
+            failed = failed or error
+        if failed is not None:
+            raise failed
+        return self
+
+    def _keep(self, task_id: str, value: Any) -> Any:
+        self.xcoms[task_id] = value
+        return value
+
+    def _arguments(self, task_id: str) -> dict[str, Any]:
+        return {"task_id": task_id, "config": self.world.config(**self.values)}
+
+    @property
+    def _context(self) -> Any:
+        return {
+            "dag_run": SimpleNamespace(
+                dag_id="m3ter_onboarding__test",
+                run_id=self.run_id,
+                run_type=self.run_type,
+                triggering_user_name="tester",
+            ),
+            "params": dict(self.params),
+            "data_interval_start": self.interval[0],
+            "data_interval_end": self.interval[1],
+            "ti": SimpleNamespace(
+                xcom_pull=lambda task_ids: self.xcoms.get(task_ids),
+                xcom_push=lambda key, value: self.xcoms.__setitem__(f"pushed:{key}", value),
+            ),
+        }
+
+
+@contextmanager
+def m3ter_connection(world: World, **extra: Any) -> Iterator[None]:
+    """Define the Airflow connection ``m3ter_default``."""
+    content = world.m3ter.airflow_connection(**{"timeout_seconds": 2, "requests_per_second": 500, **extra})
+    with airflow_connection_named(content, "m3ter_default"):
+        yield
