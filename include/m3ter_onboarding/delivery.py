@@ -403,13 +403,10 @@ class Sender:
 
     async def _let_go(self) -> None:
         """Begin nothing more, wait for what has begun as long as may be, and commit whatever is known."""
-        for attempt in self._under_way:
-            if not attempt.posted and attempt.task is not None:
-                attempt.task.cancel()
+        await self._call_off([attempt for attempt in self._under_way if not attempt.posted])
         for attempt in self._pending:
             self._note(attempt, not_begun(attempt.claimed))
         self._pending.clear()
-        await asyncio.sleep(0)
         await self._last_commit()
         tasks = {attempt.task for attempt in self._under_way if attempt.task is not None}
         if tasks:
@@ -419,6 +416,16 @@ class Sender:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._last_commit()
+
+    async def _call_off(self, attempts: list[_Attempt]) -> None:
+        tasks = [attempt.task for attempt in attempts if attempt.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for attempt in self._under_way.intersection(attempts):
+            # Cancelled before its first step: nothing of it ran, not even what notes its end.
+            self._under_way.discard(attempt)
+            self._note(attempt, not_begun(attempt.claimed))
 
     async def _last_commit(self) -> None:
         if self.stop.grace is not None and self._rejected:

@@ -64,35 +64,40 @@ def remaining(db: LedgerDatabase, plan_id: str, org_id: str) -> Remaining:
         other.c.email_key != d.email_key,
         state_in(other, _LIVE),
     )
+    # A changed request is claimed although the row failed: that row is still to be sent.
+    changed = or_(i.request_hash.is_(None), i.request_hash != d.request_hash)
     lease_over = or_(i.state != InvitationState.SENDING.value, i.lease_until_ms <= db_now_ms())
 
     def work(connection: Connection) -> Remaining:
         people = (
-            select(d.decision, i.state, lease_over.label("over"), rival.label("rival"))
+            select(
+                d.decision,
+                i.state,
+                lease_over.label("over"),
+                rival.label("rival"),
+                and_(d.decision == "invite", i.state == InvitationState.FAILED.value, changed).label("changed"),
+            )
             .select_from(t.decision)
             .outerjoin(t.invitation, newest_of(t, org_id, d.email_key))
             .where(_people(t, plan_id))
             .subquery()
         )
-        rows = connection.execute(
-            select(people.c.decision, people.c.state, people.c.over, people.c.rival, func.count()).group_by(
-                people.c.decision, people.c.state, people.c.over, people.c.rival
-            )
-        )
+        kinds = (people.c.decision, people.c.state, people.c.over, people.c.rival, people.c.changed)
+        rows = connection.execute(select(*kinds, func.count()).group_by(*kinds))
         counted = {"held": 0, "open": 0, "unsent": 0, "fallen_back": 0, "failed": 0, "review": 0}
         states: dict[str, int] = {}
-        for decision, state, over, has_rival, count in rows:
+        for decision, state, over, has_rival, is_changed, count in rows:
             if state is not None:
                 states[state] = states.get(state, 0) + count
             if state in ("sending", "unknown"):
                 counted["open" if over else "held"] += count
-            elif state == "failed":
+            elif state == "failed" and not is_changed:
                 counted["failed"] += count
             elif state == "review":
                 counted["review"] += count
             elif decision == "skip" and state == "unsent":
                 counted["fallen_back"] += count
-            elif decision == "invite" and state in (None, "unsent", "expired", "superseded"):
+            elif decision == "invite" and state in (None, "unsent", "failed", "expired", "superseded"):
                 counted["review" if has_rival else "unsent"] += count
         return Remaining(**counted, states=states)
 
