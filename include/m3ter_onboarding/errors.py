@@ -38,5 +38,9 @@ class LedgerError(OnboardingError):
     """The ledger cannot be read or written, or cannot keep its promises."""
 
 
+class LedgerUnusableError(LedgerError):
+    """The ledger cannot be used as it is set up; trying again changes nothing, a person must act."""
+
+
 class DeliveryError(OnboardingError):
     """Sending stopped before everybody of the plan was settled."""

@@ -10,11 +10,17 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseAsyncOperator, BaseHook, BaseOperator
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowNotFoundException,
+    AirflowSkipException,
+)
 
 from m3ter_onboarding.config import OnboardingConfig
 from m3ter_onboarding.errors import (
     ConfigurationError,
+    LedgerUnusableError,
     OnboardingError,
     PlanError,
     RunParameterError,
@@ -45,6 +51,7 @@ log = logging.getLogger(__name__)
 _FOR_GOOD = (
     ConfigurationError,
     RunParameterError,
+    LedgerUnusableError,
     PlanError,
     NotAllowedError,
     M3terConfigurationError,
@@ -103,7 +110,14 @@ class _OnboardingStep:
     def _settings(self) -> ConnectionSettings:
         from m3ter_provider.connection import connection_settings
 
-        return connection_settings(BaseHook.get_connection(self.config.m3ter_conn_id))
+        try:
+            connection = BaseHook.get_connection(self.config.m3ter_conn_id)
+        except AirflowNotFoundException:
+            raise ConfigurationError(
+                f"The m3ter connection '{self.config.m3ter_conn_id}' is not defined in Airflow; nothing is sent. Make"
+                " it, or set `m3ter_conn_id` to one that exists."
+            ) from None
+        return connection_settings(connection)
 
     def _organisation(self, hook: M3terAsyncHook, db: LedgerDatabase) -> M3terMirror:
         from m3ter_onboarding.snapshot import M3terMirror

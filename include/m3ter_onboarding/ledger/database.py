@@ -36,7 +36,7 @@ from sqlalchemy.sql.expression import ColumnElement
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from m3ter_onboarding.connections import database_engine
-from m3ter_onboarding.errors import LedgerError
+from m3ter_onboarding.errors import LedgerError, LedgerUnusableError
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, Tables, tables_in
 from m3ter_onboarding.privacy import describe_database_error
 
@@ -167,12 +167,12 @@ class LedgerDatabase:
         """Make the tables on first use, and check the schema's version.
 
         :param create_tables: False where tasks may not create tables; they must exist then.
-        :raises LedgerError: when tables are missing or belong to a newer version of this package.
+        :raises LedgerUnusableError: when tables are missing or belong to a newer version of this package.
         """
         version = self._version()
         if version is None:
             if not create_tables:
-                raise LedgerError(
+                raise LedgerUnusableError(
                     f"The ledger's tables are missing (connection {self.name!r}) and `create_tables` is false. "
                     "Let one run make them with `create_tables: true` and a user who may, or set `ledger_schema` to"
                     " where they are."
@@ -183,7 +183,7 @@ class LedgerDatabase:
             )
             version = self._version()
         if version is None or version > SCHEMA_VERSION:
-            raise LedgerError(
+            raise LedgerUnusableError(
                 f"The ledger's tables have version {version}, this package knows {SCHEMA_VERSION}. "
                 "Upgrade airflow-provider-m3ter on every worker."
             )
@@ -212,14 +212,14 @@ class LedgerDatabase:
     def insert_new(self, table: Any) -> Any:
         """Return an INSERT for *table* that leaves existing keys alone (``ON CONFLICT DO NOTHING``).
 
-        :raises LedgerError: on a database that has no such statement.
+        :raises LedgerUnusableError: on a database that has no such statement.
         """
         dialect = self.engine.dialect.name
         if dialect == "postgresql":
             return postgresql.insert(table).on_conflict_do_nothing()
         if dialect == "sqlite":
             return sqlite.insert(table).on_conflict_do_nothing()
-        raise LedgerError(self._cannot_guard("it knows no INSERT … ON CONFLICT DO NOTHING"))
+        raise LedgerUnusableError(self._cannot_guard("it knows no INSERT … ON CONFLICT DO NOTHING"))
 
     def upsert(
         self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *, keep: Collection[str] = ()
@@ -265,7 +265,7 @@ class LedgerDatabase:
         Asked before the first send of each task: a ledger whose tables were made by hand without their keys,
         or that is read-only, must not be found out in mid-send.
 
-        :raises LedgerError: with the reason, when it cannot guard.
+        :raises LedgerUnusableError: with the reason, when it cannot guard.
         """
         table = self.tables.invitation
         statement = self.insert_new(table)
@@ -326,7 +326,7 @@ class LedgerDatabase:
         with self._translated("proving that it can guard against a second e-mail"):
             wrong = self._retrying(rolled_back)
         if wrong:
-            raise LedgerError(self._cannot_guard(wrong))
+            raise LedgerUnusableError(self._cannot_guard(wrong))
 
     def close(self) -> None:
         """Close pooled connections."""
@@ -338,9 +338,9 @@ def open_ledger(conn_id: str, schema: str | None = None) -> LedgerDatabase:
 
     :param conn_id: a connection to SQLite or PostgreSQL (others can plan, not send).
     :param schema: the database schema of the tables.
-    :raises LedgerError: when there is no such connection, or it is no SQL database.
+    :raises LedgerUnusableError: when there is no such connection, or it is no SQL database.
     """
-    engine = database_engine(conn_id, what="ledger", key="ledger_conn_id", error=LedgerError)
+    engine = database_engine(conn_id, what="ledger", key="ledger_conn_id", error=LedgerUnusableError)
     return LedgerDatabase(engine, schema=schema, name=conn_id)
 
 
