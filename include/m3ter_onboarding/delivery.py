@@ -415,7 +415,7 @@ class Sender:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await self._last_commit()
+        await self._last_commit()  # also what came to its end during the first
 
     async def _call_off(self, attempts: list[_Attempt]) -> None:
         tasks = [attempt.task for attempt in attempts if attempt.task is not None]
