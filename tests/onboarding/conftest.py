@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from m3ter_provider import process
 from m3ter_sandbox.testing import SandboxServer
 from tests.onboarding.world import Stage, World, sqlite_connection, stage_on
 from tests.postgresql import PostgresServer
@@ -39,6 +40,7 @@ def stage(request: pytest.FixtureRequest) -> Stage:
 def m3ter(m3ter_sandbox: SandboxServer) -> SandboxServer:
     """Return a local m3ter without limits."""
     m3ter_sandbox.switches(requests_per_second=0)
+    process.forget_all()  # the tokens of the test before
     return m3ter_sandbox
 
 

@@ -169,7 +169,7 @@ def test_d08_many_small_runs_are_one_big_one(world: World) -> None:
         run = f"day-{number}"
         world.send(ready(world, f"a{number}", f"b{number}", run=run), run, caps=caps)
     plan = ready(world, "a9", "b9", run="day-9")
-    with pytest.raises(NotAllowedError, match="4 invitations were attempted .* adds 2, more than 5"):
+    with pytest.raises(NotAllowedError, match=r"4 invitations were attempted .* adds 2, more than 5"):
         world.send(plan, "day-9", caps=caps)
     assert len(world.emails()) == 4
     world.pass_time(DAY + 1)
@@ -244,7 +244,7 @@ def test_d09_changed_policy_stops_the_plan(world: World, change: dict[str, Any] 
     plan = ready(world, "e1")
     world.m3ter.reset()
     world.m3ter.seed(policies=[{**policy, **change}] if change else [])
-    with pytest.raises(NotAllowedError, match="'Analyst' .* since the plan was made"):
+    with pytest.raises(NotAllowedError, match=r"'Analyst' .* since the plan was made"):
         world.send(plan)
     assert (world.posts(), world.states()) == (0, {})
 
