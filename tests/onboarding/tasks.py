@@ -39,15 +39,21 @@ class TaskRun:
 
     def snapshot(self) -> dict[str, int]:
         """Run the task ``snapshot``."""
-        return self._keep("snapshot", OnboardingSnapshotOperator(**self._arguments("snapshot")).execute(self._context))
+        counts = OnboardingSnapshotOperator(**self._arguments("snapshot")).execute(self._context)
+        self.xcoms["snapshot"] = counts
+        return counts
 
     def plan(self) -> dict[str, Any]:
         """Run the task ``plan``."""
-        return self._keep("plan", OnboardingPlanOperator(**self._arguments("plan")).execute(self._context))
+        planned = OnboardingPlanOperator(**self._arguments("plan")).execute(self._context)
+        self.xcoms["plan"] = planned
+        return planned
 
     async def asend(self) -> dict[str, int]:
         """Run the task ``send`` in the running loop."""
-        return self._keep("send", await OnboardingSendOperator(**self._arguments("send")).aexecute(self._context))
+        counts = await OnboardingSendOperator(**self._arguments("send")).aexecute(self._context)
+        self.xcoms["send"] = counts
+        return counts
 
     def send(self) -> dict[str, int]:
         """Run the task ``send``."""
@@ -55,7 +61,9 @@ class TaskRun:
 
     def report(self) -> dict[str, Any]:
         """Run the task ``report``."""
-        return self._keep("report", OnboardingReportOperator(**self._arguments("report")).execute(self._context))
+        summary = OnboardingReportOperator(**self._arguments("report")).execute(self._context)
+        self.xcoms["report"] = summary
+        return summary
 
     def all(self) -> TaskRun:
         """Run one task after the other as the DAG does: ``report`` whatever happened.
@@ -77,10 +85,6 @@ class TaskRun:
         if failed is not None:
             raise failed
         return self
-
-    def _keep(self, task_id: str, value: Any) -> Any:
-        self.xcoms[task_id] = value
-        return value
 
     def _arguments(self, task_id: str) -> dict[str, Any]:
         return {"task_id": task_id, "config": self.world.config(**self.values)}

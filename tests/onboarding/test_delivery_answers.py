@@ -382,7 +382,7 @@ class Switch:
 
         else:
             failure = psycopg.OperationalError("connection refused")
-            parameters = {"host": url.query["host"], "user": url.username, "dbname": url.database}
+            parameters: dict[str, Any] = {"host": url.query["host"], "user": url.username, "dbname": url.database}
 
             def connect() -> Any:
                 return psycopg.connect(**parameters)

@@ -388,7 +388,7 @@ def test_d10_attempts_begin_once_and_only_for_the_claim_that_holds(world: World)
     plan = ready(world, "e1", "e2")
     token = str(uuid4())
     ids = [c.invitation_id for c in claim(world, plan, token=token)]
-    values = {"token": token, "invitation_ids": ids, "plan_id": plan.plan_id}
+    values: dict[str, Any] = {"token": token, "invitation_ids": ids, "plan_id": plan.plan_id}
     assert begin_attempts(world.db, **{**values, "token": str(uuid4())}) == frozenset()
     assert begin_attempts(world.db, **values) == frozenset(ids)
     started = world.row("e1")["attempt_started_ms"]
