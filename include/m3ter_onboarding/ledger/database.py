@@ -45,8 +45,9 @@ Result = TypeVar("Result")
 #: How long a write is tried again while the database is locked, fails over or is away.
 WRITE_PATIENCE_SECONDS = 30.0
 
-#: PostgreSQL: serialisation failure, deadlock, lock not available, shutdown and start-up of a server.
-_TRANSIENT_SQLSTATES = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300"})
+#: PostgreSQL: serialisation failure, deadlock, lock not available, idle for too long in a transaction, shutdown and
+#: start-up of a server.
+_TRANSIENT_SQLSTATES = frozenset({"40001", "40P01", "55P03", "25P03", "57P01", "57P02", "57P03", "53300"})
 _TRANSIENT_TEXTS = ("database is locked", "database table is locked", "database schema is locked")
 
 
@@ -116,6 +117,8 @@ class LedgerDatabase:
         )
         if engine.dialect.name == "sqlite":
             _use_plain_transactions(engine)
+        elif engine.dialect.name == "postgresql" and not event.contains(engine, "begin", _postgresql_begin):
+            event.listen(engine, "begin", _postgresql_begin)
 
     @contextmanager
     def _translated(self, doing: str) -> Iterator[None]:
@@ -350,6 +353,16 @@ def _use_plain_transactions(engine: Engine) -> None:
         return
     event.listen(engine, "connect", _sqlite_connected)
     event.listen(engine, "begin", _sqlite_begin)
+
+
+def _postgresql_begin(connection: Connection) -> None:
+    """Let no worker that stands still in mid-transaction keep the others from their locks.
+
+    For this transaction alone: a pooler hands the session on. Both are tried again, see ``_TRANSIENT_SQLSTATES``.
+    """
+    connection.exec_driver_sql(
+        "SELECT set_config('idle_in_transaction_session_timeout', '10s', true), set_config('lock_timeout', '15s', true)"
+    )
 
 
 def _sqlite_connected(dbapi_connection: Any, _record: Any) -> None:
