@@ -34,7 +34,7 @@ def airflow_postgres(
     with AirflowStack(
         home,
         fast_heartbeats=True,
-        parallelism=12,
+        parallelism=16,
         metadata_url=metadata.url("psycopg2"),
         configuration=CONFIGURATION,
     ) as stack:

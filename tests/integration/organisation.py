@@ -6,7 +6,6 @@ Names and addresses carry markers, so that a trace of a person is found wherever
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -341,8 +340,3 @@ def organisation(
             if stack.api.dag(made.dag_id):
                 stack.api.set_paused(made.dag_id, True)
             engine.dispose()
-
-
-def until_settled(seconds: float) -> None:
-    """Let real time pass, for what must *not* happen meanwhile."""
-    time.sleep(seconds)

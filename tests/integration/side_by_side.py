@@ -5,32 +5,74 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
 
-Scenario = Callable[[], None]
+import pytest
+
+from demo.airflow_stack import AirflowStack
+from tests.integration.organisation import Organisation, organisation
+from tests.postgresql import PostgresServer
+
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What happens to an organisation of its own.
+
+    :param play: acts and checks.
+    :param ledgers: where the ledger is; one case each.
+    :param made_with: for :func:`tests.integration.organisation.organisation`.
+    """
+
+    play: Callable[[Organisation], None]
+    ledgers: tuple[str, ...] = (SQLITE, POSTGRESQL)
+    made_with: Mapping[str, Any] = field(default_factory=dict)
+
+
+def cases(scenarios: Mapping[str, Scenario]) -> list[tuple[str, str]]:
+    """Return name and ledger of every case, for ``parametrize``."""
+    return [(name, ledger) for name, scenario in scenarios.items() for ledger in scenario.ledgers]
 
 
 class SideBySide:
     """Scenarios under way.
 
-    :param begun: by name.
+    :param begun: by name and ledger.
     """
 
-    def __init__(self, begun: Mapping[str, Future[None]]) -> None:
+    def __init__(self, begun: Mapping[tuple[str, str], Future[None]]) -> None:
         self._begun = begun
 
-    def result(self, name: str) -> None:
+    def result(self, name: str, ledger: str) -> None:
         """Wait for a scenario, and raise what it raised."""
-        self._begun[name].result()
+        self._begun[name, ledger].result()
 
 
 @contextmanager
-def side_by_side(scenarios: Mapping[str, Scenario], at_once: int) -> Iterator[SideBySide]:
-    """Begin scenarios and wait for all of them at the end.
+def side_by_side(
+    scenarios: Mapping[str, Scenario],
+    stack: AirflowStack,
+    postgres: PostgresServer,
+    folders: pytest.TempPathFactory,
+    *,
+    at_once: int = 10,
+) -> Iterator[SideBySide]:
+    """Begin scenarios, and wait for those that have begun at the end.
 
     :param at_once: so many at a time.
     """
+
+    def play(name: str, ledger: str) -> None:
+        scenario = scenarios[name]
+        short = f"{name.replace(' ', '_')}_{ledger}"
+        database = postgres if ledger == POSTGRESQL else None
+        with organisation(stack, short, folders.mktemp(short), database, **scenario.made_with) as org:
+            scenario.play(org)
+
     with ThreadPoolExecutor(at_once) as pool:
-        futures = {name: pool.submit(scenario) for name, scenario in scenarios.items()}
+        futures = {case: pool.submit(play, *case) for case in cases(scenarios)}
         try:
             yield SideBySide(futures)
         finally:

@@ -1,0 +1,148 @@
+"""What m3ter does to a whole run: lost answers, refusals, short-lived tokens; and what the run comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from demo.airflow_stack import AirflowStack
+from tests.integration.organisation import LAST_NAME, Organisation
+from tests.integration.side_by_side import POSTGRESQL, SQLITE, Scenario, SideBySide, cases, side_by_side
+from tests.postgresql import PostgresServer
+
+pytestmark = pytest.mark.slow
+
+CREATE = {"operation": "CreateOrgUserInvitation"}
+
+
+def answers_lost(org: Organisation) -> None:
+    """m3ter makes the invitation and answers 504, resets or hangs: 5% of POSTs each. And twice it makes none."""
+    lost = ({"kind": "status", "status": 504}, {"kind": "reset"}, {"kind": "hang"})
+    for seed, fault in enumerate(lost):
+        org.m3ter.faults(**CREATE, **fault, when="after", probability=0.05, seed=seed)
+    org.m3ter.faults(**CREATE, kind="drop", when="before", skip=20, count=2)
+    people = org.hire(200)
+    run_id = org.run_once()
+    hits = [fault["hits"] for fault in org.m3ter.active_faults()]
+    assert min(hits) > 0
+    assert hits[-1] == 2
+    assert len(org.posts()) == len(people) + 2
+    org.assert_once(people)
+    assert org.report(run_id)["invitations"] == {"sent": len(people)}
+
+
+def refused(org: Organisation) -> None:
+    """m3ter refuses one person: the others are sent, the run is failed, and the same content is not tried again."""
+    people = org.hire(10)
+    org.m3ter.faults(**CREATE, kind="status", status=400, message=f"{people[3]} is blocked", email=people[3])
+    run_id = org.trigger()
+    org.fails(run_id)
+    assert org.states(run_id)["send"] == "success"
+    report = org.report(run_id)
+    assert report["invitations"] == {"sent": 9, "failed": 1}
+    assert report["outcome"] == org.run_row(run_id)["outcome"] == "failed"
+    assert "1 invitation(s) were refused" in org.log(run_id, "report")
+    org.fails(org.trigger())
+    assert len(org.posts()) == 10
+    org.m3ter.clear_faults()
+    org.correct(last_name=f"{LAST_NAME}-Corrected")
+    org.run_once()
+    assert len(org.posts()) == 11
+    org.assert_once(people)
+
+
+def send_fails(org: Organisation) -> None:
+    """The right to invite is taken away in mid-send: failed at once, reported all the same, and the next run goes on."""
+    people = org.hire(30)
+    org.m3ter.faults(**CREATE, kind="status", status=403, message="Forbidden", skip=10)
+    run_id = org.trigger()
+    org.fails(run_id)
+    assert org.states(run_id) == {"snapshot": "success", "plan": "success", "send": "failed", "report": "failed"}
+    assert org.tries(run_id, "send") == 1, "trying again changes nothing"
+    assert "may create invitations in organisation" in org.log(run_id, "send"), "ten were sent: it is no missing right"
+    assert "not with these permission policies (403)" in org.log(run_id, "send")
+    row, report, log = org.run_row(run_id), org.report(run_id), org.log(run_id, "report")
+    assert row["outcome"] == report["outcome"] == "failed"
+    assert row["finished_at"] is not None
+    assert report["invitations"]["sent"] == len(org.m3ter.emails())
+    assert sum(report["decisions"].values()) == report["rows"] == 30
+    assert "invitation(s) of the plan were not sent; the next run sends them" in log
+    org.m3ter.clear_faults()
+    org.run_once(day=1)
+    org.assert_once(people)
+
+
+def every_try_fails(org: Organisation) -> None:
+    """m3ter is down for longer than the retries: a failed run with a report, and nobody is lost."""
+    people = org.hire(5)
+    org.m3ter.faults(**CREATE, kind="status", status=500, when="before")
+    run_id = org.trigger()
+    org.fails(run_id)
+    assert org.report(run_id)["outcome"] == org.run_row(run_id)["outcome"] == "failed"
+    assert org.m3ter.emails() == {}
+    org.m3ter.clear_faults()
+    org.correct(last_name=f"{LAST_NAME}-Corrected")  # twice without an answer is final for that content
+    org.run_once(day=1)
+    org.assert_once(people)
+
+
+def one_token_a_process(org: Organisation) -> None:
+    """At most one token request in each task process that calls m3ter; ``plan`` and ``report`` call it not at all."""
+    people = org.hire(20)
+    run_id = org.run_once()
+    assert [org.tries(run_id, task_id) for task_id in ("snapshot", "plan", "send", "report")] == [1, 1, 1, 1]
+    assert org.m3ter.counts()["token_requests"] == 2
+    org.assert_once(people)
+
+
+def tokens_of_two_seconds(org: Organisation) -> None:
+    """Tokens that expire in mid-send cost nobody an invitation, and no more requests than they must."""
+    people = org.hire(60)
+    run_id = org.run_once()
+    assert org.tries(run_id, "send") == 1
+    times = [request["time"] for request in org.m3ter.requests()]
+    counts = org.m3ter.counts()
+    assert counts["token_requests"] > 3
+    assert counts["token_requests"] <= 2 * (times[-1] - times[0])
+    assert org.report(run_id)["invitations"] == {"sent": len(people)}
+    org.assert_once(people)
+
+
+def keeps_to_the_limit(org: Organisation) -> None:
+    """With the sandbox's limit and the setting at 50 a second nobody is turned away."""
+    people = org.hire(120)
+    org.run_once()
+    assert org.m3ter.counts()["rate_limited"] == 0
+    org.assert_once(people)
+
+
+SCENARIOS = {
+    "answers lost": Scenario(answers_lost, made_with={"extra": {"requests_per_second": 50}}),
+    "refused": Scenario(refused, (SQLITE,)),
+    "send fails": Scenario(send_fails),
+    "every try fails": Scenario(
+        every_try_fails,
+        (POSTGRESQL,),
+        {"values": {"dag": {"default_args": {"retries": 2, "retry_delay": "1s"}}}},
+    ),
+    "one token a process": Scenario(one_token_a_process, (SQLITE,)),
+    "tokens of two seconds": Scenario(tokens_of_two_seconds, made_with={"token_lifetime_seconds": 2}),
+    "keeps to the limit": Scenario(
+        keeps_to_the_limit, (POSTGRESQL,), {"extra": {"requests_per_second": 50}, "requests_per_second": 50}
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def begun(
+    airflow_postgres: AirflowStack, postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SideBySide]:
+    """Begin every scenario."""
+    with side_by_side(SCENARIOS, airflow_postgres, postgres_server, tmp_path_factory) as scenarios:
+        yield scenarios
+
+
+@pytest.mark.parametrize(("name", "ledger"), cases(SCENARIOS))
+def test_what_m3ter_does_to_a_run(name: str, ledger: str, begun: SideBySide) -> None:
+    begun.result(name, ledger)
