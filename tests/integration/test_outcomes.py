@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -13,12 +14,12 @@ from tests.postgresql import PostgresServer
 
 pytestmark = pytest.mark.slow
 
-CREATE = {"operation": "CreateOrgUserInvitation"}
+CREATE: dict[str, Any] = {"operation": "CreateOrgUserInvitation"}
 
 
 def answers_lost(org: Organisation) -> None:
     """m3ter makes the invitation and answers 504, resets or hangs: 5% of POSTs each. And twice it makes none."""
-    lost = ({"kind": "status", "status": 504}, {"kind": "reset"}, {"kind": "hang"})
+    lost: tuple[dict[str, Any], ...] = ({"kind": "status", "status": 504}, {"kind": "reset"}, {"kind": "hang"})
     for seed, fault in enumerate(lost):
         org.m3ter.faults(**CREATE, **fault, when="after", probability=0.05, seed=seed)
     org.m3ter.faults(**CREATE, kind="drop", when="before", skip=20, count=2)
@@ -53,7 +54,7 @@ def refused(org: Organisation) -> None:
 
 
 def send_fails(org: Organisation) -> None:
-    """The right to invite is taken away in mid-send: failed at once, reported all the same, and the next run goes on."""
+    """The right to invite is taken away in mid-send: failed at once, with a report, and the next run goes on."""
     people = org.hire(30)
     org.m3ter.faults(**CREATE, kind="status", status=403, message="Forbidden", skip=10)
     run_id = org.trigger()
