@@ -48,7 +48,7 @@ class LedgerInvitation:
     """The ledger's current row of one invitation (see ``ledger/tables.py``)."""
 
     invitation_id: int
-    email_key: str
+    email_key: str = field(repr=False)
     generation: int
     employee_id: str | None
     state: InvitationState
@@ -68,7 +68,7 @@ class M3terInvitation:
     """One invitation as m3ter lists it."""
 
     m3ter_id: str
-    email_key: str
+    email_key: str = field(repr=False)
     accepted: bool
     expires_at: datetime | None  #: m3ter's ``dtExpiry``; without it, 30 days after creation (m3ter docs)
     created_at: datetime | None
@@ -79,7 +79,7 @@ class M3terUser:
     """One member of the organisation as m3ter lists it."""
 
     m3ter_id: str
-    email_key: str
+    email_key: str = field(repr=False)
     access_ends_at: datetime | None  #: None: permanent access
 
 
@@ -109,7 +109,7 @@ class Known:
     users: Iterable[M3terUser] = ()
     policies: Iterable[M3terPolicy] = ()
     mirror_full_at: datetime | None = None
-    previous_addresses: Mapping[str, str] = field(default_factory=dict)
+    previous_addresses: Mapping[str, str] = field(default_factory=dict, repr=False)
     """``employee_id`` → the address key of that employee that has a live invitation or is a member,
     as an earlier plan decided it, where it differs from the ledger's own ``employee_id`` column
     (an adopted row knows no employee)."""

@@ -281,7 +281,7 @@ class OpenInvitation:
     """An open row as settling sees it; instants are milliseconds since 1970 of the database's clock."""
 
     invitation_id: int
-    email_key: str
+    email_key: str = field(repr=False)
     state: InvitationState
     claim_token: str | None
     attempt: int
