@@ -165,8 +165,12 @@ def plan_cleared_alone(org: Organisation) -> None:
     assert not [plan_id for plan_id, at in org.claims() if at > newest["sealed_at"]]
     assert "replaced by a newer one of this run" in org.log(run_id, "send")
     org.stack.api.clear(org.dag_id, run_id, "send", downstream=True)
-    org.succeeds(run_id)
+    org.end_of(run_id)
     assert {plan_id for plan_id, at in org.claims() if at > newest["sealed_at"]} == {newest["plan_id"]}
+    # Who was claimed while the new plan was made, and let go afterwards, is for the plan after it.
+    clear_plan(org, run_id)
+    org.succeeds(run_id)
+    assert old["plan_id"] not in {plan_id for plan_id, at in org.claims() if at > newest["sealed_at"]}
     org.assert_once(people)
 
 
