@@ -130,10 +130,10 @@ class Organisation:
         )
         (self.stack.dags_folder / f"{self.name}.py").write_text(_DAG_FILE.format(name=self.name))
 
-    def wait_dag(self) -> None:
+    def wait_dag(self, *, paused: bool = False) -> None:
         """Wait until Airflow knows the DAG, and let it run."""
         wait_until(lambda: self.stack.api.dag(self.dag_id), f"DAG {self.dag_id}", 120)
-        self.stack.api.set_paused(self.dag_id, False)
+        self.stack.api.set_paused(self.dag_id, paused)
 
     # -- the warehouse ----------------------------------------------------------------------------------------------
 
@@ -308,6 +308,7 @@ def organisation(
     values: Mapping[str, Any] | None = None,
     query: str = QUERY,
     extra: Mapping[str, Any] | None = None,
+    paused: bool = False,
     **switches: Any,
 ) -> Iterator[Organisation]:
     """Make an organisation, and wait until Airflow knows its DAG.
@@ -316,6 +317,7 @@ def organisation(
     :param postgres: where its warehouse and ledger are; None: in a SQLite file.
     :param values: configuration.
     :param extra: of the connection to m3ter.
+    :param paused: leave the DAG paused.
     :param switches: of the local m3ter; no limit of requests unless it is given.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -334,7 +336,7 @@ def organisation(
             made.connect_warehouse()
             made.connect_m3ter()
             made.configure(values or {}, query)
-            made.wait_dag()
+            made.wait_dag(paused=paused)
             yield made
         finally:
             if stack.api.dag(made.dag_id):

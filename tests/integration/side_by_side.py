@@ -66,7 +66,7 @@ def side_by_side(
 
     def play(name: str, ledger: str) -> None:
         scenario = scenarios[name]
-        short = f"{name.replace(' ', '_')}_{ledger}"
+        short = f"{name.replace(' ', '_').replace('-', '_')}_{ledger}"
         database = postgres if ledger == POSTGRESQL else None
         with organisation(stack, short, folders.mktemp(short), database, **scenario.made_with) as org:
             scenario.play(org)
