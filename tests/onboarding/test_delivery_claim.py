@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 import time_machine
-from sqlalchemy import event, select, update
+from sqlalchemy import delete, event, select, update
 
 from m3ter_onboarding.delivery import LOOK_EVERY, Sender
 from m3ter_onboarding.lease import LEASE_MARGIN, ChunkSize, Lease, boot_clock
@@ -374,6 +374,19 @@ def test_d10_found_in_m3ter_is_not_claimed(world: World) -> None:
     assert [c.email_key for c in claim(world, plan)] == ["e3@example.com"]
 
 
+def test_d10_seen_in_m3ter_and_not_yet_adopted_is_not_claimed(world: World) -> None:
+    # A look by another task has written its page, and has not compared it with the ledger yet.
+    plan = ready(world, "e1", "e2", "e3", "e4")
+    world.m3ter.seed(
+        invitations=[{"email": "e1@example.com"}, {"email": "e4@example.com", "dtCreated": "-40d"}],
+        users=[{"email": "e2@example.com"}],
+    )
+    world.snapshot()
+    with world.db.engine.begin() as connection:
+        connection.execute(delete(world.db.tables.invitation))
+    assert [c.email_key for c in claim(world, plan)] == ["e3@example.com", "e4@example.com"]
+
+
 def test_d10_claim_whose_commit_was_not_heard_is_repeated(world: World) -> None:
     plan = ready(world, "e1", "e2")
     token = str(uuid4())
@@ -394,6 +407,14 @@ def test_d10_attempts_begin_once_and_only_for_the_claim_that_holds(world: World)
     started = world.row("e1")["attempt_started_ms"]
     assert begin_attempts(world.db, **values) == frozenset(ids), "an unheard COMMIT, repeated"
     assert world.row("e1")["attempt_started_ms"] == started
+
+
+def test_d11_attempts_do_not_begin_once_the_lease_ended(world: World) -> None:
+    plan = ready(world, "e1")
+    token = str(uuid4())
+    ids = [c.invitation_id for c in claim(world, plan, token=token)]
+    world.pass_time(61)
+    assert begin_attempts(world.db, token=token, invitation_ids=ids, plan_id=plan.plan_id) == frozenset()
 
 
 @pytest.mark.parametrize("spoil", [make_too_old, begin_its_replacement, need_approval], ids=lambda f: f.__name__)
