@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from m3ter_onboarding.known import InvitationState
 from m3ter_onboarding.ledger.claims import Claimed
 from m3ter_onboarding.ledger.mirror import INVITATION_LIFE
@@ -67,6 +69,11 @@ async def post(m3ter: M3terAsyncHook, claimed: Claimed, before_post: Callable[[]
 
     try:
         request = InvitationRequest.model_validate(claimed.request)
+    except ValidationError:
+        # Written by another version of this package. It concerns this person alone; the text would quote the address.
+        message = "The stored request is not valid any more; it is planned anew when the row changes."
+        return Ended(Outcome(row_id, InvitationState.FAILED, "invalid_request", message=message))
+    try:
         invitation = await m3ter.create_invitation(request, before_post=noted)
     except NotBegunError:
         return Ended(Outcome(row_id, InvitationState.UNSENT, "not_begun"))
@@ -74,6 +81,9 @@ async def post(m3ter: M3terAsyncHook, claimed: Claimed, before_post: Callable[[]
         outcome = Outcome(row_id, InvitationState.UNKNOWN, "no_answer", http_status=error.status_code)
         return Ended(outcome, unanswered=str(error))
     except M3terRequestRejectedError as error:
+        if not posted:  # the request for a token was refused: that says nothing about this person
+            outcome = Outcome(row_id, InvitationState.UNSENT, "turned_away", http_status=error.status_code)
+            return Ended(outcome, stop_because=str(error))
         message = error.m3ter_message or str(error)
         return Ended(Outcome(row_id, InvitationState.FAILED, "refused", http_status=error.status_code, message=message))
     except M3terError as error:

@@ -372,14 +372,12 @@ class Sender:
         """400 and 409 may mean that the invitation exists: look once, and call only the rest ``failed``."""
         rejected, self._rejected = self._rejected, []
         try:
-            await look_again(self.org)
-            self._looked_at = self.clock()
+            looked = await self._look_unless_stopped()
         except (M3terError, LedgerError) as error:
+            looked = False
             self._fail(f"m3ter refused invitations, and looking whether they exist failed: {error}")
-            self._answers.extend((token, not_looked(outcome)) for token, outcome in rejected)
-            return
         # What the look found is not `sending` any more, so that "failed" does not touch it.
-        self._answers.extend(rejected)
+        self._answers.extend(rejected if looked else [(token, not_looked(outcome)) for token, outcome in rejected])
 
     async def _ask_whether_to_stop(self) -> None:
         """Ask the pause switch, and look again in m3ter when it is time; what cannot be asked means stop."""
@@ -394,9 +392,24 @@ class Sender:
         if self.clock() - self._looked_at >= LOOK_EVERY:
             await self._look()
 
+    async def _look_unless_stopped(self) -> bool:
+        """Look again in m3ter; False: a stop was requested meanwhile, and the look was given up for it."""
+        looking = asyncio.create_task(look_again(self.org))
+        stopping = asyncio.create_task(self.stop.wait(math.inf))
+        try:
+            await asyncio.wait({looking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if looking.done():
+                await looking
+                return True
+            return False
+        finally:
+            for task in (looking, stopping):
+                task.cancel()
+            await asyncio.gather(looking, stopping, return_exceptions=True)
+
     async def _look(self) -> None:
         try:
-            await look_again(self.org)
+            await self._look_unless_stopped()
         except (M3terError, LedgerError) as error:
             self._fail(f"Looking again in m3ter failed, so sending stops: {error}")
         self._looked_at = self.clock()

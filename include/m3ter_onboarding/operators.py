@@ -170,8 +170,8 @@ class OnboardingSnapshotOperator(_OnboardingStep, BaseOperator):
         window = resolve_window(
             interval,
             look_back=config.look_back,
-            last_finished_end=runs.last_finished_end(db, run),
-            waiting_since=runs.waiting_since(db, run, now, config.max_age),
+            last_finished_end=runs.last_finished_end(db, run, org_id),
+            waiting_since=runs.waiting_since(db, run, org_id, now, config.max_age),
             max_age=config.max_age,
             now=now,
         )
@@ -352,7 +352,7 @@ class OnboardingSendOperator(_OnboardingStep, BaseAsyncOperator):
                     pause=PauseSwitch(config.name),
                 )
                 done = await sender.send()
-            await asyncio.to_thread(runs.update_run, db, run, delivered_at=utc_now())
+            await asyncio.to_thread(runs.mark_delivered, db, run, str(planned["plan_id"]), utc_now())
         summary = done.summary()
         log.info("Done: %s.", ", ".join(f"{count} {name}" for name, count in summary.items()))
         return summary
@@ -416,9 +416,13 @@ class OnboardingReportOperator(_OnboardingStep, BaseOperator):
             return
         warehouse = warehouse_engine(self.config.warehouse_conn_id)
         try:
-            written = publish(db, warehouse, plans_of_run(db, run.dag_id, run.run_id))
+            plan_ids = plans_of_run(db, run.dag_id, run.run_id)
+            written = publish(db, warehouse, plan_ids, create_tables=self.config.create_tables)
         finally:
             warehouse.dispose()
+        if written is None:
+            log.info("The warehouse holds the ledger itself; there is nothing to publish.")
+            return
         log.info("Published %d rows to the warehouse (connection %s).", written, self.config.warehouse_conn_id)
 
 

@@ -86,10 +86,10 @@ class PauseSwitch:
     async def reason(self) -> str | None:
         """Return why nothing may be sent now, or None."""
         asking = asyncio.create_task(asyncio.to_thread(self._read))
+        asking.add_done_callback(_forget)  # nobody may wait for it any more when it fails
         try:
             value = await asyncio.wait_for(asyncio.shield(asking), self._answer_within)
         except asyncio.TimeoutError:
-            asking.add_done_callback(_forget)
             return f"Airflow did not say within {self._answer_within:g} s whether {PAUSE_VARIABLE} is set"
         except Exception as error:  # noqa: BLE001  (whatever went wrong, the question has no answer)
             return f"Airflow could not be asked for {PAUSE_VARIABLE} ({type(error).__name__})"

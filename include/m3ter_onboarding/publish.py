@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, Engine, MetaData, Table, delete, select
+from sqlalchemy import Column, Engine, MetaData, Table, and_, delete, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from m3ter_onboarding.errors import LedgerError
@@ -17,25 +17,36 @@ from m3ter_onboarding.privacy import describe_database_error
 _BATCH = 500
 
 
-def publish(db: LedgerDatabase, warehouse: Engine, plan_ids: list[str]) -> int:
+def publish(db: LedgerDatabase, warehouse: Engine, plan_ids: list[str], *, create_tables: bool = True) -> int | None:
     """Copy the decisions of these plans, and the invitations of their people, into the warehouse.
 
     Publishing again replaces what was published of the same plans and people.
 
-    :returns: how many rows were written.
+    :param create_tables: make the two tables where they are missing.
+    :returns: how many rows were written; None where the warehouse holds a ledger, be it this one under another
+        connection: its rows are the guard against a second e-mail, and nobody but the ledger writes them.
     :raises LedgerError: when the warehouse refuses; the ledger itself is complete all the same.
     """
     decision, invitation = db.tables.decision, db.tables.invitation
+    if _holds_a_ledger(db, warehouse):
+        return None
     if not plan_ids:
         return 0
     decisions = db.read(
         lambda c: [dict(r._mapping) for r in c.execute(select(decision).where(decision.c.plan_id.in_(plan_ids)))],
         doing="reading decisions to publish",
     )
-    people = select(decision.c.email_key).where(decision.c.plan_id.in_(plan_ids), decision.c.email_key.is_not(None))
+    people = (
+        select(decision.c.org_id, decision.c.email_key)
+        .where(decision.c.plan_id.in_(plan_ids), decision.c.email_key.is_not(None))
+        .distinct()
+        .subquery()
+    )
+    of_people = select(invitation).join(
+        people, and_(invitation.c.org_id == people.c.org_id, invitation.c.email_key == people.c.email_key)
+    )
     invitations = db.read(
-        lambda c: [dict(r._mapping) for r in c.execute(select(invitation).where(invitation.c.email_key.in_(people)))],
-        doing="reading invitations to publish",
+        lambda c: [dict(r._mapping) for r in c.execute(of_people)], doing="reading invitations to publish"
     )
     metadata = MetaData()
     published = [
@@ -43,7 +54,8 @@ def publish(db: LedgerDatabase, warehouse: Engine, plan_ids: list[str]) -> int:
         (_copy(invitation, metadata), "invitation_id", invitations),
     ]
     try:
-        metadata.create_all(warehouse, checkfirst=True)
+        if create_tables:
+            metadata.create_all(warehouse, checkfirst=True)
         with warehouse.begin() as connection:
             for table, key, rows in published:
                 keys = sorted({row[key] for row in rows})
@@ -57,6 +69,18 @@ def publish(db: LedgerDatabase, warehouse: Engine, plan_ids: list[str]) -> int:
             " them; clear the task `report` when the warehouse can be written."
         ) from None
     return len(decisions) + len(invitations)
+
+
+def _holds_a_ledger(db: LedgerDatabase, warehouse: Engine) -> bool:
+    name = db.tables.schema_version.name
+    try:
+        looked = inspect(warehouse)
+        return any(looked.has_table(name, schema=schema) for schema in {None, db.tables.schema_version.schema})
+    except SQLAlchemyError as error:
+        raise LedgerError(
+            f"The warehouse could not be read for publishing: {describe_database_error(error)}. The ledger is complete;"
+            " clear the task `report` when the warehouse can be reached."
+        ) from None
 
 
 def _copy(table: Table, metadata: MetaData) -> Table:

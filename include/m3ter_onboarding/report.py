@@ -109,6 +109,11 @@ def _problems(plan: PlanRow | None, left: Remaining | None, unfinished: list[str
         problems.append(f"{unsent} invitation(s) of the plan were not sent; the next run sends them.")
     if left.open + left.held:
         problems.append(f"{left.open + left.held} invitation(s) are still open; the next run settles them.")
+    if left.review:
+        problems.append(
+            f"{left.review} invitation(s) need a person: whether they were sent cannot be told by looking, or another"
+            " address of the employee was invited meanwhile; see m3ter_invitation and m3ter_invitation_event."
+        )
     if left.failed and fail_on_refused:
         problems.append(
             f"{left.failed} invitation(s) were refused; `message` in m3ter_invitation says why. They are tried again"

@@ -12,6 +12,7 @@ import asyncio
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -24,13 +25,15 @@ class Stop:
     """Says whether, why and how urgently a sender must stop; asked before every POST.
 
     :param parent: returns the parent's process id.
+    :param clock: seconds.
     """
 
-    def __init__(self, *, parent: Callable[[], int] = os.getppid) -> None:
+    def __init__(self, *, parent: Callable[[], int] = os.getppid, clock: Callable[[], float] = time.monotonic) -> None:
         self._parent = parent
+        self._clock = clock
         self._born_of = parent()
         self._reason: str | None = None
-        self._grace: float | None = None
+        self._deadline: float | None = None
         self._changed = asyncio.Event()
 
     def request(self, reason: str, *, grace: float | None = None) -> None:
@@ -41,7 +44,8 @@ class Stop:
         if self._reason is None:
             self._reason = reason
         if grace is not None:
-            self._grace = grace if self._grace is None else min(self._grace, grace)
+            deadline = self._clock() + grace
+            self._deadline = deadline if self._deadline is None else min(self._deadline, deadline)
         self._changed.set()
 
     @property
@@ -53,8 +57,8 @@ class Stop:
 
     @property
     def grace(self) -> float | None:
-        """Seconds for which begun POSTs may be waited for, None for as long as they take."""
-        return self._grace
+        """Seconds that are left, since the stop was requested, for begun POSTs; None: as long as they take."""
+        return None if self._deadline is None else max(0.0, self._deadline - self._clock())
 
     async def wait(self, seconds: float) -> None:
         """Sleep, but not longer than until a stop is requested."""
@@ -77,10 +81,10 @@ def signals_taken_over(stop: Stop) -> Iterator[None]:
     def timed_out() -> None:
         stop.request("the task's execution_timeout has passed")
 
-    for number, handler in ((signal.SIGTERM, terminated), (signal.SIGALRM, timed_out)):
-        before[number] = signal.getsignal(number)
-        loop.add_signal_handler(number, handler)
     try:
+        for number, handler in ((signal.SIGTERM, terminated), (signal.SIGALRM, timed_out)):
+            before[number] = signal.getsignal(number)
+            loop.add_signal_handler(number, handler)
         yield
     finally:
         for number, former in before.items():

@@ -18,7 +18,6 @@ import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 from sqlalchemy import inspect, text
 
-from m3ter_onboarding.errors import OnboardingError
 from m3ter_onboarding.hires import validate_row
 from m3ter_onboarding.known import Known
 from m3ter_onboarding.ledger import matching, mirror, runs
@@ -168,6 +167,7 @@ def ledger_with_a_rule_of_its_own(world: World) -> None:
 
 def mended(world: World) -> None:
     """Undo what the scenarios do to the shared database."""
+    world.db.engine.dispose()  # a pooled connection to SQLite may still believe in the columns that it knew
     undo = {
         "ALTER TABLE hires RENAME COLUMN surname TO last_name": ("hires", "surname"),
         "ALTER TABLE m3ter_onboarding_decision RENAME COLUMN details TO detail": (
@@ -240,7 +240,7 @@ def test_d18_wrong_run_parameters_are_not_quoted_with_an_address(
     assert person.posts() == 0
 
 
-def test_d18_what_is_not_foreseen_is_named_by_its_class(person: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_d18_a_stored_request_that_is_not_valid_is_not_quoted(person: World, caplog: pytest.LogCaptureFixture) -> None:
     world = person
     decision = world.db.tables.decision
     run = TaskRun(world, "run-1", (WINDOW.start, WINDOW.end))
@@ -249,9 +249,9 @@ def test_d18_what_is_not_foreseen_is_named_by_its_class(person: World, caplog: p
     run.plan()
     with world.db.engine.begin() as connection:
         connection.execute(decision.update().values(request={"email": QUOTING, "firstName": FIRST}))
-    with pytest.raises(OnboardingError) as caught:
-        run.send()
-    assert markers_in(said_by(caught.value) + caplog.text, world) == []
+    run.send()
+    assert set(world.states().values()) == {"failed"}
+    assert markers_in(caplog.text, world) == []
 
 
 OURS = ("m3ter_onboarding.", "m3ter_provider.")

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+import asyncio
+from datetime import datetime, timedelta, timezone
+from typing import Any, cast
 
 import pytest
 
+from m3ter_onboarding.attempt import post
 from m3ter_onboarding.errors import DeliveryError
+from m3ter_onboarding.known import InvitationState
 from m3ter_onboarding.ledger import runs
+from m3ter_onboarding.ledger.claims import Claimed
 from m3ter_onboarding.ledger.counts import remaining
+from m3ter_onboarding.publish import publish
+from m3ter_onboarding.right_to_send import NotAllowedError
 from m3ter_onboarding.stopping import Stop
+from m3ter_provider.errors import M3terRequestRejectedError
 from tests.onboarding.world import WINDOW, World
 
 POST = "CreateOrgUserInvitation"
@@ -64,11 +72,11 @@ def test_d04_whom_m3ter_refused_keeps_the_window_open(world: World) -> None:
     world.whole_run()
     now = datetime.now(timezone.utc)
     max_age = world.config().max_age
-    assert runs.waiting_since(world.db, world.run("run-2"), now, max_age) == WINDOW.start
+    assert runs.waiting_since(world.db, world.run("run-2"), world.m3ter.org_id, now, max_age) == WINDOW.start
     world.m3ter.clear_faults()
     world.correct("e1", last_name="Corrected")
     world.whole_run("run-2")
-    assert runs.waiting_since(world.db, world.run("run-3"), now, max_age) is None
+    assert runs.waiting_since(world.db, world.run("run-3"), world.m3ter.org_id, now, max_age) is None
 
 
 def test_d10_what_an_older_plan_of_the_run_never_began_is_planned_anew(world: World) -> None:
@@ -82,3 +90,70 @@ def test_d10_what_an_older_plan_of_the_run_never_began_is_planned_anew(world: Wo
     world.pass_time(61)
     world.send(new)
     assert world.emails() == {"e1@example.com": 1, "e2@example.com": 1}
+
+
+def waits_since(world: World, run: str) -> datetime | None:
+    return runs.waiting_since(
+        world.db, world.run(run), world.m3ter.org_id, datetime.now(timezone.utc), world.config().max_age
+    )
+
+
+def test_d04_too_early_then_to_be_invited_but_not_delivered(world: World) -> None:
+    """A decision to invite is no invitation: the window stays open until there is one."""
+    start = (datetime.now(timezone.utc) + timedelta(days=30)).date().isoformat()
+    world.hire("e1", start_date=start)
+    world.snapshot()
+    assert set(world.decisions(world.plan(invite_days_before_start=14)).values()) == {"skip:too_early"}
+    assert waits_since(world, "run-2") == WINDOW.start
+    plan = world.plan("run-2", invite_days_before_start=60)
+    assert set(world.decisions(plan).values()) == {"invite:new"}
+    with pytest.raises(NotAllowedError, match="paused"):
+        world.send(plan, "run-2", paused=lambda: "all")
+    assert waits_since(world, "run-3") == WINDOW.start
+    world.send(plan, "run-2")
+    assert waits_since(world, "run-3") is None
+
+
+def test_d04_mended_claimed_and_released_again(world: World) -> None:
+    world.hire("e1")
+    world.m3ter.faults(operation=POST, kind="status", status=400, count=1)
+    world.whole_run()
+    world.correct("e1", last_name="Corrected")
+    plan = world.plan("run-2")
+    world.claim(plan, "run-2", begin=False)
+    world.pass_time(61)
+    world.settle()
+    assert world.state("e1") == "unsent"
+    assert waits_since(world, "run-3") == WINDOW.start
+
+
+def test_d04_another_organisation_finishes_no_days_of_this_one(world: World) -> None:
+    run = world.run("run-1")
+    world.begin_run(run, org_id="another")
+    runs.update_run(world.db, run, delivered_at=datetime.now(timezone.utc))
+    assert runs.last_finished_end(world.db, world.run("run-2"), world.m3ter.org_id) is None
+    assert runs.last_finished_end(world.db, world.run("run-2"), "another") is not None
+
+
+def test_d17_the_ledgers_own_rows_are_never_published_over(world: World) -> None:
+    """The warehouse under another connection id is the ledger's database all the same."""
+    world.hire("e1")
+    world.snapshot()
+    plan = world.plan()
+    assert publish(world.db, world.db.engine, [plan.plan_id]) is None
+
+
+def test_d13_a_refused_token_is_nobodys_refusal() -> None:
+    class NoToken:
+        async def create_invitation(self, request: Any, before_post: Any) -> Any:
+            raise M3terRequestRejectedError("The token request was refused (422).", status_code=422)
+
+    request = {"email": "e1@example.com", "firstName": "A", "lastName": "B"}
+    claimed = Claimed(1, "e1", "e1@example.com", request)
+    ended = asyncio.run(post(cast("Any", NoToken()), claimed, lambda: None))
+    assert (ended.outcome.state, ended.stop_because is not None) == (InvitationState.UNSENT, True)
+
+
+def test_d13_a_stored_request_that_is_not_valid_concerns_one_person() -> None:
+    ended = asyncio.run(post(cast("Any", None), Claimed(1, "e1", "k", {"email": "e1@example.com"}), lambda: None))
+    assert (ended.outcome.state, ended.stop_because) == (InvitationState.FAILED, None)

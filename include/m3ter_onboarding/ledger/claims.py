@@ -94,7 +94,8 @@ def claim_chunk(
 
 def _attempted_in_a_day(connection: Connection, t: Tables, org_id: str) -> int:
     i = t.invitation.c
-    a_day_ago = db_now_ms() - DAY_MS
+    # Read once: PostgreSQL's clock_timestamp() is volatile, and no index would be used to compare with it.
+    a_day_ago = int(connection.execute(select(db_now_ms())).scalar_one()) - DAY_MS
 
     def count(condition: ColumnElement[bool]) -> int:
         mine = select(func.count()).where(i.org_id == org_id, i.origin == "claimed", condition)

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, exists, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from m3ter_onboarding.known import OPEN_STATES, InvitationState
 from m3ter_onboarding.ledger.database import LedgerDatabase, db_now_ms
-from m3ter_onboarding.ledger.tables import Tables
+from m3ter_onboarding.ledger.tables import Tables, state_in
 
 _BATCH = 500
 _OPEN = frozenset(state.value for state in OPEN_STATES)
@@ -253,25 +253,28 @@ def _apply_batch(
 
 def _supersede_other_addresses(connection: Connection, t: Tables, invitation_ids: Sequence[int], now: datetime) -> None:
     """End rows that were never sent where another address of the same employee now was."""
-    i, other = t.invitation.c, t.invitation.alias()
+    i = t.invitation.c
+    unsent = frozenset({InvitationState.UNSENT.value})
     for start in range(0, len(invitation_ids), _BATCH):
-        rows = connection.execute(
-            select(i.invitation_id).where(
-                i.state == InvitationState.UNSENT.value,
-                exists().where(
-                    other.c.invitation_id.in_(list(invitation_ids[start : start + _BATCH])),
-                    other.c.org_id == i.org_id,
-                    other.c.employee_id == i.employee_id,
-                    other.c.invitation_id != i.invitation_id,
-                    other.c.email_key != i.email_key,
-                    other.c.state.in_(("sent", "accepted")),
-                ),
+        sent = connection.execute(
+            select(i.org_id, i.employee_id, i.email_key).where(
+                i.invitation_id.in_(list(invitation_ids[start : start + _BATCH])),
+                i.state.in_(("sent", "accepted")),
+                i.employee_id.is_not(None),
             )
         ).all()
-        unsent = frozenset({InvitationState.UNSENT.value})
+        addresses = {(row.org_id, row.employee_id): row.email_key for row in sent}
+        rows = connection.execute(
+            select(i.invitation_id, i.org_id, i.employee_id, i.email_key).where(
+                i.org_id.in_({row.org_id for row in sent}),
+                i.employee_id.in_({row.employee_id for row in sent}),
+                state_in(t.invitation, unsent),
+            )
+        ).all()
         changes = [
             _Change(Outcome(row.invitation_id, InvitationState.SUPERSEDED, "other_address_sent"), unsent)
             for row in rows
+            if addresses.get((row.org_id, row.employee_id), row.email_key) != row.email_key
         ]
         _apply(connection, t, changes, now)
 

@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, func, insert, or_, select, update
 
 from m3ter_onboarding.errors import LedgerError
-from m3ter_onboarding.known import LIVE_STATES, InvitationState, LedgerInvitation
+from m3ter_onboarding.known import LIVE_STATES, OPEN_STATES, InvitationState, LedgerInvitation
 from m3ter_onboarding.ledger.database import LedgerDatabase, db_now_ms
-from m3ter_onboarding.ledger.tables import Tables, as_dict
+from m3ter_onboarding.ledger.tables import Tables, as_dict, state_in
 
 _BATCH = 500
 
@@ -77,6 +77,28 @@ def update_run(db: LedgerDatabase, run: RunKey, **values: Any) -> None:
     db.write(work, doing="recording the run")
 
 
+def mark_delivered(db: LedgerDatabase, run: RunKey, plan_id: str, now: datetime) -> None:
+    """Record that a run has delivered, if its plan covered the very window that the run's row names.
+
+    A snapshot that was cleared alone gives the run a new window, and the plan still covers the old one.
+    """
+    table, plan = db.tables.run, db.tables.plan
+
+    def work(connection: Connection) -> None:
+        covered = exists().where(
+            plan.c.plan_id == plan_id,
+            plan.c.window_start <= table.c.window_start,
+            plan.c.window_end >= table.c.window_end,
+        )
+        connection.execute(
+            update(table)
+            .where(table.c.dag_id == run.dag_id, table.c.run_id == run.run_id, covered)
+            .values(delivered_at=now)
+        )
+
+    db.write(work, doing="recording the run")
+
+
 def read_run(db: LedgerDatabase, run: RunKey) -> dict[str, Any] | None:
     """Return the row of a run, or None before ``snapshot`` has begun it."""
     table = db.tables.run
@@ -90,7 +112,7 @@ def read_run(db: LedgerDatabase, run: RunKey) -> dict[str, Any] | None:
     return db.read(work, doing="reading the run")
 
 
-def last_finished_end(db: LedgerDatabase, run: RunKey) -> datetime | None:
+def last_finished_end(db: LedgerDatabase, run: RunKey, org_id: str) -> datetime | None:
     """Return where the newest window ended that a sending run over everybody worked off, other than *run* itself.
 
     A window that reached into the future counts only up to the moment its run began. As long as no run got that far,
@@ -100,6 +122,7 @@ def last_finished_end(db: LedgerDatabase, run: RunKey) -> datetime | None:
     over_everybody = (
         table.c.dag_id == run.dag_id,
         table.c.run_id != run.run_id,
+        table.c.org_id == org_id,
         table.c.may_invite,
         table.c.only_employee.is_(None),
     )
@@ -122,43 +145,53 @@ def last_finished_end(db: LedgerDatabase, run: RunKey) -> datetime | None:
     return db.read(work, doing="looking for the last finished run")
 
 
-def waiting_since(db: LedgerDatabase, run: RunKey, today: datetime, max_age: timedelta) -> datetime | None:
+#: A later decision with one of these ends the waiting; `already_…` does not: whether that still holds is in the ledger.
+_ENDS_WAITING = ("excluded", "too_old", "domain_not_allowed")
+
+
+def waiting_since(db: LedgerDatabase, run: RunKey, org_id: str, today: datetime, max_age: timedelta) -> datetime | None:
     """Return the start of the oldest window with someone who still waits to be invited.
 
-    Someone loaded long before the first day falls out of the look-back before it is time; someone whom m3ter refused
-    falls out of it before the row is mended. The window reaches back to them until they are decided otherwise, or
-    until the plan that decided them is older than *max_age*.
+    Someone loaded long before the first day falls out of the look-back before it is time; someone who was to be invited
+    and was not (refused, interrupted, paused) falls out of it before the row is mended or the next run sends. The
+    window reaches back to them until they have a living invitation or are decided otherwise, or until the plan that
+    decided them is older than *max_age*.
     """
     decision, plan, invitation = db.tables.decision, db.tables.plan, db.tables.invitation
     later, later_plan = decision.alias(), plan.alias()
 
     def work(connection: Connection) -> datetime | None:
+        alive = exists().where(
+            invitation.c.org_id == org_id,
+            invitation.c.email_key == decision.c.email_key,
+            state_in(invitation, [state.value for state in LIVE_STATES - OPEN_STATES]),
+        )
         decided_since = exists().where(
-            later.c.org_id == decision.c.org_id,
+            later.c.org_id == org_id,
             later.c.employee_id == decision.c.employee_id,
             later.c.plan_id == later_plan.c.plan_id,
             later_plan.c.dag_id == run.dag_id,
             later_plan.c.mode != "dry_run",
             later_plan.c.state == "sealed",
             later_plan.c.sealed_at > plan.c.sealed_at,
-            or_(later.c.decision != "skip", later.c.reason != "too_early"),
+            or_(later.c.decision == "review", and_(later.c.decision == "skip", later.c.reason.in_(_ENDS_WAITING))),
         )
-        recent = (plan.c.dag_id == run.dag_id, plan.c.state == "sealed", plan.c.sealed_at >= today - max_age)
-        too_early = select(func.min(plan.c.window_start)).where(
-            *recent,
-            plan.c.plan_id == decision.c.plan_id,
-            decision.c.decision == "skip",
-            decision.c.reason == "too_early",
-            ~decided_since,
+        waits = or_(
+            and_(decision.c.decision == "skip", decision.c.reason == "too_early"),
+            and_(decision.c.decision == "invite", plan.c.sendable),
         )
-        failed = select(func.min(plan.c.window_start)).where(
-            *recent,
-            plan.c.plan_id == invitation.c.plan_id,
-            invitation.c.dag_id == run.dag_id,
-            invitation.c.state == InvitationState.FAILED.value,
-        )
-        starts: list[datetime | None] = [connection.execute(query).scalar() for query in (too_early, failed)]
-        return min((start for start in starts if start is not None), default=None)
+        return connection.execute(
+            select(func.min(plan.c.window_start)).where(
+                plan.c.dag_id == run.dag_id,
+                plan.c.org_id == org_id,
+                plan.c.state == "sealed",
+                plan.c.sealed_at >= today - max_age,
+                plan.c.plan_id == decision.c.plan_id,
+                waits,
+                ~alive,
+                ~decided_since,
+            )
+        ).scalar()
 
     return db.read(work, doing="looking for those who wait to be invited")
 
