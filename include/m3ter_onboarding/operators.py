@@ -165,7 +165,6 @@ class OnboardingSnapshotOperator(_OnboardingStep, BaseOperator):
             now=now,
             look_back=config.look_back,
         )
-        check_source(config, Window(interval.start, interval.end))
         db.prepare(create_tables=config.create_tables, now=now, package_version=__version__)
         window = resolve_window(
             interval,
@@ -196,6 +195,8 @@ class OnboardingSnapshotOperator(_OnboardingStep, BaseOperator):
                 "started_at": now,
             },
         )
+        # After the run was recorded: the next one then knows of the days of a run whose query was wrong.
+        check_source(config, Window(interval.start, interval.end))
         log.info(
             "Run of type %s, mode %s, for %s to %s; the query reads %s to %s (UTC).",
             run_type,
