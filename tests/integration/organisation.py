@@ -219,6 +219,14 @@ class Organisation:
             if self.tries(run_id, task_id)
         )
 
+    def assert_logged(self, run_id: str, task_id: str, sentence: str) -> None:
+        """Check that one of a task's tries logged a sentence; where not, show what they did log."""
+        log = self.log(run_id, task_id)
+        if sentence not in log:
+            events = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+            said = [f"{e.get('event')} {[d.get('exc_value') for d in e.get('error_detail') or []]}" for e in events]
+            raise AssertionError(f"{task_id} of {self.name} did not log {sentence!r} but:\n" + "\n".join(said))
+
     def report(self, run_id: str) -> dict[str, Any]:
         """Return what the task ``report`` left in XCom."""
         found: dict[str, Any] = self.stack.api.xcoms(self.dag_id, run_id, "report")["report"]

@@ -52,17 +52,16 @@ class SideBySide:
 
 @contextmanager
 def side_by_side(
-    scenarios: Mapping[str, Scenario],
-    stack: AirflowStack,
-    postgres: PostgresServer,
-    folders: pytest.TempPathFactory,
-    *,
-    at_once: int = 10,
+    scenarios: Mapping[str, Scenario], request: pytest.FixtureRequest, *, at_once: int = 10
 ) -> Iterator[SideBySide]:
-    """Begin scenarios, and wait for those that have begun at the end.
+    """Begin the scenarios of a module whose tests are selected, and wait at the end for those that have begun.
 
+    :param request: of a fixture of that module, whose tests have the parameters ``name`` and ``ledger``.
     :param at_once: so many at a time.
     """
+    stack: AirflowStack = request.getfixturevalue("airflow_postgres")
+    postgres: PostgresServer = request.getfixturevalue("postgres_server")
+    folders: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
 
     def play(name: str, ledger: str) -> None:
         scenario = scenarios[name]
@@ -72,9 +71,18 @@ def side_by_side(
             scenario.play(org)
 
     with ThreadPoolExecutor(at_once) as pool:
-        futures = {case: pool.submit(play, *case) for case in cases(scenarios)}
+        futures = {case: pool.submit(play, *case) for case in _selected(request) if case[0] in scenarios}
         try:
             yield SideBySide(futures)
         finally:
             for future in futures.values():
                 future.cancel()
+
+
+def _selected(request: pytest.FixtureRequest) -> list[tuple[str, str]]:
+    parameters = [
+        item.callspec.params
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.module is request.module and hasattr(item, "callspec")
+    ]
+    return [(str(found["name"]), str(found["ledger"])) for found in parameters if {"name", "ledger"} <= set(found)]

@@ -17,10 +17,8 @@ import psutil
 import pytest
 
 from demo.airflow_api import wait_until
-from demo.airflow_stack import AirflowStack
 from tests.integration.organisation import Organisation, is_gone
 from tests.integration.side_by_side import POSTGRESQL, SQLITE, Scenario, SideBySide, cases, side_by_side
-from tests.postgresql import PostgresServer
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +46,7 @@ def terminated(org: Organisation) -> None:
     os.kill(org.mid_send(run_id).pid, signal.SIGTERM)
     org.succeeds(run_id)
     assert org.tries(run_id, "send") > 1
-    assert "SIGTERM" in org.log(run_id, "send")
+    org.assert_logged(run_id, "send", "SIGTERM")
     org.assert_once(people)
 
 
@@ -163,7 +161,7 @@ def plan_cleared_alone(org: Organisation) -> None:
     newest = org.plans(run_id)[-1]
     assert newest["plan_id"] != old["plan_id"]
     assert not [plan_id for plan_id, at in org.claims() if at > newest["sealed_at"]]
-    assert "replaced by a newer one of this run" in org.log(run_id, "send")
+    org.assert_logged(run_id, "send", "replaced by a newer one of this run")
     org.stack.api.clear(org.dag_id, run_id, "send", downstream=True)
     org.end_of(run_id)
     assert {plan_id for plan_id, at in org.claims() if at > newest["sealed_at"]} == {newest["plan_id"]}
@@ -225,11 +223,9 @@ ALONE = {"frozen and woken": Scenario(frozen)}
 
 
 @pytest.fixture(scope="module")
-def begun(
-    airflow_postgres: AirflowStack, postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[SideBySide]:
+def begun(request: pytest.FixtureRequest) -> Iterator[SideBySide]:
     """Begin every scenario."""
-    with side_by_side(SCENARIOS, airflow_postgres, postgres_server, tmp_path_factory) as scenarios:
+    with side_by_side(SCENARIOS, request) as scenarios:
         yield scenarios
 
 
@@ -239,11 +235,9 @@ def test_one_email_each_and_nobody_left_out(name: str, ledger: str, begun: SideB
 
 
 @pytest.fixture(scope="module")
-def begun_alone(
-    airflow_postgres: AirflowStack, postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[SideBySide]:
+def begun_alone(request: pytest.FixtureRequest) -> Iterator[SideBySide]:
     """Begin what stops processes of Airflow's own executor: with others beside it, they wait for each other."""
-    with side_by_side(ALONE, airflow_postgres, postgres_server, tmp_path_factory) as scenarios:
+    with side_by_side(ALONE, request) as scenarios:
         yield scenarios
 
 

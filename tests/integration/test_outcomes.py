@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 
-from demo.airflow_stack import AirflowStack
 from tests.integration.organisation import LAST_NAME, Organisation
 from tests.integration.side_by_side import POSTGRESQL, SQLITE, Scenario, SideBySide, cases, side_by_side
-from tests.postgresql import PostgresServer
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +41,7 @@ def refused(org: Organisation) -> None:
     report = org.report(run_id)
     assert report["invitations"] == {"sent": 9, "failed": 1}
     assert report["outcome"] == org.run_row(run_id)["outcome"] == "failed"
-    assert "1 invitation(s) were refused" in org.log(run_id, "report")
+    org.assert_logged(run_id, "report", "1 invitation(s) were refused")
     org.fails(org.trigger())
     assert len(org.posts()) == 10
     org.m3ter.clear_faults()
@@ -62,7 +60,7 @@ def send_fails(org: Organisation) -> None:
     assert org.states(run_id) == {"snapshot": "success", "plan": "success", "send": "failed", "report": "failed"}
     assert org.tries(run_id, "send") == 1, "trying again changes nothing"
     assert "may create invitations in organisation" in org.log(run_id, "send"), "ten were sent: it is no missing right"
-    assert "not with these permission policies (403)" in org.log(run_id, "send")
+    org.assert_logged(run_id, "send", "not with these permission policies (403)")
     row, report, log = org.run_row(run_id), org.report(run_id), org.log(run_id, "report")
     assert row["outcome"] == report["outcome"] == "failed"
     assert row["finished_at"] is not None
@@ -136,11 +134,9 @@ SCENARIOS = {
 
 
 @pytest.fixture(scope="module")
-def begun(
-    airflow_postgres: AirflowStack, postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[SideBySide]:
+def begun(request: pytest.FixtureRequest) -> Iterator[SideBySide]:
     """Begin every scenario."""
-    with side_by_side(SCENARIOS, airflow_postgres, postgres_server, tmp_path_factory) as scenarios:
+    with side_by_side(SCENARIOS, request) as scenarios:
         yield scenarios
 
 

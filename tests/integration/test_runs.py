@@ -10,10 +10,8 @@ from datetime import timedelta
 import pytest
 
 from demo.airflow_api import wait_until
-from demo.airflow_stack import AirflowStack
 from tests.integration.organisation import FIRST_DAY, Organisation
 from tests.integration.side_by_side import POSTGRESQL, SQLITE, Scenario, SideBySide, cases, side_by_side
-from tests.postgresql import PostgresServer
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +35,7 @@ def one_person_and_a_cap(org: Organisation) -> None:
     org.assert_once([people[1]])
     run_id = org.trigger(max_invitations=3)
     org.fails(run_id)
-    assert "The plan has 4 invitations, and at most 3 may be sent by one run" in org.log(run_id, "send")
+    org.assert_logged(run_id, "send", "The plan has 4 invitations, and at most 3 may be sent by one run")
     org.assert_once([people[1]])
     org.run_once(day=1)  # neither of the runs counts as having worked off its day
     org.assert_once(people)
@@ -63,15 +61,15 @@ def marked_by_hand(org: Organisation) -> None:
     org.stack.api.set_task_state(org.dag_id, run_id, "plan", "success")
     org.stack.api.clear(org.dag_id, run_id, "send", downstream=True)
     org.fails(run_id)
-    assert "The task `plan` left no plan" in org.log(run_id, "send")
+    org.assert_logged(run_id, "send", "The task `plan` left no plan")
     org.configure({})
     org.connect_m3ter(allow_invitations=False)
-    org.stack.api.clear(org.dag_id, run_id, "plan", downstream=True)
+    org.stack.api.clear_run(org.dag_id, run_id)
     org.fails(run_id)
     org.stack.api.set_task_state(org.dag_id, run_id, "send", "success")
     org.stack.api.clear(org.dag_id, run_id, "report")
     org.fails(run_id)
-    assert "3 invitation(s) of the plan were not sent" in org.log(run_id, "report")
+    org.assert_logged(run_id, "report", "3 invitation(s) of the plan were not sent")
     assert org.posts() == []
     org.connect_m3ter()
     org.run_once(day=1)
@@ -160,11 +158,9 @@ SCENARIOS = {
 
 
 @pytest.fixture(scope="module")
-def begun(
-    airflow_postgres: AirflowStack, postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[SideBySide]:
+def begun(request: pytest.FixtureRequest) -> Iterator[SideBySide]:
     """Begin every scenario."""
-    with side_by_side(SCENARIOS, airflow_postgres, postgres_server, tmp_path_factory) as scenarios:
+    with side_by_side(SCENARIOS, request) as scenarios:
         yield scenarios
 
 
