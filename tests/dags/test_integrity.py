@@ -1,0 +1,196 @@
+"""DAG files as Airflow parses them: with no connection, each for itself, with what the YAML says about them."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import DAG
+
+from m3ter_onboarding import onboarding_dag
+
+DAG_FILE = '''"""A DAG of Airflow."""
+
+from m3ter_onboarding import onboarding_dag
+
+dag = onboarding_dag("{name}.yaml")
+'''
+QUERY = "SELECT employee_id, email, first_name, last_name FROM hires WHERE at >= :window_start AND at < :window_end"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return an empty DAGs folder with a query in it."""
+    (tmp_path / "new_hires.sql").write_text(QUERY)
+    return tmp_path
+
+
+def write(folder: Path, name: str, **values: Any) -> None:
+    """Write one organisation's YAML and DAG file."""
+    everything = {"name": name, "warehouse_conn_id": "warehouse", "query": "new_hires.sql", **values}
+    (folder / f"{name}.yaml").write_text(yaml.safe_dump(everything))
+    (folder / f"{name}.py").write_text(DAG_FILE.format(name=name))
+
+
+def parse(folder: Path) -> DagBag:
+    """Parse a folder as Airflow does."""
+    return DagBag(dag_folder=str(folder))
+
+
+def dag_of(folder: Path, **values: Any) -> DAG:
+    """Return the only DAG of a configuration."""
+    write(folder, "acme", **values)
+    bag = parse(folder)
+    assert bag.import_errors == {}
+    assert bag.captured_warnings == {}
+    dag = bag.dags["m3ter_onboarding__acme"]
+    assert isinstance(dag, DAG)
+    return dag
+
+
+def test_the_projects_own_dags_can_be_parsed_with_no_connection(project_root: Path) -> None:
+    bag = parse(project_root / "dags")
+    assert bag.import_errors == {}
+    assert bag.captured_warnings == {}
+    assert sorted(bag.dags) == ["m3ter_onboarding__demo"]
+    for dag in bag.dags.values():
+        assert {"m3ter", "onboarding"} <= dag.tags
+        assert dag.owner != "airflow"
+        assert dag.doc_md
+        assert dag.description
+
+
+def test_a_broken_configuration_leaves_the_others_alone(folder: Path) -> None:
+    write(folder, "one")
+    write(folder, "two", max_invitation=3)
+    write(folder, "three")
+    bag = parse(folder)
+    assert sorted(bag.dags) == ["m3ter_onboarding__one", "m3ter_onboarding__three"]
+    ((file, error),) = bag.import_errors.items()
+    assert file.endswith("two.py")
+    assert "two.yaml: the key 'max_invitation' is unknown (did you mean 'max_invitations'?)" in error
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"schedule": "every day"}, "'schedule' is 'every day'"),
+        ({"time_zone": "Mars/Olympus"}, "'time_zone' is 'Mars/Olympus'"),
+        ({"query": "nowhere.sql"}, "'query': the SQL file"),
+        ({"dag": {"default_args": {"retries": 0}}}, "'dag.default_args.retries' is 0"),
+        ({"max_invitations": "many"}, "'max_invitations' is 'many'"),
+        ({"settle_after": "soon"}, "'settle_after' is 'soon'"),
+        ({"name": "all"}, "'name' is 'all'"),
+    ],
+)
+def test_an_import_error_names_the_key(folder: Path, values: dict[str, Any], said: str) -> None:
+    write(folder, "acme", **values)
+    bag = parse(folder)
+    assert bag.dags == {}
+    ((_, error),) = bag.import_errors.items()
+    assert said in error
+
+
+def test_yaml_that_is_none_names_file_and_line(folder: Path) -> None:
+    write(folder, "acme")
+    (folder / "acme.yaml").write_text("name: acme\nquery: [unclosed\n")
+    ((_, error),) = parse(folder).import_errors.items()
+    assert re.search(r"acme\.yaml, line \d+, column \d+: this is not valid YAML", error)
+
+
+def test_the_order_of_the_tasks(folder: Path) -> None:
+    dag = dag_of(folder)
+    assert [task.task_id for task in dag.topological_sort()] == ["snapshot", "plan", "send", "report"]
+    assert {task.task_id: task.downstream_task_ids for task in dag.tasks} == {
+        "snapshot": {"plan"},
+        "plan": {"send"},
+        "send": {"report"},
+        "report": set(),
+    }
+    report = dag.get_task("report")
+    assert report.is_teardown
+    assert report.on_failure_fail_dagrun, "the report decides the run's colour"
+    assert all(task.retries >= 2 for task in dag.tasks)
+    assert dag.get_task("send").retry_delay >= timedelta(minutes=1)
+
+
+def test_new_dags_start_paused_and_do_not_catch_up(folder: Path) -> None:
+    dag = dag_of(folder)
+    assert dag.is_paused_upon_creation
+    assert not dag.catchup
+
+
+def test_what_the_yaml_says_about_the_dag_arrives(folder: Path) -> None:
+    dag = dag_of(
+        folder,
+        schedule="30 5 * * 1-5",
+        time_zone="Europe/Berlin",
+        dag={
+            "owner": "people-data",
+            "tags": ["hr"],
+            "pool": "m3ter",
+            "queue": "small",
+            "max_active_runs": 2,
+            "dagrun_timeout": "12h",
+            "send_timeout": "90m",
+            "access_control": {"People": ["can_read"]},
+            "default_args": {"retries": 5, "retry_delay": "2m", "execution_timeout": "30m"},
+        },
+    )
+    assert dag.tags == {"hr"}
+    assert dag.max_active_runs == 2
+    assert dag.dagrun_timeout == timedelta(hours=12)
+    assert dag.access_control == {"People": {"DAGs": {"can_read"}}}
+    for task in dag.tasks:
+        assert (task.owner, task.pool, task.queue, task.retries) == ("people-data", "m3ter", "small", 5)
+        assert task.retry_delay == timedelta(minutes=2)
+    assert dag.get_task("plan").execution_timeout == timedelta(minutes=30)
+    assert dag.get_task("send").execution_timeout == timedelta(minutes=90)
+
+
+def test_a_daily_run_covers_a_day(folder: Path) -> None:
+    """Airflow's own ``@daily`` has empty intervals."""
+    timetable = dag_of(folder, schedule="@daily").timetable
+    assert type(timetable).__name__ == "CronDataIntervalTimetable"
+
+
+def test_the_form_of_a_run(folder: Path) -> None:
+    params = dag_of(folder).params
+    assert set(params) == {
+        "mode",
+        "max_invitations",
+        "only_employee",
+        "interval_start",
+        "interval_end",
+        "allow_backfill_send",
+    }
+    assert params.dump() == {
+        "mode": "normal",
+        "max_invitations": None,
+        "only_employee": None,
+        "interval_start": None,
+        "interval_end": None,
+        "allow_backfill_send": False,
+    }
+    for name in params:
+        assert params.get_param(name).schema["title"]
+    assert params.get_param("mode").schema["enum"] == ["normal", "dry_run"]
+
+
+def test_no_file_but_yaml_and_query_is_read_and_no_connection_asked_for(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A parse that opened a socket would fail here: every one is refused."""
+    import socket
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a DAG file opened a connection while it was parsed")
+
+    write(folder, "acme")
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    assert onboarding_dag(folder / "acme.yaml").dag_id == "m3ter_onboarding__acme"
