@@ -6,7 +6,8 @@ from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from airflow.dag_processing.dagbag import DagBag
+from airflow.dag_processing.bundles.manager import DagBundlesManager
+from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 from airflow.models.dagrun import DagRun
 
 from demo.expectation import compare, expect
@@ -32,7 +33,10 @@ def run(root: Path, day: date, logical_date: datetime, **conf: object) -> DagRun
     """Run the DAG for one day, as by hand."""
     start = datetime(day.year, day.month, day.day, tzinfo=timezone.utc)
     interval = {"interval_start": start.isoformat(), "interval_end": (start + timedelta(days=1)).isoformat()}
-    dag = DagBag(dag_folder=str(root / "dags")).dags["m3ter_onboarding__demo"]
+    bag = DagBag(dag_folder=str(root / "dags"))
+    DagBundlesManager().sync_bundles_to_db()
+    sync_bag_to_db(bag, "dags-folder", None)
+    dag = bag.dags["m3ter_onboarding__demo"]
     found: DagRun = dag.test(logical_date=logical_date, run_conf={**interval, **conf})
     return found
 
