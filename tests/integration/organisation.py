@@ -6,24 +6,27 @@ Names and addresses carry markers, so that a trace of a person is found wherever
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from datetime import time as clock_time
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 import yaml
 from sqlalchemy import Engine, create_engine, insert, select, update
 
-from demo.airflow_api import FINISHED, FINISHED_TASK, wait_until
+from demo.airflow_api import FINISHED, FINISHED_TASK, AirflowApiError, wait_until
 from demo.airflow_stack import AirflowStack, TaskProcess
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_sandbox.testing import SandboxServer
 from tests.onboarding.world import HIRES, QUERY
 from tests.postgresql import PostgresServer
+
+T = TypeVar("T")
 
 #: Parts of every name and address; nowhere but in ledger, warehouse and m3ter.
 FIRST_NAME, LAST_NAME = "Quillondra", "Zebrafinch"
@@ -46,6 +49,21 @@ def is_gone(pid: int) -> bool:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def patiently(ask: Callable[[], T], patience_seconds: float = 15.0) -> T:
+    """Ask Airflow again while its SQLite metadata database is locked, which it answers with 500 or 503.
+
+    :param ask: changes nothing when it fails
+    """
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        try:
+            return ask()
+        except AirflowApiError as error:
+            if error.status not in {500, 503} or time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
 
 
 @dataclass
@@ -92,21 +110,22 @@ class Organisation:
                 **{"timeout_seconds": 2, "requests_per_second": 10, **self.connection_extra, **extra}
             )
         )
-        self.stack.api.set_connection(
-            self.m3ter_conn_id,
-            conn_type="m3ter",
-            host=host or values["host"],
-            login=values["login"],
-            password=password or values["password"],
-            extra=json.dumps(values["extra"]),
-        )
+        fields = {
+            "conn_type": "m3ter",
+            "host": host or values["host"],
+            "login": values["login"],
+            "password": password or values["password"],
+            "extra": json.dumps(values["extra"]),
+        }
+        patiently(lambda: self.stack.api.set_connection(self.m3ter_conn_id, **fields))
 
     def connect_warehouse(self, conn_id: str | None = None, **fields: Any) -> None:
         """Make or replace the connection to the warehouse.
 
         :param fields: other ones than those of the database that holds the rows.
         """
-        self.stack.api.set_connection(conn_id or self.warehouse_conn_id, **(fields or self.connection_fields))
+        chosen = fields or self.connection_fields
+        patiently(lambda: self.stack.api.set_connection(conn_id or self.warehouse_conn_id, **chosen))
 
     def configure(self, values: Mapping[str, Any], query: str = QUERY) -> None:
         """Write the configuration, its query, and the DAG file; a key whose value is None is left out."""
@@ -133,7 +152,7 @@ class Organisation:
     def wait_dag(self, *, paused: bool = False) -> None:
         """Wait until Airflow knows the DAG, and let it run."""
         wait_until(lambda: self.stack.api.dag(self.dag_id), f"DAG {self.dag_id}", 120)
-        self.stack.api.set_paused(self.dag_id, paused)
+        patiently(lambda: self.stack.api.set_paused(self.dag_id, paused))
 
     # -- the warehouse ----------------------------------------------------------------------------------------------
 
@@ -169,7 +188,7 @@ class Organisation:
         """Start a run by hand for one day and return its id."""
         start = FIRST_DAY + timedelta(days=day)
         interval = {"interval_start": start.isoformat(), "interval_end": (start + timedelta(days=1)).isoformat()}
-        return self.stack.api.trigger(self.dag_id, {**interval, **conf})
+        return patiently(lambda: self.stack.api.trigger(self.dag_id, {**interval, **conf}))
 
     def end_of(self, run_id: str, timeout_seconds: float = 180.0) -> str:
         """Wait for the end of a run and return its state."""
@@ -348,5 +367,5 @@ def organisation(
             yield made
         finally:
             if stack.api.dag(made.dag_id):
-                stack.api.set_paused(made.dag_id, True)
+                patiently(lambda: stack.api.set_paused(made.dag_id, True))
             engine.dispose()

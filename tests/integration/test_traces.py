@@ -167,7 +167,7 @@ def folders(airflow_sqlite: AirflowStack, tmp_path_factory: pytest.TempPathFacto
             scenario(org)
         return folder
 
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(3) as pool:
         futures = [pool.submit(partial(play, name, scenario)) for name, scenario in SCENARIOS.items()]
         return [future.result() for future in futures]
 
