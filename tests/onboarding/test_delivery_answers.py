@@ -310,16 +310,24 @@ def test_d14_parent_that_is_gone(world: World) -> None:
 
 
 def test_d14_each_post_asks_whether_to_stop(world: World) -> None:
-    # Those of the group that wait for their pace when the stop comes: each of them asks for itself.
+    # The stop comes while the sender's own round waits for an answer of Airflow, and a group waits for its pace.
     plan = ready(world, *people(20))
+    senders: list[Sender] = []
     seen: list[int] = []
 
-    def stop_now(stop: Stop) -> None:
-        stop.request("the test says so")
-        seen.append(world.posts())
+    def slow_answer() -> str:
+        if world.posts() >= 1 and not seen:
+            senders[0].stop.request("the test says so")
+            seen.append(world.posts())
+            time.sleep(0.4)
+        return "none"
+
+    def taken(sender: Sender) -> None:
+        senders.append(sender)
+        sender.clock = lambda: time.monotonic() * 20  # the switch is asked each second of this clock
 
     with pytest.raises(DeliveryError, match="the test says so"):
-        world.send(plan, stop=after_posts(world, 4, stop_now), requests_per_second=0.6)  # 30 a second in haste
+        world.send(plan, paused=slow_answer, before=taken, requests_per_second=0.6)  # 30 a second in haste
     assert world.posts() <= seen[0] + 1, "one may have been on the wire"
 
 
