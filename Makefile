@@ -6,7 +6,10 @@ STAMP := $(VENV)/.installed
 # Tests must not read the developer's own Airflow: a home of their own, and no bytecode switch (it doubles import time).
 unexport PYTHONDONTWRITEBYTECODE AIRFLOW_HOME
 
-.PHONY: help demo ui test test-integration check format bench clean constraints
+# The slow tests remember what failed; pytest's cache is off otherwise.
+REMEMBER := -o addopts="-ra --strict-markers --strict-config --import-mode=importlib"
+
+.PHONY: help demo ui test test-integration test-integration-again check format bench clean constraints
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -25,7 +28,10 @@ test: $(STAMP)  ## the fast tests
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow"
 
 test-integration: $(STAMP)  ## real Airflow processes, killed and cleared; slow
-	@$(BIN)/python -m pytest -q -m slow --timeout 600
+	@$(BIN)/python -m pytest -q -m slow --timeout 600 $(REMEMBER) --cache-clear
+
+test-integration-again: $(STAMP)  ## only those that failed the last time
+	@$(BIN)/python -m pytest -q -m slow --timeout 600 $(REMEMBER) --last-failed --last-failed-no-failures none
 
 check: $(STAMP)  ## formatting, lint and types
 	@$(BIN)/ruff format --check .
