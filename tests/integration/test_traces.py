@@ -181,12 +181,14 @@ def test_nothing_is_left_in_files_and_metadata(airflow_sqlite: AirflowStack, fol
 
 
 def test_nothing_was_left_by_the_other_tests(
-    airflow_postgres: AirflowStack, postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Whatever ran before in this session: killed, orphaned, cleared, refused."""
     folders = [file.parent for file in tmp_path_factory.getbasetemp().glob("*/m3ter.db")]
     if not [folder for folder in folders if not folder.name.startswith("traces_")]:
         pytest.skip("no other test ran before this one")
+    airflow_postgres: AirflowStack = request.getfixturevalue("airflow_postgres")
+    postgres_server: PostgresServer = request.getfixturevalue("postgres_server")
     markers = searched_for(folders)
     assert_nothing_left(files(airflow_postgres), markers, b"m3ter_onboarding__")
     assert_nothing_left(postgres_tables(postgres_server), markers, b"m3ter_onboarding__")
