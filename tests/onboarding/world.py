@@ -188,7 +188,7 @@ class World:
 
     def begin_run(self, run: RunKey, window: Window = WINDOW, **values: Any) -> None:
         """Record a run as the task ``snapshot`` does."""
-        now = datetime.now(timezone.utc)
+        now = self.now()
         runs.record_run(
             self.db,
             run,
@@ -229,7 +229,7 @@ class World:
             parameters=RunParameters(),
             may_invite=may_invite,
             not_because=None if may_invite else "it is a test.",
-            now=datetime.now(timezone.utc),
+            now=self.now(),
         )
 
     def run(self, run_id: str) -> RunKey:
@@ -285,7 +285,7 @@ class World:
             lease_ms=lease_ms,
             size=500,
             day_cap=None,
-            now=datetime.now(timezone.utc),
+            now=self.now(),
         )
         if begin:
             begin_attempts(
