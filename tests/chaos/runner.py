@@ -1,0 +1,142 @@
+"""Plays many cases on a few workers, each with a local m3ter and databases of its own."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from tests.chaos.cases import Case, Result, play_case
+from tests.chaos.scenarios import Recording, record
+from tests.chaos.theatre import Theatre
+from tests.postgresql import PostgresServer
+
+#: Seconds after which a case that does not end is a failure.
+CASE_LIMIT = 240.0
+
+
+def record_points(folder: Path, postgres: PostgresServer) -> Recording:
+    """Find the fault points of every scenario, in a process of its own."""
+
+    def work(pipe: Connection) -> None:
+        with Theatre(folder / "recorder", postgres, 0).running() as theatre:
+            pipe.send(record(theatre))
+
+    context = get_context("fork")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=work, args=(theirs,))
+    process.start()
+    theirs.close()
+    try:
+        found: Recording = ours.recv()
+    except EOFError:
+        raise SystemExit("The scenarios could not be played without trouble; see above.") from None
+    finally:
+        process.join()
+    return found
+
+
+class _Worker:
+    """A process that plays one case after the other."""
+
+    def __init__(
+        self, number: int, cases: Sequence[Case], seed: int, folder: Path, postgres: PostgresServer, log: Path | None
+    ) -> None:
+        self._start = (number, cases, seed, folder, postgres, log)
+        self.index: int | None = None
+        self.since = 0.0
+        self._begin()
+
+    def _begin(self) -> None:
+        number, cases, seed, folder, postgres, log = self._start
+        context = get_context("fork")
+        self.pipe, theirs = context.Pipe()
+
+        def work() -> None:
+            os.setsid()
+            theatre = Theatre(folder / f"worker-{number}-{os.getpid()}", postgres, os.getpid())
+            with theatre.running():
+                while (index := theirs.recv()) is not None:
+                    theirs.send(play_case(theatre, cases[index], seed, log))
+            theatre.remove()
+
+        self.process = context.Process(target=work)
+        self.process.start()
+        theirs.close()
+
+    def give(self, index: int) -> None:
+        """Let it play a case."""
+        self.index, self.since = index, time.monotonic()
+        self.pipe.send(index)
+
+    def again(self) -> None:
+        """End it and everything it forked, and start anew."""
+        self.end()
+        self._begin()
+
+    def end(self) -> None:
+        """End it at once."""
+        if self.process.pid and self.process.is_alive():
+            os.killpg(self.process.pid, 9)
+        self.process.join()
+        self.pipe.close()
+        self.index = None
+
+    def finish(self) -> None:
+        """Let it end by itself."""
+        self.pipe.send(None)
+        self.process.join(20)
+        self.end()
+
+
+def play_all(
+    cases: Sequence[Case],
+    *,
+    seed: int,
+    jobs: int,
+    folder: Path,
+    postgres: PostgresServer,
+    on_result: Callable[[Result], None],
+    log: Path | None = None,
+    until: Callable[[], bool] = lambda: False,
+) -> None:
+    """Play cases, several at a time.
+
+    :param until: asked before each case; True ends it.
+    """
+    workers = [_Worker(n + 1, cases, seed, folder, postgres, log) for n in range(min(jobs, len(cases)))]
+    waiting = iter(range(len(cases)))
+
+    def give_next(worker: _Worker) -> None:
+        index = None if until() else next(waiting, None)
+        worker.index = None
+        if index is not None:
+            worker.give(index)
+
+    try:
+        for worker in workers:
+            give_next(worker)
+        while busy := [worker for worker in workers if worker.index is not None]:
+            ready: list[Any] = wait([worker.pipe for worker in busy], timeout=1.0)
+            for worker in busy:
+                case = cases[worker.index or 0]
+                if worker.pipe in ready:
+                    try:
+                        on_result(worker.pipe.recv())
+                    except EOFError:
+                        on_result(Result(case.full_name, case.kind, 0.0, "the worker ended"))
+                        worker.again()
+                    give_next(worker)
+                elif time.monotonic() - worker.since > CASE_LIMIT:
+                    on_result(Result(case.full_name, case.kind, CASE_LIMIT, f"not over after {CASE_LIMIT:.0f} s"))
+                    worker.again()
+                    give_next(worker)
+        for worker in workers:
+            worker.finish()
+    finally:
+        for worker in workers:
+            worker.end()

@@ -1,0 +1,210 @@
+"""Where cases are played: a local m3ter, databases, and clocks that one process after the other shares."""
+
+from __future__ import annotations
+
+import gc
+import mmap
+import os
+import random
+import shutil
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, text
+from tenacity import wait_random_exponential
+
+from m3ter_onboarding.connections import database_engine
+from m3ter_onboarding.ledger import database as ledger_database
+from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_provider import process, retries
+from m3ter_sandbox.testing import SandboxServer
+from tests.onboarding.world import HIRES, World, engine_of, sqlite_connection
+from tests.postgresql import PostgresServer
+
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
+DATABASES = (SQLITE, POSTGRESQL)
+
+LEDGER_CONN_ID = "chaos_ledger"
+
+
+class SharedClock:
+    """How far the clocks of all processes of a case are ahead, as if the machines had been suspended."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, 8)
+        self.set(0.0)
+
+    def set(self, seconds: float) -> None:
+        """Set it."""
+        self._memory[:8] = struct.pack("d", seconds)
+
+    @property
+    def ahead(self) -> float:
+        """Seconds."""
+        return float(struct.unpack("d", self._memory[:8])[0])
+
+    def install(self) -> None:
+        """Let ``CLOCK_BOOTTIME`` of this process, and of what it forks, be ahead."""
+        read = time.clock_gettime
+
+        def clock_gettime(clock: int) -> float:
+            return read(clock) + (self.ahead if clock == time.CLOCK_BOOTTIME else 0.0)
+
+        time.clock_gettime = clock_gettime
+
+
+@dataclass
+class Theatre:
+    """What a worker keeps from case to case.
+
+    :param folder: for its files.
+    :param postgres: the server in which it has databases of its own.
+    :param number: of the worker.
+    """
+
+    folder: Path
+    postgres: PostgresServer
+    number: int
+
+    def __post_init__(self) -> None:
+        self.clock = SharedClock()
+        self.m3ter = SandboxServer(database=self.folder / "m3ter.db", requests_per_second=0)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        database = self.postgres.new_database(f"chaos_{self.number}")
+        self._postgresql_url, self._postgresql_connection = database.url(), database.airflow_connection()
+        self.sqlite_file = self.folder / "ledger.db"
+        self._engines: dict[str, Engine] = {}
+
+    @contextmanager
+    def running(self) -> Iterator[Theatre]:
+        """Start the local m3ter, and make this process hasty."""
+        self.clock.install()
+        _be_hasty()
+        with self.m3ter:
+            try:
+                yield self
+            finally:
+                for engine in self._engines.values():
+                    engine.dispose()
+
+    def engine(self, database: str) -> Engine:
+        """Return this process's engine, for what a test asks and sets; tasks open their own."""
+        if database not in self._engines:
+            url = f"sqlite:///{self.sqlite_file}" if database == SQLITE else self._postgresql_url
+            self._engines[database] = engine_of(url)
+        return self._engines[database]
+
+    def let_go(self) -> None:
+        """Close this process's connections, so that a forked one cannot use them."""
+        for engine in self._engines.values():
+            engine.dispose()
+
+    def world(self, database: str, *, tables: bool = True, **values: Any) -> World:
+        """Return an empty world: nothing in m3ter, no person, and an empty ledger.
+
+        :param tables: False: the ledger's tables do not exist yet.
+        :param values: configuration.
+        """
+        self.clock.set(0.0)
+        self.m3ter.reset()
+        process.forget_all()
+        self.let_go()
+        connection = self._empty(database)
+        os.environ[f"AIRFLOW_CONN_{LEDGER_CONN_ID.upper()}"] = connection
+        os.environ["AIRFLOW_VAR_M3TER_ONBOARDING_PAUSED"] = "none"
+        db = LedgerDatabase(self.engine(database), name=LEDGER_CONN_ID, write_patience=5.0)
+        HIRES.create(db.engine)
+        if tables:
+            db.prepare(create_tables=True, now=datetime.now(timezone.utc), package_version="0")
+        return World(m3ter=self.m3ter, db=db, warehouse_conn_id=LEDGER_CONN_ID, values=values)
+
+    def _empty(self, database: str) -> str:
+        if database == SQLITE:
+            for path in (self.sqlite_file, Path(f"{self.sqlite_file}-journal")):
+                path.unlink(missing_ok=True)
+            return sqlite_connection(self.sqlite_file)
+        with self.engine(database).begin() as connection:
+            connection.execute(text("DROP SCHEMA public CASCADE"))
+            connection.execute(text("CREATE SCHEMA public"))
+        return self._postgresql_connection
+
+    def backup(self, database: str) -> dict[str, list[dict[str, Any]]]:
+        """Return every row of the ledger."""
+        tables = ledger_database.tables_in(None).all()
+        with self.engine(database).connect() as connection:
+            return {t.name: [dict(row._mapping) for row in connection.execute(t.select())] for t in tables}
+
+    def restore(self, database: str, content: dict[str, list[dict[str, Any]]]) -> None:
+        """Put a backup back: whatever came later is gone."""
+        tables = ledger_database.tables_in(None).all()
+        with self.engine(database).begin() as connection:
+            for table in reversed(tables):
+                connection.execute(table.delete())
+            for table in tables:
+                if content[table.name]:
+                    connection.execute(table.insert(), content[table.name])
+
+    def remove(self) -> None:
+        """Remove its files."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _be_hasty() -> None:
+    """Shorten what only waits: pauses between repeats, and Python's way of opening the same database again."""
+    retries._backoff = wait_random_exponential(multiplier=0.01, max=0.1)
+    _keep_compiled_statements()
+
+
+def _keep_compiled_statements() -> None:
+    """Let the engines that tasks make share what SQLAlchemy has compiled: every task of a case makes one anew."""
+    kept: dict[str, Any] = {}
+
+    def engine_of_connection(conn_id: str, **names: Any) -> Engine:
+        engine = database_engine(conn_id, **names)
+        dialect = engine.dialect.name
+        if dialect not in kept:
+            kept[dialect] = (engine.dialect, engine._compiled_cache)
+        engine.dialect, engine._compiled_cache = kept[dialect]
+        pragma = "PRAGMA synchronous = OFF" if dialect == SQLITE else "SET synchronous_commit = off"
+
+        from sqlalchemy import event
+
+        @event.listens_for(engine, "connect")
+        def connected(dbapi_connection: Any, _record: Any) -> None:
+            cursor = dbapi_connection.cursor()
+            cursor.execute(pragma)
+            cursor.close()
+            if dialect != SQLITE:
+                dbapi_connection.commit()
+
+        return engine
+
+    ledger_database.database_engine = engine_of_connection  # type: ignore[attr-defined]
+    from m3ter_onboarding import source
+
+    source.database_engine = engine_of_connection  # type: ignore[attr-defined]
+
+
+def preload() -> None:
+    """Import what tasks import, and freeze it, so that a fork copies nothing."""
+    import airflow.sdk.execution_time.context
+    import airflow.sdk.execution_time.task_runner  # noqa: F401
+
+    import m3ter_onboarding.delivery
+    import m3ter_onboarding.operators
+    import m3ter_onboarding.report
+    import m3ter_provider.hooks.m3ter  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
+
+
+def rng_of(name: str, seed: int) -> random.Random:
+    """Return the random numbers of a case: the same in every process, version and order of cases."""
+    return random.Random(f"{seed}/{name}")
