@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import traceback
@@ -230,7 +229,7 @@ class Play:
         raise ViolationError(f"not quiet after {RUNS_UNTIL_QUIET} ordinary runs: {last}")
 
     def _asked_for_those_absent_twice(self) -> bool:
-        """Do what rule 12 leaves to a person: ask for those of whom two attempts left no trace, by mending their row."""
+        """Do what rule 12 leaves to a person: mend the row of those of whom two attempts left no trace."""
         asked = False
         for key, row in self.world.invitations().items():
             wanted = self.expected.get(key) and not self.theatre.m3ter.emails().get(key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import mmap
 import os
 import random
@@ -16,9 +17,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 from tenacity import wait_random_exponential
 
+from m3ter_onboarding import source
 from m3ter_onboarding.connections import database_engine
 from m3ter_onboarding.ledger import database as ledger_database
 from m3ter_onboarding.ledger.database import LedgerDatabase
@@ -173,8 +175,6 @@ def _keep_compiled_statements() -> None:
         engine.dialect, engine._compiled_cache = kept[dialect]
         pragma = "PRAGMA synchronous = OFF" if dialect == SQLITE else "SET synchronous_commit = off"
 
-        from sqlalchemy import event
-
         @event.listens_for(engine, "connect")
         def connected(dbapi_connection: Any, _record: Any) -> None:
             cursor = dbapi_connection.cursor()
@@ -186,21 +186,20 @@ def _keep_compiled_statements() -> None:
         return engine
 
     ledger_database.database_engine = engine_of_connection  # type: ignore[attr-defined]
-    from m3ter_onboarding import source
-
     source.database_engine = engine_of_connection  # type: ignore[attr-defined]
 
 
 def preload() -> None:
     """Import what tasks import, and freeze it, so that a fork copies nothing."""
-    import airflow.sdk.execution_time.context
-    import airflow.sdk.execution_time.task_runner  # noqa: F401
-
-    import m3ter_onboarding.delivery
-    import m3ter_onboarding.operators
-    import m3ter_onboarding.report
-    import m3ter_provider.hooks.m3ter  # noqa: F401
-
+    for name in (
+        "airflow.sdk.execution_time.context",
+        "airflow.sdk.execution_time.task_runner",
+        "m3ter_onboarding.delivery",
+        "m3ter_onboarding.operators",
+        "m3ter_onboarding.report",
+        "m3ter_provider.hooks.m3ter",
+    ):
+        importlib.import_module(name)
     gc.collect()
     gc.freeze()
 
