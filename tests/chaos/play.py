@@ -189,7 +189,7 @@ class Play:
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass for everybody: the ledger's database, m3ter, and processes that stand still."""
-        self.theatre.clock.set(self.theatre.clock.ahead + seconds)
+        self.theatre.shared.set(self.theatre.shared.ahead + seconds)
         self.theatre.m3ter.advance(seconds)
         if self._has_tables():
             self.world.pass_time(seconds)

@@ -35,12 +35,13 @@ DATABASES = (SQLITE, POSTGRESQL)
 LEDGER_CONN_ID = "chaos_ledger"
 
 
-class SharedClock:
-    """How far the clocks of all processes of a case are ahead, as if the machines had been suspended."""
+class Shared:
+    """What all processes of a case share: how far their clocks are ahead, as if suspended, and one mark."""
 
     def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, 8)
+        self._memory = mmap.mmap(-1, 9)
         self.set(0.0)
+        self.note(False)
 
     def set(self, seconds: float) -> None:
         """Set it."""
@@ -50,6 +51,15 @@ class SharedClock:
     def ahead(self) -> float:
         """Seconds."""
         return float(struct.unpack("d", self._memory[:8])[0])
+
+    def note(self, happened: bool) -> None:
+        """Let every process of the case know that something happened, or that it did not yet."""
+        self._memory[8] = happened
+
+    @property
+    def noted(self) -> bool:
+        """Whether it happened."""
+        return bool(self._memory[8])
 
     def install(self) -> None:
         """Let ``CLOCK_BOOTTIME`` of this process, and of what it forks, be ahead."""
@@ -75,7 +85,7 @@ class Theatre:
     number: int
 
     def __post_init__(self) -> None:
-        self.clock = SharedClock()
+        self.shared = Shared()
         self.m3ter = SandboxServer(database=self.folder / "m3ter.db", requests_per_second=0)
         self.folder.mkdir(parents=True, exist_ok=True)
         database = self.postgres.new_database(f"chaos_{self.number}")
@@ -86,7 +96,7 @@ class Theatre:
     @contextmanager
     def running(self) -> Iterator[Theatre]:
         """Start the local m3ter, and make this process hasty."""
-        self.clock.install()
+        self.shared.install()
         _be_hasty()
         with self.m3ter:
             try:
@@ -113,7 +123,7 @@ class Theatre:
         :param tables: False: the ledger's tables do not exist yet.
         :param values: configuration.
         """
-        self.clock.set(0.0)
+        self.shared.set(0.0)
         self.m3ter.reset()
         process.forget_all()
         self.let_go()

@@ -1,12 +1,18 @@
-"""A task is killed, ended, timed out, cancelled or frozen at every write and every call."""
+"""A task is killed, ended, timed out or cancelled at every write and every call."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowTaskTimeout
 
 from tests.chaos.cases import Case, NotReachedError
 from tests.chaos.play import TASKS, Play
-from tests.chaos.points import Point
+from tests.chaos.points import Point, Strike
 from tests.chaos.scenarios import SCENARIOS, Recording, changes_something, die
 from tests.chaos.theatre import DATABASES
 from tests.onboarding.tasks import TaskRun
@@ -18,10 +24,23 @@ def cases(recording: Recording) -> Iterator[Case]:
         for database in DATABASES:
             for task in TASKS:
                 for point in filter(changes_something, recording[scenario.name, database, task]):
-                    yield scenario.case("SIGKILL at a fault point", f"{task}, {point}", database, _Killed(task, point))
+                    name = f"{task}, {point}"
+                    yield scenario.case("SIGKILL at every write and call", name, database, _Killed(task, point))
+    for scenario in (SCENARIOS[0], SCENARIOS[2]):
+        for database in DATABASES:
+            points = [point for point in recording[scenario.name, database, "send"] if changes_something(point)]
+            for number, point in enumerate(points):
+                for offset, (kind, interrupt) in enumerate(INTERRUPTS.items()):
+                    # Each third point of each database, and each of them with another signal on the other.
+                    if (number + offset + DATABASES.index(database)) % 3 == 0:
+                        yield scenario.case(kind, str(point), database, interrupt(point))
+                if number % 6 == 0:
+                    yield scenario.case("SIGTERM, then SIGKILL", str(point), database, _TerminatedAndKilled(point))
 
 
 class _Killed:
+    """A power cut, at one point of a task's first try."""
+
     def __init__(self, task: str, point: Point) -> None:
         self.task, self.point = task, point
 
@@ -29,3 +48,114 @@ class _Killed:
         play.run(run, {self.task: {self.point: die}})
         if not any(ended.killed_by for task, ended in play.ended if task == self.task):
             raise NotReachedError
+
+
+class _Interrupted:
+    """A signal to the sender, at one point of its first try."""
+
+    number = signal.SIGTERM
+
+    def __init__(self, point: Point) -> None:
+        self.point = point
+
+    def __call__(self, play: Play, run: TaskRun) -> None:
+        play.theatre.shared.note(False)
+        play.run(run, {"send": self.strikes(play)}, around=self.around)
+        if not play.theatre.shared.noted:
+            raise NotReachedError
+
+    def strikes(self, play: Play) -> Mapping[Point, Strike]:
+        def strike(_connection: Any) -> None:
+            play.theatre.shared.note(True)
+            self.interrupt()
+
+        return {self.point: strike}
+
+    def interrupt(self) -> None:
+        """Do it."""
+        os.kill(os.getpid(), self.number)
+
+    def around(self, call: Callable[[], Any]) -> Any:
+        return call()
+
+
+class _Terminated(_Interrupted):
+    """Airflow ends the task."""
+
+
+class _TimedOut(_Interrupted):
+    """The task's ``execution_timeout`` passes; Airflow's handler raises out of wherever the process is."""
+
+    number = signal.SIGALRM
+
+    def around(self, call: Callable[[], Any]) -> Any:
+        def raised(number: int, frame: object) -> None:
+            raise AirflowTaskTimeout("Timeout")
+
+        signal.signal(signal.SIGALRM, raised)
+        return call()
+
+
+class _Cancelled(_Interrupted):
+    """The sender's coroutine is cancelled, as by ``asyncio.wait_for`` around it."""
+
+    def __init__(self, point: Point) -> None:
+        super().__init__(point)
+        self._cancel: Callable[[], None] = lambda: None
+
+    def interrupt(self) -> None:
+        self._cancel()
+
+    def around(self, call: Callable[[], Any]) -> Any:
+        send = call.__self__.asend if call.__name__ == "send" else None  # type: ignore[attr-defined]
+        if send is None:
+            return call()
+
+        async def cancelled_from_outside() -> Any:
+            loop = asyncio.get_running_loop()
+            sending = asyncio.create_task(send())
+            self._cancel = lambda: loop.call_soon_threadsafe(sending.cancel) and None
+            return await sending
+
+        return asyncio.run(cancelled_from_outside())
+
+
+class _TerminatedAndKilled(_Interrupted):
+    """Airflow ends the task, and five seconds later, before it has finished, by force."""
+
+    def strikes(self, play: Play) -> Mapping[Point, Strike]:
+        terminated = False
+        left = play.rng.randrange(1, 25)
+
+        def strike(_connection: Any) -> None:
+            nonlocal terminated
+            terminated = True
+            play.theatre.shared.note(True)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        def later(_connection: Any) -> None:
+            nonlocal left
+            if terminated:
+                left -= 1
+                if left <= 0:
+                    die(None)
+
+        self._later = later
+        return {self.point: strike}
+
+    def __call__(self, play: Play, run: TaskRun) -> None:
+        play.theatre.shared.note(False)
+        strikes = self.strikes(play)
+        play.tries(run, "snapshot")
+        play.tries(run, "plan")
+        play.tries(run, "send", strikes, before_any=self._later)
+        play.tries(run, "report")
+        if not play.theatre.shared.noted:
+            raise NotReachedError
+
+
+INTERRUPTS: Mapping[str, Callable[[Point], _Interrupted]] = {
+    "SIGTERM in mid-send": _Terminated,
+    "execution_timeout in mid-send": _TimedOut,
+    "cancelled in mid-send": _Cancelled,
+}
