@@ -227,6 +227,12 @@ def reconcile(org: M3terMirror, looked: Looked) -> None:
     for match in matching.unmatched_invitations(db, org_id, looked.server_time):
         if match.email_key in seen:
             continue  # two living invitations of one address: the older one stands for both
+        if match.has_expired(looked.server_time):
+            if match.invitation_id is not None and _made_by_attempt(match, own):
+                # The e-mail of an attempt that got no answer, and nobody used it.
+                seen.add(match.email_key)
+                found.append(_found(match, match.invitation_id, InvitationState.SENT, "found_expired"))
+            continue
         seen.add(match.email_key)
         outcome = _outcome_of(match, own)
         if outcome is None:
@@ -274,9 +280,13 @@ def _outcome_of(match: Match, own: frozenset[str]) -> Outcome | None:
         new, why = InvitationState.SENT, "found_late"
     else:
         new, why = InvitationState.ADOPTED, "found"
+    return _found(match, match.invitation_id, new, why)
+
+
+def _found(match: Match, row_id: int, state: InvitationState, why: str) -> Outcome:
     return Outcome(
-        match.invitation_id,
-        new,
+        row_id,
+        state,
         why,
         m3ter_id=match.m3ter_id,
         inviting_principal_id=match.inviting_principal_id,

@@ -124,6 +124,17 @@ def test_d12_revived_invitation_of_an_older_generation_is_found(world: World) ->
 # -- absent ------------------------------------------------------------------------------------------------------------
 
 
+def test_d12_expired_before_it_was_looked_for_is_not_sent_again(world: World) -> None:
+    # m3ter lists it, so it was made; that nobody used it in time says nothing against that.
+    die_while_sending(world, "e1", "e2")
+    world.arrive("e1@example.com")
+    world.arrive("e2@example.com", dtCreated="-45d", dtExpiry="-15d")  # of long ago, not of this attempt
+    world.m3ter.expire("e1@example.com")
+    absent_twice(world)
+    assert world.states() == {"e1@example.com": "expired", "e2@example.com": "unsent"}
+    assert world.events("e1")[-2:] == [("sending", "sent", "found_expired"), ("sent", "expired", "m3ter_says")]
+
+
 def test_d12_absent_once_is_unknown(world: World) -> None:
     die_while_sending(world, "e1")
     settle_after(world, LEASE + SETTLE_AFTER)

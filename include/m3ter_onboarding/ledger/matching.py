@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, insert, or_, select
 
 from m3ter_onboarding.known import InvitationState
 from m3ter_onboarding.ledger.database import LedgerDatabase
@@ -32,6 +32,13 @@ class Match:
     generation: int
     attempt_started_ms: int | None
     is_user: bool = False
+
+    def has_expired(self, now: datetime) -> bool:
+        """Tell whether the invitation can no longer be accepted.
+
+        :param now: m3ter's clock (UTC).
+        """
+        return not self.accepted and self.expires_at is not None and self.expires_at <= now
 
     def __repr__(self) -> str:
         return f"Match(m3ter_id={self.m3ter_id!r}, state={self.state})"
@@ -64,12 +71,16 @@ def _match(row: Any) -> Match:
 def unmatched_invitations(db: LedgerDatabase, org_id: str, now: datetime) -> list[Match]:
     """Return living (or accepted) invitations of m3ter that no row of the ledger holds by m3ter's id and as living.
 
+    Expired ones too where an attempt of ours was made for their address: it may be the one that got no answer.
     Addresses that have a sent, adopted or accepted row already are left out: nothing is to be learnt for them.
 
     :param now: m3ter's clock (UTC), to judge what has expired.
+    :returns: the living first, each in the order in which m3ter made them.
     """
     t = db.tables
     m, i, known = t.mirror_invitation.c, t.invitation.c, t.invitation.alias()
+    living = or_(m.accepted, m.expires_at.is_(None), m.expires_at > now)
+    attempted = and_(i.attempt_started_ms.is_not(None), i.state.not_in(("expired", "superseded")))
 
     def work(connection: Connection) -> list[Match]:
         rows = connection.execute(
@@ -91,12 +102,12 @@ def unmatched_invitations(db: LedgerDatabase, org_id: str, now: datetime) -> lis
             .where(
                 m.org_id == org_id,
                 ~m.gone,
-                or_(m.accepted, m.expires_at.is_(None), m.expires_at > now),
+                or_(living, attempted),
                 or_(i.state.is_(None), i.state.not_in(("sent", "adopted", "accepted"))),
                 # One that the ledger calls expired and m3ter does not was revived, perhaps by a POST of ours.
                 ~exists().where(known.c.org_id == org_id, known.c.m3ter_id == m.m3ter_id, known.c.state != "expired"),
             )
-            .order_by(m.created_at, m.m3ter_id)
+            .order_by(case((living, 0), else_=1), m.created_at, m.m3ter_id)
         )
         return [_match(row) for row in rows]
 
