@@ -13,6 +13,7 @@ from sqlalchemy import delete, update
 from m3ter_onboarding.known import InvitationState
 from m3ter_onboarding.ledger.claims import begin_attempts, claim_chunk
 from m3ter_onboarding.ledger.outcomes import Outcome, Settlement, open_invitations, record_answers, settle
+from m3ter_onboarding.plan import Planned
 from m3ter_provider.errors import M3terError
 from tests.onboarding.world import World
 
@@ -21,12 +22,14 @@ SETTLE_AFTER = 1.0
 POST = "CreateOrgUserInvitation"
 
 
-def die_while_sending(world: World, *employees: str, run: str = "dead", **claim: Any) -> None:
+def die_while_sending(world: World, *employees: str, run: str = "dead", **claim: Any) -> Planned:
     """Let a sender claim everybody and record that the POSTs begin; whether they arrived nobody wrote down."""
     for employee in employees:
         world.hire(employee)
     world.snapshot()
-    world.claim(world.plan(run), run, **claim)
+    plan = world.plan(run)
+    world.claim(plan, run, **claim)
+    return plan
 
 
 def settle_after(world: World, seconds: float) -> None:
@@ -133,6 +136,21 @@ def test_d12_expired_before_it_was_looked_for_is_not_sent_again(world: World) ->
     absent_twice(world)
     assert world.states() == {"e1@example.com": "expired", "e2@example.com": "unsent"}
     assert world.events("e1")[-2:] == [("sending", "sent", "found_expired"), ("sent", "expired", "m3ter_says")]
+
+
+@pytest.mark.parametrize("if_expired", ["review", "invite"])
+def test_d12_expired_under_a_plan_is_not_renewed_by_it(world: World, if_expired: str) -> None:
+    # One decision is one e-mail, whatever becomes of it.
+    plan = die_while_sending(world, "e1", "e2")
+    world.arrive("e1@example.com")
+    world.m3ter.expire("e1@example.com")
+    absent_twice(world)
+    world.send(plan, "dead")
+    assert world.emails() == {"e2@example.com": 1}
+    later = world.plan("later", if_expired=if_expired)
+    assert world.decisions(later)["e1"] == ("invite:expired" if if_expired == "invite" else "review:expired")
+    world.send(later, "later")
+    assert world.emails() == {"e2@example.com": 1, **({"e1@example.com": 1} if if_expired == "invite" else {})}
 
 
 def test_d12_absent_once_is_unknown(world: World) -> None:

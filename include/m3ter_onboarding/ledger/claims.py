@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     and_,
     case,
     exists,
@@ -132,6 +133,16 @@ def _alive_in_m3ter(t: Tables, email: ColumnElement[Any], org_id: str, now: date
     return or_(exists(invitation.correlate_except(t.mirror_invitation)), user_with(access))
 
 
+def ended_since_planned(invitation: FromClause, decision: FromClause) -> ColumnElement[bool]:
+    """Return the condition that an invitation came to its end after the decision: it is not this plan's to renew.
+
+    One decision is one e-mail. Whether an expired one is followed by another is for the next plan to say.
+    """
+    i, d = invitation.c, decision.c
+    since = or_(i.invitation_id > func.coalesce(d.invitation_id, 0), i.plan_id == d.plan_id)
+    return and_(state_in(invitation, ("expired", "superseded")), since)
+
+
 def _claim_new(
     connection: Connection,
     db: LedgerDatabase,
@@ -148,6 +159,7 @@ def _claim_new(
     i, earlier = t.invitation.alias(), t.invitation.alias()
     # Two questions, not one with OR: each then has an index of its own.
     address_taken = exists().where(i.c.org_id == org_id, i.c.email_key == d.email_key, state_in(i, _LIVE + _CLAIMABLE))
+    ended_since = exists().where(i.c.org_id == org_id, i.c.email_key == d.email_key, ended_since_planned(i, t.decision))
     employee_taken = exists().where(i.c.org_id == org_id, i.c.employee_id == d.employee_id, state_in(i, _LIVE))
     generation = (
         select(func.coalesce(func.max(earlier.c.generation), 0) + 1)
@@ -181,6 +193,7 @@ def _claim_new(
             d.org_id == org_id,
             d.decision == "invite",
             ~address_taken,
+            ~ended_since,
             ~employee_taken,
             ~_alive_in_m3ter(t, d.email_key, org_id, now),
             may_be_sent(t, plan_id, org_id),

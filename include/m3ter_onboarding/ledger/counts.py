@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, exists, false, func, or_, select
 
 from m3ter_onboarding.known import LIVE_STATES, InvitationState
+from m3ter_onboarding.ledger.claims import ended_since_planned
 from m3ter_onboarding.ledger.database import LedgerDatabase, db_now_ms
 from m3ter_onboarding.ledger.matching import newest_of
 from m3ter_onboarding.ledger.tables import Tables, state_in
@@ -76,17 +77,18 @@ def remaining(db: LedgerDatabase, plan_id: str, org_id: str) -> Remaining:
                 lease_over.label("over"),
                 rival.label("rival"),
                 and_(d.decision == "invite", i.state == InvitationState.FAILED.value, changed).label("changed"),
+                func.coalesce(ended_since_planned(t.invitation, t.decision), false()).label("ended"),
             )
             .select_from(t.decision)
             .outerjoin(t.invitation, newest_of(t, org_id, d.email_key))
             .where(_people(t, plan_id))
             .subquery()
         )
-        kinds = (people.c.decision, people.c.state, people.c.over, people.c.rival, people.c.changed)
+        kinds = (people.c.decision, people.c.state, people.c.over, people.c.rival, people.c.changed, people.c.ended)
         rows = connection.execute(select(*kinds, func.count()).group_by(*kinds))
         counted = {"held": 0, "open": 0, "unsent": 0, "fallen_back": 0, "failed": 0, "review": 0}
         states: dict[str, int] = {}
-        for decision, state, over, has_rival, is_changed, count in rows:
+        for decision, state, over, has_rival, is_changed, has_ended, count in rows:
             if state is not None:
                 states[state] = states.get(state, 0) + count
             if state in ("sending", "unknown"):
@@ -97,6 +99,8 @@ def remaining(db: LedgerDatabase, plan_id: str, org_id: str) -> Remaining:
                 counted["review"] += count
             elif decision == "skip" and state == "unsent":
                 counted["fallen_back"] += count
+            elif has_ended and not has_rival:
+                continue  # sent under this plan or since, and over: the next plan says what follows
             elif decision == "invite" and state in (None, "unsent", "failed", "expired", "superseded"):
                 counted["review" if has_rival else "unsent"] += count
         return Remaining(**counted, states=states)
