@@ -6,7 +6,7 @@ import os
 import random
 import traceback
 from asyncio import CancelledError
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from datetime import time as clock_time
@@ -241,7 +241,7 @@ class Play:
 
     def posts(self) -> int:
         """Return how many invitations m3ter was asked for."""
-        return int(self.theatre.m3ter.counts()["requests"].get("POST invitations", 0))
+        return int(self.theatre.m3ter.counts()["requests"].get("POST /organizations/{orgId}/invitations", 0))
 
     def _stuck(self) -> dict[str, str]:
         states = self.world.states()
@@ -255,13 +255,40 @@ class Play:
         emails = self.theatre.m3ter.emails()
         doubled = {k: n for k, n in emails.items() if n > self.expected.get(k, 0)}
         if doubled:
-            raise ViolationError(f"e-mailed too often: {doubled}")
+            raise ViolationError(f"e-mailed too often: {doubled}{self._story(doubled)}")
         lost = {k: emails.get(k, 0) for k, n in self.expected.items() if emails.get(k, 0) < n}
         if lost:
-            raise ViolationError(f"never e-mailed: {lost}; ledger: { {k: self.world.states().get(k) for k in lost} }")
+            raise ViolationError(f"never e-mailed: {lost}{self._story(lost)}")
         if stuck := self._stuck():
-            raise ViolationError(f"left open: {stuck}")
+            raise ViolationError(f"left open: {stuck}{self._story(stuck)}")
         self._check_ledger()
+
+    def _story(self, keys: Iterable[str]) -> str:
+        """Return what the ledger says of addresses: what was decided, and how each row came to its state."""
+        t = self.world.db.tables
+        lines = []
+        with self.world.db.engine.connect() as connection:
+            for key in keys:
+                lines.append(f"\n  {key}")
+                decisions = connection.execute(
+                    t.decision.select()
+                    .join(t.plan, t.plan.c.plan_id == t.decision.c.plan_id)
+                    .where(t.decision.c.email_key == key)
+                    .with_only_columns(t.plan.c.run_id, t.decision.c.decision, t.decision.c.reason)
+                    .order_by(t.plan.c.created_at)
+                )
+                lines += [f"\n    {run_id}: {decision}:{reason}" for run_id, decision, reason in decisions]
+                events = connection.execute(
+                    t.event.select()
+                    .join(t.invitation, t.invitation.c.invitation_id == t.event.c.invitation_id)
+                    .where(t.invitation.c.email_key == key)
+                    .with_only_columns(
+                        t.invitation.c.generation, t.event.c.from_state, t.event.c.to_state, t.event.c.why
+                    )
+                    .order_by(t.event.c.event_id)
+                )
+                lines += [f"\n    generation {g}: {a} → {b} ({why})" for g, a, b, why in events]
+        return "".join(lines)
 
     def _check_ledger(self) -> None:
         t = self.world.db.tables

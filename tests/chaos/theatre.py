@@ -170,6 +170,7 @@ class Theatre:
 def _be_hasty() -> None:
     """Shorten what only waits: pauses between repeats, and Python's way of opening the same database again."""
     retries._backoff = wait_random_exponential(multiplier=0.01, max=0.1)
+    retries._RATE_LIMITS = 3
     _keep_compiled_statements()
 
 

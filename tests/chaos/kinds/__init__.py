@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.chaos.cases import Case
-from tests.chaos.kinds import interrupted
+from tests.chaos.kinds import database, interrupted, m3ter, restored
 from tests.chaos.scenarios import Recording
 
 
@@ -16,3 +16,6 @@ def all_cases(recording: Recording, seed: int) -> Iterator[Case]:
     :param seed: of what is drawn when cases are made; each case has further random numbers of its own.
     """
     yield from interrupted.cases(recording)
+    yield from database.cases(recording)
+    yield from restored.cases()
+    yield from m3ter.cases(recording, seed)
