@@ -13,6 +13,8 @@ _MARGIN_SECONDS = 60.0
 _MARGIN_SHARE = 0.2
 _LEAST_USE_SECONDS = 1.0
 _MOST_RENEWALS = 3
+#: For so long a new token that was refused too says that another would not help either; then it may have been ended.
+_REFUSAL_HOLDS_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class TokenLife:
         self.renewing = threading.Lock()
         self._clock = clock
         self._token: Token | None = None
-        self._last_was_refused = False
+        self._refused_at: float | None = None
         self._failure: tuple[M3terError, float] | None = None
 
     def current(self) -> Token | None:
@@ -85,19 +87,20 @@ class TokenLife:
     def accepted(self, token: Token) -> None:
         """Note that m3ter took this token for a call."""
         if token is self._token:
-            self._last_was_refused = False
+            self._refused_at = None
 
     def rejected(self, token: Token) -> None:
         """Drop this token, unless somebody has replaced it already."""
         if token is self._token:
-            self._token, self._last_was_refused = None, True
+            self._token, self._refused_at = None, self._clock()
 
     def renewal_may_help(self, token: Token, *, renewals: int) -> bool:
         """
         Decide whether a call that m3ter refused (401, 403) is worth repeating with another token.
 
         m3ter answers 403 both for a dead token and for a missing right, and a token may die before its time: once is
-        worth trying. When that did not help the first caller, the next ones in the same batch need not try it again.
+        worth trying. When that did not help the first caller, the next ones in the same batch need not try it again;
+        later ones do, since the new token may have been ended before it was used (by another process's, for instance).
 
         :param token: the token of the refused call.
         :param renewals: how often this call was repeated for this reason already.
@@ -105,4 +108,6 @@ class TokenLife:
         if renewals:
             # A token that ended while the call waited or travelled says nothing about rights.
             return self._clock() >= token.expires_at and renewals < _MOST_RENEWALS
-        return token is not self._token or not self._last_was_refused
+        if token is not self._token or self._refused_at is None:
+            return True
+        return self._clock() - self._refused_at >= _REFUSAL_HOLDS_SECONDS

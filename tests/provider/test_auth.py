@@ -54,6 +54,18 @@ def test_a_refused_call_is_worth_one_new_token() -> None:
     assert life.renewal_may_help(second, renewals=0)
 
 
+def test_two_tokens_ended_in_a_row_do_not_lock_the_process_out() -> None:
+    clock = FakeClock()
+    life = TokenLife(clock=clock)
+    life.rejected(life.renewed("token-1", issued_at=clock(), lifetime=18_000))
+    second = life.renewed("token-2", issued_at=clock(), lifetime=18_000)
+    assert not life.renewal_may_help(second, renewals=1)
+    clock.now += 29
+    assert not life.renewal_may_help(second, renewals=0), "the same batch"
+    clock.now += 1
+    assert life.renewal_may_help(second, renewals=0), "hours before the token ends by itself"
+
+
 def test_a_token_that_ended_on_its_way_is_no_refusal() -> None:
     clock = FakeClock()
     life = TokenLife(clock=clock)
