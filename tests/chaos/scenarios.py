@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import signal
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ from typing import Any
 
 from tests.chaos.cases import Case, open_play
 from tests.chaos.play import TASKS, Play
-from tests.chaos.points import Point
+from tests.chaos.points import Point, source_folders
 from tests.chaos.theatre import DATABASES, Theatre
 from tests.onboarding.tasks import TaskRun
 
@@ -60,7 +61,8 @@ def first_run(play: Play) -> TaskRun:
 
 
 def after_a_dead_sender(play: Play) -> TaskRun:
-    """Yesterday's sender was killed between two POSTs, and one person's request was refused and mended since."""
+    """Yesterday's sender was killed between two POSTs; since then a refused row was mended and somebody has left."""
+    play.theatre.m3ter.seed(users=[{"email": "leaver@example.com", "dtCreated": "-100d", "dtEndAccess": "+30m"}])
     play.hire("d1", "d2", "d3", "d4", "d5")
     play.theatre.m3ter.faults(kind="status", status=400, email="d5@example.com", count=1)
     play.theatre.m3ter.faults(kind="hang", email="d2@example.com", count=1)
@@ -116,6 +118,40 @@ def record(theatre: Theatre) -> Recording:
             for task in TASKS:
                 ended = play.task(run, task)
                 found[scenario.name, database, task] = ended.points
+    return found
+
+
+#: Writes of the ledger that none of the scenarios makes, and why.
+NOT_PLAYED: Mapping[str, str] = {}
+
+
+def check_complete(recording: Recording) -> None:
+    """Check that every write of our code to the ledger is a fault point of some scenario.
+
+    :raises SystemExit: one is not: a scenario must do what leads to it, or :data:`NOT_PLAYED` say why not.
+    """
+    played = {
+        point.label.removeprefix("COMMITTED ")
+        for points in recording.values()
+        for point in points
+        if point.label.startswith("COMMITTED ")
+    }
+    missing = writes_in_source() - played - set(NOT_PLAYED)
+    stale = set(NOT_PLAYED) & played
+    if missing or stale:
+        raise SystemExit(
+            f"No scenario makes these writes: {sorted(missing)}; these are made after all: {sorted(stale)}"
+        )
+
+
+def writes_in_source() -> set[str]:
+    """Return what the ledger's writes are for, as their calls in the source say (``doing="…"``)."""
+    found = set()
+    for folder in source_folders():
+        for path in folder.rglob("*.py"):
+            for call in ast.walk(ast.parse(path.read_text())):
+                if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "write":
+                    found |= {str(ast.literal_eval(word.value)) for word in call.keywords if word.arg == "doing"}
     return found
 
 

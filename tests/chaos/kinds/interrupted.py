@@ -31,10 +31,10 @@ def cases(recording: Recording) -> Iterator[Case]:
             points = [point for point in recording[scenario.name, database, "send"] if changes_something(point)]
             for number, point in enumerate(points):
                 for offset, (kind, interrupt) in enumerate(INTERRUPTS.items()):
-                    # Each third point of each database, and each of them with another signal on the other.
-                    if (number + offset + DATABASES.index(database)) % 3 == 0:
+                    # Each sixth point: others with another signal, and on the other database.
+                    if (number + 2 * offset + DATABASES.index(database)) % 6 == 0:
                         yield scenario.case(kind, str(point), database, interrupt(point))
-                if number % 6 == 0:
+                if number % 12 == 0:
                     yield scenario.case("SIGTERM, then SIGKILL", str(point), database, _TerminatedAndKilled(point))
 
 
