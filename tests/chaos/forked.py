@@ -106,6 +106,15 @@ class Forked:
         self.kill()
         raise StuckError(f"process {self.pid} neither stopped nor ended within {limit:.0f} s")
 
+    def stands_still(self, limit: float) -> bool:
+        """Tell whether the process stops itself within *limit* seconds; it goes on otherwise."""
+        deadline = time.monotonic() + limit
+        while time.monotonic() < deadline and not self._status(("Z", "X")):
+            if self._status(("T", "t")):
+                return True
+            time.sleep(0.002)
+        return False
+
     def _status(self, letters: tuple[str, ...]) -> bool:
         try:
             text = Path(f"/proc/{self.pid}/stat").read_text()

@@ -85,6 +85,11 @@ def watch(points: FaultPoints | None) -> None:
     _active = points
 
 
+def reached() -> tuple[Point, ...]:
+    """Return the points that this process has reached."""
+    return () if _active is None else tuple(_active.reached)
+
+
 def _reach(label: str, connection: Any = None) -> None:
     if _active is not None:
         _active.reach(label, connection)
