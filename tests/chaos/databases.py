@@ -6,6 +6,8 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -104,6 +106,16 @@ def deadlock(connection: Any) -> None:
 
 def _file(connection: Any) -> str:
     return str(_driver(connection).execute("PRAGMA database_list").fetchone()[2])
+
+
+def is_free(file: Path) -> bool:
+    """Tell whether nobody holds a lock on a SQLite file."""
+    with closing(sqlite3.connect(file, isolation_level=None, timeout=0.0)) as other:
+        try:
+            other.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            return False
+        return True
 
 
 def refuse_writes(connection: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +13,10 @@ from sqlalchemy import text
 
 from tests.chaos import databases
 from tests.chaos.cases import Case, NotReachedError
+from tests.chaos.forked import Forked
 from tests.chaos.play import TASKS, Play
 from tests.chaos.points import Point
-from tests.chaos.theatre import DATABASES, POSTGRESQL
+from tests.chaos.theatre import DATABASES, POSTGRESQL, SQLITE
 from tests.onboarding.tasks import TaskRun
 
 KIND = "failover to a restored ledger"
@@ -97,8 +99,7 @@ class _Restored:
                 backup.take()
             if task == "send" and isinstance(self.backed_up_at, Point):
                 process = play.fork(run, task, {self.backed_up_at: _stand_still})
-                if not process.wait_until_stopped():
-                    raise NotReachedError
+                self._until_it_stands_still(play, process)
                 backup.take()
                 process.signal(signal.SIGCONT)
                 play.collect(run, task, process.wait())
@@ -119,8 +120,7 @@ class _Restored:
 
     def _send_meanwhile(self, play: Play, run: TaskRun, backup: _Backup, point: Point) -> None:
         process = play.fork(run, "send", {point: _stand_still})
-        if not process.wait_until_stopped():
-            raise NotReachedError
+        self._until_it_stands_still(play, process)
         backup.restore()
         if self.zombie:
             play.pass_time(3600)
@@ -128,6 +128,17 @@ class _Restored:
         process.signal(signal.SIGCONT)
         if not play.collect(run, "send", process.wait()).well:
             play.tries(run, "send")
+
+    def _until_it_stands_still(self, play: Play, process: Forked) -> None:
+        if not process.wait_until_stopped():
+            raise NotReachedError
+        # Another thread of it may stand still in mid-transaction, and a backup of SQLite waits for that.
+        while play.database == SQLITE and not databases.is_free(play.theatre.sqlite_file):
+            process.signal(signal.SIGCONT)
+            time.sleep(0.002)
+            process.signal(signal.SIGSTOP)
+            if not process.wait_until_stopped():
+                raise NotReachedError
 
 
 class _Backup:
