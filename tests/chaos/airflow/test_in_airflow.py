@@ -1,0 +1,153 @@
+"""Trouble at random times through Airflow's scheduler and its supervised tasks: still exactly one e-mail each.
+
+Every case has an organisation of its own, so that a dozen of them run side by side on one Airflow; its random numbers
+come from its seed. After the trouble come ordinary daily runs with every fault off, and then the verdict, by the local
+m3ter's own mailbox. ``M3TER_CHAOS_SEED`` chooses other random numbers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tests.chaos.airflow import by_hand, faults, interrupted, many_runs
+from tests.chaos.airflow.interrupted import END, KILL
+from tests.chaos.airflow.summary import SUMMARY, Played, Seed
+from tests.chaos.airflow.trial import Trial
+from tests.integration.organisation import FIRST_DAY, Organisation
+from tests.integration.side_by_side import POSTGRESQL, SQLITE, Scenario, SideBySide, cases, side_by_side
+
+pytestmark = pytest.mark.chaos
+
+BOTH = (SQLITE, POSTGRESQL)
+#: So many organisations at a time: most of their time is waiting for leases.
+AT_ONCE = 12
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What is done to an organisation.
+
+    :param kind: what it belongs to in the summary.
+    :param ledgers: where the ledger is; one case each.
+    :param values: configuration.
+    """
+
+    kind: str
+    act: Callable[[Trial], None]
+    ledgers: tuple[str, ...] = BOTH
+    values: Mapping[str, Any] = field(default_factory=dict)
+    paused: bool = False
+
+    def scenario(self, name: str) -> Scenario:
+        """Return it with the ordinary runs and the verdict after it."""
+        values = {"settle_after": "2s", "fail_on_refused": False, **self.values}
+        made_with = {
+            "values": values,
+            "extra": {"requests_per_second": 5, "timeout_seconds": 3},
+            "paused": self.paused,
+        }
+        return Scenario(partial(self._play, name), self.ledgers, made_with)
+
+    def _play(self, name: str, org: Organisation) -> None:
+        seed = Seed(name, org.ledger.engine.dialect.name)
+        trial, began, held = Trial(org, seed.rng()), time.monotonic(), False
+        try:
+            self.act(trial)
+            trial.until_quiet()
+            trial.verdict()
+            held = True
+        finally:
+            SUMMARY.played.append(
+                Played(
+                    kind=self.kind,
+                    seed=seed,
+                    people=len(trial.expected),
+                    troubles=trial.troubles,
+                    runs=len(org.stack.api.runs(org.dag_id)),
+                    asked_for=len(trial.asked_for),
+                    seconds=time.monotonic() - began,
+                    held=held,
+                )
+            )
+
+
+def backfilled(schedule: str) -> dict[str, Any]:
+    """Return the configuration of an organisation whose days are backfilled."""
+    return {
+        "schedule": schedule,
+        "start_date": FIRST_DAY.replace(year=FIRST_DAY.year - 1).date(),
+        "max_age_days": 400,
+        "dag": {"max_active_runs": 6},
+    }
+
+
+DAILY, WEEKLY = "0 0 * * *", "0 0 * * 1"
+
+#: The longest first: the others run beside them.
+TROUBLES = {
+    "backfill of 90 days": Trouble(
+        "several runs",
+        partial(many_runs.backfill, may_send=True, active_runs=4),
+        (POSTGRESQL,),
+        backfilled(DAILY),
+        paused=True,
+    ),
+    "backfill of 90 days by weeks": Trouble(
+        "several runs",
+        partial(many_runs.backfill, may_send=True, active_runs=3),
+        (SQLITE,),
+        backfilled(WEEKLY),
+        paused=True,
+    ),
+    "backfill that may not send": Trouble(
+        "several runs",
+        partial(many_runs.backfill, may_send=False, active_runs=3),
+        BOTH,
+        backfilled(WEEKLY),
+        paused=True,
+    ),
+    "five runs at once": Trouble(
+        "several runs", partial(many_runs.at_once, count=5), BOTH, {"dag": {"max_active_runs": 6}}
+    ),
+    "two runs at once": Trouble("several runs", partial(many_runs.at_once, count=2)),
+    "send killed twice": Trouble("interrupted", lambda trial: interrupted.struck(trial, "send", KILL, KILL)),
+    "send ended twice": Trouble("interrupted", lambda trial: interrupted.struck(trial, "send", END, END)),
+    "snapshot killed twice": Trouble("interrupted", lambda trial: interrupted.struck(trial, "snapshot", KILL, KILL)),
+    "plan killed twice": Trouble("interrupted", lambda trial: interrupted.struck(trial, "plan", KILL, KILL)),
+    "every task struck": Trouble("interrupted", interrupted.every_task_struck),
+    "supervisor killed": Trouble("interrupted", interrupted.supervisor_killed),
+    "stopped past its lease": Trouble("interrupted", interrupted.stopped_past_its_lease),
+    "stopped for moments": Trouble("interrupted", interrupted.stopped_for_moments),
+    "mixed faults 1": Trouble("m3ter", faults.mixed),
+    "mixed faults 2": Trouble("m3ter", faults.mixed),
+    "mixed faults and kills": Trouble("m3ter", faults.mixed_and_killed),
+    "lists lag": Trouble("m3ter", faults.lists_lag, values={"settle_after": "4s"}),
+    "m3ter away": Trouble("m3ter", faults.m3ter_down),
+    "database away": Trouble("database", faults.database_away),
+    "every task cleared": Trouble("by hand", by_hand.cleared),
+    "send marked successful": Trouble("by hand", by_hand.send_marked),
+    "plan marked successful": Trouble("by hand", by_hand.plan_marked),
+    "run deleted": Trouble("by hand", by_hand.deleted),
+    "paused and released": Trouble("by hand", by_hand.paused),
+}
+SCENARIOS = {name: trouble.scenario(name) for name, trouble in TROUBLES.items()}
+
+
+@pytest.fixture(scope="module")
+def begun(request: pytest.FixtureRequest) -> Iterator[SideBySide]:
+    """Begin every case."""
+    with side_by_side(SCENARIOS, request, at_once=AT_ONCE) as scenarios:
+        yield scenarios
+
+
+@pytest.mark.parametrize(("name", "ledger"), cases(SCENARIOS))
+def test_one_email_each(name: str, ledger: str, begun: SideBySide, request: pytest.FixtureRequest) -> None:
+    seed = Seed(name, ledger)
+    request.node.add_report_section("call", "seed", f"{seed.number}; alone: {seed.how_to_run()}")
+    begun.result(name, ledger)

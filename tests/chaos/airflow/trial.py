@@ -1,0 +1,264 @@
+"""One organisation under trouble: its people, what is done to its runs, and the verdict at the end."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil
+from sqlalchemy import text, update
+
+from demo.airflow_api import FINISHED, FINISHED_TASK, AirflowApiError, wait_until
+from demo.airflow_stack import TaskProcess
+from tests.chaos.play import ARROWS, OPEN, ViolationError
+from tests.integration.organisation import Organisation, is_gone, patiently
+from tests.onboarding.world import HIRES
+
+#: So many ordinary daily runs must suffice until everybody is invited and nothing is open.
+RUNS_UNTIL_QUIET = 4
+#: Seconds between two questions to Airflow: a dozen trials ask at once.
+PAUSE = 1.0
+
+CREATE = "CreateOrgUserInvitation"
+SENDING_TAKES = {"kind": "latency", "operation": CREATE, "seconds": 0.2, "jitter": 0.5}
+
+
+@dataclass
+class Trial:
+    """One organisation under trouble.
+
+    :param rng: every random number of the trial.
+    """
+
+    org: Organisation
+    rng: random.Random
+    #: Addresses that must have one e-mail at the end; nobody else may have any.
+    expected: list[str] = field(default_factory=list)
+    #: The day of the newest ordinary run.
+    day: int = 0
+    #: So many things were done to it.
+    troubles: int = 0
+    #: Addresses that needed a person: two attempts without an answer, and no trace of either.
+    asked_for: list[str] = field(default_factory=list)
+    _hired: int = 0
+
+    # -- people and runs --------------------------------------------------------------------------------------------
+
+    def hire(self, fewest: int, most: int, *, day: int = 0, eligible: bool = True) -> None:
+        """Load people.
+
+        :param eligible: whether they are to be invited.
+        """
+        count = self.rng.randint(fewest, most)
+        people = self.org.hire(count, day=day, first=self._hired + 1)
+        self._hired += count
+        if eligible:
+            self.expected += people
+
+    def begin(self) -> str:
+        """Load people, and start a run that takes some seconds to send to them."""
+        self.org.m3ter.faults(**SENDING_TAKES, seed=self.rng.randrange(1000))
+        self.hire(12, 18)
+        return self.org.trigger()
+
+    def end_of(self, run_id: str, seconds: float = 240.0) -> str:
+        """Wait for the end of a run, whatever it is."""
+
+        def look() -> str | None:
+            state: str = patiently(lambda: self.org.stack.api.run(self.org.dag_id, run_id))["state"]
+            return state if state in FINISHED else None
+
+        return wait_until(look, f"the end of run {run_id} of {self.org.name}", seconds, PAUSE)
+
+    def posts(self) -> int:
+        """Return how many invitations m3ter was asked for."""
+        return int(self.org.m3ter.counts()["requests"].get("POST /organizations/{orgId}/invitations", 0))
+
+    # -- trouble ----------------------------------------------------------------------------------------------------
+
+    def process(self, run_id: str, task_id: str, *, after_try: int = 0) -> TaskProcess | None:
+        """Wait for the next try of a task and return its process; None: there is no other try."""
+
+        def look() -> TaskProcess | str | None:
+            entry = self.org.stack.api.task_instances(self.org.dag_id, run_id).get(task_id)
+            if entry is None or entry["state"] in FINISHED_TASK:
+                return "there is none"
+            if entry["state"] != "running" or not entry["pid"] or entry["try_number"] <= after_try:
+                return None
+            try:
+                pid = int(entry["pid"])
+                return TaskProcess(pid, psutil.Process(pid).ppid(), entry["id"], entry["try_number"])
+            except psutil.Error:
+                return None
+
+        found = wait_until(look, f"{task_id} of {run_id} of {self.org.name}", 180, 0.3)
+        return found if isinstance(found, TaskProcess) else None
+
+    def mid_send(self, run_id: str, *, after_try: int = 0) -> TaskProcess | None:
+        """Wait until a try of ``send`` has begun some more POSTs; None: there is none, or it ended before."""
+        process = self.process(run_id, "send", after_try=after_try)
+        if process is None:
+            return None
+        enough = self.posts() + self.rng.randint(1, max(1, len(self.expected) // 2))
+        wait_until(lambda: is_gone(process.pid) or self.posts() >= enough, f"POSTs of {self.org.name}", 120, 0.1)
+        self.wait(0, 0.5)
+        return None if is_gone(process.pid) else process
+
+    def wait(self, shortest: float, longest: float) -> None:
+        """Let some time pass, in seconds."""
+        time.sleep(self.rng.uniform(shortest, longest))
+
+    def send_signal(self, pid: int, number: signal.Signals) -> None:
+        """Send a signal to a process, if it is there."""
+        if not is_gone(pid):
+            os.kill(pid, number)
+            self.troubles += 1
+
+    def strike(
+        self, run_id: str, task_id: str, signals: Iterable[signal.Signals], *, latest: float = 3.0
+    ) -> TaskProcess | None:
+        """Send one signal to each of the next tries of a task, at some moment of it; return the last one struck.
+
+        :param latest: seconds after its start; ``send`` is struck in mid-send.
+        """
+        process: TaskProcess | None = None
+        for number in signals:
+            after = process.try_number if process else 0
+            if task_id == "send":
+                found = self.mid_send(run_id, after_try=after)
+            else:
+                found = self.process(run_id, task_id, after_try=after)
+                self.wait(0, latest)
+            if found is None:
+                return process
+            process = found
+            self.send_signal(process.pid, number)
+        return process
+
+    def by_hand(self, method: str, *arguments: Any, **options: Any) -> bool:
+        """Do what a person does in Airflow's UI; False: Airflow said no, as the run has moved on."""
+        try:
+            getattr(self.org.stack.api, method)(*arguments, **options)
+        except AirflowApiError as error:
+            if error.status not in {404, 409}:
+                raise
+            return False
+        self.troubles += 1
+        return True
+
+    # -- the verdict ------------------------------------------------------------------------------------------------
+
+    def until_quiet(self) -> None:
+        """Switch every fault off and let ordinary daily runs work until a run had nothing to do.
+
+        :raises ViolationError: it took too many.
+        """
+        self.org.m3ter.clear_faults()
+        self.org.m3ter.switches(list_lag_seconds=0, user_list_lag_seconds=0)
+        what = ""
+        for _ in range(RUNS_UNTIL_QUIET):
+            self.day += 1
+            posts = self.posts()
+            run_id = self.org.trigger(self.day)
+            state = self.end_of(run_id)
+            if self._ask_for_those_absent_twice():
+                continue
+            sent = self.posts() - posts
+            if state == "success" and not sent and not self._stuck():
+                return
+            what = f"the last run: {state}, {sent} invitations, open {self._stuck()}"
+        raise ViolationError(f"not quiet after {RUNS_UNTIL_QUIET} ordinary runs: {what}{self._story(self._stuck())}")
+
+    def _rows(self) -> dict[str, dict[str, Any]]:
+        """Return the ledger's newest row of each address key."""
+        table = self.org.ledger.tables.invitation
+        with self.org.ledger.engine.connect() as connection:
+            rows = connection.execute(table.select().order_by(table.c.generation))
+            return {row.email_key: dict(row._mapping) for row in rows}
+
+    def _stuck(self) -> dict[str, str]:
+        return {key: row["state"] for key, row in self._rows().items() if row["state"] in OPEN}
+
+    def _ask_for_those_absent_twice(self) -> bool:
+        """Do what rule 12 leaves to a person: mend the row of those of whom two attempts left no trace."""
+        emails = self.org.m3ter.emails()
+        absent = {
+            str(row["employee_id"]): key
+            for key, row in self._rows().items()
+            if row["state"] == "failed"
+            and str(row["message"]).startswith("Two attempts got no answer")
+            and not emails.get(key)
+            and key not in self.asked_for
+        }
+        for employee, key in absent.items():
+            self.asked_for.append(key)
+            with self.org.warehouse.begin() as connection:
+                connection.execute(update(HIRES).where(HIRES.c.employee_id == employee).values(first_name="Asked"))
+        return bool(absent)
+
+    def verdict(self) -> None:
+        """Check what is promised.
+
+        :raises ViolationError: it does not hold.
+        """
+        wanted = {address.casefold() for address in self.expected}
+        emails = self.org.m3ter.emails()
+        doubled = {key: count for key, count in emails.items() if count > (key in wanted)}
+        if doubled:
+            raise ViolationError(f"e-mailed too often: {doubled}{self._story(doubled)}")
+        if lost := wanted - set(emails):
+            raise ViolationError(f"never e-mailed: {lost}{self._story(lost)}")
+        states = {key: row["state"] for key, row in self._rows().items()}
+        if wrong := {key: states.get(key) for key in wanted if states.get(key) not in ("sent", "adopted", "accepted")}:
+            raise ViolationError(f"the ledger does not know what happened: {wrong}{self._story(wrong)}")
+        if stuck := self._stuck():
+            raise ViolationError(f"left open: {stuck}{self._story(stuck)}")
+        self._check_ledger()
+
+    def _check_ledger(self) -> None:
+        event = self.org.ledger.tables.event
+        with self.org.ledger.engine.connect() as connection:
+            wrong = connection.execute(
+                text(
+                    "SELECT p.plan_id FROM m3ter_onboarding_plan p WHERE p.state = 'sealed' AND p.rows_read <>"
+                    " (SELECT COUNT(*) FROM m3ter_onboarding_decision d WHERE d.plan_id = p.plan_id)"
+                )
+            ).all()
+            if wrong:
+                raise ViolationError(f"{len(wrong)} sealed plan(s) have not one decision a row")
+            changes = connection.execute(event.select().with_only_columns(event.c.from_state, event.c.to_state))
+            for before, after in changes:
+                if after not in ARROWS.get(before, set()):
+                    raise ViolationError(f"a row went from {before} to {after}, which no rule allows")
+
+    def _story(self, keys: Iterable[str]) -> str:
+        """Return what the ledger says of addresses: what was decided, and how each row came to its state."""
+        t = self.org.ledger.tables
+        lines = []
+        with self.org.ledger.engine.connect() as connection:
+            for key in keys:
+                lines.append(f"\n  {key}")
+                decisions = connection.execute(
+                    t.decision.select()
+                    .join(t.plan, t.plan.c.plan_id == t.decision.c.plan_id)
+                    .where(t.decision.c.email_key == key)
+                    .with_only_columns(t.plan.c.run_id, t.decision.c.decision, t.decision.c.reason)
+                    .order_by(t.plan.c.created_at)
+                )
+                lines += [f"\n    {run_id}: {decision}:{reason}" for run_id, decision, reason in decisions]
+                events = connection.execute(
+                    t.event.select()
+                    .join(t.invitation, t.invitation.c.invitation_id == t.event.c.invitation_id)
+                    .where(t.invitation.c.email_key == key)
+                    .with_only_columns(
+                        t.event.c.at, t.invitation.c.generation, t.event.c.from_state, t.event.c.to_state, t.event.c.why
+                    )
+                    .order_by(t.event.c.event_id)
+                )
+                lines += [f"\n    {at} generation {g}: {a} → {b} ({why})" for at, g, a, b, why in events]
+        return "".join(lines)
