@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from airflow.sdk.exceptions import AirflowException
-from sqlalchemy import Engine, NullPool, create_engine, event, func, insert, inspect, select, text
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event, func, insert, inspect, select, text
 
 from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.ledger.database import LedgerDatabase
@@ -105,6 +105,21 @@ def test_d16_read_only_ledger_is_refused_before_the_first_e_mail(own_world: Worl
     assert world.posts() == 0
     world.send(plan)
     assert world.emails() == {"e1@example.com": 1}
+
+
+def test_d16_full_disk_in_mid_transaction_is_named(m3ter: SandboxServer, tmp_path: Path) -> None:
+    # SQLite rolls back by itself then: that the savepoint around the statement is gone must not hide why.
+    path = tmp_path / "own.db"
+    with stage_on(f"sqlite:///{path}", sqlite_connection(path)) as stage:
+        world = stage.world(m3ter)
+
+        def write(connection: Connection) -> None:
+            connection.exec_driver_sql("PRAGMA max_page_count = 1")  # what the file has is the least
+            with connection.begin_nested():
+                connection.execute(insert(HIRES), [{"employee_id": "e" * 200}] * 500)
+
+        with pytest.raises(LedgerError, match=r"recording answers: .*database or disk is full"):
+            world.db.write(write, doing="recording answers")
 
 
 def test_d16_tables_are_made_once_also_by_two_at_once(own_world: World) -> None:

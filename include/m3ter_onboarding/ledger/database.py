@@ -73,7 +73,20 @@ def _now_ms_sqlite(element: db_now_ms, compiler: SQLCompiler, **kw: Any) -> str:
     return "CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER)"
 
 
+def _first_cause(error: BaseException) -> BaseException:
+    """Return what went wrong first.
+
+    SQLite rolls a whole transaction back when its disk is full or fails; the savepoint is gone then, and that it is
+    missing would hide why.
+    """
+    cause: BaseException | None = error
+    while isinstance(cause, DBAPIError) and "no such savepoint" in str(cause.orig) and cause.orig is not None:
+        cause = cause.orig.__context__
+    return cause or error
+
+
 def _is_transient(error: BaseException) -> bool:
+    error = _first_cause(error)
     if not isinstance(error, DBAPIError):
         return False
     if error.connection_invalidated:
@@ -125,8 +138,9 @@ class LedgerDatabase:
         try:
             yield
         except SQLAlchemyError as error:
+            why = describe_database_error(_first_cause(error))
             raise LedgerError(
-                f"The ledger (connection {self.name!r}) failed while {doing}: {describe_database_error(error)}. "
+                f"The ledger (connection {self.name!r}) failed while {doing}: {why}. "
                 "Nothing is sent without it; mend the database and run again."
             ) from None
 
