@@ -80,7 +80,8 @@ def _play(cases: list[Case], arguments: argparse.Namespace, folder: Path, postgr
 
     def until() -> bool:
         failed = sum(result.failure is not None for result in results)
-        return bool(arguments.max_failures) and failed >= arguments.max_failures
+        late = arguments.minutes is not None and time.monotonic() - began > arguments.minutes * 60
+        return late or (arguments.max_failures is not None and failed >= arguments.max_failures)
 
     play_all(
         cases,
@@ -92,7 +93,7 @@ def _play(cases: list[Case], arguments: argparse.Namespace, folder: Path, postgr
         log=arguments.log,
         until=until,
     )
-    return summary(results, time.monotonic() - began, arguments.seed)
+    return summary(results, len(cases), time.monotonic() - began, arguments.seed)
 
 
 class _Progress:
@@ -114,7 +115,7 @@ class _Progress:
             print(f"\r{line}  " if self._moving else line, end="" if self._moving else "\n", flush=True)
 
 
-def summary(results: list[Result], seconds: float, seed: int) -> int:
+def summary(results: list[Result], total: int, seconds: float, seed: int) -> int:
     """Print the table that stands in the documentation; return the exit status."""
     kinds: dict[str, list[Result]] = defaultdict(list)
     for result in results:
@@ -129,6 +130,8 @@ def summary(results: list[Result], seconds: float, seed: int) -> int:
     failed = sum(result.failure is not None for result in results)
     missed = sum(result.not_reached for result in results)
     print(f"{'all':{width}}  {len(results):5d}  {failed:6d}  {missed:11d}  {seconds:7.0f} (wall clock)")
+    if len(results) < total:
+        print(f"{total - len(results)} of the chosen cases were not begun")
     asked = sum(result.asked_for for result in results)
     print(f"seed {seed}; {asked} people had to be asked for again, since two attempts left no trace of them")
     # A trouble that no longer comes about is a test that no longer tests.
@@ -144,7 +147,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--jobs", type=int, default=max(2, (os.cpu_count() or 2) + 1))
     parser.add_argument("--list", action="store_true", help="print the names")
-    parser.add_argument("--max-failures", type=int, default=0, help="stop after so many")
+    parser.add_argument("--max-failures", type=int, help="stop after so many")
+    parser.add_argument("--minutes", type=float, help="begin no case later than this")
     parser.add_argument("--log", type=Path, help="append what the tasks say to this file")
     return parser.parse_args()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 import traceback
 from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Mapping
@@ -70,6 +71,8 @@ class Play:
     #: States in which a row may stay although it is open otherwise, by address.
     may_stay: dict[str, str] = field(default_factory=dict)
     day: int = 0
+    #: Real seconds that m3ter may take to finish what it has begun: clocks jump ahead only after that.
+    late_seconds: float = 0.0
     #: Addresses that needed a person: two attempts without an answer, and no trace of either.
     asked_for: list[str] = field(default_factory=list)
     ended: list[tuple[str, Ended]] = field(default_factory=list)
@@ -189,6 +192,7 @@ class Play:
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass for everybody: the ledger's database, m3ter, and processes that stand still."""
+        time.sleep(self.late_seconds)
         self.theatre.shared.set(self.theatre.shared.ahead + seconds)
         self.theatre.m3ter.advance(seconds)
         if self._has_tables():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.chaos.cases import Case
-from tests.chaos.kinds import database, interrupted, m3ter, restored
+from tests.chaos.kinds import crossed, database, interrupted, m3ter, overlapping, people, restored
 from tests.chaos.scenarios import Recording
 
 
@@ -19,3 +19,6 @@ def all_cases(recording: Recording, seed: int) -> Iterator[Case]:
     yield from database.cases(recording)
     yield from restored.cases()
     yield from m3ter.cases(recording, seed)
+    yield from crossed.cases(recording, seed)
+    yield from overlapping.cases(recording)
+    yield from people.cases(recording)

@@ -1,0 +1,250 @@
+"""``python -m tests.chaos.selftest``: bugs are planted, one at a time, and each must turn the cases red.
+
+A bug is a change of the source's text, made in a copy. One whose text is not found any more is an error: it must be
+planted anew where the code is now.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+ONBOARDING = "include/m3ter_onboarding"
+PROVIDER = "plugins/m3ter_provider"
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A planted bug.
+
+    :param name: what is wrong.
+    :param changes: file, text, and what stands in its place.
+    :param cases: names, or parts of names, of the cases that must catch it.
+    """
+
+    name: str
+    changes: tuple[tuple[str, str, str], ...]
+    cases: tuple[str, ...]
+
+
+BUGS: tuple[Bug, ...] = (
+    Bug(
+        "the lease is not looked at before a POST",
+        ((f"{ONBOARDING}/lease.py", "return self.clock() + seconds < self.ends_at", "return True"),),
+        ("zombie",),
+    ),
+    Bug(
+        "a compare-and-set names the state, not the claim",
+        ((f"{ONBOARDING}/ledger/outcomes.py", "            and self.claim in (None, row.claim_token)\n", ""),),
+        ("crossed",),
+    ),
+    Bug(
+        "a POST without an answer is sent again",
+        (
+            (
+                f"{ONBOARDING}/attempt.py",
+                'Outcome(row_id, InvitationState.UNKNOWN, "no_answer"',
+                'Outcome(row_id, InvitationState.UNSENT, "no_answer"',
+            ),
+        ),
+        ("POST: 504 after",),
+    ),
+    Bug(
+        "the client repeats a POST after a lost answer, as the official SDK does",
+        (
+            (
+                f"{PROVIDER}/retries.py",
+                "DID_NOTHING = _raised(M3terConnectionError, M3terRateLimitError)",
+                """from m3ter_provider.errors import M3terUnknownOutcomeError
+
+DID_NOTHING = retry_if_exception(
+    lambda e: isinstance(e, (M3terConnectionError, M3terRateLimitError, M3terUnknownOutcomeError))
+)""",
+            ),
+        ),
+        ("POST: 504 after", "POST: reset after"),
+    ),
+    Bug(
+        "nothing is committed before a POST",
+        (
+            (
+                f"{ONBOARDING}/delivery.py",
+                """        begun = await self._in_thread(
+            begin_attempts,
+            token=group[0].token,
+            invitation_ids=[attempt.claimed.invitation_id for attempt in group],
+            plan_id=self.plan_id,
+        )
+""",
+                "        begun = {attempt.claimed.invitation_id for attempt in group}\n",
+            ),
+        ),
+        ("send, POST invitations: sent", "send, POST invitations: answered"),
+    ),
+    Bug(
+        "absence counts at once, without waiting for late commits and the list's lag",
+        (
+            (f"{ONBOARDING}/ledger/outcomes.py", "return self.first_absent_ms + settle_after_ms", "return 0"),
+            (f"{ONBOARDING}/ledger/outcomes.py", "return ended + settle_after_ms", "return ended"),
+            (
+                f"{ONBOARDING}/settling.py",
+                "if look_ms < row.first_absent_ms + settle_after_ms:",
+                "if look_ms < row.first_absent_ms:",
+            ),
+        ),
+        ("late commit", "s behind"),
+    ),
+    Bug(
+        "users are not read when settling",
+        (
+            (
+                f"{ONBOARDING}/snapshot.py",
+                "    looked = await read_newest(org, until=until)\n    await read_users(org, looked)\n",
+                "    looked = await read_newest(org, until=until)\n",
+            ),
+        ),
+        ("accepted missing",),
+    ),
+    Bug(
+        "nobody looks in m3ter before a send",
+        ((f"{ONBOARDING}/delivery.py", "        await look_again(self.org, policies=True)\n", ""),),
+        ("between plan and send",),
+    ),
+    Bug(
+        "the old plan of a run may be sent beside its new one",
+        ((f"{ONBOARDING}/ledger/runs.py", "        ~_newer_exists(t),\n    )", "    )"),),
+        ("plan cleared", "corrected"),
+    ),
+    Bug(
+        "an expired invitation is renewed by the plan that sent it",
+        ((f"{ONBOARDING}/ledger/claims.py", "            ~ended_since,\n", ""),),
+        ("accepted kept, expired kept",),
+    ),
+    Bug(
+        "a list that is not newest first is read only to its first old page",
+        (
+            (
+                f"{ONBOARDING}/snapshot.py",
+                "            ordered = newest_first.holds(page)",
+                "            ordered = True",
+            ),
+        ),
+        ("its lists / oldest_first", "its lists / unstable"),
+    ),
+    Bug(
+        "a day that failed is forgotten",
+        (
+            (
+                f"{ONBOARDING}/operators.py",
+                "last_finished_end=runs.last_finished_end(db, run, org_id)",
+                "last_finished_end=None",
+            ),
+            (
+                f"{ONBOARDING}/operators.py",
+                "waiting_since=runs.waiting_since(db, run, org_id, now, config.max_age)",
+                "waiting_since=None",
+            ),
+        ),
+        ("SIGKILL at every write and call / first run: plan", "an outage"),
+    ),
+    Bug(
+        "a backfill that may not send sends",
+        ((f"{ONBOARDING}/plan.py", 'if run_type == "backfill" and not', 'if run_type == "dreamt of" and not'),),
+        ("backfill",),
+    ),
+    Bug(
+        "a task that was stopped loses the answers that it has",
+        ((f"{ONBOARDING}/delivery.py", "            await self._let_go()\n", "            pass\n"),),
+        ("SIGTERM in mid-send",),
+    ),
+    Bug(
+        "no answer is taken for a success",
+        (
+            (
+                f"{ONBOARDING}/attempt.py",
+                'Outcome(row_id, InvitationState.UNKNOWN, "no_answer"',
+                'Outcome(row_id, InvitationState.SENT, "no_answer"',
+            ),
+        ),
+        ("POST: 504 before",),
+    ),
+    Bug(
+        "changed policies are sent all the same",
+        (
+            (
+                f"{ONBOARDING}/delivery.py",
+                "        check_policies(plan.policies, await self._in_thread(mirror.policies_of, self.org.org_id))\n",
+                "",
+            ),
+        ),
+        ("policy",),
+    ),
+)
+
+
+def plant(bug: Bug, folder: Path) -> None:
+    """Make a copy of the source with a bug.
+
+    :raises SystemExit: the text that it changes is not there, or not once.
+    """
+    for name in ("include", "plugins"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for file, text, instead in bug.changes:
+        path = folder / file
+        content = path.read_text()
+        if content.count(text) != 1:
+            raise SystemExit(
+                f"The bug {bug.name!r} cannot be planted: {file} holds its text {content.count(text)} times."
+            )
+        path.write_text(content.replace(text, instead))
+
+
+def is_caught(bug: Bug) -> tuple[bool, float, str]:
+    """Play the cases of a bug; return whether they failed, in how many seconds, and what they printed."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="m3ter-bug-") as name:
+        plant(bug, Path(name))
+        command = [sys.executable, "-m", "tests.chaos", "--max-failures", "1", "--jobs", "2"]
+        for case in bug.cases:
+            command += ["--case", case]
+        path = os.pathsep.join((f"{name}/include", f"{name}/plugins", str(ROOT)))
+        ended = subprocess.run(
+            command, cwd=ROOT, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False
+        )
+        output = ended.stdout + ended.stderr
+    return ended.returncode == 1 and "FAILED  " in output, time.monotonic() - began, output
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Plant every bug; the exit status is 0 if all were caught."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.selftest", description=__doc__)
+    parser.add_argument("--bug", default="", help="only bugs whose name holds this text")
+    parser.add_argument("--verbose", action="store_true", help="print what the cases of a bug that got away print")
+    chosen = parser.parse_args(arguments)
+    bugs = [bug for bug in BUGS if chosen.bug in bug.name]
+    escaped = 0
+    with ThreadPoolExecutor(2) as pool:
+        for bug, (caught, seconds, output) in zip(bugs, pool.map(is_caught, bugs), strict=True):
+            escaped += not caught
+            first = next((line for line in output.splitlines() if line.startswith("FAILED  ")), "")
+            print(f"{'caught' if caught else 'NOT CAUGHT':10}  {seconds:4.0f} s  {bug.name}", flush=True)
+            if caught:
+                print(f"{'':20}by {first.removeprefix('FAILED  ')}", flush=True)
+            elif chosen.verbose:
+                print(output, flush=True)
+    print(f"{len(bugs) - escaped} of {len(bugs)} planted bugs caught")
+    return 1 if escaped else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
