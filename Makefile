@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE AIRFLOW_HOME
 # The slow tests remember what failed; pytest's cache is off otherwise.
 REMEMBER := -o addopts="-ra --strict-markers --strict-config --import-mode=importlib"
 
-.PHONY: help demo ui test test-integration test-integration-again check format bench clean constraints
+.PHONY: help demo ui test test-integration test-integration-again chaos chaos-part chaos-selftest check format bench clean constraints
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -32,6 +32,18 @@ test-integration: $(STAMP)  ## real Airflow processes, killed and cleared; slow
 
 test-integration-again: $(STAMP)  ## only those that failed the last time
 	@$(BIN)/python -m pytest -q -m slow --timeout 600 $(REMEMBER) --last-failed --last-failed-no-failures none
+
+chaos: $(STAMP)  ## everything goes wrong, once each: exactly one e-mail; the better part of an hour
+	@$(BIN)/python -m tests.protocol
+	@M3TER_CHAOS_EXAMPLES=300 $(BIN)/python -m pytest -q --timeout 1800 tests/onboarding/test_stateful.py
+	@$(BIN)/python -m tests.chaos
+	@$(BIN)/python -m pytest -q -m chaos --timeout 900 tests/chaos/airflow
+
+chaos-part: $(STAMP)  ## a share of every kind of trouble, drawn by the seed; at most five minutes
+	@$(BIN)/python -m tests.chaos --share 0.06 --minutes 4
+
+chaos-selftest: $(STAMP)  ## bugs are planted, and each must be caught
+	@$(BIN)/python -m tests.chaos.selftest
 
 check: $(STAMP)  ## formatting, lint and types
 	@$(BIN)/ruff format --check .
