@@ -56,11 +56,17 @@ class _Worker:
         context = get_context("fork")
         self.pipe, theirs = context.Pipe()
 
+        parent = os.getpid()
+
         def work() -> None:
             os.setsid()
             theatre = Theatre(folder / f"worker-{number}-{os.getpid()}", postgres, os.getpid())
             with theatre.running():
-                while (index := theirs.recv()) is not None:
+                while os.getppid() == parent:  # it may have been ended by force
+                    if not theirs.poll(1.0):
+                        continue
+                    if (index := theirs.recv()) is None:
+                        break
                     theirs.send(play_case(theatre, cases[index], seed, log))
             theatre.remove()
 
