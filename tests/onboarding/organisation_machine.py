@@ -1,0 +1,981 @@
+"""Everything that may happen to one organisation, in any order: a state machine for hypothesis.
+
+It drives the real planner, ledger, snapshot, settling and sender against a local m3ter over the socket. What must hold
+is judged by what m3ter itself holds and by the ledger's history, never by what the code under test returned.
+All clocks are one clock (the database's, m3ter's, the worker's and the sender's), and it is moved, never waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import math
+import threading
+import time
+import urllib.request
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from sqlalchemy import Connection, delete, event, func, insert, select, update
+
+from m3ter_onboarding.delivery import Sender
+from m3ter_onboarding.errors import DeliveryError, PlanError
+from m3ter_onboarding.lease import boot_clock
+from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.plan import Planned, may_invite
+from m3ter_onboarding.snapshot import utc_now
+from m3ter_onboarding.stopping import Stop
+from m3ter_onboarding.window import Mode, RunParameters
+from m3ter_provider import process
+from m3ter_provider.errors import M3terError
+from m3ter_provider.identity import email_key
+from m3ter_sandbox.testing import SandboxServer
+from tests.onboarding.world import Stage, World, engine_of
+
+LIVE = ("sending", "unknown", "review", "sent", "adopted", "accepted")
+SETTLE_AFTER = 120.0
+#: How long m3ter may take to do what it left without an answer, and until its lists show it (real, and m3ter's time).
+LATE, LAG = 0.03, 60.0
+DAY = 86_400.0
+#: Real seconds: who hangs or stands still costs a test that much.
+POST_TIMEOUT = 0.4
+#: In haste a millisecond lies between two POSTs: the one before is on the wire when a sender is frozen at the next. A
+#: process that stands still between its last look at the clock and the system call is no promise of ours.
+PACE = 20
+
+#: DELIVERY's arrows. A row begins (``None``) by a claim or by being found; what settling says of a row whose sender
+#: died passes through ``unknown`` in the drawing, and in one step in the ledger.
+ARROWS = {
+    None: {"sending", "adopted", "accepted"},
+    "sending": {"sent", "adopted", "accepted", "failed", "unknown", "unsent", "review", "superseded"},
+    "unknown": {"sent", "adopted", "accepted", "failed", "unsent", "review", "superseded"},
+    "review": {"sent", "adopted", "accepted", "superseded"},
+    "unsent": {"sending", "sent", "adopted", "accepted", "superseded"},
+    "failed": {"sending", "sent", "adopted", "accepted", "superseded"},
+    "sent": {"accepted", "expired", "superseded"},
+    "adopted": {"accepted", "expired", "superseded"},
+    "accepted": {"superseded"},
+    "expired": set[str](),
+    "superseded": set[str](),
+}
+
+EMPLOYEES = tuple(f"e{number}" for number in range(1, 11))
+SHARED, BROKEN = "Team@Example.com", "nobody"
+POLICIES = ("Viewer", "Analyst")
+RUNS = ("monday", "tuesday")
+POST, INVITATIONS, USERS = "CreateOrgUserInvitation", "ListOrgUserInvitations", "ListOrgUsers"
+
+
+def own_addresses(employee: str) -> tuple[str, str]:
+    """Return an employee's two addresses, which no other employee has."""
+    return f"{employee}@example.com", f"{employee}.new@example.com"
+
+
+# -- what moves, breaks and stops ----------------------------------------------------------------------------------
+
+
+class PowerCutError(Exception):
+    """A process is gone: nothing that it does from now on reaches the ledger."""
+
+
+class Clock:
+    """The one clock of all: SQLite's, m3ter's, the worker's and the sender's."""
+
+    def __init__(self, m3ter: SandboxServer) -> None:
+        self._m3ter = m3ter
+        self._shift = 0.0
+        self._quiet_at = 0.0
+
+    def reset(self) -> None:
+        """Begin anew, with the sandbox."""
+        self.let_m3ter_finish()
+        self._shift = 0.0
+
+    def now(self) -> datetime:
+        """Return the worker's clock (UTC)."""
+        return utc_now() + timedelta(seconds=self._shift)
+
+    def boot(self) -> float:
+        """Return the sender's clock in seconds."""
+        return boot_clock() + self._shift
+
+    def into_sqlite(self, dbapi_connection: Any, _record: Any) -> None:
+        """Give a connection's ``julianday`` this clock."""
+        dbapi_connection.create_function("julianday", 1, self._julian_day)
+
+    def _julian_day(self, _now: str) -> float:
+        return (time.time() + self._shift) / DAY + 2440587.5
+
+    def work_may_be_late(self, seconds: float) -> None:
+        """Note that m3ter may still do something that it was asked for, so many real seconds from now."""
+        self._quiet_at = max(self._quiet_at, time.monotonic() + seconds)
+
+    def let_m3ter_finish(self) -> None:
+        """Wait, some milliseconds at most, until m3ter has done what it does late."""
+        if self._quiet_at:
+            time.sleep(max(0.0, self._quiet_at - time.monotonic()))
+            for _ in range(2):  # a busy machine may be late with it: what was due before this question comes first
+                self._m3ter.totals()
+            self._quiet_at = 0.0
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass; what m3ter does late it does before."""
+        self.let_m3ter_finish()
+        self._m3ter.advance(seconds)
+        self._shift += seconds
+
+
+class Fuse:
+    """Cuts a process off from its ledger at one of its transactions, and for all that follow."""
+
+    def __init__(self) -> None:
+        self.left: int | None = None
+        self.blown = False
+
+    def mend(self) -> None:
+        """Let everything pass."""
+        self.left, self.blown = None, False
+
+    def begins(self, _connection: Connection) -> None:
+        """Be told that a transaction begins.
+
+        :raises PowerCutError: when it may not.
+        """
+        if self.left is not None:
+            self.blown = self.blown or self.left == 0
+            self.left = max(0, self.left - 1)
+        if self.blown:
+            raise PowerCutError
+
+
+class Steered(Stop):
+    """A sender's stop switch that waits on the moved clock, and at one of its questions does something else first."""
+
+    def __init__(self, clock: Clock, at: int | None = None, then: Callable[[Steered], None] | None = None) -> None:
+        super().__init__()
+        self._moved, self._left, self._then = clock, at, then
+
+    @property
+    def reason(self) -> str | None:
+        """Why nothing more may begin; asked before every POST."""
+        if self._then is not None and self._left is not None:
+            self._left -= 1
+            if self._left <= 0:
+                then, self._then = self._then, None
+                then(self)
+        return super().reason
+
+    async def wait(self, seconds: float) -> None:
+        """Let the time pass."""
+        if math.isinf(seconds):
+            await super().wait(seconds)
+        elif not self._changed.is_set():
+            self._moved.advance(max(seconds, 0.0))
+            await asyncio.sleep(0)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One database for all examples, as two processes see it, and the clock.
+
+    :param stage: the database, as whoever judges sees it, and a second worker.
+    :param worker: the same, as the worker sees it that may lose its power.
+    """
+
+    stage: Stage
+    worker: LedgerDatabase
+    m3ter: SandboxServer
+    clock: Clock
+    fuse: Fuse
+
+
+@contextmanager
+def bench_on(stage: Stage, m3ter: SandboxServer) -> Iterator[Bench]:
+    """Set up a bench on a stage whose database is a SQLite file."""
+    clock, fuse = Clock(m3ter), Fuse()
+    engine = engine_of(str(stage.db.engine.url))
+    for one in (engine, stage.db.engine):
+        event.listen(one, "connect", clock.into_sqlite)
+        one.dispose()
+    event.listen(engine, "begin", fuse.begins)
+    worker = LedgerDatabase(engine, name=stage.conn_id, write_patience=5.0)
+    try:
+        yield Bench(stage, worker, m3ter, clock, fuse)
+    finally:
+        worker.close()
+        event.remove(stage.db.engine, "connect", clock.into_sqlite)
+        stage.db.engine.dispose()
+
+
+class Console:
+    """What people do in m3ter's own console, with m3ter's own API."""
+
+    def __init__(self, m3ter: SandboxServer) -> None:
+        self._m3ter = m3ter
+
+    def call(self, method: str, path: str, content: Mapping[str, Any] | None = None) -> Any:
+        """Make one call; *path* below the organisation."""
+        m3ter = self._m3ter
+        basic = base64.b64encode(f"{m3ter.access_key_id}:{m3ter.api_secret}".encode()).decode()
+        token = self._request("POST", "/oauth/token", f"Basic {basic}", {"grant_type": "client_credentials"})
+        organisation = f"/organizations/{m3ter.org_id}/{path}"
+        return self._request(method, organisation, f"Bearer {token['access_token']}", content)
+
+    def _request(self, method: str, path: str, authorization: str, content: Mapping[str, Any] | None) -> Any:
+        body = None if content is None else json.dumps(content).encode()
+        headers = {"Authorization": authorization, "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self._m3ter.url}{path}", body, headers, method=method)
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as answer:
+            return json.load(answer)
+
+
+# -- what may go wrong with one step -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Smooth:
+    """Nothing."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The process dies when it begins its n-th transaction from now, counted from 0."""
+
+    transaction: int
+
+
+@dataclass(frozen=True)
+class Killed:
+    """The sender dies at its n-th question whether to stop, which it asks before every POST; POSTs under way arrive."""
+
+    question: int
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """The sender is asked to stop there."""
+
+    question: int
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """The sender stands still there, and wakes up after something else happened."""
+
+    question: int
+    meanwhile: tuple[str, ...]
+
+
+Mishap = Smooth | Cut | Killed | Stopped | Frozen
+
+MEANWHILE = ("a minute passes", "an hour passes", "settle", "another run", "the same plan", "plan again", "snapshot")
+
+#: One of those who are there when it happens, whoever they are then.
+people = st.integers(0, len(EMPLOYEES) - 1)
+questions = st.integers(1, 14)
+mishaps = st.one_of(
+    st.just(Smooth()),
+    st.builds(Cut, st.integers(0, 40)),
+    st.builds(Killed, questions),
+    st.builds(Stopped, questions),
+    st.builds(Frozen, questions, st.lists(st.sampled_from(MEANWHILE), min_size=1, max_size=4).map(tuple)),
+)
+
+FAULTS: tuple[dict[str, Any], ...] = (
+    {"kind": "status", "status": 504, "when": "after", "operation": POST},
+    {"kind": "status", "status": 504, "when": "before", "operation": POST},
+    {"kind": "status", "status": 500, "when": "before", "operation": POST},
+    {"kind": "reset", "when": "after", "operation": POST},
+    {"kind": "reset", "when": "before", "operation": POST},
+    {"kind": "drop", "when": "after", "operation": POST},
+    {"kind": "truncated", "operation": POST},
+    {"kind": "garbled", "garble": "html", "operation": POST},
+    {"kind": "garbled", "garble": "missing_id", "operation": POST},
+    {"kind": "late_commit", "seconds": LATE, "answer": "504", "operation": POST},
+    {"kind": "late_commit", "seconds": LATE, "answer": "reset", "operation": POST},
+    {"kind": "hang", "when": "after", "operation": POST},
+    {"kind": "hang", "when": "before", "operation": POST},
+    {"kind": "status", "status": 400, "when": "before", "operation": POST},
+    {"kind": "status", "status": 409, "when": "before", "operation": POST},
+    {"kind": "status", "status": 400, "when": "after", "operation": POST},
+    {"kind": "status", "status": 429, "when": "before", "operation": POST},
+    {"kind": "status", "status": 403, "when": "before", "operation": POST},
+    {"kind": "revoke_token", "operation": POST},
+    {"kind": "status", "status": 503, "operation": INVITATIONS},
+    {"kind": "status", "status": 503, "operation": USERS},
+    {"kind": "reset", "operation": INVITATIONS},
+)
+#: The answers to a POST that are final for its content.
+REFUSING = (400, 409)
+
+faults = st.none() | st.fixed_dictionaries(
+    {
+        "of": st.integers(0, len(FAULTS) - 1),
+        "person": st.none() | people,
+        "skip": st.sampled_from([0, 0, 0, 1, 2]),
+        "count": st.sampled_from([1, 2, 50]),
+    }
+)
+
+
+changes = st.one_of(
+    st.tuples(st.just("email"), st.sampled_from([0, 1, 1, 2, 3])),
+    st.tuples(st.just("first_name"), st.sampled_from(["Ada", "Bo"])),
+    st.tuples(st.just("permission_policies"), st.sampled_from([None, *POLICIES, "No such"])),
+)
+newcomers = st.integers(1, 3)
+
+
+@dataclass
+class Book:
+    """What the model knows of plans; it goes back in time with a restored ledger.
+
+    :param plans: by run, oldest first; all of them were sealed.
+    :param broken: runs in which a planning attempt died: whether it made the older plans outdated is not known.
+    """
+
+    plans: dict[str, list[PlanNote]] = field(default_factory=lambda: defaultdict(list))
+    broken: set[str] = field(default_factory=set)
+
+
+@dataclass
+class PlanNote:
+    """One plan, whether it may be sent, and whether the last sender of it was content."""
+
+    planned: Planned
+    run: str
+    made_at: datetime
+    approved: bool | None = None
+    green: bool = False
+
+
+@dataclass
+class Backup:
+    """A copy of the ledger."""
+
+    tables: dict[str, list[dict[str, Any]]]
+    book: Book
+
+
+class OrganisationMachine(RuleBasedStateMachine):
+    """One organisation from its first hire on.
+
+    :param bench: database, m3ter and clock.
+    """
+
+    #: How often each thing happened, over all examples.
+    tally: ClassVar[Counter[str]] = Counter()
+
+    def __init__(self, bench: Bench) -> None:
+        super().__init__()
+        self.bench, self.clock, self.m3ter = bench, bench.clock, bench.m3ter
+        bench.fuse.mend()
+        self.clock.reset()
+        self.m3ter.reset()
+        self.m3ter.switches(requests_per_second=0)
+        process.forget_all()
+        self.judge = bench.stage.world(self.m3ter, settle_after=f"{SETTLE_AFTER:g}s")
+        self.judge.now = self.clock.now
+        self.world = replace(self.judge, db=bench.worker)
+        self.console = Console(self.m3ter)
+        self.rows: dict[str, dict[str, Any]] = {}
+        self.book = Book()
+        self.lost_plans: list[PlanNote] = []
+        self.backup: Backup | None = None
+        self.loose: set[str] = set()
+        self.refused: set[str] = set()
+        self.vanished: set[str] = set()
+        self.runs = 0
+        self.tally["examples"] += 1
+
+    # -- the beginning ----------------------------------------------------------------------------------------------
+
+    @initialize(
+        hired=st.integers(1, 4),
+        lag=st.booleans(),
+        keep=st.tuples(st.booleans(), st.booleans()),
+        pending=st.sampled_from(["second_email", "error_409", "error_400", "update_with_email"]),
+        precision=st.sampled_from(["milliseconds", "minutes"]),
+        when_dead=st.tuples(*[st.sampled_from(["review", "invite"])] * 2),
+    )
+    def begin(
+        self,
+        hired: int,
+        lag: bool,
+        keep: tuple[bool, bool],
+        pending: str,
+        precision: str,
+        when_dead: tuple[str, str],
+    ) -> None:
+        """Choose what m3ter's documents leave open and what the configuration says."""
+        self.lag = LAG if lag else 0.0
+        self.keeps_accepted, self.keeps_expired = keep
+        self.lists = {"list_lag_seconds": self.lag, "user_list_lag_seconds": self.lag}
+        self.m3ter.switches(
+            **self.lists,
+            keep_accepted=keep[0],
+            keep_expired=keep[1],
+            pending_invitation=pending,
+            date_precision=precision,
+        )
+        self.judge.values.update(if_expired=when_dead[0], if_rehire=when_dead[1])
+        self.m3ter.seed(policies=[{"name": name} for name in POLICIES])
+        self._hire(hired)
+        self._snapshot()
+
+    # -- people in the warehouse ------------------------------------------------------------------------------------
+
+    def _hire(self, count: int) -> None:
+        for employee in EMPLOYEES[len(self.rows) :][:count]:
+            self.rows[employee] = {"email": own_addresses(employee)[0], "permission_policies": None}
+            self.judge.hire(employee)
+
+    @rule(person=people, change=changes)
+    def correct(self, person: int, change: tuple[str, Any]) -> None:
+        """Correct a row: another address, name or policy."""
+        employee, (column, value) = self._hired(person), change
+        value = (*own_addresses(employee), SHARED, BROKEN)[value] if column == "email" else value
+        self.rows[employee][column] = value
+        self.judge.correct(employee, **{column: value})
+
+    def _hired(self, person: int) -> str:
+        return EMPLOYEES[person % len(self.rows)]
+
+    # -- the steps of a run -----------------------------------------------------------------------------------------
+
+    @rule(mishap=st.just(Smooth()) | st.builds(Cut, st.integers(0, 20)))
+    def snapshot(self, mishap: Smooth | Cut) -> None:
+        with self._mishap(mishap):
+            self._snapshot()
+
+    def _snapshot(self, world: World | None = None) -> None:
+        self.clock.let_m3ter_finish()  # else the check below sees more than the snapshot could
+        process.forget_all()  # each task is a process of its own
+        (world or self.world).snapshot()
+        self._a_late_success_has_won()
+
+    @rule(mishap=st.just(Smooth()) | st.builds(Cut, st.integers(0, 3)))
+    def settle(self, mishap: Smooth | Cut) -> None:
+        process.forget_all()
+        with self._mishap(mishap):
+            self.world.settle()
+
+    @rule(
+        run=st.sampled_from(RUNS),
+        kind=st.sampled_from(["normal", "normal", "dry_run", "backfill", "backfill_send"]),
+        approval=st.booleans(),
+        mishap=st.just(Smooth()) | st.just(Smooth()) | st.builds(Cut, st.integers(0, 15)),
+    )
+    def plan(self, run: str, kind: str, approval: bool, mishap: Smooth | Cut) -> None:
+        with self._mishap(mishap):
+            try:
+                self._plan(self.world, run, kind, approval)
+            except PowerCutError:
+                self.book.broken.add(run)
+                raise
+
+    def _plan(self, world: World, run: str, kind: str = "normal", approval: bool = False) -> PlanNote | None:
+        """Make a plan; None where m3ter was not read for a day, or its configured policies are missing."""
+        parameters = RunParameters(
+            mode=Mode.DRY_RUN if kind == "dry_run" else Mode.NORMAL, allow_backfill_send=kind == "backfill_send"
+        )
+        may, _ = may_invite("backfill" if kind.startswith("backfill") else "scheduled", parameters)
+        assert may == (kind in ("normal", "backfill_send"))
+        before = self._ledger_rows()
+        try:
+            planned = world.plan(run, may_invite=may, approval_above=0 if approval else None)
+        except PlanError:
+            return None  # before the plan was begun
+        assert planned.rows == len(self.rows), "rows in, decisions out"
+        assert self._ledger_rows() == before, "planning reserves nothing"
+        note = PlanNote(planned, run, self.clock.now(), False if planned.needs_approval else None)
+        self.book.plans[run].append(note)
+        self.book.broken.discard(run)
+        return note
+
+    @rule(run=st.sampled_from(RUNS), right=st.sampled_from([True, True, False]))
+    def approve(self, run: str, right: bool) -> None:
+        """Record an approval as the approving task does: of exactly this plan's content, or of another's."""
+        if self.book.plans[run]:
+            self._approve(self.book.plans[run][-1], right=right)
+
+    def _approve(self, note: PlanNote, *, right: bool = True) -> None:
+        table = self.judge.db.tables.plan
+        with self.judge.db.engine.begin() as connection:
+            connection.execute(
+                update(table)
+                .where(table.c.plan_id == note.planned.plan_id)
+                .values(
+                    approved_by="olga",
+                    approved_at=self.clock.now(),
+                    approved_fingerprint=note.planned.fingerprint if right else "0" * 64,
+                )
+            )
+        if note.approved is not None:
+            note.approved = right
+
+    @rule(run=st.sampled_from(RUNS), which=st.sampled_from([-1, -1, -1, -2, 0]), fault=faults, mishap=mishaps)
+    def send(self, run: str, which: int, fault: dict[str, Any] | None, mishap: Mishap) -> None:
+        """Send a run's newest plan, the one before, or one that the ledger lost: a retry, a cleared task, a rival."""
+        plans = self.book.plans[run]
+        if which == 0 and self.lost_plans:
+            self._send(self.lost_plans[-1], None, Smooth(), may=False)
+        elif len(plans) >= -which > 0:
+            self._send(plans[which], fault, mishap)
+
+    @rule(newcomers=newcomers, fault=faults, mishap=mishaps)
+    def day(self, newcomers: int, fault: dict[str, Any] | None, mishap: Mishap) -> None:
+        """Let a day pass on which somebody joins: snapshot, plan, approval, send."""
+        self._hire(newcomers)
+        self._whole_run(self.world, fault, mishap)
+
+    @rule(newcomers=newcomers, fault=faults, mishap=mishaps)
+    def another_day(self, newcomers: int, fault: dict[str, Any] | None, mishap: Mishap) -> None:
+        """Let one more pass: every rule is as likely as any other, and on days most happens."""
+        self._hire(newcomers)
+        self._whole_run(self.world, fault, mishap)
+
+    def _whole_run(
+        self, world: World, fault: dict[str, Any] | None = None, mishap: Mishap | None = None
+    ) -> PlanNote | None:
+        self.runs += 1
+        try:
+            self._snapshot(world)
+        except M3terError:
+            return None
+        note = self._plan(world, f"run-{self.runs}", approval=self.runs % 3 == 0)
+        if note is not None:
+            self._approve(note)
+            self._send(note, fault, mishap or Smooth(), world=world)
+        return note
+
+    def _send(
+        self,
+        note: PlanNote,
+        fault: dict[str, Any] | None,
+        mishap: Mishap,
+        *,
+        may: bool | None = None,
+        world: World | None = None,
+    ) -> None:
+        may = self._may_send(note) if may is None else may
+        process.forget_all()
+        before = self._posts()
+        note.green = False
+        self._switch_on(fault)
+        try:
+            with self._mishap(mishap):
+                try:
+                    done = (world or self.world).send(
+                        note.planned,
+                        note.run,
+                        stop=lambda: self._stop(mishap, note),
+                        before=self._on_this_clock,
+                        timeout_seconds=POST_TIMEOUT,
+                        requests_per_second=PACE,
+                    )
+                    self.tally["sent"] += done.sent
+                    assert done.left is not None
+                    assert done.left.nothing_left
+                    note.green = True
+                except (DeliveryError, M3terError) as error:
+                    self.tally[f"send: {type(error).__name__}"] += 1
+        finally:
+            if fault:
+                self._switch_off()
+        if may is False and not isinstance(mishap, Frozen):
+            assert self._posts() == before, "what may not be sent sends nothing"
+
+    def _on_this_clock(self, sender: Sender) -> None:
+        sender.clock = self.clock.boot
+
+    def _may_send(self, note: PlanNote) -> bool | None:
+        """Tell whether a plan may be sent now; None: only the ledger knows."""
+        if not note.planned.sendable or note.approved is False or note is not self.book.plans[note.run][-1]:
+            return False
+        if self.clock.now() - note.made_at > timedelta(hours=24, seconds=1):
+            return False
+        return None if note.run in self.book.broken else True
+
+    def _switch_on(self, fault: dict[str, Any] | None) -> None:
+        if fault is None:
+            return
+        spec = {**FAULTS[fault["of"]], "count": fault["count"], "skip": fault["skip"]}
+        if spec["operation"] == POST and fault["person"] is not None:
+            spec["email"] = self.rows[self._hired(fault["person"])]["email"]
+        if spec["operation"] == POST and spec.get("status") in REFUSING:
+            self.refused.update(email_key(row["email"]) for row in self.rows.values())
+        self.m3ter.faults(**spec)
+        self.tally[f"fault: {spec['kind']} {spec.get('status', '')}"] += 1
+
+    def _switch_off(self) -> None:
+        hit = any(one["hits"] for one in self.m3ter.active_faults())
+        self.tally["faults that hit"] += hit
+        self.m3ter.clear_faults()
+        self.clock.work_may_be_late(LATE + 0.02)
+
+    @contextmanager
+    def _mishap(self, mishap: Mishap) -> Iterator[None]:
+        if isinstance(mishap, Cut):
+            self.bench.fuse.left = mishap.transaction
+        try:
+            yield
+        except PowerCutError:
+            self.tally[f"died: {type(mishap).__name__}"] += 1
+            self.clock.work_may_be_late(0.02)  # what was POSTed may still be on the wire
+        finally:
+            self.bench.fuse.mend()
+
+    def _stop(self, mishap: Mishap, note: PlanNote) -> Stop:
+        if isinstance(mishap, Smooth | Cut):
+            return Steered(self.clock)
+        return Steered(self.clock, mishap.question, lambda stop: self._strike(mishap, note, stop))
+
+    def _strike(self, mishap: Killed | Stopped | Frozen, note: PlanNote, stop: Stop) -> None:
+        self.tally[f"struck: {type(mishap).__name__}"] += 1
+        if isinstance(mishap, Stopped):
+            stop.request("it is a test", grace=None)
+        elif isinstance(mishap, Killed):
+            self.bench.fuse.blown = True
+            stop.request("the process is gone")
+        else:
+            self._beside(mishap.meanwhile, note)
+
+    def _beside(self, meanwhile: tuple[str, ...], note: PlanNote) -> None:
+        """Let things happen while a sender stands still: in another process, as far as it can tell."""
+        raised: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                for what in meanwhile:
+                    self._happens(what, note)
+            except BaseException as error:
+                raised.append(error)
+
+        other = threading.Thread(target=work)
+        began = time.monotonic()
+        other.start()
+        other.join()
+        # The sleeper's own timers stood still too, and are overdue when it wakes up: that of a POST which had its last
+        # look at the clock, and was not on the wire yet, above all.
+        time.sleep(max(0.0, began + POST_TIMEOUT + 0.05 - time.monotonic()))
+        if raised:
+            raise raised[0]
+
+    def _happens(self, what: str, note: PlanNote) -> None:
+        if what == "a minute passes":
+            self.clock.advance(60)
+        elif what == "an hour passes":
+            self.clock.advance(3600)
+        elif what == "settle":
+            self.judge.settle()
+        elif what == "snapshot":
+            self.judge.snapshot()
+        elif what == "another run":
+            self._whole_run(self.judge)
+        elif what == "the same plan":
+            self._send(note, None, Frozen(0, ()), world=self.judge)
+        elif self._plan(self.judge, note.run) is None:
+            return
+
+    # -- time -------------------------------------------------------------------------------------------------------
+
+    @rule(seconds=st.sampled_from([1.0, LAG, SETTLE_AFTER, 600.0, 600.0, 3600.0, 25 * 3600.0, 31 * DAY]))
+    def pass_time(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    # -- m3ter, and who works in it -----------------------------------------------------------------------------------
+
+    @rule(person=people, joins=st.booleans())
+    def answer_invitation(self, person: int, joins: bool) -> None:
+        """Accept an invitation, or let it expire."""
+        invited = sorted(address for address, one in self._alive().items() if one.pending)
+        if not invited:
+            return
+        address = invited[person % len(invited)]
+        if joins:
+            self.m3ter.accept(address)
+        else:
+            self.m3ter.expire(address)
+            self.vanished |= set() if self.keeps_expired else {address}
+        self.tally["accepted" if joins else "expired"] += 1
+
+    @rule(person=people)
+    def leave(self, person: int) -> None:
+        """End a member's access."""
+        alive = self._alive()
+        members = [user for user in self.m3ter.users() if alive[email_key(user["email"])].member]
+        if members:
+            user = members[person % len(members)]
+            end = self.clock.now().strftime("%Y-%m-%dT%H:%M:%S.000Z")
+            self.console.call("PUT", f"users/{user['id']}", {"version": user["version"], "dtEndAccess": end})
+            self.clock.advance(1)
+            # Joined and left between two looks, and the list does not show who joined.
+            self.vanished |= set() if self.keeps_accepted else {email_key(user["email"])}
+            self.tally["left"] += 1
+
+    @rule(person=people, which=st.sampled_from([0, 0, 1, 2]), look=st.booleans())
+    def invite_by_hand(self, person: int, which: int, look: bool) -> None:
+        """Invite in the console whoever has no invitation yet; m3ter's list shows it before we look again."""
+        employee = EMPLOYEES[min(person, len(self.rows), len(EMPLOYEES) - 1)] if which == 0 else self._hired(person)
+        address = (*own_addresses(employee), SHARED)[which]
+        if self._alive()[email_key(address)].count == 0:
+            self.m3ter.seed(invitations=[{"email": address, "invitingPrincipalId": "console", "createdBy": "console"}])
+            self.loose.add(employee)  # m3ter does not say which employee an address belongs to
+            self.clock.advance(self.lag)
+            self.tally["invited by hand"] += 1
+            if look:
+                self._snapshot()
+
+    @rule(name=st.sampled_from(POLICIES), change=st.sampled_from(["delete", "change", "make"]))
+    def change_policy(self, name: str, change: str) -> None:
+        """Delete a policy, change it, or make one of that name."""
+        if change == "make":
+            self.m3ter.seed(policies=[{"name": name}])
+            return
+        for policy in self._policies(name)[:1]:
+            if change == "delete":
+                self.console.call("DELETE", f"permissionpolicies/{policy['id']}")
+            else:
+                statement = {"effect": "allow", "action": ["all"], "resource": ["*"]}
+                content = {"name": name, "version": policy["version"], "permissionPolicy": [statement]}
+                self.console.call("PUT", f"permissionpolicies/{policy['id']}", content)
+
+    def _policies(self, name: str) -> list[dict[str, Any]]:
+        found = self.console.call("GET", "permissionpolicies?pageSize=100")["data"]
+        return [policy for policy in found if policy["name"] == name]
+
+    @rule()
+    def hide_what_was_made(self) -> None:
+        """Let m3ter's lists hide what is new for longer than anybody may expect, and nothing be sent meanwhile."""
+        self.m3ter.switches(list_lag_seconds=40 * DAY, user_list_lag_seconds=40 * DAY)
+        try:
+            for _ in range(2):
+                self.clock.advance(SETTLE_AFTER + 60)
+                self.world.settle()
+        finally:
+            self.m3ter.switches(**self.lists)
+        self.clock.advance(self.lag)
+        self._snapshot()
+
+    # -- the ledger's database ----------------------------------------------------------------------------------------
+
+    @rule()
+    def back_up(self) -> None:
+        db = self.judge.db
+        with db.engine.connect() as connection:
+            copied = {
+                table.name: [dict(row._mapping) for row in connection.execute(select(table))]
+                for table in db.tables.all()
+            }
+        self.backup = Backup(copied, deepcopy(self.book))
+
+    @rule()
+    def restore(self) -> None:
+        """Go back to the backup; nothing is sent until m3ter's lists show everything."""
+        if self.backup is None:
+            return
+        self.tally["restored"] += 1
+        db = self.judge.db
+        with db.engine.begin() as connection:
+            for table in reversed(db.tables.all()):
+                connection.execute(delete(table))
+            for table in db.tables.all():
+                if self.backup.tables[table.name]:
+                    connection.execute(insert(table), self.backup.tables[table.name])
+        known = {note.planned.plan_id for notes in self.backup.book.plans.values() for note in notes}
+        now_lost = [note for notes in self.book.plans.values() for note in notes]
+        self.lost_plans += [note for note in now_lost if note.planned.plan_id not in known]
+        self.book = deepcopy(self.backup.book)
+        self.loose.update(EMPLOYEES)  # which employee an invitation was for, the ledger forgot
+        self.clock.advance(self.lag)
+
+    # -- what must hold -----------------------------------------------------------------------------------------------
+
+    @invariant()
+    def nobody_has_two(self) -> None:
+        alive = self._alive()
+        for address, one in alive.items():
+            assert one.count <= 1, f"{address} has {one.pending} invitations and is a member: {one.member}"
+        for employee in set(EMPLOYEES) - self.loose:
+            assert sum(alive[address].count for address in own_addresses(employee)) <= 1, f"{employee} has two"
+        sent = Counter(mail["invitationId"] for mail in self.m3ter.mailbox())
+        assert all(count == 1 for count in sent.values()), "one e-mail for each invitation"
+
+    @invariant()
+    def ledger_keeps_its_rules(self) -> None:
+        db = self.judge.db
+        row, happened, plan, decision = db.tables.invitation, db.tables.event, db.tables.plan, db.tables.decision
+        with db.engine.connect() as connection:
+            rows = connection.execute(select(row)).all()
+            events = connection.execute(select(happened).order_by(happened.c.event_id)).all()
+            plans = connection.execute(
+                select(plan.c.rows_read, func.count(decision.c.row_no))
+                .outerjoin(decision, decision.c.plan_id == plan.c.plan_id)
+                .where(plan.c.state == "sealed")
+                .group_by(plan.c.plan_id)
+            ).all()
+        assert all(rows_read == decisions for rows_read, decisions in plans), "rows in, decisions out"
+        self._moves_along_the_arrows({one.invitation_id: one.state for one in rows}, events)
+        for keys in (
+            [(one.email_key, one.generation) for one in rows],
+            [one.email_key for one in rows if one.state in LIVE],
+            [one.employee_id for one in rows if one.state in LIVE and one.employee_id],
+            [one.m3ter_id for one in rows if one.state in LIVE and one.m3ter_id],
+        ):
+            assert len(keys) == len(set(keys)), "keys are unique"
+
+    @staticmethod
+    def _moves_along_the_arrows(states: Mapping[int, str], events: Any) -> None:
+        at: dict[int, str | None] = dict.fromkeys(states)
+        for one in events:
+            came_from = at[one.invitation_id]
+            assert one.to_state in ARROWS[came_from], f"{came_from} -> {one.to_state} ({one.why})"
+            assert one.from_state in (None, came_from), f"from {one.from_state}, and the row was {came_from}"
+            at[one.invitation_id] = one.to_state
+        assert at == states, "the history ends where the rows are"
+
+    def _a_late_success_has_won(self) -> None:
+        """Check, after a snapshot, that the ledger has as sent or found what m3ter's list shows as alive."""
+        newest = self._newest_states_of_pending()
+        if newest & {"expired", "superseded"}:
+            self.judge.snapshot()  # one look says that something ended, the next what came after it
+            newest = self._newest_states_of_pending()
+        assert newest <= {"sent", "adopted", "accepted"}, f"m3ter has it alive, and the ledger says {newest}"
+
+    def _newest_states_of_pending(self) -> set[str | None]:
+        newest = self.judge.states()
+        shown = self.clock.now() - timedelta(seconds=self.lag + 1)
+        return {
+            newest.get(email_key(invitation["email"]))
+            for invitation in self.m3ter.invitations()
+            if self._is_pending(invitation) and _instant(invitation["dtCreated"]) < shown
+        }
+
+    # -- the end ------------------------------------------------------------------------------------------------------
+
+    def teardown(self) -> None:
+        """Let everything be well, and runs come and go until nothing moves; then nobody is forgotten."""
+        try:
+            if self.rows:
+                self._until_quiet()
+                self.nobody_has_two()
+                self.ledger_keeps_its_rules()
+                self._nobody_is_forgotten()
+        finally:
+            self.clock.let_m3ter_finish()
+
+    def _until_quiet(self) -> None:
+        self.m3ter.clear_faults()
+        for _ in range(8):
+            self.clock.advance(3600)  # what is gone from the lists counts as gone after a quarter of an hour
+            note = self._whole_run(self.world)
+            states = Counter(self.judge.states().values())
+            if note is not None and note.green and not note.planned.invitations:
+                assert not states["sending"] + states["unknown"], "a green run leaves nothing open"
+                return
+        raise AssertionError(f"After many runs the ledger still has {dict(states)}.")
+
+    def _nobody_is_forgotten(self) -> None:
+        self._snapshot()
+        note = self._plan(self.world, "the last")
+        assert note is not None
+        decided = self.judge.decisions(note.planned)
+        self.tally.update(f"end: {name}" for name in decided.values())
+        for employee in self.rows:
+            self._explained(employee, decided[employee])
+
+    def _explained(self, employee: str, name: str) -> None:
+        """Check, by what m3ter holds and what was done to it, that a person's last decision is right."""
+        row, rows = self.rows[employee], self.judge.invitations()
+        key = email_key(row["email"])
+        mine = [email_key(address) for address in (*own_addresses(employee), SHARED)]
+        alive, invitations = self._alive(), self.m3ter.invitations()
+        state = rows[key]["state"] if key in rows else None
+        wanted = row["permission_policies"]
+        rights: dict[str, Callable[[], bool]] = {
+            "skip:already_member": lambda: alive[key].member,
+            "skip:already_invited": lambda: alive[key].pending == 1,
+            "skip:refused_before": lambda: state == "failed" and (key in self.refused or self._absent_twice(key)),
+            "invalid:email": lambda: row["email"] == BROKEN,
+            "invalid:policy": lambda: wanted is not None and len(self._policies(wanted)) != 1,
+            "invalid:duplicate_in_batch": lambda: any(
+                other != employee and email_key(one["email"]) == key for other, one in self.rows.items()
+            ),
+            "review:unknown_outcome": lambda: state == "review",
+            "review:email_changed": lambda: any(
+                alive[other].count or other in self.vanished or rows.get(other, {}).get("state") == "review"
+                for other in mine
+                if other != key
+            ),
+            # Gone from the list before its time.
+            "review:missing_in_m3ter": lambda: key in self.vanished,
+            "review:expired": lambda: (
+                self.judge.values["if_expired"] == "review"
+                and any(
+                    email_key(one["email"]) in mine and not one.get("accepted") and not self._is_pending(one)
+                    for one in invitations
+                )
+            ),
+            "review:rehire": lambda: (
+                self.judge.values["if_rehire"] == "review"
+                and any(email_key(one["email"]) in mine for one in self.m3ter.users())
+            ),
+        }
+        assert name in rights, f"{employee} ends as {name}, and the ledger says {state}"
+        assert rights[name](), f"{employee} ends as {name} for no reason; the ledger says {state}"
+        if name == "review:unknown_outcome":
+            self.tally[f"review: {rows[key]['message'][:40]}"] += 1
+
+    def _absent_twice(self, key: str) -> bool:
+        table, row_id = self.judge.db.tables.event, self.judge.invitations()[key]["invitation_id"]
+        with self.judge.db.engine.connect() as connection:
+            whys = connection.execute(select(table.c.why).where(table.c.invitation_id == row_id)).scalars().all()
+        return whys.count("absent_twice") + whys.count("absent_again") == 2
+
+    # -- what m3ter holds ---------------------------------------------------------------------------------------------
+
+    def _alive(self) -> defaultdict[str, Alive]:
+        """Return what of each address is alive in m3ter, whatever its lists hide."""
+        alive: defaultdict[str, Alive] = defaultdict(Alive)
+        for invitation in self.m3ter.invitations():
+            alive[email_key(invitation["email"])].pending += self._is_pending(invitation)
+        for user in self.m3ter.users():
+            end = user.get("dtEndAccess")
+            alive[email_key(user["email"])].member |= end is None or _instant(end) > self.clock.now()
+        return alive
+
+    def _is_pending(self, invitation: Mapping[str, Any]) -> bool:
+        return not invitation.get("accepted") and _instant(invitation["dtExpiry"]) > self.clock.now()
+
+    def _posts(self) -> int:
+        return int(self.m3ter.counts()["requests"].get("POST /organizations/{orgId}/invitations", 0))
+
+    def _ledger_rows(self) -> list[tuple[Any, ...]]:
+        with self.judge.db.engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(select(self.judge.db.tables.invitation))]
+
+
+@dataclass
+class Alive:
+    """What an address has that can still be used."""
+
+    pending: int = 0
+    member: bool = False
+
+    @property
+    def count(self) -> int:
+        """How many of them."""
+        return self.pending + self.member
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
