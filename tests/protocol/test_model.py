@@ -1,0 +1,103 @@
+"""The model of the protocol: it holds, it fails without its rules, and it speaks of the real code."""
+
+from __future__ import annotations
+
+import pytest
+
+from m3ter_onboarding.known import LIVE_STATES, OPEN_STATES, InvitationState
+from m3ter_onboarding.ledger import claims, outcomes
+from tests.protocol import model
+from tests.protocol.cases import CASES, SMALL, Case
+from tests.protocol.explore import explore
+from tests.protocol.rules import ASSUMPTIONS, RULES, Scope
+
+#: What settling may make of an open row, and what a sender may answer that is no success (``settling``, ``attempt``).
+SETTLED = ("unknown", "review", "unsent", "failed")
+ANSWERED = ("unknown", "unsent", "failed")
+
+#: Arrows of the code that no exploration of one address takes, and why.
+NOT_MODELLED = {
+    ("failed", "sending"): "only when the request changed, or a person asks",
+    ("failed", "accepted"): "the model adopts first, and then sees who accepts",
+    ("failed", "sent"): "m3ter never lists what it refused, nor what two looks proved absent",
+    ("review", "adopted"): "an entry by hand beside a rewritten address is in no small scope",
+    ("review", "accepted"): "nor is that entry's acceptance",
+    ("unsent", "sent"): "two looks never miss what was made, while m3ter keeps its bounds",
+    ("adopted", "expired"): "expiry of what others made is of no consequence to us",
+}
+
+
+def arrows_of_the_code() -> set[tuple[str, str]]:
+    """Return the changes of state that the ledger's code allows, of one address and without a person's decision."""
+    success = {state.value for state in outcomes._SUCCESS}
+    found = {("", "adopted"), ("", "accepted")}
+    found |= {(before, after) for before in outcomes._NOT_YET_SENT for after in success}
+    found |= {(before, "accepted") for before in outcomes._ON_ITS_WAY}
+    found |= {(before, "expired") for before in outcomes._ON_ITS_WAY}
+    claimed = {(before, "sending") for before in ("", *claims._CLAIMABLE)}
+    settled = {(before, after) for before in outcomes._OPEN for after in SETTLED if before != after}
+    return found | claimed | settled | {("sending", after) for after in ANSWERED}
+
+
+@pytest.fixture(scope="module")
+def taken() -> set[tuple[str, str]]:
+    arrows: set[tuple[str, str]] = set()
+    for scope in SMALL:
+        seen = explore(scope)
+        assert seen.broken is None, "\n".join([f"{scope.name}: {seen.broken}", *seen.trace])
+        assert seen.quiet > 10
+        arrows |= seen.arrows
+    return arrows
+
+
+def test_every_rule_on_nothing_is_broken_and_only_the_codes_arrows_are_taken(taken: set[tuple[str, str]]) -> None:
+    assert taken <= arrows_of_the_code()
+
+
+def test_every_arrow_of_the_code_is_taken_but_those_with_a_reason(taken: set[tuple[str, str]]) -> None:
+    assert arrows_of_the_code() - taken == set(NOT_MODELLED)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_without_a_rule_something_breaks_or_another_stands_behind_it(case: Case) -> None:
+    seen = explore(case.scope, case.off, symmetric=False)
+    assert (seen.broken is None) == bool(case.redundant_since), (seen.broken, seen.trace)
+    assert (seen.broken is None) == (not seen.trace)
+
+
+def test_every_rule_and_assumption_is_switched_off_alone_and_then_caught_or_caught_in_a_pair() -> None:
+    alone = {name for case in CASES if len(case.off) == 1 for name in case.off}
+    caught = {name for case in CASES if not case.redundant_since for name in case.off}
+    names = {rule.name for rule in (*RULES, *ASSUMPTIONS)}
+    assert alone == names
+    assert caught == names
+
+
+def test_the_models_states_are_the_ledgers() -> None:
+    modelled = {model.SENDING, model.UNKNOWN, model.REVIEW, model.SENT, model.ADOPTED, model.ACCEPTED}
+    assert {state.value for state in LIVE_STATES} == modelled == model.LIVE
+    assert model.OPEN == {state.value for state in OPEN_STATES} == outcomes._OPEN
+    assert modelled | {model.UNSENT, model.FAILED, model.EXPIRED, "superseded"} == {s.value for s in InvitationState}
+
+
+def test_the_models_successes_are_the_ledgers() -> None:
+    assert model.NOT_YET_SENT == outcomes._NOT_YET_SENT
+    assert {state.value for state in outcomes._SUCCESS} == model.SUCCESS
+    # `failed` needs a changed request, which the model leaves out.
+    assert model.CLAIMABLE - {model.NOBODY} == set(claims._CLAIMABLE) - {model.FAILED}
+
+
+def test_settle_after_exceeds_late_commits_and_lag() -> None:
+    assert model.SETTLE_AFTER > model.LATE + model.LAG
+
+
+def test_shortest_trace_reads_from_start_to_break() -> None:
+    seen = explore(Scope("one sender"), frozenset({"never_resend"}), symmetric=False)
+    assert seen.trace[0] == "sender A starts with plan 1 and looks in m3ter"
+    assert seen.broken == "a second e-mail"
+    assert len([step for step in seen.trace if step.endswith("POSTs")]) == 2
+
+
+def test_an_unknown_rule_is_refused() -> None:
+    with pytest.raises(ValueError, match="No such rules"):
+        explore(Scope("one sender"), frozenset({"no_such_rule"}))
