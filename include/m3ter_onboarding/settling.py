@@ -73,7 +73,8 @@ async def _look_and_settle(org: M3terMirror, due: list[OpenInvitation], look_ms:
     if ahead < -MARGIN:
         looked = await look_again(org, until=_instant(oldest_ms) + ahead - 2 * MARGIN)
 
-    _, still_open = await asyncio.to_thread(open_invitations, db, org_id)
+    # Absence is dated by the end of a look, which may take long: the next one begins `settle_after` later than that.
+    looked_ms, still_open = await asyncio.to_thread(open_invitations, db, org_id)
     same = {(row.invitation_id, row.attempt, row.claim_token) for row in due}
     absent = [row for row in still_open if (row.invitation_id, row.attempt, row.claim_token) in same]
     found = len(due) - len(absent)
@@ -82,7 +83,7 @@ async def _look_and_settle(org: M3terMirror, due: list[OpenInvitation], look_ms:
     unexplained = await asyncio.to_thread(matching.unexplained_since, db, org_id, oldest_ms - margin_ms, own, ahead)
     settle_after_ms = int(org.settle_after.total_seconds() * 1000)
     settlements = [
-        _settlement(row, look_ms, settle_after_ms, [t for t in unexplained if t >= _since(row, margin_ms)])
+        _settlement(row, look_ms, looked_ms, settle_after_ms, [t for t in unexplained if t >= _since(row, margin_ms)])
         for row in absent
     ]
     changed = await asyncio.to_thread(settle, db, settlements, org.now())
@@ -102,8 +103,10 @@ def _since(row: OpenInvitation, margin_ms: int) -> int:
     return (row.attempt_started_ms or 0) - margin_ms
 
 
-def _settlement(row: OpenInvitation, look_ms: int, settle_after_ms: int, unexplained: list[int]) -> Settlement:
-    """Return what not being found in this look means for one open row."""
+def _settlement(
+    row: OpenInvitation, look_ms: int, looked_ms: int, settle_after_ms: int, unexplained: list[int]
+) -> Settlement:
+    """Return what not being found in this look, from *look_ms* to *looked_ms*, means for one open row."""
     if row.attempt_started_ms is None:
         return Settlement(row, InvitationState.UNSENT, "not_begun")
     if look_ms - row.attempt_started_ms > INVITATION_LIFE / timedelta(milliseconds=1):
@@ -122,7 +125,7 @@ def _settlement(row: OpenInvitation, look_ms: int, settle_after_ms: int, unexpla
             " under an address that m3ter rewrote.",
         )
     if row.first_absent_ms is None:
-        return Settlement(row, InvitationState.UNKNOWN, "absent_once", first_absent_ms=look_ms)
+        return Settlement(row, InvitationState.UNKNOWN, "absent_once", first_absent_ms=looked_ms)
     if look_ms < row.first_absent_ms + settle_after_ms:
         return Settlement(row, InvitationState.UNKNOWN, "absent_once", first_absent_ms=row.first_absent_ms)
     if row.absences + 1 >= MOST_ABSENCES:

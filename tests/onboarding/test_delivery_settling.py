@@ -162,6 +162,18 @@ def test_d12_absent_once_is_unknown(world: World) -> None:
     assert world.state("e1") == "unknown"
 
 
+def test_d12_second_look_waits_from_the_end_of_a_long_first(sqlite_world: World) -> None:
+    # Else two looks stand side by side, and somebody who accepts between two lists is in neither, both times.
+    world = sqlite_world
+    die_while_sending(world, "e1")
+    world.pass_time(LEASE + SETTLE_AFTER)
+    world.m3ter.faults(kind="latency", seconds=0.1, method="GET", path="/invitations", count=1)
+    began_ms, _ = open_invitations(world.db, world.m3ter.org_id)
+    world.settle()
+    assert world.state("e1") == "unknown"
+    assert world.row("e1")["first_absent_ms"] >= began_ms + 100
+
+
 def test_d12_absent_twice_is_unsent_and_sent_by_the_next(world: World) -> None:
     die_while_sending(world, "e1")
     absent_twice(world)
