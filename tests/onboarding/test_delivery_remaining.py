@@ -98,6 +98,34 @@ def waits_since(world: World, run: str) -> datetime | None:
     )
 
 
+def test_d04_an_address_corrected_while_the_first_was_open_keeps_the_window_open(world: World) -> None:
+    """The review of a changed address may have been for an e-mail that turns out never to have been sent."""
+    world.hire("e1")
+    world.snapshot()
+    world.claim(world.plan())
+    world.correct("e1", email="mended@example.com")
+    world.pass_time(61)
+    world.snapshot()
+    assert world.decisions(world.plan("run-2"))["e1"] == "review:email_changed"
+    assert waits_since(world, "run-3") == WINDOW.start, "perhaps nothing was sent"
+    for _ in range(2):
+        world.pass_time(61)
+        world.settle()
+    assert world.state("e1") is InvitationState.UNSENT
+    assert waits_since(world, "run-3") == WINDOW.start, "nothing was"
+    assert world.whole_run("run-3").sent == 1
+    assert waits_since(world, "run-4") is None
+    assert world.emails() == {"mended@example.com": 1}
+
+
+def test_d04_an_address_corrected_after_the_first_was_sent_waits_for_a_person_only(world: World) -> None:
+    world.hire("e1")
+    world.whole_run()
+    world.correct("e1", email="mended@example.com")
+    assert world.decisions(world.plan("run-2"))["e1"] == "review:email_changed"
+    assert waits_since(world, "run-3") is None
+
+
 def test_d04_too_early_then_to_be_invited_but_not_delivered(world: World) -> None:
     """A decision to invite is no invitation: the window stays open until there is one."""
     start = (datetime.now(timezone.utc) + timedelta(days=30)).date().isoformat()

@@ -147,6 +147,8 @@ def last_finished_end(db: LedgerDatabase, run: RunKey, org_id: str) -> datetime 
 
 #: A later decision with one of these ends the waiting; `already_…` does not: whether that still holds is in the ledger.
 _ENDS_WAITING = ("excluded", "too_old", "domain_not_allowed")
+#: Nor does a review because of an invitation of the ledger that may turn out not to have been sent.
+_MAY_TURN_OUT = ("email_changed", "unknown_outcome")
 
 
 def waiting_since(db: LedgerDatabase, run: RunKey, org_id: str, today: datetime, max_age: timedelta) -> datetime | None:
@@ -161,11 +163,10 @@ def waiting_since(db: LedgerDatabase, run: RunKey, org_id: str, today: datetime,
     later, later_plan = decision.alias(), plan.alias()
 
     def work(connection: Connection) -> datetime | None:
-        alive = exists().where(
-            invitation.c.org_id == org_id,
-            invitation.c.email_key == decision.c.email_key,
-            state_in(invitation, [state.value for state in LIVE_STATES - OPEN_STATES]),
-        )
+        def alive(same: ColumnElement[bool]) -> ColumnElement[bool]:
+            settled = [state.value for state in LIVE_STATES - OPEN_STATES]
+            return exists().where(invitation.c.org_id == org_id, same, state_in(invitation, settled))
+
         decided_since = exists().where(
             later.c.org_id == org_id,
             later.c.employee_id == decision.c.employee_id,
@@ -174,7 +175,10 @@ def waiting_since(db: LedgerDatabase, run: RunKey, org_id: str, today: datetime,
             later_plan.c.mode != "dry_run",
             later_plan.c.state == "sealed",
             later_plan.c.sealed_at > plan.c.sealed_at,
-            or_(later.c.decision == "review", and_(later.c.decision == "skip", later.c.reason.in_(_ENDS_WAITING))),
+            or_(
+                and_(later.c.decision == "review", later.c.reason.not_in(_MAY_TURN_OUT)),
+                and_(later.c.decision == "skip", later.c.reason.in_(_ENDS_WAITING)),
+            ),
         )
         waits = or_(
             and_(decision.c.decision == "skip", decision.c.reason == "too_early"),
@@ -188,7 +192,9 @@ def waiting_since(db: LedgerDatabase, run: RunKey, org_id: str, today: datetime,
                 plan.c.sealed_at >= today - max_age,
                 plan.c.plan_id == decision.c.plan_id,
                 waits,
-                ~alive,
+                # Two questions, not one with OR: each then has an index of its own.
+                ~alive(invitation.c.email_key == decision.c.email_key),
+                ~alive(invitation.c.employee_id == decision.c.employee_id),
                 ~decided_since,
             )
         ).scalar()
