@@ -110,10 +110,19 @@ class Forked:
         """Tell whether the process stops itself within *limit* seconds; it goes on otherwise."""
         deadline = time.monotonic() + limit
         while time.monotonic() < deadline and not self._status(("Z", "X")):
+            self._receive(0)
             if self._status(("T", "t")):
                 return True
             time.sleep(0.002)
         return False
+
+    def wait_and_wake(self, limit: float = LIMIT) -> Ended:
+        """Wait for its end, and let it go on whenever it stands still; see :meth:`wait`."""
+        deadline = time.monotonic() + limit
+        while time.monotonic() < deadline and not self._status(("Z", "X")):
+            if self.stands_still(0.1):
+                self.signal(signal.SIGCONT)
+        return self.wait(max(1.0, deadline - time.monotonic()))
 
     def _status(self, letters: tuple[str, ...]) -> bool:
         try:

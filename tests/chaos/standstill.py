@@ -19,6 +19,8 @@ from tests.chaos.points import Point, reached
 from tests.chaos.theatre import SQLITE
 from tests.onboarding.tasks import TaskRun
 
+#: Connection extras with which one POST is over, most often, before the next begins.
+SLOWLY = {"requests_per_second": 10}
 BEGINS = "POST invitations: begins"
 _SENT = "POST invitations: sent"
 
