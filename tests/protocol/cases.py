@@ -97,11 +97,10 @@ CASES = (
     _without("newest_in_claim", _REPLAN, "the commit that an attempt begins asks again"),
     _without("mirror_in_claim", _CONSOLE, "what a look finds is adopted, and then no claim takes the row"),
     _without("users_last", _ACCEPT, "the second look sees who joined during the first"),
-    # ... and without both, it shows.
+    # ... and without both, it shows. (For `mirror_in_claim` and `users_last` no pair shows it: what breaks without them
+    # and the rule behind them breaks without that rule alone. The model does not prove them needed.)
     _without("claims_queue live_key", _TWO),
     _without("newest_in_claim newest_in_begin", _REPLAN),
-    _without("mirror_in_claim success_wins", _CONSOLE),
-    _without("users_last second_look", _ACCEPT),
     # What is assumed of m3ter.
     _without("late_bound", _ONE_AND_ONE),
     _without("lag_bound", _ONE_AND_ONE),
