@@ -73,6 +73,7 @@ def lists_lag(trial: Trial) -> None:
     """What was made is not in the lists for a while; some answers are lost, and the sender is killed."""
     lag = trial.rng.uniform(0.5, 2)
     trial.org.m3ter.switches(list_lag_seconds=lag, user_list_lag_seconds=lag)
+    trial.troubles += 1
     trial.org.m3ter.faults(
         kind="status", status=504, when="after", operation=CREATE, probability=0.2, seed=trial.rng.randrange(1000)
     )

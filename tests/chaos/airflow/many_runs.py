@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 
 from demo.airflow_api import FINISHED, AirflowApiError
@@ -12,8 +11,6 @@ from tests.integration.organisation import FIRST_DAY
 
 #: The days of a backfill, counted from the first day: before every ordinary run's.
 DAYS = range(-97, -7)
-#: A backfill may take so long, in seconds.
-BACKFILL_TAKES = 600.0
 
 
 def at_once(trial: Trial, count: int) -> None:
@@ -35,12 +32,11 @@ def backfill(trial: Trial, *, may_send: bool, active_runs: int) -> None:
     first, last = (FIRST_DAY + timedelta(days=day) for day in (DAYS[0], DAYS[-1]))
     conf = {"allow_backfill_send": True} if may_send else {}
     api.backfill(dag_id, first, last, conf, max_active_runs=active_runs)
-    deadline = time.monotonic() + BACKFILL_TAKES
     to_kill = 4
     while unfinished := [run["dag_run_id"] for run in api.runs(dag_id) if run["state"] not in FINISHED]:
-        if time.monotonic() > deadline:
+        if not trial.seconds_left:
             raise AirflowApiError(f"the backfill of {trial.org.name} has not ended: {len(unfinished)} runs are left")
-        trial.wait(2, 4)
+        trial.wait(3, 8)
         if to_kill:
             to_kill -= kill_a_task(trial, unfinished)
     assert any(run["run_type"] == "backfill" for run in api.runs(dag_id))

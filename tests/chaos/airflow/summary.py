@@ -44,7 +44,7 @@ class Seed:
 class Played:
     """One case that was played.
 
-    :param troubles: so many things were done to it.
+    :param troubles: so many things were done to it; 0: the moment was missed, so it shows nothing.
     :param runs: DAG runs until it was quiet.
     :param asked_for: people for whom a person had to ask again, since two attempts left no trace of them.
     """
@@ -84,11 +84,12 @@ class Summary:
         for one in self.played:
             kinds[one.kind].append(one)
         width = max(map(len, [*kinds, "all"]))
-        yield f"{'kind':{width}}  cases  failed  people  troubles  runs  seconds"
+        yield f"{'kind':{width}}  cases  failed  not reached  people  troubles  runs  seconds"
         for kind, same in [*sorted(kinds.items()), ("all", self.played)]:
             spent = seconds if kind == "all" else sum(one.seconds for one in same)
             yield (
                 f"{kind:{width}}  {len(same):5d}  {sum(not one.held for one in same):6d}"
+                f"  {sum(not one.troubles for one in same):11d}"
                 f"  {sum(one.people for one in same):6d}  {sum(one.troubles for one in same):8d}"
                 f"  {sum(one.runs for one in same):4d}  {spent:7.0f}{' (wall clock)' if kind == 'all' else ''}"
             )

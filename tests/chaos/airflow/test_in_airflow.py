@@ -44,19 +44,23 @@ class Trouble:
     values: Mapping[str, Any] = field(default_factory=dict)
     paused: bool = False
 
-    def scenario(self, name: str) -> Scenario:
-        """Return it with the ordinary runs and the verdict after it."""
+    def scenario(self, name: str, patience: float) -> Scenario:
+        """Return it with the ordinary runs and the verdict after it.
+
+        :param patience: how long it may take, in seconds.
+        """
         values = {"settle_after": "2s", "fail_on_refused": False, **self.values}
         made_with = {
             "values": values,
             "extra": {"requests_per_second": 5, "timeout_seconds": 3},
             "paused": self.paused,
         }
-        return Scenario(partial(self._play, name), self.ledgers, made_with)
+        return Scenario(partial(self._play, name, patience), self.ledgers, made_with)
 
-    def _play(self, name: str, org: Organisation) -> None:
+    def _play(self, name: str, patience: float, org: Organisation) -> None:
         seed = Seed(name, org.ledger.engine.dialect.name)
-        trial, began, held = Trial(org, seed.rng()), time.monotonic(), False
+        began, held = time.monotonic(), False
+        trial = Trial(org, seed.rng(), deadline=began + patience)
         try:
             self.act(trial)
             trial.until_quiet()
@@ -93,7 +97,7 @@ DAILY, WEEKLY = "0 0 * * *", "0 0 * * 1"
 TROUBLES = {
     "backfill of 90 days": Trouble(
         "several runs",
-        partial(many_runs.backfill, may_send=True, active_runs=4),
+        partial(many_runs.backfill, may_send=True, active_runs=5),
         (POSTGRESQL,),
         backfilled(DAILY),
         paused=True,
@@ -136,17 +140,25 @@ TROUBLES = {
     "run deleted": Trouble("by hand", by_hand.deleted),
     "paused and released": Trouble("by hand", by_hand.paused),
 }
-SCENARIOS = {name: trouble.scenario(name) for name, trouble in TROUBLES.items()}
+
+
+def scenarios(patience: float = 0.0) -> dict[str, Scenario]:
+    """Return all of them.
+
+    :param patience: how long each may take, in seconds.
+    """
+    return {name: trouble.scenario(name, patience) for name, trouble in TROUBLES.items()}
 
 
 @pytest.fixture(scope="module")
 def begun(request: pytest.FixtureRequest) -> Iterator[SideBySide]:
-    """Begin every case."""
-    with side_by_side(SCENARIOS, request, at_once=AT_ONCE) as scenarios:
-        yield scenarios
+    """Begin every case; each gives up before its test is ended by ``--timeout``."""
+    patience = 0.85 * float(request.config.getoption("timeout") or 900)
+    with side_by_side(scenarios(patience), request, at_once=AT_ONCE) as all_of_them:
+        yield all_of_them
 
 
-@pytest.mark.parametrize(("name", "ledger"), cases(SCENARIOS))
+@pytest.mark.parametrize(("name", "ledger"), cases(scenarios()))
 def test_one_email_each(name: str, ledger: str, begun: SideBySide, request: pytest.FixtureRequest) -> None:
     seed = Seed(name, ledger)
     request.node.add_report_section("call", "seed", f"{seed.number}; alone: {seed.how_to_run()}")

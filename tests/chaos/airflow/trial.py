@@ -21,8 +21,8 @@ from tests.onboarding.world import HIRES
 
 #: So many ordinary daily runs must suffice until everybody is invited and nothing is open.
 RUNS_UNTIL_QUIET = 4
-#: Seconds between two questions to Airflow: a dozen trials ask at once.
-PAUSE = 1.0
+#: Seconds between two questions to Airflow, for a run and for a process: a dozen trials ask at once.
+PAUSE, PAUSE_FOR_PROCESS = 2.0, 0.7
 
 CREATE = "CreateOrgUserInvitation"
 SENDING_TAKES = {"kind": "latency", "operation": CREATE, "seconds": 0.2, "jitter": 0.5}
@@ -33,10 +33,12 @@ class Trial:
     """One organisation under trouble.
 
     :param rng: every random number of the trial.
+    :param deadline: when nothing is waited for any more, in monotonic seconds.
     """
 
     org: Organisation
     rng: random.Random
+    deadline: float
     #: Addresses that must have one e-mail at the end; nobody else may have any.
     expected: list[str] = field(default_factory=list)
     #: The day of the newest ordinary run.
@@ -66,14 +68,19 @@ class Trial:
         self.hire(12, 18)
         return self.org.trigger()
 
-    def end_of(self, run_id: str, seconds: float = 240.0) -> str:
+    def end_of(self, run_id: str) -> str:
         """Wait for the end of a run, whatever it is."""
 
         def look() -> str | None:
             state: str = patiently(lambda: self.org.stack.api.run(self.org.dag_id, run_id))["state"]
             return state if state in FINISHED else None
 
-        return wait_until(look, f"the end of run {run_id} of {self.org.name}", seconds, PAUSE)
+        return wait_until(look, f"the end of run {run_id} of {self.org.name}", self.seconds_left, PAUSE)
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the deadline."""
+        return max(0.0, self.deadline - time.monotonic())
 
     def posts(self) -> int:
         """Return how many invitations m3ter was asked for."""
@@ -96,7 +103,7 @@ class Trial:
             except psutil.Error:
                 return None
 
-        found = wait_until(look, f"{task_id} of {run_id} of {self.org.name}", 180, 0.3)
+        found = wait_until(look, f"{task_id} of {run_id} of {self.org.name}", self.seconds_left, PAUSE_FOR_PROCESS)
         return found if isinstance(found, TaskProcess) else None
 
     def mid_send(self, run_id: str, *, after_try: int = 0) -> TaskProcess | None:
@@ -105,7 +112,9 @@ class Trial:
         if process is None:
             return None
         enough = self.posts() + self.rng.randint(1, max(1, len(self.expected) // 2))
-        wait_until(lambda: is_gone(process.pid) or self.posts() >= enough, f"POSTs of {self.org.name}", 120, 0.1)
+        wait_until(
+            lambda: is_gone(process.pid) or self.posts() >= enough, f"POSTs of {self.org.name}", self.seconds_left, 0.1
+        )
         self.wait(0, 0.5)
         return None if is_gone(process.pid) else process
 
