@@ -650,6 +650,7 @@ class _GoneOrExcluded:
         the_next_day(play)
         if self.back:
             del play.world.values["exclude"]
+            play.run(play.begin(0, run_type="manual"))  # an exclusion is a decision: her day must be asked for
         elif not sent:
             del play.expected["zoe@example.com"]
             play.may_stay["zoe@example.com"] = "unsent"
