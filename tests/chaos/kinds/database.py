@@ -136,6 +136,21 @@ class _Struck:
             raise NotReachedError
 
 
+class _Deadlocked(_Struck):
+    """As the server counts them, there was a deadlock."""
+
+    def __call__(self, play: Play, run: TaskRun) -> None:
+        before = self._deadlocks(play)
+        super().__call__(play, run)
+        if self._deadlocks(play) == before:
+            raise NotReachedError
+
+    def _deadlocks(self, play: Play) -> int:
+        with play.world.db.engine.connect() as connection:
+            counted = text("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+            return int(connection.execute(counted).scalar_one())
+
+
 def _on_postgresql(scenario: Scenario, task: str, points: Sequence[Point]) -> Iterator[Case]:
     writes = _writes(points)
 
@@ -168,7 +183,8 @@ def _on_postgresql(scenario: Scenario, task: str, points: Sequence[Point]) -> It
     if task == "send":
         for point in writes:
             if point.label.startswith("claims._claim_new") and point.occurrence <= 2:
-                yield case(DEADLOCK, "a real one", point, databases.deadlock)
+                act = _Deadlocked(task, point, databases.deadlock)
+                yield scenario.case(DEADLOCK, f"{task}, {point}: a real one", POSTGRESQL, act)
 
 
 def _on_sqlite(scenario: Scenario, task: str, points: Sequence[Point]) -> Iterator[Case]:
