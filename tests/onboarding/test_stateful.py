@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from m3ter_sandbox.testing import SandboxServer
-from tests.onboarding.organisation_machine import Bench, OrganisationMachine, bench_on
+from tests.onboarding.organisation_machine import Bench, Frozen, Killed, OrganisationMachine, Smooth, bench_on
 from tests.onboarding.world import sqlite_connection, stage_on
 
 EXAMPLES = int(os.environ.get("M3TER_CHAOS_EXAMPLES", "0"))
@@ -58,3 +58,67 @@ def test_whatever_happens_nobody_is_invited_twice_and_nobody_is_forgotten(
         with capsys.disabled():
             sys.stdout.writelines(f"{count:8} {name}\n" for name, count in sorted(OrganisationMachine.tally.items()))
     assert OrganisationMachine.tally["sent"] > 0
+
+
+# -- orders of events that the search must know how to judge, each told by hand ---------------------------------------
+
+QUESTIONS = (5, 8)
+
+
+@pytest.fixture
+def told(bench: Bench) -> OrganisationMachine:
+    """Begin with three people, and m3ter's lists a minute late."""
+    machine = OrganisationMachine(bench)
+    machine.begin(
+        hired=3,
+        lag=True,
+        keep=(True, True),
+        pending="second_email",
+        precision="milliseconds",
+        when_dead=("invite", "invite"),
+    )
+    return machine
+
+
+def judged(machine: OrganisationMachine) -> None:
+    """Check what must hold now and in the end."""
+    machine.nobody_has_two()
+    machine.ledger_keeps_its_rules()
+    machine.teardown()
+
+
+def test_somebody_invited_by_hand_after_the_plan_is_not_invited_again(told: OrganisationMachine) -> None:
+    told.plan(run="monday", kind="normal", approval=False, mishap=Smooth())
+    told.invite_by_hand(person=1, which=1, look=False)
+    told.correct(person=2, change=("email", 2))
+    told.m3ter.seed(invitations=[{"email": "e1@example.com", "invitingPrincipalId": "console"}])
+    told.pass_time(seconds=60.0)
+    told.send(run="monday", which=-1, fault=None, mishap=Smooth())
+    judged(told)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_sender_that_wakes_up_after_its_lease_sends_nothing_more(told: OrganisationMachine, question: int) -> None:
+    told.plan(run="monday", kind="normal", approval=False, mishap=Smooth())
+    told.send(
+        run="monday", which=-1, fault=None, mishap=Frozen(question, ("an hour passes", "settle", "the same plan"))
+    )
+    judged(told)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_dead_senders_invitations_are_found_although_the_list_lags(told: OrganisationMachine, question: int) -> None:
+    told.plan(run="monday", kind="normal", approval=False, mishap=Smooth())
+    told.send(run="monday", which=-1, fault=None, mishap=Killed(question))
+    told.pass_time(seconds=20.0)
+    told.settle(mishap=Smooth())
+    told.day(newcomers=1, fault=None, mishap=Smooth())
+    judged(told)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_success_that_was_hidden_for_too_long_still_wins(told: OrganisationMachine, question: int) -> None:
+    told.plan(run="monday", kind="normal", approval=False, mishap=Smooth())
+    told.send(run="monday", which=-1, fault=None, mishap=Killed(question))
+    told.hide_what_was_made()
+    judged(told)
