@@ -30,7 +30,7 @@ def bench(tmp_path: Path, m3ter: SandboxServer) -> Iterator[Bench]:
         yield bench
 
 
-@pytest.mark.timeout(0 if EXAMPLES else 120)
+@pytest.mark.timeout(0 if EXAMPLES else 600)
 def test_whatever_happens_nobody_is_invited_twice_and_nobody_is_forgotten(
     bench: Bench, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
