@@ -93,7 +93,8 @@ def report(scene: Scene, chapters: Sequence[Chapter], verdict: Verdict, seconds:
     runs = [plans[run_id] for chapter in chapters[:-1] for run_id in chapter.run_ids if run_id in plans]
     lines += ["", "Decisions of the two runs by hand, by reason"]
     for kind, reasons in _by_kind(runs).items():
-        lines += _wrapped(f"  {kind:<9}", [f"{reason} {number}" for reason, number in reasons.most_common()])
+        pieces = [f"{reason} {number}" for reason, number in reasons.most_common()]
+        lines += _wrapped(f"  {kind:<9}", pieces or ["nobody"])
     emails = scene.m3ter.emails()
     most = max(emails.values(), default=0)
     lines += [
