@@ -12,11 +12,13 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
 import aiohttp
+from aiohttp.http_writer import StreamWriter
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import default
 
@@ -156,6 +158,20 @@ def _wrap_sessions() -> None:
 
     aiohttp.ClientSession.__init__ = init  # type: ignore[method-assign]
 
+    # aiohttp's own `on_request_chunk_sent` comes before the chunk is written.
+    write_eof = StreamWriter.write_eof
+
+    async def written(self: StreamWriter, chunk: bytes = b"") -> None:
+        await write_eof(self, chunk)
+        if (label := _request.get()) is not None:
+            _request.set(None)
+            _reach(f"{label}: sent")
+
+    StreamWriter.write_eof = written  # type: ignore[method-assign]
+
+
+_request: ContextVar[str | None] = ContextVar("request", default=None)
+
 
 def _trace() -> aiohttp.TraceConfig:
     trace = aiohttp.TraceConfig()
@@ -164,16 +180,12 @@ def _trace() -> aiohttp.TraceConfig:
         return f"{params.method} {params.url.path.rpartition('/')[2]}"
 
     async def begins(_session: Any, _context: Any, params: Any) -> None:
+        _request.set(label(params))
         _reach(f"{label(params)}: begins")
-
-    async def sent(_session: Any, _context: Any, params: Any) -> None:
-        _reach(f"{label(params)}: sent")
 
     async def answered(_session: Any, _context: Any, params: Any) -> None:
         _reach(f"{label(params)}: answered")
 
     trace.on_request_start.append(begins)
-    # The body is the last that is written; a GET has none.
-    trace.on_request_chunk_sent.append(sent)
     trace.on_request_end.append(answered)
     return trace

@@ -170,3 +170,8 @@ def changes_something(point: Point) -> bool:
     """Tell whether a point is a write or a call: before or after it, the world is another one."""
     verb = point.label.rpartition(": ")[2]
     return verb not in ("SELECT", "PRAGMA", "SET", "BEGIN", "SHOW")
+
+
+def inside_transaction(point: Point) -> bool:
+    """Tell whether a point is a statement, which is undone with its transaction unless that is committed."""
+    return not point.label.startswith("COMMIT") and ": " in point.label and point.label.split(": ")[1].isupper()
