@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from sqlalchemy import select
@@ -155,19 +156,22 @@ def check_complete(recording: Recording) -> None:
         )
 
 
-def writes_in_source() -> set[str]:
+@cache
+def writes_in_source() -> frozenset[str]:
     """Return what the ledger's writes are for, as their calls in the source say (``doing="…"``)."""
-    found = set()
+    found: set[str] = set()
     for folder in source_folders():
         for path in folder.rglob("*.py"):
             for call in ast.walk(ast.parse(path.read_text())):
                 if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "write":
                     found |= {str(ast.literal_eval(word.value)) for word in call.keywords if word.arg == "doing"}
-    return found
+    return frozenset(found)
 
 
 def changes_something(point: Point) -> bool:
     """Tell whether a point is a write or a call: before or after it, the world is another one."""
+    if point.label.startswith("COMMIT"):
+        return point.label.partition(" ")[2] in writes_in_source()
     verb = point.label.rpartition(": ")[2]
     return verb not in ("SELECT", "PRAGMA", "SET", "BEGIN", "SHOW")
 
