@@ -27,7 +27,15 @@ _HARMLESS = re.compile(
     r"|(?:Unknown column|Unknown table) '[\w.$]+'"
     r"|Table '[\w.$]+' doesn't exist"
     r"|invalid identifier '[\w.$\"]+'"
-    r"|Object '[\w.$\"]+' does not exist",
+    r"|Object '[\w.$\"]+' does not exist"
+    # A connection that was not made.
+    r"|Connection refused|No such file or directory|timeout expired|Network is unreachable|No route to host"
+    r"|could not translate host name|Name or service not known|nodename nor servname provided"
+    r"|password authentication failed|no password supplied|no pg_hba\.conf entry|role \"[\w.$-]+\" does not exist"
+    r"|database \"[\w.$-]+\" does not exist|the database system is \w+ ?\w*|too many clients already"
+    r"|server closed the connection unexpectedly|terminating connection due to [\w ]+"
+    r"|Can't connect to \w+ server|Access denied for user|Unknown database '[\w.$-]+'"
+    r"|Incorrect username or password was specified",
 )
 
 #: PostgreSQL's class 42 (syntax, names, rights): its messages name identifiers of the SQL, not values of rows.

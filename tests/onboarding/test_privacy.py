@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from m3ter_onboarding.privacy import describe_database_error, mask_addresses, mask_employee_id
 from tests.postgresql import PostgresDatabase
@@ -118,3 +120,21 @@ def test_employee_ids(given: str | None, shown: str) -> None:
 def test_addresses_in_any_text() -> None:
     given = "sent <zaphod@heartofgold.com>, 'trillian@example.com'; user=arthur@example.org not@all: @"
     assert mask_addresses(given) == "sent <z***@heartofgold.com>, 't***@example.com'; user=a***@example.org n***@all: @"
+
+
+def test_d18_connection_that_is_not_made_says_why(tmp_path: Path) -> None:
+    engine = create_engine(f"postgresql+psycopg://anne@/people?host={tmp_path}")
+    with pytest.raises(OperationalError) as refused:
+        engine.connect()
+    assert describe_database_error(refused.value) == "OperationalError: No such file or directory"
+    engine = create_engine("postgresql+psycopg://anne:secret@127.0.0.1:1/people")
+    with pytest.raises(OperationalError) as refused:
+        engine.connect()
+    assert describe_database_error(refused.value) == "OperationalError: Connection refused"
+
+
+def test_d18_database_that_does_not_exist_is_named(postgres_database: PostgresDatabase) -> None:
+    engine = create_engine(replace(postgres_database, name="nowhere").url())
+    with pytest.raises(OperationalError) as refused:
+        engine.connect()
+    assert describe_database_error(refused.value) == 'OperationalError: database "nowhere" does not exist'
