@@ -17,6 +17,7 @@ from m3ter_onboarding.ledger.counts import remaining
 from m3ter_onboarding.publish import publish
 from m3ter_onboarding.right_to_send import NotAllowedError
 from m3ter_onboarding.stopping import Stop
+from m3ter_onboarding.window import Window
 from m3ter_provider.errors import M3terRequestRejectedError
 from tests.onboarding.world import WINDOW, World
 
@@ -71,6 +72,7 @@ def test_d04_whom_m3ter_refused_keeps_the_window_open(world: World) -> None:
     world.begin_run(world.run("run-1"))
     world.whole_run()
     now = datetime.now(timezone.utc)
+    runs.update_run(world.db, world.run("run-1"), delivered_at=now)
     max_age = world.config().max_age
     assert runs.waiting_since(world.db, world.run("run-2"), world.m3ter.org_id, now, max_age) == WINDOW.start
     world.m3ter.clear_faults()
@@ -185,3 +187,25 @@ def test_d13_a_refused_token_is_nobodys_refusal() -> None:
 def test_d13_a_stored_request_that_is_not_valid_concerns_one_person() -> None:
     ended = asyncio.run(post(cast("Any", None), Claimed(1, "e1", "k", {"email": "e1@example.com"}), lambda: None))
     assert (ended.outcome.state, ended.stop_because) == (InvitationState.FAILED, None)
+
+
+def test_d04_days_of_a_backfill_that_failed_before_its_plan_are_read_by_the_next_run(world: World) -> None:
+    """They lie long before the last finished run, which therefore does not reach back to them."""
+    now, day = datetime.now(timezone.utc), timedelta(days=1)
+    old, yesterday = Window(now - 40 * day, now - 39 * day), Window(now - 2 * day, now - day)
+
+    def since() -> datetime | None:
+        return runs.waiting_since(world.db, world.run("next"), world.m3ter.org_id, now, 90 * day)
+
+    world.begin_run(world.run("daily"), yesterday)
+    assert since() == yesterday.start, "not delivered yet"
+    runs.update_run(world.db, world.run("daily"), delivered_at=now)
+    assert since() is None
+    world.begin_run(world.run("plans only"), old, may_invite=False)
+    world.begin_run(world.run("one person"), old, only_employee="e1")
+    assert since() is None
+    world.begin_run(world.run("backfill"), old)
+    assert since() == old.start
+    world.begin_run(world.run("later"), Window(old.start, now))
+    runs.update_run(world.db, world.run("later"), delivered_at=datetime.now(timezone.utc) + timedelta(seconds=1))
+    assert since() is None

@@ -157,10 +157,22 @@ def waiting_since(db: LedgerDatabase, run: RunKey, org_id: str, today: datetime,
     Someone loaded long before the first day falls out of the look-back before it is time; someone who was to be invited
     and was not (refused, interrupted, paused) falls out of it before the row is mended or the next run sends. The
     window reaches back to them until they have a living invitation or are decided otherwise, or until the plan that
-    decided them is older than *max_age*.
+    decided them is older than *max_age*. It also reaches back to the days of a run that never came to its end, such as
+    a backfill of days long before the last finished run, until another run worked them off.
     """
     decision, plan, invitation = db.tables.decision, db.tables.plan, db.tables.invitation
     later, later_plan = decision.alias(), plan.alias()
+    this = db.tables.run
+    other = this.alias()
+    covered_since = exists().where(
+        other.c.dag_id == this.c.dag_id,
+        other.c.org_id == org_id,
+        other.c.may_invite,
+        other.c.only_employee.is_(None),
+        other.c.delivered_at >= this.c.started_at,
+        other.c.window_start <= this.c.interval_start,
+        other.c.window_end >= this.c.interval_end,
+    )
 
     def work(connection: Connection) -> datetime | None:
         def alive(same: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -184,7 +196,7 @@ def waiting_since(db: LedgerDatabase, run: RunKey, org_id: str, today: datetime,
             and_(decision.c.decision == "skip", decision.c.reason == "too_early"),
             and_(decision.c.decision == "invite", plan.c.sendable),
         )
-        return connection.execute(
+        waiting: datetime | None = connection.execute(
             select(func.min(plan.c.window_start)).where(
                 plan.c.dag_id == run.dag_id,
                 plan.c.org_id == org_id,
@@ -198,6 +210,19 @@ def waiting_since(db: LedgerDatabase, run: RunKey, org_id: str, today: datetime,
                 ~decided_since,
             )
         ).scalar()
+        unread: datetime | None = connection.execute(
+            select(func.min(this.c.interval_start)).where(
+                this.c.dag_id == run.dag_id,
+                this.c.run_id != run.run_id,
+                this.c.org_id == org_id,
+                this.c.may_invite,
+                this.c.only_employee.is_(None),
+                this.c.delivered_at.is_(None),
+                this.c.started_at >= today - max_age,
+                ~covered_since,
+            )
+        ).scalar()
+        return min((instant for instant in (waiting, unread) if instant is not None), default=None)
 
     return db.read(work, doing="looking for those who wait to be invited")
 

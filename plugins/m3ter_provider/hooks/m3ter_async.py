@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -29,6 +30,7 @@ from m3ter_provider.process import pacer, token_life
 from m3ter_provider.report import connection_report
 
 if TYPE_CHECKING:
+    from aiohttp.abc import AbstractStreamWriter
     from airflow.sdk import Connection
 
 # Shorter than any server's: a POST on a connection that the server is just closing would have an unknown outcome.
@@ -184,8 +186,9 @@ class M3terAsyncHook(BaseHook):
         Send one invitation: an e-mail to a real person that cannot be recalled.
 
         :param request: whom to invite, and to what.
-        :param before_post: called immediately before every POST, repeats included, after all waiting is over. If it
-            raises, nothing is posted and the exception is the caller's.
+        :param before_post: called before every POST, repeats included, after all waiting is over, and once more before
+            its first byte is written: connecting may have taken long, or the process have stood still. If it raises,
+            nothing is posted and the exception is the caller's.
         :raises M3terSendingNotAllowedError: if the connection does not allow it; no request was made.
         :raises M3terUnknownOutcomeError: if the invitation may have been sent all the same. It is never repeated.
         :raises M3terRequestRejectedError: if m3ter refuses this content (400, 409, 413, 422).
@@ -234,7 +237,7 @@ class M3terAsyncHook(BaseHook):
             token = await self._turn(call)
             if before_send is not None:
                 before_send()
-            answer = await self._send(call, f"Bearer {token.value}")
+            answer = await self._send(call, f"Bearer {token.value}", before_send)
             if answer.status not in (401, 403):
                 self._tokens.accepted(token)
                 if answer.status < 300:
@@ -314,17 +317,25 @@ class M3terAsyncHook(BaseHook):
         while (seconds := self._pacer.try_turn()) > 0:
             await self._sleep(seconds)
 
-    async def _send(self, call: Call | None, authorization: str) -> Answer:
-        """Send one request (None: for a token) and read its answer whole."""
+    async def _send(
+        self, call: Call | None, authorization: str, before_body: Callable[[], None] | None = None
+    ) -> Answer:
+        """
+        Send one request (None: for a token) and read its answer whole.
+
+        :param before_body: called before the first byte of a request with a body; if it raises, none is written.
+        """
         if self._session is None:
             raise M3terConfigurationError("M3terAsyncHook has no session; use it in 'async with'.")
-        progress = SimpleNamespace(connected=False)
+        progress = SimpleNamespace(connected=False, called_off=None)
         status, sent_at = None, self._clock()
-        request = (
+        request: dict[str, Any] = (
             {"method": "POST", "url": calls.token_url(self.settings), "data": calls.TOKEN_BODY}
             if call is None
             else {"method": call.method, "url": call.url, "params": call.params, "json": call.body}
         )
+        if before_body is not None:
+            request["data"] = _AskingBody(request.pop("json"), before_body, progress)
         try:
             async with self._session.request(
                 **request,
@@ -342,7 +353,38 @@ class M3terAsyncHook(BaseHook):
                 return Answer(status, response.headers, await _body(response))
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             reason = type(error).__name__
+        if progress.called_off is not None:
+            raise progress.called_off
         raise answers.lost(call, connected=progress.connected, reason=reason, status=status)
+
+
+class _AskingBody(aiohttp.BytesPayload):
+    """
+    A JSON body that asks whether it may leave before its first byte is written, headers included.
+
+    :param content: becomes JSON.
+    :param ask: raises to keep the request from leaving.
+    :param progress: of the request; notes what was raised.
+    """
+
+    def __init__(self, content: object, ask: Callable[[], None], progress: SimpleNamespace) -> None:
+        super().__init__(json.dumps(content).encode(), content_type="application/json")
+        self._ask, self._progress = ask, progress
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        self._ask_now()
+        await super().write(writer)
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        self._ask_now()
+        await super().write_with_length(writer, content_length)
+
+    def _ask_now(self) -> None:
+        try:
+            self._ask()
+        except Exception as error:
+            self._progress.called_off = error
+            raise
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:
