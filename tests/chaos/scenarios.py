@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import signal
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -119,18 +120,27 @@ Recording = Mapping[tuple[str, str, str], tuple[Point, ...]]
 """Scenario, database and task → the points of that task, in the order in which one run reached them."""
 
 
-def record(theatre: Theatre) -> Recording:
-    """Play every scenario without trouble and return its points."""
+def record(theatre: Theatre) -> tuple[Recording, frozenset[str]]:
+    """Play every scenario without trouble; return its points, and the modules that its tasks imported."""
     found: dict[tuple[str, str, str], tuple[Point, ...]] = {}
+    imported = theatre.folder / "imported"
+
+    def noting_imports(call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        finally:
+            with imported.open("a") as file:
+                file.writelines(f"{name}\n" for name in list(sys.modules))
+
     for scenario in SCENARIOS:
         for database in DATABASES:
             case = scenario.case("recording", "", database, lambda play, run: None)
             play = open_play(theatre, case, seed=0)
             run = scenario.prepare(play)
             for task in TASKS:
-                ended = play.task(run, task)
+                ended = play.task(run, task, around=noting_imports)
                 found[scenario.name, database, task] = ended.points
-    return found
+    return found, frozenset(imported.read_text().split())
 
 
 #: Writes of the ledger that none of the scenarios makes, and why.
@@ -177,5 +187,7 @@ def changes_something(point: Point) -> bool:
 
 
 def inside_transaction(point: Point) -> bool:
-    """Tell whether a point is a statement, which is undone with its transaction unless that is committed."""
-    return not point.label.startswith("COMMIT") and ": " in point.label and point.label.split(": ")[1].isupper()
+    """Tell whether nothing is durable yet at a point: before a COMMIT, and at a statement before it."""
+    if point.label.startswith("COMMIT"):
+        return point.label.startswith("COMMIT ")
+    return point.label.rpartition(": ")[2].isupper()

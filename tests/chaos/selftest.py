@@ -44,6 +44,17 @@ BUGS: tuple[Bug, ...] = (
         ("zombie",),
     ),
     Bug(
+        "the lease is not looked at once more before the first byte of a POST",
+        (
+            (
+                f"{PROVIDER}/hooks/m3ter_async.py",
+                "        if before_body is not None:\n",
+                "        if before_body is print:\n",
+            ),
+        ),
+        ("without answers: send, POST invitations: begins", "first run: send, POST invitations: begins"),
+    ),
+    Bug(
         "a compare-and-set names the state, not the claim",
         ((f"{ONBOARDING}/ledger/outcomes.py", "            and self.claim in (None, row.claim_token)\n", ""),),
         ("crossed",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import mmap
@@ -9,8 +10,9 @@ import os
 import random
 import shutil
 import struct
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -200,17 +202,22 @@ def _keep_compiled_statements() -> None:
     source.database_engine = engine_of_connection  # type: ignore[attr-defined]
 
 
-def preload() -> None:
-    """Import what tasks import, and freeze it, so that a fork copies nothing."""
-    for name in (
+def preload(names: Iterable[str] = ()) -> None:
+    """Import what tasks import, and freeze it, so that a fork neither imports nor copies it.
+
+    :param names: further modules; one that cannot be imported by itself is left to the tasks.
+    """
+    known = (
         "airflow.sdk.execution_time.context",
         "airflow.sdk.execution_time.task_runner",
         "m3ter_onboarding.delivery",
         "m3ter_onboarding.operators",
         "m3ter_onboarding.report",
         "m3ter_provider.hooks.m3ter",
-    ):
-        importlib.import_module(name)
+    )
+    for name in (*known, *sorted(set(names) - set(sys.modules))):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
     gc.collect()
     gc.freeze()
 

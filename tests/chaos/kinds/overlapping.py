@@ -254,9 +254,10 @@ def _zombies(recording: Recording) -> Iterator[Case]:
             points = recording[scenario.name, database, "send"]
             outside = [p for p in points if p.label.startswith("COMMITTED ") or _is_call(p)]
             for number, point in enumerate(outside):
-                # Where its work is, on both databases; elsewhere on one of them.
-                telling = any(word in point.label for word in _TELLING)
-                if point.label == BEGINS or (not telling and (point.occurrence > 1 or (number + turn) % 2)):
+                # Where its work is, each time; elsewhere the first time. At a POST on both databases, else on one.
+                if not any(word in point.label for word in _TELLING) and point.occurrence > 1:
+                    continue
+                if "POST invitations" not in point.label and (number + turn) % 2:
                     continue
                 done_by = _DONE_BY[(number + turn) % len(_DONE_BY)]
                 name = f"send, {point}; {done_by} does the work"
