@@ -28,8 +28,7 @@ _SENT = "POST invitations: sent"
 class StandStill:
     """Lets a sender stop itself at a point.
 
-    It does not stop between its last look at the lease and the POST, unless the point is there: what wakes up there
-    after its lease posts once more, which no ledger can prevent and the documentation says.
+    It does not stop while other requests are between their beginning and their last byte, unless the point is there.
     """
 
     def __init__(self, point: Point) -> None:
