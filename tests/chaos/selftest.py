@@ -52,7 +52,10 @@ BUGS: tuple[Bug, ...] = (
                 "        if before_body is print:\n",
             ),
         ),
-        ("without answers: send, POST invitations: begins", "first run: send, POST invitations: begins"),
+        (
+            "wakes up / without answers: send, POST invitations: begins",
+            "wakes up / first run: send, POST invitations: begins",
+        ),
     ),
     Bug(
         "a compare-and-set names the state, not the claim",
@@ -129,7 +132,7 @@ DID_NOTHING = retry_if_exception(
     Bug(
         "nobody looks in m3ter before a send",
         ((f"{ONBOARDING}/delivery.py", "        await look_again(self.org, policies=True)\n", ""),),
-        ("between plan and send",),
+        ("invited by hand or member meanwhile",),
     ),
     Bug(
         "the old plan of a run may be sent beside its new one",
@@ -146,8 +149,13 @@ DID_NOTHING = retry_if_exception(
         (
             (
                 f"{ONBOARDING}/snapshot.py",
-                "            ordered = newest_first.holds(page)",
-                "            ordered = True",
+                "ordered = newest_first.holds(page)",
+                "ordered = True",
+            ),
+            (
+                f"{ONBOARDING}/snapshot.py",
+                "stop_before is not None and await asyncio.to_thread(mirror.order_is_doubtful, db, org_id)",
+                "False",
             ),
         ),
         ("its lists / oldest_first", "its lists / unstable"),
