@@ -170,7 +170,7 @@ def _stop_before(org: M3terMirror, state: mirror.MirrorState, until: datetime | 
 
 
 class _NewestFirst:
-    """Watches whether a list comes newest first, page by page.
+    """Watches whether a list comes newest first, page by page; entries of one and the same instant prove nothing.
 
     :param known: when the newest entry known was created: a list that begins with older ones begins at its other end,
         or has lost entries.
@@ -180,8 +180,10 @@ class _NewestFirst:
         self._known = known
         self._oldest: datetime | None = None
         self._doubt = False
+        self._fell = False
 
     def holds(self, page: Page[Invitation]) -> bool:
+        """Take the next page, and tell whether the list has shown by now that it comes newest first."""
         if self._oldest is None and self._known is not None:
             known = self._known
             self._doubt = bool(page.items) and all(i.dt_created is None or i.dt_created < known for i in page.items)
@@ -189,8 +191,9 @@ class _NewestFirst:
             if item.dt_created is None or (self._oldest is not None and item.dt_created > self._oldest):
                 self._doubt = True
                 break
+            self._fell = self._fell or (self._oldest is not None and item.dt_created < self._oldest)
             self._oldest = item.dt_created
-        return not self._doubt
+        return self._fell and not self._doubt
 
 
 def _wholly_before(items: Sequence[Invitation], moment: datetime) -> bool:

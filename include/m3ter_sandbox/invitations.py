@@ -121,9 +121,9 @@ class Invitations:
         :raises RefusalError: 404.
         """
         row = self._store.one(
-            "SELECT i.* FROM invitation i WHERE NOT i.accepted AND (i.email_key = ?1 OR i.id IN"
-            " (SELECT invitation_id FROM email WHERE address_key = ?1)) ORDER BY i.seq DESC",
-            (email_key(address),),
+            "SELECT i.* FROM invitation i WHERE NOT i.accepted AND (i.email_key = :key OR i.id IN"
+            " (SELECT invitation_id FROM email WHERE address_key = :key)) ORDER BY i.seq DESC",
+            {"key": email_key(address)},
         )
         if row is None:
             raise RefusalError(404, "There is no open invitation to this address")

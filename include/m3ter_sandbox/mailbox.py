@@ -16,7 +16,7 @@ _SUBJECTS: dict[EmailKind, str] = {
     "temporary_password": "Your temporary m3ter password",
 }
 # An e-mail in which the mailbox page's search finds something.
-_WANTED = "(?1 = '' OR instr(e.address_key, ?1) OR instr(casefold(e.name), ?1))"
+_WANTED = "(:wanted = '' OR instr(e.address_key, :wanted) OR instr(casefold(e.name), :wanted))"
 
 
 class Mailbox:
@@ -49,10 +49,10 @@ class Mailbox:
         order = "DESC" if newest_first else "ASC"
         return self._store.all(
             f"SELECT e.*, i.accepted, i.dt_expiry FROM email e LEFT JOIN invitation i ON i.id = e.invitation_id"  # noqa: S608
-            f" WHERE {_WANTED} ORDER BY e.seq {order} LIMIT ?2 OFFSET ?3",
-            (wanted.strip().casefold(), limit, skip),
+            f" WHERE {_WANTED} ORDER BY e.seq {order} LIMIT :limit OFFSET :skip",
+            {"wanted": wanted.strip().casefold(), "limit": limit, "skip": skip},
         )
 
     def size(self, wanted: str = "") -> int:
         """Return how many e-mails there are."""
-        return self._store.count(f"SELECT count(*) FROM email e WHERE {_WANTED}", (wanted.strip().casefold(),))  # noqa: S608
+        return self._store.count(f"SELECT count(*) FROM email e WHERE {_WANTED}", {"wanted": wanted.strip().casefold()})  # noqa: S608

@@ -12,6 +12,7 @@ __all__ = ["SCHEMA_VERSION", "Row", "Store", "StoreError"]
 SCHEMA_VERSION = 1
 
 Row = Mapping[str, Any]
+Values = Sequence[object] | Mapping[str, object]
 
 # Instants are whole milliseconds since the epoch. `stored_at` is when m3ter came to know an entry (0: since ever), for
 # the lag of the lists.
@@ -118,20 +119,20 @@ class Store:
         """Commit it, or roll it back after an exception."""
         self._connection.execute("ROLLBACK" if kind else "COMMIT")
 
-    def one(self, sql: str, values: Sequence[object] = ()) -> Row | None:
+    def one(self, sql: str, values: Values = ()) -> Row | None:
         """Return the first row of a query."""
         row: Row | None = self._connection.execute(sql, values).fetchone()
         return row
 
-    def all(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
+    def all(self, sql: str, values: Values = ()) -> list[Row]:
         """Return all rows of a query."""
         return self._connection.execute(sql, values).fetchall()
 
-    def count(self, sql: str, values: Sequence[object] = ()) -> int:
+    def count(self, sql: str, values: Values = ()) -> int:
         """Return the number that a query yields."""
         return int(self._connection.execute(sql, values).fetchone()[0])
 
-    def run(self, sql: str, values: Sequence[object] = ()) -> int:
+    def run(self, sql: str, values: Values = ()) -> int:
         """Run a statement and return how many rows it changed."""
         return self._connection.execute(sql, values).rowcount
 

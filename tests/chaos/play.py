@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from sqlalchemy import insert, text
+from sqlalchemy import Connection, and_, insert, select, text
 
 from tests.chaos.forked import Ended, Forked
 from tests.chaos.points import FaultPoints, Point, Strike, watch
@@ -71,6 +71,8 @@ class Play:
     #: States in which a row may stay although it is open otherwise, by address.
     may_stay: dict[str, str] = field(default_factory=dict)
     day: int = 0
+    #: Whether all processes have the same clock, so that what they wrote down can be put in order.
+    one_clock: bool = True
     #: Real seconds that m3ter may take to finish what it has begun: clocks jump ahead only after that.
     late_seconds: float = 0.0
     #: Addresses that needed a person: two attempts without an answer, and no trace of either.
@@ -267,6 +269,24 @@ class Play:
             raise ViolationError(f"left open: {stuck}{self._story(stuck)}")
         self._check_ledger()
 
+    def _check_plans(self, connection: Connection) -> None:
+        """Check that nothing was claimed for a plan that its run had replaced already."""
+        t = self.world.db.tables
+        newer = t.plan.alias()
+        claims = connection.execute(
+            select(t.event.c.at, newer.c.created_at)
+            .join(t.plan, t.plan.c.plan_id == t.event.c.plan_id)
+            .join(
+                newer,
+                and_(newer.c.dag_id == t.plan.c.dag_id, newer.c.run_id == t.plan.c.run_id, newer.c.seq > t.plan.c.seq),
+            )
+            .where(t.event.c.why == "claimed")
+        )
+        # Both are read from the clock a moment before they are committed.
+        late = [at for at, replaced_at in claims if at - replaced_at > timedelta(seconds=0.5)]
+        if late and self.one_clock:
+            raise ViolationError(f"{len(late)} invitation(s) were claimed for a plan that was replaced before")
+
     def _story(self, keys: Iterable[str]) -> str:
         """Return what the ledger says of addresses: what was decided, and how each row came to its state."""
         t = self.world.db.tables
@@ -305,6 +325,7 @@ class Play:
             ).all()
             if wrong:
                 raise ViolationError(f"{len(wrong)} sealed plan(s) have not one decision a row")
+            self._check_plans(connection)
             for before, after, why in connection.execute(
                 t.event.select().with_only_columns(t.event.c.from_state, t.event.c.to_state, t.event.c.why)
             ):

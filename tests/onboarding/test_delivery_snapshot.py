@@ -112,7 +112,7 @@ def test_d01_full_pass_when_an_entry_has_no_date(sqlite_world: World) -> None:
     assert looked.adopted == 1
 
 
-@pytest.mark.parametrize("dates", ["different", "equal"])
+@pytest.mark.parametrize("dates", ["different", "equal", "equal, and nothing newer"])
 def test_d01_full_pass_when_the_order_does_not_hold(sqlite_world: World, dates: str) -> None:
     world = sqlite_world
     old = [
@@ -120,7 +120,8 @@ def test_d01_full_pass_when_the_order_does_not_hold(sqlite_world: World, dates: 
         for n, entry in enumerate(strangers(PAGE + 50))
     ]
     world.m3ter.switches(list_order="oldest_first")
-    world.m3ter.seed(invitations=[*old, {"email": "last@example.org", "dtCreated": "-1h"}])
+    newer = [] if "nothing newer" in dates else [{"email": "last@example.org", "dtCreated": "-1h"}]
+    world.m3ter.seed(invitations=[*old, *newer])
     world.snapshot()
     world.m3ter.seed(invitations=[{"email": "new@example.org"}])
     looked = world.snapshot()
@@ -149,10 +150,11 @@ def test_d01_empty_page_is_not_the_end(sqlite_world: World) -> None:
 
 def test_d01_full_pass_every_week_finds_what_has_gone(world: World) -> None:
     world.hire("e1")
-    world.m3ter.seed(invitations=[{"email": "e1@example.com", "dtCreated": "-12d"}, *strangers(PAGE + 50)])
+    others = [*strangers(PAGE + 50), {"id": "newest", "email": "newest@example.org", "dtCreated": "-1d"}]
+    world.m3ter.seed(invitations=[{"email": "e1@example.com", "dtCreated": "-12d"}, *others])
     world.snapshot()
     world.m3ter.reset()
-    world.m3ter.seed(invitations=strangers(PAGE + 50))
+    world.m3ter.seed(invitations=others)
     assert not world.snapshot().full
     assert gone(world) == 0
 

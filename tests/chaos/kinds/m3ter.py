@@ -9,7 +9,8 @@ from typing import Any
 
 from tests.chaos.cases import Case, NotReachedError
 from tests.chaos.play import Play
-from tests.chaos.scenarios import CREATE, Recording
+from tests.chaos.points import Point
+from tests.chaos.scenarios import CREATE, Recording, die
 from tests.chaos.theatre import DATABASES
 
 LISTS = "/(invitations|users|permissionpolicies)$"
@@ -51,6 +52,7 @@ OF_ANYTHING: Mapping[str, Mapping[str, Any]] = {
 }
 
 PATIENT = {"settle_after": "1.2s"}
+MINUTES = {"settle_after": "120s"}
 IMPATIENT = {"timeout_seconds": 0.6}
 
 
@@ -147,6 +149,10 @@ def _lists(database: str) -> Iterator[Case]:
         for number in range(4):
             act = _Lagging(lag)
             yield Case(kind, f"{lag} s behind, killed at random, {number}", database, act, PATIENT)
+    for posts in (1, 2, 3):
+        yield Case(kind, f"60 s behind, killed after {posts} POSTs", database, _BehindTheLease(posts), MINUTES)
+    for order in ("oldest_first", "unstable"):
+        yield Case(kind, f"{order}, three pages long, killed", database, _LongList(order))
     for accepted in (True, False):
         for expired in (True, False):
             act = _AcceptedAndExpired(keep_accepted=accepted, keep_expired=expired)
@@ -216,6 +222,51 @@ class _Lagging:
 
 
 @dataclass(frozen=True)
+class _BehindTheLease:
+    """The list is further behind than a lease lasts: that the lease has ended says nothing about the e-mail."""
+
+    posts: int
+
+    def __call__(self, play: Play) -> None:
+        play.theatre.m3ter.switches(list_lag_seconds=60, user_list_lag_seconds=60)
+        play.hire(*(f"e{n}" for n in range(1, 5)))
+        run = play.begin()
+        play.task(run, "snapshot")
+        play.task(run, "plan")
+        if play.task(run, "send", {Point("POST invitations: sent", self.posts): die}).killed_by is None:
+            raise NotReachedError
+        for seconds in (30, 150, 150, 150):
+            play.pass_time(seconds)
+            later = play.begin()
+            play.task(later, "snapshot")
+            play.task(later, "plan")
+            if later.xcoms["plan"]["count"]:  # else it would only wait, in real time
+                play.task(later, "send")
+
+
+@dataclass(frozen=True)
+class _LongList:
+    """Hundreds of others are listed before what a dead sender left, on earlier pages."""
+
+    order: str
+
+    def __call__(self, play: Play) -> None:
+        play.theatre.m3ter.switches(list_order=self.order)
+        by_hand = {"dtCreated": "-20d", "invitingPrincipalId": "somebody", "createdBy": "somebody"}
+        play.theatre.m3ter.seed(invitations=[{"email": f"old{n}@example.com", **by_hand} for n in range(450)])
+        play.hire("first")
+        play.run(play.begin())
+        play.pass_time(24 * 3600)
+        play.day += 1
+        play.hire("e1", "e2", "e3")
+        run = play.begin()
+        play.task(run, "snapshot")
+        play.task(run, "plan")
+        if play.task(run, "send", {Point("COMMIT recording answers", 1): die}).killed_by is None:
+            raise NotReachedError
+
+
+@dataclass(frozen=True)
 class _AcceptedAndExpired:
     """People accept, or their invitation expires, and m3ter's list keeps it or does not."""
 
@@ -245,8 +296,6 @@ class _AcceptedAndExpired:
 
 def killer_at(number: int) -> Callable[[Any], None]:
     """Return what kills a process at its *number*-th point, whichever that is."""
-    from tests.chaos.scenarios import die
-
     left = number
 
     def strike(connection: Any) -> None:
