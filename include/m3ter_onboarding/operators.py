@@ -152,7 +152,7 @@ class OnboardingSnapshotOperator(_OnboardingStep, BaseOperator):
                 return asyncio.run(self._snapshot(db))
 
     def _begin_run(self, context: Context, db: LedgerDatabase, parameters: RunParameters, org_id: str) -> None:
-        from m3ter_onboarding.ledger import runs
+        from m3ter_onboarding.ledger import runs, unfinished
         from m3ter_onboarding.plan import check_source, may_invite
         from m3ter_onboarding.snapshot import utc_now
 
@@ -169,8 +169,8 @@ class OnboardingSnapshotOperator(_OnboardingStep, BaseOperator):
         window = resolve_window(
             interval,
             look_back=config.look_back,
-            last_finished_end=runs.last_finished_end(db, run, org_id),
-            waiting_since=runs.waiting_since(db, run, org_id, now, config.max_age),
+            worked_off_until=unfinished.worked_off_until(db, run, org_id, now - config.max_age),
+            waiting_since=unfinished.waiting_since(db, run, org_id, now - config.max_age),
             max_age=config.max_age,
             now=now,
         )

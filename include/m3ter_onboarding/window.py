@@ -121,25 +121,25 @@ def resolve_window(
     interval: Interval,
     *,
     look_back: timedelta,
-    last_finished_end: datetime | None,
+    worked_off_until: datetime | None,
     waiting_since: datetime | None,
     max_age: timedelta,
     now: datetime,
 ) -> Window:
     """Widen a run's interval so that nobody is forgotten.
 
-    Back by the look-back, for rows that came late. Back to where the last finished run ended (and its look-back),
+    Back by the look-back, for rows that came late. Back to where the days are not worked off (and their look-back),
     for days that failed and for pauses, but no further than ``max_age`` before now. And back to ``waiting_since``,
     however long ago: those people have not started yet. The interval itself is never cut, and a later
-    ``last_finished_end`` never narrows it.
+    ``worked_off_until`` never narrows it.
 
-    :param last_finished_end: end of the interval of the last finished sending run over everybody; None: none yet.
+    :param worked_off_until: up to where sending runs over everybody have finished; None: there was none yet.
     :param waiting_since: start of the earliest window that read somebody who was ``skip:too_early`` and is still
         to be invited; None: nobody waits.
     """
     starts = [interval.start - look_back]
-    if last_finished_end is not None:
-        starts.append(max(_utc(last_finished_end) - look_back, _utc(now) - max_age))
+    if worked_off_until is not None:
+        starts.append(max(_utc(worked_off_until) - look_back, _utc(now) - max_age))
     if waiting_since is not None:
         starts.append(_utc(waiting_since))
     return Window(min(starts), interval.end)

@@ -174,12 +174,12 @@ DID_NOTHING = retry_if_exception(
         (
             (
                 f"{ONBOARDING}/operators.py",
-                "last_finished_end=runs.last_finished_end(db, run, org_id)",
-                "last_finished_end=None",
+                "worked_off_until=unfinished.worked_off_until(db, run, org_id, now - config.max_age)",
+                "worked_off_until=None",
             ),
             (
                 f"{ONBOARDING}/operators.py",
-                "waiting_since=runs.waiting_since(db, run, org_id, now, config.max_age)",
+                "waiting_since=unfinished.waiting_since(db, run, org_id, now - config.max_age)",
                 "waiting_since=None",
             ),
         ),

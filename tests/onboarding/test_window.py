@@ -22,7 +22,7 @@ def at(day: int, hour: int = 0) -> datetime:
 def window(interval: Interval, **changes: Any) -> Window:
     settings: dict[str, Any] = {
         "look_back": 3 * DAY,
-        "last_finished_end": None,
+        "worked_off_until": None,
         "waiting_since": None,
         "max_age": 90 * DAY,
         "now": at(24),
@@ -130,7 +130,7 @@ def test_airflows_interval_is_pendulums_and_its_arithmetic_keeps_the_zone() -> N
     start, end = pendulum.datetime(2026, 11, 5, tz="UTC"), pendulum.datetime(2026, 11, 6, tz="UTC")
     interval = resolve_interval(start, end, RunParameters(), now=at(24), look_back=DAY)
     window = resolve_window(
-        interval, look_back=DAY, last_finished_end=at(4), waiting_since=at(2), max_age=90 * DAY, now=at(24)
+        interval, look_back=DAY, worked_off_until=at(4), waiting_since=at(2), max_age=90 * DAY, now=at(24)
     )
     assert window == Window(at(2), at(6))
 
@@ -149,23 +149,23 @@ def test_d4_widened_by_the_look_back() -> None:
 
 
 def test_d4_a_failed_day_or_a_pause_is_caught_up_with_its_late_rows() -> None:
-    assert window(Interval(at(23), at(24)), last_finished_end=at(10)) == Window(at(7), at(24))
+    assert window(Interval(at(23), at(24)), worked_off_until=at(10)) == Window(at(7), at(24))
 
 
 def test_d4_the_age_limit_bounds_catching_up() -> None:
     long_ago = at(24) - 400 * DAY
-    caught_up = window(Interval(at(23), at(24)), last_finished_end=long_ago)
+    caught_up = window(Interval(at(23), at(24)), worked_off_until=long_ago)
     assert caught_up.start == at(24) - 90 * DAY
 
 
 def test_d4_the_age_limit_never_cuts_the_interval() -> None:
     old = Interval(at(24) - 300 * DAY, at(24) - 299 * DAY)
     assert window(old).start == old.start - 3 * DAY
-    assert window(old, last_finished_end=at(23)).start == old.start - 3 * DAY
+    assert window(old, worked_off_until=at(23)).start == old.start - 3 * DAY
 
 
 def test_d4_a_later_end_does_not_narrow_a_backfill() -> None:
-    assert window(Interval(at(1), at(2)), last_finished_end=at(23)) == window(Interval(at(1), at(2)))
+    assert window(Interval(at(1), at(2)), worked_off_until=at(23)) == window(Interval(at(1), at(2)))
 
 
 def test_d4_somebody_loaded_long_before_the_first_day_is_not_forgotten() -> None:
@@ -187,7 +187,7 @@ def test_d4_the_window_always_holds_interval_and_look_back(
     start: datetime, length: int, finished: datetime | None, waiting: datetime | None, look_back: int
 ) -> None:
     interval = Interval(start, start + length * DAY)
-    found = window(interval, last_finished_end=finished, waiting_since=waiting, look_back=look_back * DAY)
+    found = window(interval, worked_off_until=finished, waiting_since=waiting, look_back=look_back * DAY)
     assert found.start <= interval.start - look_back * DAY
     assert found.end == interval.end
     if waiting is not None:

@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, func, insert, or_, select, update
 
 from m3ter_onboarding.errors import LedgerError
-from m3ter_onboarding.known import LIVE_STATES, OPEN_STATES, InvitationState, LedgerInvitation
+from m3ter_onboarding.known import LIVE_STATES, InvitationState, LedgerInvitation
 from m3ter_onboarding.ledger.database import LedgerDatabase, db_now_ms
-from m3ter_onboarding.ledger.tables import Tables, as_dict, state_in
+from m3ter_onboarding.ledger.tables import Tables, as_dict
 
 _BATCH = 500
 
@@ -110,121 +110,6 @@ def read_run(db: LedgerDatabase, run: RunKey) -> dict[str, Any] | None:
         return None if row is None else as_dict(row)
 
     return db.read(work, doing="reading the run")
-
-
-def last_finished_end(db: LedgerDatabase, run: RunKey, org_id: str) -> datetime | None:
-    """Return where the newest window ended that a sending run over everybody worked off, other than *run* itself.
-
-    A window that reached into the future counts only up to the moment its run began. As long as no run got that far,
-    it is where the earliest of them began: their days wait for the first that does.
-    """
-    table = db.tables.run
-    over_everybody = (
-        table.c.dag_id == run.dag_id,
-        table.c.run_id != run.run_id,
-        table.c.org_id == org_id,
-        table.c.may_invite,
-        table.c.only_employee.is_(None),
-    )
-
-    def work(connection: Connection) -> datetime | None:
-        rows = connection.execute(
-            select(table.c.window_end, table.c.started_at)
-            .where(*over_everybody, table.c.delivered_at.is_not(None))
-            .order_by(table.c.window_end.desc())
-            .limit(1000)
-        )
-        finished: datetime | None = max((min(end, started) for end, started in rows), default=None)
-        if finished is not None:
-            return finished
-        earliest: datetime | None = connection.execute(
-            select(func.min(table.c.interval_start)).where(*over_everybody)
-        ).scalar()
-        return earliest
-
-    return db.read(work, doing="looking for the last finished run")
-
-
-#: A later decision with one of these ends the waiting; `already_…` does not: whether that still holds is in the ledger.
-_ENDS_WAITING = ("excluded", "too_old", "domain_not_allowed")
-#: Nor does a review because of an invitation of the ledger that may turn out not to have been sent.
-_MAY_TURN_OUT = ("email_changed", "unknown_outcome")
-
-
-def waiting_since(db: LedgerDatabase, run: RunKey, org_id: str, today: datetime, max_age: timedelta) -> datetime | None:
-    """Return the start of the oldest window with someone who still waits to be invited.
-
-    Someone loaded long before the first day falls out of the look-back before it is time; someone who was to be invited
-    and was not (refused, interrupted, paused) falls out of it before the row is mended or the next run sends. The
-    window reaches back to them until they have a living invitation or are decided otherwise, or until the plan that
-    decided them is older than *max_age*. It also reaches back to the days of a run that never came to its end, such as
-    a backfill of days long before the last finished run, until another run worked them off.
-    """
-    decision, plan, invitation = db.tables.decision, db.tables.plan, db.tables.invitation
-    later, later_plan = decision.alias(), plan.alias()
-    this = db.tables.run
-    other = this.alias()
-    covered_since = exists().where(
-        other.c.dag_id == this.c.dag_id,
-        other.c.org_id == org_id,
-        other.c.may_invite,
-        other.c.only_employee.is_(None),
-        other.c.delivered_at >= this.c.started_at,
-        other.c.window_start <= this.c.interval_start,
-        other.c.window_end >= this.c.interval_end,
-    )
-
-    def work(connection: Connection) -> datetime | None:
-        def alive(same: ColumnElement[bool]) -> ColumnElement[bool]:
-            settled = [state.value for state in LIVE_STATES - OPEN_STATES]
-            return exists().where(invitation.c.org_id == org_id, same, state_in(invitation, settled))
-
-        decided_since = exists().where(
-            later.c.org_id == org_id,
-            later.c.employee_id == decision.c.employee_id,
-            later.c.plan_id == later_plan.c.plan_id,
-            later_plan.c.dag_id == run.dag_id,
-            later_plan.c.mode != "dry_run",
-            later_plan.c.state == "sealed",
-            later_plan.c.sealed_at > plan.c.sealed_at,
-            or_(
-                and_(later.c.decision == "review", later.c.reason.not_in(_MAY_TURN_OUT)),
-                and_(later.c.decision == "skip", later.c.reason.in_(_ENDS_WAITING)),
-            ),
-        )
-        waits = or_(
-            and_(decision.c.decision == "skip", decision.c.reason == "too_early"),
-            and_(decision.c.decision == "invite", plan.c.sendable),
-        )
-        waiting: datetime | None = connection.execute(
-            select(func.min(plan.c.window_start)).where(
-                plan.c.dag_id == run.dag_id,
-                plan.c.org_id == org_id,
-                plan.c.state == "sealed",
-                plan.c.sealed_at >= today - max_age,
-                plan.c.plan_id == decision.c.plan_id,
-                waits,
-                # Two questions, not one with OR: each then has an index of its own.
-                ~alive(invitation.c.email_key == decision.c.email_key),
-                ~alive(invitation.c.employee_id == decision.c.employee_id),
-                ~decided_since,
-            )
-        ).scalar()
-        unread: datetime | None = connection.execute(
-            select(func.min(this.c.interval_start)).where(
-                this.c.dag_id == run.dag_id,
-                this.c.run_id != run.run_id,
-                this.c.org_id == org_id,
-                this.c.may_invite,
-                this.c.only_employee.is_(None),
-                this.c.delivered_at.is_(None),
-                this.c.started_at >= today - max_age,
-                ~covered_since,
-            )
-        ).scalar()
-        return min((instant for instant in (waiting, unread) if instant is not None), default=None)
-
-    return db.read(work, doing="looking for those who wait to be invited")
 
 
 def begin_plan(db: LedgerDatabase, run: RunKey, plan_id: str, values: Mapping[str, Any]) -> None:
