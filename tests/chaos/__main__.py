@@ -16,8 +16,8 @@ from pathlib import Path
 import tests.conftest as airflow_home  # first: an Airflow home for the cases alone
 from tests.chaos.cases import Case, Result
 from tests.chaos.kinds import all_cases
+from tests.chaos.recording import check_complete
 from tests.chaos.runner import play_all, record_points
-from tests.chaos.scenarios import check_complete
 from tests.chaos.theatre import preload
 from tests.postgresql import PostgresServer
 
@@ -43,7 +43,10 @@ def main() -> int:
             recording, imported = record_points(folder, postgres)
             preload(imported)
             check_complete(recording)
-            cases = chosen(list(all_cases(recording, arguments.seed)), arguments)
+            cases = chosen(list(all_cases(recording)), arguments)
+            if not cases:
+                print("No case has such a name. Which fault points a run has depends a little on timing: try again.")
+                return 1
             if arguments.list:
                 print(*(case.full_name for case in cases), sep="\n")
                 return 0
@@ -63,7 +66,7 @@ def chosen(cases: list[Case], arguments: argparse.Namespace) -> list[Case]:
         for case in cases:
             by_kind[case.kind].append(case)
         rng = random.Random(arguments.seed)
-        kept = set()
+        kept: set[str] = set()
         for same in by_kind.values():
             count = min(len(same), max(4, round(len(same) * arguments.share)))
             kept.update(case.full_name for case in rng.sample(same, count))

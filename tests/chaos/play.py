@@ -7,7 +7,7 @@ import random
 import time
 import traceback
 from asyncio import CancelledError
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from datetime import time as clock_time
@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from sqlalchemy import Connection, and_, insert, select, text
+from sqlalchemy import insert, inspect
 
 from tests.chaos.forked import Ended, Forked
+from tests.chaos.ledger import OPEN, ViolationError, check_ledger, check_replaced_plans, story
 from tests.chaos.points import FaultPoints, Point, Strike, watch
 from tests.chaos.theatre import Theatre
 from tests.onboarding.tasks import TaskRun
@@ -32,25 +33,6 @@ TRIES = 3
 RETRY_DELAY = 60.0
 #: So many ordinary runs must suffice until everybody is invited and nothing is open.
 RUNS_UNTIL_QUIET = 6
-
-OPEN = ("sending", "unknown", "unsent")
-
-#: What may follow on what: DELIVERY's arrows; None: the row began.
-ARROWS = {
-    None: {"sending", "adopted", "accepted"},
-    "sending": {"sent", "failed", "unknown", "unsent", "accepted", "adopted", "review", "superseded"},
-    "unknown": {"sent", "accepted", "adopted", "unsent", "failed", "review", "unknown", "superseded"},
-    "unsent": {"sending", "sent", "adopted", "accepted", "superseded"},
-    "failed": {"sending", "sent", "adopted", "accepted"},
-    "sent": {"accepted", "expired", "superseded"},
-    "adopted": {"accepted", "expired", "superseded"},
-    "accepted": {"superseded"},
-    "review": {"sent", "adopted", "accepted", "unsent", "superseded"},
-}
-
-
-class ViolationError(AssertionError):
-    """The promise does not hold."""
 
 
 @dataclass
@@ -197,13 +179,8 @@ class Play:
         time.sleep(self.late_seconds)
         self.theatre.shared.set(self.theatre.shared.ahead + seconds)
         self.theatre.m3ter.advance(seconds)
-        if self._has_tables():
+        if inspect(self.world.db.engine).has_table("m3ter_onboarding_schema"):
             self.world.pass_time(seconds)
-
-    def _has_tables(self) -> bool:
-        from sqlalchemy import inspect
-
-        return inspect(self.world.db.engine).has_table("m3ter_onboarding_schema")
 
     def end_all(self) -> None:
         """End every process that a case left behind."""
@@ -261,76 +238,15 @@ class Play:
         emails = self.theatre.m3ter.emails()
         doubled = {k: n for k, n in emails.items() if n > self.expected.get(k, 0)}
         if doubled:
-            raise ViolationError(f"e-mailed too often: {doubled}{self._story(doubled)}")
+            raise ViolationError(f"e-mailed too often: {doubled}{story(self.world.db, doubled)}")
         lost = {k: emails.get(k, 0) for k, n in self.expected.items() if emails.get(k, 0) < n}
         if lost:
-            raise ViolationError(f"never e-mailed: {lost}{self._story(lost)}")
+            raise ViolationError(f"never e-mailed: {lost}{story(self.world.db, lost)}")
         if stuck := self._stuck():
-            raise ViolationError(f"left open: {stuck}{self._story(stuck)}")
-        self._check_ledger()
-
-    def _check_plans(self, connection: Connection) -> None:
-        """Check that nothing was claimed for a plan that its run had replaced already."""
-        t = self.world.db.tables
-        newer = t.plan.alias()
-        claims = connection.execute(
-            select(t.event.c.at, newer.c.created_at)
-            .join(t.plan, t.plan.c.plan_id == t.event.c.plan_id)
-            .join(
-                newer,
-                and_(newer.c.dag_id == t.plan.c.dag_id, newer.c.run_id == t.plan.c.run_id, newer.c.seq > t.plan.c.seq),
-            )
-            .where(t.event.c.why == "claimed")
-        )
-        # Both are read from the clock a moment before they are committed.
-        late = [at for at, replaced_at in claims if at - replaced_at > timedelta(seconds=0.5)]
-        if late and self.one_clock:
-            raise ViolationError(f"{len(late)} invitation(s) were claimed for a plan that was replaced before")
-
-    def _story(self, keys: Iterable[str]) -> str:
-        """Return what the ledger says of addresses: what was decided, and how each row came to its state."""
-        t = self.world.db.tables
-        lines = []
-        with self.world.db.engine.connect() as connection:
-            for key in keys:
-                lines.append(f"\n  {key}")
-                decisions = connection.execute(
-                    t.decision.select()
-                    .join(t.plan, t.plan.c.plan_id == t.decision.c.plan_id)
-                    .where(t.decision.c.email_key == key)
-                    .with_only_columns(t.plan.c.run_id, t.decision.c.decision, t.decision.c.reason)
-                    .order_by(t.plan.c.created_at)
-                )
-                lines += [f"\n    {run_id}: {decision}:{reason}" for run_id, decision, reason in decisions]
-                events = connection.execute(
-                    t.event.select()
-                    .join(t.invitation, t.invitation.c.invitation_id == t.event.c.invitation_id)
-                    .where(t.invitation.c.email_key == key)
-                    .with_only_columns(
-                        t.invitation.c.generation, t.event.c.from_state, t.event.c.to_state, t.event.c.why
-                    )
-                    .order_by(t.event.c.event_id)
-                )
-                lines += [f"\n    generation {g}: {a} → {b} ({why})" for g, a, b, why in events]
-        return "".join(lines)
-
-    def _check_ledger(self) -> None:
-        t = self.world.db.tables
-        with self.world.db.engine.connect() as connection:
-            wrong = connection.execute(
-                text(
-                    "SELECT p.plan_id FROM m3ter_onboarding_plan p WHERE p.state = 'sealed' AND p.rows_read <>"
-                    " (SELECT COUNT(*) FROM m3ter_onboarding_decision d WHERE d.plan_id = p.plan_id)"
-                )
-            ).all()
-            if wrong:
-                raise ViolationError(f"{len(wrong)} sealed plan(s) have not one decision a row")
-            self._check_plans(connection)
-            for before, after, why in connection.execute(
-                t.event.select().with_only_columns(t.event.c.from_state, t.event.c.to_state, t.event.c.why)
-            ):
-                if after not in ARROWS.get(before, set()):
-                    raise ViolationError(f"a row went from {before} to {after} ({why}), which no rule allows")
+            raise ViolationError(f"left open: {stuck}{story(self.world.db, stuck)}")
+        check_ledger(self.world.db)
+        if self.one_clock:
+            check_replaced_plans(self.world.db)
 
 
 def _final(ended: Ended) -> bool:

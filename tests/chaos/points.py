@@ -8,6 +8,8 @@ moment it runs, and cannot be forgotten. A point has a label that says where it 
 from __future__ import annotations
 
 import importlib.util
+import os
+import signal
 import sys
 import threading
 from collections import Counter
@@ -48,6 +50,29 @@ class Point(NamedTuple):
 
 Strike = Callable[[Any], None]
 """What happens at a point; gets the DBAPI connection where there is one."""
+
+
+def at_nth(number: int, strike: Strike) -> Strike:
+    """Return what strikes once, at the *number*-th point from now, whichever that is (see ``before_any``)."""
+    left = number
+
+    def counting(connection: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            strike(connection)
+
+    return counting
+
+
+def die(_connection: Any) -> None:
+    """End this process as a power cut does."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def stand_still(_connection: Any) -> None:
+    """Stop this process until it is let go on."""
+    os.kill(os.getpid(), signal.SIGSTOP)
 
 
 class FaultPoints:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.cases import Case, Result, play_case
-from tests.chaos.scenarios import Recording, record
+from tests.chaos.recording import Recording, record
 from tests.chaos.theatre import Theatre
 from tests.postgresql import PostgresServer
 

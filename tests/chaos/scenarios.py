@@ -1,26 +1,22 @@
-"""Runs in which things go wrong at fault points, and the points that they have."""
+"""Runs in which things go wrong at fault points."""
 
 from __future__ import annotations
 
-import ast
-import os
-import signal
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 from sqlalchemy import select
 
-from tests.chaos.cases import Case, open_play
-from tests.chaos.play import TASKS, Play
-from tests.chaos.points import Point, source_folders
-from tests.chaos.theatre import DATABASES, Theatre
+from tests.chaos.cases import Case
+from tests.chaos.play import Play
+from tests.chaos.points import Point, die
 from tests.onboarding.tasks import TaskRun
 from tests.onboarding.world import HIRES
 
 CREATE = "CreateOrgUserInvitation"
+#: Extras of the connection with which a lease is short: others wait for that of a killed sender in real time.
+SHORT_LEASE = {"timeout_seconds": 1}
 
 
 @dataclass(frozen=True)
@@ -109,85 +105,3 @@ def expect_whoever_was_not_refused(play: Play) -> None:
         refused = connection.execute(select(HIRES.c.employee_id).where(HIRES.c.employee_id == "refused")).first()
     if refused and play.world.states().get("refused@example.com") != "failed":
         play.expected["refused@example.com"] = 1
-
-
-def die(_connection: Any) -> None:
-    """End this process as a power cut does."""
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-Recording = Mapping[tuple[str, str, str], tuple[Point, ...]]
-"""Scenario, database and task → the points of that task, in the order in which one run reached them."""
-
-
-def record(theatre: Theatre) -> tuple[Recording, frozenset[str]]:
-    """Play every scenario without trouble; return its points, and the modules that its tasks imported."""
-    found: dict[tuple[str, str, str], tuple[Point, ...]] = {}
-    imported = theatre.folder / "imported"
-
-    def noting_imports(call: Callable[[], Any]) -> Any:
-        try:
-            return call()
-        finally:
-            with imported.open("a") as file:
-                file.writelines(f"{name}\n" for name in list(sys.modules))
-
-    for scenario in SCENARIOS:
-        for database in DATABASES:
-            case = scenario.case("recording", "", database, lambda play, run: None)
-            play = open_play(theatre, case, seed=0)
-            run = scenario.prepare(play)
-            for task in TASKS:
-                ended = play.task(run, task, around=noting_imports)
-                found[scenario.name, database, task] = ended.points
-    return found, frozenset(imported.read_text().split())
-
-
-#: Writes of the ledger that none of the scenarios makes, and why.
-NOT_PLAYED: Mapping[str, str] = {}
-
-
-def check_complete(recording: Recording) -> None:
-    """Check that every write of our code to the ledger is a fault point of some scenario.
-
-    :raises SystemExit: one is not: a scenario must do what leads to it, or :data:`NOT_PLAYED` say why not.
-    """
-    played = {
-        point.label.removeprefix("COMMITTED ")
-        for points in recording.values()
-        for point in points
-        if point.label.startswith("COMMITTED ")
-    }
-    missing = writes_in_source() - played - set(NOT_PLAYED)
-    stale = set(NOT_PLAYED) & played
-    if missing or stale:
-        raise SystemExit(
-            f"No scenario makes these writes: {sorted(missing)}; these are made after all: {sorted(stale)}"
-        )
-
-
-@cache
-def writes_in_source() -> frozenset[str]:
-    """Return what the ledger's writes are for, as their calls in the source say (``doing="…"``)."""
-    found: set[str] = set()
-    for folder in source_folders():
-        for path in folder.rglob("*.py"):
-            for call in ast.walk(ast.parse(path.read_text())):
-                if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "write":
-                    found |= {str(ast.literal_eval(word.value)) for word in call.keywords if word.arg == "doing"}
-    return frozenset(found)
-
-
-def changes_something(point: Point) -> bool:
-    """Tell whether a point is a write or a call: before or after it, the world is another one."""
-    if point.label.startswith("COMMIT"):
-        return point.label.partition(" ")[2] in writes_in_source()
-    verb = point.label.rpartition(": ")[2]
-    return verb not in ("SELECT", "PRAGMA", "SET", "BEGIN", "SHOW")
-
-
-def inside_transaction(point: Point) -> bool:
-    """Tell whether nothing is durable yet at a point: before a COMMIT, and at a statement before it."""
-    if point.label.startswith("COMMIT"):
-        return point.label.startswith("COMMIT ")
-    return point.label.rpartition(": ")[2].isupper()

@@ -19,16 +19,17 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, text
 from tenacity import wait_random_exponential
 
 from m3ter_onboarding import source
 from m3ter_onboarding.connections import database_engine
 from m3ter_onboarding.ledger import database as ledger_database
 from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.tables import tables_in
 from m3ter_provider import process, retries
 from m3ter_sandbox.testing import SandboxServer
-from tests.onboarding.world import HIRES, World, engine_of, sqlite_connection
+from tests.onboarding.world import HIRES, World, do_not_wait_for_the_disk, engine_of, sqlite_connection
 from tests.postgresql import PostgresServer
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
@@ -150,13 +151,13 @@ class Theatre:
 
     def backup(self, database: str) -> dict[str, list[dict[str, Any]]]:
         """Return every row of the ledger."""
-        tables = ledger_database.tables_in(None).all()
+        tables = tables_in(None).all()
         with self.engine(database).connect() as connection:
             return {t.name: [dict(row._mapping) for row in connection.execute(t.select())] for t in tables}
 
     def restore(self, database: str, content: dict[str, list[dict[str, Any]]]) -> None:
         """Put a backup back: whatever came later is gone."""
-        tables = ledger_database.tables_in(None).all()
+        tables = tables_in(None).all()
         with self.engine(database).begin() as connection:
             for table in reversed(tables):
                 connection.execute(table.delete())
@@ -186,16 +187,7 @@ def _keep_compiled_statements() -> None:
         if dialect not in kept:
             kept[dialect] = (engine.dialect, engine._compiled_cache)
         engine.dialect, engine._compiled_cache = kept[dialect]
-        pragma = "PRAGMA synchronous = OFF" if dialect == SQLITE else "SET synchronous_commit = off"
-
-        @event.listens_for(engine, "connect")
-        def connected(dbapi_connection: Any, _record: Any) -> None:
-            cursor = dbapi_connection.cursor()
-            cursor.execute(pragma)
-            cursor.close()
-            if dialect != SQLITE:
-                dbapi_connection.commit()
-
+        do_not_wait_for_the_disk(engine)
         return engine
 
     ledger_database.database_engine = engine_of_connection  # type: ignore[attr-defined]

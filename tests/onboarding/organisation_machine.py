@@ -8,12 +8,9 @@ All clocks are one clock (the database's, m3ter's, the worker's and the sender's
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
 import math
 import threading
 import time
-import urllib.request
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -38,6 +35,8 @@ from m3ter_provider import process
 from m3ter_provider.errors import M3terError
 from m3ter_provider.identity import email_key
 from m3ter_sandbox.testing import SandboxServer
+from tests.onboarding.arrows import is_an_arrow
+from tests.onboarding.console import Console
 from tests.onboarding.world import Stage, World, engine_of
 
 LIVE = ("sending", "unknown", "review", "sent", "adopted", "accepted")
@@ -49,22 +48,6 @@ DAY = 86_400.0
 POST_TIMEOUT = 0.4
 #: Requests per second; in haste a millisecond lies between two.
 PACE = 20
-
-#: DELIVERY's arrows. A row begins (``None``) by a claim or by being found; what settling says of a row whose sender
-#: died passes through ``unknown`` in the drawing, and in one step in the ledger.
-ARROWS = {
-    None: {"sending", "adopted", "accepted"},
-    "sending": {"sent", "adopted", "accepted", "failed", "unknown", "unsent", "review", "superseded"},
-    "unknown": {"sent", "adopted", "accepted", "failed", "unsent", "review", "superseded"},
-    "review": {"sent", "adopted", "accepted", "superseded"},
-    "unsent": {"sending", "sent", "adopted", "accepted", "superseded"},
-    "failed": {"sending", "sent", "adopted", "accepted", "superseded"},
-    "sent": {"accepted", "expired", "superseded"},
-    "adopted": {"accepted", "expired", "superseded"},
-    "accepted": {"superseded"},
-    "expired": set[str](),
-    "superseded": set[str](),
-}
 
 EMPLOYEES = tuple(f"e{number}" for number in range(1, 11))
 SHARED, BROKEN = "Team@Example.com", "nobody"
@@ -213,28 +196,6 @@ def bench_on(stage: Stage, m3ter: SandboxServer) -> Iterator[Bench]:
         worker.close()
         event.remove(stage.db.engine, "connect", clock.into_sqlite)
         stage.db.engine.dispose()
-
-
-class Console:
-    """What people do in m3ter's own console, with m3ter's own API."""
-
-    def __init__(self, m3ter: SandboxServer) -> None:
-        self._m3ter = m3ter
-
-    def call(self, method: str, path: str, content: Mapping[str, Any] | None = None) -> Any:
-        """Make one call; *path* below the organisation."""
-        m3ter = self._m3ter
-        basic = base64.b64encode(f"{m3ter.access_key_id}:{m3ter.api_secret}".encode()).decode()
-        token = self._request("POST", "/oauth/token", f"Basic {basic}", {"grant_type": "client_credentials"})
-        organisation = f"/organizations/{m3ter.org_id}/{path}"
-        return self._request(method, organisation, f"Bearer {token['access_token']}", content)
-
-    def _request(self, method: str, path: str, authorization: str, content: Mapping[str, Any] | None) -> Any:
-        body = None if content is None else json.dumps(content).encode()
-        headers = {"Authorization": authorization, "Content-Type": "application/json"}
-        request = urllib.request.Request(f"{self._m3ter.url}{path}", body, headers, method=method)
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as answer:
-            return json.load(answer)
 
 
 # -- what may go wrong with one step -------------------------------------------------------------------------------
@@ -745,17 +706,13 @@ class OrganisationMachine(RuleBasedStateMachine):
         if change == "make":
             self.m3ter.seed(policies=[{"name": name}])
             return
-        for policy in self._policies(name)[:1]:
+        for policy in self.console.policies(name)[:1]:
             if change == "delete":
                 self.console.call("DELETE", f"permissionpolicies/{policy['id']}")
             else:
                 statement = {"effect": "allow", "action": ["all"], "resource": ["*"]}
                 content = {"name": name, "version": policy["version"], "permissionPolicy": [statement]}
                 self.console.call("PUT", f"permissionpolicies/{policy['id']}", content)
-
-    def _policies(self, name: str) -> list[dict[str, Any]]:
-        found = self.console.call("GET", "permissionpolicies?pageSize=100")["data"]
-        return [policy for policy in found if policy["name"] == name]
 
     @rule()
     def hide_what_was_made(self) -> None:
@@ -842,7 +799,7 @@ class OrganisationMachine(RuleBasedStateMachine):
         at: dict[int, str | None] = dict.fromkeys(states)
         for one in events:
             came_from = at[one.invitation_id]
-            assert one.to_state in ARROWS[came_from], f"{came_from} -> {one.to_state} ({one.why})"
+            assert is_an_arrow(came_from, one.to_state, one.why), f"{came_from} -> {one.to_state} ({one.why})"
             assert one.from_state in (None, came_from), f"from {one.from_state}, and the row was {came_from}"
             at[one.invitation_id] = one.to_state
         assert at == states, "the history ends where the rows are"
@@ -910,7 +867,7 @@ class OrganisationMachine(RuleBasedStateMachine):
             "skip:already_invited": lambda: alive[key].pending == 1,
             "skip:refused_before": lambda: state == "failed" and (key in self.refused or self._absent_twice(key)),
             "invalid:email": lambda: row["email"] == BROKEN,
-            "invalid:policy": lambda: wanted is not None and len(self._policies(wanted)) != 1,
+            "invalid:policy": lambda: wanted is not None and len(self.console.policies(wanted)) != 1,
             "invalid:duplicate_in_batch": lambda: any(
                 other != employee and email_key(one["email"]) == key for other, one in self.rows.items()
             ),

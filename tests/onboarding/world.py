@@ -413,8 +413,14 @@ def airflow_connection_named(content: str, conn_id: str | None = None) -> Iterat
 
 
 def engine_of(url: str, **options: Any) -> Engine:
-    """Make an engine that does not wait for the disk: no test pulls the plug of the machine."""
+    """Make an engine that does not wait for the disk."""
     engine = create_engine(url, hide_parameters=True, **options)
+    do_not_wait_for_the_disk(engine)
+    return engine
+
+
+def do_not_wait_for_the_disk(engine: Engine) -> None:
+    """Let an engine's connections not wait for it: no test pulls the plug of the machine."""
     pragma = "PRAGMA synchronous = OFF" if engine.dialect.name == "sqlite" else "SET synchronous_commit = off"
 
     @event.listens_for(engine, "connect")
@@ -424,8 +430,6 @@ def engine_of(url: str, **options: Any) -> Engine:
         cursor.close()
         if engine.dialect.name != "sqlite":
             dbapi_connection.commit()
-
-    return engine
 
 
 def sqlite_connection(path: Path) -> str:

@@ -8,25 +8,16 @@ import pytest
 
 from demo.airflow_stack import AirflowStack
 from tests.chaos.airflow.summary import SUMMARY
+from tests.integration.airflows import airflow_on_postgres
 from tests.postgresql import PostgresServer
-
-#: Files that did not change are not parsed again: there are dozens of them. A changed or new one is.
-CONFIGURATION = {"dag_processor": {"min_file_process_interval": 3600, "refresh_interval": 2}}
 
 
 @pytest.fixture(scope="session")
 def airflow_postgres(
     tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
 ) -> Iterator[AirflowStack]:
-    """Run an Airflow whose metadata is in PostgreSQL. Trials write DAG files into its ``dags_folder``."""
-    metadata = postgres_server.new_database("airflow")
-    with AirflowStack(
-        tmp_path_factory.mktemp("airflow_postgres"),
-        fast_heartbeats=True,
-        parallelism=16,
-        metadata_url=metadata.url("psycopg2"),
-        configuration=CONFIGURATION,
-    ) as stack:
+    """Run an Airflow. Trials write DAG files into its ``dags_folder``."""
+    with airflow_on_postgres(tmp_path_factory.mktemp("airflow_postgres"), postgres_server) as stack:
         yield stack
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 
+from demo.airflow_api import wait_until
 from tests.chaos.airflow.trial import Trial
 from tests.integration.organisation import is_gone
 from tests.integration.test_interrupted import freeze
@@ -51,8 +52,9 @@ def stopped_past_its_lease(trial: Trial) -> None:
         try:
             trial.troubles += 1
             awake_at = time.monotonic() + LONGER_THAN_A_LEASE + trial.rng.uniform(0, 15)
-            while time.monotonic() < awake_at and not trial.org.is_finished(other):
-                time.sleep(1)
+            wait_until(
+                lambda: time.monotonic() > awake_at or trial.org.is_finished(other), "its lease", trial.seconds_left, 1
+            )
         finally:
             trial.send_signal(process.pid, signal.SIGCONT)
     trial.end_of(run_id)

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psutil
-from sqlalchemy import text, update
+from sqlalchemy import update
 
 from demo.airflow_api import FINISHED, FINISHED_TASK, AirflowApiError, wait_until
 from demo.airflow_stack import TaskProcess
-from tests.chaos.play import ARROWS, OPEN, ViolationError
+from tests.chaos.ledger import OPEN, ViolationError, check_ledger, story
 from tests.integration.organisation import Organisation, is_gone, patiently
 from tests.onboarding.world import HIRES
 
@@ -181,7 +181,9 @@ class Trial:
             if state == "success" and not sent and not self._stuck():
                 return
             what = f"the last run: {state}, {sent} invitations, open {self._stuck()}"
-        raise ViolationError(f"not quiet after {RUNS_UNTIL_QUIET} ordinary runs: {what}{self._story(self._stuck())}")
+        raise ViolationError(
+            f"not quiet after {RUNS_UNTIL_QUIET} ordinary runs: {what}{story(self.org.ledger, self._stuck())}"
+        )
 
     def _rows(self) -> dict[str, dict[str, Any]]:
         """Return the ledger's newest row of each address key."""
@@ -219,55 +221,12 @@ class Trial:
         emails = self.org.m3ter.emails()
         doubled = {key: count for key, count in emails.items() if count > (key in wanted)}
         if doubled:
-            raise ViolationError(f"e-mailed too often: {doubled}{self._story(doubled)}")
+            raise ViolationError(f"e-mailed too often: {doubled}{story(self.org.ledger, doubled)}")
         if lost := wanted - set(emails):
-            raise ViolationError(f"never e-mailed: {lost}{self._story(lost)}")
+            raise ViolationError(f"never e-mailed: {lost}{story(self.org.ledger, lost)}")
         states = {key: row["state"] for key, row in self._rows().items()}
         if wrong := {key: states.get(key) for key in wanted if states.get(key) not in ("sent", "adopted", "accepted")}:
-            raise ViolationError(f"the ledger does not know what happened: {wrong}{self._story(wrong)}")
+            raise ViolationError(f"the ledger does not know what happened: {wrong}{story(self.org.ledger, wrong)}")
         if stuck := self._stuck():
-            raise ViolationError(f"left open: {stuck}{self._story(stuck)}")
-        self._check_ledger()
-
-    def _check_ledger(self) -> None:
-        event = self.org.ledger.tables.event
-        with self.org.ledger.engine.connect() as connection:
-            wrong = connection.execute(
-                text(
-                    "SELECT p.plan_id FROM m3ter_onboarding_plan p WHERE p.state = 'sealed' AND p.rows_read <>"
-                    " (SELECT COUNT(*) FROM m3ter_onboarding_decision d WHERE d.plan_id = p.plan_id)"
-                )
-            ).all()
-            if wrong:
-                raise ViolationError(f"{len(wrong)} sealed plan(s) have not one decision a row")
-            changes = connection.execute(event.select().with_only_columns(event.c.from_state, event.c.to_state))
-            for before, after in changes:
-                if after not in ARROWS.get(before, set()):
-                    raise ViolationError(f"a row went from {before} to {after}, which no rule allows")
-
-    def _story(self, keys: Iterable[str]) -> str:
-        """Return what the ledger says of addresses: what was decided, and how each row came to its state."""
-        t = self.org.ledger.tables
-        lines = []
-        with self.org.ledger.engine.connect() as connection:
-            for key in keys:
-                lines.append(f"\n  {key}")
-                decisions = connection.execute(
-                    t.decision.select()
-                    .join(t.plan, t.plan.c.plan_id == t.decision.c.plan_id)
-                    .where(t.decision.c.email_key == key)
-                    .with_only_columns(t.plan.c.run_id, t.decision.c.decision, t.decision.c.reason)
-                    .order_by(t.plan.c.created_at)
-                )
-                lines += [f"\n    {run_id}: {decision}:{reason}" for run_id, decision, reason in decisions]
-                events = connection.execute(
-                    t.event.select()
-                    .join(t.invitation, t.invitation.c.invitation_id == t.event.c.invitation_id)
-                    .where(t.invitation.c.email_key == key)
-                    .with_only_columns(
-                        t.event.c.at, t.invitation.c.generation, t.event.c.from_state, t.event.c.to_state, t.event.c.why
-                    )
-                    .order_by(t.event.c.event_id)
-                )
-                lines += [f"\n    {at} generation {g}: {a} → {b} ({why})" for at, g, a, b, why in events]
-        return "".join(lines)
+            raise ViolationError(f"left open: {stuck}{story(self.org.ledger, stuck)}")
+        check_ledger(self.org.ledger)

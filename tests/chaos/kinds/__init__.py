@@ -5,20 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.chaos.cases import Case
-from tests.chaos.kinds import crossed, database, interrupted, m3ter, overlapping, people, restored
-from tests.chaos.scenarios import Recording
+from tests.chaos.kinds import (
+    backfills,
+    by_hand,
+    database,
+    everything,
+    interrupted,
+    m3ter,
+    overlapping,
+    people,
+    restored,
+    two_senders,
+    zombies,
+)
+from tests.chaos.recording import Recording
 
 
-def all_cases(recording: Recording, seed: int) -> Iterator[Case]:
+def all_cases(recording: Recording) -> Iterator[Case]:
     """Yield every case.
 
     :param recording: the fault points of the scenarios.
-    :param seed: of what is drawn when cases are made; each case has further random numbers of its own.
     """
     yield from interrupted.cases(recording)
     yield from database.cases(recording)
     yield from restored.cases()
-    yield from m3ter.cases(recording, seed)
-    yield from crossed.cases(recording, seed)
-    yield from overlapping.cases(recording)
-    yield from people.cases(recording)
+    yield from m3ter.cases()
+    yield from overlapping.cases()
+    yield from two_senders.cases()
+    yield from zombies.cases(recording)
+    yield from backfills.cases()
+    yield from people.cases()
+    yield from by_hand.cases(recording)
+    yield from everything.cases()

@@ -15,7 +15,8 @@ from tests.chaos import databases
 from tests.chaos.cases import Case, NotReachedError
 from tests.chaos.play import TASKS, Play
 from tests.chaos.points import Point, Strike
-from tests.chaos.scenarios import SCENARIOS, Recording, Scenario
+from tests.chaos.recording import Recording
+from tests.chaos.scenarios import SCENARIOS, Scenario
 from tests.chaos.theatre import POSTGRESQL, SQLITE
 from tests.onboarding.tasks import TaskRun
 

@@ -12,8 +12,9 @@ from airflow.sdk.exceptions import AirflowTaskTimeout
 
 from tests.chaos.cases import Case, NotReachedError
 from tests.chaos.play import TASKS, Play
-from tests.chaos.points import Point, Strike
-from tests.chaos.scenarios import SCENARIOS, Recording, changes_something, die, inside_transaction
+from tests.chaos.points import Point, Strike, die
+from tests.chaos.recording import Recording, changes_something, inside_transaction, lot
+from tests.chaos.scenarios import SCENARIOS
 from tests.chaos.theatre import DATABASES
 from tests.onboarding.tasks import TaskRun
 
@@ -23,21 +24,22 @@ def cases(recording: Recording) -> Iterator[Case]:
     for scenario in SCENARIOS:
         for database in DATABASES:
             for task in TASKS:
-                for number, point in enumerate(filter(changes_something, recording[scenario.name, database, task])):
+                for point in filter(changes_something, recording[scenario.name, database, task]):
                     # Inside a transaction each point on one of the databases; each COMMIT and each call on both.
-                    if inside_transaction(point) and number % 2 != DATABASES.index(database):
+                    if inside_transaction(point) and lot(point, 2) != DATABASES.index(database):
                         continue
                     name = f"{task}, {point}"
                     yield scenario.case("SIGKILL at every write and call", name, database, _Killed(task, point))
     for scenario in (SCENARIOS[0], SCENARIOS[2]):
         for database in DATABASES:
             points = [point for point in recording[scenario.name, database, "send"] if changes_something(point)]
-            for number, point in enumerate(points):
+            for point in points:
+                number = lot(point, 12)
                 for offset, (kind, interrupt) in enumerate(INTERRUPTS.items()):
                     # Each sixth point: others with another signal, and on the other database.
                     if (number + 2 * offset + DATABASES.index(database)) % 6 == 0:
                         yield scenario.case(kind, str(point), database, interrupt(point))
-                if number % 12 == 0:
+                if number == 0:
                     yield scenario.case("SIGTERM, then SIGKILL", str(point), database, _TerminatedAndKilled(point))
 
 
@@ -104,7 +106,7 @@ class _Cancelled(_Interrupted):
 
     def __init__(self, point: Point) -> None:
         super().__init__(point)
-        self._cancel: Callable[[], None] = lambda: None
+        self._cancel: Callable[[], object] = lambda: None
 
     def interrupt(self) -> None:
         self._cancel()
@@ -117,7 +119,7 @@ class _Cancelled(_Interrupted):
         async def cancelled_from_outside() -> Any:
             loop = asyncio.get_running_loop()
             sending = asyncio.create_task(send())
-            self._cancel = lambda: loop.call_soon_threadsafe(sending.cancel) and None
+            self._cancel = lambda: loop.call_soon_threadsafe(sending.cancel)
             return await sending
 
         return asyncio.run(cancelled_from_outside())

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from demo.airflow_api import wait_until
 from tests.chaos.cases import Case, NotReachedError
 from tests.chaos.play import Play
-from tests.chaos.points import Point
-from tests.chaos.scenarios import CREATE, Recording, die
+from tests.chaos.points import Point, at_nth, die
+from tests.chaos.scenarios import CREATE
 from tests.chaos.theatre import DATABASES
 
 LISTS = "/(invitations|users|permissionpolicies)$"
@@ -56,22 +56,24 @@ MINUTES = {"settle_after": "120s"}
 IMPATIENT = {"timeout_seconds": 0.6}
 
 
-def cases(recording: Recording, seed: int) -> Iterator[Case]:
+def cases() -> Iterator[Case]:
     """Yield them all."""
     for database in DATABASES:
         for name, fault in OF_POSTS.items():
             values = PATIENT if fault["kind"] in ("late_commit", "latency") else {}
             for percent, people in ((1, 40), (5, 25), (20, 12)):
                 act = _Faulty([{**fault, "operation": CREATE, "probability": percent / 100}], people)
-                yield Case("m3ter, one fault", f"POST: {name}, {percent} %", database, act, values, True, IMPATIENT)
+                yield Case(
+                    "m3ter, one fault", f"POST: {name}, {percent} %", database, act, values, connection=IMPATIENT
+                )
             act = _Faulty([{**fault, "operation": CREATE, "skip": 3, "count": 4}], 10)
-            yield Case("m3ter, one fault", f"POST: {name}, four in a row", database, act, values, True, IMPATIENT)
+            yield Case("m3ter, one fault", f"POST: {name}, four in a row", database, act, values, connection=IMPATIENT)
         for name, fault in OF_ANYTHING.items():
             for percent, people in ((5, 20), (20, 10)):
                 act = _Faulty([{**fault, "probability": percent / 100}], people)
-                yield Case("m3ter, one fault", f"anything: {name}, {percent} %", database, act, {}, True, IMPATIENT)
+                yield Case("m3ter, one fault", f"anything: {name}, {percent} %", database, act, connection=IMPATIENT)
         for number in range(40):
-            yield Case("m3ter, mixed faults", f"mix {number}", database, _mixed, PATIENT, True, IMPATIENT)
+            yield Case("m3ter, mixed faults", f"mix {number}", database, _mixed, PATIENT, connection=IMPATIENT)
         yield from _lists(database)
         yield from _outages(database)
         yield from _switches(database)
@@ -129,12 +131,13 @@ def _mixed(play: Play) -> None:
 
 
 def _lists(database: str) -> Iterator[Case]:
+    act: Callable[[Play], None]
     kind = "m3ter, its lists"
     for name, fault in OF_ANYTHING.items():
         if name == "503 after":
             continue
         act = _ListsFail({**fault, "method": "GET", "path": LISTS})
-        yield Case(kind, f"lists fail while POSTs get no answer: {name}", database, act, {}, True, IMPATIENT)
+        yield Case(kind, f"lists fail while POSTs get no answer: {name}", database, act, connection=IMPATIENT)
     for order in ("newest_first", "oldest_first", "unstable"):
         for omitted in ((), ("dtCreated",)):
             for sparse in (False, True):
@@ -198,7 +201,7 @@ class _Switched:
                 kind="status", status=self.answer, when=self.when, operation=CREATE, email=address, count=1
             )
         play.run(play.begin())
-        time.sleep(float(self.switches.get("list_lag_seconds", 0)))
+        play.pass_time(float(self.switches.get("list_lag_seconds", 0)))
         play.day += 1
         play.hire("n1", "n2")
         play.run(play.begin())
@@ -216,9 +219,8 @@ class _Lagging:
         run = play.begin()
         play.tries(run, "snapshot")
         play.tries(run, "plan")
-        play.tries(run, "send", before_any=killer_at(play.rng.randrange(20, 200)))
+        play.tries(run, "send", before_any=at_nth(play.rng.randrange(20, 200), die))
         play.tries(run, "report")
-        time.sleep(self.lag)
 
 
 @dataclass(frozen=True)
@@ -282,7 +284,7 @@ class _AcceptedAndExpired:
         run = play.begin()
         play.tries(run, "snapshot")
         play.tries(run, "plan")
-        play.task(run, "send", before_any=killer_at(play.rng.randrange(120, 200)))
+        play.task(run, "send", before_any=at_nth(play.rng.randrange(120, 200), die))
         for email in sorted(m3ter.emails())[:3:2]:
             m3ter.accept(email)
         # One that has expired and is listed no more leaves no trace: then only one that is known to have been sent.
@@ -294,28 +296,16 @@ class _AcceptedAndExpired:
         play.world.values["look_back_days"] = 30  # everybody is planned again, and nobody invited
 
 
-def killer_at(number: int) -> Callable[[Any], None]:
-    """Return what kills a process at its *number*-th point, whichever that is."""
-    left = number
-
-    def strike(connection: Any) -> None:
-        nonlocal left
-        left -= 1
-        if left == 0:
-            die(connection)
-
-    return strike
-
-
 # -- outages ----------------------------------------------------------------------------------------------------
 
 
 def _outages(database: str) -> Iterator[Case]:
+    act: Callable[[Play], None]
     for posts in (1, 4, 8):
         for minutes in (1, 90):
             act = _Outage(posts, minutes * 60.0)
             name = f"away for {minutes} min after {posts} POSTs"
-            yield Case("m3ter, an outage", name, database, act, {}, True, {**IMPATIENT, "requests_per_second": 20})
+            yield Case("m3ter, an outage", name, database, act, connection={**IMPATIENT, "requests_per_second": 20})
     for status in (500, 503, 403):
         for skip in (0, 3, 9, 14):
             act = _Outage503(status, skip)
@@ -337,9 +327,7 @@ class _Outage:
         play.tries(run, "snapshot")
         play.tries(run, "plan")
         sending = play.fork(run, "send")
-        deadline = time.monotonic() + 20
-        while play.posts() < self.posts and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(lambda: play.posts() >= self.posts, f"{self.posts} POSTs", 20, 0.01)
         m3ter.kill()
         ended = play.collect(run, "send", sending.wait())
         try:

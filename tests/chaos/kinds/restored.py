@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +9,11 @@ from typing import Any
 from sqlalchemy import text
 
 from tests.chaos import databases
-from tests.chaos.cases import Case, NotReachedError
-from tests.chaos.forked import Forked
+from tests.chaos.cases import Case
 from tests.chaos.play import TASKS, Play
-from tests.chaos.points import Point
-from tests.chaos.theatre import DATABASES, POSTGRESQL, SQLITE
+from tests.chaos.points import Point, stand_still
+from tests.chaos.standstill import let_go_on, wait_for
+from tests.chaos.theatre import DATABASES, POSTGRESQL
 from tests.onboarding.tasks import TaskRun
 
 KIND = "failover to a restored ledger"
@@ -68,10 +65,6 @@ def cases() -> Iterator[Case]:
                 yield Case(KIND, name, database, _Restored(backed_up_at, restored_at, zombie=True), LOOK_BACK)
 
 
-def _stand_still(_connection: Any) -> None:
-    os.kill(os.getpid(), signal.SIGSTOP)
-
-
 @dataclass(frozen=True)
 class _Restored:
     """Yesterday's run goes well; today the ledger is what the backup knows.
@@ -98,11 +91,10 @@ class _Restored:
             if task == self.backed_up_at:
                 backup.take()
             if task == "send" and isinstance(self.backed_up_at, Point):
-                process = play.fork(run, task, {self.backed_up_at: _stand_still})
-                self._until_it_stands_still(play, process)
+                process = play.fork(run, task, {self.backed_up_at: stand_still})
+                wait_for(play, process)
                 backup.take()
-                process.signal(signal.SIGCONT)
-                play.collect(run, task, process.wait())
+                play.collect(run, task, let_go_on(process).wait())
             else:
                 play.tries(run, task)
         if self.backed_up_at == "":
@@ -119,26 +111,14 @@ class _Restored:
                 play.tries(run, task)
 
     def _send_meanwhile(self, play: Play, run: TaskRun, backup: _Backup, point: Point) -> None:
-        process = play.fork(run, "send", {point: _stand_still})
-        self._until_it_stands_still(play, process)
+        process = play.fork(run, "send", {point: stand_still})
+        wait_for(play, process)
         backup.restore()
         if self.zombie:
             play.pass_time(3600)
             play.run(play.begin())
-        process.signal(signal.SIGCONT)
-        if not play.collect(run, "send", process.wait()).well:
+        if not play.collect(run, "send", let_go_on(process).wait()).well:
             play.tries(run, "send")
-
-    def _until_it_stands_still(self, play: Play, process: Forked) -> None:
-        if not process.wait_until_stopped():
-            raise NotReachedError
-        # Another thread of it may stand still in mid-transaction, and a backup of SQLite waits for that.
-        while play.database == SQLITE and not databases.is_free(play.theatre.sqlite_file):
-            process.signal(signal.SIGCONT)
-            time.sleep(0.002)
-            process.signal(signal.SIGSTOP)
-            if not process.wait_until_stopped():
-                raise NotReachedError
 
 
 class _Backup:

@@ -34,19 +34,21 @@ class Console:
 
     def change_policy(self, name: str, *, to: str | None = None) -> None:
         """Write a permission policy again: a new version, and perhaps another name."""
-        found = self._policy(name)
+        found = self.policies(name)[0]
         content = {"name": to or name, "permissionPolicy": _STATEMENTS, "version": found["version"]}
-        self._call("PUT", f"permissionpolicies/{found['id']}", content)
+        self.call("PUT", f"permissionpolicies/{found['id']}", content)
 
     def delete_policy(self, name: str) -> None:
         """Delete a permission policy."""
-        self._call("DELETE", f"permissionpolicies/{self._policy(name)['id']}")
+        self.call("DELETE", f"permissionpolicies/{self.policies(name)[0]['id']}")
 
-    def _policy(self, name: str) -> dict[str, Any]:
-        policies = self._call("GET", "permissionpolicies?pageSize=100")["data"]
-        return next(policy for policy in policies if policy["name"] == name)
+    def policies(self, name: str) -> list[dict[str, Any]]:
+        """Return the permission policies of a name."""
+        found = self.call("GET", "permissionpolicies?pageSize=100")["data"]
+        return [policy for policy in found if policy["name"] == name]
 
-    def _call(self, method: str, path: str, content: Mapping[str, Any] | None = None) -> Any:
+    def call(self, method: str, path: str, content: Mapping[str, Any] | None = None) -> Any:
+        """Make one call; *path* below the organisation."""
         m3ter = self._m3ter
         basic = base64.b64encode(f"{m3ter.access_key_id}:{m3ter.api_secret}".encode()).decode()
         token = self._request("POST", "/oauth/token", f"Basic {basic}", {"grant_type": "client_credentials"})

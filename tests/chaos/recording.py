@@ -1,0 +1,102 @@
+"""The fault points of the scenarios, found by playing them, and what kind of point each is."""
+
+from __future__ import annotations
+
+import ast
+import sys
+import zlib
+from collections.abc import Callable, Mapping
+from functools import cache
+from itertools import product
+from typing import Any
+
+from tests.chaos.cases import open_play
+from tests.chaos.play import TASKS
+from tests.chaos.points import Point, source_folders
+from tests.chaos.scenarios import SCENARIOS
+from tests.chaos.theatre import DATABASES, Theatre
+
+Recording = Mapping[tuple[str, str, str], tuple[Point, ...]]
+"""Scenario, database and task → the points of that task, in the order in which one run reached them."""
+
+
+def record(theatre: Theatre) -> tuple[Recording, frozenset[str]]:
+    """Play every scenario without trouble; return its points, and the modules that its tasks imported.
+
+    Twice: how often a point comes, such as a look for the next claim, depends a little on timing.
+    """
+    found: dict[tuple[str, str, str], tuple[Point, ...]] = {}
+    imported = theatre.folder / "imported"
+
+    def noting_imports(call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        finally:
+            with imported.open("a") as file:
+                file.writelines(f"{name}\n" for name in list(sys.modules))
+
+    for scenario, database in [*product(SCENARIOS, DATABASES)] * 2:
+        case = scenario.case("recording", "", database, lambda play, run: None)
+        play = open_play(theatre, case, seed=0)
+        run = scenario.prepare(play)
+        for task in TASKS:
+            ended = play.task(run, task, around=noting_imports)
+            before = found.get((scenario.name, database, task), ())
+            known = set(before)
+            found[scenario.name, database, task] = (*before, *(p for p in ended.points if p not in known))
+    return found, frozenset(imported.read_text().split())
+
+
+#: Writes of the ledger that none of the scenarios makes, and why.
+NOT_PLAYED: Mapping[str, str] = {}
+
+
+def check_complete(recording: Recording) -> None:
+    """Check that every write of our code to the ledger is a fault point of some scenario.
+
+    :raises SystemExit: one is not: a scenario must do what leads to it, or :data:`NOT_PLAYED` say why not.
+    """
+    played = {
+        point.label.removeprefix("COMMITTED ")
+        for points in recording.values()
+        for point in points
+        if point.label.startswith("COMMITTED ")
+    }
+    missing = writes_in_source() - played - set(NOT_PLAYED)
+    stale = set(NOT_PLAYED) & played
+    if missing or stale:
+        raise SystemExit(
+            f"No scenario makes these writes: {sorted(missing)}; these are made after all: {sorted(stale)}"
+        )
+
+
+@cache
+def writes_in_source() -> frozenset[str]:
+    """Return what the ledger's writes are for, as their calls in the source say (``doing="…"``)."""
+    found: set[str] = set()
+    for folder in source_folders():
+        for path in folder.rglob("*.py"):
+            for call in ast.walk(ast.parse(path.read_text())):
+                if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "write":
+                    found |= {str(ast.literal_eval(word.value)) for word in call.keywords if word.arg == "doing"}
+    return frozenset(found)
+
+
+def changes_something(point: Point) -> bool:
+    """Tell whether a point is a write or a call: before or after it, the world is another one."""
+    if point.label.startswith("COMMIT"):
+        return point.label.partition(" ")[2] in writes_in_source()
+    verb = point.label.rpartition(": ")[2]
+    return verb not in ("SELECT", "PRAGMA", "SET", "BEGIN", "SHOW")
+
+
+def inside_transaction(point: Point) -> bool:
+    """Tell whether nothing is durable yet at a point: before a COMMIT, and at a statement before it."""
+    if point.label.startswith("COMMIT"):
+        return point.label.startswith("COMMIT ")
+    return point.label.rpartition(": ")[2].isupper()
+
+
+def lot(point: Point, of: int) -> int:
+    """Draw a number from 0 on for a point: always the same, whichever others there are beside it."""
+    return zlib.crc32(str(point).encode()) % of

@@ -1,0 +1,27 @@
+"""What may follow on what: the states of an invitation, as DELIVERY.md draws them."""
+
+from __future__ import annotations
+
+#: ``None``: the row begins, by a claim or by being found. What settling says of a row whose sender died passes through
+#: ``unknown`` in the drawing, and in one step in the ledger.
+ARROWS: dict[str | None, frozenset[str]] = {
+    None: frozenset({"sending", "adopted", "accepted"}),
+    "sending": frozenset({"sent", "adopted", "accepted", "failed", "unknown", "unsent", "review", "superseded"}),
+    "unknown": frozenset({"sent", "adopted", "accepted", "failed", "unsent", "review", "superseded"}),
+    "review": frozenset({"sent", "adopted", "accepted", "superseded"}),
+    "unsent": frozenset({"sending", "sent", "adopted", "accepted", "superseded"}),
+    "failed": frozenset({"sending", "sent", "adopted", "accepted"}),
+    "sent": frozenset({"accepted", "expired", "superseded"}),
+    "adopted": frozenset({"accepted", "expired", "superseded"}),
+    "accepted": frozenset({"superseded"}),
+    "expired": frozenset(),
+    "superseded": frozenset(),
+}
+
+
+def is_an_arrow(before: str | None, after: str, why: str) -> bool:
+    """Tell whether a row may go from one state to another.
+
+    :param why: of the event; a success that comes too late to be the living one ends a row in any open state.
+    """
+    return after in ARROWS[before] or (before == "failed" and (after, why) == ("superseded", "late_success"))
