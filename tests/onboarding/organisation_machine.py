@@ -7,8 +7,6 @@ All clocks are one clock (the database's, m3ter's, the worker's and the sender's
 
 from __future__ import annotations
 
-import asyncio
-import math
 import threading
 import time
 from collections import Counter, defaultdict
@@ -21,278 +19,56 @@ from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from sqlalchemy import Connection, delete, event, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from m3ter_onboarding.delivery import Sender
 from m3ter_onboarding.errors import DeliveryError, PlanError
-from m3ter_onboarding.lease import boot_clock
-from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.plan import Planned, may_invite
-from m3ter_onboarding.snapshot import utc_now
 from m3ter_onboarding.stopping import Stop
 from m3ter_onboarding.window import Mode, RunParameters
 from m3ter_provider import process
 from m3ter_provider.errors import M3terError
 from m3ter_provider.identity import email_key
-from m3ter_sandbox.testing import SandboxServer
 from tests.onboarding.arrows import is_an_arrow
 from tests.onboarding.console import Console
-from tests.onboarding.world import Stage, World, engine_of
+from tests.onboarding.mishaps import (
+    EMPLOYEES,
+    FAULTS,
+    LATE,
+    POLICIES,
+    POST,
+    REFUSING,
+    Cut,
+    Frozen,
+    Killed,
+    Mishap,
+    Smooth,
+    Stopped,
+    changes,
+    faults,
+    mishaps,
+    newcomers,
+    people,
+)
+from tests.onboarding.steering import DAY, Bench, PowerCutError, Steered
+from tests.onboarding.world import World
 
 LIVE = ("sending", "unknown", "review", "sent", "adopted", "accepted")
 SETTLE_AFTER = 120.0
-#: How long m3ter may take to do what it left without an answer, and until its lists show it (real, and m3ter's time).
-LATE, LAG = 0.03, 60.0
-DAY = 86_400.0
+#: How long it may take until m3ter's lists show what was made, in seconds of m3ter's time.
+LAG = 60.0
 #: Real seconds: who hangs or stands still costs a test that much.
 POST_TIMEOUT = 0.4
 #: Requests per second; in haste a millisecond lies between two.
 PACE = 20
 
-EMPLOYEES = tuple(f"e{number}" for number in range(1, 11))
 SHARED, BROKEN = "Team@Example.com", "nobody"
-POLICIES = ("Viewer", "Analyst")
 RUNS = ("monday", "tuesday")
-POST, INVITATIONS, USERS = "CreateOrgUserInvitation", "ListOrgUserInvitations", "ListOrgUsers"
 
 
 def own_addresses(employee: str) -> tuple[str, str]:
     """Return an employee's two addresses, which no other employee has."""
     return f"{employee}@example.com", f"{employee}.new@example.com"
-
-
-# -- what moves, breaks and stops ----------------------------------------------------------------------------------
-
-
-class PowerCutError(Exception):
-    """A process is gone: nothing that it does from now on reaches the ledger."""
-
-
-class Clock:
-    """The one clock of all: SQLite's, m3ter's, the worker's and the sender's."""
-
-    def __init__(self, m3ter: SandboxServer) -> None:
-        self._m3ter = m3ter
-        self._shift = 0.0
-        self._quiet_at = 0.0
-
-    def reset(self) -> None:
-        """Begin anew, with the sandbox."""
-        self.let_m3ter_finish()
-        self._shift = 0.0
-
-    def now(self) -> datetime:
-        """Return the worker's clock (UTC)."""
-        return utc_now() + timedelta(seconds=self._shift)
-
-    def boot(self) -> float:
-        """Return the sender's clock in seconds."""
-        return boot_clock() + self._shift
-
-    def into_sqlite(self, dbapi_connection: Any, _record: Any) -> None:
-        """Give a connection's ``julianday`` this clock."""
-        dbapi_connection.create_function("julianday", 1, self._julian_day)
-
-    def _julian_day(self, _now: str) -> float:
-        return (time.time() + self._shift) / DAY + 2440587.5
-
-    def work_may_be_late(self, seconds: float) -> None:
-        """Note that m3ter may still do something that it was asked for, so many real seconds from now."""
-        self._quiet_at = max(self._quiet_at, time.monotonic() + seconds)
-
-    def let_m3ter_finish(self) -> None:
-        """Wait, some milliseconds at most, until m3ter has done what it does late."""
-        if self._quiet_at:
-            time.sleep(max(0.0, self._quiet_at - time.monotonic()))
-            for _ in range(2):  # a busy machine may be late with it: what was due before this question comes first
-                self._m3ter.totals()
-            self._quiet_at = 0.0
-
-    def advance(self, seconds: float) -> None:
-        """Let time pass; what m3ter does late it does before."""
-        self.let_m3ter_finish()
-        self._m3ter.advance(seconds)
-        self._shift += seconds
-
-
-class Fuse:
-    """Cuts a process off from its ledger at one of its transactions, and for all that follow."""
-
-    def __init__(self) -> None:
-        self.left: int | None = None
-        self.blown = False
-
-    def mend(self) -> None:
-        """Let everything pass."""
-        self.left, self.blown = None, False
-
-    def begins(self, _connection: Connection) -> None:
-        """Be told that a transaction begins.
-
-        :raises PowerCutError: when it may not.
-        """
-        if self.left is not None:
-            self.blown = self.blown or self.left == 0
-            self.left = max(0, self.left - 1)
-        if self.blown:
-            raise PowerCutError
-
-
-class Steered(Stop):
-    """A sender's stop switch that waits on the moved clock, and at one of its questions does something else first."""
-
-    def __init__(self, clock: Clock, at: int | None = None, then: Callable[[Steered], None] | None = None) -> None:
-        super().__init__()
-        self._moved, self._left, self._then = clock, at, then
-        self.may_strike: Callable[[], bool] = lambda: True
-
-    @property
-    def reason(self) -> str | None:
-        """Why nothing more may begin; asked before every POST."""
-        if self._then is not None and self._left is not None:
-            self._left -= 1
-            if self._left <= 0 and self.may_strike():
-                then, self._then = self._then, None
-                then(self)
-        return super().reason
-
-    async def wait(self, seconds: float) -> None:
-        """Let the time pass."""
-        if math.isinf(seconds):
-            await super().wait(seconds)
-        elif not self._changed.is_set():
-            self._moved.advance(max(seconds, 0.0))
-            await asyncio.sleep(0)
-
-
-@dataclass(frozen=True)
-class Bench:
-    """One database for all examples, as two processes see it, and the clock.
-
-    :param stage: the database, as whoever judges sees it, and a second worker.
-    :param worker: the same, as the worker sees it that may lose its power.
-    """
-
-    stage: Stage
-    worker: LedgerDatabase
-    m3ter: SandboxServer
-    clock: Clock
-    fuse: Fuse
-
-
-@contextmanager
-def bench_on(stage: Stage, m3ter: SandboxServer) -> Iterator[Bench]:
-    """Set up a bench on a stage whose database is a SQLite file."""
-    clock, fuse = Clock(m3ter), Fuse()
-    engine = engine_of(str(stage.db.engine.url))
-    for one in (engine, stage.db.engine):
-        event.listen(one, "connect", clock.into_sqlite)
-        one.dispose()
-    event.listen(engine, "begin", fuse.begins)
-    worker = LedgerDatabase(engine, name=stage.conn_id, write_patience=5.0)
-    try:
-        yield Bench(stage, worker, m3ter, clock, fuse)
-    finally:
-        worker.close()
-        event.remove(stage.db.engine, "connect", clock.into_sqlite)
-        stage.db.engine.dispose()
-
-
-# -- what may go wrong with one step -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Smooth:
-    """Nothing."""
-
-
-@dataclass(frozen=True)
-class Cut:
-    """The process dies when it begins its n-th transaction from now, counted from 0."""
-
-    transaction: int
-
-
-@dataclass(frozen=True)
-class Killed:
-    """The sender dies at its n-th question whether to stop, which it asks before every POST; POSTs under way arrive."""
-
-    question: int
-
-
-@dataclass(frozen=True)
-class Stopped:
-    """The sender is asked to stop there."""
-
-    question: int
-
-
-@dataclass(frozen=True)
-class Frozen:
-    """The sender stands still there, and wakes up after something else happened."""
-
-    question: int
-    meanwhile: tuple[str, ...]
-
-
-Mishap = Smooth | Cut | Killed | Stopped | Frozen
-
-MEANWHILE = ("a minute passes", "an hour passes", "settle", "another run", "the same plan", "plan again", "snapshot")
-
-#: One of those who are there when it happens, whoever they are then.
-people = st.integers(0, len(EMPLOYEES) - 1)
-questions = st.integers(1, 14)
-mishaps = st.one_of(
-    st.just(Smooth()),
-    st.builds(Cut, st.integers(0, 40)),
-    st.builds(Killed, questions),
-    st.builds(Stopped, questions),
-    st.builds(Frozen, questions, st.lists(st.sampled_from(MEANWHILE), min_size=1, max_size=4).map(tuple)),
-)
-
-FAULTS: tuple[dict[str, Any], ...] = (
-    {"kind": "status", "status": 504, "when": "after", "operation": POST},
-    {"kind": "status", "status": 504, "when": "before", "operation": POST},
-    {"kind": "status", "status": 500, "when": "before", "operation": POST},
-    {"kind": "reset", "when": "after", "operation": POST},
-    {"kind": "reset", "when": "before", "operation": POST},
-    {"kind": "drop", "when": "after", "operation": POST},
-    {"kind": "truncated", "operation": POST},
-    {"kind": "garbled", "garble": "html", "operation": POST},
-    {"kind": "garbled", "garble": "missing_id", "operation": POST},
-    {"kind": "late_commit", "seconds": LATE, "answer": "504", "operation": POST},
-    {"kind": "late_commit", "seconds": LATE, "answer": "reset", "operation": POST},
-    {"kind": "hang", "when": "after", "operation": POST},
-    {"kind": "hang", "when": "before", "operation": POST},
-    {"kind": "status", "status": 400, "when": "before", "operation": POST},
-    {"kind": "status", "status": 409, "when": "before", "operation": POST},
-    {"kind": "status", "status": 400, "when": "after", "operation": POST},
-    {"kind": "status", "status": 429, "when": "before", "operation": POST},
-    {"kind": "status", "status": 403, "when": "before", "operation": POST},
-    {"kind": "revoke_token", "operation": POST},
-    {"kind": "status", "status": 503, "operation": INVITATIONS},
-    {"kind": "status", "status": 503, "operation": USERS},
-    {"kind": "reset", "operation": INVITATIONS},
-)
-#: The answers to a POST that are final for its content.
-REFUSING = (400, 409)
-
-faults = st.none() | st.fixed_dictionaries(
-    {
-        "of": st.integers(0, len(FAULTS) - 1),
-        "person": st.none() | people,
-        "skip": st.sampled_from([0, 0, 0, 1, 2]),
-        "count": st.sampled_from([1, 2, 50]),
-    }
-)
-
-
-changes = st.one_of(
-    st.tuples(st.just("email"), st.sampled_from([0, 1, 1, 2, 3])),
-    st.tuples(st.just("first_name"), st.sampled_from(["Ada", "Bo"])),
-    st.tuples(st.just("permission_policies"), st.sampled_from([None, *POLICIES, "No such"])),
-)
-newcomers = st.integers(1, 3)
 
 
 @dataclass

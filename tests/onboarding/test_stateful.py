@@ -16,7 +16,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from m3ter_sandbox.testing import SandboxServer
-from tests.onboarding.organisation_machine import Bench, Frozen, Killed, OrganisationMachine, Smooth, bench_on
+from tests.onboarding.mishaps import Frozen, Killed, Smooth
+from tests.onboarding.organisation_machine import OrganisationMachine
+from tests.onboarding.steering import Bench, bench_on
 from tests.onboarding.world import sqlite_connection, stage_on
 
 EXAMPLES = int(os.environ.get("M3TER_CHAOS_EXAMPLES", "0"))
