@@ -1,4 +1,4 @@
-"""A clock, a power supply and a stop switch, moved, cut and asked at will: what may happen to processes, without waiting."""
+"""A clock, a power supply and a stop switch, moved, cut and asked at will: what processes meet, without waiting."""
 
 from __future__ import annotations
 
