@@ -35,7 +35,7 @@ test-integration-again: $(STAMP)  ## only those that failed the last time
 
 chaos: $(STAMP)  ## everything goes wrong, once each: exactly one e-mail; the better part of an hour
 	@$(BIN)/python -m tests.protocol
-	@M3TER_CHAOS_EXAMPLES=300 $(BIN)/python -m pytest -q --timeout 1800 tests/onboarding/test_stateful.py
+	@M3TER_CHAOS_EXAMPLES=100 $(BIN)/python -m pytest -q --timeout 1800 tests/onboarding/test_stateful.py
 	@$(BIN)/python -m tests.chaos
 	@$(BIN)/python -m pytest -q -m chaos --timeout 900 tests/chaos/airflow
 
