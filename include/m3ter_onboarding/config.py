@@ -84,8 +84,16 @@ class Exclusions(Section):
 class OnboardingConfig(Section):
     """What one YAML file says; every value checked, every default filled in.
 
-    :param name: the last part of the DAG's id.
+    :param name: the last part of the DAG's id, ``m3ter_onboarding__<name>``.
+    :param m3ter_conn_id: the m3ter connection: organisation, credentials, pace, and whether it may send at all.
+    :param warehouse_conn_id: the connection that the query is run on; any with SQLAlchemy support.
+    :param ledger_conn_id: the connection of the ledger, SQLite or PostgreSQL.
+    :param ledger_schema: the database schema of the ledger's tables; None: the connection's own.
+    :param create_tables: whether tasks may make the ledger's tables; False: a person made them.
     :param query: path of the SQL file, relative to the YAML file.
+    :param schedule: five cron fields, or a preset such as ``@daily``; None: runs by hand only.
+    :param time_zone: IANA name; of the schedule, and of rows that name none.
+    :param start_date: the first day of the schedule; days before it are not run.
     :param look_back_days: days before the run's interval that are read again, for rows that come late.
     :param max_age_days: whoever started longer ago is not invited, and a pause is not caught up further back.
     :param invite_days_before_start: the earliest day of an invitation; None: no rule.
@@ -98,9 +106,14 @@ class OnboardingConfig(Section):
     :param plan_valid_for: age at which a plan may not be sent any more.
     :param settle_after: wait before an absence in m3ter counts; it must exceed late commits plus list lag.
     :param full_snapshot_every: the longest time between two complete readings of m3ter.
+    :param fail_on_refused: whether a run fails when m3ter refused somebody.
     :param min_expected_rows: fewer rows from the query than this fail the run.
+    :param exclude: people who are never invited.
+    :param if_expired: what an invitation means that expired without being accepted: a person looks, or a new one.
+    :param if_rehire: what a member means whose access has ended: a person looks, or a new invitation.
     :param expiry_grace_days: an invitation stays valid for this long after the start date, if that is later
         than the 30 days that m3ter gives it.
+    :param dag: what Airflow is told about the DAG.
     """
 
     name: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=100)]

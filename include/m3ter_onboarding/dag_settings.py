@@ -31,7 +31,21 @@ class Section(BaseModel):
 
 
 class TaskDefaults(Section):
-    """``dag.default_args``: arguments of every task of the DAG."""
+    """``dag.default_args``: arguments of every task of the DAG.
+
+    :param retries: at least 2: a worker may start before the API server answers.
+    :param retry_delay: between two tries; a minute or more, so that what the try before left can be settled.
+    :param retry_exponential_backoff: whether the delay doubles with each try.
+    :param max_retry_delay: the longest delay of a backoff; None: Airflow's own.
+    :param execution_timeout: how long one try of a task may take, ``send`` aside; None: no limit.
+    :param depends_on_past: whether a task waits for the success of the same task in the run before.
+    :param priority_weight: Airflow's, for tasks that compete for a pool.
+    :param weight_rule: Airflow's, how weights add up along the tasks.
+    :param pool_slots: slots of the pool that each task takes.
+    :param run_as_user: the user of the worker's system that tasks run as; None: the worker's own.
+    :param executor: one of the deployment's executors; None: the first.
+    :param executor_config: passed on to the executor, such as a pod override.
+    """
 
     retries: Annotated[StrictInt, Field(ge=2, le=100)] = 3  # a worker may start before the API server answers
     retry_delay: Duration = timedelta(minutes=1)
@@ -57,9 +71,19 @@ class TaskDefaults(Section):
 class DagSettings(Section):
     """``dag``: owner, tags, pool, queue, who may see it, how long it may run.
 
+    :param owner: shown in Airflow's list of DAGs.
+    :param tags: for Airflow's list of DAGs.
+    :param display_name: the DAG's name in the UI; None: its id.
+    :param description: one line under the DAG's name.
+    :param doc_md: Markdown shown with the DAG; None: a short guide.
+    :param pool: the pool of all tasks; it must exist. None: Airflow's default pool.
+    :param queue: the queue of all tasks, for executors that have queues.
+    :param access_control: roles, and what each may do with this DAG: ``{role: [can_read, can_edit]}``.
+    :param dagrun_timeout: how long a run may take; None: no limit.
     :param send_timeout: how long one try of ``send`` may take (its ``execution_timeout``).
     :param max_active_runs: runs at once; more than one, so that a run that waits for a person does not hold
         back the next day's. Runs that overlap are safe.
+    :param default_args: arguments of every task.
     """
 
     owner: Text = "airflow"
