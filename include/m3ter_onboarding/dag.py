@@ -57,7 +57,7 @@ def onboarding_dag(config: str | Path | OnboardingConfig) -> DAG:
         tags=set(settings.tags),
         access_control=settings.granted(),
         default_args=settings.task_arguments(),
-        params=_params(),
+        params=run_parameters(),
         render_template_as_native_obj=False,
     )
     dag.fileloc = str(caller)
@@ -77,7 +77,8 @@ def _timetable(config: OnboardingConfig) -> Any:
     return CronDataIntervalTimetable(config.schedule, timezone=config.time_zone)
 
 
-def _params() -> dict[str, Param]:
+def run_parameters() -> dict[str, Param]:
+    """Return the parameters of a run, as the trigger dialogue shows them."""
     return {
         "mode": Param(
             Mode.NORMAL.value,
