@@ -1,4 +1,4 @@
-"""Step three: send what was planned, each invitation exactly once (DELIVERY rules 8 to 15).
+"""Step three: send what was planned, each invitation exactly once (docs/delivery.md, rules 8 to 15).
 
 Claim a chunk and commit; record that attempts begin and commit; wait for the pace, look at the lease, POST; commit the
 answers, at most a second apart. What has no answer is looked up in m3ter and only then settled. Everything that may

@@ -1,4 +1,4 @@
-"""How long a sender may act on what it claimed, on its own clock (DELIVERY rule 11).
+"""How long a sender may act on what it claimed, on its own clock (docs/delivery.md, rule 11).
 
 The database writes and judges when a lease ends. The sender counts from a moment *before* it claimed, on a clock that
 also runs while the machine is suspended, and keeps a margin: when it believes that its lease lasts, the database does.

@@ -1,4 +1,4 @@
-"""Decisions and results for the warehouse, where the ledger lives in another database (DELIVERY rule 17).
+"""Decisions and results for the warehouse, where the ledger lives in another database (docs/delivery.md, rule 17).
 
 The same two tables, without the keys that guard sending: what is published is read by people, never by us.
 """

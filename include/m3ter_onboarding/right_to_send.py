@@ -1,4 +1,4 @@
-"""Whether a plan may be sent now (DELIVERY rules 6, 8 and 9); asked at every start of a sender, a retry included.
+"""Whether a plan may be sent now (docs/delivery.md, rules 6, 8, 9); asked at every start of a sender, a retry included.
 
 The right is in the ledger, not in Airflow's graph: a sealed plan, its run's newest, not too old, under its caps,
 approved if it needs approval, with every permission policy as it was planned.

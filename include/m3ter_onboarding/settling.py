@@ -1,4 +1,4 @@
-"""What has no answer is looked up in m3ter, and only then settled (DELIVERY rule 12).
+"""What has no answer is looked up in m3ter, and only then settled (docs/delivery.md, rule 12).
 
 A row is settled only when its sender can no longer act: its lease has ended by the database's clock, or its own
 sender recorded that the attempt ended without an answer. Absence counts after two looks that find nothing.

@@ -1,7 +1,7 @@
 """Step one: mirror what m3ter holds into the ledger's database, and adopt what the ledger did not know.
 
-Invitations first, then users, then policies (DELIVERY rules 1 to 3). Someone who accepts between two of these
-readings is then seen twice, never not at all. The ledger is worked on in threads: the same code looks again while
+Invitations first, then users, then policies (docs/delivery.md, rules 1 to 3). Someone who accepts between two of
+these readings is then seen twice, never not at all. The ledger is worked on in threads: the same code looks again while
 POSTs are under way, and a slow database must not make their answers late.
 """
 
@@ -221,7 +221,7 @@ async def read_policies(org: M3terMirror, looked: Looked) -> None:
 
 
 def reconcile(org: M3terMirror, looked: Looked) -> None:
-    """Bring the ledger up to date with the mirror: found, adopted, accepted, expired (DELIVERY rules 2 and 7)."""
+    """Bring the ledger up to date with the mirror: found, adopted, accepted, expired (docs/delivery.md, rules 2, 7)."""
     db, org_id, now = org.db, org.org_id, org.now()
     own = matching.own_principals(db, org_id)
 

@@ -1,4 +1,4 @@
-"""Where one address stands, seen from the ledger and from m3ter together (DELIVERY.md 7).
+"""Where one address stands, seen from the ledger and from m3ter together (docs/delivery.md, rule 7).
 
 *Alive* means: an invitation that has not expired, or access that has not ended. Whoever is alive is never invited.
 """
@@ -22,7 +22,7 @@ from m3ter_onboarding.known import (
 #: An invitation without a date of expiry lives this long (m3ter docs, "Invite User to Organization").
 INVITATION_LIFE = timedelta(days=30)
 
-#: Between the ledger's clock and m3ter's, and m3ter's lists may lag (DELIVERY.md 12).
+#: Between the ledger's clock and m3ter's, and m3ter's lists may lag (docs/delivery.md, rule 12).
 MARGIN = timedelta(minutes=15)
 
 

@@ -1,4 +1,4 @@
-"""Which days a run is for: its parameters, its interval, and the window that its query reads (DELIVERY.md 4).
+"""Which days a run is for: its parameters, its interval, and the window that its query reads (docs/delivery.md, 4).
 
 Everything here is half-open, aware and in UTC. Airflow checks a run's parameters only in part: it passes unknown keys
 and any text as a date-time, so all of it is checked here, before anything else happens.

@@ -1,4 +1,4 @@
-"""What earlier runs left undone: how far back a run must read so that nobody is forgotten (DELIVERY rule 4)."""
+"""What earlier runs left undone: how far back a run must read so that nobody is forgotten (docs/delivery.md, 4)."""
 
 from __future__ import annotations
 
