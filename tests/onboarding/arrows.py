@@ -1,4 +1,4 @@
-"""What may follow on what: the states of an invitation, as DELIVERY.md draws them."""
+"""What may follow on what: the states of an invitation, as docs/delivery.md draws them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DELIVERY.md 13 to 15: what m3ter answers, stopping in mid-send, and when a send is done."""
+"""docs/delivery.md, 13 to 15: what m3ter answers, stopping in mid-send, and when a send is done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DELIVERY.md 4 to 7: the window, what planning reserves, the seal, and who is alive."""
+"""docs/delivery.md, 4 to 7: the window, what planning reserves, the seal, and who is alive."""
 
 from __future__ import annotations
 

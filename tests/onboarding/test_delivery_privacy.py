@@ -1,4 +1,4 @@
-"""DELIVERY.md 18: names and addresses live in ledger, warehouse and m3ter only.
+"""docs/delivery.md, 18: names and addresses live in ledger, warehouse and m3ter only.
 
 Whole runs, good and failing, by their operators: logs, errors with everything chained to them, XComs and the reprs of
 every object of ours that was alive are searched for the marker values of one person, and for secrets.

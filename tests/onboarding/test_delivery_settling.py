@@ -1,4 +1,4 @@
-"""DELIVERY.md 12: what has no answer is looked up in m3ter, and only then settled."""
+"""docs/delivery.md, 12: what has no answer is looked up in m3ter, and only then settled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DELIVERY.md 1 to 3: reading m3ter, adopting what the ledger did not know, settling what dead runs left."""
+"""docs/delivery.md, 1 to 3: reading m3ter, adopting what the ledger did not know, settling what dead runs left."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def plan(rows: list[SourceRow], known: Known, rules: PlanRules) -> list[Decision
 
 
 def alive(known: Known, key: str) -> bool:
-    """Tell, by a reading of DELIVERY.md 7 of its own, whether this address must not get an e-mail."""
+    """Tell, by a reading of docs/delivery.md, 7 of its own, whether this address must not get an e-mail."""
     if any(
         user.email_key == key and (user.access_ends_at is None or user.access_ends_at > NOW) for user in known.users
     ):

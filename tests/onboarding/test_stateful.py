@@ -1,4 +1,4 @@
-"""DELIVERY.md as a whole: whatever happens, in any order, nobody is invited twice and nobody is forgotten.
+"""docs/delivery.md as a whole: whatever happens, in any order, nobody is invited twice and nobody is forgotten.
 
 ``M3TER_CHAOS_EXAMPLES`` asks for so many random examples instead of a few fixed ones.
 """
