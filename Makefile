@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE AIRFLOW_HOME
 # The slow tests remember what failed; pytest's cache is off otherwise.
 REMEMBER := -o addopts="-ra --strict-markers --strict-config --import-mode=importlib"
 
-.PHONY: help demo ui test test-integration test-integration-again chaos chaos-part chaos-selftest check format bench clean constraints
+.PHONY: help demo ui test test-integration test-integration-again chaos chaos-part chaos-selftest check format docs reference bench clean constraints
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -53,6 +53,14 @@ check: $(STAMP)  ## formatting, lint and types
 format: $(STAMP)  ## rewrite files as `make check` wants them
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+docs: $(STAMP)  ## the site in build/docs; a link that leads nowhere is an error
+	@$(BIN)/python -m reference --check
+	@$(BIN)/sphinx-build -q -W --keep-going -d build/doctrees docs build/docs
+	@echo "build/docs/index.html"
+
+reference: $(STAMP)  ## write what docs/ takes from the source
+	@$(BIN)/python -m reference
 
 bench: $(STAMP)  ## figures against peers in the same run
 	@$(BIN)/python -m benchmarks

@@ -141,7 +141,7 @@ def test_without_an_interval_the_look_back_up_to_now(start: datetime | None, end
     assert resolve_interval(start, end, RunParameters(), now=at(24), look_back=0 * DAY) == Interval(at(23), at(24))
 
 
-# -- the window (docs/delivery.md, 4) --------------------------------------------------------------------------------------
+# -- the window (docs/delivery.md, 4) ---------------------------------------------------------------------------------
 
 
 def test_d4_widened_by_the_look_back() -> None:

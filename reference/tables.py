@@ -1,0 +1,189 @@
+"""Tables that are made from the models and forms of the product."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, timedelta
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from m3ter_onboarding.config import Exclusions, OnboardingConfig
+from m3ter_onboarding.dag_settings import DagSettings, TaskDefaults
+from m3ter_provider.get_provider_info import get_provider_info
+
+_SECTIONS: Mapping[type[BaseModel], str] = {
+    Exclusions: "[section](#exclude)",
+    DagSettings: "[section](#dag)",
+    TaskDefaults: "[section](#dagdefault_args)",
+}
+_MADE_DEFAULTS = {"ledger_conn_id": "the value of `warehouse_conn_id`"}
+# Patterns in words; another one is shown as it is.
+_PATTERNS = {
+    r"^[A-Za-z0-9_-]+$": "of letters, digits, `_` and `-`",
+    r"^[A-Za-z_][A-Za-z0-9_]*$": "of letters, digits and `_`",
+    r"^[\w#!()\-.:/\\]+$": "(a connection's id)",
+}
+_IN_YAML = {"None": "null", "True": "true", "False": "false"}
+_TYPES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "`true` or `false`"}
+
+
+def table(name: str) -> str:
+    """Return a table by name.
+
+    :raises LookupError: when there is none, or the source does not say what a row means.
+    """
+    if name not in _TABLES:
+        raise LookupError(f"there is no table {name!r}, only {', '.join(_TABLES)}")
+    return _TABLES[name]()
+
+
+def described_parameters(described: type[Any]) -> dict[str, str]:
+    """Read the ``:param:`` lines of a class's docstring.
+
+    :param described: the class.
+    """
+    text = inspect.getdoc(described) or ""
+    found = re.findall(r"^:param (\w+): (.*?)(?=^:|^\S|\Z)", text, re.DOTALL | re.MULTILINE)
+    return {name: _markdown(" ".join(meaning.split())) for name, meaning in found}
+
+
+def _model(model: type[BaseModel]) -> str:
+    schema = model.model_json_schema()
+    meanings = described_parameters(model)
+    if missing := [name for name in model.model_fields if name not in meanings]:
+        raise LookupError(f"the docstring of {model.__name__} has no :param: for {', '.join(missing)}")
+    rows = []
+    for name, field in model.model_fields.items():
+        shape = schema["properties"][name]
+        kind = _SECTIONS.get(field.annotation, "") if isinstance(field.annotation, type) else ""
+        rows.append((f"`{name}`", kind or _kind(shape), _default(name, field), _sentence(meanings[name])))
+    return _rows(("key", "value", "default", "meaning"), rows)
+
+
+def _kind(shape: Mapping[str, Any]) -> str:
+    if "anyOf" in shape:
+        kinds = " or ".join(_kind(one) for one in shape["anyOf"])
+        return " ".join(["number" if kinds == "whole number or number" else kinds, *_bounds(shape)])
+    if "enum" in shape:
+        return " or ".join(f"`{one}`" for one in shape["enum"])
+    if shape.get("format") == "duration":
+        return "length of time"
+    if shape.get("format") == "date":
+        return "date"
+    kind = shape.get("type", "")
+    if kind == "null":
+        return "`null`"
+    if kind == "array":
+        return f"list of {_TYPES[shape['items']['type']]}s"
+    if kind == "object":
+        return "map"
+    return " ".join([_TYPES[kind], *_bounds(shape)])
+
+
+def _bounds(shape: Mapping[str, Any]) -> Iterable[str]:
+    # Pydantic leaves its own words where it cannot tell the type.
+    low, high = shape.get("minimum", shape.get("ge")), shape.get("maximum", shape.get("le"))
+    if low is not None and high is not None:
+        yield f"{low} to {high}"
+    elif low is not None:
+        yield f"from {low}"
+    if "pattern" in shape:
+        yield _PATTERNS.get(shape["pattern"], f"`{shape['pattern']}`")
+    if "maxLength" in shape:
+        yield f"up to {shape['maxLength']} characters"
+
+
+def _default(name: str, field: FieldInfo) -> str:
+    if field.is_required():
+        return "**required**"
+    if name in _MADE_DEFAULTS:
+        return _MADE_DEFAULTS[name]
+    if field.default is PydanticUndefined:
+        raise LookupError(f"the default of {name} is computed; say so in {__name__}")
+    return _value(field.default)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, BaseModel):
+        return ""
+    if isinstance(value, timedelta):
+        return f"`{_duration(value)}`"
+    if isinstance(value, (tuple, list)):
+        return f"`[{', '.join(map(str, value))}]`"
+    if value is None:
+        return "`null`"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, dict):
+        return "`{}`"
+    return f"`{value.isoformat() if isinstance(value, date) else value}`"
+
+
+def _duration(length: timedelta) -> str:
+    seconds = int(length.total_seconds())
+    for unit, size, least in (("d", 86400, 2), ("h", 3600, 1), ("m", 60, 1)):
+        if seconds % size == 0 and seconds >= least * size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def _run_parameters() -> str:
+    from m3ter_onboarding.dag import run_parameters
+
+    rows = []
+    for name, param in run_parameters().items():
+        schema = param.schema
+        kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+        shapes = [{**schema, "type": kind, "enum": None} for kind in kinds if kind != "null"]
+        kind = " or ".join(f"`{choice}`" for choice in schema["enum"]) if "enum" in schema else ""
+        if schema.get("format") == "date-time":
+            kind = "date, time and zone"
+        kind = kind or " or ".join(_kind({k: v for k, v in shape.items() if v is not None}) for shape in shapes)
+        meaning = _markdown(f"{schema['title']}. {param.description or ''}".strip())
+        rows.append((f"`{name}`", kind, _value(param.value) if param.value is not None else "empty", meaning))
+    return _rows(("parameter", "value", "default", "in the trigger dialogue"), rows)
+
+
+def _connection() -> str:
+    (connection,) = get_provider_info()["connection-types"]
+    rows = []
+    for name, field in connection["conn-fields"].items():
+        schema = field["schema"]
+        kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+        shape = {**schema, "type": next(kind for kind in kinds if kind != "null")}
+        default = _value(schema["default"]) if "default" in schema else "" if "null" in kinds else "**required**"
+        rows.append((f"`{name}`", field["label"], _kind(shape), default, field.get("description", "")))
+    return _rows(("extra", "in the form", "value", "default", "meaning"), rows)
+
+
+def _rows(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    lines = [list(head)]
+    lines.append(["---"] * len(lines[0]))
+    lines += [list(row) for row in rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+def _markdown(text: str) -> str:
+    """Turn what docstrings say of Python into what YAML and Markdown say."""
+    return re.sub(
+        r"(?<![\w`])(None|True|False)(?=[:.])", lambda word: f"`{_IN_YAML[word[1]]}`", text.replace("``", "`")
+    )
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+_TABLES: Mapping[str, Callable[[], str]] = {
+    "OnboardingConfig": lambda: _model(OnboardingConfig),
+    "Exclusions": lambda: _model(Exclusions),
+    "DagSettings": lambda: _model(DagSettings),
+    "TaskDefaults": lambda: _model(TaskDefaults),
+    "run parameters": _run_parameters,
+    "connection": _connection,
+}
