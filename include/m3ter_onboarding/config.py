@@ -99,6 +99,8 @@ class OnboardingConfig(Section):
     :param invite_days_before_start: the earliest day of an invitation; None: no rule.
     :param permission_policies: names or ids, for rows that name none.
     :param allowed_permission_policies: names or ids; None: any.
+    :param allow_administrator_policies: whether a policy that lets people do everything (m3ter's own Administrator,
+        or one that allows all actions on all resources) may be given at all, by default or by a row.
     :param max_invitations: the most that one run may send; None: no limit.
     :param max_percent: the most that one run may send, in percent of its rows; None: no limit.
     :param max_invitations_per_day: the most that an organisation gets in 24 hours; None: no limit.
@@ -131,6 +133,7 @@ class OnboardingConfig(Section):
     invite_days_before_start: Annotated[StrictInt, Field(ge=0, le=366)] | None = None
     permission_policies: TextList = ()
     allowed_permission_policies: TextList | None = None
+    allow_administrator_policies: StrictBool = False
     max_invitations: Annotated[StrictInt, Field(ge=0)] | None = 100
     max_percent: Annotated[StrictInt | StrictFloat, Field(ge=0, le=100)] | None = None
     max_invitations_per_day: Annotated[StrictInt, Field(ge=0)] | None = None

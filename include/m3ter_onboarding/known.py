@@ -90,6 +90,12 @@ class M3terPolicy:
     m3ter_id: str
     name: str
     version: int | None
+    administrator_like: bool = False  #: whoever has it may do everything
+
+    @property
+    def id(self) -> str:
+        """m3ter's id of it, as :class:`~m3ter_provider.permission_policies.PolicyBook` asks for it."""
+        return self.m3ter_id
 
 
 @dataclass(frozen=True)

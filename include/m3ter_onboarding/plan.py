@@ -1,6 +1,6 @@
 """Step two: read the new hires, decide about each of them, write the decisions and seal the plan.
 
-Planning reserves nothing (DELIVERY rule 5): what is written here takes nobody from another run.
+Planning reserves nothing (docs/delivery.md, rule 5): what is written here takes nobody from another run.
 """
 
 from __future__ import annotations
@@ -146,8 +146,8 @@ def _require_mirror(db: LedgerDatabase, org_id: str, valid_for: timedelta) -> No
     state = mirror.read_state(db, org_id)
     if state.complete_ms is None:
         raise PlanError(
-            "m3ter was never read to the end for this organisation, so nobody can be compared with it; nothing is"
-            " planned. Clear the task `snapshot`."
+            "m3ter was never read to the end for this organisation by this version of the ledger, so nobody can be"
+            " compared with it; nothing is planned. Clear the task `snapshot`."
         )
     age = timedelta(milliseconds=db.now_ms() - state.complete_ms)
     if age > valid_for:

@@ -36,12 +36,13 @@ from m3ter_onboarding.hires import (
     validate_row,
     zone_of,
 )
-from m3ter_onboarding.known import Known
-from m3ter_onboarding.policies import PolicyBook, resolve_policies
+from m3ter_onboarding.known import Known, M3terPolicy
 from m3ter_onboarding.rules import PlanRules
 from m3ter_onboarding.standing import ALIVE, INVITATION_LIFE, AddressStanding, Standing, Standings
+from m3ter_provider.errors import M3terPermissionPolicyError
 from m3ter_provider.identity import email_domain
 from m3ter_provider.models import InvitationRequest
+from m3ter_provider.permission_policies import PolicyBook, administrators, shown
 
 __all__ = [
     "Decision",
@@ -50,7 +51,6 @@ __all__ = [
     "explain",
     "fingerprint",
     "plan_invitations",
-    "resolve_policies",
     "select_employee",
 ]
 
@@ -63,7 +63,8 @@ def plan_invitations(rows: Sequence[SourceRow], *, known: Known, rules: PlanRule
     :param rules: the settings.
     :param now: aware.
     :returns: one decision for each row, in the rows' order.
-    :raises PlanError: when the configured default policies are missing, ambiguous or not allowed.
+    :raises PlanError: when the configured default policies are missing, ambiguous or not allowed, or make
+        administrators where the configuration does not allow that.
     """
     return _Planner(known, rules, now).plan(rows)
 
@@ -227,10 +228,13 @@ class _Planner:
                 return _decision(hire, "review", reason, detail)
         try:
             policies = self._policies.resolve(hire.permission_policies or rules.default_policies)
-        except PlanError as error:
+        except M3terPermissionPolicyError as error:
             return _decision(hire, "invalid", "policy", str(error))
-        if rules.allowed_policies is not None and not self._policies.permits(policies, rules.allowed_policies):
+        if rules.allowed_policies is not None and self._policies.not_among(policies, rules.allowed_policies):
             detail = "Asks for a permission policy that is not among allowed_permission_policies."
+            return _decision(hire, "review", "policy_not_allowed", detail)
+        if powerful := self._administrators(policies):
+            detail = f"Would be made an administrator by {powerful}, and allow_administrator_policies is false."
             return _decision(hire, "review", "policy_not_allowed", detail)
         request = self._request(hire, tuple(policy.m3ter_id for policy in policies))
         request_hash = hash_request(request)
@@ -262,20 +266,32 @@ class _Planner:
         until = end_of_day(hire.start_date + timedelta(days=self._rules.expiry_grace_days), hire.time_zone)
         return until if until > self._now + INVITATION_LIFE else None
 
+    def _administrators(self, policies: Iterable[M3terPolicy]) -> str:
+        """Name the policies that make an administrator although the configuration does not allow it."""
+        if self._rules.allow_administrators:
+            return ""
+        return ", ".join(f"{shown(policy.name)} ({policy.id})" for policy in administrators(policies))
+
     def _check_default_policies(self) -> None:
         rules = self._rules
+        nothing = "Nothing is planned and nothing is sent; correct the configuration"
         try:
             policies = self._policies.resolve(rules.default_policies)
-            allowed = rules.allowed_policies is None or self._policies.permits(policies, rules.allowed_policies)
-        except PlanError as error:
+            # Also without defaults: an allowed name that is ambiguous is found now, not at the first row.
+            allowed = rules.allowed_policies is None or not self._policies.not_among(policies, rules.allowed_policies)
+        except M3terPermissionPolicyError as error:
             raise PlanError(
-                f"{error} It is configured as permission_policies or allowed_permission_policies. Nothing is planned"
-                " and nothing is sent; correct the configuration, or make the policy in m3ter."
+                f"{error} It is configured as permission_policies or allowed_permission_policies. {nothing}, or make"
+                " the policy in m3ter."
             ) from None
         if not allowed:
             raise PlanError(
-                "The configured permission_policies are not all among allowed_permission_policies. Nothing is planned"
-                " and nothing is sent; correct the configuration."
+                f"The configured permission_policies are not all among allowed_permission_policies. {nothing}."
+            )
+        if powerful := self._administrators(policies):
+            raise PlanError(
+                f"The configured permission_policies would make everybody an administrator: {powerful}. {nothing}, or"
+                " set allow_administrator_policies: true if that is meant."
             )
 
 

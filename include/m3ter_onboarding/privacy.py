@@ -1,4 +1,4 @@
-"""What may be said in logs and exceptions about people and about errors that quote them (DELIVERY.md 18).
+"""What may be said in logs and exceptions about people and about errors that quote them (docs/delivery.md, rule 18).
 
 Drivers quote data: PostgreSQL's ``DETAIL: Key (email_key)=(…)``, SQLite's ``Could not decode … with text '…'``.
 So of a driver's error only its code, its class and names from the SQL text are passed on.
@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 import sqlite3
 
-from m3ter_provider.identity import mask_email
+from m3ter_provider.identity import mask_addresses, mask_email
 
-_ADDRESS = re.compile(r"[^\s@<>()\[\]{},;:\"'`=]+@[^\s@<>()\[\]{},;:\"'`=]+")
+__all__ = ["describe_database_error", "mask_addresses", "mask_employee_id"]
 
 #: What a message may hold to be passed on: it names parts of the SQL or of the set-up, never a value of a row.
 _HARMLESS = re.compile(
@@ -40,14 +40,6 @@ _HARMLESS = re.compile(
 
 #: PostgreSQL's class 42 (syntax, names, rights): its messages name identifiers of the SQL, not values of rows.
 _ABOUT_THE_SQL = ("42",)
-
-
-def mask_addresses(text: str) -> str:
-    """Mask everything that looks like an e-mail address: ``a***@example.com``.
-
-    :param text: any text.
-    """
-    return _ADDRESS.sub(lambda match: mask_email(match.group()), text)
 
 
 def mask_employee_id(employee_id: str | None) -> str:

@@ -17,6 +17,8 @@ class PlanRules:
     """What a plan may do; see :class:`~m3ter_onboarding.config.OnboardingConfig` for each setting.
 
     :param excluded_keys: address keys; ``excluded_domains`` and ``allowed_domains`` are in their ASCII form.
+    :param allow_administrators: whether a policy may make somebody an administrator, see
+        :mod:`m3ter_provider.permission_policies`.
     :param allowed_domains: of the m3ter connection; empty: any.
     :param retry_failed: ask again for people whom m3ter refused, also when nothing changed.
     """
@@ -27,6 +29,7 @@ class PlanRules:
     expiry_grace_days: int = 14
     default_policies: tuple[str, ...] = ()
     allowed_policies: tuple[str, ...] | None = None
+    allow_administrators: bool = False
     excluded_keys: frozenset[str] = field(default=frozenset(), repr=False)
     excluded_domains: frozenset[str] = frozenset()
     excluded_employees: frozenset[str] = field(default=frozenset(), repr=False)
@@ -51,6 +54,7 @@ class PlanRules:
             expiry_grace_days=config.expiry_grace_days,
             default_policies=config.permission_policies,
             allowed_policies=config.allowed_permission_policies,
+            allow_administrators=config.allow_administrator_policies,
             excluded_keys=frozenset(map(email_key, config.exclude.addresses)),
             excluded_domains=_domains(config.exclude.domains),
             excluded_employees=frozenset(config.exclude.employee_ids),

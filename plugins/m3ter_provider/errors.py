@@ -7,6 +7,7 @@ The texts are sentences without personal data. m3ter's own message may quote an 
     M3terError
     ├── M3terConfigurationError          the connection is wrong; nothing was sent
     │   └── M3terSendingNotAllowedError  the connection does not allow this e-mail; nothing was sent
+    ├── M3terPermissionPolicyError       a permission policy is missing, ambiguous or not allowed; nothing was sent
     ├── M3terConnectionError             no connection was made; certainly nothing happened
     ├── M3terUnknownOutcomeError         a POST that may have happened: look, never repeat
     ├── M3terResponseError               an answer to a GET (or for a token) that makes no sense
@@ -52,6 +53,10 @@ class M3terConfigurationError(M3terError):
 
 class M3terSendingNotAllowedError(M3terConfigurationError):
     """The connection does not allow this invitation (``allow_invitations``, ``allowed_domains``); nothing was sent."""
+
+
+class M3terPermissionPolicyError(M3terError):
+    """A permission policy that somebody is to get is missing in m3ter, ambiguous or not allowed; nothing was sent."""
 
 
 class M3terConnectionError(M3terError):

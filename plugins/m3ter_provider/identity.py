@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 import idna
+
+_ADDRESS = re.compile(r"[^\s@<>()\[\]{},;:\"'`=]+@[^\s@<>()\[\]{},;:\"'`=]+")
 
 # What spreadsheets and mail programs leave at the ends of an address and str.strip() does not take for space.
 _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
@@ -39,6 +42,15 @@ def mask_email(address: str) -> str:
     """Return an address as logs may show it: ``a***@example.com``, and ``***`` if it is none."""
     local, at, domain = _trimmed(address).rpartition("@")
     return f"{local[:1]}***@{domain}" if at and local and domain else "***"
+
+
+def mask_addresses(text: str) -> str:
+    """
+    Mask everything that looks like an e-mail address: ``a***@example.com``.
+
+    :param text: any text.
+    """
+    return _ADDRESS.sub(lambda match: mask_email(match.group()), text)
 
 
 def _trimmed(text: str) -> str:

@@ -25,6 +25,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from m3ter_provider.errors import M3terResponseError
+from m3ter_provider.permission_policies import is_administrator_like
 
 T = TypeVar("T")
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -151,6 +152,11 @@ class PermissionPolicy(M3terModel):
     version: int | None = None
     managed_policy: bool | None = None
     permission_policy: Annotated[tuple[PermissionStatement, ...], BeforeValidator(_none_as_empty)] = ()
+
+    @property
+    def administrator_like(self) -> bool:
+        """Whether whoever has it may do everything, see :mod:`m3ter_provider.permission_policies`."""
+        return is_administrator_like(self.name, managed=self.managed_policy, statements=self.permission_policy)
 
 
 class ServiceUser(M3terModel):

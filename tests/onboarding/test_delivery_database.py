@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,13 @@ import psycopg
 import pytest
 from airflow.sdk.exceptions import AirflowException
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, func, insert, inspect, select, text
+from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
-from m3ter_onboarding.errors import LedgerError
+from m3ter_onboarding.errors import LedgerError, LedgerUnusableError, PlanError
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from m3ter_onboarding.ledger.tables import SCHEMA_VERSION
+from m3ter_onboarding.ledger.mirror import policies_of
+from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, tables_in
+from m3ter_onboarding.ledger.upgrades import upgrade_statements
 from m3ter_onboarding.snapshot import utc_now
 from m3ter_sandbox.testing import SandboxServer
 from tests.onboarding.tasks import TaskRun, m3ter_connection
@@ -146,6 +150,71 @@ def test_d16_tables_of_a_newer_version_are_left_alone(own_world: World) -> None:
         connection.execute(insert(db.tables.schema_version).values(**values))
     with pytest.raises(LedgerError, match="Upgrade"):
         db.prepare(create_tables=True, now=utc_now(), package_version="1")
+
+
+@pytest.fixture
+def older_world(own_world: World) -> World:
+    """Return a world whose ledger was made by version 1, with a snapshot in it that knows no administrator."""
+    own_world.m3ter.seed(policies=[{"name": "Analyst"}])
+    own_world.hire("e1")
+    own_world.snapshot()
+    run_sql(
+        own_world,
+        "ALTER TABLE m3ter_mirror_policy DROP COLUMN administrator_like",
+        "UPDATE m3ter_onboarding_schema SET version = 1",
+    )
+    return own_world
+
+
+def versions(world: World) -> list[int]:
+    with world.db.engine.connect() as connection:
+        return sorted(connection.execute(select(world.db.tables.schema_version.c.version)).scalars())
+
+
+def test_d16_tables_of_an_older_version_are_brought_up_to_date(older_world: World) -> None:
+    world = older_world
+    for _ in range(2):
+        world.db.prepare(create_tables=True, now=utc_now(), package_version="2")
+    assert versions(world) == [1, 2]
+    # What was read before says nothing about administrators: there is no plan until m3ter was read again.
+    with pytest.raises(PlanError, match="Clear the task `snapshot`"):
+        world.plan(permission_policies=["Analyst"])
+    assert all(policy.administrator_like for policy in policies_of(world.db, world.m3ter.org_id))
+    world.whole_run("again", permission_policies=["Analyst"])
+    assert world.emails() == {"e1@example.com": 1}
+
+
+def test_d16_two_tasks_at_once_bring_tables_up_to_date_once(older_world: World) -> None:
+    def prepare(_: int) -> None:
+        older_world.db.prepare(create_tables=True, now=utc_now(), package_version="2")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(prepare, range(4)))
+    assert versions(older_world) == [1, 2]
+
+
+def test_d16_where_tables_may_not_be_changed_the_statements_are_told(older_world: World) -> None:
+    world = older_world
+    with pytest.raises(LedgerUnusableError, match="`create_tables` is false") as caught:
+        world.db.prepare(create_tables=False, now=utc_now(), package_version="2")
+    assert versions(world) == [1]
+    run_sql(world, *filter(str.strip, str(caught.value).partition("has run: ")[2].split(";")))
+    world.db.prepare(create_tables=False, now=utc_now(), package_version="2")
+    assert versions(world) == [1, 2]
+    with world.db.engine.connect() as connection:
+        assert connection.execute(select(func.count(world.db.tables.schema_version.c.created_at))).scalar_one() == 2
+        assert all(row.created_at for row in connection.execute(select(world.db.tables.schema_version)))
+    world.whole_run()
+    assert world.emails() == {"e1@example.com": 1}
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
+def test_d16_every_older_version_has_its_steps(version: int) -> None:
+    statements = upgrade_statements(sqlite_dialect(), tables_in("hr"), version)
+    assert statements[-1].startswith(
+        f"INSERT INTO hr.m3ter_onboarding_schema (version, created_at, package_version) VALUES ({SCHEMA_VERSION}"
+    )
+    assert all("hr.m3ter_" in statement for statement in statements)
 
 
 class ForgetfulDriver:

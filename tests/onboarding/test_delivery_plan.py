@@ -18,6 +18,7 @@ from m3ter_onboarding.known import M3terPolicy
 from m3ter_onboarding.ledger import runs
 from m3ter_onboarding.right_to_send import NotAllowedError
 from m3ter_provider.models import InvitationRequest
+from tests.onboarding.console import Console
 from tests.onboarding.tasks import TaskRun, m3ter_connection
 from tests.onboarding.world import World
 
@@ -388,6 +389,43 @@ def test_d06_policy_that_is_missing_or_ambiguous_is_an_error(world: World, name:
     assert row is None or row.state != "sealed"
     world.send(world.plan("by-id", permission_policies=["a"]), "by-id")
     assert emailed(world) == {"e2"}
+
+
+EVERYTHING = [{"effect": "allow", "action": ["*"], "resource": ["*"]}]
+
+
+def test_f42_administrator_policies_need_their_own_switch(world: World) -> None:
+    world.m3ter.seed(policies=[{"name": "Chief", "permissionPolicy": EVERYTHING}, {"name": "Analyst"}])
+    world.hire("e1", permission_policies="Administrator")
+    world.hire("e2", permission_policies="Chief")
+    world.hire("e3", permission_policies="Read Only,Analyst")
+    world.snapshot()
+    everything_else = ["Administrator", "Chief", "Read Only", "Analyst"]
+    plan = world.plan("row", allowed_permission_policies=everything_else)
+    refused = "review:policy_not_allowed"
+    assert world.decisions(plan) == {"e1": refused, "e2": refused, "e3": "invite:new"}
+    with pytest.raises(PlanError, match="would make everybody an administrator: 'Administrator'"):
+        world.plan("default", permission_policies=["Administrator"])
+    allowed = world.plan("allowed", allow_administrator_policies=True)
+    assert set(world.decisions(allowed).values()) == {"invite:new"}
+    world.send(plan, "row")
+    assert emailed(world) == {"e3"}
+
+
+def test_d09_policy_that_comes_to_grant_everything_after_the_plan_stops_the_sender(world: World) -> None:
+    console = Console(world.m3ter)
+    console.make_policy("Analyst")
+    world.hire("e1")
+    world.snapshot()
+    plan = world.plan(permission_policies=["Analyst"])
+    found = console.policies("Analyst")[0]
+    content = {"name": "Analyst", "permissionPolicy": EVERYTHING, "version": found["version"]}
+    console.call("PUT", f"permissionpolicies/{found['id']}", content)
+    with pytest.raises(NotAllowedError, match=r"'Analyst' .* was changed in m3ter"):
+        world.send(plan)
+    assert world.posts() == 0
+    with pytest.raises(PlanError, match="would make everybody an administrator"):
+        world.plan("again", permission_policies=["Analyst"])  # the sender's look is in the mirror
 
 
 # -- D7: alive, or never silently skipped ------------------------------------------------------------------------------

@@ -24,7 +24,6 @@ from m3ter_onboarding.planning import (
     explain,
     fingerprint,
     plan_invitations,
-    resolve_policies,
     select_employee,
 )
 from tests.onboarding.rows import NOW, row
@@ -110,7 +109,7 @@ def test_f11_one_identity_in_any_spelling() -> None:
     assert decided(values={"email": spelt}, users=[user(key="ann@xn--bcher-kva.example")]).name == "skip:already_member"
 
 
-# -- alive (DELIVERY.md 7) -------------------------------------------------------------------------------------------
+# -- alive (docs/delivery.md, 7) --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -423,11 +422,6 @@ def test_d6_an_address_in_the_wrong_column_is_not_repeated() -> None:
     assert "ann@" not in str(decided(values={"permission_policies": "ann@example.com"}).detail)
 
 
-def test_policies_by_name_and_id() -> None:
-    assert resolve_policies([" Viewer ", "p-analyse", "p-view"], POLICIES) == (ANALYST, VIEWER)
-    assert resolve_policies([], POLICIES) == ()
-
-
 def test_f42_only_policies_that_are_allowed() -> None:
     rules = PlanRules(default_policies=("p-view",), allowed_policies=("Viewer", "gone"))
     assert decided(rules).name == "invite:new"
@@ -437,6 +431,28 @@ def test_f42_only_policies_that_are_allowed() -> None:
         decided(PlanRules(default_policies=("Analyst",), allowed_policies=("Viewer",)))
     with pytest.raises(PlanError, match="are named 'Twin'"):
         decided(PlanRules(allowed_policies=("Twin",)))
+
+
+def test_f42_administrators_need_their_own_switch() -> None:
+    chief = M3terPolicy("p-all", "Chief", 1, administrator_like=True)
+    known = Known(policies=(*POLICIES, chief))
+
+    def decide(rules: PlanRules, policies: str = "p-all") -> Decision:
+        return plan_invitations([row(permission_policies=policies)], known=known, rules=rules, now=NOW)[0]
+
+    for rules in (PlanRules(), PlanRules(allowed_policies=("Chief",))):
+        decision = decide(rules)
+        assert decision.name == "review:policy_not_allowed"
+        assert "'Chief' (p-all)" in str(decision.detail)
+        assert "allow_administrator_policies" in str(decision.detail)
+        assert decide(rules, "Viewer, Chief").request is None
+    allowed = decide(PlanRules(allow_administrators=True))
+    assert allowed.request is not None
+    assert allowed.request.permission_policy_ids == ("p-all",)
+    assert decide(PlanRules(allow_administrators=True, allowed_policies=("Viewer",))).decision == "review"
+    with pytest.raises(PlanError, match=r"'Chief' \(p-all\)\. Nothing is planned and nothing is sent; .*: true"):
+        decide(PlanRules(default_policies=("Viewer", "Chief")), "Viewer")
+    assert decide(PlanRules(default_policies=("Chief",), allow_administrators=True), "Viewer").name == "invite:new"
 
 
 # -- the plan as a whole ---------------------------------------------------------------------------------------------
@@ -484,6 +500,8 @@ def test_rules_from_a_configuration() -> None:
     assert rules.excluded_employees == {"7"}
     assert rules.allowed_domains == {"example.com"}
     assert (rules.time_zone, rules.default_policies) == ("Asia/Tokyo", ("Viewer",))
+    assert not rules.allow_administrators
+    assert PlanRules.from_config(config.model_copy(update={"allow_administrator_policies": True})).allow_administrators
     assert "ann" not in repr(rules)
 
 

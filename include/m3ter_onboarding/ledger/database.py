@@ -38,6 +38,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 from m3ter_onboarding.connections import database_engine
 from m3ter_onboarding.errors import LedgerError, LedgerUnusableError
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, Tables, tables_in
+from m3ter_onboarding.ledger.upgrades import upgrade_changes, upgrade_statements
 from m3ter_onboarding.privacy import describe_database_error
 
 Result = TypeVar("Result")
@@ -181,31 +182,50 @@ class LedgerDatabase:
         return self.read(lambda c: int(c.execute(select(db_now_ms())).scalar_one()), doing="reading its clock")
 
     def prepare(self, *, create_tables: bool, now: datetime, package_version: str) -> None:
-        """Make the tables on first use, and check the schema's version.
+        """Make the tables on first use, bring those of an older version up to date, and check the version.
 
-        :param create_tables: False where tasks may not create tables; they must exist then.
-        :raises LedgerUnusableError: when tables are missing or belong to a newer version of this package.
+        :param create_tables: False where tasks may not create or change tables; they must be there then.
+        :raises LedgerUnusableError: when tables are missing, belong to a newer version of this package, or to an older
+            one and may not be changed: then with the statements to run.
         """
-        version = self._version()
+        version = self.version()
         if version is None:
             if not create_tables:
                 raise LedgerUnusableError(
                     f"The ledger's tables are missing (connection {self.name!r}) and `create_tables` is false. "
-                    "Let one run make them with `create_tables: true` and a user who may, or set `ledger_schema` to"
+                    "Let somebody who may make them run what `m3ter-onboarding ddl` prints, or set `ledger_schema` to"
                     " where they are."
                 )
             self.write(
                 lambda c: self._create(c, now, package_version),
                 doing="creating its tables (the connection's user needs the right to, or set `create_tables: false`)",
             )
-            version = self._version()
+            version = self.version()
+        elif version < SCHEMA_VERSION:
+            if not create_tables:
+                statements = upgrade_statements(self.engine.dialect, self.tables, version)
+                raise LedgerUnusableError(
+                    f"The ledger's tables (connection {self.name!r}) have version {version}, this package needs"
+                    f" {SCHEMA_VERSION}, and `create_tables` is false. Nothing is planned or sent until a user who may"
+                    f" has run: {' '.join(f'{statement};' for statement in statements)}"
+                )
+            self.write(
+                lambda c: self._upgrade(c, now, package_version),
+                doing="bringing its tables up to date (the connection's user needs the right to, or set"
+                " `create_tables: false` to be told the statements)",
+            )
+            version = self.version()
         if version is None or version > SCHEMA_VERSION:
             raise LedgerUnusableError(
                 f"The ledger's tables have version {version}, this package knows {SCHEMA_VERSION}. "
                 "Upgrade airflow-provider-m3ter on every worker."
             )
 
-    def _version(self) -> int | None:
+    def version(self) -> int | None:
+        """Return the version of the ledger's tables, or None where there are none; nothing is changed.
+
+        :raises LedgerError: when the database cannot be reached or read.
+        """
         table = self.tables.schema_version
 
         def look(connection: Connection) -> int | None:
@@ -216,15 +236,32 @@ class LedgerDatabase:
         return self.read(look, doing="looking for its tables")
 
     def _create(self, connection: Connection, now: datetime, package_version: str) -> None:
-        if connection.dialect.name == "postgresql":
-            # Two first runs at once: CREATE TABLE IF NOT EXISTS alone can collide in PostgreSQL's catalogue.
-            connection.execute(text("SELECT pg_advisory_xact_lock(7233841)"))
+        # Two first runs at once: CREATE TABLE IF NOT EXISTS alone can collide in PostgreSQL's catalogue.
+        self._alone(connection)
         self.tables.metadata.create_all(connection, checkfirst=True)
         version = self.tables.schema_version
         if connection.execute(select(func.count()).select_from(version)).scalar_one() == 0:
             connection.execute(
                 insert(version).values(version=SCHEMA_VERSION, created_at=now, package_version=package_version)
             )
+
+    def _upgrade(self, connection: Connection, now: datetime, package_version: str) -> None:
+        self._alone(connection)
+        table = self.tables.schema_version
+        version = connection.execute(select(func.max(table.c.version))).scalar_one()
+        if version >= SCHEMA_VERSION:
+            return  # another task was faster
+        for change in upgrade_changes(connection.dialect, self.tables, version):
+            connection.exec_driver_sql(change)
+        connection.execute(
+            insert(table).values(version=SCHEMA_VERSION, created_at=now, package_version=package_version)
+        )
+
+    @staticmethod
+    def _alone(connection: Connection) -> None:
+        """Keep others from changing tables until this transaction ends; SQLite's writers are alone anyway."""
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(7233841)"))
 
     def insert_new(self, table: Any) -> Any:
         """Return an INSERT for *table* that leaves existing keys alone (``ON CONFLICT DO NOTHING``).

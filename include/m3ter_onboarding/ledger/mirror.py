@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Connection, Table, select, update
+from sqlalchemy import Connection, Table, func, select, true, update
 
 from m3ter_onboarding.known import M3terInvitation, M3terPolicy, M3terUser
 from m3ter_onboarding.ledger.database import LedgerDatabase, db_now_ms
@@ -129,6 +129,7 @@ def store_policies(db: LedgerDatabase, org_id: str, items: Sequence[PermissionPo
             "name": item.name,
             "version": item.version,
             "managed": bool(item.managed_policy),
+            "administrator_like": item.administrator_like,
         }
         for item in items
     ]
@@ -212,7 +213,7 @@ def policies_of(db: LedgerDatabase, org_id: str) -> list[M3terPolicy]:
 
     def work(connection: Connection) -> list[M3terPolicy]:
         statement = (
-            select(table.c.m3ter_id, table.c.name, table.c.version)
+            select(table.c.m3ter_id, table.c.name, table.c.version, func.coalesce(table.c.administrator_like, true()))
             .where(table.c.org_id == org_id, ~table.c.gone)
             .order_by(table.c.m3ter_id)
         )

@@ -35,8 +35,8 @@ from sqlalchemy.types import TypeDecorator
 
 from m3ter_onboarding.known import LIVE_STATES
 
-#: Raised by one with every change of the tables below.
-SCHEMA_VERSION = 1
+#: Raised by one with every change of the tables below; ``upgrades.py`` has the step to it.
+SCHEMA_VERSION = 2
 
 _LIVE = ", ".join(sorted(f"'{state.value}'" for state in LIVE_STATES))
 
@@ -320,6 +320,8 @@ class Tables:
             Column("name", String(200), nullable=False),
             Column("version", BigInteger),
             Column("managed", Boolean, nullable=False),
+            # Lets people do everything; empty: not looked at yet, which counts as yes.
+            Column("administrator_like", Boolean),
             Column("first_seen_ms", BigInteger, nullable=False),
             Column("last_seen_ms", BigInteger, nullable=False),
             Column("gone", Boolean, nullable=False),
