@@ -45,12 +45,15 @@ def renewed(text: str, *, page: Path) -> str:
 def code(what: str) -> str:
     """Return a file, or a region of it, as a fenced block.
 
-    :param what: its path in the repository, and the name of a region between ``# [START name]`` and ``# [END name]``.
+    :param what: its path in the repository, and the name of a region between ``# [START name]`` and ``# [END name]``;
+        of a query also ``SELECT``, to leave out the comment at its head.
     :raises LookupError: when the file has no such region, or more than one.
     """
     name, _, region = what.partition(" ")
     text = (ROOT / name).read_text(encoding="utf-8")
-    if region:
+    if region == "SELECT":
+        text = text[text.index("\nSELECT") + 1 :]
+    elif region:
         found = re.findall(rf"^ *# \[START {region}\]\n(.*?)^ *# \[END {region}\]$", text, re.DOTALL | re.MULTILINE)
         if len(found) != 1:
             raise LookupError(f"{name} has {len(found)} regions {region!r}")

@@ -1,0 +1,54 @@
+"""The reasons of decisions, as they stand in the planner and in the contract of a row."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+_APPLICATION = Path(__file__).parent.parent / "include" / "m3ter_onboarding"
+_VERDICTS = ("invite", "skip", "invalid", "review")
+
+
+def reasons() -> set[str]:
+    """Name every reason that a row can be decided for."""
+    return set(_of_rows()) | set(_of_the_planner())
+
+
+def _of_rows() -> Iterator[str]:
+    """Read what a row can be invalid for: the first argument of what raises or passes on a flaw."""
+    for call in _nodes("hires.py"):
+        match call:
+            case ast.Call(
+                func=ast.Name(id="_FlawError" | "_required" | "_name"), args=[ast.Constant(value=str(name)), *_]
+            ):
+                yield name
+
+
+def _of_the_planner() -> Iterator[str]:
+    for node in _nodes("planning.py"):
+        match node:
+            case ast.Call(func=ast.Name(id="_decision"), args=[_, ast.Constant(), ast.Constant(value=str(reason)), *_]):
+                yield reason
+            case ast.Assign(
+                targets=[ast.Tuple(elts=[ast.Name(id="reason"), *_])],
+                value=ast.Tuple(elts=[ast.Constant(value=str(reason)), *_]),
+            ):
+                yield reason
+            case ast.Return(value=ast.Tuple(elts=[ast.Constant(value=str(reason)), *_])):
+                yield reason
+
+
+def order_in_the_planner() -> list[str]:
+    """Read the decisions in the order of the planner's docstring; ``invalid:<field>`` stays as it is."""
+    text = ast.get_docstring(_tree("planning.py")) or ""
+    return re.findall(rf"``((?:{'|'.join(_VERDICTS)}):[\w<>]+)``", text)
+
+
+def _nodes(name: str) -> Iterator[ast.AST]:
+    return ast.walk(_tree(name))
+
+
+def _tree(name: str) -> ast.Module:
+    return ast.parse((_APPLICATION / name).read_text(encoding="utf-8"))
