@@ -186,7 +186,7 @@ class Api:
             return error(403)
         allowed = {
             "none": True,
-            "read": switches.may_read,
+            "read": switches.may_read and request.path.split("/")[3] not in switches.unreadable,
             "invite": switches.may_invite,
             "administer": switches.may_administer,
         }[operation.right]

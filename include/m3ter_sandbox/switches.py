@@ -36,6 +36,8 @@ class Switches(BaseModel):
     # The service user's rights.
     may_read: bool = True
     """Whether it may list and fetch invitations, users and policies."""
+    unreadable: tuple[Literal["invitations", "users", "permissionpolicies"], ...] = ()
+    """Lists that it may not read although ``may_read`` is on, nor an entry of them."""
     may_invite: bool = True
     """Whether it may create invitations (``config:create`` on ``orgUserInvitation``)."""
     may_administer: bool = True

@@ -24,6 +24,7 @@ from m3ter_provider.errors import (
     M3terUnknownOutcomeError,
 )
 from m3ter_provider.models import Invitation, parse
+from m3ter_provider.unreachable import concerns_tls, why_unreachable
 
 _REJECTED = frozenset({400, 409, 413, 422})
 # A gateway answers 408 when it stopped waiting; what stands behind it may have the request all the same.
@@ -165,28 +166,32 @@ def read_invitation(answer: Answer, what: str) -> Invitation:
     raise _unknown(what, "an answer that cannot be read", answer.status)
 
 
-def lost(call: Call | None, *, connected: bool, reason: str, status: int | None = None) -> M3terError:
+def lost(
+    call: Call | None, *, connected: bool, error: BaseException, base_url: str, status: int | None = None
+) -> M3terError:
     """
     Return the error for a request without a whole answer.
 
     :param call: the request; None: a token request.
     :param connected: whether there was a connection, so that the request may have left.
-    :param reason: the kind of failure, without any address.
+    :param error: what the HTTP library raised; only its kind is told, since its text may quote anything.
+    :param base_url: where m3ter should be.
     :param status: the status, if that much of the answer came.
     """
     what = call.what if call else "a token"
+    kind = type(error).__name__
     if not connected:
         return M3terConnectionError(
-            f"m3ter could not be reached for {what} ({reason}); nothing happened. Check the connection's host and "
-            "the network."
+            f"m3ter could not be reached at {base_url} for {what}, and nothing happened: {why_unreachable(error)} "
+            f"({kind})."
         )
     if call and not call.repeatable:
         return M3terUnknownOutcomeError(
-            f"m3ter gave no whole answer to {what} ({reason}). It may have been done: look for it before anything "
-            "else.",
+            f"m3ter gave no whole answer to {what} ({kind}). It may have been done: look for it before anything else.",
             status_code=status,
         )
-    return M3terConnectionError(f"m3ter gave no whole answer for {what} ({reason}); nothing was changed by it.")
+    reason = f": {why_unreachable(error)} ({kind})" if concerns_tls(error) else f" ({kind})"
+    return M3terConnectionError(f"m3ter gave no whole answer for {what}{reason}. Nothing was changed by it.")
 
 
 def _unknown(what: str, seen: str, status: int) -> M3terUnknownOutcomeError:

@@ -48,17 +48,23 @@ class Call:
 
 @dataclass(frozen=True)
 class Listing(Generic[ItemT]):
-    """One of m3ter's lists: what it is called, what it holds, how long a page may be."""
+    """One of m3ter's lists: what it is called, what it holds, how long a page may be, what a right to it names."""
 
     path: str
     model: type[ItemT]
-    what: str
+    name: str
     page_size: int
+    resource: str
+
+    @property
+    def what(self) -> str:
+        """The list as a message names it."""
+        return f"the list of {self.name}"
 
 
-INVITATIONS = Listing("invitations", Invitation, "the list of invitations", 200)
-USERS = Listing("users", OrgUser, "the list of users", 200)
-PERMISSION_POLICIES = Listing("permissionpolicies", PermissionPolicy, "the list of permission policies", 100)
+INVITATIONS = Listing("invitations", Invitation, "invitations", 200, "orgUserInvitation")
+USERS = Listing("users", OrgUser, "users", 200, "orgUser")
+PERMISSION_POLICIES = Listing("permissionpolicies", PermissionPolicy, "permission policies", 100, "permissionPolicy")
 
 
 def list_call(
@@ -97,6 +103,19 @@ def invitation_call(settings: ConnectionSettings, request: InvitationRequest) ->
     settings.assert_may_invite(request.email)
     what = f"the invitation of {mask_email(request.email)}"
     return Call("POST", _url(settings, INVITATIONS.path), what, body=request.to_json())
+
+
+def invitation_right_call(settings: ConnectionSettings) -> Call:
+    """
+    Build the POST that shows whether the service user may create invitations, for the test of a connection alone.
+
+    Its body is empty and not the caller's to fill. m3ter requires ``email``, ``firstName`` and ``lastName``: it refuses
+    this (400) even to whoever may invite, so it cannot become an e-mail.
+
+    :raises M3terSendingNotAllowedError: if the connection does not allow invitations anyway.
+    """
+    settings.assert_may_invite_anybody()
+    return Call("POST", _url(settings, INVITATIONS.path), "a check of the right to invite", body={})
 
 
 def token_url(settings: ConnectionSettings) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import json
 import os
 import re
 from typing import TYPE_CHECKING, Annotated, Any
@@ -95,15 +96,24 @@ class ConnectionSettings(BaseModel):
 
         :raises M3terSendingNotAllowedError: if not, with the extra to change.
         """
-        if not self.allow_invitations:
-            raise M3terSendingNotAllowedError(
-                f"Connection {self.conn_id!r} does not allow invitations, so {mask_email(email)} was not invited. "
-                "Set its extra allow_invitations to true if real people may be e-mailed through it."
-            )
+        self.assert_may_invite_anybody(f"{mask_email(email)} was not invited")
         if self.allowed_domains and email_domain(email) not in self.allowed_domains:
             raise M3terSendingNotAllowedError(
                 f"Connection {self.conn_id!r} does not allow invitations to the domain of {mask_email(email)}, "
                 "which was not invited. Add the domain to the extra allowed_domains if that is meant."
+            )
+
+    def assert_may_invite_anybody(self, consequence: str = "nothing was asked of m3ter") -> None:
+        """
+        Check that this connection allows e-mails at all.
+
+        :param consequence: what follows if not, for the message.
+        :raises M3terSendingNotAllowedError: if not.
+        """
+        if not self.allow_invitations:
+            raise M3terSendingNotAllowedError(
+                f"Connection {self.conn_id!r} does not allow invitations, so {consequence}. "
+                "Set its extra allow_invitations to true if real people may be e-mailed through it."
             )
 
 
@@ -119,7 +129,7 @@ def connection_settings(connection: Connection) -> ConnectionSettings:
     conn_id = connection.conn_id or "m3ter_default"
     extras = {
         name: value
-        for name, value in connection.extra_dejson.items()
+        for name, value in _extras(connection, conn_id).items()
         # The form and URIs leave "" where nothing was chosen.
         if value is not None and not (isinstance(value, str) and not value.strip())
     }
@@ -152,6 +162,21 @@ def connection_settings(connection: Connection) -> ConnectionSettings:
             )
         return settings
     raise M3terConfigurationError(f"Connection {conn_id!r} has a wrong value in its extras; expected: {problem}.")
+
+
+def _extras(connection: Connection, conn_id: str) -> dict[str, Any]:
+    try:
+        json.loads(connection.extra or "{}")
+        extras = connection.extra_dejson
+    except ValueError:
+        extras = None
+    if not isinstance(extras, dict):
+        # Airflow takes what it cannot read for no extras at all; then it would be org_id that is missed.
+        raise M3terConfigurationError(
+            f"Connection {conn_id!r} has extras that are no JSON object. Write them as "
+            '{"org_id": "…"}, or fill in the fields of the form.'
+        )
+    return extras
 
 
 _HOST = re.compile(r"[\w.:-]+")

@@ -39,7 +39,7 @@ class Denials:
     def answered(self, call: Call) -> None:
         """Note that m3ter did what a call asked in this organisation."""
         self._organisation_works = True
-        if is_invitation_post(call.method, call.url):
+        if is_invitation_post(call.method, call.url) and call.body:
             self._has_invited = True
 
     def known(self, call: Call | None) -> M3terStatusError | None:

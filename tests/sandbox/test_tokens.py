@@ -102,5 +102,23 @@ def test_wrong_organization_and_missing_rights_are_both_forbidden_and_users_me_t
     assert m3ter.emails() == {}
 
 
+@pytest.mark.parametrize("name", ["invitations", "users", "permissionpolicies"])
+def test_the_right_to_read_may_be_missing_for_one_list(local: Local, name: str) -> None:
+    m3ter = local(unreadable=[name])
+    found = {path: m3ter.call("GET", path).status_code for path in ("invitations", "users", "permissionpolicies")}
+    assert found == {path: 403 if path == name else 200 for path in found}
+    assert m3ter.call("GET", f"{name}/x").status_code == 403
+    assert m3ter.call("GET", "users/me").status_code == 200
+    assert m3ter.invite().status_code == 200
+
+
+def test_the_right_to_invite_is_looked_at_before_the_body(local: Local) -> None:
+    m3ter = local()
+    assert m3ter.call("POST", "invitations", {}).status_code == 400
+    m3ter.sandbox.switch({"may_invite": False})
+    assert m3ter.call("POST", "invitations", {}).status_code == 403
+    assert m3ter.emails() == {}
+
+
 def test_secrets_are_in_no_repr() -> None:
     assert GOOD[1] not in repr(DEFAULT_CREDENTIALS)

@@ -38,8 +38,8 @@ from m3ter_provider.models import (
 )
 from m3ter_provider.pacing import Pacer
 from m3ter_provider.paging import Paging
-from m3ter_provider.process import pacer, token_life
-from m3ter_provider.report import connection_report
+from m3ter_provider.process import forget_token, pacer, token_life
+from m3ter_provider.report import ConnectionCheck, failed_test
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -170,14 +170,23 @@ class M3terHook(HttpHook):
         return retries.sync_retrying(retries.DID_NOTHING, self._sleep)(self._post_once, call, before_post)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Tell whether the connection works, and if not, why: wrong secret, organisation, or a missing right."""
+        """
+        Tell whether the connection does what it is set to do, and if not, why and what to do; never raises.
+
+        A new token is asked for, and one page of each list. Where the connection may send invitations, one POST with an
+        empty body shows whether m3ter lets it: m3ter refuses that for its body, or for the right. Nothing is sent.
+        """
         try:
-            data, answer = self._get(calls.list_call(self.settings, INVITATIONS, page_size=1))
-            Paging(self.settings, INVITATIONS).take(data, answer)
-            me = self.get_me()
-        except M3terError as error:
-            return False, str(error)
-        return True, connection_report(self.settings, me)
+            check = ConnectionCheck(self.settings)
+            forget_token(self.settings, self._clock)
+            for call in check.calls():
+                try:
+                    check.answered(call, self._get(call)[1] if call.repeatable else self._only_once(call))
+                except M3terError as error:
+                    check.failed(call, error)
+            return check.result()
+        except Exception as error:  # noqa: BLE001 - Airflow would show its text, whatever that quotes
+            return failed_test(error, self.m3ter_conn_id)
 
     def get_conn(
         self, headers: dict[Any, Any] | None = None, extra_options: dict[str, Any] | None = None
@@ -250,6 +259,11 @@ class M3terHook(HttpHook):
 
     def _post_once(self, call: Call, before_post: Callable[[], None] | None) -> Invitation:
         return answers.read_invitation(self._authorised(call, before_post), call.what)
+
+    def _only_once(self, call: Call) -> Answer:
+        """Make one call without finding out why m3ter refuses it."""
+        request = requests.Request(call.method, call.url, json=call.body)
+        return _answer(self._exchange(call, self.get_conn().prepare_request(request))[0])
 
     def _authorised(self, call: Call, before_send: Callable[[], None] | None = None) -> Answer:
         """Make one call, and find out why if m3ter refuses it."""
@@ -367,7 +381,8 @@ class M3terHook(HttpHook):
                 prepared, timeout or (connect, self.settings.timeout_seconds - connect), self._clock
             )
         except requests.RequestException as error:
-            connected, reason = _had_connection(error), type(error).__name__
+            connected = _had_connection(error)
+            lost = answers.lost(call, connected=connected, error=error, base_url=self.settings.base_url)
         else:
             if response.status_code == 429:
                 retry_after = _answer(response).retry_after
@@ -376,7 +391,7 @@ class M3terHook(HttpHook):
             else:
                 self._pacer.served(sent_at=sent_at)
             return response
-        raise answers.lost(call, connected=connected, reason=reason)
+        raise lost
 
     @property
     def _tokens(self) -> TokenLife:

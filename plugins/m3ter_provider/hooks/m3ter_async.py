@@ -27,7 +27,7 @@ from m3ter_provider.models import Invitation, InvitationRequest, Me, OrgUser, Pa
 from m3ter_provider.pacing import Pacer
 from m3ter_provider.paging import Paging
 from m3ter_provider.process import pacer, token_life
-from m3ter_provider.report import connection_report
+from m3ter_provider.report import ConnectionCheck, failed_test
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
@@ -202,14 +202,19 @@ class M3terAsyncHook(BaseHook):
         return await retries.async_retrying(retries.DID_NOTHING, self._sleep)(self._post_once, call, before_post)
 
     async def test_connection(self) -> tuple[bool, str]:
-        """Tell whether the connection works, and if not, why: wrong secret, organisation, or a missing right."""
+        """Tell whether the connection does what it is set to do; see :meth:`.M3terHook.test_connection`."""
         try:
-            page = await self._get(calls.list_call(self.settings, INVITATIONS, page_size=1))
-            Paging(self.settings, INVITATIONS).take(page[0], page[1])
-            me = await self.get_me()
-        except M3terError as error:
-            return False, str(error)
-        return True, connection_report(self.settings, me)
+            check = ConnectionCheck(self.settings)
+            self._tokens = TokenLife(clock=self._clock)
+            for call in check.calls():
+                try:
+                    got = (await self._get(call))[1] if call.repeatable else (await self._exchange(call))[0]
+                    check.answered(call, got)
+                except M3terError as error:
+                    check.failed(call, error)
+            return check.result()
+        except Exception as error:  # noqa: BLE001 - Airflow would show its text, whatever that quotes
+            return failed_test(error, self.m3ter_conn_id)
 
     async def _pages(self, listing: Listing[ItemT]) -> AsyncIterator[Page[ItemT]]:
         paging = Paging(self.settings, listing)
@@ -231,6 +236,14 @@ class M3terAsyncHook(BaseHook):
         return answers.read_invitation(await self._authorised(call, before_post), call.what)
 
     async def _authorised(self, call: Call, before_send: Callable[[], None] | None = None) -> Answer:
+        """Make one call, and find out why if m3ter refuses it."""
+        answer, renewals = await self._exchange(call, before_send)
+        if answer.status not in (401, 403):
+            return answer
+        await self._probe(call, answer, requests_made=1 + 2 * renewals)
+        raise self._denials.verdict(call, answer)
+
+    async def _exchange(self, call: Call, before_send: Callable[[], None] | None = None) -> tuple[Answer, int]:
         """Make one call with a token, and again with a new one if m3ter refuses the first."""
         renewals = 0
         while True:
@@ -242,13 +255,11 @@ class M3terAsyncHook(BaseHook):
                 self._tokens.accepted(token)
                 if answer.status < 300:
                     self._denials.answered(call)
-                return answer
+                return answer, renewals
             if not self._tokens.renewal_may_help(token, renewals=renewals):
-                break
+                return answer, renewals
             self._tokens.rejected(token)
             renewals += 1
-        await self._probe(call, answer, requests_made=1 + 2 * renewals)
-        raise self._denials.verdict(call, answer)
 
     async def _probe(self, call: Call, answer: Answer, *, requests_made: int) -> None:
         """Find out why a call was refused; one coroutine asks, the others wait for what it learns."""
@@ -352,10 +363,16 @@ class M3terAsyncHook(BaseHook):
                     self._pacer.served(sent_at=sent_at)
                 return Answer(status, response.headers, await _body(response))
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-            reason = type(error).__name__
+            lost = answers.lost(
+                call,
+                connected=progress.connected,
+                error=error,
+                base_url=self.settings.base_url,
+                status=status,
+            )
         if progress.called_off is not None:
             raise progress.called_off
-        raise answers.lost(call, connected=progress.connected, reason=reason, status=status)
+        raise lost
 
 
 class _AskingBody(aiohttp.BytesPayload):

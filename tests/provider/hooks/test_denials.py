@@ -94,36 +94,6 @@ def test_rights_that_come_back_are_used_by_the_next_hook(
     assert sum(m3ter_sandbox.emails().values()) == 1
 
 
-class TestConnectionCheck:
-    """The button "Test" in Airflow's connection form."""
-
-    def test_works(self, sandbox_client: ClientOf) -> None:
-        worked, text = sandbox_client().test_connection()
-        assert worked, text
-        assert "may send invitations to any domain" in text
-        assert "may not send" in sandbox_client(allow_invitations=False).test_connection()[1]
-
-    def test_tells_the_reasons_apart(self, sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
-        wrong_secret = sandbox_client()
-        wrong_secret.connection.password = "not-the-secret"
-        reasons = {
-            "API secret": wrong_secret.test_connection(),
-            "org_id": sandbox_client(org_id="another-organisation").test_connection(),
-        }
-        m3ter_sandbox.switches(may_read=False)
-        reasons["config:retrieve"] = sandbox_client().test_connection()
-        for expected, (worked, text) in reasons.items():
-            assert not worked
-            assert expected in text
-
-    def test_never_raises(self, sandbox_client: ClientOf) -> None:
-        client = sandbox_client()
-        client.connection.host = "http://127.0.0.1:1"
-        worked, text = client.test_connection()
-        assert not worked
-        assert "could not be reached" in text
-
-
 def test_an_error_of_the_probe_is_no_verdict(sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
     m3ter_sandbox.switches(may_invite=False)
     m3ter_sandbox.faults(kind="status", status=503, method="GET")
