@@ -1,0 +1,202 @@
+"""``check``: is a configuration right, what would today's run read, and, where asked, does everything answer?"""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import datetime, timezone
+from pathlib import Path
+
+from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
+
+from m3ter_onboarding.cli.failure import CommandError
+from m3ter_onboarding.config import OnboardingConfig, load_config
+from m3ter_onboarding.errors import ConfigurationError, LedgerUnusableError, OnboardingError
+from m3ter_onboarding.window import Interval, RunParameters, Window, resolve_interval, resolve_window
+
+Say = Callable[[str], None]
+#: A check that connects: what it is about, and what does it and says what it found.
+_Check = tuple[str, Callable[[OnboardingConfig, Window], str]]
+
+
+def check_configuration(path: Path, *, connect: bool, say: Say, now: datetime | None = None) -> int:
+    """Check a configuration and say what it means.
+
+    :param path: the YAML file.
+    :param connect: also ask warehouse, ledger and m3ter; nothing is sent, nothing is left changed.
+    :param say: takes one line.
+    :param now: aware; for tests.
+    :returns: the exit status: 0, or 1 where something that was asked is wrong.
+    :raises CommandError: when the configuration or the query is wrong.
+    """
+    try:
+        config = load_config(path)
+    except ConfigurationError as error:
+        raise CommandError(str(error)) from None
+    now = now or datetime.now(timezone.utc)
+    interval = _interval_of_today(config, now)
+    window = resolve_window(
+        interval,
+        look_back=config.look_back,
+        worked_off_until=None,
+        waiting_since=None,
+        max_age=config.max_age,
+        now=now,
+    )
+    say(f"{path} and {config.query} are right.")
+    say("")
+    for title, text in _plain_words(config, interval, window):
+        for number, line in enumerate(textwrap.wrap(text, 104, break_long_words=False, break_on_hyphens=False)):
+            say(f"{'' if number else title:<14}{line}")
+    say("")
+    if not connect:
+        say("Nothing was called. With --connect: do warehouse, ledger and m3ter answer?")
+        return 0
+    # As in Airflow's own commands: connections that are kept in the metadata database are found too.
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    checks: list[_Check] = [("warehouse", _warehouse), ("ledger", _ledger), ("m3ter", _m3ter)]
+    wrong = 0
+    for title, ask in checks:
+        try:
+            right, found = True, ask(config, window)
+        except (OnboardingError, AirflowException) as error:
+            right, found = False, str(error)
+        except Exception as error:  # noqa: BLE001  (its text may quote what must not be shown)
+            right, found = False, f"An unexpected {type(error).__name__}; please report it."
+        wrong += not right
+        say(f"{title:<14}{'right' if right else 'WRONG'}: {found}")
+    return 1 if wrong else 0
+
+
+def _interval_of_today(config: OnboardingConfig, now: datetime) -> Interval:
+    """Return the days that a run by hand would be for now: with a schedule, Airflow's own last whole interval."""
+    start = end = None
+    if config.schedule is not None:
+        from airflow.timetables.interval import CronDataIntervalTimetable
+        from pendulum import instance
+
+        interval = CronDataIntervalTimetable(config.schedule, config.time_zone).infer_manual_data_interval(
+            run_after=instance(now)
+        )
+        start, end = interval.start, interval.end
+    return resolve_interval(start, end, RunParameters(), now=now, look_back=config.look_back)
+
+
+def _plain_words(config: OnboardingConfig, interval: Interval, window: Window) -> Iterator[tuple[str, str]]:
+    tags = ", ".join(config.dag.tags)
+    when = f"at {config.schedule!r} in {config.time_zone}" if config.schedule else "by hand (`schedule` is null)"
+    yield "DAG", f"m3ter_onboarding__{config.name}, run {when}, owner {config.dag.owner}, tags {tags}; starts paused."
+    yield "today's run", f"is for {_span(interval.start, interval.end)}."
+    yield (
+        "it reads",
+        (
+            f"{_span(window.start, window.end)} (`look_back_days` is {config.look_back_days}), and from earlier where"
+            f" days are not worked off yet, at most {config.max_age_days} days back."
+        ),
+    )
+    yield "query", f"{config.path.parent / config.query}, by the connection '{config.warehouse_conn_id}', with"
+    yield "", f":window_start = {window.start:%Y-%m-%d %H:%M:%S} UTC, :window_end = {window.end:%Y-%m-%d %H:%M:%S} UTC."
+    schema = f"the schema {config.ledger_schema}" if config.ledger_schema else "its own schema"
+    made = (
+        "the first run makes what is missing"
+        if config.create_tables
+        else "they must exist: `create_tables` is false, see m3ter-onboarding ddl"
+    )
+    where = "the warehouse" if config.ledger_conn_id == config.warehouse_conn_id else "not the warehouse"
+    yield (
+        "ledger",
+        (
+            f"tables m3ter_onboarding_…, m3ter_invitation… and m3ter_mirror_… in {schema} of the connection"
+            f" '{config.ledger_conn_id}' ({where}); {made}."
+        ),
+    )
+    if config.ledger_conn_id != config.warehouse_conn_id:
+        yield (
+            "published",
+            "m3ter_onboarding_decision and m3ter_invitation, copied to the warehouse after each run.",
+        )
+    yield "m3ter", f"the connection '{config.m3ter_conn_id}' names the organisation, and whether anything may be sent."
+    allowed = config.allowed_permission_policies
+    yield (
+        "policies",
+        (
+            f"{', '.join(config.permission_policies) or 'none'} for rows that name none;"
+            f" {'any' if allowed is None else ', '.join(allowed) or 'none'} may be asked for."
+        ),
+    )
+    yield "limits", f"{'; '.join(_limits(config))}."
+    yield "not invited", f"{'; '.join(_nobody(config))}."
+
+
+def _limits(config: OnboardingConfig) -> Iterator[str]:
+    most = "any number of" if config.max_invitations is None else f"at most {config.max_invitations}"
+    yield f"{most} invitations in one run"
+    if config.max_percent is not None:
+        yield f"at most {config.max_percent} percent of its rows"
+    per_day = config.max_invitations_per_day
+    yield "no limit for 24 hours" if per_day is None else f"at most {per_day} in 24 hours"
+    if config.approval_above is not None:
+        yield f"above {config.approval_above} a person must approve"
+    if config.min_expected_rows:
+        yield f"fewer than {config.min_expected_rows} rows fail the run"
+
+
+def _nobody(config: OnboardingConfig) -> Iterator[str]:
+    yield f"who started more than {config.max_age_days} days ago"
+    if config.invite_days_before_start is not None:
+        yield f"who starts in more than {config.invite_days_before_start} days (not yet)"
+    exclude = config.exclude
+    for number, what in (
+        (len(exclude.addresses), "addresses"),
+        (len(exclude.domains), "domains"),
+        (len(exclude.employee_ids), "employee ids"),
+    ):
+        if number:
+            yield f"{number} {what} of `exclude`"
+
+
+def _span(start: datetime, end: datetime) -> str:
+    return f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
+
+
+def _warehouse(config: OnboardingConfig, window: Window) -> str:
+    from m3ter_onboarding.plan import check_source
+
+    check_source(config, window)
+    return "the query runs, and its columns are the contract's (no row was read)."
+
+
+def _ledger(config: OnboardingConfig, window: Window) -> str:
+    from m3ter_onboarding.ledger.database import open_ledger
+    from m3ter_onboarding.ledger.tables import SCHEMA_VERSION
+
+    with closing(open_ledger(config.ledger_conn_id, config.ledger_schema)) as db:
+        version = db.version()
+        if version is None and config.create_tables and db.engine.dialect.name in ("postgresql", "sqlite"):
+            return "it answers, and has no tables yet: the first run makes them."
+        if version is None:
+            db.prepare(create_tables=False, now=window.end, package_version="")  # says what to do
+        if version is not None and version > SCHEMA_VERSION:
+            raise LedgerUnusableError(
+                f"its tables have version {version}, this package knows {SCHEMA_VERSION}; upgrade"
+                " airflow-provider-m3ter."
+            )
+        db.prove_guard()
+        return f"its tables have version {version}, and it can guard against a second e-mail."
+
+
+def _m3ter(config: OnboardingConfig, window: Window) -> str:
+    from m3ter_provider.hooks.m3ter import M3terHook
+
+    try:
+        right, message = M3terHook(config.m3ter_conn_id).test_connection()
+    except AirflowNotFoundException:
+        raise ConfigurationError(
+            f"The connection '{config.m3ter_conn_id}' is not defined in Airflow. Make it, or set `m3ter_conn_id` to one"
+            " that exists."
+        ) from None
+    if not right:
+        raise ConfigurationError(message)
+    return message

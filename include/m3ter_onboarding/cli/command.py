@@ -1,0 +1,145 @@
+"""The command line of ``m3ter-onboarding``.
+
+Help and mistakes come at once: Airflow is imported only where it is used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from m3ter_onboarding.cli.failure import CommandError
+from m3ter_onboarding.cli.warehouses import WAREHOUSES
+from m3ter_provider import __version__
+
+_DESCRIPTION = "Invite new hires from a SQL warehouse into m3ter with Apache Airflow: begin, check, make the tables."
+
+_EXAMPLES = """\
+examples:
+  m3ter-onboarding init dags --warehouse postgres --name acme
+      a DAG file, its configuration and its query, to be filled in
+  m3ter-onboarding check dags/acme.yaml
+      is the configuration right, and what would today's run read?
+  m3ter-onboarding check --connect dags/acme.yaml
+      and do warehouse, ledger and m3ter answer? Reads only.
+  m3ter-onboarding ddl dags/acme.yaml | psql …
+      the ledger's tables, where tasks may not make them
+
+exit status: 0 all is well; 1 something is wrong, and says what to do; 2 the command line is wrong
+"""
+
+_INIT = """\
+Write three files into DIR: a DAG file, its configuration (YAML) and its query (SQL).
+
+DIR is Airflow's DAG folder or a folder in it. Files that exist are never overwritten.
+"""
+
+_INIT_EXAMPLES = """\
+examples:
+  m3ter-onboarding init "$AIRFLOW_HOME/dags"
+  m3ter-onboarding init dags/onboarding --warehouse snowflake --name acme
+"""
+
+_CHECK = """\
+Check a configuration and its query, and say in plain words what today's run would read.
+
+Calls nothing, unless --connect is given. Then it runs the query over no time at all (are its columns right?), looks
+whether the ledger is ready (what it tries out there is rolled back), and asks m3ter who we are. Nothing is sent.
+Connections are found as Airflow finds them: environment variables, secrets backends, the metadata database.
+"""
+
+_CHECK_EXAMPLES = """\
+examples:
+  m3ter-onboarding check dags/acme.yaml
+  m3ter-onboarding check --connect dags/acme.yaml
+  for file in dags/*.yaml; do m3ter-onboarding check "$file" || exit 1; done       # in CI, before a deployment
+"""
+
+_DDL = """\
+Print the SQL that makes the ledger's tables, for teams whose tasks may not (`create_tables: false`).
+
+What exists is left alone, so it may be run again. The schema is the configuration's `ledger_schema`, or --schema.
+"""
+
+_DDL_EXAMPLES = """\
+examples:
+  m3ter-onboarding ddl dags/acme.yaml --role airflow_tasks | psql "$LEDGER_AS_OWNER"
+  m3ter-onboarding ddl --schema m3ter_onboarding > migrations/0042_m3ter_ledger.sql
+  m3ter-onboarding ddl --dialect sqlite | sqlite3 ledger.db
+  m3ter-onboarding ddl dags/acme.yaml --upgrade-from 1 | psql "$LEDGER_AS_OWNER"
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="m3ter-onboarding",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def command(name: str, short: str, description: str, epilog: str) -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name,
+            help=short,
+            description=description,
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    init = command("init", "write a DAG file, its configuration and its query", _INIT, _INIT_EXAMPLES)
+    init.add_argument("folder", metavar="DIR", type=Path, help="Airflow's DAG folder, or a folder in it")
+    init.add_argument(
+        "--warehouse", choices=list(WAREHOUSES), default="postgres", help="dialect of the query (default %(default)s)"
+    )
+    init.add_argument("--name", default="example", help="of the organisation, ends the DAG's id (default %(default)s)")
+
+    check = command("check", "check a configuration and its query", _CHECK, _CHECK_EXAMPLES)
+    check.add_argument("config", metavar="CONFIG", type=Path, help="the YAML file")
+    check.add_argument("--connect", action="store_true", help="also ask warehouse, ledger and m3ter; reads only")
+
+    ddl = command("ddl", "print the SQL that makes the ledger's tables", _DDL, _DDL_EXAMPLES)
+    ddl.add_argument("config", metavar="CONFIG", type=Path, nargs="?", help="the YAML file, for its ledger_schema")
+    ddl.add_argument("--dialect", choices=["postgresql", "sqlite"], default="postgresql", help="(default %(default)s)")
+    ddl.add_argument("--schema", metavar="NAME", help="schema of the tables (default: the connection's own)")
+    ddl.add_argument(
+        "--upgrade-from", metavar="N", type=int, help="what brings tables of version N up to date, instead"
+    )
+    ddl.add_argument("--role", metavar="NAME", help="also grant this PostgreSQL role what tasks need, and no more")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command.
+
+    :param arguments: of the command line; by default the process's own.
+    :returns: the exit status.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        if options.command == "init":
+            from m3ter_onboarding.cli.init import write_example
+
+            print(write_example(options.folder, options.warehouse, options.name), end="")
+            return 0
+        if options.command == "ddl":
+            from m3ter_onboarding.cli.ddl import ledger_ddl
+
+            print(
+                ledger_ddl(options.dialect, options.schema, options.role, options.config, options.upgrade_from), end=""
+            )
+            return 0
+        from m3ter_onboarding.cli.check import check_configuration
+
+        return check_configuration(options.config, connect=options.connect, say=print)
+    except CommandError as error:
+        print(f"m3ter-onboarding: {error}", file=sys.stderr)
+        return error.status
+    except BrokenPipeError:  # `… | head`
+        sys.stderr.close()
+        return 1

@@ -1,0 +1,124 @@
+"""``ddl``: the ledger's tables as SQL, for a person who may make them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from sqlalchemy import Dialect, Table, make_url
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from m3ter_onboarding.cli.failure import CommandError
+from m3ter_onboarding.config import load_config
+from m3ter_onboarding.errors import ConfigurationError
+from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, Tables, tables_in
+from m3ter_onboarding.ledger.upgrades import upgrade_statements
+from m3ter_provider import __version__
+
+
+def ledger_ddl(
+    dialect_name: str,
+    schema: str | None = None,
+    role: str | None = None,
+    config_path: Path | None = None,
+    upgrade_from: int | None = None,
+) -> str:
+    """Return one transaction that makes what is missing of the ledger's tables.
+
+    :param dialect_name: ``postgresql`` or ``sqlite``.
+    :param schema: of the tables; None: the configuration's, or the connection's own.
+    :param role: a PostgreSQL role that is granted what tasks need; None: nobody.
+    :param config_path: a configuration, for its ``ledger_schema``.
+    :param upgrade_from: the version of the tables as they are; None: make them.
+    :raises CommandError: when the options contradict each other, or the configuration is wrong.
+    """
+    schema = _schema(schema, config_path)
+    if dialect_name == "sqlite" and schema is not None:
+        raise CommandError(
+            f"SQLite has no schemas, and {schema!r} was asked for; leave out --schema (in a configuration:"
+            " ledger_schema), or use --dialect postgresql.",
+            status=2,
+        )
+    if dialect_name == "sqlite" and role is not None:
+        raise CommandError("SQLite has no roles; leave out --role, or use --dialect postgresql.", status=2)
+    dialect, tables = make_url(f"{dialect_name}://").get_dialect()(), tables_in(schema)
+    if upgrade_from is None:
+        made = [*_statements(tables, dialect, schema)]
+    elif 1 <= upgrade_from < SCHEMA_VERSION:
+        made = upgrade_statements(dialect, tables, upgrade_from)
+    else:
+        raise CommandError(
+            f"--upgrade-from {upgrade_from}: this package's tables have version {SCHEMA_VERSION}, so a number from 1 to"
+            f" {SCHEMA_VERSION - 1} can be upgraded. The version is in the table m3ter_onboarding_schema.",
+            status=2,
+        )
+    statements = [*made, *_grants(tables, dialect, schema, role)]
+    header = f"-- The ledger of airflow-provider-m3ter {__version__} (schema version {SCHEMA_VERSION}), {dialect_name}."
+    return "\n\n".join([header, "BEGIN;", *(f"{statement};" for statement in statements), "COMMIT;"]) + "\n"
+
+
+def _schema(schema: str | None, config_path: Path | None) -> str | None:
+    if schema is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", schema):
+        raise CommandError(
+            f"--schema {schema!r} cannot be a `ledger_schema`: write a letter or '_', then letters, digits and '_'.",
+            status=2,
+        )
+    if config_path is None:
+        return schema
+    try:
+        configured = load_config(config_path).ledger_schema
+    except ConfigurationError as error:
+        raise CommandError(str(error)) from None
+    if schema is not None and schema != configured:
+        raise CommandError(
+            f"--schema is {schema!r} and the key 'ledger_schema' of {config_path} is {configured!r}: tasks would look"
+            " elsewhere. Leave out --schema, or change the key.",
+            status=2,
+        )
+    return configured
+
+
+def _statements(tables: Tables, dialect: Dialect, schema: str | None) -> Iterator[str]:
+    quote = dialect.identifier_preparer
+    if schema is not None:
+        yield f"CREATE SCHEMA IF NOT EXISTS {quote.quote(schema)}"
+    for table in tables.all():
+        yield _text(CreateTable(table, if_not_exists=True), dialect)
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
+            yield _text(CreateIndex(index, if_not_exists=True), dialect)
+    version = quote.format_table(tables.schema_version)
+    # Only into an empty table: what is there already may be of another version, and stays so.
+    yield (
+        f"INSERT INTO {version} (version, created_at, package_version)\n"  # noqa: S608 - our own names
+        f"SELECT {SCHEMA_VERSION}, CURRENT_TIMESTAMP, '{__version__}'\n"
+        f"WHERE NOT EXISTS (SELECT 1 FROM {version})"
+    )
+
+
+def _grants(tables: Tables, dialect: Dialect, schema: str | None, role: str | None) -> Iterator[str]:
+    if role is None:
+        return
+    quote = dialect.identifier_preparer
+    grantee = quote.quote_identifier(role)
+    if schema is not None:
+        yield f"GRANT USAGE ON SCHEMA {quote.quote(schema)} TO {grantee}"
+    for table in tables.all():
+        rights = "SELECT" if table is tables.schema_version else "SELECT, INSERT, UPDATE, DELETE"
+        yield f"GRANT {rights} ON {quote.format_table(table)} TO {grantee}"
+    for table in filter(_numbers_itself, tables.all()):
+        column = table.autoincrement_column
+        assert column is not None  # noqa: S101 (said by _numbers_itself)
+        sequence = f"{table.name}_{column.name}_seq"
+        where = f"{quote.quote(schema)}." if schema is not None else ""
+        yield f"GRANT USAGE ON SEQUENCE {where}{quote.quote(sequence)} TO {grantee}"
+
+
+def _numbers_itself(table: Table) -> bool:
+    column = table.autoincrement_column
+    return column is not None and column.autoincrement is True
+
+
+def _text(element: CreateTable | CreateIndex, dialect: Dialect) -> str:
+    text = str(element.compile(dialect=dialect))
+    return "\n".join(line.rstrip() for line in text.strip().replace("\t", "    ").splitlines())
