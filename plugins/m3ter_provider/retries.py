@@ -23,7 +23,9 @@ from m3ter_provider.errors import (
 THROTTLED = "m3ter limits the rate of requests (429); everyone waits %.0f s and goes on more slowly."
 
 _log = logging.getLogger(__name__)
-_FAILURES = 4
+FAILURES = 4
+"""How often something is tried that fails otherwise than by 429."""
+
 _RATE_LIMITS = 10
 _backoff = wait_random_exponential(multiplier=0.5, max=8)
 
@@ -39,14 +41,16 @@ DID_NOTHING = _raised(M3terConnectionError, M3terRateLimitError)
 """For POSTs."""
 
 
-def sync_retrying(retry: retry_if_exception, sleep: Callable[[float], None]) -> Retrying:
+def sync_retrying(retry: retry_if_exception, sleep: Callable[[float], None], *, failures: int = FAILURES) -> Retrying:
     """Return what repeats a function."""
-    return Retrying(retry=retry, wait=_wait, stop=_stop, sleep=sleep, before_sleep=_tell, reraise=True)
+    return Retrying(retry=retry, wait=_wait, stop=_stop(failures), sleep=sleep, before_sleep=_tell, reraise=True)
 
 
-def async_retrying(retry: retry_if_exception, sleep: Callable[[float], Awaitable[None]]) -> AsyncRetrying:
+def async_retrying(
+    retry: retry_if_exception, sleep: Callable[[float], Awaitable[None]], *, failures: int = FAILURES
+) -> AsyncRetrying:
     """Return what repeats a coroutine function."""
-    return AsyncRetrying(retry=retry, wait=_wait, stop=_stop, sleep=sleep, before_sleep=_tell, reraise=True)
+    return AsyncRetrying(retry=retry, wait=_wait, stop=_stop(failures), sleep=sleep, before_sleep=_tell, reraise=True)
 
 
 def _rate_limited(state: RetryCallState) -> bool:
@@ -57,8 +61,8 @@ def _wait(state: RetryCallState) -> float:
     return 0.0 if _rate_limited(state) else _backoff(state)
 
 
-def _stop(state: RetryCallState) -> bool:
-    return state.attempt_number >= (_RATE_LIMITS if _rate_limited(state) else _FAILURES)
+def _stop(failures: int) -> Callable[[RetryCallState], bool]:
+    return lambda state: state.attempt_number >= (_RATE_LIMITS if _rate_limited(state) else failures)
 
 
 def _tell(state: RetryCallState) -> None:

@@ -43,6 +43,8 @@ from m3ter_provider.report import ConnectionCheck, failed_test
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
+    from tenacity import Retrying
+    from tenacity.retry import retry_if_exception
 
 __all__ = ["M3terAsyncHook", "M3terHook"]
 
@@ -80,6 +82,7 @@ class M3terHook(HttpHook):
         self.m3ter_conn_id = m3ter_conn_id
         self._clock = clock
         self._sleep = sleep
+        self._failures = retries.FAILURES
         self._gate = threading.Lock()
         self._probing = threading.Lock()
         self._sessions: dict[int, _M3terSession] = {}
@@ -167,7 +170,7 @@ class M3terHook(HttpHook):
         :raises M3terError: of another kind: no token could be had, or m3ter answered another 4xx; nothing was sent.
         """
         call = calls.invitation_call(self.settings, request)
-        return retries.sync_retrying(retries.DID_NOTHING, self._sleep)(self._post_once, call, before_post)
+        return self._retrying(retries.DID_NOTHING)(self._post_once, call, before_post)
 
     def test_connection(self) -> tuple[bool, str]:
         """
@@ -178,6 +181,7 @@ class M3terHook(HttpHook):
         """
         try:
             check = ConnectionCheck(self.settings)
+            self._failures = 1  # somebody waits for it, and can press the button again
             forget_token(self.settings, self._clock)
             for call in check.calls():
                 try:
@@ -187,6 +191,8 @@ class M3terHook(HttpHook):
             return check.result()
         except Exception as error:  # noqa: BLE001 - Airflow would show its text, whatever that quotes
             return failed_test(error, self.m3ter_conn_id)
+        finally:
+            self._failures = retries.FAILURES
 
     def get_conn(
         self, headers: dict[Any, Any] | None = None, extra_options: dict[str, Any] | None = None
@@ -241,6 +247,9 @@ class M3terHook(HttpHook):
         session.trust_env = self.settings.uses_tls
         return session
 
+    def _retrying(self, retry: retry_if_exception) -> Retrying:
+        return retries.sync_retrying(retry, self._sleep, failures=self._failures)
+
     def _pages(self, listing: Listing[ItemT]) -> Iterator[Page[ItemT]]:
         paging = Paging(self.settings, listing)
         for call in paging.calls():
@@ -251,7 +260,7 @@ class M3terHook(HttpHook):
         return parse(model, data, call.what)
 
     def _get(self, call: Call) -> tuple[Any, Answer]:
-        return retries.sync_retrying(retries.REPEATABLE, self._sleep)(self._get_once, call)
+        return self._retrying(retries.REPEATABLE)(self._get_once, call)
 
     def _get_once(self, call: Call) -> tuple[Any, Answer]:
         answer = self._authorised(call)
@@ -306,7 +315,7 @@ class M3terHook(HttpHook):
         """Find out why a call was refused; one thread asks, the others wait for what it learns."""
         with self._probing:
             while (probe := self._denials.next_probe(call, answer, requests_made=requests_made)) is not None:
-                worked: bool = retries.sync_retrying(retries.REPEATABLE, self._sleep)(self._probe_once, probe)
+                worked: bool = self._retrying(retries.REPEATABLE)(self._probe_once, probe)
                 self._denials.probed(probe, worked=worked)
                 requests_made += 1
 
@@ -348,7 +357,7 @@ class M3terHook(HttpHook):
                 return token
             if (failure := self._tokens.failure_since(since)) is not None:
                 raise failure
-            return retries.sync_retrying(retries.REPEATABLE, self._sleep)(self._renew_once, session)
+            return self._retrying(retries.REPEATABLE)(self._renew_once, session)
         except M3terAuthenticationError as error:
             raise self._denials.refused_credentials(error) from None
         except M3terError as error:

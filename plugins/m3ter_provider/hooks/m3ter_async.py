@@ -32,6 +32,8 @@ from m3ter_provider.report import ConnectionCheck, failed_test
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
     from airflow.sdk import Connection
+    from tenacity import AsyncRetrying
+    from tenacity.retry import retry_if_exception
 
 # Shorter than any server's: a POST on a connection that the server is just closing would have an unknown outcome.
 _IDLE_CONNECTION_SECONDS = 3.0
@@ -73,6 +75,7 @@ class M3terAsyncHook(BaseHook):
         self._connection = connection
         self._clock = clock
         self._sleep = sleep
+        self._failures = retries.FAILURES
         self._settings: ConnectionSettings | None = None
         self._session: aiohttp.ClientSession | None = None
 
@@ -199,12 +202,13 @@ class M3terAsyncHook(BaseHook):
         :raises M3terError: of another kind: no token could be had, or m3ter answered another 4xx; nothing was sent.
         """
         call = calls.invitation_call(self.settings, request)
-        return await retries.async_retrying(retries.DID_NOTHING, self._sleep)(self._post_once, call, before_post)
+        return await self._retrying(retries.DID_NOTHING)(self._post_once, call, before_post)
 
     async def test_connection(self) -> tuple[bool, str]:
         """Tell whether the connection does what it is set to do; see :meth:`.M3terHook.test_connection`."""
         try:
             check = ConnectionCheck(self.settings)
+            self._failures = 1  # somebody waits for it, and can press the button again
             self._tokens = TokenLife(clock=self._clock)
             for call in check.calls():
                 try:
@@ -215,6 +219,11 @@ class M3terAsyncHook(BaseHook):
             return check.result()
         except Exception as error:  # noqa: BLE001 - Airflow would show its text, whatever that quotes
             return failed_test(error, self.m3ter_conn_id)
+        finally:
+            self._failures = retries.FAILURES
+
+    def _retrying(self, retry: retry_if_exception) -> AsyncRetrying:
+        return retries.async_retrying(retry, self._sleep, failures=self._failures)
 
     async def _pages(self, listing: Listing[ItemT]) -> AsyncIterator[Page[ItemT]]:
         paging = Paging(self.settings, listing)
@@ -226,7 +235,7 @@ class M3terAsyncHook(BaseHook):
         return parse(model, data, call.what)
 
     async def _get(self, call: Call) -> tuple[Any, Answer]:
-        return await retries.async_retrying(retries.REPEATABLE, self._sleep)(self._get_once, call)
+        return await self._retrying(retries.REPEATABLE)(self._get_once, call)
 
     async def _get_once(self, call: Call) -> tuple[Any, Answer]:
         answer = await self._authorised(call)
@@ -265,7 +274,7 @@ class M3terAsyncHook(BaseHook):
         """Find out why a call was refused; one coroutine asks, the others wait for what it learns."""
         async with self._probing:
             while (probe := self._denials.next_probe(call, answer, requests_made=requests_made)) is not None:
-                worked: bool = await retries.async_retrying(retries.REPEATABLE, self._sleep)(self._probe_once, probe)
+                worked: bool = await self._retrying(retries.REPEATABLE)(self._probe_once, probe)
                 self._denials.probed(probe, worked=worked)
                 requests_made += 1
 
@@ -306,7 +315,7 @@ class M3terAsyncHook(BaseHook):
                 return token
             if (failure := self._tokens.failure_since(since)) is not None:
                 raise failure
-            return await retries.async_retrying(retries.REPEATABLE, self._sleep)(self._renew_once)
+            return await self._retrying(retries.REPEATABLE)(self._renew_once)
         except M3terAuthenticationError as error:
             raise self._denials.refused_credentials(error) from None
         except M3terError as error:

@@ -142,6 +142,8 @@ class TestReading:
                 client_of(server).test_connection()
             )
             assert not server.posts
+            # Nobody waits for repeats in front of a form.
+            assert len(server.gets) == 1
 
     def test_who_we_are_is_told_if_m3ter_tells_it(self, client_of: ClientOf) -> None:
         def get(request: Received) -> bytes:
