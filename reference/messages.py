@@ -20,7 +20,14 @@ CLAUSES = frozenset({"ValueError", "_FlawError"})
 #: For whoever programs, not for whoever runs.
 PROGRAMMING = frozenset({"TypeError", "AttributeError", "NotImplementedError", "AssertionError", "RuntimeError"})
 #: Functions whose texts are shown as they are.
-SENTENCES = {"_problems": "report", "_sentence": "ConfigurationError"}
+SENTENCES = {
+    ("report.py", "_problems"): "report",
+    ("config.py", "_sentence"): "ConfigurationError",
+    ("report.py", "_reading"): "test",
+    ("report.py", "_sending"): "test",
+    ("report.py", "_explained"): "test",
+    ("report.py", "failed_test"): "test",
+}
 _LOGGERS = ("log", "_log", "logger")
 _VALUE = r"%[-0-9.]*[sdrfg]"
 _LEVELS = ("info", "warning", "error", "exception", "critical")
@@ -73,8 +80,8 @@ class _File:
             for template in self._texts(call.args[0]):
                 if re.search(r"[A-Za-z]{2}", template):  # else it only passes on what another one says
                     yield Message(kind, template, f"{self.place}:{call.lineno}")
-        for name, kind in SENTENCES.items():
-            if function := self.functions.get(name):
+        for (file, name), kind in SENTENCES.items():
+            if self.place.endswith(f"/{file}") and (function := self.functions.get(name)):
                 for template in _strings(function):
                     yield Message(kind, template, f"{self.place}:{function.lineno}")
 
@@ -145,15 +152,49 @@ def _constant(name: str) -> Iterator[str]:
 
 def _strings(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
     """Give every sentence that stands in a function."""
-    within: set[ast.AST] = set()
+    within: set[ast.AST] = set(ast.walk(function.body[0])) if ast.get_docstring(function) else set()
     for node in ast.walk(function):
-        if isinstance(node, ast.JoinedStr):
+        if isinstance(node, ast.JoinedStr) and node not in within:
             within.update(ast.walk(node))
             text = "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
-            if not text.startswith(" "):  # an addition to another one
-                yield text
+            if not text.startswith(" ("):  # an addition to another one
+                yield text.strip()
         elif isinstance(node, ast.Constant) and node not in within and str(node.value).endswith("."):
             yield str(node.value)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What page and source do not have in common.
+
+    :param unexplained: messages that the page does not name.
+    :param outdated: entries of the page that are no message any more.
+    """
+
+    unexplained: tuple[Message, ...]
+    outdated: tuple[str, ...]
+
+
+def compare(page: str) -> Comparison:
+    """Compare the source's messages with the entries of a page: code in the first cell of a table's row.
+
+    An entry explains every message that begins with it.
+
+    :param page: its Markdown.
+    """
+    entries = {_comparable(entry).rstrip("… ") for entry in re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)}
+    used: set[str] = set()
+    unexplained = []
+    for message in messages():
+        fitting = [entry for entry in entries if _comparable(message.template).startswith(entry)]
+        used.update(fitting)
+        if not fitting:
+            unexplained.append(message)
+    return Comparison(tuple(unexplained), tuple(sorted(entries - used)))
+
+
+def _comparable(text: str) -> str:
+    return re.sub(r"…+", "…", text.replace("`", "")).strip()
 
 
 if __name__ == "__main__":

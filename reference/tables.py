@@ -49,7 +49,7 @@ def described_parameters(described: type[Any]) -> dict[str, str]:
     """
     text = inspect.getdoc(described) or ""
     found = re.findall(r"^:param (\w+): (.*?)(?=^:|^\S|\Z)", text, re.DOTALL | re.MULTILINE)
-    return {name: _markdown(" ".join(meaning.split())) for name, meaning in found}
+    return {name: _markdown(_names(" ".join(meaning.split()))) for name, meaning in found}
 
 
 def _model(model: type[BaseModel]) -> str:
@@ -61,7 +61,8 @@ def _model(model: type[BaseModel]) -> str:
     for name, field in model.model_fields.items():
         shape = schema["properties"][name]
         kind = _SECTIONS.get(field.annotation, "") if isinstance(field.annotation, type) else ""
-        rows.append((f"`{name}`", kind or _kind(shape), _default(name, field), _sentence(meanings[name])))
+        meaning = _sentence(_in_yaml(meanings[name]))
+        rows.append((f"`{name}`", kind or _kind(shape), _default(name, field), meaning))
     return _rows(("key", "value", "default", "meaning"), rows)
 
 
@@ -132,6 +133,32 @@ def _duration(length: timedelta) -> str:
     return f"{seconds}s"
 
 
+def _arguments(described: type[Any]) -> str:
+    """Describe what a class takes beyond what every task takes."""
+    meanings = described_parameters(described)
+    rows = []
+    for name, argument in inspect.signature(described.__init__).parameters.items():
+        if name in ("self", "kwargs", "sleep"):
+            continue
+        if name not in meanings:
+            raise LookupError(f"the docstring of {described.__name__} has no :param: for {name}")
+        default = "**required**" if argument.default is inspect.Parameter.empty else f"`{argument.default!r}`"
+        rows.append((f"`{name}`", default, _sentence(meanings[name])))
+    return _rows(("argument", "default", "meaning"), rows)
+
+
+def _operator() -> str:
+    from m3ter_provider.operators.invitation import M3terCreateInvitationOperator
+
+    return _arguments(M3terCreateInvitationOperator)
+
+
+def _sensor() -> str:
+    from m3ter_provider.sensors.invitation import M3terInvitationAcceptedSensor
+
+    return _arguments(M3terInvitationAcceptedSensor)
+
+
 def _run_parameters() -> str:
     from m3ter_onboarding.dag import run_parameters
 
@@ -169,14 +196,23 @@ def _rows(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def _markdown(text: str) -> str:
-    """Turn what docstrings say of Python into what YAML and Markdown say."""
-    return re.sub(
-        r"(?<![\w`])(None|True|False)(?=[:.])", lambda word: f"`{_IN_YAML[word[1]]}`", text.replace("``", "`")
-    )
+    """Turn the docstrings' double backquotes into Markdown's single ones."""
+    return text.replace("``", "`")
+
+
+def _in_yaml(text: str) -> str:
+    """Turn Python's None, True and False into what YAML writes."""
+    return re.sub(r"(?<![\w`])(None|True|False)(?=[:.])", lambda word: f"`{_IN_YAML[word[1]]}`", text)
+
+
+def _names(text: str) -> str:
+    """Turn references such as ``:class:`~a.b.C``` into the name that is referred to."""
+    text = re.sub(r":\w+:`~[\w.]*?(\w+)`", r"`\1`", text)
+    return re.sub(r":\w+:`([\w.]+)`", r"`\1`", text)
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    return text if text.startswith("m3ter") else text[:1].upper() + text[1:]
 
 
 _TABLES: Mapping[str, Callable[[], str]] = {
@@ -186,4 +222,6 @@ _TABLES: Mapping[str, Callable[[], str]] = {
     "TaskDefaults": lambda: _model(TaskDefaults),
     "run parameters": _run_parameters,
     "connection": _connection,
+    "M3terCreateInvitationOperator": _operator,
+    "M3terInvitationAcceptedSensor": _sensor,
 }
