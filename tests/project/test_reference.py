@@ -1,0 +1,207 @@
+"""The pages of ``docs/`` say what the source says."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import Connection as AirflowConnection
+from sqlalchemy import Connection, Engine, create_engine, text
+
+import m3ter_onboarding.errors
+import m3ter_onboarding.right_to_send
+import m3ter_provider.errors
+from m3ter_onboarding.config import Exclusions
+from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.report import Report
+from m3ter_provider.connection import connection_settings
+from reference import tables
+from reference.blocks import PAGES, ROOT, renewed
+from reference.decisions import order_in_the_planner, reasons
+from reference.messages import compare
+from tests.postgresql import PostgresServer
+
+RECIPES = re.findall(
+    r"^```sql\n(.*?)^```", (PAGES / "recipes.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+)
+
+
+def page(name: str) -> str:
+    """Read a page."""
+    return (PAGES / name).read_text(encoding="utf-8")
+
+
+# -- made from the source --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", sorted(PAGES.glob("*.md")), ids=lambda path: path.name)
+def test_a_page_holds_what_the_source_says(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert renewed(text, page=path) == text, "run `make reference`"
+
+
+def test_a_block_that_differs_is_written_anew() -> None:
+    text = "before\n<!-- table: Exclusions -->\nold\n<!-- end -->\nafter\n"
+    new = renewed(text, page=Path("a.md"))
+    assert "old" not in new
+    assert "`employee_ids`" in new
+    assert new.startswith("before\n<!-- table: Exclusions -->\n")
+    assert new.endswith("<!-- end -->\nafter\n")
+
+
+@pytest.mark.parametrize(
+    "block", ["table: Nothing", "code: include/nothing.py", "code: include/m3ter_onboarding/dag.py nothing"]
+)
+def test_a_block_without_a_source_names_the_page(block: str) -> None:
+    with pytest.raises(LookupError, match=r"a\.md"):
+        renewed(f"<!-- {block} -->\n<!-- end -->\n", page=Path("a.md"))
+
+
+def test_a_key_without_a_meaning_is_found() -> None:
+    class Undescribed(Exclusions):
+        """No words for it."""
+
+        more: int = 1
+
+    with pytest.raises(LookupError, match="more"):
+        tables._model(Undescribed)
+
+
+# -- compared with the source ----------------------------------------------------------------------------------------
+
+
+def test_every_message_is_explained() -> None:
+    compared = compare(page("messages.md"))
+    assert [f"{message.place}: {message.template}" for message in compared.unexplained] == []
+    assert list(compared.outdated) == [], "of these no message is left"
+
+
+def test_a_missing_and_an_outdated_message_are_found() -> None:
+    compared = compare("| `No such message at all` | means | do |\n")
+    assert compared.outdated == ("No such message at all",)
+    assert "Connection … has no …. Add it to the connection." in {m.template for m in compared.unexplained}
+    # By way of a variable, of a method that returns the text, of a parameter, of a constant.
+    found = "\n".join(message.template for message in compared.unexplained)
+    for words in (
+        "into organisation",
+        "cannot guard against",
+        "usable answer to",
+        "everyone waits",
+        "key '…' is missing",
+    ):
+        assert words in found
+
+
+def test_every_class_of_error_is_named() -> None:
+    text = page("messages.md")
+    modules = (m3ter_provider.errors, m3ter_onboarding.errors, m3ter_onboarding.right_to_send)
+    classes = {
+        name
+        for module in modules
+        for name, found in inspect.getmembers(module, inspect.isclass)
+        if issubclass(found, Exception) and found.__module__ == module.__name__
+    }
+    assert {name for name in classes - {"M3terError"} if f"`{name}`" not in text} == set()
+
+
+def test_every_decision_is_in_the_table_in_the_planners_order() -> None:
+    rows = re.findall(r"^\| `(\w+:\w+)` \|", page("decisions.md"), re.MULTILINE)
+    assert {row.partition(":")[2] for row in rows} == reasons()
+    order = order_in_the_planner()
+    assert order[0] == "invalid:<field>"
+    assert [row for row in rows if row in order] == order[1:]
+    fields = [row for row in rows if row not in order]
+    assert rows[: len(fields)] == fields
+    assert {field.partition(":")[0] for field in fields} == {"invalid"}
+
+
+def test_rules_that_the_source_cites_are_on_the_page() -> None:
+    rules = set(re.findall(r"^### Rule (\d+):", page("delivery.md"), re.MULTILINE))
+    cited: set[str] = set()
+    for folder in ("include", "plugins", "tests"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for numbers in re.findall(
+                r"docs/delivery\.md, (?:rules? )?([\d, and to]+)", path.read_text(encoding="utf-8")
+            ):
+                cited.update(re.findall(r"\d+", numbers))
+    assert cited
+    assert cited <= rules
+    tested = {
+        number
+        for path in (ROOT / "tests" / "onboarding").glob("*.py")
+        for number in re.findall(r"def test_d0*(\d+)_", path.read_text(encoding="utf-8"))
+    }
+    assert tested
+    assert tested <= rules
+
+
+def test_the_parts_of_the_report_are_named() -> None:
+    (problem,) = [line for line in Report("o", False, "normal", problems=("x",)).lines() if line.endswith(" x")]
+    assert f"`{problem.removesuffix(' x')}`" in page("messages.md")
+
+
+# -- what a reader copies --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", re.findall(r"^AIRFLOW_CONN_\w+='(.*)'$", page("connect.md"), re.MULTILINE))
+def test_connections_can_be_used(value: str) -> None:
+    read: Any = AirflowConnection.from_json if value.startswith("{") else AirflowConnection.from_uri
+    settings = connection_settings(read(value, conn_id="m3ter_default"))
+    assert settings.access_key_id == "ACCESS-KEY-ID"
+    assert settings.api_secret == "API-SECRET"
+    assert settings.org_id.startswith("0000")
+    assert settings.base_url == "https://api.m3ter.com"
+    assert settings.allow_invitations is False
+    assert settings.allowed_domains in ((), ("example.com", "example.org"))
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def ledger(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """An empty ledger."""
+    if request.param == "sqlite":
+        engine = create_engine(f"sqlite:///{tmp_path_factory.mktemp('ledger') / 'ledger.db'}")
+    else:
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        engine = create_engine(server.new_database().url())
+    db = LedgerDatabase(engine)
+    db.prepare(create_tables=True, now=datetime(2026, 11, 24, tzinfo=timezone.utc), package_version="1")
+    yield engine
+    db.close()
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: " ".join(recipe.split()[:6]))
+def test_recipes_run(recipe: str, ledger: Engine) -> None:
+    with ledger.connect() as connection:
+        for statement in filter(str.strip, recipe.split(";")):
+            connection.execute(text(statement.replace(":", r"\:")))
+        connection.rollback()
+
+
+def test_a_persons_decision_is_recorded(ledger: Engine) -> None:
+    (recipe,) = [recipe for recipe in RECIPES if recipe.startswith("UPDATE")]
+    with ledger.connect() as connection:
+        _row_for_review(connection, 17)
+        _row_for_review(connection, 18)
+        for statement in filter(str.strip, recipe.split(";")):
+            connection.execute(text(statement))
+        states = connection.execute(text("SELECT invitation_id, state FROM m3ter_invitation ORDER BY 1")).all()
+        events = connection.execute(text("SELECT invitation_id, to_state, why FROM m3ter_invitation_event")).all()
+        connection.rollback()
+    assert [tuple(row) for row in states] == [(17, "unsent"), (18, "review")]
+    assert [tuple(row) for row in events] == [(17, "unsent", "decided")]
+
+
+def _row_for_review(connection: Connection, number: int) -> None:
+    connection.execute(
+        text(
+            "INSERT INTO m3ter_invitation"
+            " (invitation_id, org_id, email_key, email, generation, state, origin, created_at, updated_at)"
+            f" VALUES ({number}, 'o', 'a{number}', 'a', 1, 'review', 'claimed', CURRENT_TIMESTAMP,"
+            " CURRENT_TIMESTAMP)"
+        )
+    )
