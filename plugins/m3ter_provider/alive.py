@@ -46,7 +46,7 @@ def find_alive(hook: M3terHook, address: str) -> Found | None:
                 continue
             if invitation.accepted:
                 accepted = accepted or invitation
-            elif _open(invitation, now):
+            elif is_open(invitation, now):
                 return Found(invitation, None)
     former = False
     for users in hook.iter_user_pages():
@@ -60,7 +60,12 @@ def find_alive(hook: M3terHook, address: str) -> Found | None:
     return Found(accepted, None) if accepted and not former else None
 
 
-def _open(invitation: Invitation, now: datetime) -> bool:
+def is_open(invitation: Invitation, now: datetime) -> bool:
+    """
+    Tell whether an invitation that was not accepted can still be.
+
+    :param now: by m3ter's clock, aware.
+    """
     expiry = invitation.dt_expiry
     if expiry is None and invitation.dt_created is not None:
         expiry = invitation.dt_created + _LIFE_OF_AN_INVITATION

@@ -25,6 +25,8 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "hooks": [{"integration-name": "m3ter", "python-modules": ["m3ter_provider.hooks.m3ter"]}],
         "operators": [{"integration-name": "m3ter", "python-modules": ["m3ter_provider.operators.invitation"]}],
+        "sensors": [{"integration-name": "m3ter", "python-modules": ["m3ter_provider.sensors.invitation"]}],
+        "extra-links": ["m3ter_provider.links.M3terConsoleLink"],
         "connection-types": [
             {
                 "connection-type": "m3ter",
@@ -38,14 +40,16 @@ def get_provider_info() -> dict[str, Any]:
                         "password": "API secret",
                     },
                     "placeholders": {
+                        "description": "which organisation this is, and who looks after its access key",
                         "host": "https://api.m3ter.com",
                         "login": "access key id of a service user in m3ter",
+                        "password": "API secret of that access key; kept encrypted",
                     },
                 },
                 "conn-fields": {
                     "org_id": {
-                        "label": "Organization id",
-                        "description": "The m3ter organisation (UUID) people are invited to.",
+                        "label": "Organisation id",
+                        "description": "The id (a UUID) of the m3ter organisation that people are invited to.",
                         # A type that does not allow null makes the field required in the form.
                         "schema": {"type": "string", "minLength": 1},
                     },
@@ -59,25 +63,31 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "allowed_domains": {
                         "label": "Allowed domains",
-                        "description": "Comma-separated; only addresses in these are invited. Empty: all.",
+                        "description": (
+                            "Only addresses in these domains are invited, for example: example.com, example.org. "
+                            "Empty: all addresses."
+                        ),
                         "schema": {"type": ["string", "null"]},
                     },
                     "requests_per_second": {
                         "label": "Requests per second",
                         "description": (
-                            "The most this connection asks for, token and list calls included. m3ter allows 50 "
-                            "for all clients of an organisation together."
+                            "The most that one process asks for, token and list calls included. m3ter allows 50 for "
+                            "all clients of an organisation together; leave some to the others."
                         ),
                         "schema": {"type": ["number", "null"], "default": 20, "minimum": 0.1, "maximum": 1000},
                     },
                     "timeout_seconds": {
                         "label": "Time-out (seconds)",
-                        "description": "The longest one request may take, connecting included.",
+                        "description": "The longest that one request may take, connecting included; 0.1 to 600.",
                         "schema": {"type": ["number", "null"], "default": 30, "minimum": 0.1, "maximum": 600},
                     },
                     "allow_http": {
                         "label": "Allow plain http",
-                        "description": "Send credentials without TLS to a host other than this machine.",
+                        "description": (
+                            "Send the credentials unencrypted to a host other than this machine. Only for a test "
+                            "server in a network that is safe."
+                        ),
                         "schema": {"type": ["boolean", "null"], "default": False},
                     },
                 },

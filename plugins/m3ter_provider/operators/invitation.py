@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,42 +13,46 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk.log import mask_secret
 from pydantic import ValidationError
-from pydantic.alias_generators import to_snake
 
 from m3ter_provider.alive import Found, find_alive
 from m3ter_provider.errors import (
     M3terAuthenticationError,
     M3terConfigurationError,
     M3terPermissionError,
+    M3terPermissionPolicyError,
     M3terRequestRejectedError,
     M3terUnknownOutcomeError,
 )
 from m3ter_provider.hooks.m3ter import M3terHook
 from m3ter_provider.identity import mask_email
+from m3ter_provider.links import M3terConsoleLink
 from m3ter_provider.models import InvitationRequest
+from m3ter_provider.permission_policies import PolicyBook, PolicyT, administrators, policy_names, shown
 
 if TYPE_CHECKING:
     import jinja2
-    from airflow.sdk import Context
+    from airflow.sdk import BaseOperatorLink, Context
 
 _HIDDEN = "***"
 _PERSONAL_FIELDS = ("email_address", "first_name", "last_name", "contact_number")
 _SHORTEST_MASKED = 5  # Airflow's masker refuses shorter ones, and says so each time.
 _CLOCK_SKEW = timedelta(minutes=1)
 
-_PERMANENT = (M3terConfigurationError, M3terAuthenticationError, M3terPermissionError)
+_PERMANENT = (M3terConfigurationError, M3terAuthenticationError, M3terPermissionError, M3terPermissionPolicyError)
 
 
 class M3terCreateInvitationOperator(BaseOperator):
     """
-    Invite one person into a m3ter organisation, once: m3ter is looked at before an e-mail is sent.
+    Invite one person into a m3ter organisation, once: m3ter is looked at before every POST.
 
     Whoever has an open invitation, or access that has not ended, is not invited again. A retry of the task first waits
     until an invitation of the attempt before must have become visible, and looks again: an e-mail whose outcome was
     unknown is found, not repeated. A new run is no retry.
 
     Returns the invitation's id (None for a member without one). The task shows and stores no personal data: in its
-    rendered fields they are ``***``.
+    rendered fields and in the serialized DAG they are ``***``. The text of a DAG file is stored and shown by Airflow
+    as it is, and so are a run's parameters and the literal values of a mapped task: take people from XCom there, or
+    from a database while the template is rendered.
 
     :param email: the person's address, where ``email_address`` is not given. It never becomes Airflow's own argument
         of that name (whom to alert about a failed task), and an ``email`` of ``default_args`` never becomes the person.
@@ -55,9 +60,15 @@ class M3terCreateInvitationOperator(BaseOperator):
     :param first_name: 1–100 characters.
     :param last_name: 1–100 characters.
     :param contact_number: at most 50 characters.
-    :param permission_policies: names or ids of permission policies in m3ter; a name must be unique there.
+    :param permission_policies: names or ids of permission policies in m3ter; a name must be unique there. A list, or
+        (after templates were rendered) text: JSON, or names with commas between.
+    :param allowed_permission_policies: the only ones that may be given, by name or id, in the same forms; None: any.
+    :param allow_administrator: whether a policy may be given that lets people do everything, such as m3ter's own
+        Administrator; see :mod:`m3ter_provider.permission_policies` for what counts.
     :param dt_end_access: when access ends, with a time zone (a ``datetime``, or ISO-8601 text); default: never.
     :param dt_expiry: when the invitation expires, with a time zone; default: 30 days after it is sent.
+    :param m3ter_user: m3ter's field ``m3terUser``: whether the person is one of m3ter's own staff.
+    :param version: m3ter's field ``version``, unused for new invitations.
     :param m3ter_conn_id: a connection of type ``m3ter`` that allows invitations.
     :param if_exists: what an invitation or membership that exists means: ``skip`` succeeds without sending,
         ``fail`` fails the task for good. What this task itself sent before a retry never counts.
@@ -71,10 +82,14 @@ class M3terCreateInvitationOperator(BaseOperator):
         "last_name",
         "contact_number",
         "permission_policies",
+        "allowed_permission_policies",
         "dt_end_access",
         "dt_expiry",
+        "m3ter_user",
+        "version",
         "m3ter_conn_id",
     )
+    operator_extra_links: Collection[BaseOperatorLink] = (M3terConsoleLink(),)
     ui_color = "#d9e8f6"
 
     def __init__(
@@ -86,8 +101,12 @@ class M3terCreateInvitationOperator(BaseOperator):
         email_address: str | None = None,
         contact_number: str | None = None,
         permission_policies: Sequence[str] | str | None = None,
+        allowed_permission_policies: Sequence[str] | str | None = None,
+        allow_administrator: bool = False,
         dt_end_access: datetime | str | None = None,
         dt_expiry: datetime | str | None = None,
+        m3ter_user: bool | str | None = None,
+        version: int | str | None = None,
         m3ter_conn_id: str = M3terHook.default_conn_name,
         if_exists: Literal["skip", "fail"] = "skip",
         settle_after: float = 120.0,
@@ -102,54 +121,79 @@ class M3terCreateInvitationOperator(BaseOperator):
         elif email is not None:
             kwargs["email"] = email
         super().__init__(**kwargs)
-        self.email_address = email_address
-        self.first_name = first_name
-        self.last_name = last_name
-        self.contact_number = contact_number
+        self.email_address = _unless_template(email_address)
+        self.first_name = _unless_template(first_name)
+        self.last_name = _unless_template(last_name)
+        self.contact_number = _unless_template(contact_number)
         self.permission_policies = permission_policies
+        self.allowed_permission_policies = allowed_permission_policies
+        self.allow_administrator = allow_administrator
         self.dt_end_access = dt_end_access
         self.dt_expiry = dt_expiry
+        self.m3ter_user = m3ter_user
+        self.version = version
         self.m3ter_conn_id = m3ter_conn_id
         self.if_exists = if_exists
         self.settle_after = settle_after
         self.sleep = sleep
-        self._person: dict[str, str] = {}
+        self._person: dict[str, _Personal] = {}
 
     @cached_property
     def hook(self) -> M3terHook:
         """The hook, made when it is first needed."""
         return M3terHook(self.m3ter_conn_id)
 
-    def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
-        """Render the fields and hide the personal ones: Airflow stores and shows what is left in them."""
-        super().render_template_fields(context, jinja_env)
+    def _do_render_template_fields(
+        self,
+        parent: Any,
+        template_fields: Iterable[str],
+        context: Context,
+        jinja_env: jinja2.Environment,
+        seen_oids: set[int],
+    ) -> None:
+        """
+        Render the fields and hide the personal ones: Airflow stores and shows what is left in them.
+
+        Here and not in ``render_template_fields``, which Airflow does not call for a mapped task.
+        """
+        super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
+        if parent is not self:
+            return
         person = {}
         for name in _PERSONAL_FIELDS:
             value = getattr(self, name)
             if value is not None and value != _HIDDEN:
-                person[name] = value
-                if len(str(value)) >= _SHORTEST_MASKED:
-                    mask_secret(str(value))
+                person[name] = value if isinstance(value, _Personal) else _Personal(value)
+                text = str(person[name].value)
+                if len(text) >= _SHORTEST_MASKED:
+                    mask_secret(text)
                 setattr(self, name, _HIDDEN)
         self._person = {**self._person, **person}
 
     def execute(self, context: Context) -> str | None:
         """Look, invite if need be, and return the invitation's id."""
         retry = context["ti"].try_number > 1
+        ours_since = self._run_began(context) if retry else None
         try:
             self.hook.settings.assert_may_invite(str(self._field("email_address")))
             request = self._request()
             found = self._look(request, patiently=retry)
-            if found is None:
-                return self._invite(request)
+            return self._existing(found, request, ours_since) if found else self._invite(request, ours_since)
         except _PERMANENT as error:
             raise AirflowFailException(str(error)) from None
-        return self._existing(found, request, ours_since=self._run_began(context) if retry else None)
 
-    def _invite(self, request: InvitationRequest) -> str | None:
-        who = mask_email(request.email)
+    def _invite(self, request: InvitationRequest, ours_since: datetime | None) -> str | None:
+        who, posts = mask_email(request.email), itertools.count()
+
+        def look_once_more() -> None:
+            # We have just looked before the first POST. One that is repeated (429, a new token) comes later.
+            if next(posts) and (found := find_alive(self.hook, request.email)):
+                raise _AlreadyThereError(found)
+
         try:
-            invitation_id: str | None = self.hook.create_invitation(request).id
+            invitation_id: str | None = self.hook.create_invitation(request, look_once_more).id
+        except _AlreadyThereError as error:
+            return self._existing(error.found, request, ours_since)
         except M3terUnknownOutcomeError as error:
             self.log.warning("%s Looking for it in m3ter.", error)
             found = self._look(request, patiently=True)
@@ -161,7 +205,7 @@ class M3terCreateInvitationOperator(BaseOperator):
             found = self._look(request, patiently=False)
             if found is None:
                 raise AirflowFailException(_with_fields(error)) from None
-            invitation_id = found.invitation.id if found.invitation else None
+            return self._existing(found, request, ours_since)
         self.log.info("Invited %s: invitation %s.", who, invitation_id)
         return invitation_id
 
@@ -179,7 +223,11 @@ class M3terCreateInvitationOperator(BaseOperator):
         return found
 
     def _existing(self, found: Found, request: InvitationRequest, ours_since: datetime | None) -> str | None:
-        """Return what the task returns for somebody who needs no invitation any more."""
+        """
+        Return what the task returns for somebody who needs no invitation any more.
+
+        :param ours_since: on a retry: an invitation since then is this task's own.
+        """
         invitation, who = found.invitation, mask_email(request.email)
         if ours_since and invitation and invitation.dt_created and invitation.dt_created >= ours_since:
             self.log.info("An earlier attempt of this task has invited %s: invitation %s.", who, invitation.id)
@@ -199,44 +247,87 @@ class M3terCreateInvitationOperator(BaseOperator):
             "permission_policy_ids": self._permission_policy_ids(),
             "dt_end_access": self.dt_end_access,
             "dt_expiry": self.dt_expiry,
+            "m3ter_user": self.m3ter_user,
+            "version": self.version,
         }
         # Jinja makes text of everything: a field without a value arrives as "" or "None".
         given = {name: value for name, value in fields.items() if value not in (None, "", "None")}
         try:
             return InvitationRequest.model_validate(given)
         except ValidationError as error:
+            names = {field.alias: name for name, field in InvitationRequest.model_fields.items()}
             faults = "; ".join(
-                f"{to_snake(str(fault['loc'][0]))}: {fault['msg']}"
+                f"{names.get(str(fault['loc'][0]), fault['loc'][0])}: {fault['msg']}"
                 for fault in error.errors(include_input=False, include_url=False, include_context=False)
             )
         raise AirflowFailException(f"This invitation cannot be sent as it is: {faults}.")
 
     def _permission_policy_ids(self) -> tuple[str, ...] | None:
-        """Turn names into ids; a name that is missing or ambiguous must not become some other right."""
-        wanted = self.permission_policies
+        """Turn names into ids; one that is missing, ambiguous or not allowed must not become some other right."""
+        wanted = policy_names(self.permission_policies)
         if not wanted:
             return None
-        policies = list(self.hook.iter_permission_policies())
-        ids: list[str] = []
-        for name in [wanted] if isinstance(wanted, str) else wanted:
-            matches = {policy.id for policy in policies if policy.id == name} or {
-                policy.id for policy in policies if policy.name == name
-            }
-            if len(matches) != 1:
-                problem = "There is no" if not matches else f"There are {len(matches)}"
-                raise AirflowFailException(
-                    f"{problem} permission policy {name!r} in m3ter. Name one that exists, or give its id."
+        book = PolicyBook(self.hook.iter_permission_policies())
+        policies = book.resolve(wanted)
+        if self.allowed_permission_policies is not None:
+            allowed = policy_names(self.allowed_permission_policies)
+            if forbidden := book.not_among(policies, allowed):
+                raise M3terPermissionPolicyError(
+                    f"allowed_permission_policies of this task has no {_listed(forbidden)}. Nothing was sent."
                 )
-            ids.extend(matches)
-        return tuple(dict.fromkeys(ids))
+        if not self.allow_administrator and (powerful := administrators(policies)):
+            raise M3terPermissionPolicyError(
+                f"The person would be made an administrator by {_listed(powerful)}. Nothing was sent; set"
+                " allow_administrator=True if that is meant."
+            )
+        return tuple(policy.id for policy in policies)
 
     def _field(self, name: str) -> Any:
-        return self._person.get(name, getattr(self, name))
+        value = self._person.get(name, getattr(self, name))
+        return value.value if isinstance(value, _Personal) else value
 
     @staticmethod
     def _run_began(context: Context) -> datetime | None:
         began = getattr(context.get("dag_run"), "start_date", None)
         return began.astimezone(timezone.utc) - _CLOCK_SKEW if began else None
+
+
+class _AlreadyThereError(Exception):
+    """m3ter has come to know the person between two attempts at a POST."""
+
+    def __init__(self, found: Found) -> None:
+        super().__init__("the person is there already")
+        self.found = found
+
+
+class _Personal:
+    """
+    Somebody's data on the operator, where Airflow, OpenLineage and whoever looks at its attributes see ``***``.
+
+    :param value: what is hidden.
+    """
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return _HIDDEN
+
+    def serialize(self) -> str:
+        """Return what stands for it in the serialized DAG."""
+        return _HIDDEN
+
+
+def _unless_template(value: Any) -> Any:
+    """Hide text that is somebody's; a template, or another task's result, still has to be rendered."""
+    is_text = isinstance(value, str) and not any(mark in value for mark in ("{{", "{%", "{#"))
+    return _Personal(value) if is_text else value
+
+
+def _listed(policies: Iterable[PolicyT]) -> str:
+    return ", ".join(f"{shown(policy.name)} ({policy.id})" for policy in policies)
 
 
 def _with_fields(error: M3terRequestRejectedError) -> str:

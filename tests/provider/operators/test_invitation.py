@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import runpy
 import sqlite3
@@ -10,16 +11,23 @@ from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException
+from airflow.serialization.serialized_objects import DagSerialization
 
 from m3ter_provider.errors import M3terConnectionError, M3terUnknownOutcomeError
+from m3ter_provider.get_provider_info import get_provider_info
+from m3ter_provider.links import CONSOLE, M3terConsoleLink
+from m3ter_provider.models import InvitationRequest
 from m3ter_provider.operators.invitation import M3terCreateInvitationOperator
+from tests.provider.clients import connection_to
 
 if TYPE_CHECKING:
+    from airflow.sdk.types import TaskInstanceKey
+
     from m3ter_sandbox.testing import SandboxServer
 
 ADDRESS = "ann.example@example.com"
@@ -238,7 +246,11 @@ class TestWhatCannotSucceed:
             ({"email_address": "  "}, "email"),
             ({"dt_expiry": "tomorrow"}, "dt_expiry"),
             ({"dt_end_access": "2030-01-01T00:00:00"}, "dt_end_access"),
-            ({"permission_policies": "Nobody's policy"}, "There is no permission policy"),
+            ({"permission_policies": "Nobody's policy"}, "No permission policy in m3ter has the name"),
+            ({"permission_policies": "Read Onyl"}, "did you mean 'Read Only'"),
+            ({"permission_policies": "[Read Only"}, "must be a list of names"),
+            ({"m3ter_user": "perhaps"}, "m3ter_user"),
+            ({"version": "new"}, "version"),
         ],
     )
     def test_wrong_arguments(self, sandbox: SandboxServer, wrong: dict[str, Any], named: str) -> None:
@@ -249,9 +261,105 @@ class TestWhatCannotSucceed:
 
     def test_an_ambiguous_policy_name(self, sandbox: SandboxServer) -> None:
         sandbox.seed(policies=[{"id": "policy-1", "name": "Read"}, {"id": "policy-2", "name": "Read"}])
-        with pytest.raises(AirflowFailException, match="There are 2"):
+        with pytest.raises(AirflowFailException, match="2 permission policies"):
             invite(permission_policies=["Read"]).execute(context())
         assert invite(permission_policies=["policy-2"]).execute(context())
+
+
+class TestPolicies:
+    """What a person may do is checked before the first POST."""
+
+    @pytest.mark.parametrize(
+        "wanted",
+        [["Billing", "policy-1"], "Billing, policy-1", '["Billing", "policy-1"]', "['Billing', 'policy-1']"],
+    )
+    def test_by_name_or_id_as_a_template_gives_them(self, sandbox: SandboxServer, wanted: Any) -> None:
+        sandbox.seed(policies=[{"id": "policy-1", "name": "Readers"}, {"id": "policy-2", "name": "Billing"}])
+        invite(permission_policies=wanted).execute(context())
+        assert sandbox.invitations()[0]["permissionPolicyIds"] == ["policy-1", "policy-2"]
+
+    @pytest.mark.parametrize("wanted", [None, [], "", "None", "[]"])
+    def test_none(self, sandbox: SandboxServer, wanted: Any) -> None:
+        assert invite(permission_policies=wanted).execute(context())
+        assert not sandbox.invitations()[0]["permissionPolicyIds"]
+
+    @pytest.mark.parametrize("allowed", [["Readers"], "policy-1", [], "None"])
+    def test_only_the_allowed_ones(self, sandbox: SandboxServer, allowed: Any) -> None:
+        sandbox.seed(policies=[{"id": "policy-1", "name": "Readers"}, {"id": "policy-2", "name": "Billing"}])
+        with pytest.raises(AirflowFailException, match=r"has no .*'Billing' \(policy-2\)\. Nothing was sent"):
+            invite(permission_policies="policy-2", allowed_permission_policies=allowed).execute(context())
+        assert sandbox.emails() == {}
+
+    def test_an_allowed_one(self, sandbox: SandboxServer) -> None:
+        sandbox.seed(policies=[{"id": "policy-1", "name": "Readers"}])
+        assert invite(permission_policies="policy-1", allowed_permission_policies="gone,Readers").execute(context())
+
+    @pytest.mark.parametrize("wanted", ["Administrator", "chief", "Read Only, chief"])
+    def test_administrators_need_their_own_switch(self, sandbox: SandboxServer, wanted: str) -> None:
+        everything = [{"effect": "ALLOW", "action": ["ALL"], "resource": ["*"]}]
+        sandbox.seed(policies=[{"id": "chief", "name": "Chief", "permissionPolicy": everything}])
+        allowed = "Administrator, Chief, Read Only"
+        with pytest.raises(AirflowFailException, match="allow_administrator=True"):
+            invite(permission_policies=wanted, allowed_permission_policies=allowed).execute(context())
+        assert sandbox.emails() == {}
+        assert invite(permission_policies=wanted, allow_administrator=True).execute(context())
+
+
+def test_every_documented_field_arrives(sandbox: SandboxServer) -> None:
+    """As templates give them: text."""
+    invite(
+        contact_number="+44 5555 0199",
+        permission_policies="Read Only",
+        dt_end_access="2031-01-01T00:00:00+01:00",
+        dt_expiry=datetime(2030, 12, 1, tzinfo=timezone.utc),
+        m3ter_user="False",
+        version="1",
+    ).execute(context())
+    (sent,) = sandbox.invitations()
+    assert (sent["email"], sent["firstName"], sent["lastName"]) == (ADDRESS, "Annabella", "Marker-Surname")
+    assert (sent["dtEndAccess"], sent["dtExpiry"]) == ("2030-12-31T23:00:00.000Z", "2030-12-01T00:00:00.000Z")
+    documented = set(InvitationRequest.model_fields) - {"email", "permission_policy_ids"}
+    assert documented | {"email_address", "permission_policies"} <= set(M3terCreateInvitationOperator.template_fields)
+
+
+class TestEveryPost:
+    """A POST that is repeated, since it certainly did nothing, comes after a look of its own."""
+
+    @staticmethod
+    def order(sandbox: SandboxServer) -> list[str]:
+        wanted = {"POST /organizations/{orgId}/invitations": "POST", "GET /organizations/{orgId}/invitations": "look"}
+        return [wanted[request["kind"]] for request in sandbox.requests() if request["kind"] in wanted]
+
+    @pytest.mark.parametrize("status", [429, 401])
+    def test_looks_again_before_it_is_repeated(self, sandbox: SandboxServer, status: int) -> None:
+        sandbox.faults(kind="status", status=status, operation="CreateOrgUserInvitation", count=1)
+        operator = invite()
+        operator.hook._sleep = Waits()
+        assert operator.execute(context())
+        assert self.order(sandbox) == ["look", "POST", "look", "POST"]
+        assert sandbox.emails() == {ADDRESS: 1}
+
+    def test_somebody_was_quicker_meanwhile(self, sandbox: SandboxServer) -> None:
+        (theirs,) = [""]
+        sandbox.faults(kind="status", status=429, operation="CreateOrgUserInvitation", count=1)
+        for if_exists in ("skip", "fail"):
+            operator = invite(if_exists=if_exists)
+            found: list[str] = []
+
+            def by_hand(found: list[str] = found) -> None:
+                found.extend(found or sandbox.seed(invitations=[{"email": ADDRESS}])["invitations"])
+
+            operator.hook._sleep = Waits(meanwhile=by_hand)
+            if if_exists == "fail":
+                with pytest.raises(AirflowFailException, match="already"):
+                    operator.execute(context())
+            else:
+                theirs = operator.execute(context()) or ""
+                assert theirs in found
+            assert sandbox.emails() == {}
+            sandbox.reset()
+            sandbox.switches(requests_per_second=0)
+            sandbox.faults(kind="status", status=429, operation="CreateOrgUserInvitation", count=1)
 
 
 def test_m3ter_down_is_left_to_airflows_retry(sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,7 +378,7 @@ def test_the_person_is_never_whom_airflow_alerts() -> None:
     assert operator.email == "data-team@example.org"
     assert invite().email is None
     with DAG("alerts", schedule=None, default_args={"email": ["data-team@example.org"]}):
-        assert invite().email_address == ADDRESS
+        assert invite()._field("email_address") == ADDRESS
 
 
 def test_email_names_the_person_too(sandbox: SandboxServer) -> None:
@@ -279,7 +387,7 @@ def test_email_names_the_person_too(sandbox: SandboxServer) -> None:
         operator = M3terCreateInvitationOperator(email=ADDRESS, **person)
         with pytest.raises(TypeError, match="the person to invite"):
             M3terCreateInvitationOperator(**person)
-    assert (operator.email_address, operator.email) == (ADDRESS, "data-team@example.org")
+    assert (operator._field("email_address"), operator.email) == (ADDRESS, "data-team@example.org")
     alone = M3terCreateInvitationOperator(email=ADDRESS, **person)
     assert alone.email is None
     alone.execute(context())
@@ -301,6 +409,31 @@ class TestRenderedFields:
         assert stored["m3ter_conn_id"] == "m3ter_default"
         operator.execute(context())
         assert sandbox.emails() == {ADDRESS: 1}
+
+    def test_a_mapped_tasks_too(self, sandbox: SandboxServer) -> None:
+        from airflow.sdk.execution_time.task_runner import _serialize_rendered_fields
+
+        with DAG("rendering", schedule=None) as dag:
+            mapped = M3terCreateInvitationOperator.partial(
+                task_id="invite", first_name="{{ 'Anna' }}bella", last_name="Marker-Surname", sleep=Waits()
+            ).expand(email_address=[ADDRESS])
+        surroundings = {**context(), "dag": dag, "run_id": "run"}
+        surroundings["ti"].map_index, surroundings["dag_run"].conf = 0, {}
+        mapped.render_template_fields(surroundings)
+        task = surroundings["task"]
+        stored = _serialize_rendered_fields(task)
+        assert not [word for word in PERSONAL if word in str(stored)]
+        assert [stored[name] for name in ("email_address", "first_name", "last_name")] == ["***"] * 3
+        task.execute(surroundings)
+        assert sandbox.emails() == {ADDRESS: 1}
+
+    def test_a_template_in_what_another_task_returned_is_not_rendered(self, sandbox: SandboxServer) -> None:
+        operator = invite(first_name="{{ ti.xcom_pull() }}")
+        surroundings = context()
+        surroundings["ti"].xcom_pull = lambda: "{{ 7 * 7 }}"
+        operator.render_template_fields(surroundings)
+        operator.execute(surroundings)
+        assert sandbox.invitations()[0]["firstName"] == "{{ 7 * 7 }}"
 
     @pytest.mark.parametrize("refused", [False, True])
     def test_in_a_dag_run_of_airflows(
@@ -329,10 +462,62 @@ class TestRenderedFields:
         for text in (written.out, written.err, stored):
             assert not [word for word in PERSONAL if word in text]
         assert '"***"' in stored, "the rendered fields"
+        assert "_link_M3terConsoleLink" in stored
         if refused:
             assert "m3ter names these fields: lastName" in written.out + written.err
         else:
             assert sandbox.mailbox()[0]["invitationId"] in stored, "XCom holds the id"
+
+
+class TestWhatOthersRead:
+    """The serialized DAG, and OpenLineage's default, which writes down every attribute of a task."""
+
+    def test_the_serialized_dag_knows_nobody(self) -> None:
+        with DAG("serialized", schedule=None) as dag:
+            operator = invite(contact_number="+44 5555 0199")
+            invite(task_id="by_template", email_address="{{ params.address }}", first_name=operator.output)
+        serialized = json.dumps(DagSerialization.to_dict(dag))
+        assert not [word for word in PERSONAL if word in serialized]
+        assert '"***"' in serialized
+        assert "{{ params.address }}" in serialized
+        assert dag.task_dict["by_template"].upstream_task_ids == {"invite"}
+
+    @pytest.mark.parametrize("rendered", [False, True])
+    def test_no_attribute_holds_anybody(self, sandbox: SandboxServer, rendered: bool) -> None:
+        with DAG("attributes", schedule=None):
+            operator = invite(contact_number="+44 5555 0199")
+        if rendered:
+            operator.render_template_fields(context())
+            operator.execute(context())
+        # The arguments as they were given; Airflow and OpenLineage leave them alone.
+        attributes = {name: value for name, value in vars(operator).items() if name != "_BaseOperator__init_kwargs"}
+        seen = f"{attributes!r} {json.dumps(attributes, default=str)} {operator!r}"
+        assert not [word for word in PERSONAL if word in seen]
+        assert "***" in seen
+
+    def test_the_fields_survive_a_copy(self, sandbox: SandboxServer) -> None:
+        operator = copy.deepcopy(invite())
+        operator.execute(context())
+        assert sandbox.emails() == {ADDRESS: 1}
+
+
+class TestConsoleLink:
+    def test_goes_to_the_console_of_m3ters_own_api_only(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        key = cast("TaskInstanceKey", None)
+        document = json.loads(connection_to("https://api.m3ter.com").as_json())
+        for host, link in (("", CONSOLE), ("https://api.m3ter.com", CONSOLE), ("http://127.0.0.1:1", "")):
+            monkeypatch.setenv("AIRFLOW_CONN_M3TER_DEFAULT", json.dumps({**document, "host": host}))
+            assert M3terConsoleLink().get_link(invite(), ti_key=key) == link
+        monkeypatch.setenv("AIRFLOW_CONN_M3TER_DEFAULT", json.dumps({**document, "login": ""}))
+        assert M3terConsoleLink().get_link(invite(), ti_key=key) == ""
+
+    def test_airflows_pages_find_it_in_xcom(self) -> None:
+        assert "m3ter_provider.links.M3terConsoleLink" in get_provider_info()["extra-links"]
+        with DAG("links", schedule=None) as dag:
+            invite()
+        task = DagSerialization.from_dict(DagSerialization.to_dict(dag)).get_task("invite")
+        (link,) = task.operator_extra_links
+        assert (link.name, link.xcom_key) == ("m3ter Console", "_link_M3terConsoleLink")
 
 
 # No name stands in it as such: what is found in the database would come from the run.

@@ -1,0 +1,1 @@
+"""Sensors for m3ter."""
