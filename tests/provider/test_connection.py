@@ -109,6 +109,14 @@ def test_a_wrong_extra_is_named_and_not_quoted(extra: dict[str, Any], named: str
     assert error.value.__cause__ is None
 
 
+@pytest.mark.parametrize("extra", ['{"org_id": "org-1"', "[1]", '"org-1"', "org_id=org-1", "null"])
+def test_extras_that_are_no_json_object(extra: str) -> None:
+    """Airflow itself takes them for none at all, and then another one would be missed."""
+    with pytest.raises(M3terConfigurationError, match="no JSON object") as error:
+        settings(extra)
+    assert "org-1" not in str(error.value)
+
+
 @pytest.mark.parametrize("missing", ["login", "password"])
 def test_missing_credentials(missing: str) -> None:
     with pytest.raises(M3terConfigurationError, match=missing):
