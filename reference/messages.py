@@ -10,6 +10,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -47,12 +48,13 @@ class Message:
     place: str = field(compare=False)
 
 
-def messages() -> list[Message]:
+@lru_cache(maxsize=1)
+def messages() -> tuple[Message, ...]:
     """Find every message of the provider and the application."""
     found = {
         message for package in PACKAGES for path in sorted(package.rglob("*.py")) for message in _File(path).messages()
     }
-    return sorted(found)
+    return tuple(sorted(found))
 
 
 class _File:
