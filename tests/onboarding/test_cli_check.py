@@ -1,0 +1,238 @@
+"""``m3ter-onboarding check``: what it says, what it calls, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from m3ter_onboarding.cli.check import check_configuration
+from m3ter_onboarding.cli.command import main
+from m3ter_onboarding.cli.failure import CommandError
+from m3ter_onboarding.ledger.database import open_ledger
+from m3ter_onboarding.snapshot import utc_now
+from m3ter_sandbox.testing import API_SECRET, SandboxServer
+
+NOW = datetime(2026, 11, 26, 12, 0, tzinfo=timezone.utc)
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What ``init`` writes for SQLite, and a warehouse with its table."""
+    monkeypatch.delenv("_AIRFLOW_PROCESS_CONTEXT", raising=False)
+    assert main(["init", str(tmp_path), "--warehouse", "sqlite", "--name", "acme"]) == 0
+    with closing(sqlite3.connect(tmp_path / "people.db")) as database:
+        database.execute(
+            "CREATE TABLE employees (employee_number, work_email, first_name, last_name, mobile_number,"
+            " m3ter_policies, start_date, last_day, office_time_zone, loaded_at)"
+        )
+    warehouse = {"conn_type": "sqlite", "host": str(tmp_path / "people.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(warehouse))
+    return tmp_path / "acme.yaml"
+
+
+def change(config: Path, old: str, new: str) -> None:
+    text = config.read_text(encoding="utf-8")
+    assert old in text
+    config.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def check(config: Path, *, connect: bool = False) -> tuple[int, str]:
+    """Return the exit status and what was said."""
+    said: list[str] = []
+    status = check_configuration(config, connect=connect, say=said.append, now=NOW)
+    return status, "\n".join(said)
+
+
+def line(said: str, title: str) -> str:
+    """Return what stands behind a title among what was said without asking anybody."""
+    return _line(said.rpartition("\n\n")[0], title)
+
+
+def answer(said: str, title: str) -> str:
+    """Return what one of the three that were asked answered."""
+    return _line(said.rpartition("\n\n")[2], title)
+
+
+def _line(text: str, title: str) -> str:
+    [found] = [line for line in text.splitlines() if line.startswith(f"{title} ")]
+    return found.removeprefix(title).strip()
+
+
+def test_it_says_what_a_run_of_today_reads(config: Path) -> None:
+    change(config, "schedule: null ", 'schedule: "0 6 * * *" ')
+    change(config, "time_zone: UTC ", "time_zone: America/New_York ")
+    change(config, "permission_policies: []", "permission_policies: [Viewer]")
+    status, said = check(config)
+    assert status == 0
+    # Six in the morning in New York, in winter.
+    assert line(said, "today's run") == "is for 2026-11-25 11:00 to 2026-11-26 11:00 UTC."
+    assert line(said, "it reads").startswith("2026-11-22 11:00 to 2026-11-26 11:00 UTC (`look_back_days` is 3)")
+    assert ":window_start = 2026-11-22 11:00:00 UTC, :window_end = 2026-11-26 11:00:00 UTC" in said
+    assert "m3ter_onboarding__acme" in line(said, "DAG")
+    assert line(said, "policies").startswith("Viewer for rows that name none; any may")
+    assert line(said, "limits").startswith("at most 100 invitations in one run")
+    assert "the first run makes what is missing" in said.replace("\n              ", " ")
+
+
+def test_before_six_today_is_yesterday(config: Path) -> None:
+    change(config, "schedule: null ", 'schedule: "0 13 * * *" ')
+    assert line(check(config)[1], "today's run") == "is for 2026-11-24 13:00 to 2026-11-25 13:00 UTC."
+
+
+def test_a_dag_without_a_schedule_reads_up_to_now(config: Path) -> None:
+    assert line(check(config)[1], "today's run") == "is for 2026-11-23 12:00 to 2026-11-26 12:00 UTC."
+
+
+def test_nothing_is_called_unless_asked(
+    config: Path, m3ter_sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_M3TER_DEFAULT", m3ter_sandbox.airflow_connection())
+    (config.parent / "people.db").unlink()
+    assert check(config)[0] == 0
+    assert not (config.parent / "people.db").exists()
+    assert m3ter_sandbox.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("max_invitations: 100", "max_invitation: 100", "did you mean 'max_invitations'?"),
+        ("name: acme", "name: all", "'name'"),
+        ("acme_new_hires.sql", "other.sql", "other.sql does not exist"),
+    ],
+)
+def test_a_wrong_configuration_ends_with_1_and_names_file_and_key(
+    config: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, said: str
+) -> None:
+    change(config, old, new)
+    assert main(["check", str(config)]) == 1
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert str(config) in captured.err
+    assert captured.err.startswith("m3ter-onboarding: ")
+
+
+def test_a_query_without_its_parameters_is_wrong(config: Path) -> None:
+    (config.parent / "acme_new_hires.sql").write_text("SELECT 1", encoding="utf-8")
+    with pytest.raises(CommandError, match="does not use :window_start and :window_end"):
+        check(config)
+
+
+def test_all_three_answer(config: Path, m3ter_sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_M3TER_DEFAULT", m3ter_sandbox.airflow_connection(allow_invitations=False))
+    status, said = check(config, connect=True)
+    assert status == 0, said
+    assert answer(said, "warehouse").startswith("right: ")
+    assert answer(said, "ledger") == "right: it answers, and has no tables yet: the first run makes them."
+    assert "allow_invitations" in answer(said, "m3ter")
+    assert {request["method"] for request in m3ter_sandbox.requests() if "token" not in request["path"]} <= {"GET"}
+    assert m3ter_sandbox.emails() == {}
+    with closing(sqlite3.connect(config.parent / "people.db")) as database:
+        assert database.execute("SELECT name FROM sqlite_master").fetchall() == [("employees",)]
+
+
+def test_a_ledger_that_is_there_is_proved(
+    config: Path, m3ter_sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_M3TER_DEFAULT", m3ter_sandbox.airflow_connection())
+    with closing(open_ledger("warehouse")) as db:
+        db.prepare(create_tables=True, now=utc_now(), package_version="0")
+    status, said = check(config, connect=True)
+    assert status == 0, said
+    assert "can guard against a second e-mail" in answer(said, "ledger")
+    with closing(sqlite3.connect(config.parent / "people.db")) as database:
+        assert database.execute("SELECT count(*) FROM m3ter_invitation").fetchall() == [(0,)]
+        database.execute("DROP INDEX uq_m3ter_invitation_live_employee")
+    status, said = check(config, connect=True)
+    assert status == 1
+    assert "a second live row of one employee was accepted" in answer(said, "ledger")
+
+
+def test_tables_that_somebody_else_must_make_are_asked_for(config: Path) -> None:
+    change(config, "# create_tables: true ", "create_tables: false ")
+    status, said = check(config, connect=True)
+    assert status == 1
+    assert answer(said, "ledger").startswith("WRONG: ")
+    assert "m3ter-onboarding ddl" in answer(said, "ledger")
+
+
+def test_each_fault_is_said_and_none_hides_another(
+    config: Path, m3ter_sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = json.loads(m3ter_sandbox.airflow_connection()) | {"password": "not-the-secret-of-anybody"}
+    monkeypatch.setenv("AIRFLOW_CONN_M3TER_DEFAULT", json.dumps(wrong))
+    query = config.parent / "acme_new_hires.sql"
+    query.write_text(query.read_text(encoding="utf-8").replace("AS email", "AS e_mail"), encoding="utf-8")
+    status, said = check(config, connect=True)
+    assert status == 1
+    assert "did you mean email?" in answer(said, "warehouse")
+    assert answer(said, "ledger").startswith("right: ")
+    assert answer(said, "m3ter").startswith("WRONG: ")
+    assert "secret" in answer(said, "m3ter")
+    assert "not-the-secret-of-anybody" not in said
+    assert API_SECRET not in said
+
+
+def test_an_undefined_connection_is_named(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_WAREHOUSE")
+    monkeypatch.delenv("AIRFLOW_CONN_M3TER_DEFAULT", raising=False)
+    status, said = check(config, connect=True)
+    assert status == 1
+    assert said.count("WRONG") == 3
+    assert "'warehouse'" in answer(said, "warehouse")
+
+
+def test_it_works_where_airflow_has_no_database(config: Path, m3ter_sandbox: SandboxServer, tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW__", "_AIRFLOW"))}
+    environment |= {
+        "AIRFLOW_HOME": str(tmp_path / "nobody's home"),
+        "AIRFLOW_CONN_M3TER_DEFAULT": m3ter_sandbox.airflow_connection(),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "m3ter_onboarding", "check", "--connect", str(config)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("right: ") == 3
+    assert not (tmp_path / "nobody's home" / "airflow.db").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["check"], ["chekc", "x"], ["check", "x", "--conect"], ["init", "x", "--warehouse", "excel"]]
+)
+def test_a_wrong_command_line_ends_with_2(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    assert "usage: m3ter-onboarding" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [[], ["init"], ["check"], ["ddl"]])
+def test_help_has_examples(capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([*command, "--help"])
+    assert end.value.code == 0
+    out = capsys.readouterr().out
+    assert "examples:\n  m3ter-onboarding " in out
+    assert max(map(len, out.splitlines())) <= 120
+
+
+def test_help_and_mistakes_come_at_once() -> None:
+    script = (
+        "import sys\nfrom m3ter_onboarding.cli.command import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "print([name for name in ('airflow', 'pydantic', 'sqlalchemy', 'yaml') if name in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert out.splitlines()[-1] == "[]"
