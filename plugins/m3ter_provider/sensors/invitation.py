@@ -18,7 +18,7 @@ from m3ter_provider.links import M3terConsoleLink
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from airflow.sdk import BaseOperatorLink, Context
+    from airflow.sdk import BaseOperatorLink, Context, XComArg
 
 # Clocks differ, and people accept in the last minute.
 _GRACE = timedelta(minutes=5)
@@ -55,7 +55,7 @@ class M3terInvitationAcceptedSensor(BaseSensorOperator):
     def __init__(
         self,
         *,
-        invitation_id: str | None,
+        invitation_id: str | XComArg | None,
         m3ter_conn_id: str = M3terHook.default_conn_name,
         if_expired: Literal["fail", "skip"] = "fail",
         mode: str = "reschedule",
