@@ -24,9 +24,9 @@ _SECTIONS: Mapping[type[BaseModel], str] = {
 _MADE_DEFAULTS = {"ledger_conn_id": "the value of `warehouse_conn_id`"}
 # Patterns in words; another one is shown as it is.
 _PATTERNS = {
-    r"^[A-Za-z0-9_-]+$": "of letters, digits, `_` and `-`",
-    r"^[A-Za-z_][A-Za-z0-9_]*$": "of letters, digits and `_`",
-    r"^[\w#!()\-.:/\\]+$": "(a connection's id)",
+    r"^[A-Za-z0-9_-]+$": "letters, digits, `_`, `-`",
+    r"^[A-Za-z_][A-Za-z0-9_]*$": "letters, digits, `_`",
+    r"^[\w#!()\-.:/\\]+$": "a connection's id",
 }
 _IN_YAML = {"None": "null", "True": "true", "False": "false"}
 _TYPES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "`true` or `false`"}
@@ -83,6 +83,8 @@ def _kind(shape: Mapping[str, Any]) -> str:
         return f"list of {_TYPES[shape['items']['type']]}s"
     if kind == "object":
         return "map"
+    if "pattern" in shape:
+        return _PATTERNS.get(shape["pattern"], f"text like `{shape['pattern']}`")
     return " ".join([_TYPES[kind], *_bounds(shape)])
 
 
@@ -93,8 +95,6 @@ def _bounds(shape: Mapping[str, Any]) -> Iterable[str]:
         yield f"{low} to {high}"
     elif low is not None:
         yield f"from {low}"
-    if "pattern" in shape:
-        yield _PATTERNS.get(shape["pattern"], f"`{shape['pattern']}`")
     if "maxLength" in shape:
         yield f"up to {shape['maxLength']} characters"
 
