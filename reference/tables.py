@@ -84,7 +84,8 @@ def _kind(shape: Mapping[str, Any]) -> str:
     if kind == "object":
         return "map"
     if "pattern" in shape:
-        return _PATTERNS.get(shape["pattern"], f"text like `{shape['pattern']}`")
+        words = _PATTERNS.get(shape["pattern"], f"text like `{shape['pattern']}`")
+        return words + (f", up to {shape['maxLength']} characters" if "maxLength" in shape else "")
     return " ".join([_TYPES[kind], *_bounds(shape)])
 
 

@@ -96,8 +96,8 @@ class OnboardingConfig(Section):
     :param start_date: the first day of the schedule; days before it are not run.
     :param look_back_days: days before the run's interval that are read again, for rows that come late.
     :param max_age_days: whoever started longer ago is not invited, and a pause is not caught up further back.
-    :param invite_days_before_start: nobody is invited earlier than this before the start date; None: as soon as
-        the row is there.
+    :param invite_days_before_start: an invitation leaves at most this many days before the start date; None: as
+        soon as the row is there.
     :param permission_policies: names or ids of what people get whose row names none.
     :param allowed_permission_policies: names or ids of all that may be given; None: any.
     :param allow_administrator_policies: whether a policy that lets people do everything (m3ter's own Administrator,
