@@ -2,6 +2,7 @@
 
     <!-- code: plugins/m3ter_provider/example_dags/example_m3ter_hook.py howto_hook -->
     <!-- table: OnboardingConfig -->
+    <!-- command: init -->
     …
     <!-- end -->
 
@@ -12,14 +13,17 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from reference import tables
+from reference import commands, tables
 
 ROOT = Path(__file__).parent.parent
 PAGES = ROOT / "docs"
 
-_BLOCK = re.compile(r"(?P<begin><!-- (?P<kind>code|table): (?P<what>[^\n]+?) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
+_BLOCK = re.compile(
+    r"(?P<begin><!-- (?P<kind>code|table|command): (?P<what>[^\n]+?) -->\n).*?(?P<end><!-- end -->)", re.DOTALL
+)
 _LANGUAGES = {".py": "python", ".sql": "sql", ".yaml": "yaml", ".json": "json"}
 _MARKS = re.compile(r"^ *# \[(?:START|END) \w+\]\n", re.MULTILINE)
 
@@ -34,7 +38,7 @@ def renewed(text: str, *, page: Path) -> str:
 
     def block(match: re.Match[str]) -> str:
         try:
-            made = code(match["what"]) if match["kind"] == "code" else tables.table(match["what"])
+            made = _MAKERS[match["kind"]](match["what"])
         except (LookupError, OSError) as error:
             raise LookupError(f"{page.name}, block {match['what']!r}: {error}") from None
         return f"{match['begin']}\n{made}\n{match['end']}"
@@ -60,3 +64,6 @@ def code(what: str) -> str:
         text = found[0]
     text = textwrap.dedent(_MARKS.sub("", text)).strip("\n")
     return f"```{_LANGUAGES.get(Path(name).suffix, 'text')}\n{text}\n```\n"
+
+
+_MAKERS: Mapping[str, Callable[[str], str]] = {"code": code, "table": tables.table, "command": commands.described}

@@ -17,7 +17,9 @@ import m3ter_onboarding.errors
 import m3ter_onboarding.right_to_send
 import m3ter_provider.errors
 from m3ter_onboarding.config import Exclusions
+from m3ter_onboarding.known import InvitationState
 from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.tables import tables_in
 from m3ter_onboarding.report import Report
 from m3ter_provider.connection import connection_settings
 from reference import tables
@@ -55,7 +57,8 @@ def test_a_block_that_differs_is_written_anew() -> None:
 
 
 @pytest.mark.parametrize(
-    "block", ["table: Nothing", "code: include/nothing.py", "code: include/m3ter_onboarding/dag.py nothing"]
+    "block",
+    ["table: Nothing", "command: nothing", "code: include/nothing.py", "code: include/m3ter_onboarding/dag.py nothing"],
 )
 def test_a_block_without_a_source_names_the_page(block: str) -> None:
     with pytest.raises(LookupError, match=r"a\.md"):
@@ -138,6 +141,14 @@ def test_rules_that_the_source_cites_are_on_the_page() -> None:
     }
     assert tested
     assert tested <= rules
+
+
+def test_tables_and_states_of_the_ledger_are_on_the_page() -> None:
+    text = page("delivery.md")
+    for table in tables_in(None).all():
+        assert f"`{table.name}`" in text or table.name.startswith("m3ter_mirror_"), table.name
+    for state in InvitationState:
+        assert re.search(rf"\b{state.value}\b", text), state
 
 
 def test_the_parts_of_the_report_are_named() -> None:
