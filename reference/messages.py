@@ -28,6 +28,7 @@ SENTENCES = {
     ("report.py", "_sending"): "test",
     ("report.py", "_explained"): "test",
     ("report.py", "failed_test"): "test",
+    ("pause.py", "reason"): "pause",
 }
 _LOGGERS = ("log", "_log", "logger")
 _VALUE = r"%[-0-9.]*[sdrfg]"
@@ -38,7 +39,8 @@ _LEVELS = ("info", "warning", "error", "exception", "critical")
 class Message:
     """One message.
 
-    :param kind: the class of the error, ``log`` or ``report``.
+    :param kind: the class of the error, or where else it is shown: ``log``, ``report``, ``ledger``, ``test`` of a
+        connection; ``stop`` and ``pause`` are reasons within another message.
     :param template: its text, ``…`` for each value in it.
     :param place: file and line, relative to the repository.
     """
@@ -76,6 +78,10 @@ class _File:
 
     def messages(self) -> Iterator[Message]:
         for call in self._calls():
+            for keyword in call.keywords:
+                if keyword.arg == "message" and isinstance(keyword.value, ast.Constant | ast.JoinedStr):
+                    for template in self._texts(keyword.value):
+                        yield Message("ledger", template, f"{self.place}:{call.lineno}")
             kind = _kind(call)
             if kind is None or kind in CLAUSES | PROGRAMMING or not call.args:
                 continue
@@ -134,6 +140,8 @@ def _kind(call: ast.Call) -> str | None:
     if isinstance(function, ast.Attribute):
         owner = function.value
         name = owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, "id", "")
+        if function.attr == "request" and name in ("stop", "self"):
+            return "stop"
         return "log" if name in _LOGGERS and function.attr in _LEVELS else None
     if isinstance(function, ast.IfExp):
         function = function.body
