@@ -59,6 +59,16 @@ def messages() -> tuple[Message, ...]:
     return tuple(sorted(found))
 
 
+def passed_on() -> set[str]:
+    """Name what is raised or logged without a text of its own: file and expression."""
+    return {
+        f"{path.name}: {ast.unparse(call.args[0])}"
+        for package in PACKAGES
+        for path in sorted(package.rglob("*.py"))
+        for call in _File(path).without_text()
+    }
+
+
 class _File:
     """One source file: which of its calls make a message, and what their texts are."""
 
@@ -92,6 +102,17 @@ class _File:
             if self.place.endswith(f"/{file}") and (function := self.functions.get(name)):
                 for template in _strings(function):
                     yield Message(kind, template, f"{self.place}:{function.lineno}")
+
+    def without_text(self) -> Iterator[ast.Call]:
+        for call in self._calls():
+            kind = _kind(call)
+            if (
+                kind is not None
+                and kind not in CLAUSES | PROGRAMMING
+                and call.args
+                and not any(self._texts(call.args[0]))
+            ):
+                yield call
 
     def _calls(self) -> Iterator[ast.Call]:
         return (node for node in self.within if isinstance(node, ast.Call))
