@@ -56,7 +56,7 @@ format: $(STAMP)  ## rewrite files as `make check` wants them
 
 docs: $(STAMP)  ## the site in build/docs; a link that leads nowhere is an error
 	@$(BIN)/python -m reference --check
-	@$(BIN)/sphinx-build -q -W --keep-going -d build/doctrees docs build/docs
+	@$(BIN)/sphinx-build -q -E -W --keep-going -d build/doctrees docs build/docs
 	@echo "build/docs/index.html"
 
 reference: $(STAMP)  ## write what docs/ takes from the source
