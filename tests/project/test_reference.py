@@ -26,6 +26,7 @@ from reference import tables
 from reference.blocks import PAGES, ROOT, renewed
 from reference.decisions import order_in_the_planner, reasons
 from reference.messages import compare, passed_on
+from tests.onboarding.arrows import ARROWS
 from tests.postgresql import PostgresServer
 
 RECIPES = re.findall(
@@ -159,6 +160,23 @@ def test_tables_and_states_of_the_ledger_are_on_the_page() -> None:
         assert f"`{table.name}`" in text or table.name.startswith("m3ter_mirror_"), table.name
     for state in InvitationState:
         assert re.search(rf"\b{state.value}\b", text), state
+
+
+def test_the_states_are_drawn_as_they_are() -> None:
+    drawn: set[tuple[str | None, str]] = set()
+    by_a_person: set[tuple[str | None, str]] = set()
+    for before, why, after in re.findall(r"^(\S.*?) +─ (.*?) ─*→ (.*)$", page("delivery.md"), re.MULTILINE):
+        pairs = {
+            (None if one == "(none)" else one, other)
+            for one in before.split(", ")
+            for other in re.findall(r"\b(?!the\b|second\b|time\b)[a-z]+\b", after)
+        }
+        (by_a_person if why == "a person decides" else drawn).update(pairs)
+    arrows = {(before, after) for before, afters in ARROWS.items() for after in afters}
+    assert drawn <= arrows
+    # Settling a row whose sender died goes through `unknown` in the drawing, and in one step in the ledger.
+    through = {("sending", after) for before, after in drawn if before == "unknown"}
+    assert arrows <= drawn | through | by_a_person
 
 
 def test_the_parts_of_the_report_are_named() -> None:
