@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-OURS = {"m3ter_provider", "m3ter_onboarding", "m3ter_sandbox", "demo", "tests", "benchmarks"}
+OURS = {"m3ter_provider", "m3ter_onboarding", "m3ter_sandbox", "demo", "reference", "tests", "benchmarks"}
 MAY_IMPORT = {
     "plugins/m3ter_provider": {"m3ter_provider"},
     "include/m3ter_onboarding": {"m3ter_onboarding", "m3ter_provider"},
