@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE AIRFLOW_HOME
 # The slow tests remember what failed; pytest's cache is off otherwise.
 REMEMBER := -o addopts="-ra --strict-markers --strict-config --import-mode=importlib"
 
-.PHONY: help demo ui test test-integration test-integration-again chaos chaos-part chaos-selftest check format docs reference bench clean constraints
+.PHONY: help demo ui test test-matrix test-integration test-integration-again chaos chaos-part chaos-selftest check format docs reference bench clean constraints
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -26,6 +26,9 @@ ui: $(STAMP)  ## the same, left running: Airflow, sandbox and warehouse, with ad
 
 test: $(STAMP)  ## the fast tests
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not chaos"
+
+test-matrix: $(STAMP)  ## the fast tests on every Python of this machine, with the newest versions and with the floors
+	@scripts/matrix
 
 test-integration: $(STAMP)  ## real Airflow processes, killed and cleared; slow
 	@$(BIN)/python -m pytest -q -m slow --timeout 600 $(REMEMBER) --cache-clear
@@ -65,9 +68,13 @@ reference: $(STAMP)  ## write what docs/ takes from the source
 bench: $(STAMP)  ## figures against peers in the same run
 	@$(BIN)/python -m benchmarks
 
-constraints: $(STAMP)  ## resolve constraints.txt anew (names and versions only)
+constraints: $(STAMP)  ## resolve constraints.txt and constraints-floors.txt anew (names and versions only)
 	@$(BIN)/uv pip compile -q --universal --python-version 3.10 --extra dev --no-annotate --no-header \
 	  --no-emit-index-url pyproject.toml -o constraints.txt --upgrade
+	@# What is not declared is of the time of Airflow 3.2: with newer ones that Airflow itself does not work.
+	@$(BIN)/uv pip compile -q --universal --python-version 3.10 --resolution lowest-direct --exclude-newer 2026-06-01 \
+	  --extra sqlite --extra postgres --no-annotate --no-header --no-emit-index-url pyproject.toml \
+	  -o constraints-floors.txt --upgrade
 
 clean:  ## remove what the commands above made
-	rm -rf $(VENV) .demo dist build .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .matrix .demo dist build .mypy_cache .ruff_cache .hypothesis

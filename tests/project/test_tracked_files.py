@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -47,8 +54,22 @@ def test_no_tracked_file_holds(what: str) -> None:
     assert not found
 
 
-def test_constraints_are_names_and_versions_only() -> None:
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
+@pytest.mark.parametrize("name", ["constraints.txt", "constraints-floors.txt"])
+def test_constraints_are_names_and_versions_only(name: str) -> None:
+    lines = (ROOT / name).read_text().splitlines()
     pinned = {Requirement(line).name for line in lines}
     assert all(re.fullmatch(r"[a-z0-9._-]+==[^ ;]+( ; .+)?", line) for line in lines)
-    assert {"apache-airflow", "pydantic", "sqlalchemy", "pytest"} <= pinned
+    assert {"apache-airflow", "pydantic", "sqlalchemy"} <= pinned
+
+
+def test_the_floors_that_the_matrix_installs_are_the_declared_ones() -> None:
+    pinned = dict(
+        line.partition(" ;")[0].split("==") for line in (ROOT / "constraints-floors.txt").read_text().splitlines()
+    )
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    for text in [*project["dependencies"], *extras["sqlite"], *extras["postgres"]]:
+        requirement = Requirement(text)
+        [floor] = [clause.version for clause in requirement.specifier]
+        version = pinned[canonicalize_name(requirement.name)]
+        assert f"{version}.".startswith(f"{floor}."), f"{text}: {version}; run `make constraints`"
