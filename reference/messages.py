@@ -30,6 +30,8 @@ SENTENCES = {
     ("report.py", "failed_test"): "test",
     ("pause.py", "reason"): "pause",
 }
+#: Files whose constants are shown as they are.
+CONSTANTS = {"unreachable.py": "reason"}
 _LOGGERS = ("log", "_log", "logger")
 _VALUE = r"%[-0-9.]*[sdrfg]"
 _LEVELS = ("info", "warning", "error", "exception", "critical")
@@ -40,7 +42,7 @@ class Message:
     """One message.
 
     :param kind: the class of the error, or where else it is shown: ``log``, ``report``, ``ledger``, ``test`` of a
-        connection; ``stop`` and ``pause`` are reasons within another message.
+        connection; ``reason``, ``stop`` and ``pause`` are reasons within another message.
     :param template: its text, ``…`` for each value in it.
     :param place: file and line, relative to the repository.
     """
@@ -98,6 +100,10 @@ class _File:
             for template in self._texts(call.args[0]):
                 if re.search(r"[A-Za-z]{2}", template):  # else it only passes on what another one says
                     yield Message(kind, template, f"{self.place}:{call.lineno}")
+        for node in self.tree.body if (kind := CONSTANTS.get(self.place.rpartition("/")[2])) else ():
+            match node:
+                case ast.Assign(value=ast.Constant(value=str(text))):
+                    yield Message(kind, text, f"{self.place}:{node.lineno}")
         for (file, name), kind in SENTENCES.items():
             if self.place.endswith(f"/{file}") and (function := self.functions.get(name)):
                 for template in _strings(function):
