@@ -212,6 +212,8 @@ def _base_url(connection: Connection, conn_id: str) -> str:
         raise M3terConfigurationError(
             f"Connection {conn_id!r} has a host that is no URL of an API. Use {DEFAULT_HOST}, or leave it empty."
         )
+    if port == {"https": 443, "http": 80}[url.scheme]:
+        port = None
     name = f"[{url.hostname}]" if ":" in url.hostname else ascii_domain(url.hostname)
     return f"{url.scheme}://{name}{f':{port}' if port else ''}{url.path.rstrip('/')}"
 

@@ -33,15 +33,18 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-class-name": "m3ter_provider.hooks.m3ter.M3terHook",
                 "hook-name": "m3ter",
                 "ui-field-behaviour": {
-                    "hidden-fields": ["schema", "port"],
+                    "hidden-fields": ["schema"],
                     "relabeling": {
                         "host": "API base URL",
+                        "port": "Port",
                         "login": "Access key id",
                         "password": "API secret",
                     },
                     "placeholders": {
                         "description": "which organisation this is, and who looks after its access key",
                         "host": "https://api.m3ter.com",
+                        # Their button "Test" takes no port for port 0, and that for another host: Airflow's #73298.
+                        "port": "443; Airflow 3.3.1 and 3.3.2 cannot test a connection without",
                         "login": "access key id of a service user in m3ter",
                         "password": "API secret of that access key; kept encrypted",
                     },

@@ -51,7 +51,11 @@ def test_a_uri_has_only_text() -> None:
         ({"host": "api.example.com", "schema": "https"}, "https://api.example.com"),
         ({"host": "http://localhost:8080"}, "http://localhost:8080"),
         ({"host": "http://[::1]:8080"}, "http://[::1]:8080"),
-        ({"host": "::1", "schema": "http", "port": 80}, "http://[::1]:80"),
+        ({"host": "::1", "schema": "http", "port": 81}, "http://[::1]:81"),
+        ({"host": "::1", "schema": "http", "port": 80}, "http://[::1]"),
+        ({"host": "", "port": 443}, "https://api.m3ter.com"),
+        ({"host": "https://api.example.com", "port": 443}, "https://api.example.com"),
+        ({"host": "https://api.example.com", "port": 80}, "https://api.example.com:80"),
         ({"host": "", "password": " the-api-secret\n"}, "https://api.m3ter.com"),
     ],
 )
@@ -61,7 +65,7 @@ def test_host(fields: dict[str, Any], url: str) -> None:
     assert found.api_secret == "the-api-secret"
 
 
-@pytest.mark.parametrize("host", ["http://api.example.com", "http://10.0.0.1:80", "http://localhost.example.com"])
+@pytest.mark.parametrize("host", ["http://api.example.com", "http://10.0.0.1:8080", "http://localhost.example.com"])
 def test_plain_http_needs_permission_off_this_machine(host: str) -> None:
     with pytest.raises(M3terConfigurationError, match="without encryption"):
         settings(host=host)
