@@ -100,10 +100,11 @@ class _File:
             for template in self._texts(call.args[0]):
                 if re.search(r"[A-Za-z]{2}", template):  # else it only passes on what another one says
                     yield Message(kind, template, f"{self.place}:{call.lineno}")
-        for node in self.tree.body if (kind := CONSTANTS.get(self.place.rpartition("/")[2])) else ():
-            match node:
-                case ast.Assign(value=ast.Constant(value=str(text))):
-                    yield Message(kind, text, f"{self.place}:{node.lineno}")
+        for file, kind in CONSTANTS.items():
+            for node in self.tree.body if self.place.endswith(f"/{file}") else ():
+                match node:
+                    case ast.Assign(value=ast.Constant(value=str(text))):
+                        yield Message(kind, text, f"{self.place}:{node.lineno}")
         for (file, name), kind in SENTENCES.items():
             if self.place.endswith(f"/{file}") and (function := self.functions.get(name)):
                 for template in _strings(function):
