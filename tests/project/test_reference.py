@@ -7,10 +7,9 @@ import re
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 import pytest
-from airflow.sdk import Connection as AirflowConnection
+from airflow.sdk import BaseHook
 from sqlalchemy import Connection, Engine, create_engine, text
 
 import m3ter_onboarding.errors
@@ -188,9 +187,9 @@ def test_the_parts_of_the_report_are_named() -> None:
 
 
 @pytest.mark.parametrize("value", re.findall(r"^AIRFLOW_CONN_\w+='(.*)'$", page("connect.md"), re.MULTILINE))
-def test_connections_can_be_used(value: str) -> None:
-    read: Any = AirflowConnection.from_json if value.startswith("{") else AirflowConnection.from_uri
-    settings = connection_settings(read(value, conn_id="m3ter_default"))
+def test_connections_can_be_used(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_M3TER_DEFAULT", value)
+    settings = connection_settings(BaseHook.get_connection("m3ter_default"))
     assert settings.access_key_id == "ACCESS-KEY-ID"
     assert settings.api_secret == "API-SECRET"
     assert settings.org_id.startswith("0000")
