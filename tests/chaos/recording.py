@@ -48,7 +48,12 @@ def record(theatre: Theatre) -> tuple[Recording, frozenset[str]]:
 
 
 #: Writes of the ledger that none of the scenarios makes, and why.
-NOT_PLAYED: Mapping[str, str] = {}
+NOT_PLAYED: Mapping[str, str] = {
+    "bringing its tables up to date (the connection's user needs the right to)": (
+        "one transaction before a task does anything, on a ledger of an older version: it has happened, or the next"
+        " task does it (test_d16_tables_of_an_older_version_…)"
+    ),
+}
 
 
 def check_complete(recording: Recording) -> None:

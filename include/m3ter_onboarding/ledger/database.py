@@ -206,13 +206,12 @@ class LedgerDatabase:
                 statements = upgrade_statements(self.engine.dialect, self.tables, version)
                 raise LedgerUnusableError(
                     f"The ledger's tables (connection {self.name!r}) have version {version}, this package needs"
-                    f" {SCHEMA_VERSION}, and `create_tables` is false. Nothing is planned or sent until a user who may"
-                    f" has run: {' '.join(f'{statement};' for statement in statements)}"
+                    f" {SCHEMA_VERSION}, and `create_tables` is false. Nothing is planned or sent until somebody who"
+                    f" may has run: {' '.join(f'{statement};' for statement in statements)}"
                 )
             self.write(
                 lambda c: self._upgrade(c, now, package_version),
-                doing="bringing its tables up to date (the connection's user needs the right to, or set"
-                " `create_tables: false` to be told the statements)",
+                doing="bringing its tables up to date (the connection's user needs the right to)",
             )
             version = self.version()
         if version is None or version > SCHEMA_VERSION:
