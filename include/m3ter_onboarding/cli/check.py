@@ -96,8 +96,8 @@ def _plain_words(config: OnboardingConfig, interval: Interval, window: Window) -
             f" days are not worked off yet, at most {config.max_age_days} days back."
         ),
     )
-    yield "query", f"{config.path.parent / config.query}, by the connection '{config.warehouse_conn_id}', with"
-    yield "", f":window_start = {window.start:%Y-%m-%d %H:%M:%S} UTC, :window_end = {window.end:%Y-%m-%d %H:%M:%S} UTC."
+    yield "query", f"{config.path.parent / config.query}, run by the connection '{config.warehouse_conn_id}'."
+    yield "parameters", f":window_start = {_instant(window.start)}, :window_end = {_instant(window.end)}."
     schema = f"the schema {config.ledger_schema}" if config.ledger_schema else "its own schema"
     made = (
         "the first run makes what is missing"
@@ -159,6 +159,10 @@ def _nobody(config: OnboardingConfig) -> Iterator[str]:
 
 def _span(start: datetime, end: datetime) -> str:
     return f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
+
+
+def _instant(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _warehouse(config: OnboardingConfig, window: Window) -> str:
