@@ -15,6 +15,8 @@ from sqlalchemy import Connection, Engine, create_engine, text
 import m3ter_onboarding.errors
 import m3ter_onboarding.right_to_send
 import m3ter_provider.errors
+from m3ter_onboarding import hires
+from m3ter_onboarding.cli.warehouses import WAREHOUSES
 from m3ter_onboarding.config import Exclusions
 from m3ter_onboarding.known import InvitationState
 from m3ter_onboarding.ledger.database import LedgerDatabase
@@ -181,6 +183,21 @@ def test_the_states_are_drawn_as_they_are() -> None:
 def test_the_parts_of_the_report_are_named() -> None:
     (problem,) = [line for line in Report("o", False, "normal", problems=("x",)).lines() if line.endswith(" x")]
     assert f"`{problem.removesuffix(' x')}`" in page("messages.md")
+
+
+def test_the_columns_of_the_query_are_those_of_the_contract() -> None:
+    rows = re.findall(r"^\| (`.*?) \| (required|optional) \| (.*) \|$", page("query.md"), re.MULTILINE)
+    columns = {name: (kind, meaning) for names, kind, meaning in rows for name in re.findall(r"`(\w+)`", names)}
+    assert {name for name, (kind, _) in columns.items() if kind == "required"} == set(hires.REQUIRED_COLUMNS)
+    assert {name for name, (kind, _) in columns.items() if kind == "optional"} == set(hires.OPTIONAL_COLUMNS)
+    assert f"at most {hires.LONGEST_EMPLOYEE_ID} characters" in columns["employee_id"][1]
+    assert f"1 to {hires.LONGEST_NAME} characters" in columns["first_name"][1]
+    assert f"at most {hires.LONGEST_CONTACT_NUMBER} characters" in columns["contact_number"][1]
+
+
+@pytest.mark.parametrize("warehouse", WAREHOUSES)
+def test_there_is_a_query_for_each_warehouse_that_init_knows(warehouse: str) -> None:
+    assert re.search(rf"<!-- code: include/\S*/{warehouse}\.sql SELECT -->", page("query.md"))
 
 
 # -- what a reader copies --------------------------------------------------------------------------------------------
