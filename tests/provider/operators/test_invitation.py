@@ -436,6 +436,7 @@ class TestRenderedFields:
         assert sandbox.invitations()[0]["firstName"] == "{{ 7 * 7 }}"
 
     @pytest.mark.parametrize("refused", [False, True])
+    @pytest.mark.parametrize("mapped", [False, True])
     def test_in_a_dag_run_of_airflows(
         self,
         sandbox: SandboxServer,
@@ -443,14 +444,19 @@ class TestRenderedFields:
         airflow_db: Path,
         capfd: pytest.CaptureFixture[str],
         refused: bool,
+        mapped: bool,
     ) -> None:
         """All that Airflow wrote into its database and logs about the run knows nobody."""
         if refused:
             words = "lastName Marker-Surname of ann.example@example.com is not allowed"
             sandbox.faults(kind="status", status=400, message=words, operation="CreateOrgUserInvitation")
-        dag_id = f"invite_one_{refused}"
+        dag_id = f"invite_one_{refused}_{mapped}"
         file = airflow_home / "dags" / f"{dag_id}.py"
-        file.write_text(DAG_OF_ONE.replace("invite_one", dag_id))
+        text = DAG_OF_ONE.replace("invite_one", dag_id)
+        if mapped:
+            text = text.replace("Operator(", "Operator.partial(")
+            text = text.rstrip() + '.expand(permission_policies=[["Read Only"], "Read Only"])\n'
+        file.write_text(text)
         try:
             run = runpy.run_path(str(file))["dag"].test()
         finally:
