@@ -1,0 +1,88 @@
+"""The system's Chromium, and Airflow's pages in it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
+
+from demo.airflow_settings import USERS
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+"""What a browser may be called; ``.ci/run`` looks for the same."""
+
+# As root there is no sandbox; without the others Chromium calls its maker's servers at every start.
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def find_chromium() -> str | None:
+    """Return the path of a browser, or nothing."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+@contextmanager
+def chromium(executable: str) -> Iterator[Browser]:
+    """Run a browser without a window."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class AirflowPages:
+    """
+    One user's view of one Airflow.
+
+    :param browser: a running one
+    :param url: base URL of Airflow
+    :param screenshots: folder for pictures
+    """
+
+    def __init__(self, browser: Browser, url: str, screenshots: Path) -> None:
+        self._url = url
+        self._screenshots = screenshots
+        self.context = browser.new_context(viewport={"width": 1280, "height": 1100}, locale="en-US", timezone_id="UTC")
+        self.page: Page = self.context.new_page()
+        self.console_errors: list[str] = []
+        self.page.on("pageerror", lambda error: self.console_errors.append(str(error)))
+
+    def close(self) -> None:
+        """Close the window; the login is forgotten."""
+        self.context.close()
+
+    def log_in(self, user: str = "admin") -> None:
+        """Log in by the form, as one of :data:`demo.airflow_settings.USERS`."""
+        self.page.goto(f"{self._url}/")
+        self.page.fill("input[name=username]", user)
+        self.page.fill("input[name=password]", USERS[user])
+        self.page.get_by_role("button", name="Sign in").click()
+        self.page.wait_for_url(f"{self._url}/")
+
+    def open(self, path: str) -> Page:
+        """Go to one of Airflow's pages."""
+        self.page.goto(f"{self._url}{path}")
+        return self.page
+
+    def picture(self, name: str, *, of: Locator | None = None) -> None:
+        """
+        Take a picture, once nothing moves any more.
+
+        :param name: of the file, without suffix
+        :param of: a part of the page; default what is in view
+        """
+        self._screenshots.mkdir(parents=True, exist_ok=True)
+        file = self._screenshots / f"{name}.png"
+        (of or self.page).screenshot(path=file, animations="disabled")
