@@ -5,16 +5,38 @@ The same two tables, without the keys that guard sending: what is published is r
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from sqlalchemy import Column, Engine, MetaData, Table, and_, delete, inspect, select
+from sqlalchemy import JSON, Column, Dialect, Engine, MetaData, String, Table, Text, and_, delete, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.types import TypeDecorator
 
 from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.privacy import describe_database_error
 
 _BATCH = 500
+
+#: Where a JSON column can be made and filled: Snowflake and Redshift know none, and BigQuery's takes no text.
+_KNOW_JSON = ("postgresql", "sqlite")
+#: Redshift's TEXT is a VARCHAR(256); this is the longest it has.
+_LONG_TEXT = Text().with_variant(String(65535), "redshift")
+
+
+class JsonText(TypeDecorator[Any]):
+    """JSON as text, for warehouses that have no type for it."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """Return the longest text of the warehouse."""
+        return dialect.type_descriptor(String(65535) if dialect.name == "redshift" else Text())
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        """Write a value; nothing stays nothing."""
+        return None if value is None else json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
 def publish(db: LedgerDatabase, warehouse: Engine, plan_ids: list[str], *, create_tables: bool = True) -> int | None:
@@ -50,8 +72,8 @@ def publish(db: LedgerDatabase, warehouse: Engine, plan_ids: list[str], *, creat
     )
     metadata = MetaData()
     published = [
-        (_copy(decision, metadata), "plan_id", decisions),
-        (_copy(invitation, metadata), "invitation_id", invitations),
+        (published_table(decision, metadata, warehouse.dialect.name), "plan_id", decisions),
+        (published_table(invitation, metadata, warehouse.dialect.name), "invitation_id", invitations),
     ]
     try:
         if create_tables:
@@ -83,9 +105,17 @@ def _holds_a_ledger(db: LedgerDatabase, warehouse: Engine) -> bool:
         ) from None
 
 
-def _copy(table: Table, metadata: MetaData) -> Table:
-    """Return the table without constraints, server defaults or indexes."""
-    columns: list[Column[Any]] = [
-        Column(column.name, column.type, primary_key=False, nullable=True) for column in table.columns
-    ]
+def published_table(table: Table, metadata: MetaData, dialect_name: str) -> Table:
+    """Return one of the ledger's tables as it is published: without constraints, server defaults or indexes.
+
+    :param metadata: where the new table belongs.
+    :param dialect_name: the warehouse's, in SQLAlchemy's words.
+    """
+
+    def type_of(column: Column[Any]) -> Any:
+        if isinstance(column.type, JSON) and dialect_name not in _KNOW_JSON:
+            return JsonText()
+        return _LONG_TEXT if type(column.type) is Text else column.type
+
+    columns = [Column(column.name, type_of(column), primary_key=False, nullable=True) for column in table.columns]
     return Table(table.name, metadata, *columns)
