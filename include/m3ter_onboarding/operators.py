@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -89,9 +89,24 @@ def explained() -> Iterator[None]:
 
 
 class _OnboardingStep:
-    """What the steps share: the configuration, and how they reach ledger and m3ter."""
+    """What the steps share: the configuration, and how they reach ledger and m3ter.
+
+    What is a template field is in the serialised DAG: so the page in Airflow's UI knows where the ledger is.
+    """
+
+    template_fields: Collection[str] = (
+        *("config_name", "m3ter_conn_id", "warehouse_conn_id", "ledger_conn_id", "ledger_schema"),
+    )
 
     config: OnboardingConfig
+
+    def _works_for(self, config: OnboardingConfig) -> None:
+        self.config = config
+        self.config_name = config.name
+        self.m3ter_conn_id = config.m3ter_conn_id
+        self.warehouse_conn_id = config.warehouse_conn_id
+        self.ledger_conn_id = config.ledger_conn_id
+        self.ledger_schema = config.ledger_schema
 
     def _run_key(self, context: Context) -> RunKey:
         from m3ter_onboarding.ledger.runs import RunKey
@@ -140,7 +155,7 @@ class OnboardingSnapshotOperator(_OnboardingStep, BaseOperator):
 
     def __init__(self, *, config: OnboardingConfig, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.config = config
+        self._works_for(config)
 
     def execute(self, context: Context) -> dict[str, int]:
         """Return counts of what was read and found."""
@@ -257,7 +272,7 @@ class OnboardingPlanOperator(_OnboardingStep, BaseOperator):
 
     def __init__(self, *, config: OnboardingConfig, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.config = config
+        self._works_for(config)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the plan's id and its counts."""
@@ -302,7 +317,7 @@ class OnboardingSendOperator(_OnboardingStep, BaseAsyncOperator):
 
     def __init__(self, *, config: OnboardingConfig, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.config = config
+        self._works_for(config)
 
     async def aexecute(self, context: Context) -> dict[str, int]:
         """Return counts of what was sent and what is left."""
@@ -369,7 +384,7 @@ class OnboardingReportOperator(_OnboardingStep, BaseOperator):
 
     def __init__(self, *, config: OnboardingConfig, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.config = config
+        self._works_for(config)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the report's counts.

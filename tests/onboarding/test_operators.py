@@ -5,7 +5,10 @@ from __future__ import annotations
 import traceback
 
 import pytest
+from airflow.serialization.serialized_objects import DagSerialization
 
+from m3ter_onboarding import onboarding_dag
+from m3ter_onboarding.config import OnboardingConfig
 from m3ter_onboarding.errors import OnboardingError
 from m3ter_onboarding.operators import explained
 
@@ -19,3 +22,22 @@ def test_d18_what_nobody_foresaw_is_named_by_class_and_place_alone() -> None:
     ):
         raise KeyError(ADDRESS)
     assert ADDRESS not in "".join(traceback.format_exception(caught.value))
+
+
+def test_the_serialised_dag_tells_where_the_ledger_is() -> None:
+    config = OnboardingConfig.from_mapping(
+        {
+            "name": "acme",
+            "warehouse_conn_id": "hr",
+            "m3ter_conn_id": "m3ter_acme",
+            "ledger_conn_id": "books",
+            "ledger_schema": "onboarding",
+            "query": "hires.sql",
+        },
+        query_text="SELECT :window_start, :window_end",
+    )
+    for task in DagSerialization.to_dict(onboarding_dag(config))["dag"]["tasks"]:
+        said = task["__var"]
+        if said["_task_module"] == "m3ter_onboarding.operators":
+            names = ("config_name", "m3ter_conn_id", "warehouse_conn_id", "ledger_conn_id", "ledger_schema")
+            assert [said[name] for name in names] == ["acme", "m3ter_acme", "hr", "books", "onboarding"]
