@@ -41,7 +41,6 @@ def get_provider_info() -> dict[str, Any]:
                         "password": "API secret",
                     },
                     "placeholders": {
-                        "description": "which organisation this is, and who looks after its access key",
                         "host": "https://api.m3ter.com",
                         # Their button "Test" takes no port for port 0, and that for another host: Airflow's #73298.
                         "port": "443; Airflow 3.3.1 and 3.3.2 cannot test a connection without",

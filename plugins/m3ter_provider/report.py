@@ -92,12 +92,10 @@ class ConnectionCheck:
             return False, _explained(self._trouble, self._settings)
         organisation = (self._me and self._me.organization and self._me.organization.name) or self._settings.org_id
         name = (self._me and self._me.service_user and self._me.service_user.name) or "its service user"
-        reading_works, reading = self._reading()
-        sending_works, sending = self._sending()
-        return (
-            reading_works and sending_works,
-            f"Connected to organisation {organisation} as {name}. {reading} {sending}",
-        )
+        told = [(True, f"Connected to organisation {organisation} as {name}."), self._reading(), self._sending()]
+        # Airflow shows it for some seconds only: what to mend comes first.
+        told.sort(key=lambda works_and_text: works_and_text[0])
+        return all(works for works, _ in told), " ".join(text for _, text in told)
 
     def _reading(self) -> tuple[bool, str]:
         if not self._unreadable:
@@ -105,7 +103,7 @@ class ConnectionCheck:
         names = _listed([listing.name for listing in self._unreadable])
         resources = _listed([listing.resource for listing in self._unreadable])
         return False, (
-            f"It may not read {names} (403), which every run needs: give the service user config:retrieve on "
+            f"The service user may not read {names} (403), which every run needs: give it config:retrieve on "
             f"{resources}."
         )
 

@@ -54,7 +54,7 @@ class AirflowPages:
     def __init__(self, browser: Browser, url: str, screenshots: Path) -> None:
         self._url = url
         self._screenshots = screenshots
-        self.context = browser.new_context(viewport={"width": 1280, "height": 1100}, locale="en-US", timezone_id="UTC")
+        self.context = browser.new_context(viewport={"width": 1280, "height": 1300}, locale="en-US", timezone_id="UTC")
         self.page: Page = self.context.new_page()
         self.console_errors: list[str] = []
         self.page.on("pageerror", lambda error: self.console_errors.append(str(error)))

@@ -60,8 +60,8 @@ def test_each_cause(
     ("switches", "worked", "said"),
     [
         ({"may_invite": False}, False, "m3ter does not let the service user create invitations (403)"),
-        ({"unreadable": ["users"]}, False, "It may not read users (403)"),
-        ({"may_read": False}, False, "It may not read invitations, users and permission policies (403)"),
+        ({"unreadable": ["users"]}, False, "The service user may not read users (403)"),
+        ({"may_read": False}, False, "The service user may not read invitations, users and permission policies (403)"),
     ],
 )
 def test_each_right(

@@ -79,9 +79,8 @@ def test_every_field_is_labelled_explained_and_has_a_valid_default() -> None:
         if "default" in field["schema"]:
             jsonschema.validate(field["schema"]["default"], field["schema"])
     behaviour = kind["ui-field-behaviour"]
-    shown = {"description", "host", "login", "password", "schema", "port"} - set(behaviour["hidden-fields"])
-    assert set(behaviour["placeholders"]) == shown
-    assert set(behaviour["relabeling"]) == shown - {"description"}
+    shown = {"host", "login", "password", "schema", "port"} - set(behaviour["hidden-fields"])
+    assert set(behaviour["placeholders"]) == set(behaviour["relabeling"]) == shown
 
 
 @pytest.mark.parametrize("name", ["requests_per_second", "timeout_seconds"])
@@ -122,6 +121,8 @@ def test_the_form_as_airflows_page_gets_it() -> None:
     assert form.standard_fields is not None
     assert form.standard_fields.password is not None
     assert form.standard_fields.password.title == "API secret"
+    for name, placeholder in get_provider_info()["connection-types"][0]["ui-field-behaviour"]["placeholders"].items():
+        assert getattr(form.standard_fields, name).placeholder == placeholder
     assert form.standard_fields.url_schema is not None
     assert form.standard_fields.url_schema.hidden
     assert form.extra_fields is not None
