@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,60 @@ def test_mounted_files_exist(services: dict[str, dict[str, Any]]) -> None:
 def test_the_image_holds_what_dag_files_ask_for() -> None:
     copied = re.findall(r"^COPY .*?(\S+) /opt/airflow/(\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     assert dict(copied) == {"dags": "dags", "include/config": "include/config", "include/sql": "include/sql"}
+
+
+def test_the_image_runs_as_airflows_own_user_with_the_package_installed() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    stages = re.findall(r"^FROM (\S+)", text, re.MULTILINE)
+    assert "apache/airflow:" in text
+    assert stages[-1] == "${AIRFLOW_IMAGE}"
+    final = text.rpartition("FROM ")[2]
+    assert re.findall(r"^USER (\S+)", final, re.MULTILINE) == ["airflow"]
+    assert re.search(r"pip install .*\$\{wheel\}\[", final)
+
+
+def test_it_is_a_local_executor_and_no_code_is_mounted(services: dict[str, dict[str, Any]]) -> None:
+    for name in AIRFLOW:
+        assert services[name]["environment"]["AIRFLOW__CORE__EXECUTOR"] == "LocalExecutor"
+        targets = [mount.split(":")[1] for mount in services[name].get("volumes", [])]
+        assert targets == ["/opt/airflow/logs"]
+
+
+@pytest.mark.slow
+def test_the_wheel_of_the_image_is_made_of_what_its_stage_copies(tmp_path: Path) -> None:
+    stage = (ROOT / "Dockerfile").read_text().partition("FROM ${AIRFLOW_IMAGE}")[0]
+    allowed = re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
+    source = tmp_path / "src"
+    source.mkdir()
+    for names in re.findall(r"^COPY (.*) \S+$", stage, re.MULTILINE):
+        for name in names.split():
+            assert name in allowed, f"{name} is not sent to the engine"
+            target = source / name
+            if (ROOT / name).is_dir():
+                shutil.copytree(ROOT / name, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(ROOT / name, target)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "build",
+            "--wheel",
+            "--installer",
+            "uv",
+            "--outdir",
+            str(tmp_path / "dist"),
+            str(source),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    [wheel] = (tmp_path / "dist").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        tops = {name.partition("/")[0] for name in archive.namelist()}
+    assert {"m3ter_provider", "m3ter_onboarding", "m3ter_sandbox"} <= tops
 
 
 @pytest.mark.skipif(not shutil.which("docker-compose"), reason="docker-compose is not installed")
