@@ -131,7 +131,10 @@ def make_plan(
             "rows_read": planned.rows,
             "invitations": planned.invitations,
             "counts": planned.counts,
-            "policies": [{"id": p.m3ter_id, "name": p.name, "version": p.version} for p in used],
+            "policies": [
+                {"id": p.id, "name": p.name, "version": p.version, "administrator_like": p.administrator_like}
+                for p in used
+            ],
             "sendable": planned.sendable,
             "not_sendable_because": planned.not_sendable_because,
             "needs_approval": planned.needs_approval,

@@ -90,14 +90,19 @@ def check_caps(plan: PlanRow, caps: Caps, *, still_to_send: int, attempted_in_a_
 def check_policies(planned: Iterable[Mapping[str, Any]], current: Iterable[M3terPolicy]) -> None:
     """Check that every permission policy of the plan is as it was.
 
-    :param planned: ``id``, ``name`` and ``version`` of each, as the plan recorded them.
+    :param planned: ``id``, ``name``, ``version`` and ``administrator_like`` of each, as the plan recorded them.
     :param current: m3ter's policies, as just read.
     :raises NotAllowedError: naming the policy that changed.
     """
     now = {policy.m3ter_id: policy for policy in current}
     for policy in planned:
         found = now.get(policy["id"])
-        if found is not None and found.name == policy["name"] and found.version == policy["version"]:
+        # Also where m3ter gives no version: nobody becomes an administrator without having been planned as one.
+        if (
+            found is not None
+            and (found.name, found.version) == (policy["name"], policy["version"])
+            and (policy.get("administrator_like") or not found.administrator_like)
+        ):
             continue
         what = "is not in m3ter any more" if found is None else "was changed in m3ter"
         raise NotAllowedError(

@@ -16,7 +16,7 @@ from m3ter_onboarding.decisions import Decision, fingerprint
 from m3ter_onboarding.errors import LedgerError, PlanError
 from m3ter_onboarding.known import M3terPolicy
 from m3ter_onboarding.ledger import runs
-from m3ter_onboarding.right_to_send import NotAllowedError
+from m3ter_onboarding.right_to_send import NotAllowedError, check_policies
 from m3ter_provider.models import InvitationRequest
 from tests.onboarding.console import Console
 from tests.onboarding.tasks import TaskRun, m3ter_connection
@@ -367,7 +367,7 @@ def test_d06_plan_records_the_policies_with_id_and_version(world: World) -> None
     plan = world.plan(permission_policies=["Analyst"])
     row = runs.read_plan(world.db, plan.plan_id)
     assert row is not None
-    assert list(row.policies) == [{"id": "policy-1", "name": "Analyst", "version": 7}]
+    assert list(row.policies) == [{"id": "policy-1", "name": "Analyst", "version": 7, "administrator_like": False}]
     decision = world.db.tables.decision
     with world.db.engine.connect() as connection:
         request = connection.execute(select(decision.c.request).where(decision.c.plan_id == plan.plan_id)).scalar_one()
@@ -426,6 +426,16 @@ def test_d09_policy_that_comes_to_grant_everything_after_the_plan_stops_the_send
     assert world.posts() == 0
     with pytest.raises(PlanError, match="would make everybody an administrator"):
         world.plan("again", permission_policies=["Analyst"])  # the sender's look is in the mirror
+
+
+def test_d09_also_where_m3ter_gives_no_version() -> None:
+    planned = {"id": "p", "name": "Analyst", "version": None}
+    harmless, powerful = M3terPolicy("p", "Analyst", None), M3terPolicy("p", "Analyst", None, administrator_like=True)
+    check_policies([planned], [harmless])
+    check_policies([{**planned, "administrator_like": True}], [powerful])
+    for plan in (planned, {**planned, "administrator_like": False}):
+        with pytest.raises(NotAllowedError, match="was changed in m3ter"):
+            check_policies([plan], [powerful])
 
 
 # -- D7: alive, or never silently skipped ------------------------------------------------------------------------------
