@@ -34,11 +34,16 @@ class Scenario:
 
     def case(self, kind: str, name: str, database: str, act: Callable[[Play, TaskRun], None]) -> Case:
         """Return a case that acts on this run."""
+
+        def run(play: Play) -> None:
+            act(play, self.prepare(play))
+            _expect_whoever_was_not_refused(play)
+
         return Case(
             kind,
             f"{self.name}: {name}",
             database,
-            lambda play: act(play, self.prepare(play)),
+            run,
             self.values,
             self.tables,
             self.connection,
@@ -99,7 +104,7 @@ SCENARIOS = (
 )
 
 
-def expect_whoever_was_not_refused(play: Play) -> None:
+def _expect_whoever_was_not_refused(play: Play) -> None:
     """Expect an e-mail for whom m3ter refused, where that was never recorded: she is asked for again without it."""
     with play.world.db.engine.connect() as connection:
         refused = connection.execute(select(HIRES.c.employee_id).where(HIRES.c.employee_id == "refused")).first()

@@ -15,7 +15,7 @@ from tests.chaos.moments import CLAIMED, MOMENTS, POSTED, RECORDED, kill_sender,
 from tests.chaos.play import TASKS, Play
 from tests.chaos.points import Point, Strike, at_nth
 from tests.chaos.recording import Recording
-from tests.chaos.scenarios import SCENARIOS, expect_whoever_was_not_refused
+from tests.chaos.scenarios import SCENARIOS
 from tests.chaos.standstill import BEGINS, SLOWLY, StandStill, let_go_on
 from tests.chaos.theatre import DATABASES
 from tests.onboarding.tasks import TaskRun
@@ -74,7 +74,6 @@ class _Cleared:
         play.pass_time(play.rng.choice((0.0, 10.0, 60.0)))
         for task in TASKS[TASKS.index(self.cleared) :]:
             play.tries(run, task)
-        expect_whoever_was_not_refused(play)
 
     def _strike(self, play: Play) -> Strike:
         number = getattr(signal, self.how)
