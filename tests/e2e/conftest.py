@@ -14,7 +14,7 @@ from tests.e2e.browser import NAMES, AirflowPages, chromium, find_chromium
 
 CACHE = Path(__file__).parent.parent.parent / ".demo" / "cache"
 
-# Of a package, not of a session: while it runs, no other test of the process may use asyncio, and the Airflow is heavy.
+# Of the package, not of the session: while the browser runs, no other test may use asyncio, and the Airflow is heavy.
 
 
 @pytest.fixture(scope="package")
