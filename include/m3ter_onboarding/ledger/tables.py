@@ -31,12 +31,15 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
 from m3ter_onboarding.known import LIVE_STATES
 
 #: Raised by one with every change of the tables below; ``upgrades.py`` has the step to it.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _LIVE = ", ".join(sorted(f"'{state.value}'" for state in LIVE_STATES))
 
@@ -61,6 +64,32 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value.astimezone(timezone.utc)
+
+
+class by_bytes(FunctionElement[str]):  # noqa: N801 (a SQL function's name)
+    """A text that is compared and sorted byte by byte, whatever the database's locale: a prefix is then a range."""
+
+    type = String()
+    name = "by_bytes"
+    inherit_cache = True
+
+
+@compiles(by_bytes)
+def _by_bytes_generic(element: by_bytes, compiler: SQLCompiler, **kw: Any) -> str:
+    return compiler.process(element.clauses, **kw)
+
+
+@compiles(by_bytes, "postgresql")
+def _by_bytes_postgresql(element: by_bytes, compiler: SQLCompiler, **kw: Any) -> str:
+    return f'({compiler.process(element.clauses, **kw)} COLLATE "C")'
+
+
+def whose(dag_id: ColumnElement[Any]) -> ColumnElement[str]:
+    """Return by which DAG's readers a row is seen; empty: by those of all DAGs of its organisation.
+
+    Not ``IS NULL``: PostgreSQL takes no order from an index behind such a condition.
+    """
+    return func.coalesce(dag_id, text("''"))
 
 
 _Id = BigInteger().with_variant(Integer, "sqlite")
@@ -106,6 +135,8 @@ class Tables:
             Column("finished_at", UtcDateTime),
             Column("outcome", String(20), nullable=False),
             Column("counts", JSON, nullable=False),
+            Index("ix_m3ter_onboarding_run_started", "dag_id", "started_at"),
+            Index("ix_m3ter_onboarding_run_org", "dag_id", "org_id"),
         )
 
         self.plan = Table(
@@ -135,6 +166,7 @@ class Tables:
             Column("sealed_at", UtcDateTime),
             Column("valid_until_ms", BigInteger),
             UniqueConstraint("dag_id", "run_id", "seq", name="uq_m3ter_onboarding_plan_seq"),
+            Index("ix_m3ter_onboarding_plan_created", "dag_id", "created_at"),
         )
 
         self.decision = Table(
@@ -156,6 +188,8 @@ class Tables:
             Column("decided_at", UtcDateTime, nullable=False),
             Index("ix_m3ter_onboarding_decision_employee", "org_id", "employee_id"),
             Index("ix_m3ter_onboarding_decision_email", "org_id", "email_key"),
+            Index("ix_m3ter_onboarding_decision_kind", "plan_id", "decision", "row_no"),
+            Index("ix_m3ter_onboarding_decision_person", "plan_id", "employee_id"),
             # One plan never invites an address or an employee twice, whatever the planner does.
             Index(
                 "uq_m3ter_onboarding_decision_invite_email",
@@ -242,7 +276,12 @@ class Tables:
             Index("ix_m3ter_invitation_state", "org_id", "state"),
             Index("ix_m3ter_invitation_claim", "claim_token"),
             Index("ix_m3ter_invitation_started", "org_id", "attempt_started_ms"),
+            Index("ix_m3ter_invitation_run", "dag_id", "run_id", "state"),
         )
+        # A page of a list is a range of one of these, for each DAG and state.
+        i = self.invitation.c
+        for name, column in (("changed", i.updated_at), ("address", by_bytes(i.email_key)), ("expires", i.expires_at)):
+            Index(f"ix_m3ter_invitation_by_{name}", i.org_id, whose(i.dag_id), i.state, column, i.invitation_id)
 
         self.event = Table(
             "m3ter_invitation_event",
@@ -259,6 +298,8 @@ class Tables:
             Column("http_status", Integer),
             Column("m3ter_id", String(100)),
             Column("message", Text),
+            # The person who decided it, where one did.
+            Column("decided_by", String(250)),
             Column("at", UtcDateTime, nullable=False),
             Index("ix_m3ter_invitation_event_invitation", "invitation_id"),
         )

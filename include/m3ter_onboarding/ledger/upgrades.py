@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlalchemy import Column, Dialect, Table
-from sqlalchemy.schema import CreateColumn
+from sqlalchemy import Column, Dialect, Index, Table
+from sqlalchemy.schema import CreateColumn, CreateIndex
 
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, Tables
 from m3ter_provider import __version__
@@ -22,7 +22,23 @@ def _administrator_like(dialect: Dialect, tables: Tables) -> list[str]:
     return [_add(dialect, policies.c.administrator_like), unread]
 
 
-_STEPS: dict[int, Callable[[Dialect, Tables], list[str]]] = {2: _administrator_like}
+def _page(dialect: Dialect, tables: Tables) -> list[str]:
+    """Version 3: who decided by hand, and the ways in which the page in Airflow's UI lists what is here."""
+    added = {
+        tables.run: ("started", "org"),
+        tables.plan: ("created",),
+        tables.decision: ("kind", "person"),
+        tables.invitation: ("run", "by_changed", "by_address", "by_expires"),
+    }
+    indexes = [
+        next(index for index in table.indexes if index.name == f"ix_{table.name}_{name}")
+        for table, names in added.items()
+        for name in names
+    ]
+    return [_add(dialect, tables.event.c.decided_by), *(_make(dialect, index) for index in indexes)]
+
+
+_STEPS: dict[int, Callable[[Dialect, Tables], list[str]]] = {2: _administrator_like, 3: _page}
 
 
 def upgrade_changes(dialect: Dialect, tables: Tables, version: int) -> list[str]:
@@ -51,6 +67,11 @@ def _add(dialect: Dialect, column: Column[object]) -> str:
         raise TypeError("only a table's column can be added")
     definition = CreateColumn(column).compile(dialect=dialect)
     return f"ALTER TABLE {_name(dialect, table)} ADD COLUMN {definition}"
+
+
+def _make(dialect: Dialect, index: Index) -> str:
+    # A person may have made it in advance: it takes a while on a large ledger.
+    return " ".join(str(CreateIndex(index, if_not_exists=True).compile(dialect=dialect)).split())
 
 
 def _name(dialect: Dialect, table: Table) -> str:
