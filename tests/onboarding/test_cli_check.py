@@ -24,9 +24,11 @@ NOW = datetime(2026, 11, 26, 12, 0, tzinfo=timezone.utc)
 
 
 @pytest.fixture
-def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def config(tmp_path: Path, airflow_db: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What ``init`` writes for SQLite, and a warehouse with its table."""
-    monkeypatch.delenv("_AIRFLOW_PROCESS_CONTEXT", raising=False)
+    # Set by the command; set here first, so that it is as before afterwards.
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "client")
+    monkeypatch.delenv("_AIRFLOW_PROCESS_CONTEXT")
     assert main(["init", str(tmp_path), "--warehouse", "sqlite", "--name", "acme"]) == 0
     with closing(sqlite3.connect(tmp_path / "people.db")) as database:
         database.execute(
@@ -77,7 +79,7 @@ def test_it_says_what_a_run_of_today_reads(config: Path) -> None:
     assert line(said, "it reads").startswith("2026-11-22 11:00 to 2026-11-26 11:00 UTC (`look_back_days` is 3)")
     assert ":window_start = 2026-11-22 11:00:00 UTC, :window_end = 2026-11-26 11:00:00 UTC" in said
     assert "m3ter_onboarding__acme" in line(said, "DAG")
-    assert line(said, "policies").startswith("Viewer for rows that name none; any may")
+    assert line(said, "policies").startswith("Viewer for rows that name none; any may be asked for, those that make an")
     assert line(said, "limits").startswith("at most 100 invitations in one run")
     assert "the first run makes what is missing" in said.replace("\n              ", " ")
 
@@ -188,6 +190,26 @@ def test_an_undefined_connection_is_named(config: Path, monkeypatch: pytest.Monk
     assert status == 1
     assert said.count("WRONG") == 3
     assert "'warehouse'" in answer(said, "warehouse")
+
+
+def test_connections_of_the_metadata_database_are_found(
+    config: Path, m3ter_sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.models.connection import Connection
+    from airflow.utils.session import create_session
+
+    monkeypatch.delenv("AIRFLOW_CONN_M3TER_DEFAULT", raising=False)
+    change(config, "m3ter_conn_id: m3ter_default ", "m3ter_conn_id: m3ter_kept ")
+    kept = json.loads(m3ter_sandbox.airflow_connection(allow_invitations=False))
+    with create_session() as session:
+        session.add(Connection(conn_id="m3ter_kept", **{**kept, "extra": json.dumps(kept["extra"])}))
+    try:
+        status, said = check(config, connect=True)
+    finally:
+        with create_session() as session:
+            session.query(Connection).filter(Connection.conn_id == "m3ter_kept").delete()
+    assert status == 0, said
+    assert answer(said, "m3ter").startswith("right: ")
 
 
 def test_it_works_where_airflow_has_no_database(config: Path, m3ter_sandbox: SandboxServer, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,7 +17,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from m3ter_onboarding.cli.command import main
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from m3ter_onboarding.ledger.tables import SCHEMA_VERSION
+from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, tables_in
 from m3ter_onboarding.snapshot import utc_now
 from m3ter_sandbox.testing import SandboxServer
 from tests.onboarding.tasks import TaskRun, m3ter_connection
@@ -38,30 +39,29 @@ def run_as_owner(database: PostgresDatabase, sql: str) -> None:
         c.execute(sql.encode())
 
 
-def made(engine: Engine, schema: str | None) -> dict[str, Any]:
+def made_on_sqlite(file: Path) -> dict[str, str]:
+    """Return the statements of the ledger's tables and indexes, as the database keeps them, by name."""
+    with closing(sqlite3.connect(file)) as database:
+        kept = database.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    return {name: re.sub(r"\s+", "", sql) for name, sql in kept}
+
+
+def made_on_postgresql(engine: Engine, schema: str | None) -> dict[str, Any]:
     """Describe the ledger's tables as the database knows them."""
     look = inspect(engine)
-    return {
-        table: {
-            "columns": [
-                (c["name"], str(c["type"]), c["nullable"], str(c["default"]).replace(f"{schema}.", ""))
-                for c in look.get_columns(table, schema=schema)
-            ],
-            "key": look.get_pk_constraint(table, schema=schema)["constrained_columns"],
-            "unique": sorted(str(u["column_names"]) for u in look.get_unique_constraints(table, schema=schema)),
-            "indexes": sorted(
-                (
-                    str(i["name"]),
-                    str(i["column_names"]),
-                    bool(i["unique"]),
-                    str(i["dialect_options"].get(f"{engine.dialect.name}_where")),
-                )
-                for i in look.get_indexes(table, schema=schema)
-            ),
+    indexes = text("SELECT indexdef FROM pg_indexes WHERE schemaname = :schema AND tablename = :table ORDER BY 1")
+    with engine.connect() as connection:
+        return {
+            table: {
+                "columns": [
+                    (c["name"], str(c["type"]), c["nullable"], str(c["default"]).replace(f"{schema}.", ""))
+                    for c in look.get_columns(table, schema=schema)
+                ],
+                "indexes": connection.execute(indexes, {"schema": schema or "public", "table": table}).scalars().all(),
+            }
+            for table in sorted(look.get_table_names(schema=schema))
+            if table.startswith("m3ter_")
         }
-        for table in sorted(look.get_table_names(schema=schema))
-        if table.startswith("m3ter_")
-    }
 
 
 def test_sqlite_gets_the_tables_that_the_package_makes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -72,7 +72,8 @@ def test_sqlite_gets_the_tables_that_the_package_makes(capsys: pytest.CaptureFix
     by_hand, by_us = (create_engine(f"sqlite:///{tmp_path / name}.db") for name in ("printed", "made"))
     ledger = LedgerDatabase(by_us)
     ledger.prepare(create_tables=True, now=utc_now(), package_version="0")
-    assert made(by_hand, None) == made(by_us, None)
+    assert made_on_sqlite(tmp_path / "printed.db") == made_on_sqlite(tmp_path / "made.db")
+    assert len(made_on_sqlite(tmp_path / "made.db")) > 20
     assert LedgerDatabase(by_hand).version() == SCHEMA_VERSION
     LedgerDatabase(by_hand).prove_guard()
     for engine in (by_hand, by_us):
@@ -92,8 +93,9 @@ def test_postgresql_gets_the_tables_that_the_package_makes(
     run_as_owner(by_us, f"CREATE SCHEMA {schema or 'unused'}")
     engines = [create_engine(database.url()) for database in (by_hand, by_us)]
     LedgerDatabase(engines[1], schema=schema).prepare(create_tables=True, now=utc_now(), package_version="0")
-    assert made(engines[0], schema) == made(engines[1], schema)
-    assert len(made(engines[0], schema)) == 10
+    described = made_on_postgresql(engines[0], schema)
+    assert described == made_on_postgresql(engines[1], schema)
+    assert len(described) == len(tables_in(schema).all())
     assert LedgerDatabase(engines[0], schema=schema).version() == SCHEMA_VERSION
     for engine in engines:
         engine.dispose()

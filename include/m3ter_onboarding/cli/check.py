@@ -123,7 +123,8 @@ def _plain_words(config: OnboardingConfig, interval: Interval, window: Window) -
         "policies",
         (
             f"{', '.join(config.permission_policies) or 'none'} for rows that name none;"
-            f" {'any' if allowed is None else ', '.join(allowed) or 'none'} may be asked for."
+            f" {'any' if allowed is None else ', '.join(allowed) or 'none'} may be asked for, those that make an"
+            f" administrator {'too' if config.allow_administrator_policies else 'not'}."
         ),
     )
     yield "limits", f"{'; '.join(_limits(config))}."
