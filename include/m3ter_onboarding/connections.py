@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowException
-from sqlalchemy import Engine
+from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
 from m3ter_onboarding.errors import OnboardingError
@@ -25,22 +27,33 @@ def database_engine(conn_id: str, *, what: str, key: str, error: type[Onboarding
             f"The {what} connection '{conn_id}' cannot be used: it is not defined in Airflow, or the provider of its"
             f" type is not installed ({type(cause).__name__})."
         ) from None
-    make_engine = getattr(hook, "get_sqlalchemy_engine", None)
-    if make_engine is None:
+    if not hasattr(hook, "get_sqlalchemy_engine"):
         raise error(
             f"The {what} connection '{conn_id}' is no SQL database (its hook is {type(hook).__name__});"
             f" set {key} to one that is."
         )
     try:
-        engine: Engine = make_engine(engine_kwargs={"hide_parameters": True})
-    except (AirflowException, ImportError, NoSuchModuleError) as cause:
+        return engine_of(hook)
+    except (AirflowException, ImportError, AttributeError, NoSuchModuleError) as cause:
         raise error(
-            f"The {what} connection '{conn_id}' needs a SQLAlchemy driver that is not installed"
-            f" ({type(cause).__name__}); install the extra of its provider."
+            f"The {what} connection '{conn_id}' makes no SQLAlchemy engine ({type(cause).__name__}): its driver is not"
+            " installed or not made for the installed SQLAlchemy, or its credentials are missing; install the extra of"
+            " its provider, or complete the connection."
         ) from None
     except (SQLAlchemyError, ValueError, TypeError, NotImplementedError) as cause:
         raise error(
             f"The {what} connection '{conn_id}' makes no usable database address ({type(cause).__name__});"
             " correct its host, port and schema."
         ) from None
+
+
+def engine_of(hook: Any) -> Engine:
+    """Make the engine of a SQL hook.
+
+    Redshift's hook makes one of PostgreSQL's dialect, for what reads its catalogue. Redshift is no PostgreSQL: it holds
+    no unique keys and knows no JSON. So it gets its own dialect, over the connections that its hook makes.
+    """
+    if getattr(hook, "conn_type", None) == "redshift":
+        return create_engine("redshift+redshift_connector://", creator=hook.get_conn, hide_parameters=True)
+    engine: Engine = hook.get_sqlalchemy_engine(engine_kwargs={"hide_parameters": True})
     return engine

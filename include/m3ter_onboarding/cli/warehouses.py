@@ -52,7 +52,7 @@ WAREHOUSES = {
     "postgres": Warehouse("PostgreSQL", "airflow-provider-m3ter[postgres]", _POSTGRES, holds_ledger=True),
     "snowflake": Warehouse(
         "Snowflake",
-        "airflow-provider-m3ter[snowflake,postgres]",
+        'airflow-provider-m3ter[snowflake,postgres] "SQLAlchemy<2.1"',  # which Snowflake's dialect does not know yet
         {
             "conn_type": "snowflake",
             "login": "<user>",
