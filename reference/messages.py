@@ -64,10 +64,10 @@ def messages() -> tuple[Message, ...]:
 def passed_on() -> set[str]:
     """Name what is raised or logged without a text of its own: file and expression."""
     return {
-        f"{path.name}: {ast.unparse(call.args[0])}"
+        f"{path.name}: {ast.unparse(said)}"
         for package in PACKAGES
         for path in sorted(package.rglob("*.py"))
-        for call in _File(path).without_text()
+        for said in _File(path).without_text()
     }
 
 
@@ -95,9 +95,10 @@ class _File:
                     for template in self._texts(keyword.value):
                         yield Message("ledger", template, f"{self.place}:{call.lineno}")
             kind = _kind(call)
-            if kind is None or kind in CLAUSES | PROGRAMMING or not call.args:
+            said = _said(call)
+            if kind is None or kind in CLAUSES | PROGRAMMING or said is None:
                 continue
-            for template in self._texts(call.args[0]):
+            for template in self._texts(said):
                 if re.search(r"[A-Za-z]{2}", template):  # else it only passes on what another one says
                     yield Message(kind, template, f"{self.place}:{call.lineno}")
         for file, kind in CONSTANTS.items():
@@ -110,7 +111,7 @@ class _File:
                 for template in _strings(function):
                     yield Message(kind, template, f"{self.place}:{function.lineno}")
 
-    def without_text(self) -> Iterator[ast.Call]:
+    def without_text(self) -> Iterator[ast.expr]:
         for call in self._calls():
             kind = _kind(call)
             if (
@@ -176,6 +177,17 @@ def _kind(call: ast.Call) -> str | None:
     name = getattr(function, "id", "")
     # ``error`` is a parameter: the class that a caller wants.
     return name if re.fullmatch(r"_?[A-Z]\w*(Error|Exception)|error", name) else None
+
+
+def _said(call: ast.Call) -> ast.expr | None:
+    """Return the argument that holds the text: the first, or the one after a status."""
+    match call:
+        case ast.Call(args=[ast.Constant(value=int()), *rest], keywords=keywords):
+            named = [keyword.value for keyword in keywords if keyword.arg == "detail"]
+            return next(iter([*rest, *named]), None)
+        case ast.Call(args=[first, *_]):
+            return first
+    return None
 
 
 def _constant(name: str) -> Iterator[str]:
