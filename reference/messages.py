@@ -113,14 +113,9 @@ class _File:
 
     def without_text(self) -> Iterator[ast.expr]:
         for call in self._calls():
-            kind = _kind(call)
-            if (
-                kind is not None
-                and kind not in CLAUSES | PROGRAMMING
-                and call.args
-                and not any(self._texts(call.args[0]))
-            ):
-                yield call
+            said = _said(call) if _kind(call) not in {None, *CLAUSES, *PROGRAMMING} else None
+            if said is not None and not any(self._texts(said)):
+                yield said
 
     def _calls(self) -> Iterator[ast.Call]:
         return (node for node in self.within if isinstance(node, ast.Call))
