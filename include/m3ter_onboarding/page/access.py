@@ -1,0 +1,129 @@
+"""Who may see and do what: Airflow's own login and permissions, asked for each request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
+from airflow.api_fastapi.core_api.security import get_user
+from airflow.configuration import conf
+from fastapi import Depends, HTTPException, Request
+
+from m3ter_onboarding.page.dags import LedgerPlace, OnboardingDag
+from m3ter_onboarding.page.ledgers import LedgerReader, Ledgers
+from m3ter_onboarding.page.scopes import Scope, scopes_of
+
+#: What the page's own script sends with every request that changes or searches; no other site's form can.
+GUARD_HEADER = "x-m3ter-onboarding"
+
+
+def _may(user: BaseUser, dag: OnboardingDag, method: Any, entity: DagAccessEntity | None = None) -> bool:
+    return bool(
+        get_auth_manager().is_authorized_dag(
+            method=method, access_entity=entity, details=DagDetails(id=dag.dag_id, team_name=dag.team), user=user
+        )
+    )
+
+
+@dataclass(frozen=True)
+class View:
+    """What one user sees of one ledger."""
+
+    ledger: LedgerReader
+    dags: list[OnboardingDag]
+    scopes: list[Scope]
+
+    @property
+    def dag_ids(self) -> list[str]:
+        """The DAGs whose rows they see."""
+        return [dag.dag_id for dag in self.dags]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One user, and the onboarding DAGs that they may read.
+
+    :param ledgers: all that are open.
+    """
+
+    user: BaseUser
+    dags: Mapping[str, OnboardingDag]
+    ledgers: Ledgers
+
+    @property
+    def name(self) -> str:
+        """What Airflow calls them."""
+        return str(self.user.get_name())
+
+    def may_trigger(self, dag: OnboardingDag) -> bool:
+        """Tell whether they may start a run of this DAG."""
+        return dag.active and _may(self.user, dag, "POST", DagAccessEntity.RUN)
+
+    def may_edit(self, dag: OnboardingDag) -> bool:
+        """Tell whether they may change this DAG, and so what its ledger says of people."""
+        return _may(self.user, dag, "PUT")
+
+    def dag(self, dag_id: str) -> OnboardingDag:
+        """Return a DAG that they may read; one that they may not read is not there."""
+        if dag_id not in self.dags:
+            raise HTTPException(
+                404, "This is no onboarding DAG, or you may not read it. Ask whoever administers this Airflow."
+            )
+        return self.dags[dag_id]
+
+    def places(self) -> dict[str, LedgerPlace]:
+        """Return where the ledgers of their DAGs are, by key."""
+        return {dag.ledger.key: dag.ledger for dag in self.dags.values()}
+
+    def dags_of(self, place: LedgerPlace) -> list[OnboardingDag]:
+        """Return their DAGs that keep this ledger."""
+        return [dag for dag in self.dags.values() if dag.ledger == place]
+
+    def view_of(self, key: str) -> View:
+        """Return what they see of a ledger."""
+        place = self.places().get(key)
+        if place is None:
+            raise HTTPException(404, "None of the DAGs that you may read keeps such a ledger.")
+        ledger, dags = self.ledgers.of(place), self.dags_of(place)
+        ids = [dag.dag_id for dag in dags]
+        scopes = ledger.read(lambda c: scopes_of(c, ledger.t, ids), doing="looking for organisations")
+        return View(ledger, dags, scopes)
+
+    def ledger_of(self, dag_id: str) -> LedgerReader:
+        """Return the ledger of a DAG that they may read."""
+        return self.ledgers.of(self.dag(dag_id).ledger)
+
+
+def reader_of(request: Request, user: Annotated[BaseUser, Depends(get_user)]) -> Reader:
+    """Tell who asks, and what they may read."""
+    state = request.app.state
+    return Reader(
+        user, {dag_id: dag for dag_id, dag in state.dags.all().items() if _may(user, dag, "GET")}, state.ledgers
+    )
+
+
+ReaderDep = Annotated[Reader, Depends(reader_of)]
+
+
+def from_this_page(request: Request) -> None:
+    """Refuse what another site may have made a browser send: only our own script can send this kind of request."""
+    if request.method in ("GET", "HEAD", "OPTIONS"):
+        return
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json" or not request.headers.get(GUARD_HEADER):
+        raise HTTPException(403, "Only the page itself may ask this.")
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise HTTPException(403, "This request comes from another site.")
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc not in _our_hosts(request):
+        raise HTTPException(403, "This request comes from another site.")
+
+
+def _our_hosts(request: Request) -> set[str]:
+    base = urlsplit(conf.get("api", "base_url", fallback="")).netloc
+    return {host for host in (request.headers.get("host"), base) if host}

@@ -1,0 +1,61 @@
+"""The page's application: a login for every route, strict headers, and errors that are sentences."""
+
+from __future__ import annotations
+
+from airflow.api_fastapi.core_api.security import get_user
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from m3ter_onboarding.errors import LedgerError
+from m3ter_onboarding.ledger.decided_by_hand import DecidedOtherwiseError
+from m3ter_onboarding.page.access import from_this_page
+from m3ter_onboarding.page.dags import OnboardingDags
+from m3ter_onboarding.page.headers import StrictHeaders
+from m3ter_onboarding.page.invitations import UnreadableCursorError
+from m3ter_onboarding.page.ledgers import Ledgers
+from m3ter_onboarding.page.routes import files, overview, people, review, runs
+
+
+def make_app(dags: OnboardingDags | None = None, ledgers: Ledgers | None = None) -> StrictHeaders:
+    """Return the ASGI application.
+
+    :param dags: which onboarding DAGs there are; None: what Airflow knows.
+    :param ledgers: None: those that the DAGs name.
+    """
+    # For every route, also those that are added: a login, and no request that another site caused.
+    app = FastAPI(
+        title="m3ter onboarding",
+        dependencies=[Depends(get_user), Depends(from_this_page)],
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    app.state.dags = dags or OnboardingDags()
+    app.state.ledgers = ledgers or Ledgers()
+    _explain_errors(app)
+    for part in (files, overview, people, runs, review):
+        app.include_router(part.router)
+    return StrictHeaders(app)
+
+
+def _explain_errors(app: FastAPI) -> None:
+    @app.exception_handler(LedgerError)
+    def ledger_failed(_: Request, error: LedgerError) -> Response:
+        return JSONResponse({"detail": str(error)}, 409 if isinstance(error, DecidedOtherwiseError) else 503)
+
+    @app.exception_handler(UnreadableCursorError)
+    def no_place(_: Request, error: UnreadableCursorError) -> Response:
+        return JSONResponse({"detail": str(error)}, 400)
+
+    @app.exception_handler(RequestValidationError)
+    def not_understood(_: Request, error: RequestValidationError) -> Response:
+        # FastAPI's own answer quotes the value, which may name a person.
+        places = ", ".join(sorted({str(problem["loc"][-1]) for problem in error.errors() if problem["loc"]}))
+        return JSONResponse({"detail": f"This was not understood: {places}."}, 422)
+
+    @app.exception_handler(HTTPException)
+    def refused(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 401 and "text/html" in request.headers.get("accept", ""):
+            return HTMLResponse(files.text_of("login.html"), 401)
+        return JSONResponse({"detail": error.detail}, error.status_code, error.headers)

@@ -1,0 +1,41 @@
+"""Invitations as CSV, a page at a time, and harmless in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from m3ter_onboarding.page.invitations import Page
+
+COLUMNS = (
+    *("employee_id", "email", "state", "org_id", "generation", "origin", "m3ter_id", "sent_at", "accepted_at"),
+    *("expires_at", "http_status", "message", "dag_id", "run_id", "created_at", "updated_at"),
+)
+#: What a spreadsheet takes for the beginning of a formula; the wide forms become plain ones in some.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def cell(value: Any) -> str:
+    """Return a value as a cell that no spreadsheet executes."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    text = str(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def as_csv(pages: Iterable[Page]) -> Iterator[str]:
+    """Return the text of a CSV file, in pieces."""
+    yield _lines([COLUMNS])
+    for page in pages:
+        yield _lines([cell(row[name]) for name in COLUMNS] for row in page.rows)
+
+
+def _lines(rows: Iterable[Iterable[str]]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerows(rows)
+    return buffer.getvalue()

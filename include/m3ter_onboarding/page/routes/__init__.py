@@ -1,0 +1,1 @@
+"""What the page's script asks for, screen by screen."""

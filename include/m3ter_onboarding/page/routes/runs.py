@@ -1,0 +1,56 @@
+"""Runs of a DAG, one run, and the rows of its plans."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, HTTPException
+from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
+
+from m3ter_onboarding.ledger.runs import RunKey
+from m3ter_onboarding.page.access import ReaderDep
+from m3ter_onboarding.page.routes.people import found
+from m3ter_onboarding.page.runs import gone_since, newest_runs, plan_of, plan_rows, run_page
+
+router = APIRouter(prefix="/api")
+
+_PAGE = 20
+
+
+class RowsBody(BaseModel):
+    """Which rows of a plan."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dag_id: Annotated[str, StringConstraints(max_length=250)]
+    plan_id: Annotated[str, StringConstraints(max_length=36)]
+    decision: Literal["invite", "review", "invalid", "skip", "gone"]
+    after: int | None = None
+
+
+@router.get("/runs")
+def runs(dag_id: str, reader: ReaderDep, before: AwareDatetime | None = None) -> dict[str, Any]:
+    """Return runs of a DAG, the newest first."""
+    ledger, earlier = reader.ledger_of(dag_id), before if before is None else datetime.fromisoformat(before.isoformat())
+    rows = ledger.read(
+        lambda connection: newest_runs(connection, ledger.t, dag_id, limit=_PAGE + 1, before=earlier),
+        doing="listing runs",
+    )
+    return {"rows": rows[:_PAGE], "more": len(rows) > _PAGE}
+
+
+@router.get("/run")
+def run(dag_id: str, run_id: str, reader: ReaderDep) -> dict[str, Any]:
+    """Tell about one run."""
+    return found(run_page(reader.ledger_of(dag_id), RunKey(dag_id, run_id)))
+
+
+@router.post("/run/rows")
+def rows_of_plan(body: RowsBody, reader: ReaderDep) -> dict[str, Any]:
+    """Return a page of a plan's rows of one kind."""
+    ledger = reader.ledger_of(body.dag_id)
+    plan = ledger.read(lambda connection: plan_of(connection, ledger.t, body.plan_id), doing="reading a plan")
+    if plan is None or plan["dag_id"] != body.dag_id:
+        raise HTTPException(404, "There is no such plan of this DAG.")
+    return gone_since(ledger, plan) if body.decision == "gone" else plan_rows(ledger, plan, body.decision, body.after)
