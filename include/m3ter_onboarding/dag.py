@@ -1,4 +1,4 @@
-"""The DAG of one organisation: ``snapshot → plan → send → report``."""
+"""The DAG of one organisation: ``snapshot → plan → approve → send → report``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from airflow.sdk import DAG, CronDataIntervalTimetable, Param
 
 from m3ter_onboarding.config import OnboardingConfig, load_config
 from m3ter_onboarding.operators import (
+    OnboardingApproveOperator,
     OnboardingPlanOperator,
     OnboardingReportOperator,
     OnboardingSendOperator,
@@ -64,9 +65,15 @@ def onboarding_dag(config: str | Path | OnboardingConfig) -> DAG:
     with dag:
         snapshot = OnboardingSnapshotOperator(task_id="snapshot", config=config)
         plan = OnboardingPlanOperator(task_id="plan", config=config)
-        send = OnboardingSendOperator(task_id="send", config=config, execution_timeout=settings.send_timeout)
+        approve = OnboardingApproveOperator(task_id="approve", config=config)
+        send = OnboardingSendOperator(
+            task_id="send",
+            config=config,
+            execution_timeout=settings.send_timeout,
+            trigger_rule="none_failed",  # `approve` is skipped where nobody has to be asked
+        )
         report = OnboardingReportOperator(task_id="report", config=config)
-        snapshot >> plan >> send >> report.as_teardown(on_failure_fail_dagrun=True)
+        snapshot >> plan >> approve >> send >> report.as_teardown(on_failure_fail_dagrun=True)
     return dag
 
 

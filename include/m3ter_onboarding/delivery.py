@@ -28,7 +28,14 @@ from m3ter_onboarding.ledger.counts import Remaining, events_of_plan, remaining
 from m3ter_onboarding.ledger.outcomes import Outcome, record_answers
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.pause import PauseSwitch
-from m3ter_onboarding.right_to_send import Caps, NotAllowedError, check_caps, check_plan, check_policies
+from m3ter_onboarding.right_to_send import (
+    Caps,
+    NotAllowedError,
+    check_caps,
+    check_connection,
+    check_plan,
+    check_policies,
+)
 from m3ter_onboarding.settling import settle_due
 from m3ter_onboarding.snapshot import M3terMirror, look_again
 from m3ter_onboarding.stopping import Stop
@@ -161,12 +168,7 @@ class Sender:
         left = self.done.left = await self._remaining()
         if left.nothing_left:
             return False
-        if plan.invitations and not self.org.m3ter.settings.allow_invitations:
-            raise NotAllowedError(
-                f"The m3ter connection does not allow invitations (`allow_invitations` is false), and the plan has"
-                f" {plan.invitations}: nothing is sent. Set it in the connection's extras where real people may be"
-                " e-mailed, or run with mode `dry_run`."
-            )
+        check_connection(plan, allow_invitations=self.org.m3ter.settings.allow_invitations)
         if not plan.sendable:
             raise NotAllowedError(f"Plan {self.plan_id} may not be sent: {plan.not_sendable_because}")
         await asyncio.to_thread(self.db.prove_guard)

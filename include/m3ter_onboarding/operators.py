@@ -1,4 +1,4 @@
-"""The tasks of the onboarding DAG, each a step that a hire passes: snapshot, plan, send, report."""
+"""The tasks of the onboarding DAG, each a step that a hire passes: snapshot, plan, approve, send, report."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import logging
 import traceback
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import BaseAsyncOperator, BaseHook, BaseOperator
 from airflow.sdk.exceptions import (
     AirflowException,
@@ -116,6 +118,14 @@ class _OnboardingStep:
 
     def _parameters(self, context: Context) -> RunParameters:
         return RunParameters.parse(dict(context.get("params") or {}))
+
+    def _caps(self, context: Context) -> Caps:
+        config, parameters = self.config, self._parameters(context)
+        return Caps(
+            invitations=config.max_invitations if parameters.max_invitations is None else parameters.max_invitations,
+            percent=config.max_percent,
+            per_day=config.max_invitations_per_day,
+        )
 
     def _open_ledger(self) -> LedgerDatabase:
         from m3ter_onboarding.ledger.database import open_ledger
@@ -307,6 +317,99 @@ class OnboardingPlanOperator(_OnboardingStep, BaseOperator):
         return planned.summary()
 
 
+class OnboardingApproveOperator(_OnboardingStep, ApprovalOperator):
+    """Ask a person whether the plan may be sent, where it needs that; else be skipped, so that nothing waits.
+
+    Marking this task successful approves nothing: the answer counts by what is recorded in the ledger.
+
+    :param config: the organisation's configuration.
+    """
+
+    ui_color = "#fbe3d6"
+
+    def __init__(self, *, config: OnboardingConfig, **kwargs: Any) -> None:
+        super().__init__(
+            subject="Send the invitations of this plan?",
+            body="",  # written when the plan is known
+            response_timeout=config.plan_valid_for,
+            execution_timeout=None,  # it would count while a person thinks
+            **kwargs,
+        )
+        self._works_for(config)
+
+    def execute(self, context: Context) -> Any:
+        """Ask, and wait without holding a worker.
+
+        :raises AirflowSkipException: when nobody has to be asked.
+        """
+        with explained():
+            if not self.ask(context):
+                return None
+            return super().execute(context)
+
+    def ask(self, context: Context) -> bool:
+        """Write the question; False: it was answered before.
+
+        :raises AirflowSkipException: when nobody has to be asked.
+        :raises NotAllowedError: when the plan may not be sent whatever the answer.
+        """
+        from m3ter_onboarding import approval
+        from m3ter_onboarding.ledger import runs
+        from m3ter_onboarding.links import run_page
+        from m3ter_onboarding.right_to_send import check_caps, check_connection, check_plan
+
+        planned = _planned(context["ti"].xcom_pull(task_ids="plan"))
+        if not planned.get("sendable"):
+            raise AirflowSkipException("This run plans only; nobody is asked.")
+        run, settings, plan_id = self._run_key(context), self._settings(), str(planned["plan_id"])
+        with closing(self._open_ledger()) as db:
+            plan = check_plan(runs.read_plan(db, plan_id), plan_id, settings.org_id, asking=True)
+            if not plan.needs_approval:
+                raise AirflowSkipException(f"The plan has {plan.invitations} invitations; nobody has to approve it.")
+            if plan.approved:
+                log.info(
+                    "%s approved this plan before; that holds until the task `plan` makes a new one.", plan.approved_by
+                )
+                return False
+            # Nobody is asked for what would be refused afterwards.
+            check_connection(plan, allow_invitations=settings.allow_invitations)
+            check_caps(plan, self._caps(context), still_to_send=0, attempted_in_a_day=0)
+            question = approval.ask(
+                db,
+                plan,
+                config_name=self.config.name,
+                approval_above=self.config.approval_above,
+                link=run_page(run.dag_id, run.run_id),
+            )
+        context["ti"].xcom_push(key="shown", value={"plan_id": plan_id, "fingerprint": plan.fingerprint})
+        self.subject, self.body = question.subject, question.body
+        self.response_timeout = min(self.config.plan_valid_for, timedelta(seconds=plan.seconds_left))
+        log.info("Plan %s: %d invitations wait until somebody approves them here.", plan_id, plan.invitations)
+        return True
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Record the answer in the ledger, which is what makes it count.
+
+        :raises AirflowFailException: when nobody answered in time, or the answer does not count.
+        """
+        from m3ter_onboarding import approval
+        from m3ter_onboarding.snapshot import utc_now
+
+        with explained():
+            shown = context["ti"].xcom_pull(task_ids=self.task_id, key="shown")
+            with closing(self._open_ledger()) as db:
+                if event.get("error_type") == "timeout":
+                    raise approval.not_answered(db, shown, utc_now())
+                if "error" in event:
+                    raise OnboardingError("Airflow could not take the answer; the question is asked again.")
+                user, at = event.get("responded_by_user"), event.get("responded_at")
+                if list(event["chosen_options"]) == [self.APPROVE]:
+                    approval.approved(db, self._run_key(context), shown, user, at)
+                else:
+                    approval.rejected(db, shown, user, at)
+            return super().execute_complete(context, event)
+
+
 class OnboardingSendOperator(_OnboardingStep, BaseAsyncOperator):
     """Send what was planned, each invitation exactly once, and wait until nothing of it is open.
 
@@ -341,12 +444,8 @@ class OnboardingSendOperator(_OnboardingStep, BaseAsyncOperator):
         from m3ter_onboarding.snapshot import utc_now
         from m3ter_provider.hooks.m3ter import M3terAsyncHook
 
-        parameters, run = self._parameters(context), self._run_key(context)
-        planned = await asyncio.to_thread(context["ti"].xcom_pull, task_ids="plan")
-        if not isinstance(planned, Mapping) or not planned.get("plan_id"):
-            raise NotAllowedError(
-                "The task `plan` left no plan (it may have been marked successful by hand); nothing is sent. Clear it."
-            )
+        run = self._run_key(context)
+        planned = _planned(await asyncio.to_thread(context["ti"].xcom_pull, task_ids="plan"))
         if not planned.get("sendable"):
             raise AirflowSkipException("This run plans only; nothing is sent. The plan's task says why.")
         config = self.config
@@ -357,13 +456,7 @@ class OnboardingSendOperator(_OnboardingStep, BaseAsyncOperator):
                     org=self._organisation(hook, db),
                     run=run,
                     plan_id=str(planned["plan_id"]),
-                    caps=Caps(
-                        invitations=(
-                            config.max_invitations if parameters.max_invitations is None else parameters.max_invitations
-                        ),
-                        percent=config.max_percent,
-                        per_day=config.max_invitations_per_day,
-                    ),
+                    caps=self._caps(context),
                     stop=stop,
                     pause=PauseSwitch(config.name),
                 )
@@ -415,7 +508,11 @@ class OnboardingReportOperator(_OnboardingStep, BaseOperator):
                 summary = report.summary()
                 if begun is not None:
                     runs.update_run(
-                        db, run, finished_at=utc_now(), outcome=summary["outcome"], counts=_counts_of(summary)
+                        db,
+                        run,
+                        finished_at=utc_now(),
+                        outcome=summary["outcome"],
+                        counts={**_counts_of(summary), "allow_invitations": settings.allow_invitations},
                     )
                 self._publish(db, run)
             context["ti"].xcom_push(key="report", value=summary)
@@ -440,6 +537,15 @@ class OnboardingReportOperator(_OnboardingStep, BaseOperator):
             log.info("The warehouse holds the ledger itself; there is nothing to publish.")
             return
         log.info("Published %d rows to the warehouse (connection %s).", written, self.config.warehouse_conn_id)
+
+
+def _planned(xcom: Any) -> Mapping[str, Any]:
+    """Return what the task ``plan`` left."""
+    if not isinstance(xcom, Mapping) or not xcom.get("plan_id"):
+        raise NotAllowedError(
+            "The task `plan` left no plan (it may have been marked successful by hand); nothing is sent. Clear it."
+        )
+    return xcom
 
 
 def _counts_of(summary: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 from m3ter_onboarding.config import OnboardingConfig
 from m3ter_onboarding.errors import PlanError, SourceError
 from m3ter_onboarding.hires import SourceRow, email_key_of, employee_id_of
-from m3ter_onboarding.known import Known
+from m3ter_onboarding.known import Known, M3terPolicy
 from m3ter_onboarding.ledger import mirror, runs
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.runs import RunKey
@@ -119,7 +119,7 @@ def make_plan(
         counts=dict(sorted(Counter(decision.name for decision in decisions).items())),
         sendable=may_invite,
         not_sendable_because=not_because,
-        needs_approval=config.approval_above is not None and invitations > config.approval_above,
+        needs_approval=_needs_approval(config, invitations, used),
         fingerprint=fingerprint(decisions, used),
     )
     runs.seal_plan(
@@ -143,6 +143,12 @@ def make_plan(
     )
     _log(config, planned, window, parameters, decisions)
     return planned
+
+
+def _needs_approval(config: OnboardingConfig, invitations: int, used: list[M3terPolicy]) -> bool:
+    """Tell whether a person must approve: many are invited, or somebody is to become an administrator."""
+    many = config.approval_above is not None and invitations > config.approval_above
+    return many or any(policy.administrator_like for policy in used)
 
 
 def _require_mirror(db: LedgerDatabase, org_id: str, valid_for: timedelta) -> None:

@@ -25,6 +25,7 @@ _UNFINISHED = ("failed", "upstream_failed", "up_for_retry", "removed")
 class Report:
     """What a run came to; counts only.
 
+    :param approval: whether a person had to approve the plan, and what she said.
     :param problems: sentences, each a reason why the run is not a success.
     """
 
@@ -36,6 +37,7 @@ class Report:
     decisions: Mapping[str, int] = field(default_factory=dict)
     states: Mapping[str, int] = field(default_factory=dict)
     ledger: Mapping[str, int] = field(default_factory=dict)
+    approval: str = "not needed"
     problems: tuple[str, ...] = ()
 
     def summary(self) -> dict[str, Any]:
@@ -46,6 +48,7 @@ class Report:
             "decisions": dict(self.decisions),
             "invitations": dict(self.states),
             "ledger": dict(self.ledger),
+            "approval": self.approval,
             "outcome": "failed" if self.problems else "success",
         }
 
@@ -57,6 +60,8 @@ class Report:
             f"Plan {self.plan_id or '(none)'}: {self.rows} rows in, {sum(self.decisions.values())} decisions out.",
         ]
         lines += [f"  {count:6d}  {name}" for name, count in self.decisions.items()]
+        if self.approval != "not needed":
+            lines.append(f"Approval: {self.approval}.")
         if self.states:
             lines.append("Invitations of this plan now:")
             lines += [f"  {count:6d}  {state}" for state, count in sorted(self.states.items())]
@@ -93,8 +98,21 @@ def make_report(
         decisions=counts.decisions_by_reason(db, plan_id) if plan_id else {},
         states=left.states if left else {},
         ledger=matching.count_rows(db, org_id),
+        approval=_approval(plan),
         problems=tuple(_problems(plan, left, unfinished, fail_on_refused)),
     )
+
+
+def _approval(plan: PlanRow | None) -> str:
+    if plan is None or not plan.needs_approval or not plan.sendable:
+        return "not needed"
+    if plan.rejected_at is not None:
+        if plan.rejected_by:
+            return (
+                f"rejected by {plan.rejected_by}; nothing of the plan was sent, the next run plans these people again"
+            )
+        return "nobody answered in time"
+    return f"approved by {plan.approved_by}" if plan.approved else "missing"
 
 
 def _problems(plan: PlanRow | None, left: Remaining | None, unfinished: list[str], fail_on_refused: bool) -> list[str]:
@@ -105,7 +123,18 @@ def _problems(plan: PlanRow | None, left: Remaining | None, unfinished: list[str
     if not plan.sendable:
         return []
     problems = []
-    if unsent := left.unsent + left.fallen_back:
+    unsent = left.unsent + left.fallen_back
+    if plan.rejected_at is not None and not plan.rejected_by:
+        problems.append(
+            f"Nobody approved the plan in time, so {unsent} invitation(s) were not sent; the next run plans these"
+            " people again."
+        )
+    elif plan.needs_approval and not plan.approved and plan.rejected_at is None:
+        problems.append(
+            f"Nobody approved the plan, so {unsent} invitation(s) were not sent; clear the task `approve`, and answer"
+            " its question."
+        )
+    elif unsent and plan.rejected_at is None:
         problems.append(f"{unsent} invitation(s) of the plan were not sent; the next run sends them.")
     if left.open + left.held:
         problems.append(f"{left.open + left.held} invitation(s) are still open; the next run settles them.")

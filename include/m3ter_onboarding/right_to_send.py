@@ -33,9 +33,10 @@ class Caps:
     per_day: int | None = None
 
 
-def check_plan(plan: PlanRow | None, plan_id: str, org_id: str) -> PlanRow:
+def check_plan(plan: PlanRow | None, plan_id: str, org_id: str, *, asking: bool = False) -> PlanRow:
     """Return the plan if it is one that may be sent.
 
+    :param asking: a person is about to be asked, so that an approval may be missing.
     :raises NotAllowedError: saying why not, and what to do.
     """
     again = "Clear the task `plan` to make a new one."
@@ -52,12 +53,32 @@ def check_plan(plan: PlanRow | None, plan_id: str, org_id: str) -> PlanRow:
         raise NotAllowedError(f"Plan {plan_id} was replaced by a newer one of this run; nothing of it is sent.")
     if plan.expired:
         raise NotAllowedError(f"Plan {plan_id} is older than `plan_valid_for`; nothing is sent. {again}")
-    if plan.needs_approval and not plan.approved:
+    if plan.rejected_at is not None:
         raise NotAllowedError(
-            f"Plan {plan_id} has {plan.invitations} invitations, more than `approval_above`, and nobody approved it;"
-            " nothing is sent. Raise `approval_above`, or send fewer at a time."
+            f"Plan {plan_id} was rejected by {plan.rejected_by}; nothing of it is sent. {again}"
+            if plan.rejected_by
+            else f"Nobody approved plan {plan_id} in time; nothing of it is sent. {again}"
+        )
+    if plan.needs_approval and not plan.approved and not asking:
+        raise NotAllowedError(
+            f"Plan {plan_id} needs a person's approval (it has more invitations than `approval_above`, or makes"
+            " administrators), and nobody approved it; nothing is sent. A task `approve` that was marked successful is"
+            " no approval: clear it, and answer its question."
         )
     return plan
+
+
+def check_connection(plan: PlanRow, *, allow_invitations: bool) -> None:
+    """Check that the m3ter connection may send at all.
+
+    :raises NotAllowedError: saying where that is set.
+    """
+    if plan.invitations and not allow_invitations:
+        raise NotAllowedError(
+            f"The m3ter connection does not allow invitations (`allow_invitations` is false), and the plan has"
+            f" {plan.invitations}: nothing is sent. Set it in the connection's extras where real people may be"
+            " e-mailed, or run with mode `dry_run`."
+        )
 
 
 def check_caps(plan: PlanRow, caps: Caps, *, still_to_send: int, attempted_in_a_day: int) -> None:

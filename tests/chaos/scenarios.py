@@ -97,10 +97,29 @@ def without_answers(play: Play) -> TaskRun:
     return play.begin()
 
 
+def approved(play: Play) -> TaskRun:
+    """Somebody has to approve the plan, and does."""
+    play.hire("e1", "e2", "e3")
+    return play.begin()
+
+
+def rejected(play: Play) -> TaskRun:
+    """Somebody rejects the plan; the next runs ask again, and then it is approved."""
+    play.hire("e1", "e2", "e3")
+    run = play.begin()
+    run.answer_is = "Reject"
+    return run
+
+
 SCENARIOS = (
     Scenario("first run", first_run, tables=False),
     Scenario("after a dead sender", after_a_dead_sender, connection={"timeout_seconds": 1}),
     Scenario("without answers", without_answers),
+)
+#: Those in which a person is asked.
+ASKED = (
+    Scenario("approved", approved, values={"approval_above": 0}),
+    Scenario("rejected", rejected, values={"approval_above": 0}),
 )
 
 

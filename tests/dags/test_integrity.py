@@ -107,7 +107,8 @@ def test_the_order_of_the_tasks(folder: Path) -> None:
     dag = dag_of(folder)
     assert {task.task_id: task.downstream_task_ids for task in dag.tasks} == {
         "snapshot": {"plan"},
-        "plan": {"send"},
+        "plan": {"approve"},
+        "approve": {"send"},
         "send": {"report"},
         "report": set(),
     }
@@ -147,6 +148,7 @@ def test_what_the_yaml_says_about_the_dag_arrives(folder: Path) -> None:
         assert (task.owner, task.pool, task.queue, task.retries) == ("people-data", "m3ter", "small", 5)
         assert task.retry_delay == timedelta(minutes=2)
     assert dag.get_task("plan").execution_timeout == timedelta(minutes=30)
+    assert dag.get_task("approve").execution_timeout is None, "a person thinks as long as the plan is valid"
     assert dag.get_task("send").execution_timeout == timedelta(minutes=90)
 
 

@@ -51,7 +51,7 @@ def test_the_dag_file_of_an_organisation(tmp_path: Path) -> None:
     (tmp_path / "acme.py").write_text(text)
     dag = runpy.run_path(str(tmp_path / "acme.py"))["dag"]
     assert dag.dag_id == "m3ter_onboarding__acme"
-    assert dag.task_ids == ["snapshot", "plan", "send", "report"]
+    assert dag.task_ids == ["snapshot", "plan", "approve", "send", "report"]
     assert set(dag.params) == {
         "mode",
         "max_invitations",

@@ -189,7 +189,7 @@ def cleared_when_finished(org: Organisation) -> None:
     run_id = org.run_once()
     posts = org.posts()
     assert len(posts) == len(people)
-    for task_id in ("snapshot", "plan", "send", "report"):
+    for task_id in ("snapshot", "plan", "approve", "send", "report"):
         org.stack.api.clear(org.dag_id, run_id, task_id)
         org.succeeds(run_id)
         assert org.posts() == posts

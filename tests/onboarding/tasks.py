@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 from types import SimpleNamespace
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 
 from m3ter_onboarding.operators import (
+    OnboardingApproveOperator,
     OnboardingPlanOperator,
     OnboardingReportOperator,
     OnboardingSendOperator,
     OnboardingSnapshotOperator,
+    explained,
 )
 from tests.onboarding.world import World, airflow_connection_named
 
@@ -27,6 +29,7 @@ class TaskRun:
 
     :param values: configuration.
     :param params: the run's parameters.
+    :param answer_is: what whoever is asked chooses, unless it is given; None: nobody answers.
     """
 
     world: World
@@ -35,6 +38,7 @@ class TaskRun:
     run_type: str = "manual"
     params: Mapping[str, Any] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
+    answer_is: str | None = "Approve"
     xcoms: dict[str, Any] = field(default_factory=dict)
 
     def snapshot(self) -> dict[str, int]:
@@ -48,6 +52,32 @@ class TaskRun:
         planned = OnboardingPlanOperator(**self._arguments("plan")).execute(self._context)
         self.xcoms["plan"] = planned
         return planned
+
+    def approve(self, answer: str | None = "as the run says", by: str | None = "olga") -> str:
+        """Run the task ``approve``, and let somebody answer at once.
+
+        :param answer: what is chosen; None: nobody answers in time.
+        :param by: who does; None: a default.
+        :returns: the text of the question.
+        """
+        operator = OnboardingApproveOperator(**self._arguments("approve"))
+        with explained():
+            if not operator.ask(self._context):
+                return ""
+        self.answer(self.answer_is if answer == "as the run says" else answer, by)
+        return f"{operator.subject}\n\n{operator.body}"
+
+    def answer(self, answer: str | None, by: str | None = "olga") -> None:
+        """Let somebody answer what ``approve`` has asked, in a process of its own."""
+        event: dict[str, Any] = {
+            "chosen_options": [answer],
+            "params_input": {},
+            "responded_at": datetime.now(timezone.utc),
+            "responded_by_user": by and {"id": by, "name": by},
+        }
+        if answer is None:
+            event = {"error": "too late", "error_type": "timeout"}
+        OnboardingApproveOperator(**self._arguments("approve")).execute_complete(self._context, event)
 
     async def asend(self) -> dict[str, int]:
         """Run the task ``send`` in the running loop."""
@@ -72,8 +102,11 @@ class TaskRun:
         """
         failed: AirflowException | None = None
         try:
-            for task in (self.snapshot, self.plan, self.send):
-                task()
+            self.snapshot()
+            self.plan()
+            with suppress(AirflowSkipException):
+                self.approve()
+            self.send()
         except AirflowSkipException:
             pass
         except AirflowException as error:
@@ -102,7 +135,7 @@ class TaskRun:
             "data_interval_start": self.interval[0],
             "data_interval_end": self.interval[1],
             "ti": SimpleNamespace(
-                xcom_pull=lambda task_ids: self.xcoms.get(task_ids),
+                xcom_pull=lambda task_ids, key=None: self.xcoms.get(f"pushed:{key}" if key else task_ids),
                 xcom_push=lambda key, value: self.xcoms.__setitem__(f"pushed:{key}", value),
             ),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -122,6 +123,17 @@ def decisions_by_reason(db: LedgerDatabase, plan_id: str) -> dict[str, int]:
         return {f"{decision}:{reason}": count for decision, reason, count in rows}
 
     return db.read(work, doing="counting decisions")
+
+
+def domains_of_plan(db: LedgerDatabase, plan_id: str) -> dict[str, int]:
+    """Return how many invitations of a plan go to addresses of each domain."""
+    d = db.tables.decision.c
+
+    def work(connection: Connection) -> dict[str, int]:
+        keys = connection.execute(select(d.email_key).where(d.plan_id == plan_id, d.decision == "invite")).scalars()
+        return dict(Counter(str(key).rpartition("@")[2] for key in keys))
+
+    return db.read(work, doing="counting domains")
 
 
 def events_of_plan(db: LedgerDatabase, plan_id: str) -> dict[str, int]:

@@ -37,6 +37,9 @@ class PlanRow:
     not_sendable_because: str | None
     needs_approval: bool
     approved: bool
+    approved_by: str | None
+    rejected_by: str | None
+    rejected_at: datetime | None
     fingerprint: str | None
     rows_read: int
     invitations: int
@@ -44,6 +47,7 @@ class PlanRow:
     policies: Sequence[Mapping[str, Any]]
     newest: bool
     expired: bool
+    seconds_left: float
     window_start: datetime
     window_end: datetime
 
@@ -205,8 +209,47 @@ def may_be_sent(t: Tables, plan_id: str, org_id: str | ColumnElement[str]) -> Co
             ~t.plan.c.needs_approval,
             and_(t.plan.c.approved_at.is_not(None), t.plan.c.approved_fingerprint == t.plan.c.fingerprint),
         ),
+        t.plan.c.rejected_at.is_(None),
         ~_newer_exists(t),
     )
+
+
+def record_approval(db: LedgerDatabase, run: RunKey, plan_id: str, fingerprint: str, *, by: str, at: datetime) -> bool:
+    """Record that a person approved a plan: one compare-and-set.
+
+    :param plan_id: with *fingerprint*: the plan that the person was shown.
+    :returns: whether the approval counts. It does not where the run has a newer plan, or this one was said no to.
+    """
+    t = db.tables
+    p = t.plan.c
+    shown = and_(p.plan_id == plan_id, p.fingerprint == fingerprint)
+    mine = and_(p.dag_id == run.dag_id, p.run_id == run.run_id, p.state == "sealed", shown, ~_newer_exists(t))
+
+    def work(connection: Connection) -> bool:
+        connection.execute(
+            update(t.plan)
+            .where(mine, p.approved_at.is_(None), p.rejected_at.is_(None))
+            .values(approved_by=by, approved_at=at, approved_fingerprint=fingerprint)
+        )
+        counts = select(p.plan_id).where(mine, p.rejected_at.is_(None), p.approved_fingerprint == fingerprint)
+        return connection.execute(counts).one_or_none() is not None
+
+    return db.write(work, doing="recording the approval")
+
+
+def record_rejection(db: LedgerDatabase, plan_id: str, *, by: str | None, at: datetime) -> None:
+    """Record that a plan was said no to, which ends it for good.
+
+    :param by: who; None: nobody answered in time.
+    """
+    p = db.tables.plan
+
+    def work(connection: Connection) -> None:
+        connection.execute(
+            update(p).where(p.c.plan_id == plan_id, p.c.rejected_at.is_(None)).values(rejected_by=by, rejected_at=at)
+        )
+
+    db.write(work, doing="recording the rejection")
 
 
 def read_plan(db: LedgerDatabase, plan_id: str) -> PlanRow | None:
@@ -219,6 +262,7 @@ def read_plan(db: LedgerDatabase, plan_id: str) -> PlanRow | None:
                 t.plan,
                 _newer_exists(t).label("outdated"),
                 (t.plan.c.valid_until_ms <= db_now_ms()).label("too_old"),
+                (t.plan.c.valid_until_ms - db_now_ms()).label("left_ms"),
             ).where(t.plan.c.plan_id == plan_id)
         ).one_or_none()
         if row is None:
@@ -232,6 +276,9 @@ def read_plan(db: LedgerDatabase, plan_id: str) -> PlanRow | None:
             not_sendable_because=row.not_sendable_because,
             needs_approval=bool(row.needs_approval),
             approved=row.approved_at is not None and row.approved_fingerprint == row.fingerprint,
+            approved_by=row.approved_by,
+            rejected_by=row.rejected_by,
+            rejected_at=row.rejected_at,
             fingerprint=row.fingerprint,
             rows_read=row.rows_read or 0,
             invitations=row.invitations or 0,
@@ -239,6 +286,7 @@ def read_plan(db: LedgerDatabase, plan_id: str) -> PlanRow | None:
             policies=row.policies,
             newest=not row.outdated,
             expired=bool(row.too_old),
+            seconds_left=max(0.0, (row.left_ms or 0) / 1000),
             window_start=row.window_start,
             window_end=row.window_end,
         )

@@ -155,6 +155,9 @@ class Tables:
             Column("approved_by", String(250)),
             Column("approved_at", UtcDateTime),
             Column("approved_fingerprint", String(64)),
+            # Said no to, by whom; nobody's name: nobody answered in time. Such a plan is never sent.
+            Column("rejected_by", String(250)),
+            Column("rejected_at", UtcDateTime),
             Column("fingerprint", String(64)),
             Column("rows_read", Integer),
             Column("invitations", Integer),

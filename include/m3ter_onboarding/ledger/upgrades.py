@@ -23,7 +23,7 @@ def _administrator_like(dialect: Dialect, tables: Tables) -> list[str]:
 
 
 def _page(dialect: Dialect, tables: Tables) -> list[str]:
-    """Version 3: who decided by hand, and the ways in which the page in Airflow's UI lists what is here."""
+    """Version 3: who decided by hand or said no, and the ways in which the page in Airflow's UI lists what is here."""
     added = {
         tables.run: ("started", "org"),
         tables.plan: ("created",),
@@ -35,7 +35,8 @@ def _page(dialect: Dialect, tables: Tables) -> list[str]:
         for table, names in added.items()
         for name in names
     ]
-    return [_add(dialect, tables.event.c.decided_by), *(_make(dialect, index) for index in indexes)]
+    columns = (tables.event.c.decided_by, tables.plan.c.rejected_by, tables.plan.c.rejected_at)
+    return [*(_add(dialect, column) for column in columns), *(_make(dialect, index) for index in indexes)]
 
 
 _STEPS: dict[int, Callable[[Dialect, Tables], list[str]]] = {2: _administrator_like, 3: _page}

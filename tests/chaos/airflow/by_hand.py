@@ -15,7 +15,7 @@ _pausing = threading.Lock()
 def cleared(trial: Trial) -> None:
     """Every task is cleared, some with what follows, in any order and at any moment."""
     run_id = trial.begin()
-    tasks = ["snapshot", "plan", "send", "report"]
+    tasks = ["snapshot", "plan", "approve", "send", "report"]
     trial.rng.shuffle(tasks)
     trial.process(run_id, "snapshot")
     for task_id in tasks:

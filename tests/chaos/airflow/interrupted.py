@@ -29,7 +29,7 @@ def struck(trial: Trial, task_id: str, *signals: signal.Signals) -> None:
 def every_task_struck(trial: Trial) -> None:
     """The first try of every task is killed or ended."""
     run_id = trial.begin()
-    for task_id in ("snapshot", "plan", "send", "report"):
+    for task_id in ("snapshot", "plan", "approve", "send", "report"):
         trial.strike(run_id, task_id, [trial.rng.choice((KILL, END))])
     trial.end_of(run_id)
 

@@ -15,7 +15,7 @@ from tests.chaos.moments import CLAIMED, MOMENTS, POSTED, RECORDED, kill_sender,
 from tests.chaos.play import TASKS, Play
 from tests.chaos.points import Point, Strike, at_nth
 from tests.chaos.recording import Recording
-from tests.chaos.scenarios import SCENARIOS
+from tests.chaos.scenarios import ASKED, SCENARIOS
 from tests.chaos.standstill import BEGINS, SLOWLY, StandStill, let_go_on
 from tests.chaos.theatre import DATABASES
 from tests.onboarding.tasks import TaskRun
@@ -39,9 +39,11 @@ def cases(recording: Recording) -> Iterator[Case]:
 
 def _cleared(recording: Recording) -> Iterator[Case]:
     databases = cycle(DATABASES)
-    for scenario in SCENARIOS:
+    for scenario in (*SCENARIOS, *ASKED):
         for how in ("SIGTERM", "SIGKILL"):
             for number, killed in enumerate(TASKS[:-1]):
+                if (killed == "approve") != (scenario in ASKED):
+                    continue
                 for cleared in TASKS[: number + 1]:
                     for count in (1, 2) if killed == cleared == "send" else (1,):
                         database = next(databases)

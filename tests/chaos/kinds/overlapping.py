@@ -123,7 +123,7 @@ class _AtOnce:
 
     def _tasks(self, play: Play, runs: list[TaskRun]) -> Sequence[str]:
         if self.together == "each step":
-            return ("snapshot", "plan", "send", "report")
+            return ("snapshot", "plan", "approve", "send", "report")
         if self.together in ("senders", "retries of one run"):
             for run in runs if self.together == "senders" else runs[:1]:
                 play.tries(run, "snapshot")

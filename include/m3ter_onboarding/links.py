@@ -1,0 +1,16 @@
+"""Addresses in Airflow's UI, for texts that lead there."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from airflow.sdk.configuration import conf
+
+#: What Airflow calls the tab of a run that shows the page (see ``page/plugin.py``).
+RUN_ROUTE = "m3ter-onboarding-run"
+
+
+def run_page(dag_id: str, run_id: str) -> str:
+    """Return the address of a run's page; without a host where Airflow's ``[api] base_url`` is not set here."""
+    base = conf.get("api", "base_url", fallback="/").rstrip("/")
+    return f"{base}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}/plugin/{RUN_ROUTE}"
