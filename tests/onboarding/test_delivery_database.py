@@ -154,17 +154,20 @@ def test_d16_tables_of_a_newer_version_are_left_alone(own_world: World) -> None:
 
 @pytest.fixture
 def older_world(own_world: World) -> World:
-    """Return a world whose ledger was made by version 1, with a snapshot in it that knows no administrator."""
-    own_world.m3ter.seed(policies=[{"name": "Analyst"}])
-    own_world.hire("e1")
-    own_world.snapshot()
+    """Return a world whose ledger version 1 made, with a snapshot in it that knows no administrator."""
+    own_world.db.tables.metadata.drop_all(own_world.db.engine)
+    made = Path(__file__).parent / "ledger_versions" / f"1.{own_world.db.engine.dialect.name}.sql"
+    run_sql(own_world, *made.read_text(encoding="utf-8").split(";")[:-1])
+    org_id, now = own_world.m3ter.org_id, own_world.db.now_ms()
     run_sql(
         own_world,
-        "ALTER TABLE m3ter_mirror_policy DROP COLUMN administrator_like",
-        "ALTER TABLE m3ter_invitation_event DROP COLUMN decided_by",
-        "DROP INDEX ix_m3ter_invitation_by_address",
-        "UPDATE m3ter_onboarding_schema SET version = 1",
+        "INSERT INTO m3ter_onboarding_schema VALUES (1, CURRENT_TIMESTAMP, '0')",
+        f"INSERT INTO m3ter_mirror_org (org_id, complete_ms) VALUES ('{org_id}', {now})",
+        "INSERT INTO m3ter_mirror_policy (org_id, m3ter_id, name, version, managed, first_seen_ms, last_seen_ms, gone)"
+        f" VALUES ('{org_id}', 'analyst', 'Analyst', 1, false, {now}, {now}, false)",
     )
+    own_world.m3ter.seed(policies=[{"id": "analyst", "name": "Analyst"}])
+    own_world.hire("e1")
     return own_world
 
 
@@ -178,13 +181,16 @@ def test_d16_tables_of_an_older_version_are_brought_up_to_date(older_world: Worl
     for _ in range(2):
         world.db.prepare(create_tables=True, now=utc_now(), package_version="2")
     assert versions(world) == [1, SCHEMA_VERSION]
+    after = inspect(world.db.engine)
     with world.db.engine.connect() as connection:
         known = {
             "sqlite": "SELECT name FROM sqlite_master WHERE type = 'index'",
             "postgresql": "SELECT indexname FROM pg_indexes",
         }[connection.dialect.name]
         indexes = set(connection.execute(text(known)).scalars())
-    assert {index.name for table in world.db.tables.all() for index in table.indexes} <= indexes
+    for table in world.db.tables.all():
+        assert {column["name"] for column in after.get_columns(table.name)} == set(table.columns.keys())
+        assert {index.name for index in table.indexes} <= indexes
     # What was read before says nothing about administrators: there is no plan until m3ter was read again.
     with pytest.raises(PlanError, match="Clear the task `snapshot`"):
         world.plan(permission_policies=["Analyst"])
