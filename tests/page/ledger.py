@@ -184,3 +184,27 @@ def invite(connection: Connection, t: Any, invitation_id: int, *, email: str, st
             }
         )
     )
+
+
+def crowd(db: LedgerDatabase, many: int, states: tuple[str, ...] = ("sent",)) -> None:
+    """Put so many more people in, all at the same instant: p0000@example.com and so on."""
+    with db.engine.begin() as connection:
+        connection.execute(
+            insert(db.tables.invitation),
+            [
+                {
+                    "invitation_id": 10_000 + number,
+                    "org_id": ORG_A,
+                    "email": f"p{number:04}@example.com",
+                    "email_key": f"p{number:04}@example.com",
+                    "generation": 1,
+                    "state": states[number % len(states)],
+                    "origin": "claimed",
+                    "dag_id": DAG_A,
+                    "run_id": RUN,
+                    "created_at": NOW,
+                    "updated_at": NOW,
+                }
+                for number in range(many)
+            ],
+        )

@@ -146,13 +146,14 @@ def _events(
         .limit(MOST)
     )
     steps = []
-    for row in rows:
+    for row in reversed(rows.all()):  # two of one instant keep their order
         known = row.dag_id in dag_ids
         steps.append(
             {
                 "at": row.at,
                 "kind": "event",
-                "said": words.event(row.to_state, row.why),
+                "said": words.event(row.why),
+                "state": row.to_state,
                 "name": f"{row.from_state or '(new)'} → {row.to_state}: {row.why}",
                 "detail": cut(row.message),
                 "http_status": row.http_status,

@@ -96,20 +96,14 @@ WHYS: dict[str, str] = {
 }
 
 
-def state(name: str | None) -> str:
-    """Say a state."""
-    return STATES.get(name or "", name or "")
-
-
 def decision(verdict: str, reason: str) -> str:
     """Say a decision with its reason."""
-    said = VERDICTS.get(verdict, verdict)
-    return f"{said}: {REASONS.get(reason, reason.replace('_', ' '))}"
+    return f"{VERDICTS.get(verdict, verdict)} ({REASONS.get(reason, reason.replace('_', ' '))})"
 
 
-def event(to_state: str, why: str) -> str:
-    """Say what changed an invitation, and what it is since."""
-    return WHYS.get(why, f"{why.replace('_', ' ').capitalize()}.") + f" Since then: {state(to_state)}."
+def event(why: str) -> str:
+    """Say what changed an invitation."""
+    return WHYS.get(why, f"{why.replace('_', ' ').capitalize()}.")
 
 
 def glossary() -> dict[str, Any]:

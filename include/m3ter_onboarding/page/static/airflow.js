@@ -105,7 +105,9 @@ export function tellAddress(hash) {
   const around = outside();
   if (!around || !around.location.pathname.includes("/plugin/m3ter-onboarding")) return;
   if (/\/dags\//.test(around.location.pathname)) return;
-  around.history.replaceState(around.history.state, "", hash);
+  // Whole: a mere # would be taken to be relative to Airflow's <base>.
+  const { pathname, search } = around.location;
+  around.history.replaceState(around.history.state, "", `${pathname}${search}${hash}`);
 }
 
 export function firstHash() {

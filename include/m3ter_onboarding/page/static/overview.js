@@ -83,12 +83,12 @@ function attention(all, ledgers) {
     const invalid = ledger.dags.reduce((sum, dag) => sum + dag.plan_invalid, 0);
     const open = (ledger.states.sending ?? 0) + (ledger.states.unknown ?? 0);
     add(ledger.states.failed, `refused by m3ter${where}`, "#/invitations/failed", "bad");
-    add(ledger.states.review, `invitations that a person has to look at${where}`, "#/review", "bad");
-    add(rows, `people of the last plans that a person has to look at${where}`, "#/review", "warn");
+    add(ledger.states.review, `of which nobody can tell whether they were sent${where}`, "#/review", "bad");
+    add(rows, `for review in the last plans${where}`, "#/review", "warn");
     const [first] = ledger.dags.filter((dag) => dag.plan_invalid);
-    if (first) add(invalid, `rows of the last plans that cannot be used${where}`, `#/run/${part(first.dag_id)}/${part(first.plan_run_id)}`, "warn");
+    if (first) add(invalid, `unusable in the last plans (rows)${where}`, `#/run/${part(first.dag_id)}/${part(first.plan_run_id)}`, "warn");
     add(open, `on their way: an answer is still looked for${where}`, "#/invitations/unknown", "info");
-    add(ledger.expire_before_start, `expire before the first day of work${where}`, "#/invitations/sent", "warn");
+    add(ledger.expire_before_start, `to expire before the first day of work${where}`, "#/invitations/sent", "warn");
   }
   return h(
     "section",

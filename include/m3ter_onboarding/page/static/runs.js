@@ -62,7 +62,7 @@ export async function run(dagId, runId) {
     content: [
       way(one),
       h("h1", {}, runId),
-      h("p", { class: "links" }, airflowLink(runPath(dagId, runId), "DAG run"), ["snapshot", "plan", "send", "report"].map((task) => [" · ", airflowLink(taskPath(dagId, runId, task), `log of ${task}`)])),
+      h("p", { class: "links" }, airflowLink(runPath(dagId, runId), "DAG run"), ["snapshot", "plan", ...(told.plans[0]?.needs_approval ? ["approve"] : []), "send", "report"].map((task) => [" · ", airflowLink(taskPath(dagId, runId, task), `log of ${task}`)])),
       h(
         "dl",
         {},
@@ -178,7 +178,7 @@ function decided(one, page, kind) {
         h("td", {}, h("a", { href: `#/row/${part(one.ledger)}/${part(row.plan_id)}/${row.row_no}` }, quoted(row.email))),
         h("td", {}, quoted(row.employee_id)),
         h("td", {}, h("code", {}, `${row.decision}:${row.reason}`), " ", row.detail ? quoted(row.detail) : row.said),
-        h("td", {}, row.start_date ?? "–"),
+        h("td", {}, h("span", { class: "day" }, row.start_date ?? "–")),
         h("td", {}, changed(row)),
       ),
     ),

@@ -58,7 +58,7 @@ function step(one) {
     "li",
     { class: one.kind },
     h("p", { class: "when" }, instant(one.at), " ", h("code", {}, one.name)),
-    h("p", {}, one.said, one.decided_by ? ` Decided by ${one.decided_by}.` : ""),
+    h("p", {}, one.state ? [state(one.state), " "] : "", one.said, one.decided_by ? ` It was ${one.decided_by}.` : ""),
     (one.detail || one.http_status) && h("p", { class: "long" }, one.http_status ? `HTTP ${one.http_status}. ` : "", one.detail ? quoted(one.detail) : ""),
     one.run_id && h("p", { class: "links" }, airflowLink(runPath(one.dag_id, one.run_id), "DAG run"), one.task_id && [" · ", airflowLink(taskPath(one.dag_id, one.run_id, one.task_id), `log of ${one.task_id}`)], " · ", h("a", { href: `#/run/${encodeURIComponent(one.dag_id)}/${encodeURIComponent(one.run_id)}` }, "this run's plan")),
   );

@@ -55,7 +55,7 @@ export function verdict(name) {
 
 export function reason(name) {
   const [of, why] = name.split(":");
-  return `${verdict(of)}: ${glossary.reasons[why] ?? (why ?? "").replaceAll("_", " ")}`;
+  return `${verdict(of)} (${glossary.reasons[why] ?? (why ?? "").replaceAll("_", " ")})`;
 }
 
 export function outcome(name) {

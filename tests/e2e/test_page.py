@@ -1,0 +1,248 @@
+"""The page in Airflow's UI, in a real browser: each screen light and dark, wide and narrow; what can be done on it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, FrameLocator, Page, Request, expect
+
+from demo.airflow_stack import AirflowStack
+from m3ter_onboarding.page.dags import LedgerPlace
+from tests.e2e.browser import AirflowPages
+from tests.integration.organisation import Organisation, organisation
+from tests.page.ledger import DAG_A, HOSTILE, NOW, PLAN, RUN, fill
+
+pytestmark = pytest.mark.slow
+
+WIDE, NARROW = {"width": 1280, "height": 1000}, {"width": 390, "height": 800}
+
+
+@pytest.fixture(scope="package")
+def team_a(airflow: AirflowStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Organisation]:
+    """Make an organisation whose ledger holds people of every kind, and let Airflow know its DAG."""
+    with organisation(airflow, "team_a", tmp_path_factory.mktemp("team_a")) as made:
+        made.ledger.prepare(create_tables=True, now=NOW, package_version="0")
+        fill(made.ledger)
+        made.hire(2)
+        yield made
+
+
+@pytest.fixture
+def ledger_key(team_a: Organisation) -> str:
+    """Return what the page's addresses call the ledger."""
+    return LedgerPlace(team_a.warehouse_conn_id, None).key
+
+
+def screens(ledger_key: str) -> dict[str, tuple[str, str]]:
+    """Return the address of each screen, and its heading."""
+    return {
+        "overview": ("#/", "Overview"),
+        "invitations": ("#/invitations", "Invitations"),
+        "review": ("#/review", "Review"),
+        "dag": (f"#/dag/{DAG_A}", DAG_A),
+        "run": (f"#/run/{DAG_A}/{quote(RUN, safe='')}", RUN),
+        "person": (f"#/person/{ledger_key}/1", "ann@example.com"),
+        "row": (f"#/row/{ledger_key}/{PLAN}/4", "person-1005@example.com"),
+        "nothing": ("#/no-such-screen", "This cannot be shown"),
+    }
+
+
+def frame(page: Page) -> FrameLocator:
+    """Return the page inside Airflow's."""
+    return page.frame_locator("iframe[title='m3ter onboarding']")
+
+
+def settled(page: Page) -> None:
+    """Wait until nothing is loading any more."""
+    expect(page.locator("[aria-busy]")).to_have_count(0, timeout=15_000)
+
+
+def test_each_screen_is_accessible_and_asks_no_other_host(
+    pages: AirflowPages, airflow: AirflowStack, team_a: Organisation, ledger_key: str
+) -> None:
+    page = pages.page
+    hosts: set[str] = set()
+    said: list[str] = []
+
+    def asked(request: Request) -> None:
+        if "m3ter-onboarding" in request.url or "m3ter-onboarding" in request.frame.url:
+            hosts.add(urlsplit(request.url).netloc)
+            assert "example.com" not in request.url, "an address in a URL"
+
+    def console(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and "m3ter-onboarding" in message.location.get("url", ""):
+            said.append(message.text)
+
+    page.on("request", asked)
+    page.on("console", console)
+    serious = []
+    for theme in ("light", "dark"):
+        page.evaluate("theme => localStorage.setItem('theme', theme)", theme)
+        for width, size in (("wide", WIDE), ("narrow", NARROW)):
+            page.set_viewport_size(size)  # type: ignore[arg-type]
+            for name, (address, heading) in screens(ledger_key).items():
+                page.goto("about:blank")
+                pages.open(f"/m3ter-onboarding/{address}")
+                expect(page.locator("h1")).to_have_text(heading)
+                settled(page)
+                expect(page.locator("html")).to_have_attribute("data-theme", theme)
+                pages.picture(f"page-{name}-{theme}-{width}")
+                assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{name} {width}"
+                found = Axe().run(page)
+                serious += [
+                    f"{name} {theme} {width}: {one['id']}, {one['help']}: {one['nodes'][0]['html'][:200]}"
+                    for one in found.response["violations"]
+                    if one["impact"] in ("serious", "critical")
+                ]
+    assert serious == []
+    assert said == []
+    assert hosts == {urlsplit(airflow.url).netloc}
+
+
+def test_inside_airflow_it_looks_as_airflow_is_set(pages: AirflowPages, team_a: Organisation) -> None:
+    page = pages.page
+    page.set_viewport_size(WIDE)  # type: ignore[arg-type]
+    page.goto("about:blank")
+    pages.open("/")
+    page.get_by_role("button", name="Browse").click()
+    page.get_by_role("menuitem", name="m3ter onboarding").click()
+    inside = frame(page)
+    expect(inside.locator("h1")).to_have_text("Overview")
+    expect(inside.get_by_role("heading", name="Last runs")).to_be_visible()
+    for theme in ("dark", "light"):
+        page.evaluate("theme => { document.documentElement.className = theme; }", theme)
+        expect(inside.locator("html")).to_have_attribute("data-theme", theme)
+        expect(inside.locator("figure.chart svg")).to_be_visible()
+        pages.picture(f"page-in-airflow-{theme}")
+
+    # The address of the window says what is shown: it can be reloaded and kept.
+    inside.get_by_role("link", name="Invitations", exact=True).click()
+    inside.get_by_role("link", name="ann@example.com").click()
+    expect(inside.locator("h1")).to_have_text("ann@example.com")
+    page.wait_for_function("location.hash.startsWith('#/person/')")
+    page.reload()
+    expect(frame(page).locator("h1")).to_have_text("ann@example.com")
+    page.go_back()
+
+
+def test_links_lead_out_of_the_frame(pages: AirflowPages, team_a: Organisation) -> None:
+    page = pages.open(f"/dags/{DAG_A}/runs/{quote(RUN, safe='')}/plugin/m3ter-onboarding-run")
+    inside = frame(page)
+    expect(inside.locator("h1")).to_have_text(RUN)
+    inside.get_by_role("link", name="log of plan").click()
+    page.wait_for_url(f"**/dags/{DAG_A}/runs/*/tasks/plan**")
+    pages.open(f"/dags/{DAG_A}/plugin/m3ter-onboarding-dag")
+    expect(frame(page).locator("h1")).to_have_text(DAG_A)
+    pages.picture("page-tab-of-a-dag")
+
+
+def test_a_search_a_filter_and_an_export(pages: AirflowPages, team_a: Organisation, tmp_path: Path) -> None:
+    page = pages.open("/m3ter-onboarding/#/invitations")
+    rows = page.locator("tbody tr")
+    expect(rows).to_have_count(6 + len(HOSTILE))
+    for text in HOSTILE[:3]:
+        expect(page.get_by_role("link", name=text)).to_be_visible()
+    expect(page.get_by_text("[U+202E]gnp.moc@example.com")).to_be_visible()
+    page.get_by_label("Beginning of an address").fill("ANN")
+    page.keyboard.press("Enter")
+    expect(rows).to_have_count(1)
+    pages.picture("page-search")
+    page.get_by_label("Beginning of an address").fill("")
+    page.keyboard.press("Enter")
+    page.get_by_label("refused").check()
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("cem@example.com")
+    page.get_by_label("refused").uncheck()
+    expect(rows).to_have_count(6 + len(HOSTILE))
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export all of these as CSV").click()
+    download.value.save_as(tmp_path / "made.csv")
+    assert "\n'" in (tmp_path / "made.csv").read_text() or ",'=" in (tmp_path / "made.csv").read_text()
+    assert "example.com" not in page.url
+
+
+def test_the_first_paint_does_not_wait_for_the_chart(pages: AirflowPages, team_a: Organisation) -> None:
+    page = pages.page
+    held = []
+    page.route("**/api/chart", lambda route: held.append(route))
+    pages.open("/m3ter-onboarding/")
+    expect(page.get_by_role("heading", name="Last runs")).to_be_visible()
+    expect(page.get_by_text("Loading the chart")).to_be_visible()
+    page.wait_for_function("performance.getEntriesByType('resource').length > 0")
+    held[0].continue_()
+    expect(page.locator("figure.chart svg")).to_be_visible()
+
+
+def test_keys_alone_are_enough(pages: AirflowPages, team_a: Organisation) -> None:
+    page = pages.open("/m3ter-onboarding/")
+    expect(page.get_by_role("heading", name="Last runs")).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).not_to_have_text("Overview")
+    expect(page.locator("main")).to_be_focused()
+
+
+def test_a_dry_run_is_started_and_read(pages: AirflowPages, airflow: AirflowStack, team_a: Organisation) -> None:
+    page = pages.open("/plugin/m3ter-onboarding")
+    inside = frame(page)
+    inside.get_by_role("button", name="Dry run now").click()
+    dialog = inside.get_by_role("dialog")
+    expect(dialog).to_contain_text("Nothing is sent")
+    pages.picture("page-dry-run-asks")
+    dialog.get_by_role("button", name="Cancel").click()
+    assert airflow.api.runs(DAG_A) == []
+    inside.get_by_role("button", name="Dry run now").click()
+    dialog.get_by_role("button", name="Dry run now").click()
+    expect(inside.get_by_text("Started:")).to_be_visible()
+    [run] = airflow.api.runs(DAG_A)
+    assert run["conf"] == {"mode": "dry_run"}
+    team_a.succeeds(run["dag_run_id"])
+    inside.get_by_role("link", name="Its plan, here").click()
+    expect(inside.get_by_role("heading", name="Preview")).to_be_visible()
+    expect(inside.get_by_text("Nothing of it is sent")).to_be_visible()
+    settled(page)
+    pages.picture("page-preview")
+    assert team_a.posts() == []
+
+    # And from the task in the grid to the same page.
+    links = airflow.api.request("GET", f"/dags/{DAG_A}/dagRuns/{quote(run['dag_run_id'])}/taskInstances/plan/links")
+    address = links["extra_links"]["m3ter onboarding"]
+    page.goto(address)
+    expect(frame(page).get_by_role("heading", name="Preview")).to_be_visible()
+
+
+def test_a_person_decides(pages: AirflowPages, team_a: Organisation) -> None:
+    page = pages.open("/m3ter-onboarding/#/review")
+    page.get_by_role("row").filter(has_text="dan@example.com").get_by_role("button", name="It was not sent").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Why").fill("Looked in the console.")
+    pages.picture("page-review-asks")
+    dialog.get_by_role("button", name="It was not sent").click()
+    expect(page.get_by_role("row").filter(has_text="dan@example.com")).to_have_count(0)
+    assert team_a.ledger_states()["dan@example.com"] == "unsent"
+
+
+def test_whoever_may_only_read_has_nothing_to_press(
+    browser: Browser, airflow: AirflowStack, screenshots: Path, team_a: Organisation
+) -> None:
+    pages = AirflowPages(browser, airflow.url, screenshots)
+    try:
+        pages.log_in("viewer")
+        page = pages.open("/m3ter-onboarding/")
+        expect(page.get_by_role("heading", name="Last runs")).to_be_visible()
+        expect(page.get_by_role("button", name="Dry run now")).to_have_count(0)
+        pages.open("/m3ter-onboarding/#/review")
+        expect(page.locator("h1")).to_have_text("Review")
+        expect(page.get_by_role("button", name="It was sent")).to_have_count(0)
+        assert json.loads(page.request.get(f"{airflow.url}/m3ter-onboarding/api/overview").text())["user"] == "viewer"
+    finally:
+        pages.close()

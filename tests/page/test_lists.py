@@ -1,0 +1,142 @@
+"""Lists: searched, filtered, sorted, paged; whatever people are called."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.page.export import cell
+from tests.page.conftest import AT, Page
+from tests.page.ledger import HOSTILE, ORG_A, RUN, crowd
+from tests.page.test_access import GUARD, key
+
+
+@pytest.fixture
+def anna(page: Callable[[str], Page]) -> Page:
+    return page("anna")
+
+
+def listed(page: Page, **wanted: Any) -> list[str]:
+    """Return the addresses of a whole list, read page by page."""
+    found: list[str] = []
+    after = None
+    while True:
+        answer = page.post("api/invitations", {"ledger": key(page), **wanted, "after": after})
+        found += [row["email"] for row in answer["rows"]]
+        after = answer["after"]
+        if after is None:
+            return found
+
+
+EVERYBODY = [*(f"{name}@example.com" for name in ("ann", "ben", "cem", "dan", "eve", "fay")), *HOSTILE]
+
+
+def test_everybody_newest_change_first(anna: Page) -> None:
+    assert listed(anna) == EVERYBODY
+    assert listed(anna, descending=False) == EVERYBODY[::-1]
+
+
+def test_by_address_byte_by_byte(anna: Page) -> None:
+    in_order = sorted(EVERYBODY, key=lambda text: text.lower().encode())
+    assert listed(anna, sort="address", descending=False) == in_order
+    assert listed(anna, sort="address") == in_order[::-1]
+
+
+def test_by_state_and_organisation(anna: Page) -> None:
+    assert listed(anna, states=["failed", "accepted"]) == ["ben@example.com", "cem@example.com"]
+    assert listed(anna, org_id=ORG_A) == EVERYBODY
+    assert listed(anna, org_id="another") == []
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        ("ann", ["ann@example.com"]),
+        (" ANN@Example.COM ", ["ann@example.com"]),
+        ("1001", ["ann@example.com"]),
+        ("inv-1", ["ann@example.com"]),
+        ("nn@", []),
+        ("%", []),
+        ("_nn", []),
+        ("<script>", [HOSTILE[0]]),
+        ("=HYPERLINK", [HOSTILE[1]]),
+        ("'; DROP", [HOSTILE[2]]),
+        ("\u202eg", [HOSTILE[3]]),
+    ],
+)
+def test_a_search(anna: Page, search: str, found: list[str]) -> None:
+    assert listed(anna, search=search) == found
+
+
+def test_pages_hold_everybody_once(anna: Page, ledger: LedgerDatabase) -> None:
+    """Also where many rows changed at the same instant."""
+    crowd(ledger, 180, ("sent", "accepted", "expired"))
+    many = {f"p{number:04}@example.com" for number in range(180)}
+    for wanted in ({}, {"sort": "address"}, {"search": "p0"}, {"descending": False}):
+        found = [email for email in listed(anna, **wanted) if email.startswith("p0")]
+        assert len(found) == 180
+        assert set(found) == many
+    assert len(exported(anna)) == 1 + 190
+
+
+def test_a_place_that_is_none_is_refused(anna: Page) -> None:
+    for after in ("x", "W10=", "bnVsbA==", "WzEsMl0=", "e30="):
+        answer = anna.post("api/invitations", {"ledger": key(anna), "after": after}, 400)
+        assert "no place in this list" in answer["detail"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"states": ["nobody@example.com"]},
+        {"sort": "nobody@example.com"},
+        {"nobody@example.com": 1},
+        {"search": "x" * 401},
+    ],
+)
+def test_what_was_not_understood_is_not_quoted(anna: Page, wrong: dict[str, Any]) -> None:
+    answer = anna.post("api/invitations", {"ledger": key(anna), **wrong}, 422)
+    assert "nobody@example.com" not in answer["detail"] or "nobody@example.com" in wrong
+
+
+def exported(page: Page, **wanted: Any) -> list[list[str]]:
+    headers = {**GUARD, "origin": "http://airflow.test"}
+    found = page.client.post(f"{AT}/api/export", json={"ledger": key(page), **wanted}, headers=headers)
+    assert found.status_code == 200
+    assert found.headers["content-type"].startswith("text/csv")
+    assert "attachment" in found.headers["content-disposition"]
+    return list(csv.reader(io.StringIO(found.text)))
+
+
+def test_an_export_has_no_formulas(anna: Page) -> None:
+    heads, *rows = exported(anna)
+    cells = [dict(zip(heads, row, strict=True)) for row in rows]
+    assert [one["email"].removeprefix("'") for one in cells] == [
+        text if text[0] != "'" else text[1:] for text in EVERYBODY
+    ]
+    assert f"'{HOSTILE[1]}" in [one["email"] for one in cells]
+    assert "'=no" in [one["message"] for one in cells]
+    assert not [text for row in rows for text in row if text.startswith(("=", "+", "-", "@", "\t", "\r"))]
+
+
+@pytest.mark.parametrize("beginning", ["=", "+", "-", "@", "\t", "\r"])
+def test_a_formula_becomes_text(beginning: str) -> None:
+    assert cell(f"{beginning}1+1") == f"'{beginning}1+1"
+
+
+def test_the_story_of_a_person(anna: Page) -> None:
+    story = anna.get(f"api/stories/invitation/{key(anna)}/1")
+    assert (story["email"], story["employee_id"]) == ("ann@example.com", "1001")
+    assert [step["name"] for step in story["steps"]] == [
+        *("skip:too_early", "invite:new"),
+        *("(new) → sending: claimed", "sending → sent: answered"),
+    ]
+    assert story["steps"][-1]["said"] == "m3ter made the invitation and sent the e-mail."
+    assert (story["steps"][-1]["run_id"], story["steps"][-1]["task_id"]) == (RUN, "send")
+    for number, text in enumerate(HOSTILE, start=7):
+        assert anna.get(f"api/stories/invitation/{key(anna)}/{number}")["email"] == text
