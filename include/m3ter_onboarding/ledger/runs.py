@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -47,7 +47,7 @@ class PlanRow:
     policies: Sequence[Mapping[str, Any]]
     newest: bool
     expired: bool
-    seconds_left: float
+    seconds_left: float = field(compare=False)  # as of the moment when it was read
     window_start: datetime
     window_end: datetime
 
