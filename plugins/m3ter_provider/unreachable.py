@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from collections.abc import Iterator
@@ -48,7 +49,8 @@ def why_unreachable(error: BaseException) -> str:
         return _TLS
     if among(ConnectionRefusedError):
         return _REFUSED
-    if among(TimeoutError) or names & {"ConnectTimeout", "ConnectTimeoutError", "ServerTimeoutError"}:
+    timed_out = {"ConnectTimeout", "ConnectTimeoutError", "ServerTimeoutError"}
+    if among(TimeoutError, asyncio.TimeoutError) or names & timed_out:  # two classes before Python 3.11
         return _TIME_OUT
     return _OTHER
 

@@ -279,9 +279,14 @@ def test_d18_reprs_of_our_objects_name_nobody(person: World) -> None:
                 told[kind.__name__] = shown[:200]
 
     class Looking(Stop):
+        looks = 0
+
         @property
         def reason(self) -> str | None:
-            look()
+            # Before the claim, before the POST and after it; a look takes seconds where the machine is busy.
+            if Looking.looks % 3 == 0 and Looking.looks < 30:
+                look()
+            Looking.looks += 1
             return super().reason
 
     world.snapshot()
