@@ -102,10 +102,15 @@ class OnboardingConfig(Section):
     :param allowed_permission_policies: names or ids of all that may be given; None: any.
     :param allow_administrator_policies: whether a policy that lets people do everything (m3ter's own Administrator,
         or one that allows all actions on all resources) may be given at all, by default or by a row.
-    :param max_invitations: the most that one run may send; None: no limit.
+    :param max_invitations: the most that one run may send, and that all runs of backfills together may send in 24
+        hours; None: no limit.
     :param max_percent: the most that one run may send, in percent of its rows; None: no limit.
     :param max_invitations_per_day: the most that an organisation gets in 24 hours; None: no limit.
-    :param approval_above: more invitations than this need a person's approval; None: never.
+    :param stop_after_failures: sending stops after so many failures (refusals of m3ter's, or no usable answer) in a
+        row; None: never.
+    :param stop_at_failure_percent: sending stops when so many percent of at least 10 attempts have failed; None: never.
+    :param approval_above: more invitations than this need a person's approval, and so does whoever becomes an
+        administrator; None: only the latter.
     :param plan_valid_for: age at which a plan may not be sent any more.
     :param settle_after: wait before an absence in m3ter counts; it must exceed late commits plus list lag.
     :param full_snapshot_every: the longest time between two complete readings of m3ter.
@@ -138,6 +143,8 @@ class OnboardingConfig(Section):
     max_invitations: Annotated[StrictInt, Field(ge=0)] | None = 100
     max_percent: Annotated[StrictInt | StrictFloat, Field(ge=0, le=100)] | None = None
     max_invitations_per_day: Annotated[StrictInt, Field(ge=0)] | None = None
+    stop_after_failures: Annotated[StrictInt, Field(ge=1)] | None = 10
+    stop_at_failure_percent: Annotated[StrictInt | StrictFloat, Field(gt=0, le=100)] | None = 50
     approval_above: Annotated[StrictInt, Field(ge=0)] | None = None
     plan_valid_for: Duration = timedelta(hours=24)
     settle_after: Duration = timedelta(minutes=2)

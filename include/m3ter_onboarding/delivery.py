@@ -56,14 +56,26 @@ LOOK_EVERY = 45.0
 COMMIT_EVERY = 0.5
 #: Progress is logged this often, in seconds.
 PROGRESS_EVERY = 10.0
-#: So many POSTs in a row without an answer: m3ter is not well, more of them help nobody.
-MOST_UNANSWERED = 10
+#: A rate of failures says something from so many attempts on.
+RATE_FROM = 10
 #: So many rounds of claims without one e-mail: what hinders them does not pass by itself.
 MOST_IN_VAIN = 3
 #: Seconds between two questions to the ledger whether another sender is done.
 ASK_HELD_EVERY = 1.0
 #: How long a sender waits for leases and settling beyond what they need, in seconds.
 PATIENCE = 120.0
+
+
+@dataclass(frozen=True)
+class Breaker:
+    """When a sender stops because too much fails: refused by m3ter, or without a usable answer; None: never.
+
+    :param failures: so many in a row.
+    :param percent: so many of what one sender attempted, from :data:`RATE_FROM` attempts on.
+    """
+
+    failures: int | None = 10
+    percent: float | None = 50
 
 
 @dataclass
@@ -108,6 +120,7 @@ class Sender:
     :param caps: the most that may be sent.
     :param stop: asked before every POST.
     :param pause: asked before each chunk.
+    :param breaker: when to stop because too much fails.
     :param clock: seconds; also runs while the machine is suspended.
     """
 
@@ -117,6 +130,7 @@ class Sender:
     caps: Caps
     stop: Stop
     pause: PauseSwitch
+    breaker: Breaker = Breaker()
     clock: Callable[[], float] = boot_clock
 
     done: Delivered = field(default_factory=Delivered)
@@ -125,7 +139,10 @@ class Sender:
     _answers: list[tuple[str, Outcome]] = field(default_factory=list)
     _rejected: list[tuple[str, Outcome]] = field(default_factory=list)
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
-    _unanswered_in_a_row: int = 0
+    _attempts: int = 0
+    _failures: int = 0
+    _failures_in_a_row: int = 0
+    _refusals_in_a_row: int = 0
     _failure: DeliveryError | None = None
     _committed_at: float = 0.0
     _looked_at: float = 0.0
@@ -182,6 +199,7 @@ class Sender:
             self.caps,
             still_to_send=left.unsent,
             attempted_in_a_day=await self._in_thread(attempted_in_a_day, self.org.org_id),
+            attempted_by_backfills=await self._in_thread(attempted_in_a_day, self.org.org_id, self.run.dag_id),
         )
         reason = await self.pause.reason()
         if reason is not None:
@@ -259,6 +277,7 @@ class Sender:
             lease_ms=int(self._chunk.lease_seconds * 1000),
             size=self._chunk.size,
             day_cap=self.caps.per_day,
+            backfill_cap=self.caps.backfill,
             now=self.org.now(),
         )
         lease = Lease.begun_at(started, self._chunk.lease_seconds, self.clock)
@@ -323,16 +342,43 @@ class Sender:
         ended = await post(self.org.m3ter, attempt.claimed, before_post)
         if ended.stop_because is not None:
             self._fail(ended.stop_because, for_good=ended.for_good)
-        if ended.unanswered is not None:
-            self._unanswered_in_a_row += 1
-        elif ended.outcome.state is not InvitationState.UNSENT:
-            self._unanswered_in_a_row = 0
-        if self._unanswered_in_a_row >= MOST_UNANSWERED:
-            self._fail(
-                f"m3ter gave no usable answer to {MOST_UNANSWERED} invitations in a row, the last time:"
-                f" {ended.unanswered}"
-            )
+        if ended.outcome.state is not InvitationState.UNSENT:
+            self._count_failures(ended.outcome.state is InvitationState.FAILED, ended.unanswered)
         return ended.outcome
+
+    def _count_failures(self, refused: bool, unanswered: str | None) -> None:
+        """Stop where so many fail that something is wrong with all of them."""
+        failed = refused or unanswered is not None
+        self._attempts += 1
+        self._failures += failed
+        self._failures_in_a_row = self._failures_in_a_row + 1 if failed else 0
+        self._refusals_in_a_row = self._refusals_in_a_row + refused if failed else 0
+        in_a_row = self._failures_in_a_row
+        how = (
+            "Nothing more is begun. Look at `message` in m3ter_invitation and mend what is wrong; then clear `send`, or"
+        )
+        how += " leave the rest to the next run."
+        if self.breaker.failures is not None and in_a_row >= self.breaker.failures:
+            if not self._refusals_in_a_row:  # m3ter is not well: the next try may find it better
+                self._fail(
+                    f"m3ter gave no usable answer to {in_a_row} invitations in a row, the last time: {unanswered}"
+                )
+            else:
+                self._fail(
+                    f"{in_a_row} invitations in a row failed (`stop_after_failures`), {self._refusals_in_a_row} of them"
+                    f" refused by m3ter. {how}",
+                    for_good=True,
+                )
+        elif (
+            self.breaker.percent is not None
+            and self._attempts >= RATE_FROM
+            and self._failures * 100 >= self.breaker.percent * self._attempts
+        ):
+            self._fail(
+                f"{self._failures} of {self._attempts} invitations failed, which is {self.breaker.percent:g} percent or"
+                f" more (`stop_at_failure_percent`). {how}",
+                for_good=True,
+            )
 
     def _note(self, attempt: _Attempt, outcome: Outcome) -> None:
         if outcome.state is InvitationState.FAILED:
@@ -463,6 +509,14 @@ class Sender:
             check_plan(await self._in_thread(runs.read_plan, self.plan_id), self.plan_id, self.org.org_id)
         except NotAllowedError as error:
             return NotAllowedError(f"{error} {waiting}")
+        if self.caps.backfill is not None and left.unsent:
+            used = await self._in_thread(attempted_in_a_day, self.org.org_id, self.run.dag_id)
+            if used >= self.caps.backfill:
+                return NotAllowedError(
+                    f"Runs of backfills attempted {used} invitations in the last 24 hours, as many as a backfill may"
+                    f" (`max_invitations` counts for all of its runs together). {waiting} The next daily run sends the"
+                    " rest, or a backfill with a higher `max_invitations`."
+                )
         if self.caps.per_day is not None and left.unsent:
             used = await self._in_thread(attempted_in_a_day, self.org.org_id)
             if used >= self.caps.per_day:

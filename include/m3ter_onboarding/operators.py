@@ -7,6 +7,7 @@ import logging
 import traceback
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ from m3ter_onboarding.errors import (
     SourceError,
 )
 from m3ter_onboarding.right_to_send import Caps, NotAllowedError
-from m3ter_onboarding.window import RunParameters, Window, resolve_interval, resolve_window
+from m3ter_onboarding.window import Mode, RunParameters, Window, resolve_interval, resolve_window
 from m3ter_provider import __version__
 from m3ter_provider.errors import (
     M3terAuthenticationError,
@@ -121,10 +122,12 @@ class _OnboardingStep:
 
     def _caps(self, context: Context) -> Caps:
         config, parameters = self.config, self._parameters(context)
+        most = config.max_invitations if parameters.max_invitations is None else parameters.max_invitations
         return Caps(
-            invitations=config.max_invitations if parameters.max_invitations is None else parameters.max_invitations,
+            invitations=most,
             percent=config.max_percent,
             per_day=config.max_invitations_per_day,
+            backfill=most if _text(context["dag_run"].run_type) == "backfill" else None,
         )
 
     def _open_ledger(self) -> LedgerDatabase:
@@ -174,7 +177,7 @@ class OnboardingSnapshotOperator(_OnboardingStep, BaseOperator):
             settings = self._settings()
             with closing(self._open_ledger()) as db:
                 self._begin_run(context, db, parameters, settings.org_id)
-                return asyncio.run(self._snapshot(db))
+                return asyncio.run(self._snapshot(db, parameters.mode))
 
     def _begin_run(self, context: Context, db: LedgerDatabase, parameters: RunParameters, org_id: str) -> None:
         from m3ter_onboarding.ledger import runs, unfinished
@@ -198,6 +201,12 @@ class OnboardingSnapshotOperator(_OnboardingStep, BaseOperator):
             waiting_since=unfinished.waiting_since(db, run, org_id, now - config.max_age),
             max_age=config.max_age,
             now=now,
+            failed_since=(
+                unfinished.failed_since(db, run, org_id, parameters.only_employee)
+                if parameters.mode is Mode.RETRY_FAILED
+                else None
+            ),
+            everybody=parameters.mode is Mode.FULL,
         )
         run_type = _text(dag_run.run_type)
         runs.record_run(
@@ -229,13 +238,15 @@ class OnboardingSnapshotOperator(_OnboardingStep, BaseOperator):
             *(f"{instant:%Y-%m-%d %H:%M}" for instant in (interval.start, interval.end, window.start, window.end)),
         )
 
-    async def _snapshot(self, db: LedgerDatabase) -> dict[str, int]:
+    async def _snapshot(self, db: LedgerDatabase, mode: Mode) -> dict[str, int]:
         from m3ter_onboarding.settling import settle_due
         from m3ter_onboarding.snapshot import take_snapshot
         from m3ter_provider.hooks.m3ter import M3terAsyncHook
 
         async with M3terAsyncHook(self.config.m3ter_conn_id) as hook:
             org = self._organisation(hook, db)
+            if mode.reads_all_of_m3ter:
+                org = replace(org, full_snapshot_every=timedelta(0))
             looked = await take_snapshot(org)
             log.info(
                 "Read m3ter organisation %s%s: %d invitations%s, %d users, %d permission policies.",
@@ -438,7 +449,7 @@ class OnboardingSendOperator(_OnboardingStep, BaseAsyncOperator):
                 raise
 
     async def _send(self, context: Context, stop: Any) -> dict[str, int]:
-        from m3ter_onboarding.delivery import Sender
+        from m3ter_onboarding.delivery import Breaker, Sender
         from m3ter_onboarding.ledger import runs
         from m3ter_onboarding.pause import PauseSwitch
         from m3ter_onboarding.snapshot import utc_now
@@ -457,6 +468,7 @@ class OnboardingSendOperator(_OnboardingStep, BaseAsyncOperator):
                     run=run,
                     plan_id=str(planned["plan_id"]),
                     caps=self._caps(context),
+                    breaker=Breaker(config.stop_after_failures, config.stop_at_failure_percent),
                     stop=stop,
                     pause=PauseSwitch(config.name),
                 )

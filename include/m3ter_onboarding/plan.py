@@ -98,7 +98,8 @@ def make_plan(
         },
     )
     rows = _read(config, window, parameters)
-    decisions = decide(config, db, rows, run=run, org_id=org_id, allowed_domains=allowed_domains, now=now)
+    rules = rules_of(config, parameters, allowed_domains)
+    decisions = decide(db, rows, run=run, org_id=org_id, rules=rules, now=now)
     if len(decisions) != len(rows):
         raise PlanError(f"{len(rows)} rows were read and {len(decisions)} decisions made; nothing is sent.")
     runs.write_decisions(db, plan_id, [_as_row(plan_id, org_id, decision, now) for decision in decisions])
@@ -209,15 +210,19 @@ def _read(config: OnboardingConfig, window: Window, parameters: RunParameters) -
     return chosen
 
 
+def rules_of(config: OnboardingConfig, parameters: RunParameters, allowed_domains: tuple[str, ...]) -> PlanRules:
+    """Return the rules of one run's plan."""
+    again = parameters.mode is Mode.RETRY_FAILED
+    return PlanRules.from_config(
+        config,
+        allowed_domains=allowed_domains,
+        retry_failed=again,
+        invite_again=again and parameters.only_employee is not None,
+    )
+
+
 def decide(
-    config: OnboardingConfig,
-    db: LedgerDatabase,
-    rows: list[SourceRow],
-    *,
-    run: RunKey,
-    org_id: str,
-    allowed_domains: tuple[str, ...],
-    now: datetime,
+    db: LedgerDatabase, rows: list[SourceRow], *, run: RunKey, org_id: str, rules: PlanRules, now: datetime
 ) -> list[Decision]:
     """Compare rows with what is known, and decide about each.
 
@@ -238,7 +243,6 @@ def decide(
         mirror_full_at=mirror.read_state(db, org_id).invitations_full_at,
         previous_addresses=previous,
     )
-    rules = PlanRules.from_config(config, allowed_domains=allowed_domains)
     return plan_invitations(rows, known=known, rules=rules, now=now)
 
 
@@ -277,7 +281,13 @@ def _log(
         for decision in decisions:
             for line in explain(decision):
                 log.info("  %s", line)
-    if not planned.sendable:
+    if parameters.mode is Mode.BASELINE:
+        log.info(
+            "Baseline: nothing is sent. %d of the people in the query are not in m3ter yet; the next run with mode"
+            " `normal` invites them. Whoever is there already is known to the ledger now.",
+            planned.invitations,
+        )
+    elif not planned.sendable:
         log.info("Nothing of it will be sent: %s", planned.not_sendable_because)
     cap = config.max_invitations if parameters.max_invitations is None else parameters.max_invitations
     if cap is not None and planned.invitations > cap:
@@ -294,7 +304,7 @@ def _said(window: Window) -> str:
 
 def may_invite(run_type: str, parameters: RunParameters) -> tuple[bool, str | None]:
     """Tell whether a run of this kind may send, and if not, why."""
-    if parameters.mode is not Mode.NORMAL:
+    if not parameters.mode.may_send:
         return False, f"it is a run with mode `{parameters.mode.value}`."
     if run_type == "backfill" and not parameters.allow_backfill_send:
         return False, "it is a backfill, which plans only unless `allow_backfill_send` is set."

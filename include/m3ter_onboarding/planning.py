@@ -220,11 +220,15 @@ class _Planner:
         reason, detail = "new", "Nothing in ledger or m3ter stands against it."
         if Standing.ENDED in (known.standing, elsewhere):
             reason, detail = "rehire", "Was a member before; access has ended."
-            if rules.if_rehire == "review":
+            if rules.invite_again:
+                reason, detail = "requested", f"{detail} A person asked to invite again."
+            elif rules.if_rehire == "review":
                 return _decision(hire, "review", reason, detail)
         elif Standing.EXPIRED in (known.standing, elsewhere):
             reason, detail = "expired", "The last invitation expired without being accepted."
-            if rules.if_expired == "review":
+            if rules.invite_again:
+                reason, detail = "requested", f"{detail} A person asked to invite again."
+            elif rules.if_expired == "review":
                 return _decision(hire, "review", reason, detail)
         try:
             policies = self._policies.resolve(hire.permission_policies or rules.default_policies)

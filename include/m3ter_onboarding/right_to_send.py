@@ -26,11 +26,13 @@ class Caps:
     :param invitations: by one run.
     :param percent: by one run, in percent of the rows that its query returned.
     :param per_day: for the organisation in 24 hours, whichever runs send.
+    :param backfill: by all runs of backfills of one DAG in 24 hours together; set where this run is one.
     """
 
     invitations: int | None = None
     percent: float | None = None
     per_day: int | None = None
+    backfill: int | None = None
 
 
 def check_plan(plan: PlanRow | None, plan_id: str, org_id: str, *, asking: bool = False) -> PlanRow:
@@ -81,11 +83,14 @@ def check_connection(plan: PlanRow, *, allow_invitations: bool) -> None:
         )
 
 
-def check_caps(plan: PlanRow, caps: Caps, *, still_to_send: int, attempted_in_a_day: int) -> None:
+def check_caps(
+    plan: PlanRow, caps: Caps, *, still_to_send: int, attempted_in_a_day: int, attempted_by_backfills: int = 0
+) -> None:
     """Check the caps before the first e-mail.
 
     :param still_to_send: invitations of the plan that were not sent yet.
     :param attempted_in_a_day: what was attempted for the organisation in the last 24 hours.
+    :param attempted_by_backfills: of that, what runs of backfills of this DAG attempted.
     :raises NotAllowedError: naming the cap and the figure.
     """
     kept = "nothing is sent and the decisions are kept"
@@ -94,6 +99,13 @@ def check_caps(plan: PlanRow, caps: Caps, *, still_to_send: int, attempted_in_a_
             f"The plan has {plan.invitations} invitations, and at most {caps.invitations} may be sent by one run"
             f" (`max_invitations`): {kept}. Look at the plan; if it is right, start the run again with a higher"
             " `max_invitations`."
+        )
+    if caps.backfill is not None and still_to_send and attempted_by_backfills + still_to_send > caps.backfill:
+        raise NotAllowedError(
+            f"Runs of backfills attempted {attempted_by_backfills} invitations in the last 24 hours and this plan adds"
+            f" {still_to_send}, more than the {caps.backfill} that a backfill may send (`max_invitations` counts for"
+            f" all of its runs together): {kept}. Look at the plans; if they are right, start the backfill again with a"
+            " higher `max_invitations`."
         )
     if caps.percent is not None and plan.rows_read and plan.invitations * 100 > caps.percent * plan.rows_read:
         raise NotAllowedError(

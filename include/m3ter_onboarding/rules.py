@@ -21,6 +21,8 @@ class PlanRules:
         :mod:`m3ter_provider.permission_policies`.
     :param allowed_domains: of the m3ter connection; empty: any.
     :param retry_failed: ask again for people whom m3ter refused, also when nothing changed.
+    :param invite_again: somebody asked for exactly this person: also when an invitation has expired, or an access has
+        ended.
     """
 
     time_zone: str = "UTC"
@@ -37,15 +39,22 @@ class PlanRules:
     if_expired: WhenDead = "review"
     if_rehire: WhenDead = "review"
     retry_failed: bool = False
+    invite_again: bool = False
 
     @classmethod
     def from_config(
-        cls, config: OnboardingConfig, *, allowed_domains: Iterable[str] = (), retry_failed: bool = False
+        cls,
+        config: OnboardingConfig,
+        *,
+        allowed_domains: Iterable[str] = (),
+        retry_failed: bool = False,
+        invite_again: bool = False,
     ) -> PlanRules:
         """Take the rules from a configuration.
 
         :param allowed_domains: of the m3ter connection; empty: any.
         :param retry_failed: the run's mode asks for it.
+        :param invite_again: the same, for one person alone.
         """
         return cls(
             time_zone=config.time_zone,
@@ -62,6 +71,7 @@ class PlanRules:
             if_expired=config.if_expired,
             if_rehire=config.if_rehire,
             retry_failed=retry_failed,
+            invite_again=invite_again,
         )
 
 

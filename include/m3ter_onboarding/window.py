@@ -23,6 +23,23 @@ class Mode(str, Enum):
 
     NORMAL = "normal"  #: plan and send
     DRY_RUN = "dry_run"  #: plan only
+    BASELINE = "baseline"  #: read all of m3ter, adopt what is there, plan for the record
+    FULL = "full"  #: read all of m3ter and the whole warehouse, plan everybody again, and send
+    RETRY_FAILED = "retry_failed"  #: plan and send, and ask again for whom m3ter refused
+
+    @property
+    def may_send(self) -> bool:
+        """Whether a run of this mode sends."""
+        return self not in (Mode.DRY_RUN, Mode.BASELINE)
+
+    @property
+    def reads_all_of_m3ter(self) -> bool:
+        """Whether everything that m3ter holds is read, and not only what is new."""
+        return self in (Mode.BASELINE, Mode.FULL)
+
+
+#: Where the window of a run over everybody begins.
+THE_BEGINNING = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True)
@@ -125,6 +142,8 @@ def resolve_window(
     waiting_since: datetime | None,
     max_age: timedelta,
     now: datetime,
+    failed_since: datetime | None = None,
+    everybody: bool = False,
 ) -> Window:
     """Widen a run's interval so that nobody is forgotten.
 
@@ -136,12 +155,16 @@ def resolve_window(
     :param worked_off_until: up to where sending runs over everybody have finished; None: there was none yet.
     :param waiting_since: start of the earliest window that read somebody who was ``skip:too_early`` and is still
         to be invited; None: nobody waits.
+    :param failed_since: start of the earliest window that read somebody whom m3ter refused, where the run asks for
+        them again; None: it does not, or there is nobody.
+    :param everybody: the whole past.
     """
+    if everybody:
+        return Window(min(THE_BEGINNING, interval.start), interval.end)
     starts = [interval.start - look_back]
     if worked_off_until is not None:
         starts.append(max(_utc(worked_off_until) - look_back, _utc(now) - max_age))
-    if waiting_since is not None:
-        starts.append(_utc(waiting_since))
+    starts += [_utc(since) for since in (waiting_since, failed_since) if since is not None]
     return Window(min(starts), interval.end)
 
 

@@ -273,7 +273,9 @@ class World:
 
     # -- a sender that died -----------------------------------------------------------------------------------------
 
-    def claim(self, plan: Planned, run: str = "run-1", *, begin: bool = True, lease_ms: int = 60_000) -> list[Any]:
+    def claim(
+        self, plan: Planned, run: str = "run-1", *, begin: bool = True, lease_ms: int = 60_000, **caps: Any
+    ) -> list[Any]:
         """Claim a plan's invitations and record that they begin, as a sender that then dies."""
         token = str(uuid4())
         claimed = claim_chunk(
@@ -284,7 +286,7 @@ class World:
             token=token,
             lease_ms=lease_ms,
             size=500,
-            day_cap=None,
+            **{"day_cap": None, **caps},
             now=self.now(),
         )
         if begin:

@@ -25,6 +25,7 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    true,
     update,
 )
 
@@ -62,6 +63,7 @@ def claim_chunk(
     size: int,
     day_cap: int | None,
     now: datetime,
+    backfill_cap: int | None = None,
 ) -> list[Claimed]:
     """Claim up to *size* of a plan's invitations; empty when nothing may be claimed now (which is not the end).
 
@@ -69,6 +71,7 @@ def claim_chunk(
     :param lease_ms: for how long, from now on the database's clock, the claim lasts.
     :param day_cap: the most that may be attempted for the organisation in 24 hours, or None.
     :param now: the worker's clock (UTC), for the readable columns and to judge expiry in the mirror.
+    :param backfill_cap: the most that may be attempted by backfills of the run's DAG in 24 hours, or None.
     """
     t = db.tables
 
@@ -81,6 +84,8 @@ def claim_chunk(
             update(t.mirror_org).where(t.mirror_org.c.org_id == org_id).values(claims=t.mirror_org.c.claims + 1)
         )
         room = size if day_cap is None else min(size, day_cap - _attempted_in_a_day(connection, t, org_id))
+        if backfill_cap is not None and room > 0:
+            room = min(room, backfill_cap - _attempted_in_a_day(connection, t, org_id, run.dag_id))
         if room <= 0:
             return []
         _reclaim(connection, t, run, plan_id, org_id, token, lease_ms, room, now)
@@ -93,13 +98,18 @@ def claim_chunk(
     return db.write(work, doing="claiming invitations")
 
 
-def _attempted_in_a_day(connection: Connection, t: Tables, org_id: str) -> int:
-    i = t.invitation.c
+def _attempted_in_a_day(connection: Connection, t: Tables, org_id: str, backfills_of: str | None = None) -> int:
+    i, r = t.invitation.c, t.run.c
+    whose: ColumnElement[bool] = true()
+    if backfills_of is not None:
+        whose = exists().where(
+            r.dag_id == backfills_of, r.dag_id == i.dag_id, r.run_id == i.run_id, r.run_type == "backfill"
+        )
     # Read once: PostgreSQL's clock_timestamp() is volatile, and no index would be used to compare with it.
     a_day_ago = int(connection.execute(select(db_now_ms())).scalar_one()) - DAY_MS
 
     def count(condition: ColumnElement[bool]) -> int:
-        mine = select(func.count()).where(i.org_id == org_id, i.origin == "claimed", condition)
+        mine = select(func.count()).where(i.org_id == org_id, i.origin == "claimed", condition, whose)
         return int(connection.execute(mine).scalar_one())
 
     begun = count(i.attempt_started_ms > a_day_ago)
@@ -112,9 +122,14 @@ def _attempted_in_a_day(connection: Connection, t: Tables, org_id: str) -> int:
     return begun + about_to
 
 
-def attempted_in_a_day(db: LedgerDatabase, org_id: str) -> int:
-    """Return how many invitations of the organisation were attempted in the last 24 hours."""
-    return db.read(lambda c: _attempted_in_a_day(c, db.tables, org_id), doing="counting the last 24 hours")
+def attempted_in_a_day(db: LedgerDatabase, org_id: str, backfills_of: str | None = None) -> int:
+    """Return how many invitations of the organisation were attempted in the last 24 hours.
+
+    :param backfills_of: count only what runs of backfills of this DAG attempted.
+    """
+    return db.read(
+        lambda c: _attempted_in_a_day(c, db.tables, org_id, backfills_of), doing="counting the last 24 hours"
+    )
 
 
 def _alive_in_m3ter(t: Tables, email: ColumnElement[Any], org_id: str, now: datetime) -> ColumnElement[bool]:
@@ -223,13 +238,14 @@ def _reclaim(
     def of_decision(column: ColumnElement[Any]) -> ColumnElement[Any]:
         return select(column).where(planned).correlate(table).scalar_subquery()
 
-    # `failed` is final for that content: only a changed request, or a person who asks, begins again.
+    # `failed` is final for that content: only a changed request, or a person who asks, begins again, once a plan.
     claimable = and_(
         i.state.in_(_CLAIMABLE),
         or_(
             i.state == InvitationState.UNSENT.value,
             i.request_hash.is_(None),
             i.request_hash != of_decision(d.request_hash),
+            and_(of_decision(d.reason) == "requested", func.coalesce(i.plan_id, "") != plan_id),
         ),
     )
 

@@ -66,8 +66,9 @@ def remaining(db: LedgerDatabase, plan_id: str, org_id: str) -> Remaining:
         other.c.email_key != d.email_key,
         state_in(other, _LIVE),
     )
-    # A changed request is claimed although the row failed: that row is still to be sent.
-    changed = or_(i.request_hash.is_(None), i.request_hash != d.request_hash)
+    # A changed request is claimed although the row failed, and so is one that a person asked for: still to be sent.
+    asked_for = and_(d.reason == "requested", func.coalesce(i.plan_id, "") != d.plan_id)
+    changed = or_(i.request_hash.is_(None), i.request_hash != d.request_hash, asked_for)
     lease_over = or_(i.state != InvitationState.SENDING.value, i.lease_until_ms <= db_now_ms())
 
     def work(connection: Connection) -> Remaining:

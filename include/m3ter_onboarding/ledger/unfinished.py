@@ -72,8 +72,8 @@ def waiting_since(db: LedgerDatabase, run: RunKey, org_id: str, not_before: date
 
     :param not_before: whoever was planned before this and not since is given up.
     """
-    decision, plan, invitation = db.tables.decision, db.tables.plan, db.tables.invitation
-    later, later_plan = decision.alias(), plan.alias()
+    decision, plan, invitation, runs = db.tables.decision, db.tables.plan, db.tables.invitation, db.tables.run
+    later, later_plan, begun_by = decision.alias(), plan.alias(), invitation.alias()
 
     def work(connection: Connection) -> datetime | None:
         def alive(same: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -85,7 +85,7 @@ def waiting_since(db: LedgerDatabase, run: RunKey, org_id: str, not_before: date
             later.c.employee_id == decision.c.employee_id,
             later.c.plan_id == later_plan.c.plan_id,
             later_plan.c.dag_id == run.dag_id,
-            later_plan.c.mode != "dry_run",
+            later_plan.c.mode.not_in(("dry_run", "baseline")),
             later_plan.c.state == "sealed",
             later_plan.c.sealed_at > plan.c.sealed_at,
             or_(
@@ -93,9 +93,18 @@ def waiting_since(db: LedgerDatabase, run: RunKey, org_id: str, not_before: date
                 and_(later.c.decision == "skip", later.c.reason.in_(_ENDS_WAITING)),
             ),
         )
+        # What a baseline found missing in m3ter is for the next run.
         waits = or_(
             and_(decision.c.decision == "skip", decision.c.reason == "too_early"),
-            and_(decision.c.decision == "invite", plan.c.sendable),
+            and_(decision.c.decision == "invite", or_(plan.c.sendable, plan.c.mode == "baseline")),
+        )
+        # The whole past is one person's wish: it is for others only once it was granted.
+        begun = or_(
+            plan.c.mode != "full",
+            exists().where(begun_by.c.dag_id == plan.c.dag_id, begun_by.c.run_id == plan.c.run_id),
+            exists().where(
+                runs.c.dag_id == plan.c.dag_id, runs.c.run_id == plan.c.run_id, runs.c.delivered_at.is_not(None)
+            ),
         )
         return connection.execute(
             select(func.min(plan.c.window_start)).where(
@@ -105,6 +114,7 @@ def waiting_since(db: LedgerDatabase, run: RunKey, org_id: str, not_before: date
                 plan.c.sealed_at >= not_before,
                 plan.c.plan_id == decision.c.plan_id,
                 waits,
+                begun,
                 # Two questions, not one with OR: each then has an index of its own.
                 ~alive(invitation.c.email_key == decision.c.email_key),
                 ~alive(invitation.c.employee_id == decision.c.employee_id),
@@ -113,3 +123,33 @@ def waiting_since(db: LedgerDatabase, run: RunKey, org_id: str, not_before: date
         ).scalar()
 
     return db.read(work, doing="looking for those who wait to be invited")
+
+
+def failed_since(db: LedgerDatabase, run: RunKey, org_id: str, employee_id: str | None = None) -> datetime | None:
+    """Return the start of the earliest window that read somebody whom m3ter refused, and who has not got one since.
+
+    :param employee_id: instead, the earliest that read this person, whatever became of her.
+    :returns: None: there is nobody.
+    """
+    plan, invitation, decision = db.tables.plan, db.tables.invitation, db.tables.decision
+
+    def work(connection: Connection) -> datetime | None:
+        if employee_id is not None:
+            return connection.execute(
+                select(func.min(plan.c.window_start)).where(
+                    decision.c.org_id == org_id,
+                    decision.c.employee_id == employee_id,
+                    decision.c.plan_id == plan.c.plan_id,
+                    plan.c.dag_id == run.dag_id,
+                )
+            ).scalar()
+        return connection.execute(
+            select(func.min(plan.c.window_start)).where(
+                invitation.c.org_id == org_id,
+                invitation.c.state == "failed",
+                invitation.c.plan_id == plan.c.plan_id,
+                plan.c.dag_id == run.dag_id,
+            )
+        ).scalar()
+
+    return db.read(work, doing="looking for those whom m3ter refused")
