@@ -12,12 +12,14 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from m3ter_onboarding.alerts import Alerts, Notifier
 from m3ter_onboarding.config import Exclusions, OnboardingConfig
 from m3ter_onboarding.dag_settings import DagSettings, TaskDefaults
 from m3ter_provider.get_provider_info import get_provider_info
 
 _SECTIONS: Mapping[type[BaseModel], str] = {
     Exclusions: "[section](#exclude)",
+    Alerts: "[section](#alerts)",
     DagSettings: "[section](#dag)",
     TaskDefaults: "[section](#dagdefault_args)",
 }
@@ -79,6 +81,8 @@ def _kind(shape: Mapping[str, Any]) -> str:
     kind = shape.get("type", "")
     if kind == "null":
         return "`null`"
+    if kind == "array" and "$ref" in shape["items"]:
+        return "list of [notifiers](#alerts)"
     if kind == "array":
         return f"list of {_TYPES[shape['items']['type']]}s"
     if kind == "object":
@@ -172,7 +176,7 @@ def _run_parameters() -> str:
         if schema.get("format") == "date-time":
             kind = "date, time and zone"
         kind = kind or " or ".join(_kind({k: v for k, v in shape.items() if v is not None}) for shape in shapes)
-        meaning = _markdown(f"{schema['title']}. {param.description or ''}".strip())
+        meaning = _markdown(f"{schema['title']}. {schema.get('description_md') or param.description or ''}".strip())
         rows.append((f"`{name}`", kind, _value(param.value) if param.value is not None else "empty", meaning))
     return _rows(("parameter", "value", "default", "in the trigger dialogue"), rows)
 
@@ -219,6 +223,8 @@ def _sentence(text: str) -> str:
 _TABLES: Mapping[str, Callable[[], str]] = {
     "OnboardingConfig": lambda: _model(OnboardingConfig),
     "Exclusions": lambda: _model(Exclusions),
+    "Alerts": lambda: _model(Alerts),
+    "Notifier": lambda: _model(Notifier),
     "DagSettings": lambda: _model(DagSettings),
     "TaskDefaults": lambda: _model(TaskDefaults),
     "run parameters": _run_parameters,

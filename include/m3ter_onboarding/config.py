@@ -31,6 +31,7 @@ from pydantic import (
     field_validator,
 )
 
+from m3ter_onboarding.alerts import Alerts
 from m3ter_onboarding.dag_settings import DagSettings, Section, Text, TextList
 from m3ter_onboarding.durations import Duration
 from m3ter_onboarding.errors import ConfigurationError
@@ -121,6 +122,7 @@ class OnboardingConfig(Section):
     :param if_rehire: what a member means whose access has ended: a person looks, or a new invitation.
     :param expiry_grace_days: an invitation stays valid for this long after the start date, if that is later
         than the 30 days that m3ter gives it.
+    :param alerts: who is told when somebody should look.
     :param dag: what Airflow is told about the DAG.
     """
 
@@ -155,6 +157,7 @@ class OnboardingConfig(Section):
     if_expired: Literal["review", "invite"] = "review"
     if_rehire: Literal["review", "invite"] = "review"
     expiry_grace_days: Annotated[StrictInt, Field(ge=0, le=366)] = 14
+    alerts: Alerts = Alerts()
     dag: DagSettings = DagSettings()
 
     _path: Path = PrivateAttr(default=Path("onboarding.yaml"))
@@ -365,7 +368,7 @@ def _keys_beside(place: tuple[int | str, ...]) -> list[str]:
 
 def _shown(key: str, value: Any) -> str:
     """Quote a value, unless it may be a secret or somebody's address."""
-    if _SECRET_WORDS.search(key) or key.startswith("exclude"):
+    if _SECRET_WORDS.search(key) or key.startswith(("exclude", "alerts")):
         return "not usable"
     text = mask_addresses(repr(value) if not isinstance(value, (date, timedelta)) else str(value))
     return text if len(text) <= 60 else text[:57] + "..."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
@@ -88,10 +88,12 @@ _MADE_AT = {
 }
 
 
-def explain(decision: Decision) -> list[str]:
+def explain(decision: Decision, policy_names: Mapping[str, str] | None = None, *, sendable: bool = True) -> list[str]:
     """Tell how one row came to its decision: select, validate, match, policy, decide, act; without personal data.
 
     :param decision: of the row.
+    :param policy_names: of permission policies, by id.
+    :param sendable: whether the plan may be sent at all.
     """
     made_at = _MADE_AT.get(decision.reason, "validate" if decision.decision == "invalid" else "match")
     if decision.decision == "invite":
@@ -101,18 +103,20 @@ def explain(decision: Decision) -> list[str]:
     if decision.decision == "invite" and decision.reason != "new":
         steps["match"] = detail
     policies = decision.request.permission_policy_ids if decision.request else None
-    steps["policy"] = f"gets {len(policies)}: {', '.join(policies)}." if policies else "gets none."
+    named = [(policy_names or {}).get(policy, policy) for policy in policies or ()]
+    steps["policy"] = f"gets {len(named)}: {', '.join(named)}." if named else "gets none."
     lines = [f"select: row {decision.row_no}, employee {mask_employee_id(decision.employee_id)}."]
     for step, passed in steps.items():
         lines.append(f"{step}: {detail if step == made_at else passed}")
         if step == made_at:
             break
     lines.append(f"decide: {decision.name}.")
-    lines.append(
-        "act: to be invited by the task send, if this plan may be sent."
-        if decision.decision == "invite"
-        else "act: nothing is sent."
-    )
+    act = "nothing is sent."
+    if decision.decision == "invite":
+        act = (
+            "to be invited by the task send, if this plan may be sent." if sendable else "nothing, this run plans only."
+        )
+    lines.append(f"act: {act}")
     return lines
 
 

@@ -199,7 +199,11 @@ class Sender:
             self.caps,
             still_to_send=left.unsent,
             attempted_in_a_day=await self._in_thread(attempted_in_a_day, self.org.org_id),
-            attempted_by_backfills=await self._in_thread(attempted_in_a_day, self.org.org_id, self.run.dag_id),
+            attempted_by_backfills=(
+                0
+                if self.caps.backfill is None
+                else await self._in_thread(attempted_in_a_day, self.org.org_id, self.run.dag_id)
+            ),
         )
         reason = await self.pause.reason()
         if reason is not None:

@@ -526,11 +526,19 @@ class OnboardingReportOperator(_OnboardingStep, BaseOperator):
                         outcome=summary["outcome"],
                         counts={**_counts_of(summary), "allow_invitations": settings.allow_invitations},
                     )
+                if report.for_review and begun is not None and begun["may_invite"]:
+                    self._tell_reviewers(context, run, report.for_review)
                 self._publish(db, run)
             context["ti"].xcom_push(key="report", value=summary)
             if report.problems:
                 raise AirflowFailException(" ".join(report.problems))
         return summary
+
+    def _tell_reviewers(self, context: Context, run: RunKey, count: int) -> None:
+        from m3ter_onboarding.alerts import tell
+
+        what = f"has {count} for a person to decide about"
+        tell(self.config.alerts.on_review, self.config.name, run.dag_id, run.run_id, what, dict(context))
 
     def _publish(self, db: LedgerDatabase, run: RunKey) -> None:
         from m3ter_onboarding.ledger.counts import plans_of_run

@@ -142,7 +142,7 @@ def make_plan(
             "sealed_at": now,
         },
     )
-    _log(config, planned, window, parameters, decisions)
+    _log(config, planned, window, parameters, decisions, {policy.m3ter_id: policy.name for policy in policies})
     return planned
 
 
@@ -271,6 +271,7 @@ def _log(
     window: Window,
     parameters: RunParameters,
     decisions: list[Decision],
+    policy_names: dict[str, str],
 ) -> None:
     log.info(
         "Plan %s for %s: %d rows in, %d decisions out.", planned.plan_id, _said(window), planned.rows, len(decisions)
@@ -279,7 +280,7 @@ def _log(
         log.info("  %6d  %s", count, name)
     if parameters.only_employee is not None:
         for decision in decisions:
-            for line in explain(decision):
+            for line in explain(decision, policy_names, sendable=planned.sendable):
                 log.info("  %s", line)
     if parameters.mode is Mode.BASELINE:
         log.info(

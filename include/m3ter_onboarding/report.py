@@ -40,6 +40,13 @@ class Report:
     approval: str = "not needed"
     problems: tuple[str, ...] = ()
 
+    @property
+    def for_review(self) -> int:
+        """How many rows or invitations wait for a person."""
+        rows = sum(count for name, count in self.decisions.items() if name.startswith("review:"))
+        # One whose outcome is unknown is both.
+        return max(rows, rows - self.decisions.get("review:unknown_outcome", 0) + self.states.get("review", 0))
+
     def summary(self) -> dict[str, Any]:
         """Return what goes into XCom: ids and counts."""
         return {

@@ -11,8 +11,10 @@ import pytest
 import yaml
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
+from airflow.sdk.exceptions import ParamValidationError
 
 from m3ter_onboarding import onboarding_dag
+from m3ter_onboarding.window import Mode
 
 DAG_FILE = '''"""A DAG of Airflow."""
 
@@ -185,7 +187,35 @@ def test_the_form_of_a_run(folder: Path) -> None:
     }
     for name in params:
         assert params.get_param(name).schema["title"]
-    assert params.get_param("mode").schema["enum"] == ["normal", "dry_run"]
+    assert params.get_param("mode").schema["enum"] == [mode.value for mode in Mode]
+    assert set(params.get_param("mode").schema["values_display"]) == {mode.value for mode in Mode}
+    without_section = {name for name in params if "section" not in params.get_param(name).schema}
+    assert without_section == {"mode", "only_employee"}, "all sections are closed at first"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mode", "everything"),
+        ("max_invitations", -1),
+        ("max_invitations", "many"),
+        ("only_employee", "x" * 251),
+        ("interval_start", "yesterday"),
+        ("interval_start", "2026-11-10"),
+        ("interval_end", "2026-11-10T00:00:00"),
+        ("allow_backfill_send", "yes"),
+    ],
+)
+def test_a_wrong_value_is_refused_before_the_run_starts(folder: Path, name: str, value: object) -> None:
+    with pytest.raises(ParamValidationError):
+        dag_of(folder).params.get_param(name).resolve(value)
+
+
+@pytest.mark.parametrize(
+    "value", [None, "", "2026-11-10T00:00:00.000Z", "2026-11-10T00:00:00+01:00", "2026-11-10 00:00Z"]
+)
+def test_what_the_form_sends_for_an_instant_is_taken(folder: Path, value: object) -> None:
+    dag_of(folder).params.get_param("interval_start").resolve(value)
 
 
 def test_no_file_but_yaml_and_query_is_read_and_no_connection_asked_for(
