@@ -8,11 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.page.export import cell
 from tests.page.conftest import AT, Page
 from tests.page.ledger import HOSTILE, ORG_A, RUN, crowd
+from tests.page.plans import scans_of_sqlite, statements_of
 from tests.page.test_access import GUARD, key
 
 
@@ -140,3 +142,22 @@ def test_the_story_of_a_person(anna: Page) -> None:
     assert (story["steps"][-1]["run_id"], story["steps"][-1]["task_id"]) == (RUN, "send")
     for number, text in enumerate(HOSTILE, start=7):
         assert anna.get(f"api/stories/invitation/{key(anna)}/{number}")["email"] == text
+
+
+def test_no_list_reads_a_whole_table_on_sqlite(anna: Page, ledger: LedgerDatabase) -> None:
+    """On PostgreSQL: see test_million.py."""
+    if ledger.engine.dialect.name != "sqlite":
+        pytest.skip("is about SQLite")
+    name = key(anna)
+    with statements_of(Engine) as watched:
+        for wanted in (
+            *({}, {"sort": "address"}, {"sort": "expires"}, {"states": ["failed"]}),
+            *({"search": "ann"}, {"search": "1001"}, {"search": "inv-1"}, {"org_id": ORG_A}),
+        ):
+            anna.post("api/invitations", {"ledger": name, **wanted})
+        anna.get("api/overview")
+        anna.get(f"api/review/{name}")
+        anna.get(f"api/stories/invitation/{name}/1")
+    assert len(watched.ran) > 20
+    scans = scans_of_sqlite(ledger.engine, watched)
+    assert [scan for scan in scans if "m3ter_invitation" in scan or "decision" in scan] == []

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, exists, literal_column, select
+from sqlalchemy import Connection, Select, literal_column, select
 
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.tables import Tables, as_dict
@@ -176,19 +176,20 @@ def gone_since(reader: LedgerReader, plan: Mapping[str, Any]) -> dict[str, Any]:
         before = previous_plan(connection, t, plan["dag_id"], plan)
         if before is None:
             return {"rows": [], "complete": True}
-        d = t.decision
-        first = (
-            select(d.c.row_no, d.c.employee_id, d.c.email, d.c.decision, d.c.reason)
-            .where(d.c.plan_id == before["plan_id"])
-            .order_by(d.c.row_no)
+        d = t.decision.c
+        first = connection.execute(
+            select(d.row_no, d.employee_id)
+            .where(d.plan_id == before["plan_id"], d.employee_id.is_not(None))
+            .order_by(d.row_no)
             .limit(LOOKED_AT)
-            .subquery()
-        )
-        now = d.alias()
-        still = exists().where(now.c.plan_id == plan["plan_id"], now.c.employee_id == first.c.employee_id)
-        rows = connection.execute(
-            select(first).where(first.c.employee_id.is_not(None), ~still).order_by(first.c.row_no).limit(PAGE + 1)
         ).all()
+        still = _still_there(connection, t, plan["plan_id"], [row.employee_id for row in first])
+        gone = [row.row_no for row in first if row.employee_id not in still]
+        rows = connection.execute(
+            select(d.row_no, d.employee_id, d.email, d.decision, d.reason)
+            .where(d.plan_id == before["plan_id"], d.row_no.in_(gone[:PAGE]))
+            .order_by(d.row_no)
+        )
         shown = [
             {
                 "plan_id": before["plan_id"],
@@ -197,11 +198,24 @@ def gone_since(reader: LedgerReader, plan: Mapping[str, Any]) -> dict[str, Any]:
                 "email": row.email,
                 "said": words.decision(row.decision, row.reason),
             }
-            for row in rows[:PAGE]
+            for row in rows
         ]
-        return {"rows": shown, "complete": len(rows) <= PAGE and (before["rows_read"] or 0) <= LOOKED_AT}
+        return {"rows": shown, "complete": len(gone) <= PAGE and (before["rows_read"] or 0) <= LOOKED_AT}
 
     return reader.read(work, doing="comparing two plans")
+
+
+def _still_there(connection: Connection, t: Tables, plan_id: str, employees: Sequence[str]) -> set[str]:
+    d = t.decision.c
+    found: set[str] = set()
+    for start in range(0, len(employees), 500):
+        wanted = employees[start : start + 500]
+        found.update(
+            connection.execute(
+                select(d.employee_id).where(d.plan_id == plan_id, d.employee_id.in_(list(wanted)))
+            ).scalars()
+        )
+    return found
 
 
 def cut(text: str | None, most: int = 400) -> str | None:
