@@ -1,0 +1,175 @@
+"""A person's answer, asked for and given through a real Airflow, and none; and who is told of a failed run."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from demo.airflow_api import AirflowApiError, wait_until
+from tests.integration.organisation import FIRST_NAME, LAST_NAME, Organisation, patiently
+from tests.integration.side_by_side import POSTGRESQL, SQLITE, Scenario, SideBySide, cases, side_by_side
+
+pytestmark = pytest.mark.slow
+
+TOLD = Path(__file__).parent.parent / "onboarding" / "told.py"
+ASKED_BRIEFLY = {"approval_above": 2, "plan_valid_for": "25s"}
+
+
+def question(org: Organisation, run_id: str) -> dict[str, Any]:
+    """Wait until somebody is asked, and return what."""
+    path = f"/dags/{org.dag_id}/dagRuns/{quote(run_id)}/taskInstances/approve/-1/hitlDetails"
+
+    def look() -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = org.stack.api.request("GET", path)
+        except AirflowApiError:
+            return None
+        waits = org.states(run_id)["approve"] in ("awaiting_input", "deferred")
+        return found if waits and found.get("response_received") is False else None
+
+    found = wait_until(look, f"the question of {run_id}", 120, 0.5)
+    time.sleep(1.0)  # Airflow loses an answer that comes within milliseconds
+    return found
+
+
+def answer(org: Organisation, run_id: str, chosen: str) -> None:
+    """Answer as a user of Airflow's."""
+    path = f"/dags/{org.dag_id}/dagRuns/{quote(run_id)}/taskInstances/approve/-1/hitlDetails"
+    patiently(lambda: org.stack.api.request("PATCH", path, json={"chosen_options": [chosen], "params_input": {}}))
+
+
+def approved(org: Organisation) -> None:
+    """Nothing is sent until somebody approves; then exactly this plan is, and who it was is in the ledger."""
+    people = org.hire(3)
+    run_id = org.trigger()
+    asked = question(org, run_id)
+    text = f"{asked['subject']}\n{asked['body']}"
+    for part in ("Send 3 m3ter invitations", "`invite:new` | 3", "`example.com` | 3", f"/dags/{org.dag_id}/runs/"):
+        assert part in text
+    for secret in (FIRST_NAME, LAST_NAME, "@"):
+        assert secret.casefold() not in text.casefold()
+    assert org.posts() == []
+    answer(org, run_id, "Approve")
+    org.succeeds(run_id)
+    org.assert_once(people)
+    (plan,) = org.plans(run_id)
+    assert plan["approved_by"] == "admin"
+    assert plan["approved_fingerprint"] == plan["fingerprint"]
+    assert plan["approved_at"] is not None
+    assert org.states(run_id)["approve"] == "success"
+
+
+def rejected(org: Organisation) -> None:
+    """Nothing is sent, the run is no failure, and the next one asks again."""
+    people = org.hire(3)
+    run_id = org.trigger()
+    question(org, run_id)
+    answer(org, run_id, "Reject")
+    org.succeeds(run_id)
+    assert org.states(run_id)["send"] == "skipped"
+    assert org.posts() == []
+    assert org.report(run_id)["approval"].startswith("rejected by admin")
+    (plan,) = org.plans(run_id)
+    assert plan["rejected_by"] == "admin"
+    assert plan["approved_by"] is None
+    org.stack.api.clear(org.dag_id, run_id, "send")
+    time.sleep(5)
+    assert org.posts() == []
+    again = org.trigger(day=1)
+    question(org, again)
+    answer(org, again, "Approve")
+    org.succeeds(again)
+    org.assert_once(people)
+
+
+def nobody_answers(org: Organisation) -> None:
+    """A time-out is a no: the run fails and says so, and is told to whoever wants to know."""
+    told = org.stack.dags_folder / "config" / "told.txt"
+    shutil.copy(TOLD, org.stack.dags_folder / "told_notifier.py")
+    notifier = {"notifier": "told_notifier.Told", "arguments": {"file": str(told)}}
+    org.configure({**ASKED_BRIEFLY, "alerts": {"on_failure": [notifier], "deadline": "5s"}})
+    org.stack.api.reparse(org.dag_id)
+    time.sleep(5)
+    org.hire(3)
+    run_id = org.trigger()
+    org.fails(run_id)
+    assert org.states(run_id)["approve"] == "failed"
+    assert org.tries(run_id, "approve") == 1, "it is asked once"
+    assert org.posts() == []
+    org.assert_logged(run_id, "report", "Nobody approved the plan in time")
+    wait_until(lambda: told.exists() and len(told.read_text().splitlines()) >= 2, "the alerts", 90)
+    said = told.read_text()
+    assert f"the run {run_id} failed" in said
+    assert f"the run {run_id} was not finished within 0:00:05 of being queued" in said
+    assert LAST_NAME not in said
+
+
+def marked_successful(org: Organisation) -> None:
+    """``approve`` marked successful by REST while it asks: not one POST. Answered when it is cleared: all of them."""
+    people = org.hire(3)
+    run_id = org.trigger()
+    question(org, run_id)
+    org.stack.api.set_task_state(org.dag_id, run_id, "approve", "success")
+    org.fails(run_id)
+    assert org.states(run_id)["send"] == "failed"
+    assert org.posts() == []
+    org.assert_logged(run_id, "send", "nobody approved it")
+    org.stack.api.clear(org.dag_id, run_id, "approve", downstream=True)
+    question(org, run_id)
+    answer(org, run_id, "Approve")
+    org.succeeds(run_id)
+    org.assert_once(people)
+
+
+def plan_cleared(org: Organisation) -> None:
+    """A new plan is asked for anew."""
+    people = org.hire(3)
+    run_id = org.trigger()
+    first = question(org, run_id)
+    answer(org, run_id, "Reject")
+    org.succeeds(run_id)
+    org.correct(first_name="Mended")
+    org.stack.api.clear(org.dag_id, run_id, "plan", downstream=True)
+    second = question(org, run_id)
+    assert first["body"] != second["body"]
+    assert org.posts() == []
+    answer(org, run_id, "Approve")
+    org.succeeds(run_id)
+    org.assert_once(people)
+
+
+def below(org: Organisation) -> None:
+    """Nobody is asked, nothing waits."""
+    people = org.hire(3)
+    run_id = org.run_once()
+    assert org.states(run_id)["approve"] == "skipped"
+    org.assert_once(people)
+
+
+ASK = {"values": {"approval_above": 2}}
+SCENARIOS = {
+    "approved": Scenario(approved, made_with=ASK),
+    "rejected": Scenario(rejected, (SQLITE,), ASK),
+    "nobody answers": Scenario(nobody_answers, (POSTGRESQL,), {"values": ASKED_BRIEFLY}),
+    "marked successful": Scenario(marked_successful, made_with=ASK),
+    "plan cleared": Scenario(plan_cleared, (POSTGRESQL,), ASK),
+    "below": Scenario(below, (SQLITE,), {"values": {"approval_above": 3}}),
+}
+
+
+@pytest.fixture(scope="module")
+def begun(request: pytest.FixtureRequest) -> Iterator[SideBySide]:
+    """Begin every scenario."""
+    with side_by_side(SCENARIOS, request) as scenarios:
+        yield scenarios
+
+
+@pytest.mark.parametrize(("name", "ledger"), cases(SCENARIOS))
+def test_a_plan_that_needs_approval(name: str, ledger: str, begun: SideBySide) -> None:
+    begun.result(name, ledger)
