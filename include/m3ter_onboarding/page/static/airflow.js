@@ -49,7 +49,14 @@ export async function post(path, body) {
 export async function download(path, body, name) {
   const response = await request(`api/${path}`, { method: "POST", headers: JSON_HEADERS, body: JSON.stringify(body) });
   const address = URL.createObjectURL(await response.blob());
-  h("a", { href: address, download: name }).click();
+  // Airflow 3.2 lets its frames download nothing; its own document may.
+  const around = outside()?.document ?? document;
+  const link = around.createElement("a");
+  link.href = address;
+  link.download = name;
+  around.body.append(link);
+  link.click();
+  link.remove();
   setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
 
