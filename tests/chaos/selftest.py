@@ -212,6 +212,108 @@ DID_NOTHING = retry_if_exception(
         ),
         ("policy",),
     ),
+    Bug(
+        "a sender trusts the graph, and asks the ledger for no approval",
+        (
+            (
+                f"{ONBOARDING}/ledger/runs.py",
+                """        or_(
+            ~t.plan.c.needs_approval,
+            and_(t.plan.c.approved_at.is_not(None), t.plan.c.approved_fingerprint == t.plan.c.fingerprint),
+        ),
+        t.plan""",
+                "        t.plan",
+            ),
+            (
+                f"{ONBOARDING}/right_to_send.py",
+                "if plan.needs_approval and not plan.approved and not asking:",
+                "if plan.needs_approval and not plan.approved and asking is None:",
+            ),
+        ),
+        ("approve marked successful",),
+    ),
+    Bug(
+        "an approval of another fingerprint counts",
+        (
+            (
+                f"{ONBOARDING}/ledger/runs.py",
+                "shown = and_(p.plan_id == plan_id, p.fingerprint == fingerprint)",
+                "shown = p.fingerprint.is_not(None)",
+            ),
+            (
+                f"{ONBOARDING}/ledger/runs.py",
+                "approved_fingerprint=fingerprint)",
+                "approved_fingerprint=p.fingerprint)",
+            ),
+        ),
+        ("an old plan",),
+    ),
+    Bug(
+        "an answer of no user is an approval",
+        (
+            (
+                f"{ONBOARDING}/approval.py",
+                "    who = name_of(user)\n    again",
+                '    who = name_of(user) or "x"\n    again',
+            ),
+        ),
+        ("an answer of nobody",),
+    ),
+    Bug(
+        "no answer in time is a yes",
+        (
+            (
+                f"{ONBOARDING}/operators.py",
+                "                    raise approval.not_answered(db, shown, utc_now())\n",
+                """                    approval.approved(db, self._run_key(context), shown, {"name": "x"}, utc_now())
+                    return None
+""",
+            ),
+        ),
+        ("no answer in time",),
+    ),
+    Bug(
+        "a rejection is forgotten, so that the question may be asked until somebody says yes",
+        ((f"{ONBOARDING}/ledger/runs.py", "values(rejected_by=by, rejected_at=at)", "values(rejected_by=by)"),),
+        ("/ rejected /",),
+    ),
+    Bug(
+        "a pause switch fails open",
+        ((f"{ONBOARDING}/pause.py", "if value is None and self._was_set:", "if value is self._was_set:"),),
+        ("not to be asked any more",),
+    ),
+    Bug(
+        "the pause switch is asked at the beginning only",
+        ((f"{ONBOARDING}/delivery.py", "if self.clock() - self._asked_at >= 1.0:", "if self._asked_at > math.inf:"),),
+        ("pause switch thrown / while it sends",),
+    ),
+    Bug(
+        "a breaker never opens",
+        ((f"{ONBOARDING}/delivery.py", "in_a_row >= self.breaker.failures:", "in_a_row < 0:"),),
+        ("breaker / ",),
+    ),
+    Bug(
+        "one plan asks again and again for whom m3ter refuses",
+        (
+            (
+                f"{ONBOARDING}/ledger/claims.py",
+                'and_(of_decision(d.reason) == "requested", func.coalesce(i.plan_id, "") != plan_id),',
+                'of_decision(d.reason) == "requested",',
+            ),
+        ),
+        ("m3ter refuses still",),
+    ),
+    Bug(
+        "a baseline sends",
+        (
+            (
+                f"{ONBOARDING}/window.py",
+                "return self not in (Mode.DRY_RUN, Mode.BASELINE)",
+                "return self is not Mode.DRY_RUN",
+            ),
+        ),
+        ("baseline, then normal",),
+    ),
 )
 
 

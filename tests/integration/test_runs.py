@@ -118,6 +118,13 @@ def scheduled_and_backfilled(org: Organisation) -> None:
         org.succeeds(run["dag_run_id"])
     org.assert_once(people + earlier)
 
+    org.stack.api.backfill(org.dag_id, first, last, {"allow_backfill_send": True}, reprocess="completed")
+    wait_until(lambda: all(len(org.plans(run["dag_run_id"])) == 3 for run in runs), "the third plans", 120)
+    for run in runs:
+        org.succeeds(run["dag_run_id"])
+    assert len(org.posts()) == 7, "over days already sent: not one more"
+    org.assert_once(people + earlier)
+
 
 def beside_a_broken_one(org: Organisation) -> None:
     """A wrong configuration is an import error of its own file that names the key; the other DAGs run."""

@@ -48,7 +48,18 @@ class Frozen:
     meanwhile: tuple[str, ...]
 
 
-Mishap = Smooth | Cut | Killed | Stopped | Frozen
+@dataclass(frozen=True)
+class Paused:
+    """The pause switch is thrown, or cannot be asked any more, when it was asked so many times.
+
+    :param says: its value then; None: nobody answers.
+    """
+
+    asked: int
+    says: str | None
+
+
+Mishap = Smooth | Cut | Killed | Stopped | Frozen | Paused
 
 MEANWHILE = ("a minute passes", "an hour passes", "settle", "another run", "the same plan", "plan again", "snapshot")
 
@@ -60,6 +71,7 @@ mishaps = st.one_of(
     st.builds(Cut, st.integers(0, 40)),
     st.builds(Killed, questions),
     st.builds(Stopped, questions),
+    st.builds(Paused, st.sampled_from([0, 0, 1, 2]), st.sampled_from(["all", "test", None])),
     st.builds(Frozen, questions, st.lists(st.sampled_from(MEANWHILE), min_size=1, max_size=4).map(tuple)),
 )
 

@@ -19,10 +19,11 @@ from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select
 
-from m3ter_onboarding.delivery import Sender
+from m3ter_onboarding.delivery import Breaker, Sender
 from m3ter_onboarding.errors import DeliveryError, PlanError
+from m3ter_onboarding.ledger import runs
 from m3ter_onboarding.plan import Planned, may_invite
 from m3ter_onboarding.stopping import Stop
 from m3ter_onboarding.window import Mode, RunParameters
@@ -42,6 +43,7 @@ from tests.onboarding.mishaps import (
     Frozen,
     Killed,
     Mishap,
+    Paused,
     Smooth,
     Stopped,
     changes,
@@ -91,6 +93,7 @@ class PlanNote:
     run: str
     made_at: datetime
     approved: bool | None = None
+    rejected: bool = False
     green: bool = False
 
 
@@ -207,7 +210,7 @@ class OrganisationMachine(RuleBasedStateMachine):
 
     @rule(
         run=st.sampled_from(RUNS),
-        kind=st.sampled_from(["normal", "normal", "dry_run", "backfill", "backfill_send"]),
+        kind=st.sampled_from(["normal", "normal", "dry_run", "backfill", "backfill_send", "retry_failed", "baseline"]),
         approval=st.booleans(),
         mishap=st.just(Smooth()) | st.just(Smooth()) | st.builds(Cut, st.integers(0, 15)),
     )
@@ -221,14 +224,13 @@ class OrganisationMachine(RuleBasedStateMachine):
 
     def _plan(self, world: World, run: str, kind: str = "normal", approval: bool = False) -> PlanNote | None:
         """Make a plan; None where m3ter was not read for a day, or its configured policies are missing."""
-        parameters = RunParameters(
-            mode=Mode.DRY_RUN if kind == "dry_run" else Mode.NORMAL, allow_backfill_send=kind == "backfill_send"
-        )
+        mode = Mode(kind) if kind in {mode.value for mode in Mode} else Mode.NORMAL
+        parameters = RunParameters(mode=mode, allow_backfill_send=kind == "backfill_send")
         may, _ = may_invite("backfill" if kind.startswith("backfill") else "scheduled", parameters)
-        assert may == (kind in ("normal", "backfill_send"))
+        assert may == (kind in ("normal", "backfill_send", "retry_failed"))
         before = self._ledger_rows()
         try:
-            planned = world.plan(run, may_invite=may, approval_above=0 if approval else None)
+            planned = world.plan(run, may_invite=may, mode=mode, approval_above=0 if approval else None)
         except PlanError:
             return None  # before the plan was begun
         assert planned.rows == len(self.rows), "rows in, decisions out"
@@ -238,26 +240,31 @@ class OrganisationMachine(RuleBasedStateMachine):
         self.book.broken.discard(run)
         return note
 
-    @rule(run=st.sampled_from(RUNS), right=st.sampled_from([True, True, False]))
-    def approve(self, run: str, right: bool) -> None:
-        """Record an approval as the approving task does: of exactly this plan's content, or of another's."""
-        if self.book.plans[run]:
-            self._approve(self.book.plans[run][-1], right=right)
+    @rule(
+        run=st.sampled_from(RUNS),
+        which=st.sampled_from([-1, -1, -1, -2]),
+        answer=st.sampled_from(["approve", "approve", "of another plan", "reject", "too late"]),
+    )
+    def answer(self, run: str, which: int, answer: str) -> None:
+        """Let somebody answer the question about a plan, be it one that was replaced meanwhile."""
+        plans = self.book.plans[run]
+        if len(plans) >= -which and plans[which].approved is not None:
+            self._answer(plans[which], answer)
 
-    def _approve(self, note: PlanNote, *, right: bool = True) -> None:
-        table = self.judge.db.tables.plan
-        with self.judge.db.engine.begin() as connection:
-            connection.execute(
-                update(table)
-                .where(table.c.plan_id == note.planned.plan_id)
-                .values(
-                    approved_by="olga",
-                    approved_at=self.clock.now(),
-                    approved_fingerprint=note.planned.fingerprint if right else "0" * 64,
-                )
-            )
-        if note.approved is not None:
-            note.approved = right
+    def _answer(self, note: PlanNote, answer: str = "approve") -> None:
+        db, plan_id, now = self.judge.db, note.planned.plan_id, self.clock.now()
+        self.tally[f"answered: {answer}"] += 1
+        if answer in ("reject", "too late"):
+            runs.record_rejection(db, plan_id, by="olga" if answer == "reject" else None, at=now)
+            note.rejected = True
+            return
+        right = answer == "approve"
+        shown = note.planned.fingerprint if right else "0" * 64
+        counts = runs.record_approval(db, self.judge.run(note.run), plan_id, shown, by="olga", at=now)
+        newest = note is self.book.plans[note.run][-1]
+        if note.run not in self.book.broken:
+            assert counts == (right and newest and not note.rejected), "an approval counts for exactly this plan"
+        note.approved = note.approved or counts
 
     @rule(run=st.sampled_from(RUNS), which=st.sampled_from([-1, -1, -1, -2, 0]), fault=faults, mishap=mishaps)
     def send(self, run: str, which: int, fault: dict[str, Any] | None, mishap: Mishap) -> None:
@@ -290,7 +297,8 @@ class OrganisationMachine(RuleBasedStateMachine):
             return None
         note = self._plan(world, f"run-{self.runs}", approval=self.runs % 3 == 0)
         if note is not None:
-            self._approve(note)
+            if note.approved is not None:
+                self._answer(note)
             self._send(note, fault, mishap or Smooth(), world=world)
         return note
 
@@ -304,6 +312,8 @@ class OrganisationMachine(RuleBasedStateMachine):
         world: World | None = None,
     ) -> None:
         may = self._may_send(note) if may is None else may
+        if isinstance(mishap, Paused) and mishap.asked == 0:
+            may = False
         process.forget_all()
         before = self._posts()
         note.green = False
@@ -315,6 +325,7 @@ class OrganisationMachine(RuleBasedStateMachine):
                         note.planned,
                         note.run,
                         stop=lambda: self._stop(mishap, note),
+                        paused=self._switch(mishap),
                         before=lambda sender: self._take_hold(sender, mishap),
                         timeout_seconds=POST_TIMEOUT,
                         requests_per_second=PACE,
@@ -331,8 +342,25 @@ class OrganisationMachine(RuleBasedStateMachine):
         if may is False and not isinstance(mishap, Frozen):
             assert self._posts() == before, "what may not be sent sends nothing"
 
+    def _switch(self, mishap: Mishap) -> Callable[[], str | None]:
+        """Return the pause switch that a sender asks."""
+        asked = 0
+
+        def read() -> str | None:
+            nonlocal asked
+            asked += 1
+            if not isinstance(mishap, Paused) or asked <= mishap.asked:
+                return "none"
+            self.tally[f"paused: {mishap.says}"] += 1
+            if mishap.says is None:
+                raise ConnectionError("Airflow is away")
+            return mishap.says
+
+        return read
+
     def _take_hold(self, sender: Sender, mishap: Mishap) -> None:
         sender.clock = self.clock.boot
+        sender.breaker = Breaker(3, 50)
         if isinstance(mishap, Frozen) and isinstance(sender.stop, Steered):
             # A POST after its last look at the clock may not be on the wire yet: who stands still there, and wakes up
             # after everybody else has settled it, sends it all the same. That is said openly, and no promise.
@@ -340,7 +368,9 @@ class OrganisationMachine(RuleBasedStateMachine):
 
     def _may_send(self, note: PlanNote) -> bool | None:
         """Tell whether a plan may be sent now; None: only the ledger knows."""
-        if not note.planned.sendable or note.approved is False or note is not self.book.plans[note.run][-1]:
+        if not note.planned.sendable or note.approved is False or note.rejected:
+            return False
+        if note is not self.book.plans[note.run][-1]:
             return False
         if self.clock.now() - note.made_at > timedelta(hours=24, seconds=1):
             return False
@@ -376,7 +406,7 @@ class OrganisationMachine(RuleBasedStateMachine):
             self.bench.fuse.mend()
 
     def _stop(self, mishap: Mishap, note: PlanNote) -> Stop:
-        if isinstance(mishap, Smooth | Cut):
+        if isinstance(mishap, Smooth | Cut | Paused):
             return Steered(self.clock)
         return Steered(self.clock, mishap.question, lambda stop: self._strike(mishap, note, stop))
 

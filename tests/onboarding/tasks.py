@@ -30,6 +30,7 @@ class TaskRun:
     :param values: configuration.
     :param params: the run's parameters.
     :param answer_is: what whoever is asked chooses, unless it is given; None: nobody answers.
+    :param answers: who that is; None: a default.
     """
 
     world: World
@@ -39,6 +40,7 @@ class TaskRun:
     params: Mapping[str, Any] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
     answer_is: str | None = "Approve"
+    answers: str | None = "olga"
     xcoms: dict[str, Any] = field(default_factory=dict)
 
     def snapshot(self) -> dict[str, int]:
@@ -53,7 +55,7 @@ class TaskRun:
         self.xcoms["plan"] = planned
         return planned
 
-    def approve(self, answer: str | None = "as the run says", by: str | None = "olga") -> str:
+    def approve(self, answer: str | None = "as the run says", by: str | None = "as the run says") -> str:
         """Run the task ``approve``, and let somebody answer at once.
 
         :param answer: what is chosen; None: nobody answers in time.
@@ -64,8 +66,13 @@ class TaskRun:
         with explained():
             if not operator.ask(self._context):
                 return ""
-        self.answer(self.answer_is if answer == "as the run says" else answer, by)
+        says = "as the run says"
+        self.answer(self.answer_is if answer == says else answer, self.answers if by == says else by)
         return f"{operator.subject}\n\n{operator.body}"
+
+    def answer_to_what_was_shown(self) -> None:
+        """Let the question be answered that ``approve`` had asked before something else happened."""
+        self.answer(self.answer_is, self.answers)
 
     def answer(self, answer: str | None, by: str | None = "olga") -> None:
         """Let somebody answer what ``approve`` has asked, in a process of its own."""

@@ -47,7 +47,7 @@ from m3ter_onboarding.right_to_send import Caps
 from m3ter_onboarding.settling import Settled, settle_due
 from m3ter_onboarding.snapshot import Looked, M3terMirror, take_snapshot, utc_now
 from m3ter_onboarding.stopping import Stop
-from m3ter_onboarding.window import RunParameters, Window
+from m3ter_onboarding.window import Mode, RunParameters, Window
 from m3ter_provider.hooks.m3ter import M3terAsyncHook
 from m3ter_sandbox.testing import SandboxServer
 
@@ -212,7 +212,13 @@ class World:
         )
 
     def plan(
-        self, run: RunKey | str = "run-1", *, window: Window = WINDOW, may_invite: bool = True, **values: Any
+        self,
+        run: RunKey | str = "run-1",
+        *,
+        window: Window = WINDOW,
+        may_invite: bool = True,
+        mode: Mode = Mode.NORMAL,
+        **values: Any,
     ) -> Planned:
         """Make a plan for a run.
 
@@ -226,7 +232,7 @@ class World:
             org_id=self.m3ter.org_id,
             allowed_domains=(),
             window=window,
-            parameters=RunParameters(),
+            parameters=RunParameters(mode=mode),
             may_invite=may_invite,
             not_because=None if may_invite else "it is a test.",
             now=self.now(),

@@ -14,6 +14,7 @@ from tests.chaos.kinds import (
     m3ter,
     overlapping,
     people,
+    rails,
     restored,
     two_senders,
     zombies,
@@ -36,4 +37,5 @@ def all_cases(recording: Recording) -> Iterator[Case]:
     yield from backfills.cases()
     yield from people.cases()
     yield from by_hand.cases(recording)
+    yield from rails.cases()
     yield from everything.cases()
