@@ -134,7 +134,8 @@ _INSTANT = r"^(|\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}
 def run_parameters() -> dict[str, Param]:
     """Return the parameters of a run, as the trigger dialogue shows them.
 
-    What has no section is open at once; sections are closed, and nobody needs one for an ordinary run.
+    What has no section is open at once; sections are closed, and nobody needs one for an ordinary run. No code in
+    the texts: the form draws its box over the line above.
     """
     return {
         "mode": Param(
@@ -146,8 +147,8 @@ def run_parameters() -> dict[str, Param]:
             description_md=(
                 "**Invite** is the ordinary run. **Dry run**: decides about every row, nothing is sent."
                 " **Baseline**: before the first run, takes over what m3ter has already. **Full**: reads all of m3ter"
-                " and the query from 1970 on; `max_age_days` still holds for rows with a start date. **Retry**: also"
-                " invites those whom m3ter refused; with one employee, also if her invitation has expired."
+                " and the query from 1970 on; max_age_days still holds for rows with a start date. **Retry**: also"
+                " invites those whom m3ter refused; with one employee, also if the invitation has expired."
             ),
         ),
         "only_employee": Param(
@@ -156,8 +157,8 @@ def run_parameters() -> dict[str, Param]:
             maxLength=250,
             title="Only this employee",
             description_md=(
-                "Her `employee_id`, as in the warehouse; the log of `plan` tells step by step what is decided and why."
-                " Many can see this form's values: never an address. Empty: everybody."
+                "The employee_id, as in the warehouse. The log of the task plan then tells step by step what is decided"
+                " and why. Many can see this form's values: never an address. Empty: everybody."
             ),
         ),
         "interval_start": Param(
@@ -167,7 +168,7 @@ def run_parameters() -> dict[str, Param]:
             pattern=_INSTANT,
             section=_DAYS,
             title="From",
-            description_md="With a time zone, such as `2026-11-10T00:00:00Z`. Empty: the days of the schedule.",
+            description_md="Empty: the days of the schedule. In JSON with a time zone, such as 2026-11-10T00:00:00Z.",
         ),
         "interval_end": Param(
             None,
@@ -183,7 +184,7 @@ def run_parameters() -> dict[str, Param]:
             type=["null", "integer"],
             minimum=0,
             section=_LIMITS,
-            title="At most so many invitations",
+            title="At most this many invitations",
             description_md=(
                 "If the plan has more, nothing at all is sent. In a backfill it counts for all of its runs together."
                 " Empty: as configured."
