@@ -39,7 +39,9 @@ def test_the_wheel_holds_the_three_packages_and_nothing_else(distribution: Distr
     assert not [name for name in names if "__pycache__" in name or "/tests/" in name]
     assert any(name.endswith("licenses/LICENSE") for name in names)
     examples = {path.name for path in (ROOT / "include/m3ter_onboarding/examples").rglob("*.*") if path.is_file()}
-    assert examples <= {Path(name).name for name in names}
+    page = {path.name for path in (ROOT / "include/m3ter_onboarding/page/static").iterdir()}
+    assert len(page) > 10
+    assert examples | page <= {Path(name).name for name in names}
 
 
 def test_every_entry_point_exists(distribution: Distribution) -> None:

@@ -58,7 +58,7 @@ class Reader:
     @property
     def name(self) -> str:
         """What Airflow calls them."""
-        return str(self.user.get_name())
+        return str(self.user.get_name())[:250]
 
     def may_trigger(self, dag: OnboardingDag) -> bool:
         """Tell whether they may start a run of this DAG."""
@@ -117,7 +117,7 @@ def from_this_page(request: Request) -> None:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json" or not request.headers.get(GUARD_HEADER):
         raise HTTPException(403, "Only the page itself may ask this.")
-    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+    if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
         raise HTTPException(403, "This request comes from another site.")
     origin = request.headers.get("origin")
     if origin is not None and urlsplit(origin).netloc not in _our_hosts(request):
