@@ -46,7 +46,10 @@ def fill(db: LedgerDatabase) -> None:
                 ("review", {"email": "dan@example.com", "employee_id": "1004"}),
                 ("adopted", {"email": "eve@example.com", "origin": "found", "dag_id": None, "run_id": None}),
                 ("expired", {"email": "fay@example.com", "employee_id": "1006"}),
-                *(("sent", {"email": text, "employee_id": f"h{i}"}) for i, text in enumerate(HOSTILE)),
+                *(
+                    ("sent", {"email": text, "employee_id": f"h{i}", "run_id": RUN_BEFORE})
+                    for i, text in enumerate(HOSTILE)
+                ),
             ),
             start=1,
         ):

@@ -40,15 +40,24 @@ export function say(text) {
 
 export function table(caption, heads, rows, { empty = "Nothing here.", unseen = false } = {}) {
   if (!rows.length) return h("p", { class: "empty" }, empty);
+  const lines = rows.map((cells) => (cells instanceof Node ? cells : h("tr", {}, cells.map((cell) => h("td", {}, cell)))));
+  // On a narrow screen each row is a card, and each cell names itself; the roles keep it a table for screen readers.
+  for (const line of lines) {
+    line.setAttribute("role", "row");
+    [...line.children].forEach((cell, place) => {
+      cell.setAttribute("role", "cell");
+      cell.dataset.label = heads[place];
+    });
+  }
   return h(
     "div",
     { class: "scroll", role: "region", "aria-label": caption, tabindex: "0" },
     h(
       "table",
-      {},
+      { role: "table" },
       h("caption", { class: unseen ? "unseen" : null }, caption),
-      h("thead", {}, h("tr", {}, heads.map((head) => (head instanceof Node ? head : h("th", { scope: "col" }, head))))),
-      h("tbody", {}, rows.map((cells) => (cells instanceof Node ? cells : h("tr", {}, cells.map((cell) => h("td", {}, cell)))))),
+      h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, heads.map((head) => h("th", { scope: "col", role: "columnheader" }, head || h("span", { class: "unseen" }, "Kind"))))),
+      h("tbody", { role: "rowgroup" }, lines),
     ),
   );
 }
