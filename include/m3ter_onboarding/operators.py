@@ -125,7 +125,7 @@ class _OnboardingStep:
         most = config.max_invitations if parameters.max_invitations is None else parameters.max_invitations
         return Caps(
             invitations=most,
-            percent=config.max_percent,
+            percent=None if parameters.only_employee else config.max_percent,  # one of one is no mass mailing
             per_day=config.max_invitations_per_day,
             backfill=most if _text(context["dag_run"].run_type) == "backfill" else None,
         )

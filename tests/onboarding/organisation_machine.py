@@ -683,6 +683,11 @@ class OrganisationMachine(RuleBasedStateMachine):
                 for other in mine
                 if other != key
             ),
+            "review:policy_not_allowed": lambda: any(
+                "all" in statement["action"]
+                for policy in self.console.policies(wanted)
+                for statement in policy.get("permissionPolicy") or ()
+            ),
             # Gone from the list before its time.
             "review:missing_in_m3ter": lambda: key in self.vanished,
             "review:expired": lambda: (

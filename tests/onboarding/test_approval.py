@@ -11,10 +11,12 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from sqlalchemy import select
 
+from m3ter_onboarding import links
 from m3ter_onboarding.approval import instant
 from m3ter_onboarding.errors import OnboardingError
 from m3ter_onboarding.ledger import runs
 from m3ter_onboarding.operators import OnboardingApproveOperator
+from m3ter_onboarding.page import plugin
 from tests.onboarding.tasks import TaskRun, m3ter_connection
 from tests.onboarding.world import WINDOW, World
 
@@ -197,6 +199,11 @@ def test_whoever_becomes_an_administrator_needs_an_approval(world: World) -> Non
             run.send()
         assert "**makes administrators**" in run.approve()
         assert run.send()["sent"] == 1
+
+
+def test_the_link_leads_to_the_tab_of_the_run() -> None:
+    assert links.RUN_ROUTE == plugin.RUN_ROUTE
+    assert links.run_page("d", "a/b+c").endswith("/dags/d/runs/a%2Fb%2Bc/plugin/m3ter-onboarding-run")
 
 
 def test_nothing_of_a_persons_is_logged(asked: TaskRun, caplog: pytest.LogCaptureFixture) -> None:

@@ -130,6 +130,16 @@ def test_the_cap_counts_for_all_runs_of_a_backfill_together(world: World) -> Non
         world.pass_time(25 * 3600)
 
 
+def test_one_person_alone_is_no_percentage(sqlite_world: World) -> None:
+    sqlite_world.hire("e1", "e2", "e3")
+    sqlite_world.values["max_percent"] = 50
+    with m3ter_connection(sqlite_world):
+        with pytest.raises(AirflowFailException, match="max_percent"):
+            TaskRun(sqlite_world, "all", (WINDOW.start, WINDOW.end)).all()
+        TaskRun(sqlite_world, "one", (WINDOW.start, WINDOW.end), params={"only_employee": "e1"}).all()
+    assert sqlite_world.posts() == 1
+
+
 def test_other_runs_do_not_count_for_a_backfill(world: World) -> None:
     world.hire("e1", "e2")
     world.values["max_invitations"] = 1
