@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from demo.airflow_settings import USERS
 
@@ -34,6 +34,7 @@ def find_chromium() -> str | None:
 @contextmanager
 def chromium(executable: str) -> Iterator[Browser]:
     """Run a browser without a window."""
+    expect.set_options(timeout=20_000)  # two busy cores run the browser, an Airflow and its tasks
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
         try:
@@ -83,6 +84,9 @@ class AirflowPages:
         :param name: of the file, without suffix
         :param of: a part of the page; default what is in view
         """
+        (of or self.page).screenshot(path=self.file(name), animations="disabled")
+
+    def file(self, name: str) -> Path:
+        """Return where a picture is kept."""
         self._screenshots.mkdir(parents=True, exist_ok=True)
-        file = self._screenshots / f"{name}.png"
-        (of or self.page).screenshot(path=file, animations="disabled")
+        return self._screenshots / f"{name}.png"

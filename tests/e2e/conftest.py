@@ -33,7 +33,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="package")
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
     """Run an Airflow, its scheduler included. Tests write DAG files into its ``dags_folder``."""
-    configuration = {"core": {"test_connection": "Enabled"}}
+    configuration = {"core": {"test_connection": "Enabled"}, "scheduler": {"trigger_timeout_check_interval": 2}}
     with AirflowStack(tmp_path_factory.mktemp("airflow_e2e"), configuration=configuration, cache=CACHE) as stack:
         yield stack
 
