@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, FrameLocator, Page, Request, expect
 
+from demo.airflow_api import wait_until
 from demo.airflow_stack import AirflowStack
+from demo.ports import HOST, free_port
 from m3ter_onboarding.page.dags import LedgerPlace
 from tests.e2e.browser import AirflowPages
 from tests.integration.organisation import Organisation, organisation
@@ -36,6 +43,36 @@ def team_a(airflow: AirflowStack, tmp_path_factory: pytest.TempPathFactory) -> I
 def ledger_key(team_a: Organisation) -> str:
     """Return what the page's addresses call the ledger."""
     return LedgerPlace(team_a.warehouse_conn_id, None).key
+
+
+@pytest.fixture
+def under_a_path(airflow: AirflowStack, tmp_path: Path) -> Iterator[str]:
+    """Run one more API server of the same Airflow, at an address with a path; return the address."""
+    port = free_port()
+    url = f"http://{HOST}:{port}/data/airflow"
+    environment = {**airflow.environment(), "AIRFLOW__API__BASE_URL": url, "AIRFLOW__API__PORT": str(port)}
+    with (tmp_path / "api-server.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "airflow", "api-server", "--port", str(port)],
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        try:
+            wait_until(lambda: answers(f"{url}/api/v2/monitor/health"), "the second API server", 90)
+            yield url
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(timeout=30)
+
+
+def answers(url: str) -> bool:
+    """Tell whether something answers well there."""
+    try:
+        return httpx.get(url, timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False
 
 
 def screens(ledger_key: str) -> dict[str, tuple[str, str]]:
@@ -141,6 +178,30 @@ def test_links_lead_out_of_the_frame(pages: AirflowPages, team_a: Organisation) 
     pages.picture("page-tab-of-a-dag")
 
 
+def test_under_a_path_everything_is_found(
+    browser: Browser, under_a_path: str, screenshots: Path, team_a: Organisation
+) -> None:
+    pages = AirflowPages(browser, under_a_path, screenshots)
+    try:
+        pages.log_in()
+        page = pages.page
+        failed: list[str] = []
+        page.on("response", lambda response: failed.append(response.url) if response.status >= 400 else None)
+        pages.open("/plugin/m3ter-onboarding")
+        inside = frame(page)
+        expect(inside.locator("figure.chart svg")).to_be_visible()
+        inside.get_by_role("link", name="Invitations", exact=True).click()
+        inside.get_by_role("link", name="ann@example.com").click()
+        expect(inside.locator("h1")).to_have_text("ann@example.com")
+        page.reload()
+        expect(frame(page).locator("h1")).to_have_text("ann@example.com")
+        frame(page).get_by_role("link", name="log of send").first.click()
+        page.wait_for_url(f"{under_a_path}/dags/{DAG_A}/runs/*/tasks/send**")
+        assert [url for url in failed if "m3ter-onboarding" in url] == []
+    finally:
+        pages.close()
+
+
 def test_a_search_a_filter_and_an_export(pages: AirflowPages, team_a: Organisation, tmp_path: Path) -> None:
     page = pages.open("/m3ter-onboarding/#/invitations")
     rows = page.locator("tbody tr")
@@ -164,6 +225,20 @@ def test_a_search_a_filter_and_an_export(pages: AirflowPages, team_a: Organisati
     download.value.save_as(tmp_path / "made.csv")
     assert "\n'" in (tmp_path / "made.csv").read_text() or ",'=" in (tmp_path / "made.csv").read_text()
     assert "example.com" not in page.url
+
+
+def test_an_answer_that_was_overtaken_is_not_shown(pages: AirflowPages, team_a: Organisation) -> None:
+    page = pages.open("/m3ter-onboarding/#/invitations")
+    rows = page.locator("tbody tr")
+    expect(rows).to_have_count(6 + len(HOSTILE))
+    held = []
+    page.route("**/api/invitations", lambda route: held.append(route) if not held else route.continue_())
+    page.get_by_label("accepted").check()
+    page.get_by_label("refused").check()
+    expect(rows).to_have_count(2)
+    with page.expect_response("**/api/invitations"):
+        held[0].continue_()
+    expect(rows).to_have_count(2)
 
 
 def test_the_first_paint_does_not_wait_for_the_chart(pages: AirflowPages, team_a: Organisation) -> None:

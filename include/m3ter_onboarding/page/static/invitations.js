@@ -62,10 +62,15 @@ function form(ledgers, load) {
   );
 }
 
+// Answers may overtake one another: what was asked last is shown.
+let newest = 0;
+
 async function fill(results, after = null) {
+  const mine = ++newest;
   results.setAttribute("aria-busy", "true");
   try {
     const page = await post("invitations", body(after));
+    if (mine !== newest) return;
     results.replaceChildren(
       h("p", { class: "faint" }, asked.search.trim() ? "A search lists by address; whoever has exactly this employee_id or m3ter id comes first." : ""),
       table("Invitations", ["Address", "Employee", "State", "Invited", "Expires", "Last change", "What m3ter said"], page.rows.map(row), { empty: "No invitation is like that.", unseen: true }),
@@ -79,9 +84,9 @@ async function fill(results, after = null) {
     );
     say(`${page.rows.length} invitations shown${page.after ? ", there are more" : ""}.`);
   } catch (error) {
-    results.replaceChildren(problem(error.message));
+    if (mine === newest) results.replaceChildren(problem(error.message));
   } finally {
-    results.removeAttribute("aria-busy");
+    if (mine === newest) results.removeAttribute("aria-busy");
   }
 }
 
