@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -35,7 +36,7 @@ def team_a(airflow: AirflowStack, tmp_path_factory: pytest.TempPathFactory) -> I
     with organisation(airflow, "team_a", tmp_path_factory.mktemp("team_a")) as made:
         made.ledger.prepare(create_tables=True, now=NOW, package_version="0")
         fill(made.ledger)
-        made.hire(2)
+        made.hire(3, loaded_at=NOW - timedelta(hours=2))
         yield made
 
 
@@ -284,6 +285,7 @@ def test_a_dry_run_is_started_and_read(pages: AirflowPages, airflow: AirflowStac
     inside.get_by_role("link", name="Its plan, here").click()
     expect(inside.get_by_role("heading", name="Preview")).to_be_visible()
     expect(inside.get_by_text("Nothing of it is sent")).to_be_visible()
+    expect(inside.locator("tr.diff.invite")).to_have_count(3)
     settled(page)
     pages.picture("page-preview")
     assert team_a.posts() == []

@@ -86,6 +86,23 @@ def test_a_run_is_compared_with_the_plan_before(page: Callable[[str], Page]) -> 
     anna.post("api/run/rows", {"dag_id": DAG_A, "plan_id": "plan-of-b", "decision": "invite"}, 404)
 
 
+def test_it_is_compared_with_the_same_people_of_the_same_organisation(
+    page: Callable[[str], Page], ledger: LedgerDatabase
+) -> None:
+    t = ledger.tables
+    for column, value in (("only_employee", "1009"), ("org_id", "another")):
+        table = t.run if column == "only_employee" else t.plan
+        with ledger.engine.begin() as connection:
+            connection.execute(update(table).where(table.c.run_id == RUN_BEFORE).values({column: value}))
+        assert page("anna").get("api/run", dag_id=DAG_A, run_id=RUN)["before"] is None
+        with ledger.engine.begin() as connection:
+            before = {"only_employee": None, "org_id": ORG_A}[column]
+            connection.execute(update(table).where(table.c.run_id == RUN_BEFORE).values({column: before}))
+    with ledger.engine.begin() as connection:
+        connection.execute(update(t.run).where(t.run.c.dag_id == DAG_A).values(only_employee="1001"))
+    assert page("anna").get("api/run", dag_id=DAG_A, run_id=RUN)["before"]["plan_id"] == PLAN_BEFORE
+
+
 def test_runs_of_a_dag(page: Callable[[str], Page]) -> None:
     found = page("anna").get("api/runs", dag_id=DAG_A)
     assert [run["run_id"] for run in found["rows"]] == [RUN, RUN_BEFORE]

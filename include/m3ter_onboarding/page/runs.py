@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, literal_column, select
+from sqlalchemy import Connection, Select, and_, literal_column, select
 
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.tables import Tables, as_dict
@@ -80,7 +80,7 @@ def run_page(reader: LedgerReader, run: RunKey) -> dict[str, Any] | None:
         if row is None:
             return None
         plans = [
-            plan_head(as_dict(one))
+            as_dict(one)
             for one in connection.execute(
                 select(t.plan).where(p.dag_id == run.dag_id, p.run_id == run.run_id).order_by(p.seq.desc()).limit(10)
             )
@@ -92,20 +92,34 @@ def run_page(reader: LedgerReader, run: RunKey) -> dict[str, Any] | None:
             "package_version": row.package_version,
             "delivered_at": row.delivered_at,
             "allow_invitations": (row.counts or {}).get("allow_invitations"),
-            "plans": plans,
+            "plans": [plan_head(plan) for plan in plans],
             "states": {state: many for state, many in states[run.dag_id, run.run_id].items() if many},
-            "before": previous_plan(connection, t, run.dag_id, plans[0]) if plans else None,
+            "before": previous_plan(connection, t, plans[0]) if plans else None,
         }
 
     return reader.read(work, doing="reading a run")
 
 
-def previous_plan(connection: Connection, t: Tables, dag_id: str, plan: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the head of the DAG's last complete plan before this one, whichever run made it."""
-    p = t.plan.c
+def previous_plan(connection: Connection, t: Tables, plan: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the head of the DAG's last complete plan before this one, whichever run made it.
+
+    Of the same organisation, and about the same people: everybody, or the same only employee.
+
+    :param plan: its row.
+    """
+    p, r = t.plan.c, t.run.c
+    mine = and_(r.dag_id == plan["dag_id"], r.run_id == plan["run_id"])
+    only = connection.execute(select(r.only_employee).where(mine)).scalar()
     row = connection.execute(
         select(t.plan)
-        .where(p.dag_id == dag_id, p.created_at < plan["created_at"], p.state == "sealed")
+        .join(t.run, and_(r.dag_id == p.dag_id, r.run_id == p.run_id))
+        .where(
+            p.dag_id == plan["dag_id"],
+            p.org_id == plan["org_id"],
+            p.created_at < plan["created_at"],
+            p.state == "sealed",
+            r.only_employee.is_(None) if only is None else r.only_employee == only,
+        )
         .order_by(p.created_at.desc())
         .limit(1)
     ).one_or_none()
@@ -134,7 +148,7 @@ def plan_rows(
         if after is not None:
             chosen = chosen.where(d.row_no > after)
         rows = [as_dict(row) for row in connection.execute(chosen.order_by(d.row_no).limit(size + 1))]
-        before = previous_plan(connection, t, plan["dag_id"], plan)
+        before = previous_plan(connection, t, plan)
         earlier = _decided_before(connection, t, before, [row["employee_id"] for row in rows]) if before else {}
         shown = [_decision_row(row, earlier, known=before is not None) for row in rows[:size]]
         return {"rows": shown, "after": rows[size - 1]["row_no"] if len(rows) > size else None}
@@ -173,7 +187,7 @@ def gone_since(reader: LedgerReader, plan: Mapping[str, Any]) -> dict[str, Any]:
 
     def work(connection: Connection) -> dict[str, Any]:
         t = reader.t
-        before = previous_plan(connection, t, plan["dag_id"], plan)
+        before = previous_plan(connection, t, plan)
         if before is None:
             return {"rows": [], "complete": True}
         d = t.decision.c

@@ -14,7 +14,7 @@ const SORTS = [
 ];
 
 // Kept while the page is open, in no address.
-const asked = { ledger: null, search: "", states: [], org_id: null, sort: "0" };
+const asked = { ledger: null, ledgers: 1, search: "", states: [], org_id: null, sort: "0" };
 
 export async function invitations(only) {
   const all = await known();
@@ -24,6 +24,7 @@ export async function invitations(only) {
   if (only) asked.states = only in states() ? [only] : [];
   if (only === "unknown") asked.states = ["sending", "unknown"];
   if (!ledgers.some((ledger) => ledger.key === asked.ledger)) asked.ledger = ledgers[0].key;
+  asked.ledgers = ledgers.length;
   const results = h("div", {});
   const load = (more) => fill(results, more);
   const content = [h("h1", {}, "Invitations"), away, form(ledgers, load), results];
@@ -73,7 +74,7 @@ async function fill(results, after = null) {
     if (mine !== newest) return;
     results.replaceChildren(
       h("p", { class: "faint" }, asked.search.trim() ? "A search lists by address; whoever has exactly this employee_id or m3ter id comes first." : ""),
-      table("Invitations", ["Address", "Employee", "State", "Invited", "Expires", "Last change", "What m3ter said"], page.rows.map(row), { empty: "No invitation is like that.", unseen: true }),
+      table("Invitations", ["Address", "Employee", "State", "Invited", "Expires", "Last change", "What m3ter said"], page.rows.map(row), { empty: nothing(), unseen: true }),
       h(
         "div",
         { class: "actions" },
@@ -88,6 +89,11 @@ async function fill(results, after = null) {
   } finally {
     if (mine === newest) results.removeAttribute("aria-busy");
   }
+}
+
+function nothing() {
+  const others = asked.ledgers > 1 ? " There are other ledgers; choose one above." : "";
+  return `No invitation is like that in this ledger.${others}`;
 }
 
 function exporter() {

@@ -78,6 +78,11 @@ function attention(all, ledgers) {
   const items = [];
   const add = (many, text, href, kind) => many && items.push(h("li", { class: kind }, h("a", { href }, h("strong", {}, number(many)), ` ${text}`)));
   for (const ledger of ledgers) {
+    for (const dag of ledger.dags) {
+      const [last] = ledger.runs.filter((run) => run.dag_id === dag.dag_id);
+      const told = last && lastRun(last, dagOf(dag.dag_id)?.name ?? dag.dag_id);
+      if (told) items.push(told);
+    }
     const where = ledgers.length > 1 ? ` (${ledger.name})` : "";
     const rows = ledger.dags.reduce((sum, dag) => sum + dag.plan_review, 0);
     const invalid = ledger.dags.reduce((sum, dag) => sum + dag.plan_invalid, 0);
@@ -96,6 +101,18 @@ function attention(all, ledgers) {
     h("h2", { id: "attention" }, "Needs attention"),
     items.length ? h("ul", { class: "attention" }, items) : h("p", { class: "fine" }, "Nothing: everybody is invited, waiting or decided."),
   );
+}
+
+// Runs are sorted, the newest first.
+function lastRun(run, name) {
+  const plan = run.plan;
+  const href = `#/run/${part(run.dag_id)}/${part(run.run_id)}`;
+  if (run.outcome === "failed") return h("li", { class: "bad" }, h("a", { href }, "The last run failed: ", h("strong", {}, name)));
+  const waits = !run.outcome || run.outcome === "running";
+  if (waits && plan?.sendable && plan.needs_approval && !plan.approved_at && !plan.rejected_at) {
+    return h("li", { class: "warn" }, h("a", { href }, "Waits for approval: ", h("strong", {}, name), `, ${exactly(plan.invitations)} invitations`));
+  }
+  return null;
 }
 
 function card(dag, all) {
