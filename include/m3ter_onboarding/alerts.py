@@ -131,15 +131,14 @@ def deadline_missed(
 ) -> None:
     """Tell that a run was not finished in time; Airflow calls it by name.
 
-    :param context: of Airflow's; its ``dag_run`` is a mapping.
+    :param context: of Airflow's; its ``dag_run`` is as the REST API describes one.
     """
-    run: Any = context.get("dag_run") or {}
-    dag_id, run_id = (run.get(key) if isinstance(run, Mapping) else getattr(run, key) for key in ("dag_id", "run_id"))
+    run: Mapping[str, Any] = context.get("dag_run") or {}
     tell(
         [Notifier.model_validate(one) for one in notifiers],
         config_name,
-        str(dag_id),
-        str(run_id),
+        str(run.get("dag_id")),
+        str(run.get("dag_run_id") or run.get("run_id")),
         f"was not finished within {within} of being queued",
         {},
     )

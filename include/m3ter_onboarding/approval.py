@@ -83,7 +83,7 @@ def approved(db: LedgerDatabase, run: RunKey, shown: Any, user: Mapping[str, Any
     :raises NotAllowedError: when the approval does not count.
     """
     who = name_of(user)
-    again = "Nothing is sent. Clear the task `plan`, and answer the question of the new plan."
+    again = "Nothing is sent, nobody is lost: the next run plans these people again; trigger one if it is urgent."
     if who is None:
         raise NotAllowedError(f"The plan was approved, but by no user of Airflow, so that does not count. {again}")
     if not isinstance(shown, Mapping) or not shown.get("plan_id") or not shown.get("fingerprint"):
@@ -105,8 +105,8 @@ def rejected(db: LedgerDatabase, shown: Any, user: Mapping[str, Any] | None, at:
     if isinstance(shown, Mapping) and shown.get("plan_id"):
         runs.record_rejection(db, str(shown["plan_id"]), by=who, at=instant(at))
     log.warning(
-        "%s rejected the plan: nothing of it is sent. Nobody is lost, the next run plans these people again; clear the"
-        " task `plan` to plan them today.",
+        "%s rejected the plan: nothing of it is sent. Nobody is lost, the next run plans these people again; trigger"
+        " one to plan them today.",
         who,
     )
 
@@ -117,7 +117,7 @@ def not_answered(db: LedgerDatabase, shown: Any, now: datetime) -> NotAllowedErr
         runs.record_rejection(db, str(shown["plan_id"]), by=None, at=now)
     return NotAllowedError(
         "Nobody answered whether this plan may be sent before it became too old (`plan_valid_for`), so nothing of it is"
-        " sent. Nobody is lost, the next run plans these people again; clear the task `plan` to plan them now."
+        " sent. Nobody is lost, the next run plans these people again; trigger one to plan them now."
     )
 
 

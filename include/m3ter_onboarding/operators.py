@@ -356,6 +356,7 @@ class OnboardingApproveOperator(_OnboardingStep, ApprovalOperator):
         with explained():
             if not self.ask(context):
                 return None
+            self._show(context)
             return super().execute(context)
 
     def ask(self, context: Context) -> bool:
@@ -394,9 +395,39 @@ class OnboardingApproveOperator(_OnboardingStep, ApprovalOperator):
             )
         context["ti"].xcom_push(key="shown", value={"plan_id": plan_id, "fingerprint": plan.fingerprint})
         self.subject, self.body = question.subject, question.body
+        self._fingerprint = str(plan.fingerprint)
         self.response_timeout = min(self.config.plan_valid_for, timedelta(seconds=plan.seconds_left))
         log.info("Plan %s: %d invitations wait until somebody approves them here.", plan_id, plan.invitations)
         return True
+
+    def _show(self, context: Context) -> None:
+        """Hand the question to Airflow, and see that this is the one that it shows.
+
+        Airflow keeps the text of a task's first question when the task is cleared. Whoever answers an old text would
+        approve what she has not seen.
+
+        :raises NotAllowedError: when the text that is shown is of another plan.
+        """
+        from airflow.sdk.execution_time.comms import CreateHITLDetailPayload
+        from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
+
+        answer: Any = SUPERVISOR_COMMS.send(
+            CreateHITLDetailPayload(
+                ti_id=context["ti"].id,
+                options=self.options,
+                subject=self.subject,
+                body=self.body,
+                params=self.serialized_params,
+                multiple=False,
+                assigned_users=[],
+            )
+        )
+        if self._fingerprint not in (getattr(answer, "body", None) or ""):
+            raise NotAllowedError(
+                "Airflow still shows the question about an older plan of this run (it renews none when a task is"
+                " cleared), and nobody can approve what she does not see. Nothing is sent. Nobody is lost: the next run"
+                " plans these people again, and asks; trigger one now if it is urgent."
+            )
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Record the answer in the ledger, which is what makes it count.

@@ -57,9 +57,10 @@ def check_plan(plan: PlanRow | None, plan_id: str, org_id: str, *, asking: bool 
         raise NotAllowedError(f"Plan {plan_id} is older than `plan_valid_for`; nothing is sent. {again}")
     if plan.rejected_at is not None:
         raise NotAllowedError(
-            f"Plan {plan_id} was rejected by {plan.rejected_by}; nothing of it is sent. {again}"
+            f"Plan {plan_id} was rejected by {plan.rejected_by}; nothing of it is sent. The next run plans these people"
+            " again."
             if plan.rejected_by
-            else f"Nobody approved plan {plan_id} in time; nothing of it is sent. {again}"
+            else f"Nobody approved plan {plan_id} in time; nothing is sent. The next run plans these people again."
         )
     if plan.needs_approval and not plan.approved and not asking:
         raise NotAllowedError(

@@ -155,19 +155,22 @@ def marked_successful(org: Organisation) -> None:
 
 
 def plan_cleared(org: Organisation) -> None:
-    """A new plan is asked for anew."""
+    """Airflow goes on showing the old plan's question, so the new plan cannot be approved; a new run asks."""
     people = org.hire(3)
     run_id = org.trigger()
-    first = question(org, run_id)
+    question(org, run_id)
     answer(org, run_id, "Reject")
     org.succeeds(run_id)
     org.correct(first_name="Mended")
     org.stack.api.clear(org.dag_id, run_id, "plan", downstream=True)
-    second = question(org, run_id)
-    assert first["body"] != second["body"]
+    org.fails(run_id)
+    assert org.states(run_id)["approve"] == "failed"
+    org.assert_logged(run_id, "approve", "still shows the question about an older plan")
     assert org.posts() == []
-    answer(org, run_id, "Approve")
-    org.succeeds(run_id)
+    again = org.trigger(day=1)
+    question(org, again)
+    answer(org, again, "Approve")
+    org.succeeds(again)
     org.assert_once(people)
 
 

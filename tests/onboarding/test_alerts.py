@@ -96,7 +96,7 @@ def test_a_missed_deadline_is_told_as_airflow_calls_it(heard: list[str]) -> None
     (deadline,) = dag.deadline if isinstance(dag.deadline, list) else [dag.deadline]
     assert deadline.callback.path == "m3ter_onboarding.alerts.deadline_missed"
     deadline_missed(
-        context={"dag_run": {"dag_id": "m3ter_onboarding__test", "run_id": "run-1"}}, **deadline.callback.kwargs
+        context={"dag_run": {"dag_id": "m3ter_onboarding__test", "dag_run_id": "run-1"}}, **deadline.callback.kwargs
     )
     assert "the run run-1 was not finished within 2:00:00 of being queued: " in heard[0]
     assert heard[0].endswith(LINK)
