@@ -278,6 +278,8 @@ def _log(
     )
     for name, count in planned.counts.items():
         log.info("  %6d  %s", count, name)
+    if decisions:
+        log.info("Who, and why: the tab `m3ter onboarding` of this run.")
     if parameters.only_employee is not None:
         for decision in decisions:
             for line in explain(decision, policy_names, sendable=planned.sendable):

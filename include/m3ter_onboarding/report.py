@@ -70,7 +70,7 @@ class Report:
         if self.approval != "not needed":
             lines.append(f"Approval: {self.approval}.")
         if self.states:
-            lines.append("Invitations of this plan now:")
+            lines.append("Invitations of the people in this plan now, earlier ones included:")
             lines += [f"  {count:6d}  {state}" for state, count in sorted(self.states.items())]
         lines.append("The ledger holds for this organisation:")
         lines += [f"  {count:6d}  {state}" for state, count in self.ledger.items()] or ["  nothing yet"]

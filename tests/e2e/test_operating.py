@@ -106,10 +106,11 @@ def acme(airflow: AirflowStack, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture(scope="module")
-def hasty(airflow: AirflowStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Organisation, str]]:
+def nimbus(airflow: AirflowStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Organisation, str]]:
     """Make an organisation whose plans are soon too old, and a run of it that nobody answers."""
-    configured = values(last_boundary(), schedule=None, look_back_days=30, plan_valid_for="45s")
-    with organisation(airflow, "hasty", tmp_path_factory.mktemp("hasty"), values=configured) as made:
+    named = {"display_name": "m3ter onboarding: Nimbus"}
+    configured = values(last_boundary(), schedule=None, look_back_days=30, plan_valid_for="45s", dag=named)
+    with organisation(airflow, "nimbus", tmp_path_factory.mktemp("nimbus"), values=configured) as made:
         made.m3ter.seed(policies=[{"name": "Billing reader"}])
         made.hire(4)
         yield made, made.trigger()
@@ -134,7 +135,7 @@ def gone(made: Organisation) -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _begun_early(hasty: tuple[Organisation, str], acme: Acme) -> None:
+def _begun_early(nimbus: tuple[Organisation, str], acme: Acme) -> None:
     """Let the plan that nobody answers grow old while other tests run."""
 
 
@@ -343,8 +344,8 @@ def test_a_task_marked_successful_approves_nothing(pages: AirflowPages, acme: Ac
     assert not made.plans(run_id)[0]["approved_by"]
 
 
-def test_a_run_that_nobody_answers(pages: AirflowPages, hasty: tuple[Organisation, str]) -> None:
-    made, run_id = hasty
+def test_a_run_that_nobody_answers(pages: AirflowPages, nimbus: tuple[Organisation, str]) -> None:
+    made, run_id = nimbus
     made.fails(run_id)
     assert made.states(run_id)["approve"] == "failed"
     page = open_task(pages, made, run_id, "approve")
@@ -366,11 +367,13 @@ def test_the_page_inside_airflow(pages: AirflowPages, airflow: AirflowStack, acm
     inside = frame(page)
     card = inside.get_by_role("article", name=DISPLAY_NAME)
     expect(card).to_contain_text("may send invitations")
+    expect(inside.get_by_role("link", name=f"The last run failed: {DISPLAY_NAME}")).to_be_visible()
     expect(inside.locator("[aria-busy]")).to_have_count(0)
     pages.picture("overview")
 
     # A person's story, found by the beginning of her address.
     inside.get_by_role("link", name="Invitations", exact=True).click()
+    inside.get_by_label("Ledger").select_option("acme_warehouse")
     inside.get_by_label("Beginning of an address").fill("ada")
     page.keyboard.press("Enter")
     expect(inside.locator("tbody tr")).to_have_count(1)
