@@ -15,7 +15,7 @@ from m3ter_onboarding.page.export import cell
 from tests.page.conftest import AT, Page
 from tests.page.ledger import HOSTILE, ORG_A, RUN, crowd
 from tests.page.plans import scans_of_sqlite, statements_of
-from tests.page.test_access import GUARD, key
+from tests.page.test_access import GUARD, KEY
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def listed(page: Page, **wanted: Any) -> list[str]:
     found: list[str] = []
     after = None
     while True:
-        answer = page.post("api/invitations", {"ledger": key(page), **wanted, "after": after})
+        answer = page.post("api/invitations", {"ledger": KEY, **wanted, "after": after})
         found += [row["email"] for row in answer["rows"]]
         after = answer["after"]
         if after is None:
@@ -88,7 +88,7 @@ def test_pages_hold_everybody_once(anna: Page, ledger: LedgerDatabase) -> None:
 
 def test_a_place_that_is_none_is_refused(anna: Page) -> None:
     for after in ("x", "W10=", "bnVsbA==", "WzEsMl0=", "e30="):
-        answer = anna.post("api/invitations", {"ledger": key(anna), "after": after}, 400)
+        answer = anna.post("api/invitations", {"ledger": KEY, "after": after}, 400)
         assert "no place in this list" in answer["detail"]
 
 
@@ -102,13 +102,13 @@ def test_a_place_that_is_none_is_refused(anna: Page) -> None:
     ],
 )
 def test_what_was_not_understood_is_not_quoted(anna: Page, wrong: dict[str, Any]) -> None:
-    answer = anna.post("api/invitations", {"ledger": key(anna), **wrong}, 422)
+    answer = anna.post("api/invitations", {"ledger": KEY, **wrong}, 422)
     assert "nobody@example.com" not in answer["detail"] or "nobody@example.com" in wrong
 
 
 def exported(page: Page, **wanted: Any) -> list[list[str]]:
     headers = {**GUARD, "origin": "http://airflow.test"}
-    found = page.client.post(f"{AT}/api/export", json={"ledger": key(page), **wanted}, headers=headers)
+    found = page.client.post(f"{AT}/api/export", json={"ledger": KEY, **wanted}, headers=headers)
     assert found.status_code == 200
     assert found.headers["content-type"].startswith("text/csv")
     assert "attachment" in found.headers["content-disposition"]
@@ -132,7 +132,7 @@ def test_a_formula_becomes_text(beginning: str) -> None:
 
 
 def test_the_story_of_a_person(anna: Page) -> None:
-    story = anna.get(f"api/stories/invitation/{key(anna)}/1")
+    story = anna.get(f"api/stories/invitation/{KEY}/1")
     assert (story["email"], story["employee_id"]) == ("ann@example.com", "1001")
     assert [step["name"] for step in story["steps"]] == [
         *("skip:too_early", "invite:new"),
@@ -141,23 +141,22 @@ def test_the_story_of_a_person(anna: Page) -> None:
     assert story["steps"][-1]["said"] == "m3ter made the invitation and sent the e-mail."
     assert (story["steps"][-1]["run_id"], story["steps"][-1]["task_id"]) == (RUN, "send")
     for number, text in enumerate(HOSTILE, start=7):
-        assert anna.get(f"api/stories/invitation/{key(anna)}/{number}")["email"] == text
+        assert anna.get(f"api/stories/invitation/{KEY}/{number}")["email"] == text
 
 
 def test_no_list_reads_a_whole_table_on_sqlite(anna: Page, ledger: LedgerDatabase) -> None:
     """On PostgreSQL: see test_million.py."""
     if ledger.engine.dialect.name != "sqlite":
         pytest.skip("is about SQLite")
-    name = key(anna)
     with statements_of(Engine) as watched:
         for wanted in (
             *({}, {"sort": "address"}, {"sort": "expires"}, {"states": ["failed"]}),
             *({"search": "ann"}, {"search": "1001"}, {"search": "inv-1"}, {"org_id": ORG_A}),
         ):
-            anna.post("api/invitations", {"ledger": name, **wanted})
+            anna.post("api/invitations", {"ledger": KEY, **wanted})
         anna.get("api/overview")
-        anna.get(f"api/review/{name}")
-        anna.get(f"api/stories/invitation/{name}/1")
+        anna.get(f"api/review/{KEY}")
+        anna.get(f"api/stories/invitation/{KEY}/1")
     assert len(watched.ran) > 20
     scans = scans_of_sqlite(ledger.engine, watched)
     assert [scan for scan in scans if "m3ter_invitation" in scan or "decision" in scan] == []

@@ -15,7 +15,7 @@ from tests.onboarding.world import airflow_connection_named, engine_of
 from tests.page.conftest import LEDGER, Page
 from tests.page.ledger import DAG_A, DAG_B, NOW, ORG_A, ORG_B, PLAN, RUN, fill
 from tests.page.plans import statements_of, work_of_postgresql
-from tests.page.test_access import key
+from tests.page.test_access import KEY
 from tests.postgresql import PostgresServer
 
 pytestmark = pytest.mark.slow
@@ -101,11 +101,10 @@ LISTS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", LISTS)
 def test_a_page_of_a_list(large: LedgerDatabase, anna: Page, name: str) -> None:
-    ledger = key(anna)
     with statements_of(Engine) as watched:
-        answer = anna.post("api/invitations", {"ledger": ledger, **LISTS[name]})
+        answer = anna.post("api/invitations", {"ledger": KEY, **LISTS[name]})
         if answer["after"]:
-            anna.post("api/invitations", {"ledger": ledger, **LISTS[name], "after": answer["after"]})
+            anna.post("api/invitations", {"ledger": KEY, **LISTS[name], "after": answer["after"]})
     work = work_of_postgresql(large.engine, watched)
     # Two pages: of each range (one for each state and scope) no more than a page, and the rows themselves.
     assert not work.scanned, work
@@ -114,16 +113,15 @@ def test_a_page_of_a_list(large: LedgerDatabase, anna: Page, name: str) -> None:
 
 @pytest.mark.parametrize("path", ["api/overview", "api/chart", "review", "run", "rows", "gone", "story"])
 def test_other_screens(large: LedgerDatabase, anna: Page, path: str) -> None:
-    ledger = key(anna)
     with statements_of(Engine) as watched:
         if path.startswith("api/"):
             anna.get(path)
         elif path == "review":
-            anna.get(f"api/review/{ledger}")
+            anna.get(f"api/review/{KEY}")
         elif path == "run":
             anna.get("api/run", dag_id=DAG_A, run_id=RUN)
         elif path == "story":
-            anna.get(f"api/stories/invitation/{ledger}/500001")
+            anna.get(f"api/stories/invitation/{KEY}/500001")
         else:
             kind = "review" if path == "rows" else "gone"
             found = anna.post("api/run/rows", {"dag_id": DAG_A, "plan_id": PLAN, "decision": kind})

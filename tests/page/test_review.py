@@ -12,12 +12,12 @@ from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.decided_by_hand import DecidedOtherwiseError, decide_by_hand, ways_out
 from tests.page.conftest import Page
 from tests.page.ledger import NOW
-from tests.page.test_access import key
+from tests.page.test_access import KEY
 
 
 def test_the_list(page: Callable[[str], Page]) -> None:
     anna = page("anna")
-    found = anna.get(f"api/review/{key(anna)}")
+    found = anna.get(f"api/review/{KEY}")
     [unclear] = found["invitations"]
     assert (unclear["email"], unclear["to"]) == ("dan@example.com", ["sent", "superseded", "unsent"])
     assert "cannot explain" in unclear["said"]
@@ -30,7 +30,7 @@ def test_the_list(page: Callable[[str], Page]) -> None:
 @pytest.mark.parametrize("to", ["sent", "unsent", "superseded"])
 def test_a_decision_is_written_once_and_by_name(page: Callable[[str], Page], ledger: LedgerDatabase, to: str) -> None:
     anna = page("anna")
-    body = {"ledger": key(anna), "seen": "review", "to": to, "why": "Looked in m3ter's console."}
+    body = {"ledger": KEY, "seen": "review", "to": to, "why": "Looked in m3ter's console."}
     assert anna.post("api/review/4", body) == {"state": to}
     assert "changed since" in anna.post("api/review/4", body, 409)["detail"]
     t = ledger.tables
@@ -44,7 +44,7 @@ def test_a_decision_is_written_once_and_by_name(page: Callable[[str], Page], led
     [event] = events
     assert (event.from_state, event.to_state, event.decided_by) == ("review", to, "anna")
     assert event.message == "Looked in m3ter's console."
-    story = anna.get(f"api/stories/invitation/{key(anna)}/4")
+    story = anna.get(f"api/stories/invitation/{KEY}/4")
     assert story["steps"][-1]["decided_by"] == "anna"
 
 
@@ -52,7 +52,7 @@ def test_a_decision_is_written_once_and_by_name(page: Callable[[str], Page], led
 def test_nothing_else_can_be_decided(page: Callable[[str], Page], state: str) -> None:
     anna = page("anna")
     for to in {"sent", "unsent", "superseded"} - ways_out(state):
-        answer = anna.post("api/review/4", {"ledger": key(anna), "seen": state, "to": to}, 409)
+        answer = anna.post("api/review/4", {"ledger": KEY, "seen": state, "to": to}, 409)
         assert "by hand" in answer["detail"]
     assert ways_out(state) == {
         "review": {"sent", "unsent", "superseded"},
