@@ -107,10 +107,10 @@ function attention(all, ledgers) {
 function lastRun(run, name) {
   const plan = run.plan;
   const href = `#/run/${part(run.dag_id)}/${part(run.run_id)}`;
-  if (run.outcome === "failed") return h("li", { class: "bad" }, h("a", { href }, "The last run failed: ", h("strong", {}, name)));
+  if (run.outcome === "failed") return h("li", { class: "bad" }, h("a", { href }, `The last run failed: ${name}`));
   const waits = !run.outcome || run.outcome === "running";
   if (waits && plan?.sendable && plan.needs_approval && !plan.approved_at && !plan.rejected_at) {
-    return h("li", { class: "warn" }, h("a", { href }, "Waits for approval: ", h("strong", {}, name), `, ${exactly(plan.invitations)} invitations`));
+    return h("li", { class: "warn" }, h("a", { href }, h("strong", {}, exactly(plan.invitations)), ` wait for approval: ${name}`));
   }
   return null;
 }
