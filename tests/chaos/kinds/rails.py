@@ -37,7 +37,8 @@ def cases() -> Iterator[Case]:
             yield Case(PAUSED, how, database, _Paused(change), connection=_ONE_BY_ONE)
         yield Case(PAUSED, "before the first e-mail", database, _paused_before)
         for how, fault in _FAULTS.items():
-            yield Case(BREAKER, how, database, _Broken(how, fault), {"stop_after_failures": 3}, connection=_ONE_BY_ONE)
+            values = {"stop_after_failures": 3, "stop_at_failure_percent": None}
+            yield Case(BREAKER, how, database, _Broken(how, fault), values, connection=_ONE_BY_ONE)
         for still in (True, False):
             name = f"retry_failed, m3ter refuses {'still' if still else 'no more'}"
             yield Case(MODES, name, database, _Again(still))
