@@ -300,6 +300,11 @@ DID_NOTHING = retry_if_exception(
                 'and_(of_decision(d.reason) == "requested", func.coalesce(i.plan_id, "") != plan_id),',
                 'of_decision(d.reason) == "requested",',
             ),
+            (
+                f"{ONBOARDING}/ledger/counts.py",
+                'asked_for = and_(d.reason == "requested", func.coalesce(i.plan_id, "") != d.plan_id)',
+                'asked_for = d.reason == "requested"',
+            ),
         ),
         ("m3ter refuses still",),
     ),
