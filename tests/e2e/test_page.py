@@ -297,6 +297,25 @@ def test_a_dry_run_is_started_and_read(pages: AirflowPages, airflow: AirflowStac
     expect(frame(page).get_by_role("heading", name="Preview")).to_be_visible()
 
 
+def test_a_person_is_invited_again(
+    pages: AirflowPages, airflow: AirflowStack, team_a: Organisation, ledger_key: str
+) -> None:
+    page = pages.open(f"/m3ter-onboarding/#/person/{ledger_key}/1")
+    expect(page.locator("h1")).to_have_text("ann@example.com")
+    expect(page.get_by_role("button", name="Invite again")).to_have_count(0)  # her invitation lives
+    pages.open(f"/m3ter-onboarding/#/person/{ledger_key}/3")
+    page.get_by_role("button", name="Invite again").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("employee 1003 alone")
+    pages.picture("page-invite-again-asks")
+    dialog.get_by_role("button", name="Invite again").click()
+    expect(page.get_by_text("Started:")).to_be_visible()
+    [run] = [one for one in airflow.api.runs(DAG_A) if one["conf"].get("only_employee")]
+    assert run["conf"] == {"mode": "retry_failed", "only_employee": "1003"}
+    team_a.end_of(run["dag_run_id"])
+    assert team_a.posts() == []  # the warehouse has no such employee
+
+
 def test_a_person_decides(pages: AirflowPages, team_a: Organisation) -> None:
     page = pages.open("/m3ter-onboarding/#/review")
     page.get_by_role("row").filter(has_text="dan@example.com").get_by_role("button", name="It was not sent").click()
