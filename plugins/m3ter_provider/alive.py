@@ -28,7 +28,7 @@ class Found:
     user_id: str | None
 
 
-def find_alive(hook: M3terHook, address: str) -> Found | None:
+def find_alive(hook: M3terHook, address: str, *, ours_since: datetime | None = None) -> Found | None:
     """
     Look for an open invitation or for access that has not ended; expired ones and former members do not count.
 
@@ -36,6 +36,7 @@ def find_alive(hook: M3terHook, address: str) -> Found | None:
 
     :param hook: the organisation.
     :param address: whom to look for, compared as :func:`~m3ter_provider.identity.email_key` does.
+    :param ours_since: an invitation made since then is the caller's own: it counts also where it has expired already.
     """
     key = email_key(address)
     accepted: Invitation | None = None
@@ -46,7 +47,7 @@ def find_alive(hook: M3terHook, address: str) -> Found | None:
                 continue
             if invitation.accepted:
                 accepted = accepted or invitation
-            elif is_open(invitation, now):
+            elif is_open(invitation, now) or _made_since(invitation, ours_since):
                 return Found(invitation, None)
     former = False
     for users in hook.iter_user_pages():
@@ -58,6 +59,10 @@ def find_alive(hook: M3terHook, address: str) -> Found | None:
                 former = True
     # Accepted a moment ago, the list of users lags; or m3ter knows the member by another address.
     return Found(accepted, None) if accepted and not former else None
+
+
+def _made_since(invitation: Invitation, moment: datetime | None) -> bool:
+    return moment is not None and invitation.dt_created is not None and invitation.dt_created >= moment
 
 
 def is_open(invitation: Invitation, now: datetime) -> bool:

@@ -14,7 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from m3ter_provider.errors import M3terConfigurationError, M3terSendingNotAllowedError
-from m3ter_provider.identity import ascii_domain, email_domain, mask_email
+from m3ter_provider.identity import ascii_domain, email_domain, is_one_address, mask_email
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -25,13 +25,21 @@ DEFAULT_HOST = "https://api.m3ter.com"
 def _domains(value: Any) -> Any:
     """Accept a list or text with commas; ``@example.com`` is ``example.com``."""
     if isinstance(value, str):
-        value = [part for part in value.split(",") if part.strip()]
+        value = [part for part in value.split(",") if part.strip()] or ["no domain at all"]
     if not isinstance(value, list | tuple) or not all(isinstance(part, str) for part in value):
         raise ValueError("not a list of domains")
-    return tuple(ascii_domain(part.strip().removeprefix("@")) for part in value)
+    return tuple(ascii_domain(part.strip().removeprefix("@").removesuffix(".")) for part in value)
 
 
-_Domain = Annotated[str, Field(pattern=r"^[^\s@,]+\.[^\s@,]+$")]
+def _no_flag(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("not a number")
+    return value
+
+
+# One that can match nobody, such as *.example.com, would be a rule that does not do what it says.
+_Domain = Annotated[str, Field(pattern=r"^[\w-]+(\.[\w-]+)+$")]
+_Number = Annotated[float, BeforeValidator(_no_flag)]
 
 
 class ConnectionSettings(BaseModel):
@@ -57,8 +65,8 @@ class ConnectionSettings(BaseModel):
     org_id: str = Field(pattern=r"^[A-Za-z0-9._~-]*[A-Za-z0-9][A-Za-z0-9._~-]*$")
     access_key_id: str = Field(repr=False)
     api_secret: str = Field(repr=False)
-    requests_per_second: float = Field(default=20.0, gt=0, le=1000, allow_inf_nan=False)
-    timeout_seconds: float = Field(default=30.0, ge=0.1, le=600, allow_inf_nan=False)
+    requests_per_second: _Number = Field(default=20.0, ge=0.1, le=1000, allow_inf_nan=False)
+    timeout_seconds: _Number = Field(default=30.0, ge=0.1, le=600, allow_inf_nan=False)
     allow_invitations: bool = False
     allowed_domains: Annotated[tuple[_Domain, ...], BeforeValidator(_domains)] = ()
     allow_http: bool = False
@@ -97,6 +105,11 @@ class ConnectionSettings(BaseModel):
         :raises M3terSendingNotAllowedError: if not, with the extra to change.
         """
         self.assert_may_invite_anybody(f"{mask_email(email)} was not invited")
+        if not is_one_address(email.strip()):
+            raise M3terSendingNotAllowedError(
+                f"Connection {self.conn_id!r} sends to one address at a time, and {mask_email(email)} is not exactly "
+                "one e-mail address; nothing was sent. Correct it."
+            )
         if self.allowed_domains and email_domain(email) not in self.allowed_domains:
             raise M3terSendingNotAllowedError(
                 f"Connection {self.conn_id!r} does not allow invitations to the domain of {mask_email(email)}, "
@@ -133,6 +146,11 @@ def connection_settings(connection: Connection) -> ConnectionSettings:
         # The form and URIs leave "" where nothing was chosen.
         if value is not None and not (isinstance(value, str) and not value.strip())
     }
+    if connection.conn_type not in _TYPES:
+        raise M3terConfigurationError(
+            f"Connection {conn_id!r} is of another type ({connection.conn_type}), so its credentials are not m3ter's. "
+            "Name a connection of type m3ter."
+        )
     access_key_id, api_secret = (connection.login or "").strip(), (connection.password or "").strip()
     for value, name in ((access_key_id, "login (access key id)"), (api_secret, "password (API secret)")):
         if not value:
@@ -179,11 +197,13 @@ def _extras(connection: Connection, conn_id: str) -> dict[str, Any]:
     return extras
 
 
+# Those without a type, or of Airflow's plain types, may have been made before this provider was installed.
+_TYPES = frozenset({"m3ter", "http", "https", "generic", "", None})
 _HOST = re.compile(r"[\w.:-]+")
 
 _EXPECTED = {
     "org_id": "the organisation's id, letters, digits and -",
-    "requests_per_second": "a number above 0, at most 1000",
+    "requests_per_second": "a number from 0.1 to 1000",
     "timeout_seconds": "a number of seconds from 0.1 to 600",
     "allow_invitations": "true or false",
     "allow_http": "true or false",
@@ -207,7 +227,7 @@ def _base_url(connection: Connection, conn_id: str) -> str:
         port = url.port or connection.port
     except ValueError:
         url, port = urlsplit(""), None
-    more = url.query or url.fragment or "@" in url.netloc
+    more = url.query or url.fragment or "@" in url.netloc or "/organizations" in url.path
     if url.scheme not in ("https", "http") or not url.hostname or more or not _HOST.fullmatch(url.hostname):
         raise M3terConfigurationError(
             f"Connection {conn_id!r} has a host that is no URL of an API. Use {DEFAULT_HOST}, or leave it empty."

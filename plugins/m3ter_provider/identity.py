@@ -13,6 +13,20 @@ _ADDRESS = re.compile(r"[^\s@<>()\[\]{},;:\"'`=]+@[^\s@<>()\[\]{},;:\"'`=]+")
 _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
 
 
+# What separates, quotes or hides: two addresses in one text, a display name, another header.
+_ONE_ADDRESS = re.compile(r"[^\s@,;:<>\"()\[\]\\\x00-\x1f\x7f\u200b-\u200f\u2028-\u202f\u2060-\u2069\ufeff]+")
+
+
+def is_one_address(text: str) -> bool:
+    """
+    Tell whether text is one address and nothing else, so that its domain is where the e-mail goes.
+
+    Not whether such an address exists: that is for m3ter to say.
+    """
+    local, at, domain = text.partition("@")
+    return bool(at and _ONE_ADDRESS.fullmatch(local) and _ONE_ADDRESS.fullmatch(domain))
+
+
 def email_key(address: str) -> str:
     """
     Return the key under which an address is the same person: trimmed, NFC, case-folded, domain in its ASCII form.

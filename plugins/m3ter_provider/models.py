@@ -7,6 +7,7 @@ data. Times are aware and in UTC.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -25,6 +26,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from m3ter_provider.errors import M3terResponseError
+from m3ter_provider.identity import is_one_address
 from m3ter_provider.permission_policies import is_administrator_like
 
 T = TypeVar("T")
@@ -51,8 +53,25 @@ def _blank_as_none(value: Any) -> Any:
 Moment = Annotated[datetime | None, AfterValidator(lambda m: m and _as_utc(m)), BeforeValidator(_blank_as_none)]
 """A time in an answer: UTC; absent, null and "" are None."""
 
-SentMoment = Annotated[AwareDatetime, PlainSerializer(_iso_milliseconds, return_type=str)]
+
+def _no_number(value: Any) -> Any:
+    # 20270101 would be taken for seconds since 1970, and somebody's access would have ended that year.
+    if isinstance(value, datetime) or (isinstance(value, str) and _ISO_INSTANT.match(value.strip())):
+        return value
+    raise ValueError("write date, time and zone, such as 2027-01-01T00:00:00Z, or give a datetime")
+
+
+_ISO_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}")
+
+SentMoment = Annotated[AwareDatetime, BeforeValidator(_no_number), PlainSerializer(_iso_milliseconds, return_type=str)]
 """A time in a request: must have a zone; sent as ISO-8601 in UTC with milliseconds."""
+
+
+def _one_address(value: str) -> str:
+    if not is_one_address(value):
+        raise ValueError("is not exactly one e-mail address")
+    return value
+
 
 Strings = Annotated[tuple[str, ...], BeforeValidator(_none_as_empty)]
 """A list of strings in an answer; null is empty."""
@@ -85,7 +104,7 @@ class InvitationRequest(M3terModel):
     :param version: unused by m3ter for new invitations.
     """
 
-    email: str = Field(min_length=1, repr=False)
+    email: Annotated[str, AfterValidator(_one_address)] = Field(min_length=1, repr=False)
     first_name: str = Field(min_length=1, max_length=100, repr=False)
     last_name: str = Field(min_length=1, max_length=100, repr=False)
     contact_number: str | None = Field(default=None, max_length=50, repr=False)

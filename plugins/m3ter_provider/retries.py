@@ -62,7 +62,9 @@ def _wait(state: RetryCallState) -> float:
 
 
 def _stop(failures: int) -> Callable[[RetryCallState], bool]:
-    return lambda state: state.attempt_number >= (_RATE_LIMITS if _rate_limited(state) else failures)
+    # Who wants nothing repeated does not want to wait for a minute either.
+    rate_limits = _RATE_LIMITS if failures > 1 else 2
+    return lambda state: state.attempt_number >= (rate_limits if _rate_limited(state) else failures)
 
 
 def _tell(state: RetryCallState) -> None:

@@ -78,6 +78,7 @@ def test_plain_http_needs_permission_off_this_machine(host: str) -> None:
         "ftp://api.example.com",
         "https://",
         "https://me@api.example.com",
+        "https://api.m3ter.com/organizations/org-1",
         "https://x/?a=b",
         "https://x:port",
         "ex ample.com",
@@ -103,6 +104,11 @@ def test_a_host_that_is_no_api(host: str) -> None:
         ({"allowed_domains": {"a": 1}}, "allowed_domains"),
         ({"allowed_domains": ["ann@example.com"]}, "allowed_domains"),
         ({"allowed_domains": ["example"]}, "allowed_domains"),
+        ({"allowed_domains": " , "}, "allowed_domains"),
+        ({"allowed_domains": "*.example.com"}, "allowed_domains"),
+        ({"allowed_domains": "a.com;b.com"}, "allowed_domains"),
+        ({"requests_per_second": 0.01}, "requests_per_second"),
+        ({"timeout_seconds": True}, "timeout_seconds"),
     ],
 )
 def test_a_wrong_extra_is_named_and_not_quoted(extra: dict[str, Any], named: str) -> None:
@@ -148,3 +154,25 @@ def test_only_allowed_domains() -> None:
     for address in ("ann@sub.example.com", "ann@example.org", "ann@example.com.evil.org", "ann"):
         with pytest.raises(M3terSendingNotAllowedError):
             found.assert_may_invite(address)
+
+
+def test_a_connection_of_another_type_sends_its_credentials_nowhere() -> None:
+    other = Connection(
+        conn_id="warehouse", conn_type="postgres", login="me", password="pw", extra='{"org_id": "org-1"}'
+    )
+    with pytest.raises(M3terConfigurationError, match=r"'warehouse' is of another type \(postgres\)"):
+        connection_settings(other)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "eve@evil.example, ann@example.com",
+        '"eve@evil.example"@example.com',
+        "eve@evil.example\u200b@example.com",
+        "ann@",
+    ],
+)
+def test_a_domain_is_that_of_the_only_address(address: str) -> None:
+    with pytest.raises(M3terSendingNotAllowedError, match="not exactly one e-mail address"):
+        settings({"allow_invitations": True, "allowed_domains": "example.com"}).assert_may_invite(address)

@@ -51,6 +51,17 @@ __all__ = ["M3terAsyncHook", "M3terHook"]
 # Shorter than any server's: a POST on a connection that the server is just closing would have an unknown outcome.
 _IDLE_CONNECTION_SECONDS = 3.0
 
+_OF_HTTP_HOOK = frozenset(
+    {
+        "adapter",
+        "auth_type",
+        "tcp_keep_alive",
+        "tcp_keep_alive_count",
+        "tcp_keep_alive_idle",
+        "tcp_keep_alive_interval",
+    }
+)
+
 
 class M3terHook(HttpHook):
     """
@@ -63,6 +74,8 @@ class M3terHook(HttpHook):
     :param method: the verb of :meth:`run`.
     :param clock: seconds, never going back, running during suspend too.
     :param sleep: how to wait, in seconds.
+    :param http_hook: what ``HttpOperator`` gives to every hook (``auth_type``, ``tcp_keep_alive…``, ``adapter``): not
+        used, since token and connections are ours.
     """
 
     conn_name_attr = "m3ter_conn_id"
@@ -77,7 +90,10 @@ class M3terHook(HttpHook):
         *,
         clock: Clock = boot_clock,
         sleep: Callable[[float], None] = time.sleep,
+        **http_hook: Any,
     ) -> None:
+        if unknown := sorted(set(http_hook) - _OF_HTTP_HOOK):
+            raise TypeError(f"M3terHook has no argument {unknown[0]!r}")
         super().__init__(method=method, http_conn_id=m3ter_conn_id)
         self.m3ter_conn_id = m3ter_conn_id
         self._clock = clock

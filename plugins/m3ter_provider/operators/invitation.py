@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 from pydantic import ValidationError
 
@@ -24,7 +24,7 @@ from m3ter_provider.errors import (
     M3terUnknownOutcomeError,
 )
 from m3ter_provider.hooks.m3ter import M3terHook
-from m3ter_provider.identity import mask_email
+from m3ter_provider.identity import email_key, mask_email
 from m3ter_provider.links import M3terConsoleLink
 from m3ter_provider.models import InvitationRequest
 from m3ter_provider.permission_policies import PolicyBook, PolicyT, administrators, policy_names, shown
@@ -38,7 +38,13 @@ _PERSONAL_FIELDS = ("email_address", "first_name", "last_name", "contact_number"
 _SHORTEST_MASKED = 5  # Airflow's masker refuses shorter ones, and says so each time.
 _CLOCK_SKEW = timedelta(minutes=1)
 
-_PERMANENT = (M3terConfigurationError, M3terAuthenticationError, M3terPermissionError, M3terPermissionPolicyError)
+_PERMANENT = (
+    AirflowNotFoundException,
+    M3terConfigurationError,
+    M3terAuthenticationError,
+    M3terPermissionError,
+    M3terPermissionPolicyError,
+)
 
 
 class M3terCreateInvitationOperator(BaseOperator):
@@ -66,8 +72,9 @@ class M3terCreateInvitationOperator(BaseOperator):
     :param allowed_permission_policies: the only ones that may be given, by name or id, in the same forms; None: any.
     :param allow_administrator: whether a policy may be given that lets people do everything, such as m3ter's own
         Administrator; see :mod:`m3ter_provider.permission_policies` for what counts.
-    :param dt_end_access: when access ends, with a time zone (a ``datetime``, or ISO-8601 text); default: never.
-    :param dt_expiry: when the invitation expires, with a time zone; default: 30 days after it is sent.
+    :param dt_end_access: when access ends, with a time zone (a ``datetime``, or ISO-8601 text such as
+        ``2027-01-01T00:00:00Z``), in the future; default: never.
+    :param dt_expiry: when the invitation expires, likewise; default: 30 days after it is sent.
     :param m3ter_user: m3ter's field ``m3terUser``: whether the person is one of m3ter's own staff.
     :param version: m3ter's field ``version``, unused for new invitations.
     :param m3ter_conn_id: a connection of type ``m3ter`` that allows invitations.
@@ -121,6 +128,12 @@ class M3terCreateInvitationOperator(BaseOperator):
             email_address = email
         elif email is not None:
             kwargs["email"] = email
+        if not isinstance(allow_administrator, bool):  # the text "False" is true
+            raise TypeError("allow_administrator must be True or False; it is no template")
+        if if_exists not in ("skip", "fail"):
+            raise TypeError("if_exists must be 'skip' or 'fail'")
+        if isinstance(settle_after, bool) or not isinstance(settle_after, int | float) or settle_after < 0:
+            raise TypeError("settle_after must be a number of seconds from 0")
         super().__init__(**kwargs)
         self.email_address = _unless_template(email_address)
         self.first_name = _unless_template(first_name)
@@ -178,13 +191,17 @@ class M3terCreateInvitationOperator(BaseOperator):
         try:
             self.hook.settings.assert_may_invite(str(self._field("email_address")))
             request = self._request()
-            found = self._look(request, patiently=retry)
+            found = self._look(request, patiently=retry, ours_since=ours_since)
             return self._existing(found, request, ours_since) if found else self._invite(request, ours_since)
         except _PERMANENT as error:
             raise AirflowFailException(str(error)) from None
 
     def _invite(self, request: InvitationRequest, ours_since: datetime | None) -> str | None:
         who, posts = mask_email(request.email), itertools.count()
+        began = datetime.now(timezone.utc)
+        for name, moment in (("dt_end_access", request.dt_end_access), ("dt_expiry", request.dt_expiry)):
+            if moment is not None and moment <= began:
+                raise AirflowFailException(f"{name} has passed ({moment.isoformat()}); nothing was sent. Correct it.")
 
         def look_once_more() -> None:
             # We have just looked before the first POST. One that is repeated (429, a new token) comes later.
@@ -192,35 +209,42 @@ class M3terCreateInvitationOperator(BaseOperator):
                 raise _AlreadyThereError(found)
 
         try:
-            invitation_id: str | None = self.hook.create_invitation(request, look_once_more).id
+            invitation = self.hook.create_invitation(request, look_once_more)
+            invitation_id: str | None = invitation.id
+            if email_key(invitation.email) != email_key(request.email):
+                self.log.warning(
+                    "m3ter keeps the address of %s in another form, so a further run cannot recognise the"
+                    " invitation and would send one more.",
+                    who,
+                )
         except _AlreadyThereError as error:
             return self._existing(error.found, request, ours_since)
         except M3terUnknownOutcomeError as error:
             self.log.warning("%s Looking for it in m3ter.", error)
-            found = self._look(request, patiently=True)
+            found = self._look(request, patiently=True, ours_since=ours_since or began - _CLOCK_SKEW)
             if found is None:
                 raise
             invitation_id = found.invitation.id if found.invitation else None
         except M3terRequestRejectedError as error:
             # 400 and 409 may also mean that m3ter has this person already.
-            found = self._look(request, patiently=False)
+            found = self._look(request, patiently=False, ours_since=None)
             if found is None:
                 raise AirflowFailException(_with_fields(error)) from None
             return self._existing(found, request, ours_since)
         self.log.info("Invited %s: invitation %s.", who, invitation_id)
         return invitation_id
 
-    def _look(self, request: InvitationRequest, *, patiently: bool) -> Found | None:
+    def _look(self, request: InvitationRequest, *, patiently: bool, ours_since: datetime | None) -> Found | None:
         """
         Look for the person in m3ter.
 
         :param patiently: whether an e-mail may just have been sent: then absence counts only ``settle_after`` later.
         """
-        found = find_alive(self.hook, request.email)
+        found = find_alive(self.hook, request.email, ours_since=ours_since)
         if found is None and patiently:
             self.log.info("An earlier attempt may have been sent; looking again in %s s.", self.settle_after)
             self.sleep(self.settle_after)
-            found = find_alive(self.hook, request.email)
+            found = find_alive(self.hook, request.email, ours_since=ours_since)
         return found
 
     def _existing(self, found: Found, request: InvitationRequest, ours_since: datetime | None) -> str | None:
@@ -242,8 +266,8 @@ class M3terCreateInvitationOperator(BaseOperator):
     def _request(self) -> InvitationRequest:
         fields = {
             "email": str(self._field("email_address") or "").strip(),
-            "first_name": self._field("first_name"),
-            "last_name": self._field("last_name"),
+            "first_name": _stripped(self._field("first_name")),
+            "last_name": _stripped(self._field("last_name")),
             "contact_number": self._field("contact_number"),
             "permission_policy_ids": self._permission_policy_ids(),
             "dt_end_access": self.dt_end_access,
@@ -265,9 +289,15 @@ class M3terCreateInvitationOperator(BaseOperator):
 
     def _permission_policy_ids(self) -> tuple[str, ...] | None:
         """Turn names into ids; one that is missing, ambiguous or not allowed must not become some other right."""
+        # "[]" is what a template makes of an empty list; other text without a name may be a template without a value.
+        if self.permission_policies in (None, [], (), "[]"):
+            return None
         wanted = policy_names(self.permission_policies)
         if not wanted:
-            return None
+            raise M3terPermissionPolicyError(
+                "permission_policies is given and names none, perhaps since a template had no value. Nothing was sent; "
+                "name a policy, or leave the argument out for an invitation without rights."
+            )
         book = PolicyBook(self.hook.iter_permission_policies())
         policies = book.resolve(wanted)
         if self.allowed_permission_policies is not None:
@@ -325,6 +355,10 @@ def _unless_template(value: Any) -> Any:
     """Hide text that is somebody's; a template, or another task's result, still has to be rendered."""
     is_text = isinstance(value, str) and not any(mark in value for mark in ("{{", "{%", "{#"))
     return _Personal(value) if is_text else value
+
+
+def _stripped(value: Any) -> Any:
+    return value.strip() if isinstance(value, str) else value
 
 
 def _listed(policies: Iterable[PolicyT]) -> str:

@@ -129,7 +129,35 @@ def test_an_expired_invitation_does_not_count(sandbox: SandboxServer) -> None:
     assert sandbox.emails() == {ADDRESS: 2}
 
 
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"allow_administrator": "False"}, "allow_administrator must be True or False"),
+        ({"if_exists": "raise"}, "if_exists must be 'skip' or 'fail'"),
+        ({"settle_after": "120"}, "settle_after must be a number"),
+        ({"settle_after": -5}, "settle_after must be a number"),
+    ],
+)
+def test_arguments_that_no_task_can_have(wrong: dict[str, Any], named: str) -> None:
+    with pytest.raises(TypeError, match=named):
+        invite(**wrong)
+
+
+def test_a_connection_that_is_not_there_fails_for_good(sandbox: SandboxServer) -> None:
+    with pytest.raises(AirflowFailException, match="isn't defined"):
+        invite(m3ter_conn_id="m3ter_nowhere").execute(context())
+
+
 class TestRetry:
+    def test_an_invitation_of_its_own_that_has_expired_already_is_not_sent_again(self, sandbox: SandboxServer) -> None:
+        sandbox.faults(operation="CreateOrgUserInvitation", kind="status", status=504, when="after", count=1)
+        soon = datetime.now(timezone.utc) + timedelta(hours=1)
+        first = invite(dt_expiry=soon).execute(context())
+        sandbox.expire(ADDRESS)
+        began = datetime.now(timezone.utc) - timedelta(minutes=5)
+        assert invite(dt_expiry=soon).execute(context(try_number=2, began=began)) == first
+        assert sandbox.emails() == {ADDRESS: 1}
+
     """Another try of the same run: the one before may have sent, although its list did not show it yet."""
 
     def test_waits_before_absence_counts(self, sandbox: SandboxServer) -> None:
@@ -244,7 +272,17 @@ class TestWhatCannotSucceed:
         [
             ({"first_name": ""}, "first_name"),
             ({"last_name": "x" * 101}, "last_name"),
-            ({"email_address": "  "}, "email"),
+            ({"first_name": "   "}, "first_name"),
+            ({"email_address": "  "}, "e-mail address"),
+            ({"email_address": "ann.example@example.com, eve@example.com"}, "not exactly one e-mail address"),
+            ({"email_address": "ann.example@evil.example\u200b@example.com"}, "not exactly one e-mail address"),
+            ({"email_address": '"Ann" <ann.example@example.com>'}, "not exactly one e-mail address"),
+            ({"email_address": "ann.example@example.com\nBcc: eve@example.com"}, "not exactly one e-mail address"),
+            ({"dt_expiry": "20270101"}, "dt_expiry: .* write date, time and zone"),
+            ({"dt_end_access": 20270101}, "dt_end_access: .* write date, time and zone"),
+            ({"dt_end_access": "2027"}, "dt_end_access: .* write date, time and zone"),
+            ({"dt_expiry": "2020-01-01T00:00:00Z"}, "dt_expiry has passed"),
+            ({"dt_end_access": datetime(2020, 1, 1, tzinfo=timezone.utc)}, "dt_end_access has passed"),
             ({"dt_expiry": "tomorrow"}, "dt_expiry"),
             ({"dt_end_access": "2030-01-01T00:00:00"}, "dt_end_access"),
             ({"permission_policies": "Nobody's policy"}, "No permission policy in m3ter has the name"),
@@ -279,7 +317,13 @@ class TestPolicies:
         invite(permission_policies=wanted).execute(context())
         assert sandbox.invitations()[0]["permissionPolicyIds"] == ["policy-1", "policy-2"]
 
-    @pytest.mark.parametrize("wanted", [None, [], "", "None", "[]"])
+    @pytest.mark.parametrize("wanted", ["", "None", [""], " , "])
+    def test_given_and_without_a_name(self, sandbox: SandboxServer, wanted: Any) -> None:
+        with pytest.raises(AirflowFailException, match="permission_polic"):
+            invite(permission_policies=wanted).execute(context())
+        assert sandbox.emails() == {}
+
+    @pytest.mark.parametrize("wanted", [None, [], "[]"])
     def test_none(self, sandbox: SandboxServer, wanted: Any) -> None:
         assert invite(permission_policies=wanted).execute(context())
         assert not sandbox.invitations()[0]["permissionPolicyIds"]
