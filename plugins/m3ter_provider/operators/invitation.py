@@ -57,9 +57,9 @@ class M3terCreateInvitationOperator(BaseOperator):
 
     Returns the invitation's id (None for a member without one). The task shows and stores no personal data: in its
     rendered fields and in the serialized DAG they are ``***``. Airflow stores and shows as they are: the text of a DAG
-    file, the parameters of a run, what a task leaves in XCom, and the values that a mapped task is expanded over. A
-    person comes from none of these, but from a template that looks elsewhere when it is rendered: a Variable, or a
-    macro of your own.
+    file, the parameters of a run, what a task leaves in XCom, and the values that a mapped task is expanded over or
+    holds in ``partial(…)``. A person comes from none of these, but from a template that looks elsewhere when it is
+    rendered: a Variable, or a macro of your own.
 
     :param email: the person's address, where ``email_address`` is not given. It never becomes Airflow's own argument
         of that name (whom to alert about a failed task), and an ``email`` of ``default_args`` never becomes the person.
