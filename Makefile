@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE AIRFLOW_HOME
 # The slow tests remember what failed; pytest's cache is off otherwise.
 REMEMBER := -o addopts="-ra --strict-markers --strict-config --import-mode=importlib"
 
-.PHONY: help demo ui test test-matrix test-integration test-integration-again chaos chaos-part chaos-selftest check format docs reference bench clean constraints
+.PHONY: help demo ui test test-matrix test-integration test-integration-again chaos chaos-part chaos-selftest check format docs reference screenshots bench clean constraints
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -67,6 +67,10 @@ docs: $(STAMP)  ## the site in build/docs; a link that leads nowhere is an error
 
 reference: $(STAMP)  ## write what docs/ takes from the source
 	@$(BIN)/python -m reference
+
+screenshots: $(STAMP)  ## docs/images, taken by the tests in the browser
+	@M3TER_SCREENSHOTS=$(CURDIR)/.demo/screenshots $(BIN)/python -m pytest -q -n 0 --timeout 600 tests/e2e/test_operating.py
+	@$(BIN)/python -m tests.e2e.documented .demo/screenshots
 
 bench: $(STAMP)  ## figures against peers in the same run
 	@$(BIN)/python -m benchmarks

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FloatRect, Locator, Page, expect, sync_playwright
 
 from demo.airflow_settings import USERS
 
@@ -77,13 +77,18 @@ class AirflowPages:
         self.page.goto(f"{self._url}{path}")
         return self.page
 
-    def picture(self, name: str, *, of: Locator | None = None) -> None:
+    def picture(self, name: str, *, of: Locator | None = None, height: int | None = None) -> None:
         """
         Take a picture, once nothing moves any more.
 
         :param name: of the file, without suffix
         :param of: a part of the page; default what is in view
+        :param height: the upper part of that alone, in pixels
         """
+        if height is not None:
+            clip: FloatRect = {"x": 0, "y": 0, "width": 1280, "height": height}
+            self.page.screenshot(path=self.file(name), animations="disabled", clip=clip)
+            return
         (of or self.page).screenshot(path=self.file(name), animations="disabled")
 
     def file(self, name: str) -> Path:
