@@ -23,6 +23,7 @@ CHOSEN = (
 )
 LARGEST = 150_000
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_LEVELS = bytes(round(round(value * 31 / 255) * 255 / 31) for value in range(256))
 
 
 def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -33,10 +34,34 @@ def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
         at += 12 + length
 
 
+def _rows(header: bytes, packed: bytes) -> Iterator[bytes]:
+    """Undo the filters of a picture's rows (PNG specification, 9)."""
+    width, height, depth, kind, *_ = struct.unpack(">IIBBBBB", header)
+    if (depth, kind) != (8, 2):
+        raise ValueError("The browser's pictures have three bytes for a point.")
+    data, length = zlib.decompress(packed), 3 * width
+    above = bytearray(length)
+    for start in range(0, height * (length + 1), length + 1):
+        row = bytearray(data[start + 1 : start + 1 + length])
+        for at in range(length):
+            left, corner = (row[at - 3], above[at - 3]) if at >= 3 else (0, 0)
+            row[at] = (row[at] + _expected(data[start], left, above[at], corner)) & 255
+        yield bytes(row)
+        above = row
+
+
+def _expected(filtered: int, left: int, above: int, corner: int) -> int:
+    if filtered < 4:
+        return (0, left, above, (left + above) // 2)[filtered]
+    near = left + above - corner
+    return min((left, above, corner), key=lambda value: abs(near - value))
+
+
 def smaller(png: bytes) -> bytes:
-    """Pack a picture again, as tightly as zlib can, and without what is no picture."""
+    """Pack a picture in half its size: 32 levels of each colour, no filter, and nothing that is no picture."""
     chunks = list(_chunks(png))
-    packed = zlib.compress(zlib.decompress(b"".join(data for kind, data in chunks if kind == b"IDAT")), 9)
+    rows = _rows(chunks[0][1], b"".join(data for kind, data in chunks if kind == b"IDAT"))
+    packed = zlib.compress(b"".join(b"\0" + row.translate(_LEVELS) for row in rows), 9)
     kept = [(b"IHDR", chunks[0][1]), (b"IDAT", packed), (b"IEND", b"")]
     return _SIGNATURE + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in kept
