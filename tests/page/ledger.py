@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert
+from sqlalchemy import Connection, delete, insert, select
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
 
@@ -187,6 +187,16 @@ def invite(connection: Connection, t: Any, invitation_id: int, *, email: str, st
             }
         )
     )
+
+
+def worked_for(db: LedgerDatabase, orgs: list[str]) -> None:
+    """Let team A's DAG have worked for these organisations too."""
+    with db.engine.begin() as connection:
+        run = dict(connection.execute(select(db.tables.run).where(db.tables.run.c.run_id == RUN)).one()._mapping)
+        connection.execute(
+            insert(db.tables.run),
+            [{**run, "org_id": org, "run_id": f"of-{org}", "started_at": NOW - timedelta(days=40)} for org in orgs],
+        )
 
 
 def crowd(db: LedgerDatabase, many: int, states: tuple[str, ...] = ("sent",)) -> None:

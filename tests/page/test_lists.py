@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +15,7 @@ from sqlalchemy import Engine
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.page.export import cell
 from tests.page.conftest import AT, Page
-from tests.page.ledger import HOSTILE, ORG_A, RUN, crowd
+from tests.page.ledger import DAG_A, HOSTILE, ORG_A, PLAN, RUN, crowd, invite, worked_for
 from tests.page.plans import scans_of_sqlite, statements_of
 from tests.page.test_access import GUARD, KEY
 
@@ -86,10 +88,82 @@ def test_pages_hold_everybody_once(anna: Page, ledger: LedgerDatabase) -> None:
     assert len(exported(anna)) == 1 + 190
 
 
+@pytest.mark.parametrize(("sort", "descending"), [("changed", True), ("address", False)])
+def test_many_organisations(anna: Page, ledger: LedgerDatabase, sort: str, descending: bool) -> None:
+    """SQLite merges 500 ranges at most."""
+    orgs = [f"org-{number:03}" for number in range(30)]
+    worked_for(ledger, orgs)
+    with ledger.engine.begin() as connection:
+        for number in range(55):
+            email = f"q{number * 37 % 55:03}ü@example.com"
+            invite(connection, ledger.tables, 1000 + number, state="sent", email=email, org_id=orgs[number % 30])
+    found = listed(anna, sort=sort, descending=descending)
+    everybody = [*EVERYBODY, *(f"q{number:03}ü@example.com" for number in range(55))]
+    assert sorted(found) == sorted(everybody)
+    if sort == "address":
+        assert found == sorted(everybody, key=str.encode, reverse=descending)
+    assert len(exported(anna)) == 1 + len(everybody)
+    assert [row["email"] for row in anna.post("api/invitations", {"ledger": KEY, "search": "q005"})["rows"]] == [
+        "q005ü@example.com"
+    ]
+    assert len(anna.get(f"api/review/{KEY}")["invitations"]) == 1
+    assert anna.get(f"api/stories/invitation/{KEY}/1000")["email"] == "q000ü@example.com"
+
+
 def test_a_place_that_is_none_is_refused(anna: Page) -> None:
     for after in ("x", "W10=", "bnVsbA==", "WzEsMl0=", "e30="):
         answer = anna.post("api/invitations", {"ledger": KEY, "after": after}, 400)
         assert "no place in this list" in answer["detail"]
+
+
+def place(*what: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(what).encode()).decode()
+
+
+NOWHERE = [
+    ("changed", base64.urlsafe_b64encode(b"[" * 2900).decode()),
+    ("changed", place("0001-01-01T00:00:00+14:00", 1)),
+    ("changed", place("2030-01-01T00:00:00+00:00", 10**25)),
+    ("changed", place("2030-01-01T00:00:00+00:00", -1)),
+    ("address", place("\ud800", 1)),
+    ("address", place("a\0", 1)),
+    ("address", place(["a"], 1)),
+]
+
+
+@pytest.mark.parametrize(("sort", "after"), NOWHERE)
+def test_a_place_that_no_ledger_has_is_refused(anna: Page, sort: str, after: str) -> None:
+    for path in ("api/invitations", "api/export"):
+        answer = anna.post(path, {"ledger": KEY, "sort": sort, "after": after}, 400)
+        assert "no place in this list" in answer["detail"]
+
+
+REFUSED: list[tuple[str, str, dict[str, Any] | None, str]] = [
+    ("POST", "api/invitations", {"ledger": KEY, "search": "a\0b"}, "search"),
+    ("POST", "api/invitations", {"ledger": KEY, "search": "\ud800"}, "search"),
+    ("POST", "api/export", {"ledger": KEY, "search": "a\0b"}, "search"),
+    ("POST", "api/invitations", {"ledger": KEY, "org_id": "\0"}, "org_id"),
+    ("GET", f"api/stories/invitation/{KEY}/{10**25}", None, "invitation_id"),
+    ("GET", f"api/stories/decision/{KEY}/{PLAN}/{10**25}", None, "row_no"),
+    ("GET", f"api/stories/decision/{KEY}/{PLAN}/{2**31}", None, "row_no"),
+    ("GET", f"api/stories/decision/{KEY}/%00/1", None, "plan_id"),
+    ("GET", f"api/runs?dag_id={DAG_A}&before=0001-01-01T00:00:00%2B14:00", None, "before"),
+    ("GET", f"api/runs?dag_id={DAG_A}&before=9999-12-31T23:59:59-14:00", None, "before"),
+    ("GET", f"api/run?dag_id={DAG_A}&run_id=%00", None, "run_id"),
+    ("POST", "api/run/rows", {"dag_id": DAG_A, "plan_id": PLAN, "decision": "invite", "after": 10**25}, "after"),
+    ("POST", "api/run/rows", {"dag_id": DAG_A, "plan_id": "\0", "decision": "invite"}, "plan_id"),
+    ("POST", f"api/review/{10**25}", {"ledger": KEY, "seen": "review", "to": "sent"}, "invitation_id"),
+    ("POST", "api/review/4", {"ledger": KEY, "seen": "review", "to": "sent", "why": "a\0"}, "why"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "what"), REFUSED)
+def test_what_no_ledger_can_be_asked_is_refused(
+    anna: Page, method: str, path: str, body: dict[str, Any] | None, what: str
+) -> None:
+    headers = {**GUARD, "origin": "http://airflow.test", "content-type": "application/json"}
+    answer = anna.client.request(method, f"{AT}/{path}", content=body and json.dumps(body), headers=headers)
+    assert (answer.status_code, answer.json()["detail"]) == (422, f"This was not understood: {what}.")
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,14 @@ import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Select, func, literal, literal_column, or_, select, tuple_
 from sqlalchemy import union_all as all_of
 
 from m3ter_onboarding.ledger.tables import Tables, by_bytes
+from m3ter_onboarding.page.given import LARGEST_ID, in_utc, storable
 from m3ter_onboarding.page.ledgers import LedgerReader
 from m3ter_onboarding.page.scopes import Scope, within, within_any
 from m3ter_onboarding.page.words import STATES
@@ -23,6 +24,8 @@ Sort = Literal["changed", "address", "expires"]
 PAGE = 50
 #: Counting stops here; the page then says "1,000+".
 COUNTED = 1000
+#: So many ranges are merged by one statement: SQLite takes no more than 500, and a plan of many takes long.
+_TOGETHER = 200
 #: The end of all texts with a prefix.
 _LAST = "\U0010ffff"
 
@@ -52,6 +55,11 @@ class Wanted:
     def term(self) -> str:
         """The search without spaces around it."""
         return self.search.strip()
+
+    @property
+    def falling(self) -> bool:
+        """Whether the largest comes first; a search always begins at its first address."""
+        return self.descending and not self.term
 
 
 @dataclass(frozen=True)
@@ -94,8 +102,9 @@ def all_pages(reader: LedgerReader, scopes: Sequence[Scope], wanted: Wanted, siz
 def _page(connection: Connection, t: Tables, scopes: Sequence[Scope], wanted: Wanted, size: int) -> Page:
     seen = [scope for scope in scopes if wanted.org_id in (None, scope.org_id)]
     exact = _exact(connection, t, seen, wanted) if wanted.term and wanted.after is None else []
-    statement = keys_statement(t, seen, wanted, size + 1)
-    found = [] if statement is None else connection.execute(statement).all()
+    found = [row for one in keys_statements(t, seen, wanted, size + 1) for row in connection.execute(one)]
+    # Texts sort here as the ledger sorts them: the order of code points is that of their bytes.
+    found.sort(key=lambda row: (row.key, row.id), reverse=wanted.falling)
     more = len(found) > size
     found = found[:size]
     ids = [*exact, *(row.id for row in found if row.id not in exact)]
@@ -103,14 +112,15 @@ def _page(connection: Connection, t: Tables, scopes: Sequence[Scope], wanted: Wa
     return Page(rows_of(connection, t, ids), after)
 
 
-def keys_statement(t: Tables, scopes: Sequence[Scope], wanted: Wanted, limit: int) -> Select[Any] | None:
-    """Return the statement that finds a page's rows: one range of an index for each scope and state, merged.
+def keys_statements(t: Tables, scopes: Sequence[Scope], wanted: Wanted, limit: int) -> list[Select[Any]]:
+    """Return the statements that find a page's rows: one range of an index for each scope and state, merged.
 
-    :returns: None where there is nothing to look through.
+    :returns: each with a whole page, of which the first rows of all are taken; none where there is nothing to look
+        through.
     """
     i = t.invitation
     sort: Sort = "address" if wanted.term else wanted.sort
-    descending = wanted.descending and not wanted.term
+    descending = wanted.falling
     key: ColumnElement[Any] = {
         "changed": i.c.updated_at,
         "address": by_bytes(i.c.email_key),
@@ -143,13 +153,18 @@ def keys_statement(t: Tables, scopes: Sequence[Scope], wanted: Wanted, limit: in
         for scope in scopes
         for state in states
     ]
-    if not ranges:
-        return None
+    return [
+        _merged(ranges[start : start + _TOGETHER], sort, descending, limit)
+        for start in range(0, len(ranges), _TOGETHER)
+    ]
+
+
+def _merged(ranges: Sequence[Select[Any]], sort: Sort, descending: bool, limit: int) -> Select[Any]:
     merged = (all_of(*ranges) if len(ranges) > 1 else ranges[0]).subquery()
     # The merged key has lost its way of comparing.
-    merged_key = by_bytes(merged.c.key) if sort == "address" else merged.c.key
-    merged_order = (merged_key.desc(), merged.c.id.desc()) if descending else (merged_key, merged.c.id)
-    return select(merged.c.key, merged.c.id).order_by(*merged_order).limit(limit)
+    key = by_bytes(merged.c.key) if sort == "address" else merged.c.key
+    order = (key.desc(), merged.c.id.desc()) if descending else (key, merged.c.id)
+    return select(merged.c.key, merged.c.id).order_by(*order).limit(limit)
 
 
 def _exact(connection: Connection, t: Tables, scopes: Sequence[Scope], wanted: Wanted) -> list[int]:
@@ -219,10 +234,9 @@ def _cursor(key: Any, row_id: int) -> str:
 def _place(cursor: str, sort: Sort) -> tuple[Any, int]:
     try:
         key, row_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        if sort != "address":
-            key = datetime.fromisoformat(key).astimezone(timezone.utc)
-        if not isinstance(key, (str, datetime)) or not isinstance(row_id, int):
+        key = storable(key) if sort == "address" else in_utc(datetime.fromisoformat(key))
+        if not isinstance(row_id, int) or not 0 <= row_id <= LARGEST_ID:
             raise UnreadableCursorError
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         raise UnreadableCursorError("This is no place in this list. Begin at its first page.") from None
     return key, row_id

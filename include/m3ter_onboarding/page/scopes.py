@@ -37,4 +37,9 @@ def within(table: Any, scope: Scope) -> ColumnElement[bool]:
 
 def within_any(table: Any, scopes: Sequence[Scope]) -> ColumnElement[bool]:
     """Return the condition for invitations that are looked up by something else; none of no scope."""
-    return or_(*(within(table, scope) for scope in scopes)) if scopes else table.c.invitation_id.is_(None)
+    # By DAG: SQLite takes no condition of a thousand parts.
+    orgs: dict[str, list[str]] = {}
+    for scope in scopes:
+        orgs.setdefault(scope.dag_id or "", []).append(scope.org_id)
+    parts = [and_(whose(table.c.dag_id) == dag_id, table.c.org_id.in_(ids)) for dag_id, ids in sorted(orgs.items())]
+    return or_(*parts) if parts else table.c.invitation_id.is_(None)

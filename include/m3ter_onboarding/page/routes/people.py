@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from itertools import chain
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Response
@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from m3ter_onboarding.page.access import ReaderDep
 from m3ter_onboarding.page.export import as_csv
-from m3ter_onboarding.page.invitations import Page, Wanted, all_pages, page_of
+from m3ter_onboarding.page.given import Given, InvitationId, RowNo
+from m3ter_onboarding.page.invitations import Wanted, all_pages, page_of
 from m3ter_onboarding.page.runs import cut
 from m3ter_onboarding.page.story import story_of_decision, story_of_invitation
 
@@ -34,9 +35,9 @@ class ListBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     ledger: Annotated[str, StringConstraints(max_length=40)]
-    search: Annotated[str, StringConstraints(max_length=400)] = ""
+    search: Annotated[Given, StringConstraints(max_length=400)] = ""
     states: Annotated[list[State], Field(max_length=10)] = []
-    org_id: Annotated[str, StringConstraints(max_length=64)] | None = None
+    org_id: Annotated[Given, StringConstraints(max_length=64)] | None = None
     sort: Literal["changed", "address", "expires"] = "changed"
     descending: bool = True
     after: Annotated[str, StringConstraints(max_length=4000)] | None = None
@@ -60,22 +61,21 @@ def export(body: ListBody, reader: ReaderDep) -> Response:
     view = reader.view_of(body.ledger)
     log.info("%s exports invitations of the ledger %s as CSV.", reader.name, view.ledger.db.name)
 
-    def pages() -> Iterator[Page]:
-        yield from all_pages(view.ledger, view.scopes, body.wanted(), _EXPORTED_AT_ONCE)
-
+    pages = all_pages(view.ledger, view.scopes, body.wanted(), _EXPORTED_AT_ONCE)
+    first = next(pages)  # what cannot be answered is refused, not an empty file
     headers = {"content-disposition": 'attachment; filename="m3ter-invitations.csv"'}
-    return StreamingResponse(as_csv(pages()), media_type="text/csv; charset=utf-8", headers=headers)
+    return StreamingResponse(as_csv(chain([first], pages)), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @router.get("/stories/invitation/{ledger}/{invitation_id}")
-def story_by_invitation(ledger: str, invitation_id: int, reader: ReaderDep) -> dict[str, Any]:
+def story_by_invitation(ledger: str, invitation_id: InvitationId, reader: ReaderDep) -> dict[str, Any]:
     """Tell the story of an invitation's person."""
     view = reader.view_of(ledger)
     return found(story_of_invitation(view.ledger, view.dag_ids, invitation_id))
 
 
 @router.get("/stories/decision/{ledger}/{plan_id}/{row_no}")
-def story_by_decision(ledger: str, plan_id: str, row_no: int, reader: ReaderDep) -> dict[str, Any]:
+def story_by_decision(ledger: str, plan_id: Given, row_no: RowNo, reader: ReaderDep) -> dict[str, Any]:
     """Tell the story of a decision's person."""
     view = reader.view_of(ledger)
     return found(story_of_decision(view.ledger, view.dag_ids, plan_id, row_no))

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from m3ter_onboarding.ledger.decided_by_hand import decide_by_hand
 from m3ter_onboarding.page.access import Reader, ReaderDep, View
+from m3ter_onboarding.page.given import Given, InvitationId
 from m3ter_onboarding.page.review import review_list
 from m3ter_onboarding.page.routes.people import State
 from m3ter_onboarding.page.scopes import within_any
@@ -29,7 +30,7 @@ class DecisionBody(BaseModel):
     ledger: Annotated[str, StringConstraints(max_length=40)]
     seen: State
     to: Literal["sent", "unsent", "superseded"]
-    why: Annotated[str, StringConstraints(max_length=300, strip_whitespace=True)] | None = None
+    why: Annotated[Given, StringConstraints(max_length=300, strip_whitespace=True)] | None = None
 
 
 @router.get("/{ledger}")
@@ -40,7 +41,7 @@ def review(ledger: str, reader: ReaderDep) -> dict[str, Any]:
 
 
 @router.post("/{invitation_id}")
-def decide(invitation_id: int, body: DecisionBody, reader: ReaderDep) -> dict[str, Any]:
+def decide(invitation_id: InvitationId, body: DecisionBody, reader: ReaderDep) -> dict[str, Any]:
     """Write what a person decided."""
     view = reader.view_of(body.ledger)
     if not _may_decide(reader, view, invitation_id):

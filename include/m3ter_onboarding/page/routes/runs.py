@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException
-from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.page.access import ReaderDep
+from m3ter_onboarding.page.given import Given, Instant, RowNo
 from m3ter_onboarding.page.routes.people import found
 from m3ter_onboarding.page.runs import gone_since, newest_runs, plan_of, plan_rows, run_page
 
@@ -24,24 +24,24 @@ class RowsBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     dag_id: Annotated[str, StringConstraints(max_length=250)]
-    plan_id: Annotated[str, StringConstraints(max_length=36)]
+    plan_id: Annotated[Given, StringConstraints(max_length=36)]
     decision: Literal["invite", "review", "invalid", "skip", "gone"]
-    after: int | None = None
+    after: RowNo | None = None
 
 
 @router.get("/runs")
-def runs(dag_id: str, reader: ReaderDep, before: AwareDatetime | None = None) -> dict[str, Any]:
+def runs(dag_id: str, reader: ReaderDep, before: Instant | None = None) -> dict[str, Any]:
     """Return runs of a DAG, the newest first."""
-    ledger, earlier = reader.ledger_of(dag_id), before if before is None else datetime.fromisoformat(before.isoformat())
+    ledger = reader.ledger_of(dag_id)
     rows = ledger.read(
-        lambda connection: newest_runs(connection, ledger.t, dag_id, limit=_PAGE + 1, before=earlier),
+        lambda connection: newest_runs(connection, ledger.t, dag_id, limit=_PAGE + 1, before=before),
         doing="listing runs",
     )
     return {"rows": rows[:_PAGE], "more": len(rows) > _PAGE}
 
 
 @router.get("/run")
-def run(dag_id: str, run_id: str, reader: ReaderDep) -> dict[str, Any]:
+def run(dag_id: str, run_id: Given, reader: ReaderDep) -> dict[str, Any]:
     """Tell about one run."""
     return found(run_page(reader.ledger_of(dag_id), RunKey(dag_id, run_id)))
 
