@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.ledger.decided_by_hand import DecidedOtherwiseError
 from m3ter_onboarding.page.access import from_this_page
+from m3ter_onboarding.page.answers import Bounded
 from m3ter_onboarding.page.dags import OnboardingDags
 from m3ter_onboarding.page.headers import StrictHeaders
 from m3ter_onboarding.page.invitations import UnreadableCursorError
@@ -29,6 +30,7 @@ def make_app(dags: OnboardingDags | None = None, ledgers: Ledgers | None = None)
         dependencies=[Depends(get_user), Depends(from_this_page)],
         docs_url=None,
         redoc_url=None,
+        default_response_class=Bounded,
         openapi_url=None,
     )
     app.state.dags = dags or OnboardingDags()
