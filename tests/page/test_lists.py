@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import Engine
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from m3ter_onboarding.page.export import cell
+from m3ter_onboarding.page.export import COLUMNS, as_csv, cell
+from m3ter_onboarding.page.invitations import Page as PageOfList
 from tests.page.conftest import AT, Page
 from tests.page.ledger import DAG_A, HOSTILE, ORG_A, PLAN, RUN, crowd, invite, worked_for
 from tests.page.plans import scans_of_sqlite, statements_of
@@ -192,9 +193,8 @@ def exported(page: Page, **wanted: Any) -> list[list[str]]:
 def test_an_export_has_no_formulas(anna: Page) -> None:
     heads, *rows = exported(anna)
     cells = [dict(zip(heads, row, strict=True)) for row in rows]
-    assert [one["email"].removeprefix("'") for one in cells] == [
-        text if text[0] != "'" else text[1:] for text in EVERYBODY
-    ]
+    # Changed where a cell begins, or would with a semicolon for the separator, and nowhere else.
+    assert [one["email"].replace("'", "") for one in cells] == [text.replace("'", "") for text in EVERYBODY]
     assert f"'{HOSTILE[1]}" in [one["email"] for one in cells]
     assert "'=no" in [one["message"] for one in cells]
     assert not [text for row in rows for text in row if text.startswith(("=", "+", "-", "@", "\t", "\r"))]
@@ -203,6 +203,36 @@ def test_an_export_has_no_formulas(anna: Page) -> None:
 @pytest.mark.parametrize("beginning", ["=", "+", "-", "@", "\t", "\r"])
 def test_a_formula_becomes_text(beginning: str) -> None:
     assert cell(f"{beginning}1+1") == f"'{beginning}1+1"
+
+
+def test_no_separator_makes_a_formula() -> None:
+    """A spreadsheet may take a semicolon or a tabulator for what divides cells."""
+    values = [
+        "a;=1+1",
+        'a; "=1+1',
+        "a\t+1",
+        "a\r\n@x",
+        "a|-1",
+        " =1",
+        "\u00a0=1",
+        "\ufeff=1",
+        "\u200b=1",
+        "＝1",
+        "\0=1",
+    ]
+    rows = [{**dict.fromkeys(COLUMNS), "employee_id": "x", "email": value} for value in values]
+    text = "".join(as_csv([PageOfList([dict(row) for row in rows], None)]))
+    assert [line for line in text.splitlines() if line.startswith('"x"')]
+    for line in csv.reader(io.StringIO(text)):
+        assert all(one == "" or one[0] == "'" or one in COLUMNS or one[0] in "ax" for one in line)
+    assert text.startswith('"employee_id","email"')
+    for separator in (";", "\t", "|"):
+        for line in csv.reader(io.StringIO(text, newline=""), delimiter=separator):
+            assert not [
+                one for one in line if one.strip(' "\u00a0\ufeff\u200b\0').startswith(("=", "+", "-", "@", "＝"))
+            ]
+    for harmless in ("a-b@example.com", "1;2", "O'Neil; x", "2030-01-01"):
+        assert cell(harmless) == harmless
 
 
 def test_the_story_of_a_person(anna: Page) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
@@ -15,7 +16,12 @@ COLUMNS = (
     *("expires_at", "http_status", "message", "dag_id", "run_id", "created_at", "updated_at"),
 )
 #: What a spreadsheet takes for the beginning of a formula; the wide forms become plain ones in some.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_FORMULA = r"[=+\-@＝＋－＠]"
+#: What some skip before it.
+_UNSEEN = "\\s\\0\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+_BEGINS = re.compile(rf"[\t\r\n]|[{_UNSEEN}]*{_FORMULA}")
+#: Where a spreadsheet that takes another character for the separator begins a new cell, quoted or not.
+_WITHIN = re.compile(rf'([;|\t\r\n][{_UNSEEN}"]*)(?={_FORMULA})')
 
 
 def cell(value: Any) -> str:
@@ -24,8 +30,8 @@ def cell(value: Any) -> str:
         return ""
     if isinstance(value, datetime):
         return value.isoformat()
-    text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    text = _WITHIN.sub(r"\1'", str(value))
+    return f"'{text}" if _BEGINS.match(text) else text
 
 
 def as_csv(pages: Iterable[Page]) -> Iterator[str]:
@@ -37,5 +43,5 @@ def as_csv(pages: Iterable[Page]) -> Iterator[str]:
 
 def _lines(rows: Iterable[Iterable[str]]) -> str:
     buffer = io.StringIO()
-    csv.writer(buffer).writerows(rows)
+    csv.writer(buffer, quoting=csv.QUOTE_ALL).writerows(rows)
     return buffer.getvalue()
