@@ -51,7 +51,7 @@ class Notifier(Section):
         try:
             made = getattr(import_module(module), name)(**_filled(self.arguments, message))
             made({**context, "message": message, "link": link})
-        except Exception as error:  # noqa: BLE001  (an alert is no reason to fail)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  (an alert is no reason to fail)
             log.warning(
                 "The alert by %s could not be sent (%s); see whether its package is installed, and its arguments.",
                 self.notifier,

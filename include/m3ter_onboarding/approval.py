@@ -94,16 +94,16 @@ def approved(db: LedgerDatabase, run: RunKey, shown: Any, user: Mapping[str, Any
     if not runs.record_approval(db, run, plan_id, fingerprint, by=who, at=instant(at)):
         raise NotAllowedError(
             f"{who} approved plan {plan_id} with the fingerprint {fingerprint[:12]}, and that is not the newest plan of"
-            f" this run any more, or it was rejected. {again}"
+            f" this run any more, or it was rejected, or is older than `plan_valid_for`. {again}"
         )
     log.info("%s approved plan %s; it is sent now.", who, plan_id)
 
 
-def rejected(db: LedgerDatabase, shown: Any, user: Mapping[str, Any] | None, at: Any) -> None:
+def rejected(db: LedgerDatabase, run: RunKey, shown: Any, user: Mapping[str, Any] | None, at: Any) -> None:
     """Record that somebody chose to reject."""
     who = name_of(user) or "nobody known"
     if isinstance(shown, Mapping) and shown.get("plan_id"):
-        runs.record_rejection(db, str(shown["plan_id"]), by=who, at=instant(at))
+        runs.record_rejection(db, run, str(shown["plan_id"]), by=who, at=instant(at))
     log.warning(
         "%s rejected the plan: nothing of it is sent. Nobody is lost, the next run plans these people again; trigger"
         " one to plan them today.",
@@ -111,10 +111,10 @@ def rejected(db: LedgerDatabase, shown: Any, user: Mapping[str, Any] | None, at:
     )
 
 
-def not_answered(db: LedgerDatabase, shown: Any, now: datetime) -> NotAllowedError:
+def not_answered(db: LedgerDatabase, run: RunKey, shown: Any, now: datetime) -> NotAllowedError:
     """Record that nobody answered in time, and return what the task fails with."""
     if isinstance(shown, Mapping) and shown.get("plan_id"):
-        runs.record_rejection(db, str(shown["plan_id"]), by=None, at=now)
+        runs.record_rejection(db, run, str(shown["plan_id"]), by=None, at=now)
     return NotAllowedError(
         "Nobody answered whether this plan may be sent before it became too old (`plan_valid_for`), so nothing of it is"
         " sent. Nobody is lost, the next run plans these people again; trigger one to plan them now."

@@ -35,6 +35,7 @@ from m3ter_onboarding.alerts import Alerts
 from m3ter_onboarding.dag_settings import DagSettings, Section, Text, TextList
 from m3ter_onboarding.durations import Duration
 from m3ter_onboarding.errors import ConfigurationError
+from m3ter_onboarding.pause import RESERVED_WORDS
 from m3ter_onboarding.privacy import mask_addresses
 from m3ter_onboarding.query import WINDOW_PARAMETERS, bound_parameters
 
@@ -166,8 +167,8 @@ class OnboardingConfig(Section):
     @field_validator("name")
     @classmethod
     def _not_all(cls, value: str) -> str:
-        if value.lower() == "all":
-            raise ValueError("means every organisation in the pause switch; choose another name")
+        if value.casefold() in RESERVED_WORDS:
+            raise ValueError("means everybody or nobody in the pause switch; choose another name")
         return value
 
     @field_validator("schedule")

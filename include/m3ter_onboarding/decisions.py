@@ -51,13 +51,14 @@ def hash_request(request: InvitationRequest) -> str:
     return _sha256(request.to_json())
 
 
-def fingerprint(decisions: Iterable[Decision], policies: Iterable[M3terPolicy]) -> str:
-    """Hash a plan (SHA-256, hex): everything that will be POSTed, and id and version of every policy used.
+def fingerprint(decisions: Iterable[Decision], policies: Iterable[M3terPolicy], *, org_id: str) -> str:
+    """Hash a plan (SHA-256, hex): everything that will be POSTed and where, id and version of every policy used.
 
     What is not sent does not count, nor does the order of the rows.
 
     :param decisions: of one plan.
     :param policies: the organisation's, as the plan saw them.
+    :param org_id: the organisation.
     """
     invitations = [decision for decision in decisions if decision.request is not None]
     requests = sorted(
@@ -72,7 +73,7 @@ def fingerprint(decisions: Iterable[Decision], policies: Iterable[M3terPolicy]) 
         for policy_id in decision.request.permission_policy_ids or ()
     }
     versions = sorted([policy.m3ter_id, policy.version] for policy in policies if policy.m3ter_id in used)
-    return _sha256({"requests": requests, "policies": versions})
+    return _sha256({"organisation": org_id, "requests": requests, "policies": versions})
 
 
 def count_decisions(decisions: Iterable[Decision]) -> dict[str, int]:

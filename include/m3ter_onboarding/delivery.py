@@ -23,7 +23,7 @@ from m3ter_onboarding.errors import DeliveryError, LedgerError
 from m3ter_onboarding.known import InvitationState
 from m3ter_onboarding.lease import ChunkSize, Lease, boot_clock
 from m3ter_onboarding.ledger import mirror, runs
-from m3ter_onboarding.ledger.claims import Claimed, attempted_in_a_day, begin_attempts, claim_chunk
+from m3ter_onboarding.ledger.claims import Claimed, attempted_by_run, attempted_in_a_day, begin_attempts, claim_chunk
 from m3ter_onboarding.ledger.counts import Remaining, events_of_plan, remaining
 from m3ter_onboarding.ledger.outcomes import Outcome, record_answers
 from m3ter_onboarding.ledger.runs import RunKey
@@ -35,6 +35,7 @@ from m3ter_onboarding.right_to_send import (
     check_connection,
     check_plan,
     check_policies,
+    check_threshold,
 )
 from m3ter_onboarding.settling import settle_due
 from m3ter_onboarding.snapshot import M3terMirror, look_again
@@ -181,7 +182,8 @@ class Sender:
 
     async def _prepare(self) -> bool:
         """Check that the plan may be sent, and look again in m3ter; False: nothing is left to do."""
-        plan = check_plan(await self._in_thread(runs.read_plan, self.plan_id), self.plan_id, self.org.org_id)
+        plan = check_plan(await self._in_thread(runs.read_plan, self.plan_id, self.run), self.plan_id, self.org.org_id)
+        check_threshold(plan, self.caps)
         left = self.done.left = await self._remaining()
         if left.nothing_left:
             return False
@@ -198,6 +200,7 @@ class Sender:
             plan,
             self.caps,
             still_to_send=left.unsent,
+            attempted_before=await self._in_thread(attempted_by_run, self.run, other_than=self.plan_id),
             attempted_in_a_day=await self._in_thread(attempted_in_a_day, self.org.org_id),
             attempted_by_backfills=(
                 0
@@ -510,7 +513,7 @@ class Sender:
         if self._failure is not None:
             return type(self._failure)(f"{self._failure} {waiting} Nobody is lost: the next try goes on.")
         try:
-            check_plan(await self._in_thread(runs.read_plan, self.plan_id), self.plan_id, self.org.org_id)
+            check_plan(await self._in_thread(runs.read_plan, self.plan_id, self.run), self.plan_id, self.org.org_id)
         except NotAllowedError as error:
             return NotAllowedError(f"{error} {waiting}")
         if self.caps.backfill is not None and left.unsent:

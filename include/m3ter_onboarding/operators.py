@@ -128,6 +128,7 @@ class _OnboardingStep:
             percent=None if parameters.only_employee else config.max_percent,  # one of one is no mass mailing
             per_day=config.max_invitations_per_day,
             backfill=most if _text(context["dag_run"].run_type) == "backfill" else None,
+            approval_above=config.approval_above,
         )
 
     def _open_ledger(self) -> LedgerDatabase:
@@ -375,7 +376,7 @@ class OnboardingApproveOperator(_OnboardingStep, ApprovalOperator):
             raise AirflowSkipException("This run plans only; nobody is asked.")
         run, settings, plan_id = self._run_key(context), self._settings(), str(planned["plan_id"])
         with closing(self._open_ledger()) as db:
-            plan = check_plan(runs.read_plan(db, plan_id), plan_id, settings.org_id, asking=True)
+            plan = check_plan(runs.read_plan(db, plan_id, run), plan_id, settings.org_id, asking=True)
             if not plan.needs_approval:
                 raise AirflowSkipException(f"The plan has {plan.invitations} invitations; nobody has to approve it.")
             if plan.approved:
@@ -441,14 +442,14 @@ class OnboardingApproveOperator(_OnboardingStep, ApprovalOperator):
             shown = context["ti"].xcom_pull(task_ids=self.task_id, key="shown")
             with closing(self._open_ledger()) as db:
                 if event.get("error_type") == "timeout":
-                    raise approval.not_answered(db, shown, utc_now())
+                    raise approval.not_answered(db, self._run_key(context), shown, utc_now())
                 if "error" in event:
                     raise OnboardingError("Airflow could not take the answer; the question is asked again.")
                 user, at = event.get("responded_by_user"), event.get("responded_at")
                 if list(event["chosen_options"]) == [self.APPROVE]:
                     approval.approved(db, self._run_key(context), shown, user, at)
                 else:
-                    approval.rejected(db, shown, user, at)
+                    approval.rejected(db, self._run_key(context), shown, user, at)
             return super().execute_complete(context, event)
 
 
@@ -557,10 +558,10 @@ class OnboardingReportOperator(_OnboardingStep, BaseOperator):
                         outcome=summary["outcome"],
                         counts={**_counts_of(summary), "allow_invitations": settings.allow_invitations},
                     )
-                if report.for_review and begun is not None and begun["may_invite"]:
-                    self._tell_reviewers(context, run, report.for_review)
                 self._publish(db, run)
             context["ti"].xcom_push(key="report", value=summary)
+            if report.for_review and begun is not None and begun["may_invite"]:
+                self._tell_reviewers(context, run, report.for_review)
             if report.problems:
                 raise AirflowFailException(" ".join(report.problems))
         return summary

@@ -1,9 +1,9 @@
 """The pause switch: the Airflow Variable ``m3ter_onboarding_paused``, asked before each chunk.
 
-Its value is ``all``, or names of configurations separated by commas or spaces; ``false``, ``none`` and nothing at all
-pause nobody. ``Variable.get`` with a default answers "not paused" while Airflow is away, and without one it calls every
-failure "not found": so it is asked in a thread with a short limit, no answer in time means stop, and a variable that
-was there before and is not any more means stop.
+Its value is ``all``, or names of configurations (or ids of their DAGs) separated by commas or spaces; ``false``,
+``none`` and nothing at all pause nobody. ``Variable.get`` with a default answers "not paused" while Airflow is away,
+and without one it calls every failure "not found": so it is asked in a thread with a short limit, no answer in time
+means stop, and a variable that was there before and is not any more means stop.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ PAUSE_VARIABLE = "m3ter_onboarding_paused"
 #: Seconds within which Airflow must answer; it usually takes some milliseconds.
 ANSWER_WITHIN = 3.0
 
-_NOBODY = frozenset({"", "false", "none", "no", "off", "0"})
+_NOBODY = frozenset({"", "false", "none", "null", "no", "off", "0"})
+_EVERYBODY = frozenset({"all", "true", "yes", "on", "1", "*", "paused", "pause", "stop"})
+#: Words that say something else than a name, so that no configuration may be named so.
+RESERVED_WORDS = _NOBODY | _EVERYBODY
 
 
 def read_variable() -> str | None:
@@ -62,9 +65,9 @@ def _outside_a_task() -> str | None:
 
 
 def names_paused(value: str | None, name: str) -> bool:
-    """Tell whether a value of the switch pauses the configuration *name*."""
-    words = {word.casefold() for word in re.split(r"[\s,;]+", value or "")} - _NOBODY
-    return "all" in words or "true" in words or name.casefold() in words
+    """Tell whether a value of the switch pauses the configuration *name*: by it, or by its DAG's id."""
+    words = {word.casefold() for word in re.split(r"[\s,;\"'\[\]{}()]+", value or "")} - _NOBODY
+    return bool(words & (_EVERYBODY | {name.casefold(), f"m3ter_onboarding__{name}".casefold()}))
 
 
 class PauseSwitch:

@@ -17,6 +17,7 @@ from m3ter_onboarding.errors import PlanError, SourceError
 from m3ter_onboarding.hires import SourceRow, email_key_of, employee_id_of
 from m3ter_onboarding.known import Known, M3terPolicy
 from m3ter_onboarding.ledger import mirror, runs
+from m3ter_onboarding.ledger.claims import attempted_by_run
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.planning import (
@@ -113,6 +114,8 @@ def make_plan(
     }
     used = [policy for policy in policies if policy.m3ter_id in asked_for]
     invitations = sum(decision.decision == "invite" for decision in decisions)
+    # A run whose plan is made again is still one run: what it has sent already counts.
+    before = attempted_by_run(db, run, other_than=plan_id)
     planned = Planned(
         plan_id=plan_id,
         rows=len(rows),
@@ -120,8 +123,8 @@ def make_plan(
         counts=dict(sorted(Counter(decision.name for decision in decisions).items())),
         sendable=may_invite,
         not_sendable_because=not_because,
-        needs_approval=_needs_approval(config, invitations, used),
-        fingerprint=fingerprint(decisions, used),
+        needs_approval=_needs_approval(config, invitations, before, used),
+        fingerprint=fingerprint(decisions, used, org_id=org_id),
     )
     runs.seal_plan(
         db,
@@ -146,9 +149,9 @@ def make_plan(
     return planned
 
 
-def _needs_approval(config: OnboardingConfig, invitations: int, used: list[M3terPolicy]) -> bool:
+def _needs_approval(config: OnboardingConfig, invitations: int, before: int, used: list[M3terPolicy]) -> bool:
     """Tell whether a person must approve: many are invited, or somebody is to become an administrator."""
-    many = config.approval_above is not None and invitations > config.approval_above
+    many = config.approval_above is not None and invitations > 0 and before + invitations > config.approval_above
     return many or any(policy.administrator_like for policy in used)
 
 

@@ -27,12 +27,14 @@ class Caps:
     :param percent: by one run, in percent of the rows that its query returned.
     :param per_day: for the organisation in 24 hours, whichever runs send.
     :param backfill: by all runs of backfills of one DAG in 24 hours together; set where this run is one.
+    :param approval_above: not a limit, but what needs an approval: as it is now, not as it was when the plan was made.
     """
 
     invitations: int | None = None
     percent: float | None = None
     per_day: int | None = None
     backfill: int | None = None
+    approval_above: int | None = None
 
 
 def check_plan(plan: PlanRow | None, plan_id: str, org_id: str, *, asking: bool = False) -> PlanRow:
@@ -71,6 +73,19 @@ def check_plan(plan: PlanRow | None, plan_id: str, org_id: str, *, asking: bool 
     return plan
 
 
+def check_threshold(plan: PlanRow, caps: Caps) -> None:
+    """Check that a plan without an approval still needs none: the threshold may have been lowered since.
+
+    :raises NotAllowedError: if it needs one now.
+    """
+    if caps.approval_above is not None and plan.invitations > caps.approval_above and not plan.approved:
+        raise NotAllowedError(
+            f"Plan {plan.plan_id} has {plan.invitations} invitations, more than `approval_above` now says"
+            f" ({caps.approval_above}), and nobody approved it; nothing is sent. Clear the task `plan`, so that"
+            " somebody is asked."
+        )
+
+
 def check_connection(plan: PlanRow, *, allow_invitations: bool) -> None:
     """Check that the m3ter connection may send at all.
 
@@ -85,21 +100,29 @@ def check_connection(plan: PlanRow, *, allow_invitations: bool) -> None:
 
 
 def check_caps(
-    plan: PlanRow, caps: Caps, *, still_to_send: int, attempted_in_a_day: int, attempted_by_backfills: int = 0
+    plan: PlanRow,
+    caps: Caps,
+    *,
+    still_to_send: int,
+    attempted_in_a_day: int,
+    attempted_before: int = 0,
+    attempted_by_backfills: int = 0,
 ) -> None:
     """Check the caps before the first e-mail.
 
     :param still_to_send: invitations of the plan that were not sent yet.
     :param attempted_in_a_day: what was attempted for the organisation in the last 24 hours.
+    :param attempted_before: what this run attempted under earlier plans.
     :param attempted_by_backfills: of that, what runs of backfills of this DAG attempted.
     :raises NotAllowedError: naming the cap and the figure.
     """
     kept = "nothing is sent and the decisions are kept"
-    if caps.invitations is not None and plan.invitations > caps.invitations:
+    if caps.invitations is not None and plan.invitations and attempted_before + plan.invitations > caps.invitations:
+        already = f", and {attempted_before} were sent under earlier plans of this run" if attempted_before else ""
         raise NotAllowedError(
             f"The plan has {plan.invitations} invitations, and at most {caps.invitations} may be sent by one run"
-            f" (`max_invitations`): {kept}. Look at the plan; if it is right, start the run again with a higher"
-            " `max_invitations`."
+            f" (`max_invitations`){already}: {kept}. Look at the plan; if it is right, start the run again with a"
+            " higher `max_invitations`."
         )
     if caps.backfill is not None and still_to_send and attempted_by_backfills + still_to_send > caps.backfill:
         raise NotAllowedError(

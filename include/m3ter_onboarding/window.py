@@ -225,6 +225,11 @@ def _employee(value: Any) -> str | None:
         return None
     if not isinstance(value, str) or len(value) > 250:
         raise RunParameterError("The run parameter only_employee is no employee_id; write one as the warehouse has it.")
+    if "@" in value:
+        raise RunParameterError(
+            "The run parameter only_employee is an address, and the parameters of a run are seen by many; give the"
+            " employee_id."
+        )
     return value.strip()
 
 

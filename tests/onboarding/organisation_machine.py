@@ -255,7 +255,9 @@ class OrganisationMachine(RuleBasedStateMachine):
         db, plan_id, now = self.judge.db, note.planned.plan_id, self.clock.now()
         self.tally[f"answered: {answer}"] += 1
         if answer in ("reject", "too late"):
-            runs.record_rejection(db, plan_id, by="olga" if answer == "reject" else None, at=now)
+            runs.record_rejection(
+                db, self.judge.run(note.run), plan_id, by="olga" if answer == "reject" else None, at=now
+            )
             note.rejected = True
             return
         right = answer == "approve"

@@ -218,3 +218,11 @@ def test_nothing_of_a_persons_is_logged(asked: TaskRun, caplog: pytest.LogCaptur
 def test_when_somebody_answered_is_read_from_what_airflow_says(value: str) -> None:
     assert instant(value) == datetime(2026, 11, 26, 8, tzinfo=timezone.utc)
     assert (datetime.now(timezone.utc) - instant("soon")).total_seconds() < 60
+
+
+def test_d08_a_no_in_one_run_says_nothing_about_the_plan_of_another(asked: TaskRun, world: World) -> None:
+    plan_id = asked.xcoms["plan"]["plan_id"]
+    runs.record_rejection(world.db, world.run("another"), plan_id, by="olga", at=datetime.now(timezone.utc))
+    plan = runs.read_plan(world.db, plan_id)
+    assert plan is not None
+    assert plan.rejected_at is None

@@ -22,7 +22,7 @@ from m3ter_onboarding.known import InvitationState
 from m3ter_onboarding.ledger.counts import remaining
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.outcomes import Outcome, record_answers
-from m3ter_onboarding.pause import PauseSwitch
+from m3ter_onboarding.pause import PauseSwitch, names_paused
 from m3ter_onboarding.plan import Planned
 from m3ter_onboarding.report import Report, make_report
 from m3ter_onboarding.right_to_send import Caps, NotAllowedError
@@ -375,6 +375,19 @@ def test_d14_pause_switch_that_cannot_be_asked_means_stop(read: Callable[[], str
         return await PauseSwitch("test", read=read, answer_within=0.05).reason()
 
     assert asyncio.run(main()) is not None
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["all", '"all"', "ALL", "acme", "Acme, other", '["acme"]', "m3ter_onboarding__acme", "1", "yes", "on", "*", "true"],
+)
+def test_d14_every_way_to_write_a_pause_pauses(value: str) -> None:
+    assert names_paused(value, "acme")
+
+
+@pytest.mark.parametrize("value", [None, "", "none", "null", "false", "0", "off", "other", "acme2", "[]", '"none"'])
+def test_d14_what_pauses_nobody_or_others(value: str | None) -> None:
+    assert not names_paused(value, "acme")
 
 
 def test_d14_pause_switch_that_vanished_means_stop() -> None:

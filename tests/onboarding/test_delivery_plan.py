@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
 import pytest
@@ -328,6 +329,7 @@ CHANGED: dict[str, Any] = {
     "m3ter_user": True,
     "version": 2,
 }
+fingerprint_of = partial(fingerprint, org_id="org-1")
 POLICIES = (M3terPolicy("policy-1", "Viewer", 1), M3terPolicy("policy-2", "Analyst", 1))
 
 
@@ -347,17 +349,17 @@ def decided(request: InvitationRequest | None) -> Decision:
 @pytest.mark.parametrize("field", sorted(InvitationRequest.model_fields))
 def test_d06_fingerprint_covers_every_field_that_is_posted(field: str) -> None:
     other = REQUEST.model_copy(update={field: CHANGED[field]})
-    assert fingerprint([decided(other)], POLICIES) != fingerprint([decided(REQUEST)], POLICIES)
+    assert fingerprint_of([decided(other)], POLICIES) != fingerprint_of([decided(REQUEST)], POLICIES)
 
 
 def test_d06_fingerprint_covers_policies_and_people() -> None:
-    whole = fingerprint([decided(REQUEST)], POLICIES)
+    whole = fingerprint_of([decided(REQUEST)], POLICIES)
     newer = (replace(POLICIES[0], version=2), POLICIES[1])
-    assert fingerprint([decided(REQUEST)], newer) != whole
-    assert fingerprint([replace(decided(REQUEST), employee_id="e2")], POLICIES) != whole
-    assert fingerprint([], POLICIES) != whole
+    assert fingerprint_of([decided(REQUEST)], newer) != whole
+    assert fingerprint_of([replace(decided(REQUEST), employee_id="e2")], POLICIES) != whole
+    assert fingerprint_of([], POLICIES) != whole
     unused = (POLICIES[0], replace(POLICIES[1], version=2))
-    assert fingerprint([decided(REQUEST), decided(None)], unused) == whole
+    assert fingerprint_of([decided(REQUEST), decided(None)], unused) == whole
 
 
 def test_d06_plan_records_the_policies_with_id_and_version(world: World) -> None:

@@ -194,3 +194,82 @@ def test_a_person_of_long_ago_is_found_when_somebody_asks_for_her(org: World) ->
     first.all()
     run(org, "second", mode="retry_failed", only_employee="e1").all()
     assert org.emails() == {"e1@example.com": 1}
+
+
+# -- what was about others, or sent nothing, widens no later run ------------------------------------------------------
+
+
+def long_ago_until_now(**params: Any) -> dict[str, Any]:
+    start, end = LONG_AGO - timedelta(days=1), WINDOW.end
+    return {"interval_start": start.isoformat(), "interval_end": end.isoformat(), **params}
+
+
+@pytest.mark.parametrize("params", [{"mode": "dry_run"}, {"mode": "baseline", "only_employee": "early"}])
+def test_a_look_at_other_days_invites_nobody_of_them_later(org: World, params: dict[str, Any]) -> None:
+    org.values.update(invite_days_before_start=10)
+    org.hire("bystander", loaded_at=LONG_AGO)
+    org.hire("early", loaded_at=LONG_AGO, start_date="2099-01-01")
+    run(org, "look", **long_ago_until_now(**params)).all()
+    after = run(org, "after").all()
+    assert window_start(org, after) == WINDOW.start
+    assert org.posts() == 0
+
+
+def test_a_backfill_that_plans_only_invites_nobody_of_its_days_later(org: World) -> None:
+    org.values.update(invite_days_before_start=10)
+    org.hire("bystander", loaded_at=LONG_AGO)
+    org.hire("early", loaded_at=LONG_AGO, start_date="2099-01-01")
+    TaskRun(org, "backfill", (LONG_AGO - timedelta(days=1), LONG_AGO + timedelta(days=1)), run_type="backfill").all()
+    run(org, "after").all()
+    assert org.posts() == 0
+
+
+@pytest.mark.parametrize("mode", ["normal", "retry_failed"])
+def test_a_wish_about_one_person_invites_nobody_else_later(org: World, mode: str) -> None:
+    org.hire("bystander", "wanted", loaded_at=LONG_AGO)
+    org.m3ter.faults(operation=POST, kind="status", status=400, count=1)
+    run(org, "one", **long_ago_until_now(only_employee="wanted")).all()
+    assert org.states() == {"wanted@example.com": "failed"}
+    org.m3ter.clear_faults()
+    run(org, "after", mode=mode).all()
+    assert org.emails() == {}
+
+
+# -- the right to send -------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_is_sent_by_its_own_run_only(org: World) -> None:
+    org.hire("e1", "e2")
+    capped = run(org, "capped", max_invitations=1)
+    capped.snapshot()
+    capped.plan()
+    other = run(org, "other", mode="dry_run")
+    other.snapshot()
+    other.plan()
+    other.xcoms["plan"] = dict(capped.xcoms["plan"])
+    with pytest.raises(AirflowFailException, match="is not in the ledger"):
+        other.send()
+    assert org.posts() == 0
+
+
+def test_what_a_run_has_sent_counts_when_its_plan_is_made_again(org: World) -> None:
+    org.values.update(max_invitations=2)
+    org.hire("e1", "e2")
+    again = run(org, "again").all()
+    org.hire("e3")
+    again.plan()
+    with pytest.raises(AirflowFailException, match="and 2 were sent under earlier plans of this run"):
+        again.send()
+    assert sum(org.emails().values()) == 2
+
+
+def test_a_threshold_that_was_lowered_since_the_plan_counts(org: World) -> None:
+    org.values.update(approval_above=5)
+    org.hire("e1", "e2")
+    lowered = run(org, "lowered")
+    lowered.snapshot()
+    lowered.plan()
+    lowered.values = {"approval_above": 1}
+    with pytest.raises(AirflowFailException, match="more than `approval_above` now says"):
+        lowered.send()
+    assert org.posts() == 0

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ from tests.onboarding.rows import NOW, row
 DAY = timedelta(days=1)
 VIEWER = M3terPolicy("p-view", "Viewer", 3)
 ANALYST = M3terPolicy("p-analyse", "Analyst", 1)
+fingerprint_of = partial(fingerprint, org_id="org-1")
 POLICIES = (VIEWER, ANALYST, M3terPolicy("p-a", "Twin", 1), M3terPolicy("p-b", "Twin", 1))
 KEY = "person1@example.com"
 
@@ -461,19 +463,19 @@ def test_f42_administrators_need_their_own_switch() -> None:
 def test_d6_the_fingerprint_covers_what_is_posted_and_nothing_else() -> None:
     rules = PlanRules(default_policies=("Viewer",))
     rows = [row(1), row(2), row(3, email="bad")]
-    first = fingerprint(plan(rows, rules), POLICIES)
-    assert first == fingerprint(plan(rows[::-1], rules), POLICIES)
-    assert first == fingerprint(plan([*rows, row(4, last_name=None)], rules), POLICIES)
+    first = fingerprint_of(plan(rows, rules), POLICIES)
+    assert first == fingerprint_of(plan(rows[::-1], rules), POLICIES)
+    assert first == fingerprint_of(plan([*rows, row(4, last_name=None)], rules), POLICIES)
     newer = (M3terPolicy("p-view", "Viewer", 4), *POLICIES[1:])
-    assert first != fingerprint(plan(rows, rules), newer)
+    assert first != fingerprint_of(plan(rows, rules), newer)
     unused = (VIEWER, M3terPolicy("p-analyse", "Analyst", 9))
-    assert first == fingerprint(plan(rows, rules), unused)
+    assert first == fingerprint_of(plan(rows, rules), unused)
     changes: list[dict[str, Any]] = [
         {"first_name": "Other"}, {"last_name": "Other"}, {"email": "Person2@example.com"}, {"contact_number": "1"},
         {"permission_policies": "Analyst"}, {"access_end_date": "2027-01-01"}, {"start_date": "2027-05-01"},
         {"employee_id": "E99"},
     ]  # fmt: skip
-    prints = {fingerprint(plan([row(1), row(2, **change)], rules), POLICIES) for change in changes}
+    prints = {fingerprint_of(plan([row(1), row(2, **change)], rules), POLICIES) for change in changes}
     assert len(prints | {first}) == len(changes) + 1
 
 

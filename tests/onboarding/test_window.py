@@ -90,6 +90,7 @@ def test_what_is_no_instant_is_refused_with_the_way_to_write_it(text: Any) -> No
         ({"max_invitations": 1.5}, "whole number"),
         ({"only_employee": ["1"]}, "only_employee"),
         ({"only_employee": "1" * 300}, "only_employee"),
+        ({"only_employee": "ann@example.com"}, "only_employee is an address"),
         ({"allow_backfill_send": "true"}, "true or false"),
         ({"interval_start": "2026-11-10T00:00Z"}, "interval_end is not; set both"),
         ({"interval_end": "2026-11-10T00:00Z"}, "interval_start is not; set both"),

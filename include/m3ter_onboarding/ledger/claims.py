@@ -132,6 +132,21 @@ def attempted_in_a_day(db: LedgerDatabase, org_id: str, backfills_of: str | None
     )
 
 
+def attempted_by_run(db: LedgerDatabase, run: RunKey, *, other_than: str) -> int:
+    """Return how many invitations of a run's earlier plans were sent, or may have been.
+
+    :param other_than: the plan that is looked at now.
+    """
+    i = db.tables.invitation.c
+
+    def work(connection: Connection) -> int:
+        mine = and_(i.dag_id == run.dag_id, i.run_id == run.run_id, i.plan_id != other_than)
+        sent = and_(i.origin == "claimed", state_in(db.tables.invitation, _LIVE))
+        return int(connection.execute(select(func.count()).where(mine, sent)).scalar_one())
+
+    return db.read(work, doing="counting what the run has sent")
+
+
 def _alive_in_m3ter(t: Tables, email: ColumnElement[Any], org_id: str, now: datetime) -> ColumnElement[bool]:
     """Return the condition that m3ter, as last read, has an invitation or an access of this address."""
     m, u = t.mirror_invitation.c, t.mirror_user.c

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, exists, func, insert, or_, select, true, update
 
 from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.known import LIVE_STATES, InvitationState, LedgerInvitation
@@ -218,12 +218,14 @@ def record_approval(db: LedgerDatabase, run: RunKey, plan_id: str, fingerprint: 
     """Record that a person approved a plan: one compare-and-set.
 
     :param plan_id: with *fingerprint*: the plan that the person was shown.
-    :returns: whether the approval counts. It does not where the run has a newer plan, or this one was said no to.
+    :returns: whether the approval counts. It does not where the run has a newer plan, or this one was said no to or is
+        too old.
     """
     t = db.tables
     p = t.plan.c
     shown = and_(p.plan_id == plan_id, p.fingerprint == fingerprint)
-    mine = and_(p.dag_id == run.dag_id, p.run_id == run.run_id, p.state == "sealed", shown, ~_newer_exists(t))
+    newest = and_(p.dag_id == run.dag_id, p.run_id == run.run_id, p.state == "sealed", shown, ~_newer_exists(t))
+    mine = and_(newest, p.valid_until_ms > db_now_ms())
 
     def work(connection: Connection) -> bool:
         connection.execute(
@@ -237,8 +239,8 @@ def record_approval(db: LedgerDatabase, run: RunKey, plan_id: str, fingerprint: 
     return db.write(work, doing="recording the approval")
 
 
-def record_rejection(db: LedgerDatabase, plan_id: str, *, by: str | None, at: datetime) -> None:
-    """Record that a plan was said no to, which ends it for good.
+def record_rejection(db: LedgerDatabase, run: RunKey, plan_id: str, *, by: str | None, at: datetime) -> None:
+    """Record that a plan of a run was said no to, which ends it for good.
 
     :param by: who; None: nobody answered in time.
     """
@@ -246,15 +248,23 @@ def record_rejection(db: LedgerDatabase, plan_id: str, *, by: str | None, at: da
 
     def work(connection: Connection) -> None:
         connection.execute(
-            update(p).where(p.c.plan_id == plan_id, p.c.rejected_at.is_(None)).values(rejected_by=by, rejected_at=at)
+            update(p)
+            .where(
+                p.c.plan_id == plan_id, p.c.dag_id == run.dag_id, p.c.run_id == run.run_id, p.c.rejected_at.is_(None)
+            )
+            .values(rejected_by=by, rejected_at=at)
         )
 
     db.write(work, doing="recording the rejection")
 
 
-def read_plan(db: LedgerDatabase, plan_id: str) -> PlanRow | None:
-    """Return the head of a plan, judged by the database's clock."""
+def read_plan(db: LedgerDatabase, plan_id: str, run: RunKey | None = None) -> PlanRow | None:
+    """Return the head of a plan, judged by the database's clock.
+
+    :param run: whose plan it must be; None: any run's.
+    """
     t = db.tables
+    mine = true() if run is None else and_(t.plan.c.dag_id == run.dag_id, t.plan.c.run_id == run.run_id)
 
     def work(connection: Connection) -> PlanRow | None:
         row = connection.execute(
@@ -263,7 +273,7 @@ def read_plan(db: LedgerDatabase, plan_id: str) -> PlanRow | None:
                 _newer_exists(t).label("outdated"),
                 (t.plan.c.valid_until_ms <= db_now_ms()).label("too_old"),
                 (t.plan.c.valid_until_ms - db_now_ms()).label("left_ms"),
-            ).where(t.plan.c.plan_id == plan_id)
+            ).where(t.plan.c.plan_id == plan_id, mine)
         ).one_or_none()
         if row is None:
             return None

@@ -66,6 +66,9 @@ _MAY_TURN_OUT = ("email_changed", "unknown_outcome")
 def waiting_since(db: LedgerDatabase, run: RunKey, org_id: str, not_before: datetime) -> datetime | None:
     """Return the start of the oldest window with someone who still waits to be invited.
 
+    Counted are plans over everybody that were to be sent: a window is wide for all who are in it, so that a wish about
+    one person, or a look at other days, must not widen it.
+
     Someone loaded long before the first day falls out of the look-back before it is time; someone who was to be invited
     and was not (refused, interrupted, paused) falls out of it before the row is mended or the next run sends. The
     window reaches back to them until they have a living invitation or are decided otherwise.
@@ -93,11 +96,12 @@ def waiting_since(db: LedgerDatabase, run: RunKey, org_id: str, not_before: date
                 and_(later.c.decision == "skip", later.c.reason.in_(_ENDS_WAITING)),
             ),
         )
-        # What a baseline found missing in m3ter is for the next run.
         waits = or_(
-            and_(decision.c.decision == "skip", decision.c.reason == "too_early"),
-            and_(decision.c.decision == "invite", or_(plan.c.sendable, plan.c.mode == "baseline")),
+            and_(decision.c.decision == "skip", decision.c.reason == "too_early"), decision.c.decision == "invite"
         )
+        # A look at other days (a dry run, a backfill that plans only) asks nobody to invite whom it saw. What a
+        # baseline found missing in m3ter is for the next run.
+        meant = or_(plan.c.sendable, plan.c.mode == "baseline")
         # The whole past is one person's wish: it is for others only once it was granted.
         begun = or_(
             plan.c.mode != "full",
@@ -114,7 +118,9 @@ def waiting_since(db: LedgerDatabase, run: RunKey, org_id: str, not_before: date
                 plan.c.sealed_at >= not_before,
                 plan.c.plan_id == decision.c.plan_id,
                 waits,
+                meant,
                 begun,
+                ~_about_one(db, plan),
                 # Two questions, not one with OR: each then has an index of its own.
                 ~alive(invitation.c.email_key == decision.c.email_key),
                 ~alive(invitation.c.employee_id == decision.c.employee_id),
@@ -126,7 +132,7 @@ def waiting_since(db: LedgerDatabase, run: RunKey, org_id: str, not_before: date
 
 
 def failed_since(db: LedgerDatabase, run: RunKey, org_id: str, employee_id: str | None = None) -> datetime | None:
-    """Return the start of the earliest window that read somebody whom m3ter refused, and who has not got one since.
+    """Return the start of the earliest window that read somebody whom m3ter refused.
 
     :param employee_id: instead, the earliest that read this person, whatever became of her.
     :returns: None: there is nobody.
@@ -149,7 +155,16 @@ def failed_since(db: LedgerDatabase, run: RunKey, org_id: str, employee_id: str 
                 invitation.c.state == "failed",
                 invitation.c.plan_id == plan.c.plan_id,
                 plan.c.dag_id == run.dag_id,
+                ~_about_one(db, plan),
             )
         ).scalar()
 
     return db.read(work, doing="looking for those whom m3ter refused")
+
+
+def _about_one(db: LedgerDatabase, plan: FromClause) -> ColumnElement[bool]:
+    """Return the condition that a plan is of a run with ``only_employee``."""
+    runs = db.tables.run.alias()
+    return exists().where(
+        runs.c.dag_id == plan.c.dag_id, runs.c.run_id == plan.c.run_id, runs.c.only_employee.is_not(None)
+    )
