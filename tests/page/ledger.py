@@ -157,7 +157,7 @@ def _plans(connection: Connection, t: Any) -> None:
                     reason=reason,
                     detail=f"A sentence about {employee}.",
                     start_date=date(2030, 1, 1),
-                    invitation_id=5 if reason == "email_changed" else None,
+                    invitation_id=None,  # that of the row's own address
                     decided_at=NOW - timedelta(hours=hours),
                 )
             )

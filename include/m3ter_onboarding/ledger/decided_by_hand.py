@@ -5,17 +5,20 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, and_, exists, insert, or_, select, update
 
 from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.known import InvitationState
 from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.tables import Tables
 
 #: From where a person may decide, and to what.
 _WAYS: dict[str, frozenset[str]] = {
     "review": frozenset({"sent", "unsent", "superseded"}),
     "sent": frozenset({"superseded"}),
     "adopted": frozenset({"superseded"}),
+    # Only while m3ter lists neither an invitation nor a user of it.
+    "accepted": frozenset({"superseded"}),
 }
 
 
@@ -23,9 +26,34 @@ class DecidedOtherwiseError(LedgerError):
     """The invitation is not any more what the person saw."""
 
 
-def ways_out(state: str) -> frozenset[str]:
-    """Return the states that a person may give to an invitation in this state."""
+def ways_out(state: str, *, listed: bool = True) -> frozenset[str]:
+    """Return the states that a person may give to an invitation in this state.
+
+    :param listed: whether m3ter lists something of it: who is a member stays one, whatever the ledger says.
+    """
+    if state == InvitationState.ACCEPTED.value and listed:
+        return frozenset()
     return _WAYS.get(state, frozenset())
+
+
+def is_listed(connection: Connection, t: Tables, row: Any) -> bool:
+    """Tell whether m3ter, as last read, lists an invitation or a user of this one; never read to the end: perhaps.
+
+    :param row: of the invitation: ``org_id``, ``email_key``, ``m3ter_id`` and ``m3ter_user_id``.
+    """
+    o, i, u = t.mirror_org.c, t.mirror_invitation.c, t.mirror_user.c
+    complete = exists().where(o.org_id == row.org_id, o.complete_ms.is_not(None))
+    # One question each, not one with OR: each then has an index of its own.
+    found = [
+        exists().where(columns.org_id == row.org_id, ~columns.gone, same)
+        for columns, same in (
+            (i, i.email_key == row.email_key),
+            (i, i.m3ter_id == row.m3ter_id),
+            (u, u.email_key == row.email_key),
+            (u, u.m3ter_id == row.m3ter_user_id),
+        )
+    ]
+    return not connection.execute(select(and_(complete, ~or_(*found)))).scalar()
 
 
 def decide_by_hand(
@@ -39,7 +67,7 @@ def decide_by_hand(
     :param why: in their words; it may name people and stays in the ledger.
     :raises DecidedOtherwiseError: when the invitation has moved on, or no person may decide that.
     """
-    if to not in ways_out(seen):
+    if to not in ways_out(seen, listed=False):
         raise DecidedOtherwiseError(f"An invitation that is {seen!r} cannot be made {to!r} by hand.")
     t = db.tables
     i = t.invitation.c
@@ -51,6 +79,11 @@ def decide_by_hand(
         if row is None or row.state != seen:
             # An earlier try whose COMMIT went through unheard, or somebody else.
             return row is not None and row.state == to and _is_ours(connection)
+        if to not in ways_out(seen, listed=is_listed(connection, t, row)):
+            raise DecidedOtherwiseError(
+                "m3ter, as it was last read, still lists an invitation or a user of this one: what was accepted is"
+                " replaced only where it lists neither. Nothing was written. See in m3ter's console."
+            )
         changes: dict[str, Any] = {"state": to, "updated_at": now}
         if to == InvitationState.SENT.value and row.sent_at is None:
             begun = row.attempt_started_ms

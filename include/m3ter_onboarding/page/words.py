@@ -67,6 +67,21 @@ WAYS: dict[str, str] = {
     "unknown_outcome": "Look in m3ter's console whether there is an invitation or a user, then decide here.",
 }
 
+#: The same, where there is no invitation that this reader could replace.
+NO_WAYS: dict[str, str] = {
+    "email_changed": (
+        "Nothing is left to be replaced here. If it was replaced since this plan, the next run that reads the row"
+        " decides anew. Else the other address is a user of m3ter, or its invitation is on its way or not yours to"
+        " decide. If the new address counts: end the access of the old one in m3ter's console; the next run that reads"
+        " the row sees it. If the old one counts: correct the warehouse."
+    ),
+    "missing_in_m3ter": (
+        "Nothing is left to be replaced here. If it was replaced since this plan, the next run that reads the row"
+        " decides anew. Else m3ter, as last read, still lists something of this person, or the invitation is not yours"
+        " to decide: look in m3ter's console and give access there; the next run that reads the row sees it."
+    ),
+}
+
 WHYS: dict[str, str] = {
     "claimed": "A run took it up, to send it.",
     "answered": "m3ter made the invitation and sent the e-mail.",

@@ -3,7 +3,7 @@
 import { ask, button, h, problem, quoted, say, table } from "./dom.js";
 import { get, post } from "./airflow.js";
 import { instant, state, stateName } from "./words.js";
-import { known, dagOf, dagFor } from "./known.js";
+import { known, dagOf } from "./known.js";
 
 const WORDS = {
   sent: ["It was sent", "The ledger then counts this person as invited. Nothing is sent."],
@@ -12,7 +12,7 @@ const WORDS = {
 };
 
 export function decide(ledger, one) {
-  const ways = { review: ["sent", "unsent", "superseded"], sent: ["superseded"], adopted: ["superseded"] }[one.state] ?? [];
+  const ways = one.to ?? { review: ["sent", "unsent", "superseded"], sent: ["superseded"], adopted: ["superseded"] }[one.state] ?? [];
   return h("div", { class: "actions" }, ways.map((to) => button(WORDS[to][0], () => decided(ledger, one, to))));
 }
 
@@ -89,9 +89,9 @@ function rows(ledger, found) {
         h("a", { href: `#/row/${encodeURIComponent(ledger.key)}/${encodeURIComponent(one.plan_id)}/${one.row_no}` }, quoted(one.email)),
         quoted(one.employee_id),
         h("span", { class: "long" }, h("code", {}, `review:${one.reason}`), ` ${one.said}. `, one.detail ? quoted(one.detail) : ""),
-        one.invitation_state ? state(one.invitation_state) : "",
+        one.invitation_state ? [state(one.invitation_state), one.invitation_email === one.email ? "" : [" ", quoted(one.invitation_email)]] : "",
         h("span", { class: "long" }, one.way),
-        one.invitation_id && one.to.length && dagFor(ledger.key, one.dag_id)?.may_edit ? decide(ledger.key, { ...one, state: one.invitation_state }) : "",
+        one.invitation_id && one.to.length && mayDecide(ledger, found, { dag_id: one.invitation_dag_id }) ? decide(ledger.key, { ...one, email: one.invitation_email, state: one.invitation_state }) : "",
       ]),
       { empty: "None.", unseen: true },
     ),
