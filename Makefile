@@ -5,6 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Tests must not read the developer's own Airflow: a home of their own, and no bytecode switch (it doubles import time).
 unexport PYTHONDONTWRITEBYTECODE AIRFLOW_HOME
+# uv trusts only the authorities that it carries (see scripts/bootstrap); tests build and install with it, too.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
+export SSL_CERT_FILE ?= /etc/ssl/certs/ca-certificates.crt
+endif
 
 # The slow tests remember what failed; pytest's cache is off otherwise.
 REMEMBER := -o addopts="-ra --strict-markers --strict-config --import-mode=importlib"

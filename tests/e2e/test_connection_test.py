@@ -39,7 +39,7 @@ def answer_of(
         ({"host": "http://api.example.com"}, {}, False, "without encryption"),
         ({"password": None}, {}, False, "This connection has no password (API secret)."),
         ({"extra": None}, {}, False, "This connection has no organisation."),
-        ({}, {"requests_per_second": "many"}, False, "requests_per_second (a number above 0, at most 1000)"),
+        ({}, {"requests_per_second": "many"}, False, "requests_per_second (a number from 0.1 to 1000)"),
     ],
 )
 def test_each_cause(

@@ -180,7 +180,7 @@ def test_the_row_in_the_database_is_encrypted(read: dict[str, Any]) -> None:
 def test_text_that_is_no_number_is_named(read: dict[str, Any]) -> None:
     assert read["from_wrong_uri"] == (
         "M3terConfigurationError: Connection 'from_wrong_uri' has a wrong value in its extras; expected: "
-        "requests_per_second (a number above 0, at most 1000)."
+        "requests_per_second (a number from 0.1 to 1000)."
     )
 
 
