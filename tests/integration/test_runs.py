@@ -61,7 +61,7 @@ def marked_by_hand(org: Organisation) -> None:
     org.stack.api.set_task_state(org.dag_id, run_id, "plan", "success")
     org.stack.api.clear(org.dag_id, run_id, "send", downstream=True)
     org.fails(run_id)
-    org.assert_logged(run_id, "send", "The task `plan` left no plan")
+    org.assert_logged(run_id, "approve", "The task `plan` left no plan")
     org.configure({})
     org.connect_m3ter(allow_invitations=False)
     org.stack.api.clear_run(org.dag_id, run_id)
