@@ -24,10 +24,10 @@ PROGRAMMING = frozenset({"TypeError", "AttributeError", "NotImplementedError", "
 SENTENCES = {
     ("report.py", "_problems"): "report",
     ("config.py", "_sentence"): "ConfigurationError",
-    ("report.py", "_reading"): "test",
-    ("report.py", "_sending"): "test",
-    ("report.py", "_explained"): "test",
-    ("report.py", "failed_test"): "test",
+    ("connection_check.py", "_reading"): "test",
+    ("connection_check.py", "_sending"): "test",
+    ("connection_check.py", "_explained"): "test",
+    ("connection_check.py", "failed_test"): "test",
     ("pause.py", "reason"): "pause",
 }
 #: Files whose constants are shown as they are.

@@ -14,12 +14,9 @@ from m3ter_onboarding.ledger.claims import Claimed
 from m3ter_onboarding.ledger.mirror import INVITATION_LIFE
 from m3ter_onboarding.ledger.outcomes import Outcome
 from m3ter_provider.errors import (
-    M3terAuthenticationError,
-    M3terConfigurationError,
+    NEEDS_A_PERSON,
     M3terConnectionError,
     M3terError,
-    M3terNotFoundError,
-    M3terPermissionError,
     M3terRequestRejectedError,
     M3terStatusError,
     M3terUnknownOutcomeError,
@@ -28,9 +25,6 @@ from m3ter_provider.models import InvitationRequest
 
 if TYPE_CHECKING:
     from m3ter_provider.hooks.m3ter import M3terAsyncHook
-
-#: Trying again changes nothing: a person must act first.
-_FOR_GOOD = (M3terConfigurationError, M3terAuthenticationError, M3terPermissionError, M3terNotFoundError)
 
 
 class NotBegunError(Exception):
@@ -93,7 +87,7 @@ async def post(m3ter: M3terAsyncHook, claimed: Claimed, before_post: Callable[[]
         return Ended(
             Outcome(row_id, InvitationState.UNSENT, why, http_status=status),
             stop_because=str(error),
-            for_good=isinstance(error, _FOR_GOOD),
+            for_good=isinstance(error, NEEDS_A_PERSON),
         )
     except Exception as error:  # noqa: BLE001  (whatever it was, the POST may have happened)
         state = InvitationState.UNKNOWN if posted else InvitationState.UNSENT

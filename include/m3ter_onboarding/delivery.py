@@ -19,6 +19,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from m3ter_onboarding.attempt import NotBegunError, not_begun, not_looked, post
+from m3ter_onboarding.breaker import Breaker
 from m3ter_onboarding.errors import DeliveryError, LedgerError
 from m3ter_onboarding.known import InvitationState
 from m3ter_onboarding.lease import ChunkSize, Lease, boot_clock
@@ -57,26 +58,12 @@ LOOK_EVERY = 45.0
 COMMIT_EVERY = 0.5
 #: Progress is logged this often, in seconds.
 PROGRESS_EVERY = 10.0
-#: A rate of failures says something from so many attempts on.
-RATE_FROM = 10
 #: So many rounds of claims without one e-mail: what hinders them does not pass by itself.
 MOST_IN_VAIN = 3
 #: Seconds between two questions to the ledger whether another sender is done.
 ASK_HELD_EVERY = 1.0
 #: How long a sender waits for leases and settling beyond what they need, in seconds.
 PATIENCE = 120.0
-
-
-@dataclass(frozen=True)
-class Breaker:
-    """When a sender stops because too much fails: refused by m3ter, or without a usable answer; None: never.
-
-    :param failures: so many in a row.
-    :param percent: so many of what one sender attempted, from :data:`RATE_FROM` attempts on.
-    """
-
-    failures: int | None = 10
-    percent: float | None = 50
 
 
 @dataclass
@@ -131,7 +118,7 @@ class Sender:
     caps: Caps
     stop: Stop
     pause: PauseSwitch
-    breaker: Breaker = Breaker()
+    breaker: Breaker = field(default_factory=Breaker)
     clock: Callable[[], float] = boot_clock
 
     done: Delivered = field(default_factory=Delivered)
@@ -140,10 +127,6 @@ class Sender:
     _answers: list[tuple[str, Outcome]] = field(default_factory=list)
     _rejected: list[tuple[str, Outcome]] = field(default_factory=list)
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
-    _attempts: int = 0
-    _failures: int = 0
-    _failures_in_a_row: int = 0
-    _refusals_in_a_row: int = 0
     _failure: DeliveryError | None = None
     _committed_at: float = 0.0
     _looked_at: float = 0.0
@@ -348,44 +331,12 @@ class Sender:
 
         ended = await post(self.org.m3ter, attempt.claimed, before_post)
         if ended.stop_because is not None:
-            self._fail(ended.stop_because, for_good=ended.for_good)
+            self._fail(NotAllowedError(ended.stop_because) if ended.for_good else DeliveryError(ended.stop_because))
         if ended.outcome.state is not InvitationState.UNSENT:
-            self._count_failures(ended.outcome.state is InvitationState.FAILED, ended.unanswered)
+            refused = ended.outcome.state is InvitationState.FAILED
+            if (failure := self.breaker.note(refused=refused, unanswered=ended.unanswered)) is not None:
+                self._fail(failure)
         return ended.outcome
-
-    def _count_failures(self, refused: bool, unanswered: str | None) -> None:
-        """Stop where so many fail that something is wrong with all of them."""
-        failed = refused or unanswered is not None
-        self._attempts += 1
-        self._failures += failed
-        self._failures_in_a_row = self._failures_in_a_row + 1 if failed else 0
-        self._refusals_in_a_row = self._refusals_in_a_row + refused if failed else 0
-        in_a_row = self._failures_in_a_row
-        how = (
-            "Nothing more is begun. Look at `message` in m3ter_invitation and mend what is wrong; then clear `send`, or"
-        )
-        how += " leave the rest to the next run."
-        if self.breaker.failures is not None and in_a_row >= self.breaker.failures:
-            if not self._refusals_in_a_row:  # m3ter is not well: the next try may find it better
-                self._fail(
-                    f"m3ter gave no usable answer to {in_a_row} invitations in a row, the last time: {unanswered}"
-                )
-            else:
-                self._fail(
-                    f"{in_a_row} invitations in a row failed (`stop_after_failures`), {self._refusals_in_a_row} of them"
-                    f" refused by m3ter. {how}",
-                    for_good=True,
-                )
-        elif (
-            self.breaker.percent is not None
-            and self._attempts >= RATE_FROM
-            and self._failures * 100 >= self.breaker.percent * self._attempts
-        ):
-            self._fail(
-                f"{self._failures} of {self._attempts} invitations failed, which is {self.breaker.percent:g} percent or"
-                f" more (`stop_at_failure_percent`). {how}",
-                for_good=True,
-            )
 
     def _note(self, attempt: _Attempt, outcome: Outcome) -> None:
         if outcome.state is InvitationState.FAILED:
@@ -395,10 +346,10 @@ class Sender:
         self.done.sent += outcome.state is InvitationState.SENT
         self.done.unknown += outcome.state is InvitationState.UNKNOWN
 
-    def _fail(self, why: str, *, for_good: bool = False) -> None:
-        """Begin nothing more; *for_good*: trying again changes nothing, a person must act."""
+    def _fail(self, failure: DeliveryError) -> None:
+        """Begin nothing more; the first failure is the one that is told."""
         if self._failure is None:
-            self._failure = NotAllowedError(why) if for_good else DeliveryError(why)
+            self._failure = failure
             self._moved.set()
 
     # -- what is committed, asked and said --------------------------------------------------------------------------
@@ -421,7 +372,7 @@ class Sender:
         except LedgerError as error:
             # Kept: the next commit, or the last one, tries again. Nothing begins without a ledger.
             self._answers = [(token, o) for token, outcomes in by_token.items() for o in outcomes] + self._answers
-            self._fail(str(error))
+            self._fail(DeliveryError(str(error)))
 
     async def _look_for_rejected(self) -> None:
         """400 and 409 may mean that the invitation exists: look once, and call only the rest ``failed``."""
@@ -430,7 +381,7 @@ class Sender:
             looked = await self._look_unless_stopped()
         except (M3terError, LedgerError) as error:
             looked = False
-            self._fail(f"m3ter refused invitations, and looking whether they exist failed: {error}")
+            self._fail(DeliveryError(f"m3ter refused invitations, and looking whether they exist failed: {error}"))
         # What the look found is not `sending` any more, so that "failed" does not touch it.
         self._answers.extend(rejected if looked else [(token, not_looked(outcome)) for token, outcome in rejected])
 
@@ -466,7 +417,7 @@ class Sender:
         try:
             await self._look_unless_stopped()
         except (M3terError, LedgerError) as error:
-            self._fail(f"Looking again in m3ter failed, so sending stops: {error}")
+            self._fail(DeliveryError(f"Looking again in m3ter failed, so sending stops: {error}"))
         self._looked_at = self.clock()
 
     async def _let_go(self) -> None:

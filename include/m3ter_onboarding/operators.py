@@ -4,162 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import traceback
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import BaseAsyncOperator, BaseHook, BaseOperator
+from airflow.sdk import BaseAsyncOperator, BaseOperator
 from airflow.sdk.exceptions import (
-    AirflowException,
     AirflowFailException,
-    AirflowNotFoundException,
     AirflowSkipException,
 )
 
 from m3ter_onboarding.config import OnboardingConfig
 from m3ter_onboarding.errors import (
-    ConfigurationError,
-    LedgerUnusableError,
     OnboardingError,
     PlanError,
-    RunParameterError,
-    SourceError,
 )
-from m3ter_onboarding.right_to_send import Caps, NotAllowedError
+from m3ter_onboarding.right_to_send import NotAllowedError
+from m3ter_onboarding.step import OnboardingStep, explained, text_of
 from m3ter_onboarding.window import Mode, RunParameters, Window, resolve_interval, resolve_window
 from m3ter_provider import __version__
-from m3ter_provider.errors import (
-    M3terAuthenticationError,
-    M3terConfigurationError,
-    M3terNotFoundError,
-    M3terPermissionError,
-)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from m3ter_onboarding.ledger.database import LedgerDatabase
     from m3ter_onboarding.ledger.runs import RunKey
-    from m3ter_onboarding.snapshot import M3terMirror
-    from m3ter_provider.connection import ConnectionSettings
-    from m3ter_provider.hooks.m3ter import M3terAsyncHook
 
 log = logging.getLogger(__name__)
 
-#: Trying again changes nothing: a person must act first.
-_FOR_GOOD = (
-    ConfigurationError,
-    RunParameterError,
-    LedgerUnusableError,
-    PlanError,
-    NotAllowedError,
-    M3terConfigurationError,
-    M3terAuthenticationError,
-    M3terPermissionError,
-    M3terNotFoundError,
-)
 
-
-@contextmanager
-def explained() -> Iterator[None]:
-    """Let errors leave a task as sentences without personal data; permanent ones fail it at once.
-
-    What nobody foresaw is named by its class and place: the text of a foreign exception may quote a person.
-    """
-    try:
-        yield
-    except (AirflowFailException, AirflowSkipException):
-        raise
-    except _FOR_GOOD as error:
-        raise AirflowFailException(str(error)) from None
-    except SourceError as error:
-        if error.retryable:
-            raise
-        raise AirflowFailException(str(error)) from None
-    except AirflowException:
-        raise
-    except Exception as error:  # noqa: BLE001  (the border of the task)
-        places = traceback.extract_tb(error.__traceback__)
-        where = f"{places[-1].filename}:{places[-1].lineno}, in {places[-1].name}" if places else "unknown place"
-        raise OnboardingError(
-            f"An unexpected {type(error).__name__} at {where}. Nothing is lost: what was begun is settled by the next"
-            " try. Please report it."
-        ) from None
-
-
-class _OnboardingStep:
-    """What the steps share: the configuration, and how they reach ledger and m3ter.
-
-    What is a template field is in the serialised DAG: so the page in Airflow's UI knows where the ledger is.
-    """
-
-    template_fields: Collection[str] = (
-        *("config_name", "m3ter_conn_id", "warehouse_conn_id", "ledger_conn_id", "ledger_schema"),
-    )
-
-    config: OnboardingConfig
-
-    def _works_for(self, config: OnboardingConfig) -> None:
-        self.config = config
-        self.config_name = config.name
-        self.m3ter_conn_id = config.m3ter_conn_id
-        self.warehouse_conn_id = config.warehouse_conn_id
-        self.ledger_conn_id = config.ledger_conn_id
-        self.ledger_schema = config.ledger_schema
-
-    def _run_key(self, context: Context) -> RunKey:
-        from m3ter_onboarding.ledger.runs import RunKey
-
-        dag_run = context["dag_run"]
-        return RunKey(str(dag_run.dag_id), str(dag_run.run_id))
-
-    def _parameters(self, context: Context) -> RunParameters:
-        return RunParameters.parse(dict(context.get("params") or {}))
-
-    def _caps(self, context: Context) -> Caps:
-        config, parameters = self.config, self._parameters(context)
-        most = config.max_invitations if parameters.max_invitations is None else parameters.max_invitations
-        return Caps(
-            invitations=most,
-            percent=None if parameters.only_employee else config.max_percent,  # one of one is no mass mailing
-            per_day=config.max_invitations_per_day,
-            backfill=most if _text(context["dag_run"].run_type) == "backfill" else None,
-            approval_above=config.approval_above,
-        )
-
-    def _open_ledger(self) -> LedgerDatabase:
-        from m3ter_onboarding.ledger.database import open_ledger
-
-        return open_ledger(self.config.ledger_conn_id, self.config.ledger_schema)
-
-    def _settings(self) -> ConnectionSettings:
-        from m3ter_provider.connection import connection_settings
-
-        try:
-            connection = BaseHook.get_connection(self.config.m3ter_conn_id)
-        except AirflowNotFoundException:
-            raise ConfigurationError(
-                f"The m3ter connection '{self.config.m3ter_conn_id}' is not defined in Airflow; nothing is sent. Make"
-                " it, or set `m3ter_conn_id` to one that exists."
-            ) from None
-        return connection_settings(connection)
-
-    def _organisation(self, hook: M3terAsyncHook, db: LedgerDatabase) -> M3terMirror:
-        from m3ter_onboarding.snapshot import M3terMirror
-
-        return M3terMirror(
-            m3ter=hook,
-            db=db,
-            settle_after=self.config.settle_after,
-            full_snapshot_every=self.config.full_snapshot_every,
-        )
-
-
-class OnboardingSnapshotOperator(_OnboardingStep, BaseOperator):
+class OnboardingSnapshotOperator(OnboardingStep, BaseOperator):
     """Check the run's parameters, mirror m3ter into the ledger, and settle what dead runs left behind.
 
     :param config: the organisation's configuration.
@@ -209,7 +86,7 @@ class OnboardingSnapshotOperator(_OnboardingStep, BaseOperator):
             ),
             everybody=parameters.mode is Mode.FULL,
         )
-        run_type = _text(dag_run.run_type)
+        run_type = text_of(dag_run.run_type)
         runs.record_run(
             db,
             run,
@@ -284,7 +161,7 @@ class OnboardingSnapshotOperator(_OnboardingStep, BaseOperator):
             }
 
 
-class OnboardingPlanOperator(_OnboardingStep, BaseOperator):
+class OnboardingPlanOperator(OnboardingStep, BaseOperator):
     """Read the new hires, decide about each of them, and seal the plan.
 
     :param config: the organisation's configuration.
@@ -313,7 +190,7 @@ class OnboardingPlanOperator(_OnboardingStep, BaseOperator):
                         "This run has not read the organisation that the m3ter connection names; nothing is planned."
                         " Clear the task `snapshot` too."
                     )
-                may, because = may_invite(_text(context["dag_run"].run_type), parameters)
+                may, because = may_invite(text_of(context["dag_run"].run_type), parameters)
                 planned = make_plan(
                     self.config,
                     db,
@@ -329,7 +206,7 @@ class OnboardingPlanOperator(_OnboardingStep, BaseOperator):
         return planned.summary()
 
 
-class OnboardingApproveOperator(_OnboardingStep, ApprovalOperator):
+class OnboardingApproveOperator(OnboardingStep, ApprovalOperator):
     """Ask a person whether the plan may be sent, where it needs that; else be skipped, so that nothing waits.
 
     Marking this task successful approves nothing: the answer counts by what is recorded in the ledger.
@@ -453,7 +330,7 @@ class OnboardingApproveOperator(_OnboardingStep, ApprovalOperator):
             return super().execute_complete(context, event)
 
 
-class OnboardingSendOperator(_OnboardingStep, BaseAsyncOperator):
+class OnboardingSendOperator(OnboardingStep, BaseAsyncOperator):
     """Send what was planned, each invitation exactly once, and wait until nothing of it is open.
 
     :param config: the organisation's configuration.
@@ -481,7 +358,8 @@ class OnboardingSendOperator(_OnboardingStep, BaseAsyncOperator):
                 raise
 
     async def _send(self, context: Context, stop: Any) -> dict[str, int]:
-        from m3ter_onboarding.delivery import Breaker, Sender
+        from m3ter_onboarding.breaker import Breaker
+        from m3ter_onboarding.delivery import Sender
         from m3ter_onboarding.ledger import runs
         from m3ter_onboarding.pause import PauseSwitch
         from m3ter_onboarding.snapshot import utc_now
@@ -511,7 +389,7 @@ class OnboardingSendOperator(_OnboardingStep, BaseAsyncOperator):
         return summary
 
 
-class OnboardingReportOperator(_OnboardingStep, BaseOperator):
+class OnboardingReportOperator(OnboardingStep, BaseOperator):
     """Sum up the run from the ledger, and decide its colour: it fails where somebody is left.
 
     :param config: the organisation's configuration.
@@ -615,7 +493,3 @@ def _task_states(run: RunKey) -> dict[str, str | None]:
         return {}
     of_run = states.get(run.run_id, states)
     return {str(task): None if state is None else str(state) for task, state in of_run.items()}
-
-
-def _text(value: Any) -> str:
-    return str(getattr(value, "value", value))

@@ -156,3 +156,7 @@ class M3terRateLimitError(M3terStatusError):
 
 class M3terServerError(M3terStatusError):
     """m3ter failed (5xx) to answer a GET or a token request, also when it was repeated."""
+
+
+NEEDS_A_PERSON = (M3terConfigurationError, M3terAuthenticationError, M3terPermissionError, M3terNotFoundError)
+"""Trying again changes nothing about these: a person must act first."""

@@ -289,7 +289,7 @@ DID_NOTHING = retry_if_exception(
     ),
     Bug(
         "a breaker never opens",
-        ((f"{ONBOARDING}/delivery.py", "in_a_row >= self.breaker.failures:", "in_a_row < 0:"),),
+        ((f"{ONBOARDING}/breaker.py", "in_a_row >= self.failures:", "in_a_row < 0:"),),
         ("breaker / ",),
     ),
     Bug(

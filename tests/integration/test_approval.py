@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,13 +47,11 @@ def question(org: Organisation, run_id: str) -> dict[str, Any]:
         waits = org.states(run_id)["approve"] in ("awaiting_input", "deferred")
         return found if waits and found.get("response_received") is False else None
 
-    found = wait_until(look, f"the question of {run_id}", 120, 0.5)
-    time.sleep(1.0)  # Airflow loses an answer that comes within milliseconds
-    return found
+    return wait_until(look, f"the question of {run_id}", 120, 0.5)
 
 
 def answer(org: Organisation, run_id: str, chosen: str) -> None:
-    """Answer as a user of Airflow's; once more where a busy scheduler lost the answer, and asks again."""
+    """Answer as a user of Airflow's; once more where a scheduler lost an answer that came at once, and asks again."""
     path = f"/dags/{org.dag_id}/dagRuns/{quote(run_id)}/taskInstances/approve/-1/hitlDetails"
 
     def look() -> bool:
@@ -68,6 +65,13 @@ def answer(org: Organisation, run_id: str, chosen: str) -> None:
         return False
 
     wait_until(look, f"the end of approve of {run_id}", 120, 2.0)
+
+
+def answered(org: Organisation, run_id: str, chosen: str) -> None:
+    """Wait for the question, answer it, and wait until the run has succeeded."""
+    question(org, run_id)
+    answer(org, run_id, chosen)
+    org.succeeds(run_id)
 
 
 def approved(org: Organisation) -> None:
@@ -96,9 +100,7 @@ def rejected(org: Organisation) -> None:
     """Nothing is sent, the run is no failure, and the next one asks again."""
     people = org.hire(3)
     run_id = org.trigger()
-    question(org, run_id)
-    answer(org, run_id, "Reject")
-    org.succeeds(run_id)
+    answered(org, run_id, "Reject")
     assert org.states(run_id)["send"] == "skipped"
     assert org.posts() == []
     assert org.report(run_id)["approval"].startswith("rejected by admin")
@@ -106,12 +108,10 @@ def rejected(org: Organisation) -> None:
     assert plan["rejected_by"] == "admin"
     assert plan["approved_by"] is None
     org.stack.api.clear(org.dag_id, run_id, "send")
-    time.sleep(5)
+    wait_until(lambda: org.states(run_id)["send"] == "skipped", f"send of {run_id} once more", 120, 0.5)
     assert org.posts() == []
     again = org.trigger(day=1)
-    question(org, again)
-    answer(org, again, "Approve")
-    org.succeeds(again)
+    answered(org, again, "Approve")
     org.assert_once(people)
 
 
@@ -151,9 +151,7 @@ def marked_successful(org: Organisation) -> None:
     assert org.posts() == []
     org.assert_logged(run_id, "send", "nobody approved it")
     org.stack.api.clear(org.dag_id, run_id, "approve", downstream=True)
-    question(org, run_id)
-    answer(org, run_id, "Approve")
-    org.succeeds(run_id)
+    answered(org, run_id, "Approve")
     org.assert_once(people)
 
 
@@ -161,9 +159,7 @@ def plan_cleared(org: Organisation) -> None:
     """Airflow goes on showing the old plan's question, so the new plan cannot be approved; a new run asks."""
     people = org.hire(3)
     run_id = org.trigger()
-    question(org, run_id)
-    answer(org, run_id, "Reject")
-    org.succeeds(run_id)
+    answered(org, run_id, "Reject")
     org.correct(first_name="Mended")
     org.stack.api.clear(org.dag_id, run_id, "plan", downstream=True)
     org.fails(run_id)
@@ -171,9 +167,7 @@ def plan_cleared(org: Organisation) -> None:
     org.assert_logged(run_id, "approve", "still shows the question about an older plan")
     assert org.posts() == []
     again = org.trigger(day=1)
-    question(org, again)
-    answer(org, again, "Approve")
-    org.succeeds(again)
+    answered(org, again, "Approve")
     org.assert_once(people)
 
 

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import delete, func, insert, select
 
-from m3ter_onboarding.delivery import Breaker, Sender
+from m3ter_onboarding.breaker import Breaker
+from m3ter_onboarding.delivery import Sender
 from m3ter_onboarding.errors import DeliveryError, PlanError
 from m3ter_onboarding.ledger import runs
 from m3ter_onboarding.plan import Planned, may_invite

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from m3ter_onboarding.delivery import Breaker, Sender
+from m3ter_onboarding.breaker import Breaker
+from m3ter_onboarding.delivery import Sender
 from m3ter_onboarding.errors import DeliveryError
 from m3ter_onboarding.right_to_send import NotAllowedError
 from tests.onboarding.tasks import TaskRun, m3ter_connection

@@ -248,10 +248,9 @@ def test_the_story_of_a_person(anna: Page) -> None:
         assert anna.get(f"api/stories/invitation/{KEY}/{number}")["email"] == text
 
 
+@pytest.mark.parametrize("ledger", ["sqlite"], indirect=True)
 def test_no_list_reads_a_whole_table_on_sqlite(anna: Page, ledger: LedgerDatabase) -> None:
     """On PostgreSQL: see test_million.py."""
-    if ledger.engine.dialect.name != "sqlite":
-        pytest.skip("is about SQLite")
     with statements_of(Engine) as watched:
         for wanted in (
             *({}, {"sort": "address"}, {"sort": "expires"}, {"states": ["failed"]}),

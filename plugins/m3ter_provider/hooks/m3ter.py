@@ -24,6 +24,7 @@ from m3ter_provider.auth import Token, TokenLife
 from m3ter_provider.calls import INVITATIONS, PERMISSION_POLICIES, USERS, Call, ItemT, Listing
 from m3ter_provider.clock import Clock, boot_clock
 from m3ter_provider.connection import ConnectionSettings, connection_settings
+from m3ter_provider.connection_check import ConnectionCheck, failed_test
 from m3ter_provider.denial import Denials
 from m3ter_provider.errors import M3terAuthenticationError, M3terConfigurationError, M3terError
 from m3ter_provider.hooks.m3ter_async import M3terAsyncHook
@@ -39,7 +40,6 @@ from m3ter_provider.models import (
 from m3ter_provider.pacing import Pacer
 from m3ter_provider.paging import Paging
 from m3ter_provider.process import forget_token, pacer, token_life
-from m3ter_provider.report import ConnectionCheck, failed_test
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection

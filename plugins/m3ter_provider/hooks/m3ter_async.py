@@ -21,13 +21,13 @@ from m3ter_provider.auth import Token, TokenLife
 from m3ter_provider.calls import INVITATIONS, PERMISSION_POLICIES, USERS, Call, ItemT, Listing
 from m3ter_provider.clock import Clock, boot_clock
 from m3ter_provider.connection import ConnectionSettings, connection_settings
+from m3ter_provider.connection_check import ConnectionCheck, failed_test
 from m3ter_provider.denial import Denials
 from m3ter_provider.errors import M3terAuthenticationError, M3terConfigurationError, M3terError
 from m3ter_provider.models import Invitation, InvitationRequest, Me, OrgUser, Page, PermissionPolicy, parse
 from m3ter_provider.pacing import Pacer
 from m3ter_provider.paging import Paging
 from m3ter_provider.process import pacer, token_life
-from m3ter_provider.report import ConnectionCheck, failed_test
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
