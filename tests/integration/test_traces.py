@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from demo.airflow_api import AirflowApiError
 from demo.airflow_stack import AirflowStack
 from m3ter_sandbox.testing import ACCESS_KEY_ID
 from tests.integration.organisation import FIRST_NAME, LAST_NAME, SECRET, Organisation, organisation
@@ -35,7 +36,13 @@ def good(org: Organisation) -> None:
     run_id = org.run_once()
     assert len(org.m3ter.emails()) == 5
     assert org.stack.api.xcoms(org.dag_id, run_id, "plan")["return_value"]["rows"] == 5
-    assert org.stack.api.rendered_fields(org.dag_id, run_id, "send") == {}
+    assert org.stack.api.rendered_fields(org.dag_id, run_id, "send") == {
+        "config_name": "traces_good",
+        "m3ter_conn_id": "traces_good_m3ter",
+        "warehouse_conn_id": "traces_good_warehouse",
+        "ledger_conn_id": "traces_good_warehouse",
+        "ledger_schema": None,
+    }
     assert any(entry["event"] == "trigger_dag_run" for entry in org.stack.api.audit_log(org.dag_id))
 
 
@@ -83,10 +90,12 @@ def unknown(org: Organisation) -> None:
     assert len(org.m3ter.emails()) == 12
 
 
-def address_as_parameter(org: Organisation) -> None:
-    """A wrong parameter is not repeated in the log; the run's conf itself is what somebody typed."""
+def wrong_parameter(org: Organisation) -> None:
+    """What the form cannot know to be wrong fails the run; the run's conf itself is what somebody typed."""
     org.hire(1)
-    org.fails(org.trigger(interval_start="2026-11-10"))
+    with pytest.raises(AirflowApiError, match=r"400 .*Invalid input for param interval_start"):
+        org.trigger(interval_start="2026-11-10")
+    org.fails(org.trigger(interval_start="2040-01-01T00:00:00Z"))
 
 
 SCENARIOS: dict[str, Callable[[Organisation], None]] = {
@@ -97,7 +106,7 @@ SCENARIOS: dict[str, Callable[[Organisation], None]] = {
     "refused": refused,
     "forbidden": forbidden,
     "unknown": unknown,
-    "wrong_parameter": address_as_parameter,
+    "wrong_parameter": wrong_parameter,
 }
 
 

@@ -280,7 +280,7 @@ def test_d14_time_out_by_cancellation_finishes_what_has_begun(world: World) -> N
 def test_d14_short_grace_leaves_what_hangs_to_settling(world: World) -> None:
     world.values["settle_after"] = "0.1s"
     plan = ready(world, "e1", "e2")
-    world.m3ter.faults(operation=POST, kind="latency", seconds=2, email="e2@example.com")
+    world.m3ter.faults(operation=POST, kind="latency", seconds=2, email="e2@example.com", count=1)
     began = time.monotonic()
     with pytest.raises(DeliveryError, match="SIGTERM"):
         world.send(plan, stop=after_posts(world, 2, lambda stop: stop.request("SIGTERM", grace=0.1)))
