@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from m3ter_onboarding import words
 from m3ter_onboarding.ledger import runs
 from m3ter_onboarding.ledger.counts import domains_of_plan
 from m3ter_onboarding.right_to_send import NotAllowedError
@@ -50,10 +51,12 @@ def ask(db: LedgerDatabase, plan: PlanRow, *, config_name: str, approval_above: 
     if guarded:
         why.append("it makes people administrators of the organisation")
     until = datetime.now(timezone.utc) + timedelta(seconds=plan.seconds_left)
-    decisions = [f"| {_code(name)} | {count} |" for name, count in plan.counts.items()]
+    decisions = [
+        f"| {_code(name)} | {words.decision(*name.partition(':')[::2])} | {count} |"
+        for name, count in plan.counts.items()
+    ]
     policies = [
-        f"| {_code(str(policy['name']))} | {'**makes administrators**' if policy in guarded else ''} |"
-        for policy in plan.policies
+        f"| {_code(str(policy['name']))} | {'**yes**' if policy in guarded else 'no'} |" for policy in plan.policies
     ]
     asked = (
         f"**{plan.invitations} e-mails** to real people would be sent into the m3ter organisation"
@@ -68,17 +71,20 @@ def ask(db: LedgerDatabase, plan: PlanRow, *, config_name: str, approval_above: 
         " nothing of it is sent. The people are not lost, the next run plans them again."
     )
     tables = (
-        _table("decision | rows", "--- | ---:", decisions),
-        _table("permission policy | ", "--- | ---", policies or ["| none: an invitation gives no rights | |"]),
+        _table("decision | what it means | rows", "--- | --- | ---:", decisions),
+        _table(
+            "permission policy | makes administrators",
+            "--- | ---",
+            policies or ["| none: an invitation gives no rights | no |"],
+        ),
         _table("domain of the addresses | invitations", "--- | ---:", _domains(db, plan.plan_id)),
     )
     return Question(f"Send {plan.invitations} m3ter invitations for {config_name}?", "\n\n".join((asked, *tables, end)))
 
 
-def approved(db: LedgerDatabase, run: RunKey, shown: Any, user: Mapping[str, Any] | None, at: Any) -> None:
-    """Record that somebody chose to approve.
+def approved(db: LedgerDatabase, run: RunKey, user: Mapping[str, Any] | None, at: Any) -> None:
+    """Record that somebody chose to approve the plan that the question was about.
 
-    :param shown: ``plan_id`` and ``fingerprint`` of the plan in the question.
     :param user: as Airflow names who answered.
     :raises NotAllowedError: when the approval does not count.
     """
@@ -86,11 +92,12 @@ def approved(db: LedgerDatabase, run: RunKey, shown: Any, user: Mapping[str, Any
     again = "Nothing is sent, nobody is lost: the next run plans these people again; trigger one if it is urgent."
     if who is None:
         raise NotAllowedError(f"The plan was approved, but by no user of Airflow, so that does not count. {again}")
-    if not isinstance(shown, Mapping) or not shown.get("plan_id") or not shown.get("fingerprint"):
+    shown = runs.plan_in_question(db, run)
+    if shown is None:
         raise NotAllowedError(
-            f"It is not known any more which plan {who} was shown, so the approval counts not. {again}"
+            f"The ledger does not know which plan {who} was shown, so the approval counts not. {again}"
         )
-    plan_id, fingerprint = str(shown["plan_id"]), str(shown["fingerprint"])
+    plan_id, fingerprint = shown
     if not runs.record_approval(db, run, plan_id, fingerprint, by=who, at=instant(at)):
         raise NotAllowedError(
             f"{who} approved plan {plan_id} with the fingerprint {fingerprint[:12]}, and that is not the newest plan of"
@@ -99,11 +106,11 @@ def approved(db: LedgerDatabase, run: RunKey, shown: Any, user: Mapping[str, Any
     log.info("%s approved plan %s; it is sent now.", who, plan_id)
 
 
-def rejected(db: LedgerDatabase, run: RunKey, shown: Any, user: Mapping[str, Any] | None, at: Any) -> None:
+def rejected(db: LedgerDatabase, run: RunKey, user: Mapping[str, Any] | None, at: Any) -> None:
     """Record that somebody chose to reject."""
     who = name_of(user) or "nobody known"
-    if isinstance(shown, Mapping) and shown.get("plan_id"):
-        runs.record_rejection(db, run, str(shown["plan_id"]), by=who, at=instant(at))
+    if shown := runs.plan_in_question(db, run):
+        runs.record_rejection(db, run, shown[0], by=who, at=instant(at))
     log.warning(
         "%s rejected the plan: nothing of it is sent. Nobody is lost, the next run plans these people again; trigger"
         " one to plan them today.",
@@ -111,10 +118,10 @@ def rejected(db: LedgerDatabase, run: RunKey, shown: Any, user: Mapping[str, Any
     )
 
 
-def not_answered(db: LedgerDatabase, run: RunKey, shown: Any, now: datetime) -> NotAllowedError:
+def not_answered(db: LedgerDatabase, run: RunKey, now: datetime) -> NotAllowedError:
     """Record that nobody answered in time, and return what the task fails with."""
-    if isinstance(shown, Mapping) and shown.get("plan_id"):
-        runs.record_rejection(db, run, str(shown["plan_id"]), by=None, at=now)
+    if shown := runs.plan_in_question(db, run):
+        runs.record_rejection(db, run, shown[0], by=None, at=now)
     return NotAllowedError(
         "Nobody answered whether this plan may be sent before it became too old (`plan_valid_for`), so nothing of it is"
         " sent. Nobody is lost, the next run plans these people again; trigger one to plan them now."

@@ -235,6 +235,7 @@ class OnboardingApproveOperator(OnboardingStep, ApprovalOperator):
             if not self.ask(context):
                 return None
             self._show(context)
+            self.asked(context)
             return super().execute(context)
 
     def ask(self, context: Context) -> bool:
@@ -271,9 +272,8 @@ class OnboardingApproveOperator(OnboardingStep, ApprovalOperator):
                 approval_above=self.config.approval_above,
                 link=run_page(run.dag_id, run.run_id),
             )
-        context["ti"].xcom_push(key="shown", value={"plan_id": plan_id, "fingerprint": plan.fingerprint})
+        self._plan_id, self._fingerprint = plan_id, str(plan.fingerprint)
         self.subject, self.body = question.subject, question.body
-        self._fingerprint = str(plan.fingerprint)
         self.response_timeout = min(self.config.plan_valid_for, timedelta(seconds=plan.seconds_left))
         log.info("Plan %s: %d invitations wait until somebody approves them here.", plan_id, plan.invitations)
         return True
@@ -307,6 +307,14 @@ class OnboardingApproveOperator(OnboardingStep, ApprovalOperator):
                 " plans these people again, and asks; trigger one now if it is urgent."
             )
 
+    def asked(self, context: Context) -> None:
+        """Record in the ledger, which no user of Airflow can change, about which plan people are asked."""
+        from m3ter_onboarding.ledger import runs
+        from m3ter_onboarding.snapshot import utc_now
+
+        with closing(self._open_ledger()) as db:
+            runs.record_question(db, self._run_key(context), self._plan_id, utc_now())
+
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Record the answer in the ledger, which is what makes it count.
 
@@ -316,17 +324,17 @@ class OnboardingApproveOperator(OnboardingStep, ApprovalOperator):
         from m3ter_onboarding.snapshot import utc_now
 
         with explained():
-            shown = context["ti"].xcom_pull(task_ids=self.task_id, key="shown")
+            run = self._run_key(context)
             with closing(self._open_ledger()) as db:
                 if event.get("error_type") == "timeout":
-                    raise approval.not_answered(db, self._run_key(context), shown, utc_now())
+                    raise approval.not_answered(db, run, utc_now())
                 if "error" in event:
                     raise OnboardingError("Airflow could not take the answer; the question is asked again.")
                 user, at = event.get("responded_by_user"), event.get("responded_at")
                 if list(event["chosen_options"]) == [self.APPROVE]:
-                    approval.approved(db, self._run_key(context), shown, user, at)
+                    approval.approved(db, run, user, at)
                 else:
-                    approval.rejected(db, self._run_key(context), shown, user, at)
+                    approval.rejected(db, run, user, at)
             return super().execute_complete(context, event)
 
 

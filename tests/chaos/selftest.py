@@ -264,8 +264,8 @@ DID_NOTHING = retry_if_exception(
         (
             (
                 f"{ONBOARDING}/operators.py",
-                "                    raise approval.not_answered(db, self._run_key(context), shown, utc_now())\n",
-                """                    approval.approved(db, self._run_key(context), shown, {"name": "x"}, utc_now())
+                "                    raise approval.not_answered(db, run, utc_now())\n",
+                """                    approval.approved(db, run, {"name": "x"}, utc_now())
                     return None
 """,
             ),

@@ -80,7 +80,12 @@ def approved(org: Organisation) -> None:
     run_id = org.trigger()
     asked = question(org, run_id)
     text = f"{asked['subject']}\n{asked['body']}"
-    for part in ("Send 3 m3ter invitations", "`invite:new` | 3", "`example.com` | 3", f"/dags/{org.dag_id}/runs/"):
+    for part in (
+        "Send 3 m3ter invitations",
+        "`invite:new` | to be invited (nothing stands against it) | 3",
+        "`example.com` | 3",
+        f"/dags/{org.dag_id}/runs/",
+    ):
         assert part in text
     for secret in (FIRST_NAME, LAST_NAME, "@"):
         assert secret.casefold() not in text.casefold()

@@ -62,12 +62,18 @@ class TaskRun:
         :param by: who does; None: a default.
         :returns: the text of the question.
         """
+        asked, says = self.ask(), "as the run says"
+        if asked:
+            self.answer(self.answer_is if answer == says else answer, self.answers if by == says else by)
+        return asked
+
+    def ask(self) -> str:
+        """Run the task ``approve`` until it waits, and return the text of the question; empty: it asks nobody."""
         operator = OnboardingApproveOperator(**self._arguments("approve"))
         with explained():
             if not operator.ask(self._context):
                 return ""
-        says = "as the run says"
-        self.answer(self.answer_is if answer == says else answer, self.answers if by == says else by)
+            operator.asked(self._context)
         return f"{operator.subject}\n\n{operator.body}"
 
     def answer_to_what_was_shown(self) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.page.invitations import COUNTED, PAGE
-from m3ter_onboarding.page.words import STATES
+from m3ter_onboarding.words import STATES
 from tests.onboarding.world import airflow_connection_named, engine_of
 from tests.page.conftest import LEDGER, Page
 from tests.page.ledger import DAG_A, DAG_B, NOW, ORG_A, ORG_B, PLAN, RUN, fill

@@ -13,7 +13,7 @@ from airflow.sdk.types import TaskInstanceKey
 
 from m3ter_onboarding.page.dags import described_by
 from m3ter_onboarding.page.plugin import M3terOnboardingPlugin, RunPageLink
-from m3ter_onboarding.page.words import REASONS, WHYS
+from m3ter_onboarding.words import REASONS, WHYS
 from reference.decisions import reasons
 
 LOOK = """

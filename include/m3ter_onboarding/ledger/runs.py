@@ -214,6 +214,33 @@ def may_be_sent(t: Tables, plan_id: str, org_id: str | ColumnElement[str]) -> Co
     )
 
 
+def record_question(db: LedgerDatabase, run: RunKey, plan_id: str, at: datetime) -> None:
+    """Record that people are asked whether a plan of a run may be sent."""
+    p = db.tables.plan
+
+    def work(connection: Connection) -> None:
+        mine = and_(p.c.plan_id == plan_id, p.c.dag_id == run.dag_id, p.c.run_id == run.run_id)
+        connection.execute(update(p).where(mine, p.c.asked_at.is_(None)).values(asked_at=at))
+
+    db.write(work, doing="recording the question")
+
+
+def plan_in_question(db: LedgerDatabase, run: RunKey) -> tuple[str, str] | None:
+    """Return id and fingerprint of the last plan of a run about which people were asked."""
+    p = db.tables.plan
+
+    def work(connection: Connection) -> tuple[str, str] | None:
+        row = connection.execute(
+            select(p.c.plan_id, p.c.fingerprint)
+            .where(p.c.dag_id == run.dag_id, p.c.run_id == run.run_id, p.c.asked_at.is_not(None))
+            .order_by(p.c.seq.desc())
+            .limit(1)
+        ).one_or_none()
+        return None if row is None else (row.plan_id, row.fingerprint)
+
+    return db.read(work, doing="looking for the plan in question")
+
+
 def record_approval(db: LedgerDatabase, run: RunKey, plan_id: str, fingerprint: str, *, by: str, at: datetime) -> bool:
     """Record that a person approved a plan: one compare-and-set.
 

@@ -152,6 +152,8 @@ class Tables:
             Column("sendable", Boolean, nullable=False),
             Column("not_sendable_because", Text),
             Column("needs_approval", Boolean, nullable=False),
+            # When the question about exactly this plan was put to people; an answer counts for no other plan.
+            Column("asked_at", UtcDateTime),
             Column("approved_by", String(250)),
             Column("approved_at", UtcDateTime),
             Column("approved_fingerprint", String(64)),

@@ -23,7 +23,7 @@ def _administrator_like(dialect: Dialect, tables: Tables) -> list[str]:
 
 
 def _page(dialect: Dialect, tables: Tables) -> list[str]:
-    """Version 3: who decided by hand or said no, and the ways in which the page in Airflow's UI lists what is here."""
+    """Version 3: who was asked, decided by hand or said no; and the ways in which Airflow's page lists what is here."""
     added = {
         tables.run: ("started", "org"),
         tables.plan: ("created",),
@@ -35,7 +35,7 @@ def _page(dialect: Dialect, tables: Tables) -> list[str]:
         for table, names in added.items()
         for name in names
     ]
-    columns = (tables.event.c.decided_by, tables.plan.c.rejected_by, tables.plan.c.rejected_at)
+    columns = (tables.event.c.decided_by, *(tables.plan.c[name] for name in ("asked_at", "rejected_by", "rejected_at")))
     return [*(_add(dialect, column) for column in columns), *(_make(dialect, index) for index in indexes)]
 
 

@@ -14,7 +14,7 @@ from m3ter_onboarding.page.invitations import count_up_to, in_state
 from m3ter_onboarding.page.ledgers import LedgerReader
 from m3ter_onboarding.page.runs import claimed_by_state, newest_runs
 from m3ter_onboarding.page.scopes import Scope, scopes_of, within
-from m3ter_onboarding.page.words import STATES
+from m3ter_onboarding.words import STATES
 
 #: Runs that the overview shows of each DAG, and altogether.
 RUNS_EACH, RUNS_SHOWN = 10, 20

@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import Connection, select
 from sqlalchemy import union_all as all_of
 
+from m3ter_onboarding import words
 from m3ter_onboarding.known import LIVE_STATES, InvitationState
 from m3ter_onboarding.ledger.decided_by_hand import is_listed, ways_out
 from m3ter_onboarding.ledger.tables import Tables, as_dict
-from m3ter_onboarding.page import words
 from m3ter_onboarding.page.dags import OnboardingDag
 from m3ter_onboarding.page.invitations import PAGE, Wanted, page_of
 from m3ter_onboarding.page.ledgers import LedgerReader

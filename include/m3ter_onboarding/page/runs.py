@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, literal_column, select
 
+from m3ter_onboarding import words
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.tables import Tables, as_dict
-from m3ter_onboarding.page import words
 from m3ter_onboarding.page.invitations import PAGE, count_up_to
 from m3ter_onboarding.page.ledgers import LedgerReader
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, select
 
+from m3ter_onboarding import words
 from m3ter_onboarding.ledger.tables import Tables, as_dict
-from m3ter_onboarding.page import words
 from m3ter_onboarding.page.invitations import rows_of
 from m3ter_onboarding.page.ledgers import LedgerReader
 from m3ter_onboarding.page.runs import cut

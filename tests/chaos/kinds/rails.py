@@ -84,8 +84,7 @@ class _NotApproved:
             play.tries(run, "approve")  # cleared: a plan that was said no to is over
 
     def _answer_to_an_old_plan(self, play: Play, run: TaskRun) -> None:
-        old = run.xcoms["plan"]
-        run.xcoms["pushed:shown"] = {"plan_id": old["plan_id"], "fingerprint": old["fingerprint"]}
+        play.tries(run, "ask")
         play.world.correct("e1", first_name="Mended")
         play.tries(run, "plan")
         ended = play.tries(run, "answer_to_what_was_shown")

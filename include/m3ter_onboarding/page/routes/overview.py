@@ -6,8 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from m3ter_onboarding import words
 from m3ter_onboarding.errors import LedgerError
-from m3ter_onboarding.page import words
 from m3ter_onboarding.page.access import Reader, ReaderDep
 from m3ter_onboarding.page.dags import LedgerPlace
 from m3ter_onboarding.page.ledgers import NoRunYetError

@@ -34,6 +34,11 @@ export function quoted(text) {
   return text === null || text === undefined || text === "" ? h("span", { class: "faint" }, "–") : h("bdi", {}, text);
 }
 
+// What this product wrote, in which names stand between backticks.
+export function prose(text) {
+  return String(text ?? "").split("`").map((part, place) => (place % 2 ? h("code", {}, part) : part));
+}
+
 export function say(text) {
   document.getElementById("live").textContent = visible(text);
 }

@@ -1,6 +1,6 @@
 // What waits for a person, and what they can do about it.
 
-import { ask, button, h, problem, quoted, say, table } from "./dom.js";
+import { ask, button, h, problem, prose, quoted, say, table } from "./dom.js";
 import { get, post } from "./airflow.js";
 import { instant, state, stateName } from "./words.js";
 import { known, dagOf } from "./known.js";
@@ -65,7 +65,7 @@ function unclear(ledger, found) {
         quoted(one.employee_id),
         instant(one.since),
         h("span", { class: "long" }, one.said, " ", one.detail ? quoted(one.detail) : ""),
-        h("span", { class: "long" }, one.way),
+        h("span", { class: "long" }, prose(one.way)),
         mayDecide(ledger, found, one) ? decide(ledger.key, one) : "needs the right to edit the DAG",
       ]),
       { empty: "None.", unseen: true },
@@ -90,7 +90,7 @@ function rows(ledger, found) {
         quoted(one.employee_id),
         h("span", { class: "long" }, h("code", {}, `review:${one.reason}`), ` ${one.said}. `, one.detail ? quoted(one.detail) : ""),
         one.invitation_state ? [state(one.invitation_state), one.invitation_email === one.email ? "" : [" ", quoted(one.invitation_email)]] : "",
-        h("span", { class: "long" }, one.way),
+        h("span", { class: "long" }, prose(one.way)),
         one.invitation_id && one.to.length && mayDecide(ledger, found, { dag_id: one.invitation_dag_id }) ? decide(ledger.key, { ...one, email: one.invitation_email, state: one.invitation_state }) : "",
       ]),
       { empty: "None.", unseen: true },

@@ -1,6 +1,6 @@
 // A DAG's runs, and one run with its plan, to be read like a diff.
 
-import { badge, button, h, problem, quoted, say, table } from "./dom.js";
+import { badge, button, h, problem, prose, quoted, say, table } from "./dom.js";
 import { airflowLink, get, post, runPath, taskPath } from "./airflow.js";
 import { exactly, instant, mode, number, outcome, reason, state, verdict } from "./words.js";
 import { dagOf, known } from "./known.js";
@@ -115,7 +115,7 @@ function planShown(one, told, plan) {
 }
 
 function sendable(plan) {
-  if (!plan.sendable) return h("strong", {}, `Nothing of it is sent: ${plan.not_sendable_because ?? ""}`);
+  if (!plan.sendable) return h("strong", {}, "Nothing of it is sent: ", prose(plan.not_sendable_because));
   if (plan.rejected_at) return h("strong", {}, "It is never sent: ", plan.rejected_by ? ["rejected by ", quoted(plan.rejected_by)] : "nobody answered in time", ", ", instant(plan.rejected_at), ".");
   if (!plan.needs_approval) return "It needs no approval.";
   return plan.approved_at ? ["Approved by ", quoted(plan.approved_by), ", ", instant(plan.approved_at), "."] : h("strong", {}, "It needs approval, and nobody has approved it.");

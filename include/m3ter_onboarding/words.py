@@ -1,4 +1,4 @@
-"""What the ledger's short words mean, as the page says it."""
+"""What the ledger's short words mean, as people are told."""
 
 from __future__ import annotations
 
