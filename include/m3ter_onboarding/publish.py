@@ -86,9 +86,10 @@ def publish(db: LedgerDatabase, warehouse: Engine, plan_ids: list[str], *, creat
                 for start in range(0, len(rows), _BATCH):
                     connection.execute(table.insert(), rows[start : start + _BATCH])
     except SQLAlchemyError as error:
+        tables = "" if create_tables else " `m3ter-onboarding ddl --published` prints what makes the two tables there."
         raise LedgerError(
             f"The results could not be published to the warehouse: {describe_database_error(error)}. The ledger holds"
-            " them; clear the task `report` when the warehouse can be written."
+            f" them; clear the task `report` when the warehouse can be written.{tables}"
         ) from None
     return len(decisions) + len(invitations)
 

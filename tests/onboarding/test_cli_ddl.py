@@ -165,6 +165,9 @@ def test_an_upgrade_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (["--schema", "no good"], 2, "--schema 'no good'"),
         (["--upgrade-from", str(SCHEMA_VERSION)], 2, "--upgrade-from"),
         (["--upgrade-from", "0"], 2, "--upgrade-from"),
+        (["--dialect", "snowflake"], 2, "see --published"),
+        (["--published", "--role", "x", "--schema", "y"], 2, "leave out schema, role"),
+        (["--published", "--dialect", "no_such"], 2, "SQLAlchemy does not know it here"),
         (["no_such.yaml"], 1, "no_such.yaml does not exist"),
     ],
 )

@@ -15,6 +15,7 @@ from airflow.sdk.exceptions import AirflowException
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, func, insert, inspect, select, text
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
+from m3ter_onboarding.cli.command import main
 from m3ter_onboarding.errors import LedgerError, LedgerUnusableError, PlanError
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.mirror import policies_of
@@ -358,6 +359,28 @@ def test_d17_results_are_published_to_the_warehouse(split: tuple[World, Engine, 
     TaskRun(world, "run-2", (WINDOW.start, WINDOW.end)).all()
     assert len(published(warehouse, "m3ter_onboarding_decision")) == 6
     assert [row.state for row in published(warehouse, "m3ter_invitation")] == ["accepted", "sent"]
+
+
+def test_d17_results_go_into_tables_that_a_person_made(
+    split: tuple[World, Engine, Callable[..., None]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    world, warehouse, load = split
+    load("e1")
+    world.db.prepare(create_tables=True, now=utc_now(), package_version="0")
+    world.values["create_tables"] = False
+    run = TaskRun(world, "run-1", (WINDOW.start, WINDOW.end))
+    with pytest.raises(AirflowException, match="ddl --published"):
+        run.all()
+    capsys.readouterr()
+    assert main(["ddl", "--published", "--dialect", warehouse.dialect.name]) == 0
+    script = capsys.readouterr().out
+    assert script.count("CREATE TABLE") == 2
+    with warehouse.begin() as connection:
+        for statement in script.split(";"):
+            connection.execute(text(statement or "SELECT 1"))
+    run.report()
+    assert [row.decision for row in published(warehouse, "m3ter_onboarding_decision")] == ["invite"]
+    assert [row.state for row in published(warehouse, "m3ter_invitation")] == ["sent"]
 
 
 def test_d17_publishing_that_fails_is_said_and_loses_nothing(

@@ -60,6 +60,7 @@ _DDL = """\
 Print the SQL that makes the ledger's tables, for teams whose tasks may not (`create_tables: false`).
 
 What exists is left alone, so it may be run again. The schema is the configuration's `ledger_schema`, or --schema.
+Where the warehouse is another database than the ledger, results are published to two tables there: --published.
 """
 
 _DDL_EXAMPLES = """\
@@ -68,6 +69,7 @@ examples:
   m3ter-onboarding ddl --schema m3ter_onboarding > migrations/0042_m3ter_ledger.sql
   m3ter-onboarding ddl --dialect sqlite | sqlite3 ledger.db
   m3ter-onboarding ddl dags/acme.yaml --upgrade-from 1 | psql "$LEDGER_AS_OWNER"
+  m3ter-onboarding ddl --published --dialect snowflake > results.sql
 """
 
 
@@ -105,13 +107,33 @@ def _parser() -> argparse.ArgumentParser:
 
     ddl = command("ddl", "print the SQL that makes the ledger's tables", _DDL, _DDL_EXAMPLES)
     ddl.add_argument("config", metavar="CONFIG", type=Path, nargs="?", help="the YAML file, for its ledger_schema")
-    ddl.add_argument("--dialect", choices=["postgresql", "sqlite"], default="postgresql", help="(default %(default)s)")
+    ddl.add_argument(
+        "--dialect", metavar="NAME", default="postgresql", help="postgresql or sqlite (default %(default)s)"
+    )
     ddl.add_argument("--schema", metavar="NAME", help="schema of the tables (default: the connection's own)")
     ddl.add_argument(
         "--upgrade-from", metavar="N", type=int, help="what brings tables of version N up to date, instead"
     )
+    ddl.add_argument(
+        "--published",
+        action="store_true",
+        help="the two tables of results in another warehouse, instead; its --dialect as SQLAlchemy calls it",
+    )
     ddl.add_argument("--role", metavar="NAME", help="also grant this PostgreSQL role what tasks need, and no more")
     return parser
+
+
+def _ddl(options: argparse.Namespace) -> str:
+    from m3ter_onboarding.cli.ddl import ledger_ddl, published_ddl
+
+    if not options.published:
+        return ledger_ddl(options.dialect, options.schema, options.role, options.config, options.upgrade_from)
+    if unfit := [name for name in ("config", "schema", "role", "upgrade_from") if getattr(options, name) is not None]:
+        raise CommandError(
+            f"--published makes two tables in the warehouse connection's own schema; leave out {', '.join(unfit)}.",
+            status=2,
+        )
+    return published_ddl(options.dialect)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -128,11 +150,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(write_example(options.folder, options.warehouse, options.name), end="")
             return 0
         if options.command == "ddl":
-            from m3ter_onboarding.cli.ddl import ledger_ddl
-
-            print(
-                ledger_ddl(options.dialect, options.schema, options.role, options.config, options.upgrade_from), end=""
-            )
+            print(_ddl(options), end="")
             return 0
         from m3ter_onboarding.cli.check import check_configuration
 

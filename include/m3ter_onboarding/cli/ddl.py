@@ -1,4 +1,4 @@
-"""``ddl``: the ledger's tables as SQL, for a person who may make them."""
+"""``ddl``: the ledger's tables, and those of the published results, as SQL for a person who may make them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from sqlalchemy import Dialect, Table, make_url
+from sqlalchemy import Dialect, MetaData, Table, make_url
+from sqlalchemy.exc import NoSuchModuleError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from m3ter_onboarding.cli.failure import CommandError
@@ -14,6 +15,7 @@ from m3ter_onboarding.config import load_config
 from m3ter_onboarding.errors import ConfigurationError
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, Tables, tables_in
 from m3ter_onboarding.ledger.upgrades import upgrade_statements
+from m3ter_onboarding.publish import published_table
 from m3ter_provider import __version__
 
 
@@ -33,6 +35,12 @@ def ledger_ddl(
     :param upgrade_from: the version of the tables as they are; None: make them.
     :raises CommandError: when the options contradict each other, or the configuration is wrong.
     """
+    if dialect_name not in ("postgresql", "sqlite"):
+        raise CommandError(
+            f"--dialect {dialect_name}: the ledger is in PostgreSQL (SQLite for trials); write postgresql or sqlite."
+            " A warehouse of another kind only holds results, see --published.",
+            status=2,
+        )
     schema = _schema(schema, config_path)
     if dialect_name == "sqlite" and schema is not None:
         raise CommandError(
@@ -54,8 +62,37 @@ def ledger_ddl(
             status=2,
         )
     statements = [*made, *_grants(tables, dialect, schema, role)]
-    header = f"-- The ledger of airflow-provider-m3ter {__version__} (schema version {SCHEMA_VERSION}), {dialect_name}."
-    return "\n\n".join([header, "BEGIN;", *(f"{statement};" for statement in statements), "COMMIT;"]) + "\n"
+    return _script(
+        f"-- The ledger of airflow-provider-m3ter {__version__} (schema version {SCHEMA_VERSION}), {dialect_name}.",
+        ["BEGIN", *statements, "COMMIT"],
+    )
+
+
+def published_ddl(dialect_name: str) -> str:
+    """Return what makes the two tables of a warehouse into which results are published.
+
+    :param dialect_name: of the warehouse, in SQLAlchemy's words, such as ``snowflake``.
+    :raises CommandError: when SQLAlchemy does not know that dialect here.
+    """
+    try:
+        dialect = make_url(f"{dialect_name}://").get_dialect()()
+    except NoSuchModuleError:
+        raise CommandError(
+            f"--dialect {dialect_name}: SQLAlchemy does not know it here. Install the package that your connection to"
+            " the warehouse needs, such as snowflake-sqlalchemy, and run this again.",
+            status=2,
+        ) from None
+    ledger, metadata = tables_in(None), MetaData()
+    made = [published_table(table, metadata, dialect.name) for table in (ledger.decision, ledger.invitation)]
+    return _script(
+        f"-- The results that airflow-provider-m3ter {__version__} publishes, {dialect_name}. Tasks need SELECT, INSERT"
+        " and DELETE.",
+        [_text(CreateTable(table, if_not_exists=True), dialect) for table in made],
+    )
+
+
+def _script(header: str, statements: list[str]) -> str:
+    return "\n\n".join([header, *(f"{statement};" for statement in statements)]) + "\n"
 
 
 def _schema(schema: str | None, config_path: Path | None) -> str | None:
