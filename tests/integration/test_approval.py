@@ -190,7 +190,7 @@ SCENARIOS = {
     "rejected": Scenario(rejected, (SQLITE,), ASK),
     "nobody answers": Scenario(nobody_answers, (POSTGRESQL,), {"values": ASKED_BRIEFLY}),
     "marked successful": Scenario(marked_successful, made_with=ASK),
-    "plan cleared": Scenario(plan_cleared, (POSTGRESQL,), ASK),
+    "question old": Scenario(plan_cleared, (POSTGRESQL,), ASK),
     "below": Scenario(below, (SQLITE,), {"values": {"approval_above": 3}}),
 }
 
