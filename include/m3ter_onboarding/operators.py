@@ -202,6 +202,7 @@ class OnboardingPlanOperator(OnboardingStep, BaseOperator):
                     may_invite=may,
                     not_because=because,
                     now=utc_now(),
+                    answers_within=timedelta(seconds=settings.timeout_seconds),
                 )
         return planned.summary()
 

@@ -6,6 +6,7 @@ Planning reserves nothing (docs/delivery.md, rule 5): what is written here takes
 from __future__ import annotations
 
 import logging
+import time
 import uuid
 from collections import Counter
 from dataclasses import dataclass
@@ -77,10 +78,13 @@ def make_plan(
     may_invite: bool,
     not_because: str | None,
     now: datetime,
+    answers_within: timedelta = timedelta(0),
 ) -> Planned:
     """Read, decide, write and seal.
 
     :param may_invite: whether a run of this kind may send at all; *not_because* says why not.
+    :param answers_within: the longest that one POST takes: so long the results of what an older plan of this run has
+        begun are waited for.
     :raises SourceError: when the new hires cannot be read.
     :raises PlanError: when no plan can be made: the mirror is incomplete, a policy is missing or ambiguous.
     """
@@ -99,6 +103,7 @@ def make_plan(
         },
     )
     rows = _read(config, window, parameters)
+    _await_older_sender(db, run, answers_within)
     rules = rules_of(config, parameters, allowed_domains)
     decisions = decide(db, rows, run=run, org_id=org_id, rules=rules, now=now)
     if len(decisions) != len(rows):
@@ -147,6 +152,18 @@ def make_plan(
     )
     _log(config, planned, window, parameters, decisions, {policy.m3ter_id: policy.name for policy in policies})
     return planned
+
+
+def _await_older_sender(db: LedgerDatabase, run: RunKey, longest: timedelta) -> None:
+    """Let the sender of an older plan of this run end, which begins nothing new any more.
+
+    Airflow starts a cleared `plan` while it still ends the old `send`. Whom that sender then lets go would be in no
+    plan: when this one was made, they were on their way.
+    """
+    last = time.monotonic() + longest.total_seconds()
+    while time.monotonic() < last and (many := runs.under_way(db, run, longest)):
+        log.info("An older plan of this run is still being sent; waiting for %d answer(s) of m3ter.", many)
+        time.sleep(0.5)
 
 
 def _needs_approval(config: OnboardingConfig, invitations: int, before: int, used: list[M3terPolicy]) -> bool:

@@ -9,7 +9,8 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import psycopg
@@ -290,6 +291,44 @@ def test_d14_short_grace_leaves_what_hangs_to_settling(world: World) -> None:
     world.pass_time(60)
     world.send(plan)
     assert world.emails() == one_each(["e1", "e2"])
+
+
+def test_d14_a_plan_that_is_made_anew_waits_for_what_the_old_sender_has_begun(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    # As when `plan` is cleared: Airflow starts it at once, and ends the old sender a little later.
+    names = people(8)
+    plan = ready(world, *names)
+    world.m3ter.faults(operation=POST, kind="latency", seconds=0.3)
+    again: list[Future[Planned]] = []
+
+    class Cleared(Stop):
+        @property
+        def reason(self) -> str | None:
+            if world.posts() and not again:
+                again.append(pool.submit(world.plan, answers_within=timedelta(seconds=20)))
+            if "still being sent" in caplog.text and super().reason is None:
+                self.request("SIGTERM")
+            return super().reason
+
+    with ThreadPoolExecutor(1) as pool, caplog.at_level("INFO"):
+        with pytest.raises(DeliveryError, match="SIGTERM"):
+            world.send(plan, stop=Cleared, requests_per_second=4)
+        sent = len(world.emails())
+        new = again[0].result()
+    assert 0 < sent < len(names)
+    assert new.counts == {"invite:new": len(names) - sent, "skip:already_invited": sent}
+    world.send(new)
+    assert world.emails() == one_each(names)
+
+
+def test_d14_a_plan_that_is_made_anew_waits_no_longer_than_a_post_takes(world: World) -> None:
+    world.claim(ready(world, "e1"))
+    began = time.monotonic()
+    assert world.plan(answers_within=timedelta(seconds=0.2)).counts == {"skip:already_invited": 1}
+    world.pass_time(1)
+    assert world.plan(answers_within=timedelta(seconds=0.9)).counts == {"skip:already_invited": 1}
+    assert time.monotonic() - began < 5
 
 
 def test_d14_parent_that_is_gone(world: World) -> None:

@@ -218,10 +218,12 @@ class World:
         window: Window = WINDOW,
         may_invite: bool = True,
         mode: Mode = Mode.NORMAL,
+        answers_within: timedelta = timedelta(0),
         **values: Any,
     ) -> Planned:
         """Make a plan for a run.
 
+        :param answers_within: so long an older sender of the run is waited for.
         :param values: configuration.
         """
         run = run if isinstance(run, RunKey) else self.run(run)
@@ -236,6 +238,7 @@ class World:
             may_invite=may_invite,
             not_because=None if may_invite else "it is a test.",
             now=self.now(),
+            answers_within=answers_within,
         )
 
     def run(self, run_id: str) -> RunKey:
