@@ -229,6 +229,11 @@ DID_NOTHING = retry_if_exception(
                 "if plan.needs_approval and not plan.approved and not asking:",
                 "if plan.needs_approval and not plan.approved and asking is None:",
             ),
+            (
+                f"{ONBOARDING}/right_to_send.py",
+                "plan.invitations > caps.approval_above and not plan.approved:",
+                "plan.invitations > caps.approval_above and plan.approved is None:",
+            ),
         ),
         ("approve marked successful",),
     ),

@@ -22,14 +22,17 @@ def at_once(trial: Trial, count: int) -> None:
         trial.end_of(run_id)
 
 
-def backfill(trial: Trial, *, may_send: bool, active_runs: int) -> None:
-    """Airflow's own backfill over 90 days beside the schedule's run; some of its tasks are killed."""
+def backfill(trial: Trial, *, may_send: bool, active_runs: int, each: int) -> None:
+    """Airflow's own backfill over 90 days beside the schedule's run; some of its tasks are killed.
+
+    :param each: days of one run. Only runs that begin within the backfill are made, so it begins so much earlier.
+    """
     days = sorted(trial.rng.sample(DAYS, 18))
     for day in days:
         trial.hire(1, 1, day=day, eligible=may_send)
     api, dag_id = trial.org.stack.api, trial.org.dag_id
     api.set_paused(dag_id, False)
-    first, last = (FIRST_DAY + timedelta(days=day) for day in (DAYS[0], DAYS[-1]))
+    first, last = (FIRST_DAY + timedelta(days=day) for day in (DAYS[0] - each + 1, DAYS[-1]))
     conf = {"allow_backfill_send": True} if may_send else {}
     api.backfill(dag_id, first, last, conf, max_active_runs=active_runs)
     to_kill = 4

@@ -97,21 +97,21 @@ DAILY, WEEKLY = "0 0 * * *", "0 0 * * 1"
 TROUBLES = {
     "backfill of 90 days": Trouble(
         "several runs",
-        partial(many_runs.backfill, may_send=True, active_runs=5),
+        partial(many_runs.backfill, may_send=True, active_runs=5, each=1),
         (POSTGRESQL,),
         backfilled(DAILY),
         paused=True,
     ),
     "backfill of 90 days by weeks": Trouble(
         "several runs",
-        partial(many_runs.backfill, may_send=True, active_runs=3),
+        partial(many_runs.backfill, may_send=True, active_runs=3, each=7),
         (SQLITE,),
         backfilled(WEEKLY),
         paused=True,
     ),
     "backfill that may not send": Trouble(
         "several runs",
-        partial(many_runs.backfill, may_send=False, active_runs=3),
+        partial(many_runs.backfill, may_send=False, active_runs=3, each=7),
         BOTH,
         backfilled(WEEKLY),
         paused=True,
