@@ -12,6 +12,7 @@ import pytest
 from demo.airflow_api import wait_until
 from demo.airflow_stack import AirflowStack
 from demo.processes import MARKER
+from tests.integration.organisation import patiently
 
 pytestmark = pytest.mark.slow
 
@@ -66,7 +67,7 @@ def test_a_killed_task_process_is_tried_again(stack: AirflowStack) -> None:
     os.kill(first.pid, signal.SIGKILL)
     second = stack.task_process("sleeper", run_id, "sleep", try_number=2)
     assert second.pid != first.pid
-    stack.api.set_run_state("sleeper", run_id, "failed")
+    patiently(lambda: stack.api.set_run_state("sleeper", run_id, "failed"))
     wait_until(lambda: not psutil.pid_exists(second.pid), "the end of the task", 30)
 
 
