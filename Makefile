@@ -57,7 +57,7 @@ test-integration-again: $(STAMP)  ## only those that failed the last time
 # Of the forked cases, drawn by the seed from each kind: make chaos SHARE=0.6
 SHARE ?= 1
 
-chaos: $(STAMP)  ## everything goes wrong, once each: exactly one e-mail; the better part of an hour
+chaos: $(STAMP)  ## everything goes wrong, once each: exactly one e-mail; more than an hour
 	@$(BIN)/python -m tests.protocol
 	@M3TER_CHAOS_EXAMPLES=100 $(BIN)/python -m pytest -q --timeout 1800 tests/onboarding/test_stateful.py
 	@$(BIN)/python -m tests.chaos --share $(SHARE)

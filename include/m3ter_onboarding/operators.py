@@ -12,16 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import BaseAsyncOperator, BaseOperator
-from airflow.sdk.exceptions import (
-    AirflowFailException,
-    AirflowSkipException,
-)
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from m3ter_onboarding.config import OnboardingConfig
-from m3ter_onboarding.errors import (
-    OnboardingError,
-    PlanError,
-)
+from m3ter_onboarding.errors import OnboardingError, PlanError
 from m3ter_onboarding.right_to_send import NotAllowedError
 from m3ter_onboarding.step import OnboardingStep, explained, text_of
 from m3ter_onboarding.window import Mode, RunParameters, Window, resolve_interval, resolve_window

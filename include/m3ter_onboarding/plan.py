@@ -160,10 +160,12 @@ def _await_older_sender(db: LedgerDatabase, run: RunKey, longest: timedelta) -> 
     Airflow starts a cleared `plan` while it still ends the old `send`. Whom that sender then lets go would be in no
     plan: when this one was made, they were on their way.
     """
-    last = time.monotonic() + longest.total_seconds()
+    last, told = time.monotonic() + longest.total_seconds(), False
     while time.monotonic() < last and (many := runs.under_way(db, run, longest)):
-        log.info("An older plan of this run is still being sent; waiting for %d answer(s) of m3ter.", many)
-        time.sleep(0.5)
+        if not told:
+            log.info("An older plan of this run is still being sent; waiting for %d answer(s) of m3ter.", many)
+            told = True
+        time.sleep(0.5)  # only the ledger tells when they are there, and it can only be asked
 
 
 def _needs_approval(config: OnboardingConfig, invitations: int, before: int, used: list[M3terPolicy]) -> bool:

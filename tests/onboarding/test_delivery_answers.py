@@ -297,9 +297,9 @@ def test_d14_a_plan_that_is_made_anew_waits_for_what_the_old_sender_has_begun(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     # As when `plan` is cleared: Airflow starts it at once, and ends the old sender a little later.
-    names = people(8)
+    names = people(20)  # more than are begun before the first answer
     plan = ready(world, *names)
-    world.m3ter.faults(operation=POST, kind="latency", seconds=0.3)
+    world.m3ter.faults(operation=POST, kind="latency", seconds=2)
     again: list[Future[Planned]] = []
 
     class Cleared(Stop):
@@ -313,11 +313,12 @@ def test_d14_a_plan_that_is_made_anew_waits_for_what_the_old_sender_has_begun(
 
     with ThreadPoolExecutor(1) as pool, caplog.at_level("INFO"):
         with pytest.raises(DeliveryError, match="SIGTERM"):
-            world.send(plan, stop=Cleared, requests_per_second=4)
+            world.send(plan, stop=Cleared, requests_per_second=4, timeout_seconds=10)
         sent = len(world.emails())
         new = again[0].result()
     assert 0 < sent < len(names)
     assert new.counts == {"invite:new": len(names) - sent, "skip:already_invited": sent}
+    world.m3ter.clear_faults()
     world.send(new)
     assert world.emails() == one_each(names)
 
