@@ -1,45 +1,10 @@
-"""What may be said in logs and exceptions about people and about errors that quote them (docs/delivery.md, rule 18).
-
-Drivers quote data: PostgreSQL's ``DETAIL: Key (email_key)=(…)``, SQLite's ``Could not decode … with text '…'``.
-So of a driver's error only its code, its class and names from the SQL text are passed on.
-"""
+"""What may be said in logs and exceptions about people (docs/delivery.md, rule 18)."""
 
 from __future__ import annotations
 
-import re
-import sqlite3
-
 from m3ter_provider.identity import mask_addresses, mask_email
 
-__all__ = ["describe_database_error", "mask_addresses", "mask_employee_id"]
-
-#: What a message may hold to be passed on: it names parts of the SQL or of the set-up, never a value of a row.
-_HARMLESS = re.compile(
-    r"no such (?:column|table|function|collation sequence|module): [\w.$]+"
-    r"|ambiguous column name: [\w.$]+"
-    r"|near \"[^\"@]{1,40}\": syntax error"
-    r"|incomplete input"
-    r"|(?:UNIQUE|NOT NULL) constraint failed: [\w.$]+(?:, [\w.$]+)*"
-    r"|database (?:table )?is locked|unable to open database file|attempt to write a readonly database"
-    r"|file is not a database|database disk image is malformed|disk I/O error|database or disk is full"
-    r"|Could not decode to UTF-8 column '[\w.$ ]+'"
-    r"|You can only execute one statement at a time"
-    r"|(?:Unknown column|Unknown table) '[\w.$]+'"
-    r"|Table '[\w.$]+' doesn't exist"
-    r"|invalid identifier '[\w.$\"]+'"
-    r"|Object '[\w.$\"]+' does not exist"
-    # A connection that was not made.
-    r"|Connection refused|No such file or directory|timeout expired|Network is unreachable|No route to host"
-    r"|could not translate host name|Name or service not known|nodename nor servname provided"
-    r"|password authentication failed|no password supplied|no pg_hba\.conf entry|role \"[\w.$-]+\" does not exist"
-    r"|database \"[\w.$-]+\" does not exist|the database system is \w+ ?\w*|too many clients already"
-    r"|server closed the connection unexpectedly|terminating connection due to [\w ]+"
-    r"|Can't connect to \w+ server|Access denied for user|Unknown database '[\w.$-]+'"
-    r"|Incorrect username or password was specified",
-)
-
-#: PostgreSQL's class 42 (syntax, names, rights): its messages name identifiers of the SQL, not values of rows.
-_ABOUT_THE_SQL = ("42",)
+__all__ = ["mask_addresses", "mask_employee_id"]
 
 
 def mask_employee_id(employee_id: str | None) -> str:
@@ -55,51 +20,3 @@ def mask_employee_id(employee_id: str | None) -> str:
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in employee_id
     )
     return printable if len(printable) <= 64 else printable[:63] + "…"
-
-
-def describe_database_error(error: BaseException) -> str:
-    """Describe a database's error by code, class and names from the SQL; no value of a row, no parameter.
-
-    :param error: SQLAlchemy's exception or the driver's own.
-    :returns: for example ``SQLSTATE 42703, UndefinedColumn: column "emial" does not exist``.
-    """
-    cause = getattr(error, "orig", None) or error
-    parts = [code for code in (_code(cause), type(cause).__name__) if code]
-    said = _harmless_part(cause)
-    return ", ".join(parts) + (f": {said}" if said else "")
-
-
-def _code(error: BaseException) -> str | None:
-    sqlstate = _sqlstate(error)
-    if sqlstate:
-        return f"SQLSTATE {sqlstate}"
-    name = getattr(error, "sqlite_errorname", None)  # Python 3.11 and later
-    if isinstance(name, str):
-        return name
-    numbers = [getattr(error, "errno", None), *error.args[:1]]
-    return next((f"code {number}" for number in numbers if isinstance(number, int)), None)
-
-
-def _sqlstate(error: BaseException) -> str | None:
-    for attribute in ("sqlstate", "pgcode"):  # psycopg 3 and most others; psycopg2
-        value = getattr(error, attribute, None)
-        if isinstance(value, str) and re.fullmatch(r"[0-9A-Z]{5}", value):
-            return value
-    return None
-
-
-def _harmless_part(error: BaseException) -> str | None:
-    diagnosis = getattr(error, "diag", None)
-    primary = getattr(diagnosis, "message_primary", None)
-    sqlstate = _sqlstate(error) or ""
-    if isinstance(primary, str) and sqlstate.startswith(_ABOUT_THE_SQL):
-        return mask_addresses(_shorten(primary))
-    if sqlstate.startswith("23") and isinstance(getattr(diagnosis, "constraint_name", None), str):
-        return f"constraint {diagnosis.constraint_name}" if diagnosis else None
-    text = str(error.args[0]) if isinstance(error, sqlite3.Error) and error.args else str(error)
-    match = _HARMLESS.search(text)
-    return match.group() if match else None
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= 200 else text[:199] + "…"

@@ -12,9 +12,9 @@ from sqlalchemy import JSON, Column, Dialect, Engine, MetaData, String, Table, T
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.types import TypeDecorator
 
+from m3ter_onboarding.databases.failures import describe_database_error
 from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from m3ter_onboarding.privacy import describe_database_error
 
 _BATCH = 500
 

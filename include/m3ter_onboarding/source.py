@@ -19,10 +19,10 @@ from datetime import datetime, timezone
 from sqlalchemy import Connection, DateTime, Engine, String, TextClause, bindparam, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
-from m3ter_onboarding.connections import database_engine
+from m3ter_onboarding.databases.connections import database_engine
+from m3ter_onboarding.databases.failures import describe_database_error
 from m3ter_onboarding.errors import SourceError
 from m3ter_onboarding.hires import SourceRow, check_columns
-from m3ter_onboarding.privacy import describe_database_error
 from m3ter_onboarding.query import for_sqlalchemy
 from m3ter_onboarding.window import Window
 
@@ -33,7 +33,7 @@ _PASSING = ("08", "53", "57", "40")
 def warehouse_engine(conn_id: str) -> Engine:
     """Make the engine of the warehouse.
 
-    :param conn_id: see :func:`~m3ter_onboarding.connections.database_engine`.
+    :param conn_id: see :func:`~m3ter_onboarding.databases.connections.database_engine`.
     :raises SourceError: when the connection cannot be used.
     """
     return database_engine(conn_id, what="warehouse", key="warehouse_conn_id", error=SourceError)

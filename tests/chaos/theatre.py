@@ -23,7 +23,7 @@ from sqlalchemy import Engine, text
 from tenacity import wait_random_exponential
 
 from m3ter_onboarding import source
-from m3ter_onboarding.connections import database_engine
+from m3ter_onboarding.databases.connections import database_engine
 from m3ter_onboarding.ledger import database as ledger_database
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.tables import tables_in

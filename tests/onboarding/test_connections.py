@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.dialects import registry
 
-from m3ter_onboarding.connections import database_engine, engine_of
+from m3ter_onboarding.databases.connections import database_engine, engine_of
 from m3ter_onboarding.errors import SourceError
 
 

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from m3ter_onboarding.privacy import describe_database_error, mask_addresses, mask_employee_id
+from m3ter_onboarding.databases.failures import describe_database_error
+from m3ter_onboarding.privacy import mask_addresses, mask_employee_id
 from tests.postgresql import PostgresDatabase
 
 MARKERS = ("zaphod", "beeblebrox", "@heartofgold")

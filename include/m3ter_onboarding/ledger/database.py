@@ -35,11 +35,11 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import ColumnElement
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
-from m3ter_onboarding.connections import database_engine
+from m3ter_onboarding.databases.connections import database_engine
+from m3ter_onboarding.databases.failures import describe_database_error
 from m3ter_onboarding.errors import LedgerError, LedgerUnusableError
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, Tables, tables_in
 from m3ter_onboarding.ledger.upgrades import upgrade_changes, upgrade_statements
-from m3ter_onboarding.privacy import describe_database_error
 
 Result = TypeVar("Result")
 
