@@ -12,9 +12,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from m3ter_onboarding.alerts import Alerts, Notifier
-from m3ter_onboarding.config import Exclusions, OnboardingConfig
-from m3ter_onboarding.dag_settings import DagSettings, TaskDefaults
+from m3ter_onboarding.config.alerts_section import Alerts, Notifier
+from m3ter_onboarding.config.dag_section import DagSettings, TaskDefaults
+from m3ter_onboarding.config.organisation import Exclusions, OnboardingConfig
 from m3ter_provider.get_provider_info import get_provider_info
 
 _SECTIONS: Mapping[type[BaseModel], str] = {

@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from m3ter_onboarding import words
-from m3ter_onboarding.ledger import runs
-from m3ter_onboarding.ledger.counts import domains_of_plan
+from m3ter_onboarding.ledger import plans
+from m3ter_onboarding.ledger.plan_counts import domains_of_plan
+from m3ter_onboarding.planning import reasons
 from m3ter_onboarding.right_to_send import NotAllowedError
 
 if TYPE_CHECKING:
     from m3ter_onboarding.ledger.database import LedgerDatabase
-    from m3ter_onboarding.ledger.runs import PlanRow, RunKey
+    from m3ter_onboarding.ledger.plans import PlanRow
+    from m3ter_onboarding.ledger.runs import RunKey
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ def ask(db: LedgerDatabase, plan: PlanRow, *, config_name: str, approval_above: 
         why.append("it makes people administrators of the organisation")
     until = datetime.now(timezone.utc) + timedelta(seconds=plan.seconds_left)
     decisions = [
-        f"| {_code(name)} | {words.decision(*name.partition(':')[::2])} | {count} |"
+        f"| {_code(name)} | {reasons.decision(*name.partition(':')[::2])} | {count} |"
         for name, count in plan.counts.items()
     ]
     policies = [
@@ -92,13 +93,13 @@ def approved(db: LedgerDatabase, run: RunKey, user: Mapping[str, Any] | None, at
     again = "Nothing is sent, nobody is lost: the next run plans these people again; trigger one if it is urgent."
     if who is None:
         raise NotAllowedError(f"The plan was approved, but by no user of Airflow, so that does not count. {again}")
-    shown = runs.plan_in_question(db, run)
+    shown = plans.plan_in_question(db, run)
     if shown is None:
         raise NotAllowedError(
             f"The ledger does not know which plan {who} was shown, so the approval counts not. {again}"
         )
     plan_id, fingerprint = shown
-    if not runs.record_approval(db, run, plan_id, fingerprint, by=who, at=instant(at)):
+    if not plans.record_approval(db, run, plan_id, fingerprint, by=who, at=instant(at)):
         raise NotAllowedError(
             f"{who} approved plan {plan_id} with the fingerprint {fingerprint[:12]}, and that is not the newest plan of"
             f" this run any more, or it was rejected, or is older than `plan_valid_for`. {again}"
@@ -109,8 +110,8 @@ def approved(db: LedgerDatabase, run: RunKey, user: Mapping[str, Any] | None, at
 def rejected(db: LedgerDatabase, run: RunKey, user: Mapping[str, Any] | None, at: Any) -> None:
     """Record that somebody chose to reject."""
     who = name_of(user) or "nobody known"
-    if shown := runs.plan_in_question(db, run):
-        runs.record_rejection(db, run, shown[0], by=who, at=instant(at))
+    if shown := plans.plan_in_question(db, run):
+        plans.record_rejection(db, run, shown[0], by=who, at=instant(at))
     log.warning(
         "%s rejected the plan: nothing of it is sent. Nobody is lost, the next run plans these people again; trigger"
         " one to plan them today.",
@@ -120,8 +121,8 @@ def rejected(db: LedgerDatabase, run: RunKey, user: Mapping[str, Any] | None, at
 
 def not_answered(db: LedgerDatabase, run: RunKey, now: datetime) -> NotAllowedError:
     """Record that nobody answered in time, and return what the task fails with."""
-    if shown := runs.plan_in_question(db, run):
-        runs.record_rejection(db, run, shown[0], by=None, at=now)
+    if shown := plans.plan_in_question(db, run):
+        plans.record_rejection(db, run, shown[0], by=None, at=now)
     return NotAllowedError(
         "Nobody answered whether this plan may be sent before it became too old (`plan_valid_for`), so nothing of it is"
         " sent. Nobody is lost, the next run plans these people again; trigger one to plan them now."

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from m3ter_onboarding.known import InvitationState
 from m3ter_onboarding.ledger.claims import Claimed
 from m3ter_onboarding.ledger.mirror import INVITATION_LIFE
 from m3ter_onboarding.ledger.outcomes import Outcome
+from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_provider.errors import (
     NEEDS_A_PERSON,
     M3terConnectionError,

@@ -10,8 +10,9 @@ from airflow.sdk import DAG, CronDataIntervalTimetable, Param
 from airflow.sdk.definitions.callback import SyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
-from m3ter_onboarding.alerts import FailureAlert
-from m3ter_onboarding.config import OnboardingConfig, load_config
+from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.config.run_parameters import Mode
+from m3ter_onboarding.config.yaml_file import load_config
 from m3ter_onboarding.operators import (
     OnboardingApproveOperator,
     OnboardingPlanOperator,
@@ -19,7 +20,7 @@ from m3ter_onboarding.operators import (
     OnboardingSendOperator,
     OnboardingSnapshotOperator,
 )
-from m3ter_onboarding.window import Mode
+from m3ter_onboarding.reporting.alerts import FailureAlert
 
 _DOC = """
 **Invites new hires into m3ter, each exactly once.**
@@ -100,7 +101,7 @@ def _alerts(config: OnboardingConfig, dag_id: str) -> dict[str, Any]:
             reference=DeadlineReference.DAGRUN_QUEUED_AT,
             interval=alerts.deadline,
             callback=SyncCallback(
-                "m3ter_onboarding.alerts.deadline_missed",
+                "m3ter_onboarding.reporting.alerts.deadline_missed",
                 kwargs={
                     "config_name": config.name,
                     "notifiers": [notifier.model_dump(mode="json") for notifier in alerts.on_failure],

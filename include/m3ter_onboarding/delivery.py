@@ -21,13 +21,17 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 from m3ter_onboarding.attempt import NotBegunError, not_begun, not_looked, post
 from m3ter_onboarding.breaker import Breaker
 from m3ter_onboarding.errors import DeliveryError, LedgerError
-from m3ter_onboarding.known import InvitationState
 from m3ter_onboarding.lease import ChunkSize, Lease, boot_clock
-from m3ter_onboarding.ledger import mirror, runs
+from m3ter_onboarding.ledger import mirror, plans
 from m3ter_onboarding.ledger.claims import Claimed, attempted_by_run, attempted_in_a_day, begin_attempts, claim_chunk
-from m3ter_onboarding.ledger.counts import Remaining, events_of_plan, remaining
 from m3ter_onboarding.ledger.outcomes import Outcome, record_answers
+from m3ter_onboarding.ledger.plan_counts import events_of_plan
+from m3ter_onboarding.ledger.remaining import Remaining, remaining
 from m3ter_onboarding.ledger.runs import RunKey
+from m3ter_onboarding.ledger.states import InvitationState
+from m3ter_onboarding.mirroring.lost_answers import settle_due
+from m3ter_onboarding.mirroring.m3ter_lists import look_again
+from m3ter_onboarding.mirroring.organisation import M3terMirror
 from m3ter_onboarding.pause import PauseSwitch
 from m3ter_onboarding.right_to_send import (
     Caps,
@@ -38,8 +42,6 @@ from m3ter_onboarding.right_to_send import (
     check_policies,
     check_threshold,
 )
-from m3ter_onboarding.settling import settle_due
-from m3ter_onboarding.snapshot import M3terMirror, look_again
 from m3ter_onboarding.stopping import Stop
 from m3ter_provider.errors import M3terError
 
@@ -165,7 +167,7 @@ class Sender:
 
     async def _prepare(self) -> bool:
         """Check that the plan may be sent, and look again in m3ter; False: nothing is left to do."""
-        plan = check_plan(await self._in_thread(runs.read_plan, self.plan_id, self.run), self.plan_id, self.org.org_id)
+        plan = check_plan(await self._in_thread(plans.read_plan, self.plan_id, self.run), self.plan_id, self.org.org_id)
         check_threshold(plan, self.caps)
         left = self.done.left = await self._remaining()
         if left.nothing_left:
@@ -464,7 +466,7 @@ class Sender:
         if self._failure is not None:
             return type(self._failure)(f"{self._failure} {waiting} Nobody is lost: the next try goes on.")
         try:
-            check_plan(await self._in_thread(runs.read_plan, self.plan_id, self.run), self.plan_id, self.org.org_id)
+            check_plan(await self._in_thread(plans.read_plan, self.plan_id, self.run), self.plan_id, self.org.org_id)
         except NotAllowedError as error:
             return NotAllowedError(f"{error} {waiting}")
         if self.caps.backfill is not None and left.unsent:

@@ -14,11 +14,12 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import BaseAsyncOperator, BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from m3ter_onboarding.config import OnboardingConfig
+from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.config.run_parameters import Mode, RunParameters
 from m3ter_onboarding.errors import OnboardingError, PlanError
+from m3ter_onboarding.planning.window import Window, resolve_interval, resolve_window
 from m3ter_onboarding.right_to_send import NotAllowedError
 from m3ter_onboarding.step import OnboardingStep, explained, text_of
-from m3ter_onboarding.window import Mode, RunParameters, Window, resolve_interval, resolve_window
 from m3ter_provider import __version__
 
 if TYPE_CHECKING:
@@ -52,9 +53,9 @@ class OnboardingSnapshotOperator(OnboardingStep, BaseOperator):
                 return asyncio.run(self._snapshot(db, parameters.mode))
 
     def _begin_run(self, context: Context, db: LedgerDatabase, parameters: RunParameters, org_id: str) -> None:
-        from m3ter_onboarding.ledger import runs, unfinished
-        from m3ter_onboarding.plan import check_source, may_invite
-        from m3ter_onboarding.snapshot import utc_now
+        from m3ter_onboarding.clock import utc_now
+        from m3ter_onboarding.ledger import catch_up, runs
+        from m3ter_onboarding.planning.sealed_plan import check_source, may_invite
 
         now = utc_now()
         config, run, dag_run = self.config, self._run_key(context), context["dag_run"]
@@ -69,12 +70,12 @@ class OnboardingSnapshotOperator(OnboardingStep, BaseOperator):
         window = resolve_window(
             interval,
             look_back=config.look_back,
-            worked_off_until=unfinished.worked_off_until(db, run, org_id, now - config.max_age),
-            waiting_since=unfinished.waiting_since(db, run, org_id, now - config.max_age),
+            worked_off_until=catch_up.worked_off_until(db, run, org_id, now - config.max_age),
+            waiting_since=catch_up.waiting_since(db, run, org_id, now - config.max_age),
             max_age=config.max_age,
             now=now,
             failed_since=(
-                unfinished.failed_since(db, run, org_id, parameters.only_employee)
+                catch_up.failed_since(db, run, org_id, parameters.only_employee)
                 if parameters.mode is Mode.RETRY_FAILED
                 else None
             ),
@@ -111,8 +112,8 @@ class OnboardingSnapshotOperator(OnboardingStep, BaseOperator):
         )
 
     async def _snapshot(self, db: LedgerDatabase, mode: Mode) -> dict[str, int]:
-        from m3ter_onboarding.settling import settle_due
-        from m3ter_onboarding.snapshot import take_snapshot
+        from m3ter_onboarding.mirroring.lost_answers import settle_due
+        from m3ter_onboarding.mirroring.m3ter_lists import take_snapshot
         from m3ter_provider.hooks.m3ter import M3terAsyncHook
 
         async with M3terAsyncHook(self.config.m3ter_conn_id) as hook:
@@ -169,9 +170,9 @@ class OnboardingPlanOperator(OnboardingStep, BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the plan's id and its counts."""
+        from m3ter_onboarding.clock import utc_now
         from m3ter_onboarding.ledger import runs
-        from m3ter_onboarding.plan import make_plan, may_invite
-        from m3ter_onboarding.snapshot import utc_now
+        from m3ter_onboarding.planning.sealed_plan import make_plan, may_invite
 
         with explained():
             parameters = self._parameters(context)
@@ -240,7 +241,7 @@ class OnboardingApproveOperator(OnboardingStep, ApprovalOperator):
         :raises NotAllowedError: when the plan may not be sent whatever the answer.
         """
         from m3ter_onboarding import approval
-        from m3ter_onboarding.ledger import runs
+        from m3ter_onboarding.ledger import plans
         from m3ter_onboarding.links import run_page
         from m3ter_onboarding.right_to_send import check_caps, check_connection, check_plan
 
@@ -249,7 +250,7 @@ class OnboardingApproveOperator(OnboardingStep, ApprovalOperator):
             raise AirflowSkipException("This run plans only; nobody is asked.")
         run, settings, plan_id = self._run_key(context), self._settings(), str(planned["plan_id"])
         with closing(self._open_ledger()) as db:
-            plan = check_plan(runs.read_plan(db, plan_id, run), plan_id, settings.org_id, asking=True)
+            plan = check_plan(plans.read_plan(db, plan_id, run), plan_id, settings.org_id, asking=True)
             if not plan.needs_approval:
                 raise AirflowSkipException(f"The plan has {plan.invitations} invitations; nobody has to approve it.")
             if plan.approved:
@@ -304,11 +305,11 @@ class OnboardingApproveOperator(OnboardingStep, ApprovalOperator):
 
     def asked(self, context: Context) -> None:
         """Record in the ledger, which no user of Airflow can change, about which plan people are asked."""
-        from m3ter_onboarding.ledger import runs
-        from m3ter_onboarding.snapshot import utc_now
+        from m3ter_onboarding.clock import utc_now
+        from m3ter_onboarding.ledger import plans
 
         with closing(self._open_ledger()) as db:
-            runs.record_question(db, self._run_key(context), self._plan_id, utc_now())
+            plans.record_question(db, self._run_key(context), self._plan_id, utc_now())
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Record the answer in the ledger, which is what makes it count.
@@ -316,7 +317,7 @@ class OnboardingApproveOperator(OnboardingStep, ApprovalOperator):
         :raises AirflowFailException: when nobody answered in time, or the answer does not count.
         """
         from m3ter_onboarding import approval
-        from m3ter_onboarding.snapshot import utc_now
+        from m3ter_onboarding.clock import utc_now
 
         with explained():
             run = self._run_key(context)
@@ -362,10 +363,10 @@ class OnboardingSendOperator(OnboardingStep, BaseAsyncOperator):
 
     async def _send(self, context: Context, stop: Any) -> dict[str, int]:
         from m3ter_onboarding.breaker import Breaker
+        from m3ter_onboarding.clock import utc_now
         from m3ter_onboarding.delivery import Sender
         from m3ter_onboarding.ledger import runs
         from m3ter_onboarding.pause import PauseSwitch
-        from m3ter_onboarding.snapshot import utc_now
         from m3ter_provider.hooks.m3ter import M3terAsyncHook
 
         run = self._run_key(context)
@@ -409,9 +410,9 @@ class OnboardingReportOperator(OnboardingStep, BaseOperator):
 
         :raises AirflowFailException: when the run is not a success; the report was written all the same.
         """
+        from m3ter_onboarding.clock import utc_now
         from m3ter_onboarding.ledger import runs
         from m3ter_onboarding.report import make_report
-        from m3ter_onboarding.snapshot import utc_now
 
         with explained():
             run = self._run_key(context)
@@ -448,15 +449,15 @@ class OnboardingReportOperator(OnboardingStep, BaseOperator):
         return summary
 
     def _tell_reviewers(self, context: Context, run: RunKey, count: int) -> None:
-        from m3ter_onboarding.alerts import tell
+        from m3ter_onboarding.reporting.alerts import tell
 
         what = f"has {count} for a person to decide about"
         tell(self.config.alerts.on_review, self.config.name, run.dag_id, run.run_id, what, dict(context))
 
     def _publish(self, db: LedgerDatabase, run: RunKey) -> None:
-        from m3ter_onboarding.ledger.counts import plans_of_run
+        from m3ter_onboarding.ledger.plan_counts import plans_of_run
         from m3ter_onboarding.publish import publish
-        from m3ter_onboarding.source import warehouse_engine
+        from m3ter_onboarding.source.warehouse import warehouse_engine
 
         if self.config.ledger_conn_id == self.config.warehouse_conn_id:
             return

@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from m3ter_onboarding.ledger import counts, matching, runs
-from m3ter_onboarding.ledger.counts import Remaining
+from m3ter_onboarding.ledger import mirror_comparison, plan_counts, plans, remaining
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from m3ter_onboarding.ledger.runs import PlanRow, RunKey
+from m3ter_onboarding.ledger.plans import PlanRow
+from m3ter_onboarding.ledger.remaining import Remaining
+from m3ter_onboarding.ledger.runs import RunKey
 
 log = logging.getLogger(__name__)
 
@@ -92,19 +93,19 @@ def make_report(
     :param may_send: what the m3ter connection says.
     :param task_states: of the run's other tasks, as far as Airflow could tell them.
     """
-    plan_id = runs.newest_plan_id(db, run)
-    plan = runs.read_plan(db, plan_id) if plan_id else None
+    plan_id = plans.newest_plan_id(db, run)
+    plan = plans.read_plan(db, plan_id) if plan_id else None
     unfinished = [name for name in ("snapshot", "plan") if task_states.get(name) in _UNFINISHED]
-    left = counts.remaining(db, plan.plan_id, org_id) if plan and plan.state == "sealed" else None
+    left = remaining.remaining(db, plan.plan_id, org_id) if plan and plan.state == "sealed" else None
     return Report(
         organisation=org_id,
         may_send=may_send,
         mode=mode,
         plan_id=plan_id,
         rows=plan.rows_read if plan else 0,
-        decisions=counts.decisions_by_reason(db, plan_id) if plan_id else {},
+        decisions=plan_counts.decisions_by_reason(db, plan_id) if plan_id else {},
         states=left.states if left else {},
-        ledger=matching.count_rows(db, org_id),
+        ledger=mirror_comparison.count_rows(db, org_id),
         approval=_approval(plan),
         problems=tuple(_problems(plan, left, unfinished, fail_on_refused)),
     )

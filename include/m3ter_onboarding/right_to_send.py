@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from m3ter_onboarding.errors import DeliveryError
-from m3ter_onboarding.known import M3terPolicy
-from m3ter_onboarding.ledger.runs import PlanRow
+from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
+from m3ter_onboarding.ledger.plans import PlanRow
 
 
 class NotAllowedError(DeliveryError):

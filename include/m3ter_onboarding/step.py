@@ -15,7 +15,8 @@ from airflow.sdk.exceptions import (
     AirflowSkipException,
 )
 
-from m3ter_onboarding.config import OnboardingConfig
+from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.config.run_parameters import RunParameters
 from m3ter_onboarding.errors import (
     ConfigurationError,
     LedgerUnusableError,
@@ -25,7 +26,6 @@ from m3ter_onboarding.errors import (
     SourceError,
 )
 from m3ter_onboarding.right_to_send import Caps, NotAllowedError
-from m3ter_onboarding.window import RunParameters
 from m3ter_provider.errors import NEEDS_A_PERSON
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from m3ter_onboarding.ledger.database import LedgerDatabase
     from m3ter_onboarding.ledger.runs import RunKey
-    from m3ter_onboarding.snapshot import M3terMirror
+    from m3ter_onboarding.mirroring.organisation import M3terMirror
     from m3ter_provider.connection import ConnectionSettings
     from m3ter_provider.hooks.m3ter import M3terAsyncHook
 
@@ -133,7 +133,7 @@ class OnboardingStep:
         return connection_settings(connection)
 
     def _organisation(self, hook: M3terAsyncHook, db: LedgerDatabase) -> M3terMirror:
-        from m3ter_onboarding.snapshot import M3terMirror
+        from m3ter_onboarding.mirroring.organisation import M3terMirror
 
         return M3terMirror(
             m3ter=hook,

@@ -120,7 +120,7 @@ DID_NOTHING = retry_if_exception(
             (f"{ONBOARDING}/ledger/outcomes.py", "return self.first_absent_ms + settle_after_ms", "return 0"),
             (f"{ONBOARDING}/ledger/outcomes.py", "return ended + settle_after_ms", "return ended"),
             (
-                f"{ONBOARDING}/settling.py",
+                f"{ONBOARDING}/mirroring/lost_answers.py",
                 "if look_ms < row.first_absent_ms + settle_after_ms:",
                 "if look_ms < row.first_absent_ms:",
             ),
@@ -187,7 +187,13 @@ DID_NOTHING = retry_if_exception(
     ),
     Bug(
         "a backfill that may not send sends",
-        ((f"{ONBOARDING}/plan.py", 'if run_type == "backfill" and not', 'if run_type == "dreamt of" and not'),),
+        (
+            (
+                f"{ONBOARDING}/planning/sealed_plan.py",
+                'if run_type == "backfill" and not',
+                'if run_type == "dreamt of" and not',
+            ),
+        ),
         ("backfill",),
     ),
     Bug(

@@ -22,11 +22,11 @@ from typing import Any
 from sqlalchemy import Engine, text
 from tenacity import wait_random_exponential
 
-from m3ter_onboarding import source
 from m3ter_onboarding.databases.connections import database_engine
 from m3ter_onboarding.ledger import database as ledger_database
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.tables import tables_in
+from m3ter_onboarding.source import warehouse
 from m3ter_provider import process, retries
 from m3ter_sandbox.testing import SandboxServer
 from tests.onboarding.world import HIRES, World, do_not_wait_for_the_disk, engine_of, sqlite_connection
@@ -191,7 +191,7 @@ def _keep_compiled_statements() -> None:
         return engine
 
     ledger_database.database_engine = engine_of_connection  # type: ignore[attr-defined]
-    source.database_engine = engine_of_connection  # type: ignore[attr-defined]
+    warehouse.database_engine = engine_of_connection  # type: ignore[attr-defined]
 
 
 def preload(names: Iterable[str] = ()) -> None:

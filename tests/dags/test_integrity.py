@@ -14,7 +14,7 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import ParamValidationError
 
 from m3ter_onboarding import onboarding_dag
-from m3ter_onboarding.window import Mode
+from m3ter_onboarding.config.run_parameters import Mode
 
 DAG_FILE = '''"""A DAG of Airflow."""
 

@@ -14,11 +14,14 @@ from demo.run import midnight
 from demo.scene import ROOT
 from demo.start_state import POLICIES
 from demo.warehouse import Warehouse
-from m3ter_onboarding.config import load_config
-from m3ter_onboarding.hires import SourceRow, check_columns
-from m3ter_onboarding.known import Known, M3terInvitation, M3terPolicy, M3terUser
-from m3ter_onboarding.planning import Decision, PlanRules, plan_invitations
-from m3ter_onboarding.query import for_sqlalchemy
+from m3ter_onboarding.config.query_text import for_sqlalchemy
+from m3ter_onboarding.config.yaml_file import load_config
+from m3ter_onboarding.ledger.decisions import Decision
+from m3ter_onboarding.ledger.mirror_entries import M3terInvitation, M3terPolicy, M3terUser
+from m3ter_onboarding.planning.facts import Known
+from m3ter_onboarding.planning.planner import plan_invitations
+from m3ter_onboarding.planning.rules import PlanRules
+from m3ter_onboarding.source.columns import SourceRow, check_columns
 from m3ter_provider.identity import email_key
 
 CONFIG = load_config(ROOT / "include" / "config" / "demo.yaml")

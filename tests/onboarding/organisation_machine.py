@@ -22,12 +22,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import delete, func, insert, select
 
 from m3ter_onboarding.breaker import Breaker
+from m3ter_onboarding.config.run_parameters import Mode, RunParameters
 from m3ter_onboarding.delivery import Sender
 from m3ter_onboarding.errors import DeliveryError, PlanError
-from m3ter_onboarding.ledger import runs
-from m3ter_onboarding.plan import Planned, may_invite
+from m3ter_onboarding.ledger import plans
+from m3ter_onboarding.planning.sealed_plan import Planned, may_invite
 from m3ter_onboarding.stopping import Stop
-from m3ter_onboarding.window import Mode, RunParameters
 from m3ter_provider import process
 from m3ter_provider.errors import M3terError
 from m3ter_provider.identity import email_key
@@ -256,14 +256,14 @@ class OrganisationMachine(RuleBasedStateMachine):
         db, plan_id, now = self.judge.db, note.planned.plan_id, self.clock.now()
         self.tally[f"answered: {answer}"] += 1
         if answer in ("reject", "too late"):
-            runs.record_rejection(
+            plans.record_rejection(
                 db, self.judge.run(note.run), plan_id, by="olga" if answer == "reject" else None, at=now
             )
             note.rejected = True
             return
         right = answer == "approve"
         shown = note.planned.fingerprint if right else "0" * 64
-        counts = runs.record_approval(db, self.judge.run(note.run), plan_id, shown, by="olga", at=now)
+        counts = plans.record_approval(db, self.judge.run(note.run), plan_id, shown, by="olga", at=now)
         newest = note is self.book.plans[note.run][-1]
         if note.run not in self.book.broken:
             assert counts == (right and newest and not note.rejected), "an approval counts for exactly this plan"

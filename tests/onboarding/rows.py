@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
-from m3ter_onboarding.hires import SourceRow
+from m3ter_onboarding.source.columns import SourceRow
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=timezone.utc)
 

@@ -13,9 +13,10 @@ from airflow.sdk import BaseNotifier
 from airflow.sdk.exceptions import AirflowFailException
 
 from m3ter_onboarding import onboarding_dag
-from m3ter_onboarding.alerts import FailureAlert, Notifier, deadline_missed
-from m3ter_onboarding.config import OnboardingConfig
+from m3ter_onboarding.config.alerts_section import Notifier
+from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.errors import ConfigurationError
+from m3ter_onboarding.reporting.alerts import FailureAlert, deadline_missed
 from tests.onboarding.tasks import TaskRun, m3ter_connection
 from tests.onboarding.told import Told
 from tests.onboarding.world import QUERY, WINDOW, World
@@ -94,7 +95,7 @@ def test_a_notifier_that_cannot_be_used_is_logged_and_the_next_is_told(
 def test_a_missed_deadline_is_told_as_airflow_calls_it(heard: list[str]) -> None:
     dag = onboarding_dag(config({"on_failure": TOLD, "deadline": "2h"}))
     (deadline,) = dag.deadline if isinstance(dag.deadline, list) else [dag.deadline]
-    assert deadline.callback.path == "m3ter_onboarding.alerts.deadline_missed"
+    assert deadline.callback.path == "m3ter_onboarding.reporting.alerts.deadline_missed"
     deadline_missed(
         context={"dag_run": {"dag_id": "m3ter_onboarding__test", "dag_run_id": "run-1"}}, **deadline.callback.kwargs
     )

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from m3ter_onboarding import links
 from m3ter_onboarding.approval import instant
 from m3ter_onboarding.errors import OnboardingError
-from m3ter_onboarding.ledger import runs
+from m3ter_onboarding.ledger import plans
 from m3ter_onboarding.operators import OnboardingApproveOperator
 from m3ter_onboarding.page import plugin
 from tests.onboarding.tasks import TaskRun, m3ter_connection
@@ -130,8 +130,8 @@ def test_d08_an_approval_of_a_plan_that_was_replaced_does_not_count(asked: TaskR
 def test_d08_an_approval_of_another_fingerprint_does_not_count(asked: TaskRun, world: World) -> None:
     plan_id = asked.xcoms["plan"]["plan_id"]
     now = datetime.now(timezone.utc)
-    assert not runs.record_approval(world.db, world.run("run-1"), plan_id, "0" * 64, by="olga", at=now)
-    assert not runs.record_approval(
+    assert not plans.record_approval(world.db, world.run("run-1"), plan_id, "0" * 64, by="olga", at=now)
+    assert not plans.record_approval(
         world.db, world.run("run-2"), plan_id, asked.xcoms["plan"]["fingerprint"], by="olga", at=now
     )
     assert plan_row(world, asked).approved_at is None
@@ -222,7 +222,7 @@ def test_when_somebody_answered_is_read_from_what_airflow_says(value: str) -> No
 
 def test_d08_a_no_in_one_run_says_nothing_about_the_plan_of_another(asked: TaskRun, world: World) -> None:
     plan_id = asked.xcoms["plan"]["plan_id"]
-    runs.record_rejection(world.db, world.run("another"), plan_id, by="olga", at=datetime.now(timezone.utc))
-    plan = runs.read_plan(world.db, plan_id)
+    plans.record_rejection(world.db, world.run("another"), plan_id, by="olga", at=datetime.now(timezone.utc))
+    plan = plans.read_plan(world.db, plan_id)
     assert plan is not None
     assert plan.rejected_at is None

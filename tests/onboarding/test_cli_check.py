@@ -16,8 +16,8 @@ import pytest
 from m3ter_onboarding.cli.check import check_configuration
 from m3ter_onboarding.cli.command import main
 from m3ter_onboarding.cli.failure import CommandError
+from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.ledger.database import open_ledger
-from m3ter_onboarding.snapshot import utc_now
 from m3ter_sandbox.testing import API_SECRET, SandboxServer
 
 NOW = datetime(2026, 11, 26, 12, 0, tzinfo=timezone.utc)

@@ -16,9 +16,9 @@ from sqlalchemy import Engine, create_engine, inspect, text
 from sqlalchemy.exc import ProgrammingError
 
 from m3ter_onboarding.cli.command import main
+from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, tables_in
-from m3ter_onboarding.snapshot import utc_now
 from m3ter_sandbox.testing import SandboxServer
 from tests.onboarding.tasks import TaskRun, m3ter_connection
 from tests.onboarding.world import HIRES, WINDOW, World, airflow_connection_named, engine_of

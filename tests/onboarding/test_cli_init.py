@@ -11,8 +11,8 @@ import yaml
 
 from m3ter_onboarding.cli.command import main
 from m3ter_onboarding.cli.warehouses import WAREHOUSES
-from m3ter_onboarding.config import load_config
-from m3ter_onboarding.hires import OPTIONAL_COLUMNS, REQUIRED_COLUMNS
+from m3ter_onboarding.config.yaml_file import load_config
+from m3ter_onboarding.source.columns import OPTIONAL_COLUMNS, REQUIRED_COLUMNS
 
 
 def init(folder: Path, *options: str) -> int:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from m3ter_onboarding.config import OnboardingConfig, load_config
+from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.config.yaml_file import load_config
 from m3ter_onboarding.errors import ConfigurationError
 
 QUERY = "SELECT employee_id FROM hires WHERE loaded_at >= :window_start AND loaded_at < :window_end"
@@ -245,7 +246,7 @@ def test_loading_imports_neither_hooks_nor_ledger() -> None:
     # In a fresh interpreter: by now the other tests have imported everything.
     code = (
         "import sys, m3ter_onboarding.config\n"
-        "heavy = ('m3ter_provider.hooks', 'm3ter_onboarding.source', 'm3ter_onboarding.ledger', 'aiohttp')\n"
+        "heavy = ('m3ter_provider.hooks', 'm3ter_onboarding.source.warehouse', 'm3ter_onboarding.ledger', 'aiohttp')\n"
         "assert not (found := [name for name in sys.modules if name.startswith(heavy)]), found\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

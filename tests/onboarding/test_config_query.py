@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import text
 
-from m3ter_onboarding.query import bound_parameters, for_sqlalchemy
+from m3ter_onboarding.config.query_text import bound_parameters, for_sqlalchemy
 
 
 @pytest.mark.parametrize(

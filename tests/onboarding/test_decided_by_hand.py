@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from m3ter_onboarding.ledger.decided_by_hand import DecidedOtherwiseError, decide_by_hand
+from m3ter_onboarding.ledger.manual_decisions import DecidedOtherwiseError, decide_by_hand
 from tests.onboarding.world import World
 
 

@@ -16,9 +16,9 @@ from sqlalchemy import delete, event, select, update
 
 from m3ter_onboarding.delivery import LOOK_EVERY, Sender
 from m3ter_onboarding.lease import LEASE_MARGIN, ChunkSize, Lease, boot_clock
-from m3ter_onboarding.ledger import runs
+from m3ter_onboarding.ledger import plans
 from m3ter_onboarding.ledger.claims import Claimed, begin_attempts, claim_chunk
-from m3ter_onboarding.plan import Planned
+from m3ter_onboarding.planning.sealed_plan import Planned
 from m3ter_onboarding.right_to_send import Caps, NotAllowedError
 from m3ter_onboarding.stopping import Stop
 from tests.onboarding.world import WINDOW, World
@@ -58,7 +58,7 @@ def set_plan(world: World, plan: Planned, **values: Any) -> None:
 
 def begin_another(world: World, run: str = "run-1") -> None:
     """Begin a new plan of a run, as the task does when it is cleared; it is not sealed yet."""
-    runs.begin_plan(
+    plans.begin_plan(
         world.db,
         world.run(run),
         str(uuid4()),

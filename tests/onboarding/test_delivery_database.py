@@ -16,12 +16,12 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, event, func,
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 
 from m3ter_onboarding.cli.command import main
+from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.errors import LedgerError, LedgerUnusableError, PlanError
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.mirror import policies_of
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, tables_in
 from m3ter_onboarding.ledger.upgrades import upgrade_statements
-from m3ter_onboarding.snapshot import utc_now
 from m3ter_sandbox.testing import SandboxServer
 from tests.onboarding.tasks import TaskRun, m3ter_connection
 from tests.onboarding.world import (

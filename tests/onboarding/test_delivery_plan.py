@@ -13,10 +13,11 @@ import time_machine
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 from sqlalchemy import select
 
-from m3ter_onboarding.decisions import Decision, fingerprint
 from m3ter_onboarding.errors import LedgerError, PlanError
-from m3ter_onboarding.known import M3terPolicy
-from m3ter_onboarding.ledger import runs
+from m3ter_onboarding.ledger import decisions, plans, runs
+from m3ter_onboarding.ledger.decisions import Decision
+from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
+from m3ter_onboarding.planning.fingerprint import fingerprint
 from m3ter_onboarding.right_to_send import NotAllowedError, check_policies
 from m3ter_provider.models import InvitationRequest
 from tests.onboarding.console import Console
@@ -251,23 +252,23 @@ def test_d06_sealed_once_and_never_changed(world: World) -> None:
     world.hire("e1")
     world.snapshot()
     plan = world.plan()
-    row = runs.read_plan(world.db, plan.plan_id)
+    row = plans.read_plan(world.db, plan.plan_id)
     assert row is not None
     values = {"fingerprint": "0" * 64, "rows_read": 1, "sealed_at": datetime.now(timezone.utc), "invitations": 9}
     with pytest.raises(LedgerError, match="could not be sealed"):
-        runs.seal_plan(world.db, plan.plan_id, ONE, values)
+        plans.seal_plan(world.db, plan.plan_id, ONE, values)
     with pytest.raises(LedgerError, match="not changed any more"):
-        runs.write_decisions(world.db, plan.plan_id, [])
-    runs.seal_plan(world.db, plan.plan_id, ONE, {**values, "fingerprint": row.fingerprint})  # an unheard COMMIT
-    assert runs.read_plan(world.db, plan.plan_id) == row
+        decisions.write_decisions(world.db, plan.plan_id, [])
+    plans.seal_plan(world.db, plan.plan_id, ONE, {**values, "fingerprint": row.fingerprint})  # an unheard COMMIT
+    assert plans.read_plan(world.db, plan.plan_id) == row
 
 
 def test_d06_plan_without_a_decision_for_every_row_is_not_sealed(world: World) -> None:
     plan_id = "11111111-2222-3333-4444-555555555555"
     values = {"org_id": world.m3ter.org_id, "mode": "normal", "window_start": MONDAY, "window_end": MONDAY + ONE}
-    runs.begin_plan(world.db, world.run("run-1"), plan_id, {**values, "created_at": MONDAY})
+    plans.begin_plan(world.db, world.run("run-1"), plan_id, {**values, "created_at": MONDAY})
     with pytest.raises(LedgerError, match="0 decisions for 2 rows"):
-        runs.seal_plan(world.db, plan_id, ONE, {"fingerprint": "0" * 64, "rows_read": 2, "sealed_at": MONDAY})
+        plans.seal_plan(world.db, plan_id, ONE, {"fingerprint": "0" * 64, "rows_read": 2, "sealed_at": MONDAY})
 
 
 def test_d06_plan_that_was_cleared_is_never_sent_and_the_new_one_is(connected: World) -> None:
@@ -367,7 +368,7 @@ def test_d06_plan_records_the_policies_with_id_and_version(world: World) -> None
     world.hire("e1")
     world.snapshot()
     plan = world.plan(permission_policies=["Analyst"])
-    row = runs.read_plan(world.db, plan.plan_id)
+    row = plans.read_plan(world.db, plan.plan_id)
     assert row is not None
     assert list(row.policies) == [{"id": "policy-1", "name": "Analyst", "version": 7, "administrator_like": False}]
     decision = world.db.tables.decision
@@ -386,8 +387,8 @@ def test_d06_policy_that_is_missing_or_ambiguous_is_an_error(world: World, name:
     assert world.decisions(plan) == {"e1": "invalid:policy", "e2": "invite:new"}
     with pytest.raises(PlanError, match=said):
         world.plan("configured", permission_policies=[name])
-    newest = runs.newest_plan_id(world.db, world.run("configured"))
-    row = runs.read_plan(world.db, newest) if newest else None
+    newest = plans.newest_plan_id(world.db, world.run("configured"))
+    row = plans.read_plan(world.db, newest) if newest else None
     assert row is None or row.state != "sealed"
     world.send(world.plan("by-id", permission_policies=["a"]), "by-id")
     assert emailed(world) == {"e2"}

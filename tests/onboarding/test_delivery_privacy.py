@@ -18,13 +18,15 @@ import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 from sqlalchemy import inspect, text
 
-from m3ter_onboarding.hires import validate_row
-from m3ter_onboarding.known import Known
-from m3ter_onboarding.ledger import matching, mirror, runs
+from m3ter_onboarding.clock import utc_now
+from m3ter_onboarding.ledger import mirror, mirror_comparison, people
 from m3ter_onboarding.ledger.outcomes import open_invitations
-from m3ter_onboarding.planning import PlanRules, plan_invitations
-from m3ter_onboarding.snapshot import M3terMirror, utc_now
-from m3ter_onboarding.source import read_rows, warehouse_engine
+from m3ter_onboarding.mirroring.organisation import M3terMirror
+from m3ter_onboarding.planning.facts import Known
+from m3ter_onboarding.planning.planner import plan_invitations
+from m3ter_onboarding.planning.rules import PlanRules
+from m3ter_onboarding.source.new_hire import validate_row
+from m3ter_onboarding.source.warehouse import read_rows, warehouse_engine
 from m3ter_onboarding.stopping import Stop
 from m3ter_provider.errors import M3terError
 from tests.onboarding.tasks import TaskRun, m3ter_connection
@@ -318,7 +320,7 @@ def test_d18_reprs_of_what_is_read_name_nobody(person: World) -> None:
     engine.dispose()
     world.snapshot()
     hires = [validate_row(row, default_time_zone="UTC", now=utc_now()) for row in rows]
-    ledger = runs.read_ledger(db, org_id, [key], ["e42"], planning=world.run("none"))
+    ledger = people.read_ledger(db, org_id, [key], ["e42"], planning=world.run("none"))
     known = Known(
         ledger=ledger, invitations=mirror.invitations_of(db, org_id, [key]), users=mirror.users_of(db, org_id, [key])
     )
@@ -328,7 +330,9 @@ def test_d18_reprs_of_what_is_read_name_nobody(person: World) -> None:
     with db.engine.begin() as connection:
         connection.execute(db.tables.invitation.delete())
     objects += [*rows, *hires, *ledger, known, *known.invitations, *known.users]
-    objects += matching.unmatched_invitations(db, org_id, utc_now()) + matching.unmatched_users(db, org_id, utc_now())
+    objects += mirror_comparison.unmatched_invitations(db, org_id, utc_now()) + mirror_comparison.unmatched_users(
+        db, org_id, utc_now()
+    )
     objects += plan_invitations(rows, known=Known(), rules=PlanRules(), now=utc_now())
     assert len({type(each).__name__ for each in objects}) >= 10
     assert {type(each).__name__: repr(each) for each in objects if markers_in(repr(each), world)} == {}

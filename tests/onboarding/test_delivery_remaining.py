@@ -9,9 +9,9 @@ import pytest
 
 from m3ter_onboarding.attempt import post
 from m3ter_onboarding.errors import DeliveryError
-from m3ter_onboarding.known import InvitationState
 from m3ter_onboarding.ledger.claims import Claimed
-from m3ter_onboarding.ledger.counts import remaining
+from m3ter_onboarding.ledger.remaining import remaining
+from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.publish import publish
 from m3ter_onboarding.stopping import Stop
 from m3ter_provider.errors import M3terRequestRejectedError

@@ -10,10 +10,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import delete, update
 
-from m3ter_onboarding.known import InvitationState
 from m3ter_onboarding.ledger.claims import begin_attempts, claim_chunk
 from m3ter_onboarding.ledger.outcomes import Outcome, Settlement, open_invitations, record_answers, settle
-from m3ter_onboarding.plan import Planned
+from m3ter_onboarding.ledger.states import InvitationState
+from m3ter_onboarding.planning.sealed_plan import Planned
 from m3ter_provider.errors import M3terError
 from tests.onboarding.world import World
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, select
 
+from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.errors import PlanError
-from m3ter_onboarding.snapshot import utc_now
 from m3ter_provider.errors import M3terNotFoundError
 from tests.onboarding.world import World
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from m3ter_onboarding.errors import SourceError
-from m3ter_onboarding.hires import InvalidRow, NewHire, SourceRow, check_columns, email_key_of, validate_row
+from m3ter_onboarding.source.columns import SourceRow, check_columns
+from m3ter_onboarding.source.new_hire import InvalidRow, NewHire, email_key_of, validate_row
 from m3ter_provider.identity import email_key
 from tests.onboarding.rows import NOW, row
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from m3ter_onboarding.ledger import unfinished
+from m3ter_onboarding.ledger import catch_up
 from m3ter_onboarding.ledger.runs import read_run
 from tests.onboarding.tasks import TaskRun, m3ter_connection
 from tests.onboarding.world import DAY, WINDOW, World
@@ -72,7 +72,7 @@ def test_the_run_after_a_baseline_reaches_whom_it_found_missing(org: World) -> N
 def test_a_baseline_works_nothing_off(org: World) -> None:
     org.hire("e1")
     run(org, "first", mode="baseline").all()
-    assert unfinished.worked_off_until(org.db, org.run("next"), org.m3ter.org_id, LONG_AGO) is None
+    assert catch_up.worked_off_until(org.db, org.run("next"), org.m3ter.org_id, LONG_AGO) is None
 
 
 def test_a_baseline_reads_all_of_m3ter(org: World) -> None:

@@ -8,7 +8,7 @@ import pytest
 from airflow.serialization.serialized_objects import DagSerialization
 
 from m3ter_onboarding import onboarding_dag
-from m3ter_onboarding.config import OnboardingConfig
+from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.errors import OnboardingError
 from m3ter_onboarding.step import explained
 

@@ -7,26 +7,18 @@ from typing import Any
 
 import pytest
 
-from m3ter_onboarding.config import OnboardingConfig
+from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.errors import PlanError
-from m3ter_onboarding.hires import SourceRow
-from m3ter_onboarding.known import (
-    InvitationState,
-    Known,
-    LedgerInvitation,
-    M3terInvitation,
-    M3terPolicy,
-    M3terUser,
-)
-from m3ter_onboarding.planning import (
-    Decision,
-    PlanRules,
-    count_decisions,
-    explain,
-    fingerprint,
-    plan_invitations,
-    select_employee,
-)
+from m3ter_onboarding.ledger.decisions import Decision
+from m3ter_onboarding.ledger.mirror_entries import M3terInvitation, M3terPolicy, M3terUser
+from m3ter_onboarding.ledger.people import LedgerInvitation
+from m3ter_onboarding.ledger.states import InvitationState
+from m3ter_onboarding.planning.explanation import count_decisions, explain
+from m3ter_onboarding.planning.facts import Known
+from m3ter_onboarding.planning.fingerprint import fingerprint
+from m3ter_onboarding.planning.planner import plan_invitations, select_employee
+from m3ter_onboarding.planning.rules import PlanRules
+from m3ter_onboarding.source.columns import SourceRow
 from tests.onboarding.rows import NOW, row
 
 DAY = timedelta(days=1)

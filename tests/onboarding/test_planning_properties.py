@@ -10,16 +10,15 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from m3ter_onboarding.hires import SourceRow
-from m3ter_onboarding.known import (
-    InvitationState,
-    Known,
-    LedgerInvitation,
-    M3terInvitation,
-    M3terPolicy,
-    M3terUser,
-)
-from m3ter_onboarding.planning import Decision, PlanRules, fingerprint, plan_invitations
+from m3ter_onboarding.ledger.decisions import Decision
+from m3ter_onboarding.ledger.mirror_entries import M3terInvitation, M3terPolicy, M3terUser
+from m3ter_onboarding.ledger.people import LedgerInvitation
+from m3ter_onboarding.ledger.states import InvitationState
+from m3ter_onboarding.planning.facts import Known
+from m3ter_onboarding.planning.fingerprint import fingerprint
+from m3ter_onboarding.planning.planner import plan_invitations
+from m3ter_onboarding.planning.rules import PlanRules
+from m3ter_onboarding.source.columns import SourceRow
 from tests.onboarding.rows import NOW
 
 DAY = timedelta(days=1)

@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy import Engine, text
 
 from m3ter_onboarding.errors import SourceError
-from m3ter_onboarding.hires import NewHire, validate_row
-from m3ter_onboarding.source import read_rows, warehouse_engine
-from m3ter_onboarding.window import Window
+from m3ter_onboarding.planning.window import Window
+from m3ter_onboarding.source.new_hire import NewHire, validate_row
+from m3ter_onboarding.source.warehouse import read_rows, warehouse_engine
 from tests.onboarding.rows import NOW
 from tests.postgresql import PostgresDatabase
 

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from m3ter_onboarding.known import InvitationState
-from m3ter_onboarding.ledger import runs, unfinished
+from m3ter_onboarding.ledger import catch_up, runs
+from m3ter_onboarding.ledger.states import InvitationState
+from m3ter_onboarding.planning.window import Window
 from m3ter_onboarding.right_to_send import NotAllowedError
-from m3ter_onboarding.window import Window
 from tests.onboarding.world import WINDOW, World
 
 POST = "CreateOrgUserInvitation"
@@ -20,11 +20,11 @@ def not_before(world: World) -> datetime:
 
 
 def waits_since(world: World, run: str) -> datetime | None:
-    return unfinished.waiting_since(world.db, world.run(run), world.m3ter.org_id, not_before(world))
+    return catch_up.waiting_since(world.db, world.run(run), world.m3ter.org_id, not_before(world))
 
 
 def worked_off(world: World, org_id: str | None = None) -> datetime | None:
-    return unfinished.worked_off_until(world.db, world.run("next"), org_id or world.m3ter.org_id, not_before(world))
+    return catch_up.worked_off_until(world.db, world.run("next"), org_id or world.m3ter.org_id, not_before(world))
 
 
 def test_d04_whom_m3ter_refused_keeps_the_window_open(world: World) -> None:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from m3ter_onboarding.config.run_parameters import Mode, RunParameters
 from m3ter_onboarding.errors import RunParameterError
-from m3ter_onboarding.window import Interval, Mode, RunParameters, Window, resolve_interval, resolve_window
+from m3ter_onboarding.planning.window import Interval, Window, resolve_interval, resolve_window
 
 UTC = timezone.utc
 DAY = timedelta(days=1)

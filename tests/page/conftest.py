@@ -17,7 +17,7 @@ from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from m3ter_onboarding import onboarding_dag
-from m3ter_onboarding.config import OnboardingConfig
+from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.page.app import make_app
 from m3ter_onboarding.page.plugin import URL_PREFIX

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
-from m3ter_onboarding.known import InvitationState
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from m3ter_onboarding.ledger.decided_by_hand import DecidedOtherwiseError, decide_by_hand, ways_out
+from m3ter_onboarding.ledger.manual_decisions import DecidedOtherwiseError, decide_by_hand, ways_out
+from m3ter_onboarding.ledger.states import InvitationState
 from tests.page.conftest import AT, Page
 from tests.page.ledger import DAG_A, DAG_B, NOW, ORG_A, PLAN_B, PLAN_BEFORE, invite
 from tests.page.test_access import KEY

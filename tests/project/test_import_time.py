@@ -21,7 +21,12 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 """
 #: Parts of the product that only a running task needs, and libraries that cost more than the rest together.
 LATER = {
-    *("m3ter_provider.hooks", "m3ter_onboarding.delivery", "m3ter_onboarding.planning", "m3ter_onboarding.snapshot"),
+    *(
+        "m3ter_provider.hooks",
+        "m3ter_onboarding.delivery",
+        "m3ter_onboarding.planning.planner",
+        "m3ter_onboarding.snapshot",
+    ),
     *("aiohttp", "requests", "fastapi", "email_validator", "psycopg", "pandas", "m3ter_sandbox"),
     *("airflow.providers.http", "airflow.providers.common.sql"),
 }

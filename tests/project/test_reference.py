@@ -15,13 +15,13 @@ from sqlalchemy import Connection, Engine, create_engine, text
 import m3ter_onboarding.errors
 import m3ter_onboarding.right_to_send
 import m3ter_provider.errors
-from m3ter_onboarding import hires
 from m3ter_onboarding.cli.warehouses import WAREHOUSES
-from m3ter_onboarding.config import Exclusions
-from m3ter_onboarding.known import InvitationState
+from m3ter_onboarding.config.organisation import Exclusions
 from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.ledger.tables import tables_in
 from m3ter_onboarding.report import Report
+from m3ter_onboarding.source import new_hire
 from m3ter_provider.connection import connection_settings
 from reference import tables
 from reference.blocks import PAGES, ROOT, renewed
@@ -189,11 +189,11 @@ def test_the_parts_of_the_report_are_named() -> None:
 def test_the_columns_of_the_query_are_those_of_the_contract() -> None:
     rows = re.findall(r"^\| (`.*?) \| (required|optional) \| (.*) \|$", page("query.md"), re.MULTILINE)
     columns = {name: (kind, meaning) for names, kind, meaning in rows for name in re.findall(r"`(\w+)`", names)}
-    assert {name for name, (kind, _) in columns.items() if kind == "required"} == set(hires.REQUIRED_COLUMNS)
-    assert {name for name, (kind, _) in columns.items() if kind == "optional"} == set(hires.OPTIONAL_COLUMNS)
-    assert f"at most {hires.LONGEST_EMPLOYEE_ID} characters" in columns["employee_id"][1]
-    assert f"1 to {hires.LONGEST_NAME} characters" in columns["first_name"][1]
-    assert f"at most {hires.LONGEST_CONTACT_NUMBER} characters" in columns["contact_number"][1]
+    assert {name for name, (kind, _) in columns.items() if kind == "required"} == set(columns.REQUIRED_COLUMNS)
+    assert {name for name, (kind, _) in columns.items() if kind == "optional"} == set(columns.OPTIONAL_COLUMNS)
+    assert f"at most {new_hire.LONGEST_EMPLOYEE_ID} characters" in columns["employee_id"][1]
+    assert f"1 to {new_hire.LONGEST_NAME} characters" in columns["first_name"][1]
+    assert f"at most {new_hire.LONGEST_CONTACT_NUMBER} characters" in columns["contact_number"][1]
 
 
 @pytest.mark.parametrize("warehouse", WAREHOUSES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from m3ter_onboarding.settling import MOST_ABSENCES
+from m3ter_onboarding.mirroring.lost_answers import MOST_ABSENCES
 from tests.protocol.model import (
     ACCEPTED,
     ADOPTED,

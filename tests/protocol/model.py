@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-from m3ter_onboarding.known import LIVE_STATES, OPEN_STATES, InvitationState
-from m3ter_onboarding.settling import MOST_ABSENCES
+from m3ter_onboarding.ledger.states import LIVE_STATES, OPEN_STATES, InvitationState
+from m3ter_onboarding.mirroring.lost_answers import MOST_ABSENCES
 from tests.protocol.rules import NAMES, Scope
 
 SENDING, UNKNOWN, REVIEW = (InvitationState[n].value for n in ("SENDING", "UNKNOWN", "REVIEW"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from m3ter_onboarding.known import LIVE_STATES, OPEN_STATES, InvitationState
 from m3ter_onboarding.ledger import claims, outcomes
+from m3ter_onboarding.ledger.states import LIVE_STATES, OPEN_STATES, InvitationState
 from tests.protocol import model
 from tests.protocol.cases import CASES, SMALL, Case
 from tests.protocol.explore import explore

@@ -12,9 +12,11 @@ from pathlib import Path
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 
 from m3ter_onboarding.cli.failure import CommandError
-from m3ter_onboarding.config import OnboardingConfig, load_config
+from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.config.run_parameters import RunParameters
+from m3ter_onboarding.config.yaml_file import load_config
 from m3ter_onboarding.errors import ConfigurationError, LedgerUnusableError, OnboardingError
-from m3ter_onboarding.window import Interval, RunParameters, Window, resolve_interval, resolve_window
+from m3ter_onboarding.planning.window import Interval, Window, resolve_interval, resolve_window
 
 Say = Callable[[str], None]
 #: A check that connects: what it is about, and what does it and says what it found.
@@ -167,7 +169,7 @@ def _instant(instant: datetime) -> str:
 
 
 def _warehouse(config: OnboardingConfig, window: Window) -> str:
-    from m3ter_onboarding.plan import check_source
+    from m3ter_onboarding.planning.sealed_plan import check_source
 
     check_source(config, window)
     return "the query runs, and its columns are the contract's (no row was read)."

@@ -11,7 +11,7 @@ from sqlalchemy.exc import NoSuchModuleError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from m3ter_onboarding.cli.failure import CommandError
-from m3ter_onboarding.config import load_config
+from m3ter_onboarding.config.yaml_file import load_config
 from m3ter_onboarding.errors import ConfigurationError
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, Tables, tables_in
 from m3ter_onboarding.ledger.upgrades import upgrade_statements

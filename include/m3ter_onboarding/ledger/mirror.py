@@ -14,8 +14,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, func, select, true, update
 
-from m3ter_onboarding.known import M3terInvitation, M3terPolicy, M3terUser
 from m3ter_onboarding.ledger.database import LedgerDatabase, db_now_ms
+from m3ter_onboarding.ledger.mirror_entries import M3terInvitation, M3terPolicy, M3terUser
 from m3ter_provider.identity import email_key
 from m3ter_provider.models import Invitation, OrgUser, PermissionPolicy
 

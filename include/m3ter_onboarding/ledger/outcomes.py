@@ -15,8 +15,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from m3ter_onboarding.known import OPEN_STATES, InvitationState
 from m3ter_onboarding.ledger.database import LedgerDatabase, db_now_ms
+from m3ter_onboarding.ledger.states import OPEN_STATES, InvitationState
 from m3ter_onboarding.ledger.tables import Tables, state_in
 
 _BATCH = 500

@@ -36,7 +36,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
-from m3ter_onboarding.known import LIVE_STATES
+from m3ter_onboarding.ledger.states import LIVE_STATES
 
 #: Raised by one with every change of the tables below; ``upgrades.py`` has the step to it.
 SCHEMA_VERSION = 3

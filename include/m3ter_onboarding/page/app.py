@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from m3ter_onboarding.errors import LedgerError
-from m3ter_onboarding.ledger.decided_by_hand import DecidedOtherwiseError
+from m3ter_onboarding.ledger.manual_decisions import DecidedOtherwiseError
 from m3ter_onboarding.page.access import from_this_page
 from m3ter_onboarding.page.answers import Bounded
 from m3ter_onboarding.page.dags import OnboardingDags

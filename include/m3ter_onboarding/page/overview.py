@@ -8,13 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, select
 
+from m3ter_onboarding.ledger.state_names import STATES
 from m3ter_onboarding.ledger.tables import Tables
 from m3ter_onboarding.page.dags import OnboardingDag
 from m3ter_onboarding.page.invitations import count_up_to, in_state
 from m3ter_onboarding.page.ledgers import LedgerReader
 from m3ter_onboarding.page.runs import claimed_by_state, newest_runs
 from m3ter_onboarding.page.scopes import Scope, scopes_of, within
-from m3ter_onboarding.words import STATES
 
 #: Runs that the overview shows of each DAG, and altogether.
 RUNS_EACH, RUNS_SHOWN = 10, 20

@@ -8,15 +8,16 @@ from typing import Any
 from sqlalchemy import Connection, select
 from sqlalchemy import union_all as all_of
 
-from m3ter_onboarding import words
-from m3ter_onboarding.known import LIVE_STATES, InvitationState
-from m3ter_onboarding.ledger.decided_by_hand import is_listed, ways_out
+from m3ter_onboarding.ledger import state_names
+from m3ter_onboarding.ledger.manual_decisions import is_listed, ways_out
+from m3ter_onboarding.ledger.states import LIVE_STATES, InvitationState
 from m3ter_onboarding.ledger.tables import Tables, as_dict
 from m3ter_onboarding.page.dags import OnboardingDag
 from m3ter_onboarding.page.invitations import PAGE, Wanted, page_of
 from m3ter_onboarding.page.ledgers import LedgerReader
 from m3ter_onboarding.page.runs import cut
 from m3ter_onboarding.page.scopes import Scope, scopes_of, within_any
+from m3ter_onboarding.planning import reasons
 
 #: So many questions are asked together; SQLite takes no more than 500.
 _TOGETHER = 200
@@ -47,14 +48,16 @@ def _with_reasons(connection: Connection, t: Tables, rows: Sequence[dict[str, An
         .where(e.invitation_id.in_(ids), e.to_state == "review")
         .order_by(e.event_id)
     )
-    reasons = {row.invitation_id: row for row in events}
+    causes = {row.invitation_id: row for row in events}
     return [
         {
             **{key: row[key] for key in ("invitation_id", "org_id", "email", "employee_id", "dag_id", "state")},
-            "since": reasons[row["invitation_id"]].at if row["invitation_id"] in reasons else row["updated_at"],
-            "said": words.WHYS.get(reasons[row["invitation_id"]].why, "") if row["invitation_id"] in reasons else "",
+            "since": causes[row["invitation_id"]].at if row["invitation_id"] in causes else row["updated_at"],
+            "said": state_names.WHYS.get(causes[row["invitation_id"]].why, "")
+            if row["invitation_id"] in causes
+            else "",
             "detail": cut(row["message"]),
-            "way": words.WAYS["unknown_outcome"],
+            "way": reasons.WAYS["unknown_outcome"],
             "to": sorted(ways_out(row["state"])),
         }
         for row in rows
@@ -99,7 +102,7 @@ def _rows(connection: Connection, t: Tables, dags: Sequence[OnboardingDag], scop
         if invitation is not None:
             accepted = invitation.state == InvitationState.ACCEPTED.value
             to = ways_out(invitation.state, listed=accepted and is_listed(connection, t, invitation))
-        ways = words.NO_WAYS if not to and row.reason in words.NO_WAYS else words.WAYS
+        ways = reasons.NO_WAYS if not to and row.reason in reasons.NO_WAYS else reasons.WAYS
         rows.append(
             {
                 **{name: as_dict(row)[name] for name in names},
@@ -107,7 +110,7 @@ def _rows(connection: Connection, t: Tables, dags: Sequence[OnboardingDag], scop
                 "invitation_state": invitation and invitation.state,
                 "invitation_email": invitation and invitation.email,
                 "invitation_dag_id": invitation and invitation.dag_id,
-                "said": words.REASONS.get(row.reason, row.reason),
+                "said": reasons.REASONS.get(row.reason, row.reason),
                 "detail": cut(row.detail),
                 "way": ways.get(row.reason, ""),
                 "to": sorted(to),

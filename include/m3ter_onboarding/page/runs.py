@@ -8,11 +8,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, literal_column, select
 
-from m3ter_onboarding import words
+from m3ter_onboarding.ledger import state_names
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.tables import Tables, as_dict
 from m3ter_onboarding.page.invitations import PAGE, count_up_to
 from m3ter_onboarding.page.ledgers import LedgerReader
+from m3ter_onboarding.planning import reasons
 
 #: Of the plan before, so many rows are looked at for those that are not in the new one.
 LOOKED_AT = 2000
@@ -85,7 +86,7 @@ def run_page(reader: LedgerReader, run: RunKey) -> dict[str, Any] | None:
                 select(t.plan).where(p.dag_id == run.dag_id, p.run_id == run.run_id).order_by(p.seq.desc()).limit(10)
             )
         ]
-        states = claimed_by_state(connection, t, [(run.dag_id, run.run_id)], list(words.STATES))
+        states = claimed_by_state(connection, t, [(run.dag_id, run.run_id)], list(state_names.STATES))
         return {
             **_run_head(as_dict(row)),
             "config_hash": row.config_hash[:12],
@@ -176,9 +177,9 @@ def _decision_row(row: Mapping[str, Any], earlier: Mapping[str, str], *, known: 
     return {
         **{key: row[key] for key in ("plan_id", "row_no", "employee_id", "email", "decision", "reason", "start_date")},
         "detail": cut(row["detail"]),
-        "said": words.decision(row["decision"], row["reason"]),
+        "said": reasons.decision(row["decision"], row["reason"]),
         "change": change,
-        "before": words.decision(*before.split(":", 1)) if before and change == "changed" else None,
+        "before": reasons.decision(*before.split(":", 1)) if before and change == "changed" else None,
     }
 
 
@@ -210,7 +211,7 @@ def gone_since(reader: LedgerReader, plan: Mapping[str, Any]) -> dict[str, Any]:
                 "row_no": row.row_no,
                 "employee_id": row.employee_id,
                 "email": row.email,
-                "said": words.decision(row.decision, row.reason),
+                "said": reasons.decision(row.decision, row.reason),
             }
             for row in rows
         ]

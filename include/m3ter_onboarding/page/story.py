@@ -7,12 +7,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, select
 
-from m3ter_onboarding import words
+from m3ter_onboarding.ledger import state_names
 from m3ter_onboarding.ledger.tables import Tables, as_dict
 from m3ter_onboarding.page.invitations import rows_of
 from m3ter_onboarding.page.ledgers import LedgerReader
 from m3ter_onboarding.page.runs import cut
 from m3ter_onboarding.page.scopes import scopes_of, within_any
+from m3ter_onboarding.planning import reasons
 
 #: So many decisions, events and invitations at most: the newest.
 MOST = 80
@@ -122,7 +123,7 @@ def _decisions(
         {
             "at": row["decided_at"],
             "kind": "decision",
-            "said": f"Decided: {words.decision(row['decision'], row['reason'])}."
+            "said": f"Decided: {reasons.decision(row['decision'], row['reason'])}."
             + ("" if row["sendable"] else " This run planned only."),
             "name": f"{row['decision']}:{row['reason']}",
             "detail": cut(row["detail"]),
@@ -152,7 +153,7 @@ def _events(
             {
                 "at": row.at,
                 "kind": "event",
-                "said": words.event(row.why),
+                "said": state_names.event(row.why),
                 "state": row.to_state,
                 "name": f"{row.from_state or '(new)'} → {row.to_state}: {row.why}",
                 "detail": cut(row.message),

@@ -6,13 +6,13 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from m3ter_onboarding import words
+from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.page.access import Reader, ReaderDep
 from m3ter_onboarding.page.dags import LedgerPlace
 from m3ter_onboarding.page.ledgers import NoRunYetError
 from m3ter_onboarding.page.overview import chart, ledger_overview
-from m3ter_onboarding.snapshot import utc_now
+from m3ter_onboarding.planning import reasons
 
 router = APIRouter(prefix="/api")
 
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/api")
 def overview(reader: ReaderDep) -> dict[str, Any]:
     """Tell about every DAG of the reader, ledger by ledger."""
     ledgers = [_told(reader, key, place) for key, place in sorted(reader.places().items())]
-    return {"user": reader.name, "dags": _dags(reader), "ledgers": ledgers, "words": words.glossary()}
+    return {"user": reader.name, "dags": _dags(reader), "ledgers": ledgers, "words": reasons.glossary()}
 
 
 def _told(reader: Reader, key: str, place: LedgerPlace) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, ConfigDict, StringConstraints
 from sqlalchemy import select
 
-from m3ter_onboarding.ledger.decided_by_hand import decide_by_hand
+from m3ter_onboarding.clock import utc_now
+from m3ter_onboarding.ledger.manual_decisions import decide_by_hand
 from m3ter_onboarding.page.access import Reader, ReaderDep, View
 from m3ter_onboarding.page.given import Given, InvitationId
 from m3ter_onboarding.page.review import review_list
 from m3ter_onboarding.page.routes.people import State
 from m3ter_onboarding.page.scopes import within_any
-from m3ter_onboarding.snapshot import utc_now
 
 router = APIRouter(prefix="/api/review")
 

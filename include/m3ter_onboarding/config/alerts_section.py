@@ -1,0 +1,98 @@
+"""The ``alerts:`` section of a configuration: which notifiers of Airflow's are called, and when."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from importlib import import_module
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, StrictStr, field_validator, model_validator
+
+from m3ter_onboarding.config.durations import Duration
+from m3ter_onboarding.config.section import Section
+from m3ter_onboarding.reporting.alerts import log
+
+_SECRET = re.compile(r"(^|_)(password|passwd|secret|token|api_?key|access_?key)(_|$)", re.IGNORECASE)
+
+
+class Notifier(Section):
+    """One notifier of Airflow's.
+
+    :param notifier: dotted path of its class, such as ``airflow.providers.slack.notifications.slack.SlackNotifier``.
+    :param arguments: what it is made with; ``{message}`` in a text becomes the sentence and the link.
+    """
+
+    notifier: Annotated[StrictStr, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
+    arguments: dict[StrictStr, Any] = Field(default={}, repr=False)
+
+    @field_validator("arguments")
+    @classmethod
+    def _no_secrets(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for name in value:
+            if not name.isidentifier():
+                raise ValueError(f"{name!r} is no name of an argument")
+            if _SECRET.search(name):
+                raise ValueError(f"{name!r} looks like a secret; name an Airflow connection that holds it instead")
+        return value
+
+    def tell(self, message: str, link: str, context: Mapping[str, Any]) -> None:
+        """Send a message; what goes wrong is logged."""
+        module, _, name = self.notifier.rpartition(".")
+        try:
+            made = getattr(import_module(module), name)(**_filled(self.arguments, message))
+            made({**context, "message": message, "link": link})
+        except (Exception, SystemExit) as error:  # noqa: BLE001  (an alert is no reason to fail)
+            log.warning(
+                "The alert by %s could not be sent (%s); see whether its package is installed, and its arguments.",
+                self.notifier,
+                type(error).__name__,
+            )
+
+
+def _by_path(value: Any) -> Any:
+    """Take a path alone for a notifier without arguments, and one notifier for a list of one."""
+    values = [value] if isinstance(value, (str, dict)) else value
+    if isinstance(values, (list, tuple)):
+        return [{"notifier": one} if isinstance(one, str) else one for one in values]
+    return values
+
+
+Notifiers = Annotated[tuple[Notifier, ...], BeforeValidator(_by_path)]
+
+
+class Alerts(Section):
+    """``alerts``: who is told when somebody should look.
+
+    :param on_failure: notifiers for a run that failed.
+    :param on_review: notifiers for a run that may send and has rows, or invitations, for a person to decide about.
+    :param deadline: a run that is not finished so long after it was queued is told to ``on_failure``, too; None: never.
+    """
+
+    on_failure: Notifiers = ()
+    on_review: Notifiers = ()
+    deadline: Duration | None = None
+
+    @field_validator("deadline")
+    @classmethod
+    def _not_zero(cls, value: timedelta | None) -> timedelta | None:
+        if value is not None and value <= timedelta(0):
+            raise ValueError("must be longer than nothing")
+        return value
+
+    @model_validator(mode="after")
+    def _somebody_is_told(self) -> Alerts:
+        if self.deadline is not None and not self.on_failure:
+            raise ValueError("has a deadline and nobody in on_failure to be told")
+        return self
+
+
+def _filled(value: Any, message: str) -> Any:
+    if isinstance(value, str):
+        return value.replace("{message}", message)
+    if isinstance(value, Mapping):
+        return {key: _filled(one, message) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_filled(one, message) for one in value]
+    return value

@@ -1,0 +1,248 @@
+"""What one organisation's YAML file says: every key, its type, its bounds and its default."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from croniter import croniter  # type: ignore[import-untyped]
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    field_validator,
+)
+
+from m3ter_onboarding.config.alerts_section import Alerts
+from m3ter_onboarding.config.dag_section import DagSettings
+from m3ter_onboarding.config.durations import Duration
+from m3ter_onboarding.config.problems import sentences
+from m3ter_onboarding.config.query_text import check_query
+from m3ter_onboarding.config.section import Section, Text, TextList
+from m3ter_onboarding.errors import ConfigurationError
+from m3ter_onboarding.pause import RESERVED_WORDS
+
+_PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
+
+
+#: Airflow's own rule for connection ids.
+ConnectionId = Annotated[StrictStr, Field(pattern=r"^[\w#!()\-.:/\\]+$", max_length=250)]
+
+
+def _ids_as_text(value: Any) -> Any:
+    """YAML reads ``1001`` as a number; an id is text."""
+    if isinstance(value, (str, int)) and not isinstance(value, bool):
+        value = [value]
+    if isinstance(value, list):
+        return [str(item) if isinstance(item, int) and not isinstance(item, bool) else item for item in value]
+    return value
+
+
+class Exclusions(Section):
+    """``exclude``: people who are never invited, each decided ``skip:excluded``.
+
+    :param addresses: e-mail addresses, compared as identities (case does not matter).
+    :param domains: domains of addresses, exact; a subdomain is another domain.
+    :param employee_ids: as the query gives them.
+    """
+
+    addresses: Annotated[TextList, Field(repr=False)] = ()
+    domains: TextList = ()
+    employee_ids: Annotated[tuple[Text, ...], BeforeValidator(_ids_as_text), Field(repr=False)] = ()
+
+    @field_validator("addresses")
+    @classmethod
+    def _are_addresses(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        # One that can match nobody would exclude nobody, silently.
+        if any(not re.fullmatch(r"[^@\s]+@[^@\s]+", value) for value in values):
+            raise ValueError("one of them is no e-mail address")
+        return values
+
+    @field_validator("domains")
+    @classmethod
+    def _are_domains(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        if any(not re.fullmatch(r"@?[^@\s*/:]+\.[^@\s*/:]+", value) for value in values):
+            raise ValueError("one of them is no domain such as example.com; each is exact, without *")
+        return values
+
+
+class OnboardingConfig(Section):
+    """What one YAML file says; every value checked, every default filled in.
+
+    :param name: the last part of the DAG's id, ``m3ter_onboarding__<name>``.
+    :param m3ter_conn_id: the m3ter connection: organisation, credentials, pace, and whether it may send at all.
+    :param warehouse_conn_id: the connection that the query is run on; any with SQLAlchemy support.
+    :param ledger_conn_id: the connection of the ledger, SQLite or PostgreSQL.
+    :param ledger_schema: the database schema of the ledger's tables; None: the connection's own.
+    :param create_tables: whether tasks may make the ledger's tables; False: a person made them.
+    :param query: path of the SQL file, relative to the YAML file.
+    :param schedule: five cron fields, or a preset such as ``@daily``; None: runs by hand only.
+    :param time_zone: IANA name; of the schedule, and of rows that name none.
+    :param start_date: the first day of the schedule; days before it are not run.
+    :param look_back_days: days before the run's interval that are read again, for rows that come late.
+    :param max_age_days: whoever started longer ago is not invited, and a pause is not caught up further back.
+    :param invite_days_before_start: an invitation leaves at most this many days before the start date; None: as
+        soon as the row is there.
+    :param permission_policies: names or ids of what people get whose row names none.
+    :param allowed_permission_policies: names or ids of all that may be given; None: any.
+    :param allow_administrator_policies: whether a policy that lets people do everything (m3ter's own Administrator,
+        or one that allows all actions on all resources) may be given at all, by default or by a row.
+    :param max_invitations: the most that one run may send, and that all runs of backfills together may send in 24
+        hours; None: no limit.
+    :param max_percent: the most that one run may send, in percent of its rows; None: no limit.
+    :param max_invitations_per_day: the most that an organisation gets in 24 hours; None: no limit.
+    :param stop_after_failures: sending stops after so many failures (refusals of m3ter's, or no usable answer) in a
+        row; None: never.
+    :param stop_at_failure_percent: sending stops when so many percent of at least 10 attempts have failed; None: never.
+    :param approval_above: more invitations than this need a person's approval, and so does whoever becomes an
+        administrator; None: only the latter.
+    :param plan_valid_for: age at which a plan may not be sent any more.
+    :param settle_after: wait before an absence in m3ter counts; it must exceed late commits plus list lag.
+    :param full_snapshot_every: the longest time between two complete readings of m3ter.
+    :param fail_on_refused: whether a run fails when m3ter refused somebody.
+    :param min_expected_rows: fewer rows from the query than this fail the run.
+    :param exclude: people who are never invited.
+    :param if_expired: what an invitation means that expired without being accepted: a person looks, or a new one.
+    :param if_rehire: what a member means whose access has ended: a person looks, or a new invitation.
+    :param expiry_grace_days: an invitation stays valid for this long after the start date, if that is later
+        than the 30 days that m3ter gives it.
+    :param alerts: who is told when somebody should look.
+    :param dag: what Airflow is told about the DAG.
+    """
+
+    name: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=100)]
+    m3ter_conn_id: ConnectionId = "m3ter_default"
+    warehouse_conn_id: ConnectionId
+    ledger_conn_id: ConnectionId = Field(default_factory=lambda known: known.get("warehouse_conn_id", "missing"))
+    ledger_schema: Annotated[StrictStr, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=63)] | None = None
+    create_tables: StrictBool = True
+    query: Text
+    schedule: StrictStr | None = "0 6 * * *"
+    time_zone: Text = "UTC"
+    start_date: date = date(2025, 1, 1)
+    look_back_days: Annotated[StrictInt, Field(ge=0, le=366)] = 3
+    max_age_days: Annotated[StrictInt, Field(ge=1, le=3660)] = 90
+    invite_days_before_start: Annotated[StrictInt, Field(ge=0, le=366)] | None = None
+    permission_policies: TextList = ()
+    allowed_permission_policies: TextList | None = None
+    allow_administrator_policies: StrictBool = False
+    max_invitations: Annotated[StrictInt, Field(ge=0)] | None = 100
+    max_percent: Annotated[StrictInt | StrictFloat, Field(ge=0, le=100)] | None = None
+    max_invitations_per_day: Annotated[StrictInt, Field(ge=0)] | None = None
+    stop_after_failures: Annotated[StrictInt, Field(ge=1)] | None = 10
+    stop_at_failure_percent: Annotated[StrictInt | StrictFloat, Field(gt=0, le=100)] | None = 50
+    approval_above: Annotated[StrictInt, Field(ge=0)] | None = None
+    plan_valid_for: Duration = timedelta(hours=24)
+    settle_after: Duration = timedelta(minutes=2)
+    full_snapshot_every: Duration = timedelta(days=7)
+    fail_on_refused: StrictBool = True
+    min_expected_rows: Annotated[StrictInt, Field(ge=0)] = 0
+    exclude: Exclusions = Exclusions()
+    if_expired: Literal["review", "invite"] = "review"
+    if_rehire: Literal["review", "invite"] = "review"
+    expiry_grace_days: Annotated[StrictInt, Field(ge=0, le=366)] = 14
+    alerts: Alerts = Alerts()
+    dag: DagSettings = DagSettings()
+
+    _path: Path = PrivateAttr(default=Path("onboarding.yaml"))
+    _query_text: str = PrivateAttr(default="")
+
+    @field_validator("name")
+    @classmethod
+    def _not_all(cls, value: str) -> str:
+        if value.casefold() in RESERVED_WORDS:
+            raise ValueError("means everybody or nobody in the pause switch; choose another name")
+        return value
+
+    @field_validator("schedule")
+    @classmethod
+    def _cron(cls, value: str | None) -> str | None:
+        if value is None or value in _PRESETS:
+            return value
+        if len(value.split()) != 5 or not croniter.is_valid(value):
+            raise ValueError(f"write five cron fields such as '0 6 * * *', one of {', '.join(_PRESETS)}, or null")
+        return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _iana(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            raise ValueError("is not a time zone; write an IANA name such as Europe/London") from None
+        return value
+
+    @field_validator("plan_valid_for", "settle_after", "full_snapshot_every")
+    @classmethod
+    def _not_zero(cls, value: timedelta) -> timedelta:
+        if value <= timedelta(0):
+            raise ValueError("must be longer than nothing")
+        return value
+
+    @classmethod
+    def from_mapping(
+        cls, values: Mapping[str, Any], *, query_text: str, path: Path = Path("onboarding.yaml")
+    ) -> OnboardingConfig:
+        """Check values that are in memory already.
+
+        :param values: what the YAML file would say.
+        :param query_text: the SQL that ``query`` names.
+        :param path: the file's name, for messages.
+        :raises ConfigurationError: naming file, key and value.
+        """
+        try:
+            config = cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise ConfigurationError(sentences(path, cls, error)) from None
+        check_query(path, config.query, query_text)
+        config._path, config._query_text = path, query_text
+        return config
+
+    @property
+    def path(self) -> Path:
+        """The YAML file."""
+        return self._path
+
+    @property
+    def query_text(self) -> str:
+        """The SQL, as the file held it when the configuration was loaded."""
+        return self._query_text
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """``time_zone`` for arithmetic."""
+        return ZoneInfo(self.time_zone)
+
+    @property
+    def start_at(self) -> datetime:
+        """``start_date``'s midnight in ``time_zone``, aware: the DAG's ``start_date``."""
+        return datetime.combine(self.start_date, time(), tzinfo=self.zone)
+
+    @property
+    def look_back(self) -> timedelta:
+        """``look_back_days`` for arithmetic."""
+        return timedelta(days=self.look_back_days)
+
+    @property
+    def max_age(self) -> timedelta:
+        """``max_age_days`` for arithmetic."""
+        return timedelta(days=self.max_age_days)
+
+    @cached_property
+    def hash(self) -> str:
+        """Fingerprint of the content and the query (SHA-256, hex); where the files lie does not matter."""
+        content = self.model_dump(mode="json", exclude={"query"})
+        text = json.dumps([content, self.query_text], sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()

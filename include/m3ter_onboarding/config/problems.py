@@ -1,0 +1,76 @@
+"""What is wrong with a configuration, as sentences that name file, key and value."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import (
+    BaseModel,
+    ValidationError,
+)
+
+from m3ter_onboarding.privacy import mask_addresses
+
+_SECRET_WORDS = re.compile(r"secret|password|passwd|token|key|credential", re.IGNORECASE)
+
+
+def sentences(path: Path, model: type[BaseModel], error: ValidationError) -> str:
+    """Say what pydantic found wrong: each file, key and value once.
+
+    :param model: what was validated; its fields name the keys.
+    """
+    problems = error.errors(include_url=False, include_context=False)
+    lines = [
+        _sentence(model, problem["loc"], problem["type"], problem["msg"], problem["input"]) for problem in problems
+    ]
+    return f"{path}: " + "; ".join(dict.fromkeys(lines)) + "."
+
+
+def _sentence(model: type[BaseModel], place: tuple[int | str, ...], kind: str, message: str, value: Any) -> str:
+    key = _dotted(model, place)
+    if kind == "missing":
+        return f"the key '{key}' is missing"
+    if kind == "extra_forbidden":
+        close = get_close_matches(str(place[-1]), _keys_beside(model, place), n=1)
+        return f"the key '{key}' is unknown" + (f" (did you mean '{close[0]}'?)" if close else "")
+    reason = message.removeprefix("Value error, ")
+    reason = reason[:1].lower() + reason[1:]
+    return f"the key '{key}' is {_shown(key, value)}: {reason}"
+
+
+def _dotted(root: type[BaseModel], place: tuple[int | str, ...]) -> str:
+    """Write ``dag.default_args.retries`` or ``exclude.domains[2]``; what pydantic adds for unions is left out."""
+    key = ""
+    model: type[BaseModel] | None = root
+    for part in place:
+        if isinstance(part, int):
+            key += f"[{part}]"
+        elif model is None or part in model.model_fields or part is place[-1]:
+            key += f".{part}" if key else part
+            model = _section_of(model, part)
+    return key
+
+
+def _section_of(model: type[BaseModel] | None, key: str) -> type[BaseModel] | None:
+    field = model.model_fields.get(key) if model else None
+    annotation = field.annotation if field else None
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+
+
+def _keys_beside(root: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] | None = root
+    for part in place[:-1]:
+        model = _section_of(model, str(part))
+    return list(model.model_fields) if model else []
+
+
+def _shown(key: str, value: Any) -> str:
+    """Quote a value, unless it may be a secret or somebody's address."""
+    if _SECRET_WORDS.search(key) or key.startswith(("exclude", "alerts")):
+        return "not usable"
+    text = mask_addresses(repr(value) if not isinstance(value, (date, timedelta)) else str(value))
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,25 @@
+"""What every section of a configuration shares: strict, frozen, with texts that say something."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictStr
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+#: A piece of text that says something; spaces around it do not count.
+Text = Annotated[StrictStr, Field(min_length=1)]
+
+
+#: A list of texts; one text alone is a list of one.
+TextList = Annotated[tuple[Text, ...], BeforeValidator(_as_list)]
+
+
+class Section(BaseModel):
+    """A part of a configuration: unknown keys are errors, values never change, texts are trimmed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, validate_default=True)

@@ -1,0 +1,66 @@
+"""The YAML file of one organisation and the query beside it, read before Airflow sees a DAG.
+
+Loading opens these two files and nothing else: no network, no database.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.errors import ConfigurationError
+
+
+def load_config(path: str | Path) -> OnboardingConfig:
+    """Load one organisation's YAML file and its query.
+
+    :param path: the YAML file; ``query`` in it is relative to its folder.
+    :raises ConfigurationError: naming the file, the key and its value, and what to write instead.
+    """
+    path = Path(path)
+    text = _read(path, f"The configuration {path}")
+    try:
+        values = yaml.load(text, _UniqueKeyLoader)  # noqa: S506  (a SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise ConfigurationError(f"{path}{where}: this is not valid YAML: {error.problem}.") from None
+    except yaml.YAMLError:
+        raise ConfigurationError(
+            f"{path}: this is not valid YAML: it holds characters that may not be there."
+        ) from None
+    if not isinstance(values, dict):
+        raise ConfigurationError(f"{path}: expected keys and values such as 'name: acme' and found none.")
+    query = values.get("query")
+    query_text = ""
+    if isinstance(query, str) and query.strip():
+        query_path = path.parent / query.strip()
+        query_text = _read(query_path, f"{path}, key 'query': the SQL file {query_path}")
+    return OnboardingConfig.from_mapping(values, query_text=query_text, path=path)
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML lets a second key of one name win silently; here it is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+            if key is not None and key != "<<" and key in seen:
+                raise yaml.MarkedYAMLError(problem=f"the key '{key}' appears twice", problem_mark=key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+def _read(path: Path, subject: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigurationError(f"{subject} does not exist; write the path relative to the YAML file.") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{subject} is not UTF-8 text; save it as UTF-8.") from None
+    except OSError as error:
+        raise ConfigurationError(f"{subject} cannot be read: {error.strerror}.") from None

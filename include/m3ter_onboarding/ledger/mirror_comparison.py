@@ -1,0 +1,347 @@
+"""The mirror held against the ledger: what m3ter has and the ledger does not, and what it says of known rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, insert, or_, select
+
+from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.states import InvitationState
+from m3ter_onboarding.ledger.tables import Tables
+
+_BATCH = 500
+
+
+@dataclass(frozen=True)
+class Match:
+    """Something in m3ter that no live row of the ledger stands for, with the address's newest row if there is one."""
+
+    m3ter_id: str
+    email_key: str
+    email: str
+    accepted: bool
+    created_at: datetime | None
+    expires_at: datetime | None
+    inviting_principal_id: str | None
+    invitation_id: int | None
+    state: InvitationState | None
+    generation: int
+    attempt_started_ms: int | None
+    is_user: bool = False
+
+    def has_expired(self, now: datetime) -> bool:
+        """Tell whether the invitation can no longer be accepted.
+
+        :param now: m3ter's clock (UTC).
+        """
+        return not self.accepted and self.expires_at is not None and self.expires_at <= now
+
+    def __repr__(self) -> str:
+        return f"Match(m3ter_id={self.m3ter_id!r}, state={self.state})"
+
+
+def newest_of(t: Tables, org_id: str, email: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Return the join condition of the newest row of an address.
+
+    By a look-up for each address: as an anti-join inside an outer join PostgreSQL compares every row with every other,
+    once for each address, until it has statistics of the tables.
+    """
+    row = t.invitation.alias()
+    newest = (
+        select(row.c.invitation_id)
+        .where(row.c.org_id == org_id, row.c.email_key == email)
+        .order_by(row.c.generation.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return t.invitation.c.invitation_id == newest
+
+
+def _match(row: Any) -> Match:
+    values = dict(row._mapping)
+    values["state"] = None if row.state is None else InvitationState(row.state)
+    values["generation"] = row.generation or 0
+    return Match(**values)
+
+
+def unmatched_invitations(db: LedgerDatabase, org_id: str, now: datetime) -> list[Match]:
+    """Return living (or accepted) invitations of m3ter that no row of the ledger holds by m3ter's id and as living.
+
+    Expired ones too where an attempt of ours was made for their address: it may be the one that got no answer.
+    Addresses that have a sent, adopted or accepted row already are left out: nothing is to be learnt for them.
+
+    :param now: m3ter's clock (UTC), to judge what has expired.
+    :returns: the living first, each in the order in which m3ter made them.
+    """
+    t = db.tables
+    m, i, known = t.mirror_invitation.c, t.invitation.c, t.invitation.alias()
+    living = or_(m.accepted, m.expires_at.is_(None), m.expires_at > now)
+    attempted = and_(i.attempt_started_ms.is_not(None), i.state.not_in(("expired", "superseded")))
+
+    def work(connection: Connection) -> list[Match]:
+        rows = connection.execute(
+            select(
+                m.m3ter_id,
+                m.email_key,
+                m.email,
+                m.accepted,
+                m.created_at,
+                m.expires_at,
+                m.inviting_principal_id,
+                i.invitation_id,
+                i.state,
+                i.generation,
+                i.attempt_started_ms,
+            )
+            .select_from(t.mirror_invitation)
+            .outerjoin(t.invitation, newest_of(t, org_id, m.email_key))
+            .where(
+                m.org_id == org_id,
+                ~m.gone,
+                or_(living, attempted),
+                or_(i.state.is_(None), i.state.not_in(("sent", "adopted", "accepted"))),
+                # One that the ledger calls expired and m3ter does not was revived, perhaps by a POST of ours.
+                ~exists().where(known.c.org_id == org_id, known.c.m3ter_id == m.m3ter_id, known.c.state != "expired"),
+            )
+            .order_by(case((living, 0), else_=1), m.created_at, m.m3ter_id)
+        )
+        return [_match(row) for row in rows]
+
+    return db.read(work, doing="comparing the ledger with m3ter")
+
+
+def unmatched_users(db: LedgerDatabase, org_id: str, now: datetime) -> list[Match]:
+    """Return users with access for whose address the ledger's newest row does not say ``accepted``."""
+    t = db.tables
+    u, i = t.mirror_user.c, t.invitation.c
+
+    def work(connection: Connection) -> list[Match]:
+        rows = connection.execute(
+            select(
+                u.m3ter_id,
+                u.email_key,
+                u.email,
+                u.created_at,
+                i.invitation_id,
+                i.state,
+                i.generation,
+                i.attempt_started_ms,
+            )
+            .select_from(t.mirror_user)
+            .outerjoin(t.invitation, newest_of(t, org_id, u.email_key))
+            .where(
+                u.org_id == org_id,
+                ~u.gone,
+                or_(u.access_ends_at.is_(None), u.access_ends_at > now),
+                or_(i.state.is_(None), i.state != "accepted"),
+            )
+            .order_by(u.created_at, u.m3ter_id)
+        )
+        return [
+            Match(
+                **{
+                    **row._mapping,
+                    "accepted": True,
+                    "expires_at": None,
+                    "inviting_principal_id": None,
+                    "is_user": True,
+                    "state": None if row.state is None else InvitationState(row.state),
+                    "generation": row.generation or 0,
+                }
+            )
+            for row in rows
+        ]
+
+    return db.read(work, doing="comparing the ledger with m3ter")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What m3ter says of a row that was sent or adopted: accepted, expired, or its access has ended."""
+
+    invitation_id: int
+    state: InvitationState
+    m3ter_user_id: str | None = None
+
+
+def progress_of_tracked(db: LedgerDatabase, org_id: str, now: datetime) -> list[Progress]:
+    """Return sent and adopted rows whose invitation was accepted or has expired, and accepted ones now without access.
+
+    :param now: m3ter's clock (UTC).
+    """
+    t = db.tables
+    i, m, u = t.invitation.c, t.mirror_invitation.c, t.mirror_user.c
+    on_its_way = i.state.in_(("sent", "adopted"))
+    in_list = and_(m.org_id == org_id, m.m3ter_id == i.m3ter_id, ~m.gone)
+
+    def work(connection: Connection) -> list[Progress]:
+        found: list[Progress] = []
+        listed = connection.execute(
+            select(i.invitation_id, m.accepted)
+            .join(t.mirror_invitation, in_list)
+            .where(i.org_id == org_id, on_its_way, or_(m.accepted, m.expires_at <= now))
+        )
+        for invitation_id, accepted in listed:
+            state = InvitationState.ACCEPTED if accepted else InvitationState.EXPIRED
+            found.append(Progress(invitation_id, state))
+        dropped = connection.execute(
+            select(i.invitation_id).where(i.org_id == org_id, on_its_way, i.expires_at <= now, ~exists().where(in_list))
+        )
+        found.extend(Progress(row.invitation_id, InvitationState.EXPIRED) for row in dropped)
+        ended = connection.execute(
+            select(i.invitation_id, u.m3ter_id)
+            .join(t.mirror_user, and_(u.org_id == org_id, u.email_key == i.email_key, ~u.gone))
+            .where(i.org_id == org_id, i.state == "accepted", u.access_ends_at <= now)
+        )
+        found.extend(Progress(row.invitation_id, InvitationState.SUPERSEDED, row.m3ter_id) for row in ended)
+        return found
+
+    return db.read(work, doing="comparing the ledger with m3ter")
+
+
+def insert_found(db: LedgerDatabase, org_id: str, matches: Sequence[Match], now: datetime) -> int:
+    """Insert what m3ter has and the ledger does not; who was faster wins.
+
+    :returns: how many rows were inserted.
+    """
+    t = db.tables
+    table = t.invitation
+
+    def work(connection: Connection) -> int:
+        inserted = 0
+        for start in range(0, len(matches), _BATCH):
+            batch = {match.email_key: match for match in matches[start : start + _BATCH]}
+            rows = [_found_row(org_id, match, now) for match in batch.values()]
+            returned = db.insert_new(table).returning(table.c.invitation_id, table.c.email_key)
+            new = connection.execute(returned, rows).all()
+            if new:
+                connection.execute(
+                    insert(t.event),
+                    [
+                        {
+                            "invitation_id": row.invitation_id,
+                            "org_id": org_id,
+                            "to_state": "accepted" if batch[row.email_key].accepted else "adopted",
+                            "why": "found",
+                            "m3ter_id": batch[row.email_key].m3ter_id,
+                            "at": now,
+                        }
+                        for row in new
+                    ],
+                )
+            inserted += len(new)
+        return inserted
+
+    return db.write(work, doing="adopting what m3ter holds")
+
+
+def _found_row(org_id: str, match: Match, now: datetime) -> dict[str, Any]:
+    return {
+        "org_id": org_id,
+        "email_key": match.email_key,
+        "email": match.email,
+        "generation": match.generation + 1,
+        "state": "accepted" if match.accepted else "adopted",
+        "origin": "found",
+        "m3ter_id": None if match.is_user else match.m3ter_id,
+        "m3ter_user_id": match.m3ter_id if match.is_user else None,
+        "inviting_principal_id": match.inviting_principal_id,
+        "expires_at": match.expires_at,
+        "accepted_at": now if match.accepted else None,
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
+def own_principals(db: LedgerDatabase, org_id: str) -> frozenset[str]:
+    """Return the ids under which m3ter lists our own service user's invitations, as far as they are known."""
+    t = db.tables
+
+    def work(connection: Connection) -> frozenset[str]:
+        known = connection.execute(
+            select(t.mirror_org.c.service_user_id).where(t.mirror_org.c.org_id == org_id)
+        ).scalars()
+        answered = (
+            select(t.invitation.c.inviting_principal_id)
+            .where(
+                t.invitation.c.org_id == org_id,
+                t.invitation.c.origin == "claimed",
+                t.invitation.c.http_status == 200,
+                t.invitation.c.inviting_principal_id.is_not(None),
+            )
+            .order_by(t.invitation.c.invitation_id.desc())
+            .limit(200)
+            .subquery()
+        )
+        learnt = connection.execute(select(answered.c.inviting_principal_id).distinct()).scalars()
+        return frozenset(value for value in (*known, *learnt) if value)
+
+    return db.read(work, doing="looking up our own service user")
+
+
+def unexplained_since(
+    db: LedgerDatabase, org_id: str, since_ms: int, own: Collection[str], clock_ahead: timedelta
+) -> list[int]:
+    """Return when invitations of our own service user, or users, appeared that the ledger cannot explain.
+
+    m3ter may have rewritten an address: then the invitation of an open row stands there under another one.
+
+    :param since_ms: how far back to look, by the database's clock (ms since 1970).
+    :param own: ids of our own service user; empty: any invitation may be ours.
+    :param clock_ahead: how far m3ter's clock is ahead of the database's.
+    :returns: instants by the database's clock (ms since 1970).
+    """
+    t = db.tables
+    m, u, i = t.mirror_invitation.c, t.mirror_user.c, t.invitation.c
+    since = datetime.fromtimestamp(since_ms / 1000, timezone.utc) + clock_ahead
+
+    def appeared(table: Any) -> ColumnElement[bool]:
+        return or_(table.created_at >= since, and_(table.created_at.is_(None), table.first_seen_ms >= since_ms))
+
+    def claimed(same: ColumnElement[bool]) -> ColumnElement[bool]:
+        return exists().where(i.org_id == org_id, i.origin == "claimed", same)
+
+    def work(connection: Connection) -> list[int]:
+        ours = m.inviting_principal_id.in_(list(own)) if own else m.m3ter_id.is_not(None)
+        invitations = connection.execute(
+            select(m.created_at, m.first_seen_ms).where(
+                m.org_id == org_id,
+                ~m.gone,
+                appeared(m),
+                or_(ours, m.inviting_principal_id.is_(None)),
+                ~claimed(i.m3ter_id == m.m3ter_id),
+                ~claimed(i.email_key == m.email_key),
+            )
+        ).all()
+        users = connection.execute(
+            select(u.created_at, u.first_seen_ms).where(
+                u.org_id == org_id,
+                ~u.gone,
+                appeared(u),
+                ~exists().where(m.org_id == org_id, m.email_key == u.email_key),
+                ~claimed(i.email_key == u.email_key),
+            )
+        ).all()
+        return sorted(
+            first_seen_ms if created_at is None else int((created_at - clock_ahead).timestamp() * 1000)
+            for created_at, first_seen_ms in (*invitations, *users)
+        )
+
+    return db.read(work, doing="comparing the ledger with m3ter")
+
+
+def count_rows(db: LedgerDatabase, org_id: str) -> dict[str, int]:
+    """Return how many invitations of the organisation are in each state."""
+    i = db.tables.invitation.c
+
+    def work(connection: Connection) -> dict[str, int]:
+        rows = connection.execute(
+            select(i.state, func.count()).where(i.org_id == org_id).group_by(i.state).order_by(i.state)
+        )
+        return {row.state: int(row[1]) for row in rows}
+
+    return db.read(work, doing="counting invitations")

@@ -1,0 +1,114 @@
+"""What the ledger holds of the people of a plan: their invitations, and the addresses of earlier decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection, and_, case, select
+
+from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.decisions import _BATCH
+from m3ter_onboarding.ledger.runs import RunKey
+from m3ter_onboarding.ledger.states import LIVE_STATES, InvitationState
+from m3ter_onboarding.ledger.tables import as_dict
+
+
+@dataclass(frozen=True)
+class LedgerInvitation:
+    """The ledger's current row of one invitation (see ``ledger/tables.py``)."""
+
+    invitation_id: int
+    email_key: str = field(repr=False)
+    generation: int
+    employee_id: str | None
+    state: InvitationState
+    request_hash: str | None
+    m3ter_id: str | None
+    expires_at: datetime | None
+    sent_at: datetime | None
+
+    @property
+    def live(self) -> bool:
+        """Whether this row forbids another invitation to the same address or employee."""
+        return self.state in LIVE_STATES
+
+
+def read_ledger(
+    db: LedgerDatabase, org_id: str, email_keys: Iterable[str], employee_ids: Iterable[str], *, planning: RunKey
+) -> list[LedgerInvitation]:
+    """Return every row of the ledger for these addresses or employees, any state and generation.
+
+    :param planning: the run whose new plan has begun. What an older plan of the same run claimed and did not begin
+        counts as unsent: the newer plan keeps it from ever beginning.
+    """
+    table = db.tables.invitation
+    let_go = and_(
+        table.c.state == InvitationState.SENDING.value,
+        table.c.attempt_started_ms.is_(None),
+        table.c.dag_id == planning.dag_id,
+        table.c.run_id == planning.run_id,
+    )
+    columns = [
+        table.c.invitation_id,
+        table.c.email_key,
+        table.c.generation,
+        table.c.employee_id,
+        case((let_go, InvitationState.UNSENT.value), else_=table.c.state).label("state"),
+        table.c.request_hash,
+        table.c.m3ter_id,
+        table.c.expires_at,
+        table.c.sent_at,
+    ]
+
+    def work(connection: Connection) -> list[LedgerInvitation]:
+        found: dict[int, LedgerInvitation] = {}
+        for column, values in (
+            (table.c.email_key, sorted(set(email_keys))),
+            (table.c.employee_id, sorted(set(employee_ids))),
+        ):
+            for start in range(0, len(values), _BATCH):
+                statement = select(*columns).where(table.c.org_id == org_id, column.in_(values[start : start + _BATCH]))
+                for row in connection.execute(statement):
+                    found[row.invitation_id] = LedgerInvitation(**{**as_dict(row), "state": InvitationState(row.state)})
+        return [found[key] for key in sorted(found)]
+
+    return db.read(work, doing="reading invitations")
+
+
+def previous_addresses(db: LedgerDatabase, org_id: str, employee_ids: Iterable[str]) -> dict[str, str]:
+    """Return, by employee, the address of an earlier decision that has a live invitation without an employee.
+
+    A row found in m3ter knows an address only. Which employee it belongs to was seen when a plan matched it.
+    """
+    decision, invitation = db.tables.decision, db.tables.invitation
+    wanted = sorted(set(employee_ids))
+    live = [state.value for state in LIVE_STATES]
+
+    def work(connection: Connection) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for start in range(0, len(wanted), _BATCH):
+            statement = (
+                select(decision.c.employee_id, decision.c.email_key)
+                .join(
+                    invitation,
+                    and_(
+                        invitation.c.org_id == decision.c.org_id,
+                        invitation.c.email_key == decision.c.email_key,
+                        invitation.c.state.in_(live),
+                        invitation.c.employee_id.is_(None),
+                    ),
+                )
+                .where(
+                    decision.c.org_id == org_id,
+                    decision.c.employee_id.in_(wanted[start : start + _BATCH]),
+                    decision.c.decision == "skip",
+                )
+                .order_by(decision.c.decided_at, decision.c.plan_id, decision.c.row_no)
+            )
+            for employee_id, email_key in connection.execute(statement):
+                found[employee_id] = email_key
+        return found
+
+    return db.read(work, doing="reading earlier decisions")

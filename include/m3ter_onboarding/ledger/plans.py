@@ -1,0 +1,257 @@
+"""Plans: begun, sealed once, asked about, approved or rejected, and whether one may be sent now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, insert, or_, select, true, update
+
+from m3ter_onboarding.errors import LedgerError
+from m3ter_onboarding.ledger.database import LedgerDatabase, db_now_ms
+from m3ter_onboarding.ledger.runs import RunKey
+from m3ter_onboarding.ledger.tables import Tables
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """The head of one plan as the ledger holds it; see ``m3ter_onboarding_plan``."""
+
+    plan_id: str
+    seq: int
+    state: str
+    org_id: str
+    sendable: bool
+    not_sendable_because: str | None
+    needs_approval: bool
+    approved: bool
+    approved_by: str | None
+    rejected_by: str | None
+    rejected_at: datetime | None
+    fingerprint: str | None
+    rows_read: int
+    invitations: int
+    counts: Mapping[str, int]
+    policies: Sequence[Mapping[str, Any]]
+    newest: bool
+    expired: bool
+    seconds_left: float = field(compare=False)  # as of the moment when it was read
+    window_start: datetime
+    window_end: datetime
+
+
+def begin_plan(db: LedgerDatabase, run: RunKey, plan_id: str, values: Mapping[str, Any]) -> None:
+    """Begin a planning attempt; from this moment no older plan of the run may be sent."""
+    table = db.tables.plan
+
+    def work(connection: Connection) -> None:
+        if connection.execute(select(table.c.plan_id).where(table.c.plan_id == plan_id)).one_or_none():
+            return  # an earlier try whose COMMIT went through unheard
+        mine = and_(table.c.dag_id == run.dag_id, table.c.run_id == run.run_id)
+        newest = connection.execute(select(func.max(table.c.seq)).where(mine)).scalar() or 0
+        connection.execute(
+            insert(table).values(
+                plan_id=plan_id,
+                dag_id=run.dag_id,
+                run_id=run.run_id,
+                seq=newest + 1,
+                state="open",
+                sendable=False,
+                needs_approval=False,
+                counts={},
+                policies=[],
+                **values,
+            )
+        )
+
+    db.write(work, doing="beginning a plan")
+
+
+def seal_plan(db: LedgerDatabase, plan_id: str, valid_for: timedelta, values: Mapping[str, Any]) -> None:
+    """Seal a plan: one compare-and-set, after which it may be sent and never changes.
+
+    :raises LedgerError: when the plan is not open, or the ledger does not hold one decision for each row read.
+    """
+    table, decision = db.tables.plan, db.tables.decision
+
+    def work(connection: Connection) -> None:
+        count = connection.execute(
+            select(func.count()).select_from(decision).where(decision.c.plan_id == plan_id)
+        ).scalar_one()
+        if count != values["rows_read"]:
+            raise LedgerError(f"Plan {plan_id} has {count} decisions for {values['rows_read']} rows; it is not sealed.")
+        sealed = connection.execute(
+            update(table)
+            .where(table.c.plan_id == plan_id, table.c.state == "open")
+            .values(state="sealed", valid_until_ms=db_now_ms() + int(valid_for.total_seconds() * 1000), **values)
+        ).rowcount
+        if not sealed:
+            known = connection.execute(
+                select(table.c.fingerprint).where(table.c.plan_id == plan_id, table.c.state == "sealed")
+            ).scalar()
+            if known != values["fingerprint"]:
+                raise LedgerError(f"Plan {plan_id} could not be sealed; it was sealed or removed by another task.")
+
+    db.write(work, doing="sealing the plan")
+
+
+def _newer_exists(t: Tables) -> ColumnElement[bool]:
+    newer = t.plan.alias()
+    return exists().where(
+        newer.c.dag_id == t.plan.c.dag_id, newer.c.run_id == t.plan.c.run_id, newer.c.seq > t.plan.c.seq
+    )
+
+
+def may_be_sent(t: Tables, plan_id: str, org_id: str | ColumnElement[str]) -> ColumnElement[bool]:
+    """Return the SQL condition under which a plan may be sent *now*: the claiming statement itself requires it.
+
+    Sealed, its run's newest, not older than ``plan_valid_for`` by the database's clock, sendable, and approved
+    for exactly this fingerprint where it needs approval.
+    """
+    return exists().where(
+        t.plan.c.plan_id == plan_id,
+        t.plan.c.org_id == org_id,
+        t.plan.c.state == "sealed",
+        t.plan.c.sendable,
+        t.plan.c.valid_until_ms > db_now_ms(),
+        or_(
+            ~t.plan.c.needs_approval,
+            and_(t.plan.c.approved_at.is_not(None), t.plan.c.approved_fingerprint == t.plan.c.fingerprint),
+        ),
+        t.plan.c.rejected_at.is_(None),
+        ~_newer_exists(t),
+    )
+
+
+def record_question(db: LedgerDatabase, run: RunKey, plan_id: str, at: datetime) -> None:
+    """Record that people are asked whether a plan of a run may be sent."""
+    p = db.tables.plan
+
+    def work(connection: Connection) -> None:
+        mine = and_(p.c.plan_id == plan_id, p.c.dag_id == run.dag_id, p.c.run_id == run.run_id)
+        connection.execute(update(p).where(mine, p.c.asked_at.is_(None)).values(asked_at=at))
+
+    db.write(work, doing="recording the question")
+
+
+def plan_in_question(db: LedgerDatabase, run: RunKey) -> tuple[str, str] | None:
+    """Return id and fingerprint of the last plan of a run about which people were asked."""
+    p = db.tables.plan
+
+    def work(connection: Connection) -> tuple[str, str] | None:
+        row = connection.execute(
+            select(p.c.plan_id, p.c.fingerprint)
+            .where(p.c.dag_id == run.dag_id, p.c.run_id == run.run_id, p.c.asked_at.is_not(None))
+            .order_by(p.c.seq.desc())
+            .limit(1)
+        ).one_or_none()
+        return None if row is None else (row.plan_id, row.fingerprint)
+
+    return db.read(work, doing="looking for the plan in question")
+
+
+def record_approval(db: LedgerDatabase, run: RunKey, plan_id: str, fingerprint: str, *, by: str, at: datetime) -> bool:
+    """Record that a person approved a plan: one compare-and-set.
+
+    :param plan_id: with *fingerprint*: the plan that the person was shown.
+    :returns: whether the approval counts. It does not where the run has a newer plan, or this one was said no to or is
+        too old.
+    """
+    t = db.tables
+    p = t.plan.c
+    shown = and_(p.plan_id == plan_id, p.fingerprint == fingerprint)
+    newest = and_(p.dag_id == run.dag_id, p.run_id == run.run_id, p.state == "sealed", shown, ~_newer_exists(t))
+    mine = and_(newest, p.valid_until_ms > db_now_ms())
+
+    def work(connection: Connection) -> bool:
+        connection.execute(
+            update(t.plan)
+            .where(mine, p.approved_at.is_(None), p.rejected_at.is_(None))
+            .values(approved_by=by, approved_at=at, approved_fingerprint=fingerprint)
+        )
+        counts = select(p.plan_id).where(mine, p.rejected_at.is_(None), p.approved_fingerprint == fingerprint)
+        return connection.execute(counts).one_or_none() is not None
+
+    return db.write(work, doing="recording the approval")
+
+
+def record_rejection(db: LedgerDatabase, run: RunKey, plan_id: str, *, by: str | None, at: datetime) -> None:
+    """Record that a plan of a run was said no to, which ends it for good.
+
+    :param by: who; None: nobody answered in time.
+    """
+    p = db.tables.plan
+
+    def work(connection: Connection) -> None:
+        connection.execute(
+            update(p)
+            .where(
+                p.c.plan_id == plan_id, p.c.dag_id == run.dag_id, p.c.run_id == run.run_id, p.c.rejected_at.is_(None)
+            )
+            .values(rejected_by=by, rejected_at=at)
+        )
+
+    db.write(work, doing="recording the rejection")
+
+
+def read_plan(db: LedgerDatabase, plan_id: str, run: RunKey | None = None) -> PlanRow | None:
+    """Return the head of a plan, judged by the database's clock.
+
+    :param run: whose plan it must be; None: any run's.
+    """
+    t = db.tables
+    mine = true() if run is None else and_(t.plan.c.dag_id == run.dag_id, t.plan.c.run_id == run.run_id)
+
+    def work(connection: Connection) -> PlanRow | None:
+        row = connection.execute(
+            select(
+                t.plan,
+                _newer_exists(t).label("outdated"),
+                (t.plan.c.valid_until_ms <= db_now_ms()).label("too_old"),
+                (t.plan.c.valid_until_ms - db_now_ms()).label("left_ms"),
+            ).where(t.plan.c.plan_id == plan_id, mine)
+        ).one_or_none()
+        if row is None:
+            return None
+        return PlanRow(
+            plan_id=row.plan_id,
+            seq=row.seq,
+            state=row.state,
+            org_id=row.org_id,
+            sendable=bool(row.sendable),
+            not_sendable_because=row.not_sendable_because,
+            needs_approval=bool(row.needs_approval),
+            approved=row.approved_at is not None and row.approved_fingerprint == row.fingerprint,
+            approved_by=row.approved_by,
+            rejected_by=row.rejected_by,
+            rejected_at=row.rejected_at,
+            fingerprint=row.fingerprint,
+            rows_read=row.rows_read or 0,
+            invitations=row.invitations or 0,
+            counts=row.counts,
+            policies=row.policies,
+            newest=not row.outdated,
+            expired=bool(row.too_old),
+            seconds_left=max(0.0, (row.left_ms or 0) / 1000),
+            window_start=row.window_start,
+            window_end=row.window_end,
+        )
+
+    return db.read(work, doing="reading the plan")
+
+
+def newest_plan_id(db: LedgerDatabase, run: RunKey) -> str | None:
+    """Return the id of a run's newest planning attempt, sealed or not."""
+    table = db.tables.plan
+
+    def work(connection: Connection) -> str | None:
+        return connection.execute(
+            select(table.c.plan_id)
+            .where(table.c.dag_id == run.dag_id, table.c.run_id == run.run_id)
+            .order_by(table.c.seq.desc())
+            .limit(1)
+        ).scalar()
+
+    return db.read(work, doing="looking for the plan")

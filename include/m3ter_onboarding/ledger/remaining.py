@@ -1,0 +1,111 @@
+"""What is left of a plan: who is open, unsent, refused or for a person to decide; counts, never people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import ColumnElement, Connection, and_, exists, false, func, or_, select
+
+from m3ter_onboarding.ledger.claims import ended_since_planned
+from m3ter_onboarding.ledger.database import LedgerDatabase, db_now_ms
+from m3ter_onboarding.ledger.mirror_comparison import newest_of
+from m3ter_onboarding.ledger.states import LIVE_STATES, InvitationState
+from m3ter_onboarding.ledger.tables import Tables, state_in
+
+#: Who else is a person of the plan: those whose invitation must have come to an end, and those whom m3ter refused
+#: before, so that the next run does not hide them by being green.
+_SKIPPED_BUT_COUNTED = ("already_invited", "refused_before")
+
+
+_LIVE = tuple(state.value for state in LIVE_STATES)
+
+
+@dataclass(frozen=True)
+class Remaining:
+    """What stands between a plan and its end.
+
+    :param held: open, and a sender may still act on it.
+    :param open: open, and its sender is gone: to be settled.
+    :param unsent: decided ``invite``, not open, and not sent.
+    :param fallen_back: on its way when it was planned, and settled as unsent since: this plan holds no request for it.
+    :param failed: refused by m3ter, or absent twice.
+    :param review: a person decides: it cannot be told by looking, or another address of this employee was
+        invited since the plan (the next plan says ``review:email_changed``).
+    """
+
+    held: int
+    open: int
+    unsent: int
+    fallen_back: int
+    failed: int
+    review: int
+    states: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def nothing_left(self) -> bool:
+        """Whether nothing is open and nothing unsent."""
+        return self.held == self.open == self.unsent == self.fallen_back == 0
+
+
+def _people(t: Tables, plan_id: str) -> ColumnElement[bool]:
+    d = t.decision.c
+    return and_(
+        d.plan_id == plan_id,
+        or_(d.decision == "invite", and_(d.decision == "skip", d.reason.in_(_SKIPPED_BUT_COUNTED))),
+    )
+
+
+def remaining(db: LedgerDatabase, plan_id: str, org_id: str) -> Remaining:
+    """Count what is left among all people of a plan, those skipped as on their way or refused included."""
+    t = db.tables
+    d, i = t.decision.c, t.invitation.c
+    other = t.invitation.alias()
+    rival = exists().where(
+        other.c.org_id == org_id,
+        other.c.employee_id == d.employee_id,
+        other.c.email_key != d.email_key,
+        state_in(other, _LIVE),
+    )
+    # A changed request is claimed although the row failed, and so is one that a person asked for: still to be sent.
+    asked_for = and_(d.reason == "requested", func.coalesce(i.plan_id, "") != d.plan_id)
+    changed = or_(i.request_hash.is_(None), i.request_hash != d.request_hash, asked_for)
+    lease_over = or_(i.state != InvitationState.SENDING.value, i.lease_until_ms <= db_now_ms())
+
+    def work(connection: Connection) -> Remaining:
+        people = (
+            select(
+                d.decision,
+                i.state,
+                lease_over.label("over"),
+                rival.label("rival"),
+                and_(d.decision == "invite", i.state == InvitationState.FAILED.value, changed).label("changed"),
+                func.coalesce(ended_since_planned(t.invitation, t.decision), false()).label("ended"),
+            )
+            .select_from(t.decision)
+            .outerjoin(t.invitation, newest_of(t, org_id, d.email_key))
+            .where(_people(t, plan_id))
+            .subquery()
+        )
+        kinds = (people.c.decision, people.c.state, people.c.over, people.c.rival, people.c.changed, people.c.ended)
+        rows = connection.execute(select(*kinds, func.count()).group_by(*kinds))
+        counted = {"held": 0, "open": 0, "unsent": 0, "fallen_back": 0, "failed": 0, "review": 0}
+        states: dict[str, int] = {}
+        for decision, state, over, has_rival, is_changed, has_ended, count in rows:
+            if state is not None:
+                states[state] = states.get(state, 0) + count
+            if state in ("sending", "unknown"):
+                counted["open" if over else "held"] += count
+            elif state == "failed" and not is_changed:
+                counted["failed"] += count
+            elif state == "review":
+                counted["review"] += count
+            elif decision == "skip" and state == "unsent":
+                counted["fallen_back"] += count
+            elif has_ended and not has_rival:
+                continue  # sent under this plan or since, and over: the next plan says what follows
+            elif decision == "invite" and state in (None, "unsent", "failed", "expired", "superseded"):
+                counted["review" if has_rival else "unsent"] += count
+        return Remaining(**counted, states=states)
+
+    return db.read(work, doing="counting what is left")

@@ -1,0 +1,147 @@
+"""What has no answer is looked up in m3ter, and only then settled (docs/delivery.md, rule 12).
+
+A row is settled only when its sender can no longer act: its lease has ended by the database's clock, or its own
+sender recorded that the attempt ended without an answer. Absence counts after two looks that find nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+from m3ter_onboarding.clock import MARGIN
+from m3ter_onboarding.ledger import mirror_comparison
+from m3ter_onboarding.ledger.mirror import INVITATION_LIFE
+from m3ter_onboarding.ledger.outcomes import OpenInvitation, Settlement, open_invitations, settle
+from m3ter_onboarding.ledger.states import InvitationState
+from m3ter_onboarding.mirroring.m3ter_lists import look_again
+from m3ter_onboarding.mirroring.organisation import M3terMirror
+
+log = logging.getLogger(__name__)
+
+
+#: After this many proven absences of attempts that may have been posted, an invitation is ``failed``.
+MOST_ABSENCES = 2
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What one round of settling came to.
+
+    :param changed: rows that are not open any more.
+    :param held: open rows whose sender may still act.
+    :param waiting: open rows that cannot be settled yet.
+    :param next_due_in: seconds until the next of them may be looked at, by the database's clock; None: nothing waits.
+    """
+
+    changed: int
+    held: int
+    waiting: int
+    next_due_in: float | None
+
+
+async def settle_due(org: M3terMirror) -> Settled:
+    """Settle every open row of the organisation that is due, whoever made it.
+
+    :raises M3terError: when m3ter cannot be read; every row then stays as it is.
+    """
+    db, org_id = org.db, org.org_id
+    wait_ms = int(org.settle_after.total_seconds() * 1000)
+    now_ms, rows = await asyncio.to_thread(open_invitations, db, org_id)
+    due = [row for row in rows if not row.held(now_ms) and row.due_ms(wait_ms) <= now_ms]
+    changed = 0
+    if due:
+        changed = await _look_and_settle(org, due, now_ms)
+        now_ms, rows = await asyncio.to_thread(open_invitations, db, org_id)
+    held = sum(row.held(now_ms) for row in rows)
+    moments = [max(row.due_ms(wait_ms), row.lease_until_ms if row.held(now_ms) else 0) for row in rows]
+    next_due_in = max(0.0, (min(moments) - now_ms) / 1000) if moments else None
+    return Settled(changed=changed, held=held, waiting=len(rows) - held, next_due_in=next_due_in)
+
+
+async def _look_and_settle(org: M3terMirror, due: list[OpenInvitation], look_ms: int) -> int:
+    """Look once for all rows that are due, and settle those that are not found.
+
+    :param look_ms: when this look began, by the database's clock.
+    """
+    db, org_id = org.db, org.org_id
+    begun = [row.attempt_started_ms for row in due if row.attempt_started_ms is not None]
+    oldest_ms = min(begun, default=look_ms)
+    # m3ter's clock may be ahead or behind; the first page of the look tells, the margin covers the rest.
+    until = _instant(oldest_ms) - 2 * MARGIN
+    looked = await look_again(org, until=until)
+    ahead = looked.server_time - _instant(look_ms)
+    if ahead < -MARGIN:
+        looked = await look_again(org, until=_instant(oldest_ms) + ahead - 2 * MARGIN)
+
+    # Absence is dated by the end of a look, which may take long: the next one begins `settle_after` later than that.
+    looked_ms, still_open = await asyncio.to_thread(open_invitations, db, org_id)
+    same = {(row.invitation_id, row.attempt, row.claim_token) for row in due}
+    absent = [row for row in still_open if (row.invitation_id, row.attempt, row.claim_token) in same]
+    found = len(due) - len(absent)
+    own = await asyncio.to_thread(mirror_comparison.own_principals, db, org_id)
+    margin_ms = int(MARGIN.total_seconds() * 1000)
+    unexplained = await asyncio.to_thread(
+        mirror_comparison.unexplained_since, db, org_id, oldest_ms - margin_ms, own, ahead
+    )
+    settle_after_ms = int(org.settle_after.total_seconds() * 1000)
+    settlements = [
+        _settlement(row, look_ms, looked_ms, settle_after_ms, [t for t in unexplained if t >= _since(row, margin_ms)])
+        for row in absent
+    ]
+    changed = await asyncio.to_thread(settle, db, settlements, org.now())
+    if settlements or found:
+        log.info(
+            "Settling: %d open, %d found in m3ter, %d absent (%d of them released, %d for review).",
+            len(due),
+            found,
+            len(absent),
+            sum(s.state is InvitationState.UNSENT for s in settlements),
+            sum(s.state is InvitationState.REVIEW for s in settlements),
+        )
+    return changed + found
+
+
+def _since(row: OpenInvitation, margin_ms: int) -> int:
+    return (row.attempt_started_ms or 0) - margin_ms
+
+
+def _settlement(
+    row: OpenInvitation, look_ms: int, looked_ms: int, settle_after_ms: int, unexplained: list[int]
+) -> Settlement:
+    """Return what not being found in this look, from *look_ms* to *looked_ms*, means for one open row."""
+    if row.attempt_started_ms is None:
+        return Settlement(row, InvitationState.UNSENT, "not_begun")
+    if look_ms - row.attempt_started_ms > INVITATION_LIFE / timedelta(milliseconds=1):
+        return Settlement(
+            row,
+            InvitationState.REVIEW,
+            "older_than_life",
+            message="The attempt is older than an invitation's life: that it is absent proves nothing.",
+        )
+    if unexplained:
+        return Settlement(
+            row,
+            InvitationState.REVIEW,
+            "unexplained_entry",
+            message="m3ter holds an invitation or user of that time that the ledger cannot explain: perhaps this one,"
+            " under an address that m3ter rewrote.",
+        )
+    if row.first_absent_ms is None:
+        return Settlement(row, InvitationState.UNKNOWN, "absent_once", first_absent_ms=looked_ms)
+    if look_ms < row.first_absent_ms + settle_after_ms:
+        return Settlement(row, InvitationState.UNKNOWN, "absent_once", first_absent_ms=row.first_absent_ms)
+    if row.absences + 1 >= MOST_ABSENCES:
+        return Settlement(
+            row,
+            InvitationState.FAILED,
+            "absent_again",
+            message="Two attempts got no answer, and m3ter shows no invitation of either.",
+        )
+    return Settlement(row, InvitationState.UNSENT, "absent_twice")
+
+
+def _instant(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, timezone.utc)

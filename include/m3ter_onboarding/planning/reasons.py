@@ -1,0 +1,85 @@
+"""What verdicts and reasons of a decision mean, and what a person can do about them, in words for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from m3ter_onboarding.ledger.state_names import STATES
+
+VERDICTS: dict[str, str] = {
+    "invite": "to be invited",
+    "skip": "nothing to do",
+    "invalid": "row cannot be used",
+    "review": "needs a person",
+}
+
+
+REASONS: dict[str, str] = {
+    "new": "nothing stands against it",
+    "expired": "the last invitation expired",
+    "rehire": "was a member, and access has ended",
+    "requested": "somebody asked to try again",
+    "already_invited": "has an invitation that can still be accepted, or one is on its way",
+    "already_member": "is a member of the organisation",
+    "excluded": "excluded by the configuration",
+    "domain_not_allowed": "the m3ter connection does not send to this domain",
+    "too_early": "starts too far in the future",
+    "too_old": "started too long ago",
+    "refused_before": "m3ter refused exactly this before",
+    "duplicate_in_batch": "another row has the same address or employee",
+    "email_changed": "was invited, or is a member, with another address",
+    "missing_in_m3ter": "was invited or a member, and m3ter knows neither any more",
+    "unknown_outcome": "nobody can tell whether the last attempt sent an e-mail",
+    "policy": "the permission policy is not in m3ter, or two bear its name",
+    "policy_not_allowed": "asks for a permission policy that may not be given",
+    "employee_id": "employee_id is missing or wrong",
+    "email": "the address is missing or wrong",
+    "first_name": "first_name is missing or wrong",
+    "last_name": "last_name is missing or wrong",
+    "contact_number": "contact_number is wrong",
+    "dates": "a date is wrong",
+    "time_zone": "the time zone is unknown",
+}
+
+
+#: What a person can do about a row for review, by its reason.
+WAYS: dict[str, str] = {
+    "email_changed": (
+        "If the new address counts: see in m3ter whether the old one still has access, then replace the old invitation"
+        " here. The next run that reads the row invites the new address. If the old one counts: correct the warehouse."
+    ),
+    "rehire": "Renew access in m3ter, or set `if_rehire: invite` in the configuration.",
+    "expired": "Invite again here, or set `if_expired: invite` in the configuration.",
+    "missing_in_m3ter": (
+        "Look in m3ter's console. If the invitation or the person was removed by mistake, replace the old invitation"
+        " here: the next run that reads the row invites again."
+    ),
+    "policy_not_allowed": "Mend the row in the warehouse, or allow the policy in the configuration.",
+    "unknown_outcome": "Look in m3ter's console whether there is an invitation or a user, then decide here.",
+}
+
+
+#: The same, where there is no invitation that this reader could replace.
+NO_WAYS: dict[str, str] = {
+    "email_changed": (
+        "Nothing is left to be replaced here. If it was replaced since this plan, the next run that reads the row"
+        " decides anew. Else the other address is a user of m3ter, or its invitation is on its way or not yours to"
+        " decide. If the new address counts: end the access of the old one in m3ter's console; the next run that reads"
+        " the row sees it. If the old one counts: correct the warehouse."
+    ),
+    "missing_in_m3ter": (
+        "Nothing is left to be replaced here. If it was replaced since this plan, the next run that reads the row"
+        " decides anew. Else m3ter, as last read, still lists something of this person, or the invitation is not yours"
+        " to decide: look in m3ter's console and give access there; the next run that reads the row sees it."
+    ),
+}
+
+
+def decision(verdict: str, reason: str) -> str:
+    """Say a decision with its reason."""
+    return f"{VERDICTS.get(verdict, verdict)} ({REASONS.get(reason, reason.replace('_', ' '))})"
+
+
+def glossary() -> dict[str, Any]:
+    """Return what the page's script needs to name states and decisions."""
+    return {"states": STATES, "verdicts": VERDICTS, "reasons": REASONS, "ways": WAYS}

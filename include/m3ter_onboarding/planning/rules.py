@@ -1,0 +1,79 @@
+"""The settings a plan depends on, normalised for comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_provider.identity import ascii_domain, email_key
+
+WhenDead = Literal["review", "invite"]
+
+
+@dataclass(frozen=True)
+class PlanRules:
+    """What a plan may do; see :class:`~m3ter_onboarding.config.organisation.OnboardingConfig` for each setting.
+
+    :param excluded_keys: address keys; ``excluded_domains`` and ``allowed_domains`` are in their ASCII form.
+    :param allow_administrators: whether a policy may make somebody an administrator, see
+        :mod:`m3ter_provider.permission_policies`.
+    :param allowed_domains: of the m3ter connection; empty: any.
+    :param retry_failed: ask again for people whom m3ter refused, also when nothing changed.
+    :param invite_again: somebody asked for exactly this person: also when an invitation has expired, or an access has
+        ended.
+    """
+
+    time_zone: str = "UTC"
+    max_age_days: int = 90
+    invite_days_before_start: int | None = None
+    expiry_grace_days: int = 14
+    default_policies: tuple[str, ...] = ()
+    allowed_policies: tuple[str, ...] | None = None
+    allow_administrators: bool = False
+    excluded_keys: frozenset[str] = field(default=frozenset(), repr=False)
+    excluded_domains: frozenset[str] = frozenset()
+    excluded_employees: frozenset[str] = field(default=frozenset(), repr=False)
+    allowed_domains: frozenset[str] = frozenset()
+    if_expired: WhenDead = "review"
+    if_rehire: WhenDead = "review"
+    retry_failed: bool = False
+    invite_again: bool = False
+
+    @classmethod
+    def from_config(
+        cls,
+        config: OnboardingConfig,
+        *,
+        allowed_domains: Iterable[str] = (),
+        retry_failed: bool = False,
+        invite_again: bool = False,
+    ) -> PlanRules:
+        """Take the rules from a configuration.
+
+        :param allowed_domains: of the m3ter connection; empty: any.
+        :param retry_failed: the run's mode asks for it.
+        :param invite_again: the same, for one person alone.
+        """
+        return cls(
+            time_zone=config.time_zone,
+            max_age_days=config.max_age_days,
+            invite_days_before_start=config.invite_days_before_start,
+            expiry_grace_days=config.expiry_grace_days,
+            default_policies=config.permission_policies,
+            allowed_policies=config.allowed_permission_policies,
+            allow_administrators=config.allow_administrator_policies,
+            excluded_keys=frozenset(map(email_key, config.exclude.addresses)),
+            excluded_domains=_domains(config.exclude.domains),
+            excluded_employees=frozenset(config.exclude.employee_ids),
+            allowed_domains=_domains(allowed_domains),
+            if_expired=config.if_expired,
+            if_rehire=config.if_rehire,
+            retry_failed=retry_failed,
+            invite_again=invite_again,
+        )
+
+
+def _domains(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(ascii_domain(name.strip().removeprefix("@")) for name in names)

@@ -1,0 +1,66 @@
+"""Alerts: Airflow notifiers by dotted path, told in one sentence with a link when somebody should look.
+
+The sentence names no person. A notifier that cannot be used is a line in the log, and never fails a run.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from m3ter_onboarding.config.alerts_section import Notifier
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+log = logging.getLogger(__name__)
+
+
+class FailureAlert:
+    """The DAG's ``on_failure_callback``.
+
+    :param config_name: of the configuration.
+    """
+
+    def __init__(self, config_name: str, dag_id: str, notifiers: Iterable[Notifier]) -> None:
+        self._config_name, self._dag_id, self._notifiers = config_name, dag_id, tuple(notifiers)
+
+    def __call__(self, context: Context) -> None:
+        """Tell that a run has failed."""
+        values: Mapping[str, Any] = context
+        run_id = str(values.get("run_id") or getattr(values.get("dag_run"), "run_id", ""))
+        tell(self._notifiers, self._config_name, self._dag_id, run_id, "failed; its report says why", values)
+
+
+def tell(
+    notifiers: Iterable[Notifier], config_name: str, dag_id: str, run_id: str, what: str, context: Mapping[str, Any]
+) -> None:
+    """Send one sentence about a run to each notifier.
+
+    :param what: what is the matter; it follows the run's name and names no person.
+    """
+    from m3ter_onboarding.links import run_page
+
+    link = run_page(dag_id, run_id)
+    for notifier in notifiers:
+        notifier.tell(f"m3ter onboarding {config_name}: the run {run_id} {what}: {link}", link, context)
+
+
+def deadline_missed(
+    context: Mapping[str, Any], config_name: str, notifiers: Iterable[Mapping[str, Any]], within: str
+) -> None:
+    """Tell that a run was not finished in time; Airflow calls it by name.
+
+    :param context: of Airflow's; its ``dag_run`` is as the REST API describes one.
+    """
+    run: Mapping[str, Any] = context.get("dag_run") or {}
+    tell(
+        [Notifier.model_validate(one) for one in notifiers],
+        config_name,
+        str(run.get("dag_id")),
+        str(run.get("dag_run_id") or run.get("run_id")),
+        f"was not finished within {within} of being queued",
+        {},
+    )

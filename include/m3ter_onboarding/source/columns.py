@@ -1,0 +1,62 @@
+"""The new-hire contract: which columns the query returns.
+
+Whether they are right is known before the first row is read, and a wrong one stops the run.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+from m3ter_onboarding.errors import SourceError
+from m3ter_onboarding.privacy import mask_addresses
+
+REQUIRED_COLUMNS = ("employee_id", "email", "first_name", "last_name")
+
+
+OPTIONAL_COLUMNS = ("contact_number", "permission_policies", "start_date", "access_end_date", "time_zone")
+
+
+@dataclass(frozen=True)
+class SourceRow:
+    """One row of the query: its number in the answer, from 1, and its values by column name in lower case."""
+
+    row_no: int
+    values: Mapping[str, Any] = field(repr=False)
+
+
+def check_columns(names: Sequence[str]) -> tuple[str, ...]:
+    """Check the query's columns against the contract.
+
+    :param names: as the database gives them; warehouses that fold names to upper case are fine.
+    :returns: the contract's names, in the query's order.
+    :raises SourceError: naming every column that is missing, unknown or there twice.
+    """
+    folded = tuple(name.strip().lower() for name in names)
+    contract = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
+    problems = []
+    missing = [name for name in REQUIRED_COLUMNS if name not in folded]
+    if missing:
+        problems.append(f"lacks {_listed(missing)}")
+    unknown = [name for name in folded if name not in contract]
+    if unknown:
+        free = [name for name in contract if name not in folded]
+        hints = {name: get_close_matches(name, free, n=1) for name in unknown}
+        shown = [f"{name!r}" + (f" (did you mean {hint[0]}?)" if hint else "") for name, hint in hints.items()]
+        problems.append(f"has {mask_addresses(_listed(shown))}, which the contract does not know")
+    twice = [name for name, times in Counter(folded).items() if times > 1]
+    if twice:
+        problems.append(f"has {mask_addresses(_listed(twice))} more than once")
+    if problems:
+        raise SourceError(
+            f"The query {', and '.join(problems)}. Its columns must be {', '.join(REQUIRED_COLUMNS)}, and may be"
+            f" {', '.join(OPTIONAL_COLUMNS)}; rename them with AS. Nothing was read and nothing is sent."
+        )
+    return folded
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names)

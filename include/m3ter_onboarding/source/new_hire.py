@@ -1,0 +1,273 @@
+"""A row of the query becomes a new hire that can be invited, or is decided ``invalid:<reason>`` for that row alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta, timezone
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from email_validator import EmailNotValidError, validate_email
+
+from m3ter_onboarding.source.columns import SourceRow
+from m3ter_onboarding.source.driver_values import NO_END, require_visible, storable, to_date, to_name, to_names, to_text
+from m3ter_provider.identity import email_key
+
+#: m3ter's limits, in characters ("Invite User to Organization").
+LONGEST_NAME = 100
+
+
+LONGEST_CONTACT_NUMBER = 50
+
+
+#: The ledger's limit.
+LONGEST_EMPLOYEE_ID = 250
+
+
+# What copying from a mail program leaves at the ends of an address.
+_PASTED = "\u200b\u2060\ufeff"
+
+
+#: In bytes (RFC 5321).
+LONGEST_LOCAL_PART = 64
+
+
+#: The longest address that mail knows (RFC 5321), and room for what is no address.
+LONGEST_EMAIL = 320
+
+
+@dataclass(frozen=True)
+class NewHire:
+    """A row that passed validation. Its ``repr`` names nobody.
+
+    :param email: as it will be sent: trimmed, NFC, the domain in its ASCII form.
+    :param email_as_given: as the warehouse has it, trimmed.
+    :param permission_policies: names or ids; None: the row names none.
+    :param access_ends_at: the last millisecond of the last local day, UTC; None: permanent.
+    """
+
+    row_no: int
+    employee_id: str = field(repr=False)
+    email: str = field(repr=False)
+    email_as_given: str = field(repr=False)
+    email_key: str = field(repr=False)
+    first_name: str = field(repr=False)
+    last_name: str = field(repr=False)
+    contact_number: str | None = field(repr=False)
+    permission_policies: tuple[str, ...] | None
+    start_date: date | None
+    access_ends_at: datetime | None
+    time_zone: str
+
+
+@dataclass(frozen=True)
+class InvalidRow:
+    """A row that cannot be invited as it is.
+
+    :param reason: the part of the contract that it breaks.
+    :param detail: what is wrong, a sentence without personal data.
+    :param employee_id: for the record, cleaned of what a ledger cannot store; the same holds for ``email``.
+    """
+
+    row_no: int
+    reason: str
+    detail: str
+    employee_id: str | None = field(repr=False)
+    email: str | None = field(repr=False)
+    email_key: str | None = field(repr=False)
+    start_date: date | None = None
+
+
+class _FlawError(Exception):
+    """What is wrong with a row, found on the way."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+def validate_row(row: SourceRow, *, default_time_zone: str, now: datetime) -> NewHire | InvalidRow:
+    """Make a new hire of a row, or say what is wrong with it; the first flaw found is the reason.
+
+    :param row: one row of the query.
+    :param default_time_zone: IANA name, for rows without one.
+    :param now: aware; access that ended before it is invalid.
+    """
+    start: date | None = None
+    try:
+        employee_id = _employee_id(row.values.get("employee_id"))
+        as_given, email = _email(row.values.get("email"))
+        first_name = _required("first_name", _name("first_name", row.values.get("first_name"), LONGEST_NAME))
+        last_name = _required("last_name", _name("last_name", row.values.get("last_name"), LONGEST_NAME))
+        contact_number = _contact_number(row.values.get("contact_number"))
+        time_zone = _time_zone(row.values.get("time_zone"), default_time_zone)
+        start = _day("start_date", row.values.get("start_date"), time_zone)
+        if start == NO_END:
+            raise _FlawError("dates", "The start_date is out of range.")
+        access_ends_at = _end_of_access(row.values.get("access_end_date"), start, time_zone, now)
+        policies = _policies(row.values.get("permission_policies"))
+    except _FlawError as flaw:
+        given = storable(row.values.get("email"), LONGEST_EMAIL)
+        return InvalidRow(
+            row_no=row.row_no,
+            reason=flaw.reason,
+            detail=flaw.detail,
+            employee_id=storable(row.values.get("employee_id"), LONGEST_EMPLOYEE_ID),
+            email=given,
+            email_key=email_key(given)[:LONGEST_EMAIL] if given else None,
+            start_date=start,
+        )
+    return NewHire(
+        row_no=row.row_no,
+        employee_id=employee_id,
+        email=email,
+        email_as_given=as_given,
+        email_key=email_key(email),
+        first_name=first_name,
+        last_name=last_name,
+        contact_number=contact_number,
+        permission_policies=policies,
+        start_date=start,
+        access_ends_at=access_ends_at,
+        time_zone=time_zone,
+    )
+
+
+def end_of_day(day: date, time_zone: str) -> datetime:
+    """Give the last millisecond of a local day, in UTC.
+
+    A millisecond before midnight, so that the day is right whether m3ter takes the end as inclusive or not.
+
+    :param day: before 9999-12-31.
+    :param time_zone: IANA name.
+    """
+    midnight = datetime.combine(day + timedelta(days=1), time(), tzinfo=zone_of(time_zone))
+    return midnight.astimezone(timezone.utc) - timedelta(milliseconds=1)
+
+
+@lru_cache(maxsize=1024)
+def zone_of(name: str) -> ZoneInfo:
+    """Find a time zone.
+
+    :param name: IANA name.
+    :raises ValueError: when there is none of that name.
+    """
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # OSError: the name of a folder of zones, such as "Europe"
+        raise ValueError("is no IANA time zone such as Europe/London") from None
+
+
+def employee_id_of(row: SourceRow) -> str | None:
+    """Read a row's ``employee_id``; None where it has none or it is unusable.
+
+    :param row: valid or not.
+    """
+    try:
+        return _employee_id(row.values.get("employee_id"))
+    except _FlawError:
+        return None
+
+
+def email_key_of(row: SourceRow) -> str | None:
+    """Read the identity of a row's address; None where it has none or it is no address.
+
+    :param row: valid or not.
+    """
+    try:
+        return email_key(_email(row.values.get("email"))[1])
+    except _FlawError:
+        return None
+
+
+def _employee_id(value: Any) -> str:
+    try:
+        text = to_text(value)
+        if text is not None:
+            require_visible(text)
+    except ValueError as reason:
+        raise _FlawError("employee_id", f"The employee_id {reason}.") from None
+    if text is not None and len(text) > LONGEST_EMPLOYEE_ID:
+        raise _FlawError("employee_id", f"The employee_id is longer than {LONGEST_EMPLOYEE_ID} characters.")
+    return _required("employee_id", text)
+
+
+def _email(value: Any) -> tuple[str, str]:
+    """Give the address as the warehouse has it, and as it will be sent."""
+    try:
+        text = to_text(value)
+    except ValueError as reason:
+        raise _FlawError("email", f"The e-mail address {reason}.") from None
+    given = _required("email", (text and text.strip(_PASTED).strip()) or None)
+    try:
+        checked = validate_email(given, check_deliverability=False)
+    except EmailNotValidError as error:
+        raise _FlawError("email", f"The e-mail address is not valid. {_said_about_address(error)}") from None
+    if not checked.ascii_domain or len(checked.local_part.encode()) > LONGEST_LOCAL_PART:
+        raise _FlawError("email", "The e-mail address is not valid. The part before the @-sign is too long.")
+    # Mail programs and m3ter understand the ASCII form everywhere, the Unicode form not.
+    return given, f"{checked.local_part}@{checked.ascii_domain.lower()}"
+
+
+def _said_about_address(error: EmailNotValidError) -> str:
+    """Keep the library's sentence, unless it quotes: it names single characters, at most a part of the address."""
+    said = str(error)
+    return said if "'" not in said and '"' not in said and len(said) <= 200 else "Its form is wrong."
+
+
+def _name(column: str, value: Any, longest: int) -> str | None:
+    try:
+        return to_name(value, longest=longest)
+    except ValueError as reason:
+        raise _FlawError(column, f"The {column} {reason}.") from None
+
+
+def _contact_number(value: Any) -> str | None:
+    try:
+        text = to_text(value)
+    except ValueError as reason:
+        raise _FlawError("contact_number", f"The contact_number {reason}.") from None
+    return _name("contact_number", text, LONGEST_CONTACT_NUMBER)
+
+
+def _time_zone(value: Any, default: str) -> str:
+    try:
+        name = to_text(value) or default
+        zone_of(name)
+    except ValueError as reason:
+        raise _FlawError("time_zone", f"The time_zone {reason}.") from None
+    return name
+
+
+def _day(column: str, value: Any, time_zone: str) -> date | None:
+    try:
+        return to_date(value, zone_of(time_zone))
+    except ValueError as reason:
+        raise _FlawError("dates", f"The {column} {reason}.") from None
+
+
+def _end_of_access(value: Any, start: date | None, time_zone: str, now: datetime) -> datetime | None:
+    last_day = _day("access_end_date", value, time_zone)
+    if last_day is None or last_day == NO_END:
+        return None
+    if start is not None and last_day < start:
+        raise _FlawError("dates", "The access_end_date lies before the start_date.")
+    ends_at = end_of_day(last_day, time_zone)
+    if ends_at <= now:
+        raise _FlawError("dates", "The access_end_date lies in the past.")
+    return ends_at
+
+
+def _policies(value: Any) -> tuple[str, ...] | None:
+    try:
+        return to_names(value)
+    except ValueError as reason:
+        raise _FlawError("policy", f"The permission_policies {reason}.") from None
+
+
+def _required(column: str, text: str | None) -> str:
+    if text is None:
+        raise _FlawError(column, f"The {column} is missing.")
+    return text

@@ -1,0 +1,133 @@
+"""Reading the new hires from any SQL warehouse that SQLAlchemy knows.
+
+The query gets two bound parameters, ``:window_start`` and ``:window_end``; nothing is put into its text. They arrive as
+
+- SQLite: text ``YYYY-MM-DD HH:MM:SS[.ffffff]`` in UTC, the form of SQLite's own ``datetime()``. SQLite has no type for
+  time and compares texts: a column in another form (with a ``T``, a zone, or a date alone) must be compared as
+  ``datetime(loaded_at)``;
+- PostgreSQL: ``timestamptz``, in a session whose time zone is UTC, so a column without a zone is taken as UTC;
+- any other: an aware date-time in UTC, as the driver passes it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+
+from sqlalchemy import Connection, DateTime, Engine, String, TextClause, bindparam, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+
+from m3ter_onboarding.config.query_text import for_sqlalchemy
+from m3ter_onboarding.databases.connections import database_engine
+from m3ter_onboarding.databases.failures import describe_database_error
+from m3ter_onboarding.errors import SourceError
+from m3ter_onboarding.planning.window import Window
+from m3ter_onboarding.source.columns import SourceRow, check_columns
+
+#: SQLSTATE classes that pass by themselves: connection, resources, operator's intervention, serialisation.
+_PASSING = ("08", "53", "57", "40")
+
+
+def warehouse_engine(conn_id: str) -> Engine:
+    """Make the engine of the warehouse.
+
+    :param conn_id: see :func:`~m3ter_onboarding.databases.connections.database_engine`.
+    :raises SourceError: when the connection cannot be used.
+    """
+    return database_engine(conn_id, what="warehouse", key="warehouse_conn_id", error=SourceError)
+
+
+def read_rows(engine: Engine, query_text: str, window: Window, *, chunk_rows: int = 1000) -> list[SourceRow]:
+    """Run the query over a window and give its rows, in its order.
+
+    Reading changes nothing, whatever the query says: its transaction is rolled back, and PostgreSQL's cursor on the
+    server takes nothing but a SELECT.
+
+    :param engine: of the warehouse; see :func:`warehouse_engine`.
+    :param query_text: the SQL as written.
+    :param window: half-open, UTC.
+    :param chunk_rows: rows fetched at once, through a cursor on the server where the driver has one.
+    :raises SourceError: the warehouse cannot be reached, refuses the query, or returns other columns than the
+        contract's; never with a value of a row.
+    """
+    rows: list[SourceRow] = []
+    dialect = engine.dialect.name
+    with _connected(engine) as connection, _explained(dialect):
+        if dialect == "postgresql":
+            connection.execute(text("SET LOCAL TIME ZONE 'UTC'"))
+        result = connection.execution_options(stream_results=True, yield_per=chunk_rows).execute(
+            _statement(query_text, dialect),
+            {"window_start": _bound(window.start, dialect), "window_end": _bound(window.end, dialect)},
+        )
+        if not result.returns_rows:
+            raise SourceError("The query returns no rows at all; it must be a SELECT. Nothing is sent.")
+        columns = check_columns(list(result.keys()))
+        for chunk in result.partitions(chunk_rows):
+            rows.extend(
+                SourceRow(row_no, dict(zip(columns, values, strict=True)))
+                for row_no, values in enumerate(chunk, start=len(rows) + 1)
+            )
+    return rows
+
+
+def _statement(query_text: str, dialect: str) -> TextClause:
+    kind = String() if dialect == "sqlite" else DateTime(timezone=True)
+    return text(for_sqlalchemy(query_text)).bindparams(
+        bindparam("window_start", type_=kind), bindparam("window_end", type_=kind)
+    )
+
+
+def _bound(instant: datetime, dialect: str) -> datetime | str:
+    instant = instant.astimezone(timezone.utc)
+    if dialect != "sqlite":
+        return instant
+    # A fraction only where there is one: "06:00:00" sorts before "06:00:00.000000".
+    return instant.strftime("%Y-%m-%d %H:%M:%S.%f" if instant.microsecond else "%Y-%m-%d %H:%M:%S")
+
+
+@contextmanager
+def _connected(engine: Engine) -> Iterator[Connection]:
+    try:
+        connection = engine.connect()
+    except (SQLAlchemyError, OSError) as error:
+        raise SourceError(
+            f"The warehouse ({engine.dialect.name}) could not be reached: {describe_database_error(error)}."
+            " Nothing was read and nothing is sent; the next run reads these days again.",
+            retryable=True,
+        ) from None
+    with connection:
+        yield connection
+
+
+@contextmanager
+def _explained(dialect: str) -> Iterator[None]:
+    """Turn database errors into sentences; the driver's own would quote the row that it choked on."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise SourceError(
+            f"The warehouse ({dialect}) refused the new-hires query: {describe_database_error(error)}. Nothing is sent;"
+            " correct the query, or the rights of the connection.",
+            retryable=_passes_by_itself(error),
+        ) from None
+    except SQLAlchemyError as error:
+        raise SourceError(
+            f"The new-hires query cannot be run on {dialect}: {type(error).__name__}."
+            " Nothing is sent; correct the query."
+        ) from None
+    except (UnicodeError, ValueError, ArithmeticError, OSError) as error:
+        raise SourceError(
+            f"A row of the new-hires query cannot be read: the driver of {dialect} failed on a value"
+            f" ({type(error).__name__}). Nothing is sent; select the column as text, or mend the row."
+        ) from None
+
+
+def _passes_by_itself(error: DBAPIError) -> bool:
+    sqlstate = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+    if sqlstate:
+        return str(sqlstate).startswith(_PASSING)
+    if isinstance(error.orig, sqlite3.Error):
+        return "locked" in str(error.orig)
+    return error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError))
