@@ -165,7 +165,7 @@ def _sensor() -> str:
 
 
 def _run_parameters() -> str:
-    from m3ter_onboarding.dag import run_parameters
+    from m3ter_onboarding.config.trigger_form import run_parameters
 
     rows = []
     for name, param in run_parameters().items():

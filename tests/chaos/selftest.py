@@ -40,7 +40,7 @@ class Bug:
 BUGS: tuple[Bug, ...] = (
     Bug(
         "the lease is not looked at before a POST",
-        ((f"{ONBOARDING}/lease.py", "return self.clock() + seconds < self.ends_at", "return True"),),
+        ((f"{ONBOARDING}/sending/lease.py", "return self.clock() + seconds < self.ends_at", "return True"),),
         ("zombie",),
     ),
     Bug(
@@ -66,7 +66,7 @@ BUGS: tuple[Bug, ...] = (
         "a POST without an answer is sent again",
         (
             (
-                f"{ONBOARDING}/attempt.py",
+                f"{ONBOARDING}/sending/attempt.py",
                 'Outcome(row_id, InvitationState.UNKNOWN, "no_answer"',
                 'Outcome(row_id, InvitationState.UNSENT, "no_answer"',
             ),
@@ -92,7 +92,7 @@ DID_NOTHING = retry_if_exception(
         "that an attempt begins is committed after its POST instead of before",
         (
             (
-                f"{ONBOARDING}/delivery.py",
+                f"{ONBOARDING}/sending/sender.py",
                 """        begun = await self._in_thread(
             begin_attempts,
             token=group[0].token,
@@ -140,7 +140,7 @@ DID_NOTHING = retry_if_exception(
     ),
     Bug(
         "nobody looks in m3ter before a send",
-        ((f"{ONBOARDING}/delivery.py", "        await look_again(self.org, policies=True)\n", ""),),
+        ((f"{ONBOARDING}/sending/sender.py", "        await look_again(self.org, policies=True)\n", ""),),
         ("invited by hand or member meanwhile",),
     ),
     Bug(
@@ -200,7 +200,7 @@ DID_NOTHING = retry_if_exception(
         "no answer is taken for a success",
         (
             (
-                f"{ONBOARDING}/attempt.py",
+                f"{ONBOARDING}/sending/attempt.py",
                 'Outcome(row_id, InvitationState.UNKNOWN, "no_answer"',
                 'Outcome(row_id, InvitationState.SENT, "no_answer"',
             ),
@@ -211,7 +211,7 @@ DID_NOTHING = retry_if_exception(
         "changed policies are sent all the same",
         (
             (
-                f"{ONBOARDING}/delivery.py",
+                f"{ONBOARDING}/sending/sender.py",
                 "        check_policies(plan.policies, await self._in_thread(mirror.policies_of, self.org.org_id))\n",
                 "",
             ),
@@ -231,12 +231,12 @@ DID_NOTHING = retry_if_exception(
                 "        t.plan",
             ),
             (
-                f"{ONBOARDING}/right_to_send.py",
+                f"{ONBOARDING}/sending/right_to_send.py",
                 "if plan.needs_approval and not plan.approved and not asking:",
                 "if plan.needs_approval and not plan.approved and asking is None:",
             ),
             (
-                f"{ONBOARDING}/right_to_send.py",
+                f"{ONBOARDING}/sending/right_to_send.py",
                 "plan.invitations > caps.approval_above and not plan.approved:",
                 "plan.invitations > caps.approval_above and plan.approved is None:",
             ),
@@ -263,7 +263,7 @@ DID_NOTHING = retry_if_exception(
         "an answer of no user is an approval",
         (
             (
-                f"{ONBOARDING}/approval.py",
+                f"{ONBOARDING}/sending/approval.py",
                 "    who = name_of(user)\n    again",
                 '    who = name_of(user) or "x"\n    again',
             ),
@@ -295,12 +295,18 @@ DID_NOTHING = retry_if_exception(
     ),
     Bug(
         "the pause switch is asked at the beginning only",
-        ((f"{ONBOARDING}/delivery.py", "if self.clock() - self._asked_at >= 1.0:", "if self._asked_at > math.inf:"),),
+        (
+            (
+                f"{ONBOARDING}/sending/sender.py",
+                "if self.clock() - self._asked_at >= 1.0:",
+                "if self._asked_at > math.inf:",
+            ),
+        ),
         ("pause switch thrown / while it sends",),
     ),
     Bug(
         "a breaker never opens",
-        ((f"{ONBOARDING}/breaker.py", "in_a_row >= self.failures:", "in_a_row < 0:"),),
+        ((f"{ONBOARDING}/sending/circuit_breaker.py", "in_a_row >= self.failures:", "in_a_row < 0:"),),
         ("breaker / ",),
     ),
     Bug(

@@ -202,7 +202,7 @@ def preload(names: Iterable[str] = ()) -> None:
     known = (
         "airflow.sdk.execution_time.context",
         "airflow.sdk.execution_time.task_runner",
-        "m3ter_onboarding.delivery",
+        "m3ter_onboarding.sending.sender",
         "m3ter_onboarding.operators",
         "m3ter_onboarding.report",
         "m3ter_provider.hooks.m3ter",

@@ -21,13 +21,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import delete, func, insert, select
 
-from m3ter_onboarding.breaker import Breaker
 from m3ter_onboarding.config.run_parameters import Mode, RunParameters
-from m3ter_onboarding.delivery import Sender
 from m3ter_onboarding.errors import DeliveryError, PlanError
 from m3ter_onboarding.ledger import plans
 from m3ter_onboarding.planning.sealed_plan import Planned, may_invite
-from m3ter_onboarding.stopping import Stop
+from m3ter_onboarding.sending.circuit_breaker import Breaker
+from m3ter_onboarding.sending.sender import Sender
+from m3ter_onboarding.sending.stop_signals import Stop
 from m3ter_provider import process
 from m3ter_provider.errors import M3terError
 from m3ter_provider.identity import email_key

@@ -14,9 +14,9 @@ from typing import Any
 from sqlalchemy import Connection, event
 
 from m3ter_onboarding.clock import utc_now
-from m3ter_onboarding.lease import boot_clock
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from m3ter_onboarding.stopping import Stop
+from m3ter_onboarding.sending.lease import boot_clock
+from m3ter_onboarding.sending.stop_signals import Stop
 from m3ter_sandbox.testing import SandboxServer
 from tests.onboarding.world import Stage, engine_of
 

@@ -12,14 +12,12 @@ from typing import Any
 
 from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 
-from m3ter_onboarding.operators import (
-    OnboardingApproveOperator,
-    OnboardingPlanOperator,
-    OnboardingReportOperator,
-    OnboardingSendOperator,
-    OnboardingSnapshotOperator,
-    explained,
-)
+from m3ter_onboarding.tasks.approve import OnboardingApproveOperator
+from m3ter_onboarding.tasks.onboarding_task import explained
+from m3ter_onboarding.tasks.plan import OnboardingPlanOperator
+from m3ter_onboarding.tasks.report import OnboardingReportOperator
+from m3ter_onboarding.tasks.send import OnboardingSendOperator
+from m3ter_onboarding.tasks.snapshot import OnboardingSnapshotOperator
 from tests.onboarding.world import World, airflow_connection_named
 
 

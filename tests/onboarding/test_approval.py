@@ -11,12 +11,12 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from sqlalchemy import select
 
-from m3ter_onboarding import links
-from m3ter_onboarding.approval import instant
 from m3ter_onboarding.errors import OnboardingError
 from m3ter_onboarding.ledger import plans
-from m3ter_onboarding.operators import OnboardingApproveOperator
 from m3ter_onboarding.page import plugin
+from m3ter_onboarding.reporting import run_links
+from m3ter_onboarding.sending.approval import instant
+from m3ter_onboarding.tasks.approve import OnboardingApproveOperator
 from tests.onboarding.tasks import TaskRun, m3ter_connection
 from tests.onboarding.world import WINDOW, World
 
@@ -202,8 +202,8 @@ def test_whoever_becomes_an_administrator_needs_an_approval(world: World) -> Non
 
 
 def test_the_link_leads_to_the_tab_of_the_run() -> None:
-    assert links.RUN_ROUTE == plugin.RUN_ROUTE
-    assert links.run_page("d", "a/b+c").endswith("/dags/d/runs/a%2Fb%2Bc/plugin/m3ter-onboarding-run")
+    assert run_links.RUN_ROUTE == plugin.RUN_ROUTE
+    assert run_links.run_page("d", "a/b+c").endswith("/dags/d/runs/a%2Fb%2Bc/plugin/m3ter-onboarding-run")
 
 
 def test_nothing_of_a_persons_is_logged(asked: TaskRun, caplog: pytest.LogCaptureFixture) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from m3ter_onboarding.breaker import Breaker
-from m3ter_onboarding.delivery import Sender
 from m3ter_onboarding.errors import DeliveryError
-from m3ter_onboarding.right_to_send import NotAllowedError
+from m3ter_onboarding.sending.circuit_breaker import Breaker
+from m3ter_onboarding.sending.right_to_send import NotAllowedError
+from m3ter_onboarding.sending.sender import Sender
 from tests.onboarding.tasks import TaskRun, m3ter_connection
 from tests.onboarding.world import WINDOW, World
 

@@ -17,17 +17,17 @@ import psycopg
 import pytest
 from sqlalchemy import NullPool, create_engine, select, update
 
-from m3ter_onboarding.delivery import Delivered, Sender
 from m3ter_onboarding.errors import DeliveryError, LedgerError
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.outcomes import Outcome, record_answers
 from m3ter_onboarding.ledger.remaining import remaining
 from m3ter_onboarding.ledger.states import InvitationState
-from m3ter_onboarding.pause import PauseSwitch, names_paused
 from m3ter_onboarding.planning.sealed_plan import Planned
-from m3ter_onboarding.report import Report, make_report
-from m3ter_onboarding.right_to_send import Caps, NotAllowedError
-from m3ter_onboarding.stopping import Stop
+from m3ter_onboarding.reporting.run_report import Report, make_report
+from m3ter_onboarding.sending.pause_switch import PauseSwitch, names_paused
+from m3ter_onboarding.sending.right_to_send import Caps, NotAllowedError
+from m3ter_onboarding.sending.sender import Delivered, Sender
+from m3ter_onboarding.sending.stop_signals import Stop
 from m3ter_provider.errors import M3terError
 from tests.onboarding.tasks import TaskRun, m3ter_connection
 from tests.onboarding.world import WINDOW, World

@@ -14,13 +14,13 @@ import pytest
 import time_machine
 from sqlalchemy import delete, event, select, update
 
-from m3ter_onboarding.delivery import LOOK_EVERY, Sender
-from m3ter_onboarding.lease import LEASE_MARGIN, ChunkSize, Lease, boot_clock
 from m3ter_onboarding.ledger import plans
 from m3ter_onboarding.ledger.claims import Claimed, begin_attempts, claim_chunk
 from m3ter_onboarding.planning.sealed_plan import Planned
-from m3ter_onboarding.right_to_send import Caps, NotAllowedError
-from m3ter_onboarding.stopping import Stop
+from m3ter_onboarding.sending.lease import LEASE_MARGIN, ChunkSize, Lease, boot_clock
+from m3ter_onboarding.sending.right_to_send import Caps, NotAllowedError
+from m3ter_onboarding.sending.sender import LOOK_EVERY, Sender
+from m3ter_onboarding.sending.stop_signals import Stop
 from tests.onboarding.world import WINDOW, World
 
 POST = "CreateOrgUserInvitation"

@@ -18,7 +18,7 @@ from m3ter_onboarding.ledger import decisions, plans, runs
 from m3ter_onboarding.ledger.decisions import Decision
 from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
 from m3ter_onboarding.planning.fingerprint import fingerprint
-from m3ter_onboarding.right_to_send import NotAllowedError, check_policies
+from m3ter_onboarding.sending.right_to_send import NotAllowedError, check_policies
 from m3ter_provider.models import InvitationRequest
 from tests.onboarding.console import Console
 from tests.onboarding.tasks import TaskRun, m3ter_connection

@@ -25,9 +25,9 @@ from m3ter_onboarding.mirroring.organisation import M3terMirror
 from m3ter_onboarding.planning.facts import Known
 from m3ter_onboarding.planning.planner import plan_invitations
 from m3ter_onboarding.planning.rules import PlanRules
+from m3ter_onboarding.sending.stop_signals import Stop
 from m3ter_onboarding.source.new_hire import validate_row
 from m3ter_onboarding.source.warehouse import read_rows, warehouse_engine
-from m3ter_onboarding.stopping import Stop
 from m3ter_provider.errors import M3terError
 from tests.onboarding.tasks import TaskRun, m3ter_connection
 from tests.onboarding.world import WINDOW, World

@@ -7,13 +7,13 @@ from typing import Any, cast
 
 import pytest
 
-from m3ter_onboarding.attempt import post
 from m3ter_onboarding.errors import DeliveryError
 from m3ter_onboarding.ledger.claims import Claimed
 from m3ter_onboarding.ledger.remaining import remaining
 from m3ter_onboarding.ledger.states import InvitationState
-from m3ter_onboarding.publish import publish
-from m3ter_onboarding.stopping import Stop
+from m3ter_onboarding.reporting.published_tables import publish
+from m3ter_onboarding.sending.attempt import post
+from m3ter_onboarding.sending.stop_signals import Stop
 from m3ter_provider.errors import M3terRequestRejectedError
 from tests.onboarding.world import World
 

@@ -10,7 +10,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 from m3ter_onboarding import onboarding_dag
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.errors import OnboardingError
-from m3ter_onboarding.step import explained
+from m3ter_onboarding.tasks.onboarding_task import explained
 
 ADDRESS = "quillondra@example.com"
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import JSON, MetaData, create_engine, text
 
 from m3ter_onboarding.ledger.tables import tables_in
-from m3ter_onboarding.publish import published_table
+from m3ter_onboarding.reporting.published_tables import published_table
 
 NOW = datetime(2026, 11, 26, tzinfo=timezone.utc)
 

@@ -9,7 +9,7 @@ import pytest
 from m3ter_onboarding.ledger import catch_up, runs
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.planning.window import Window
-from m3ter_onboarding.right_to_send import NotAllowedError
+from m3ter_onboarding.sending.right_to_send import NotAllowedError
 from tests.onboarding.world import WINDOW, World
 
 POST = "CreateOrgUserInvitation"

@@ -36,8 +36,6 @@ from sqlalchemy import (
 from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.run_parameters import Mode, RunParameters
-from m3ter_onboarding.delivery import Delivered, Sender
-from m3ter_onboarding.lease import boot_clock
 from m3ter_onboarding.ledger import runs
 from m3ter_onboarding.ledger.claims import begin_attempts, claim_chunk
 from m3ter_onboarding.ledger.database import LedgerDatabase
@@ -46,11 +44,13 @@ from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.mirroring.lost_answers import Settled, settle_due
 from m3ter_onboarding.mirroring.m3ter_lists import take_snapshot
 from m3ter_onboarding.mirroring.organisation import Looked, M3terMirror
-from m3ter_onboarding.pause import PauseSwitch
 from m3ter_onboarding.planning.sealed_plan import Planned, make_plan
 from m3ter_onboarding.planning.window import Window
-from m3ter_onboarding.right_to_send import Caps
-from m3ter_onboarding.stopping import Stop
+from m3ter_onboarding.sending.lease import boot_clock
+from m3ter_onboarding.sending.pause_switch import PauseSwitch
+from m3ter_onboarding.sending.right_to_send import Caps
+from m3ter_onboarding.sending.sender import Delivered, Sender
+from m3ter_onboarding.sending.stop_signals import Stop
 from m3ter_provider.hooks.m3ter import M3terAsyncHook
 from m3ter_sandbox.testing import SandboxServer
 

@@ -23,7 +23,7 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 LATER = {
     *(
         "m3ter_provider.hooks",
-        "m3ter_onboarding.delivery",
+        "m3ter_onboarding.sending.sender",
         "m3ter_onboarding.planning.planner",
         "m3ter_onboarding.snapshot",
     ),

@@ -13,14 +13,14 @@ from airflow.sdk import BaseHook
 from sqlalchemy import Connection, Engine, create_engine, text
 
 import m3ter_onboarding.errors
-import m3ter_onboarding.right_to_send
+import m3ter_onboarding.sending.right_to_send
 import m3ter_provider.errors
 from m3ter_onboarding.cli.warehouses import WAREHOUSES
 from m3ter_onboarding.config.organisation import Exclusions
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.ledger.tables import tables_in
-from m3ter_onboarding.report import Report
+from m3ter_onboarding.reporting.run_report import Report
 from m3ter_onboarding.source import new_hire
 from m3ter_provider.connection import connection_settings
 from reference import tables
@@ -115,7 +115,7 @@ def test_no_message_escapes_the_search() -> None:
 
 def test_every_class_of_error_is_named() -> None:
     text = page("messages.md")
-    modules = (m3ter_provider.errors, m3ter_onboarding.errors, m3ter_onboarding.right_to_send)
+    modules = (m3ter_provider.errors, m3ter_onboarding.errors, m3ter_onboarding.sending.right_to_send)
     classes = {
         name
         for module in modules

@@ -33,7 +33,7 @@ from demo.people import people_of
 from demo.start_state import seed_organisation
 from demo.warehouse import Warehouse
 from m3ter_onboarding.cli import command as command_line
-from m3ter_onboarding.operators import OnboardingSendOperator
+from m3ter_onboarding.tasks.send import OnboardingSendOperator
 from m3ter_provider.hooks.m3ter import M3terAsyncHook, M3terHook
 from m3ter_provider.models import InvitationRequest
 from m3ter_provider.operators.invitation import M3terCreateInvitationOperator
@@ -342,7 +342,7 @@ def test_who_creates_invitations_is_known() -> None:
         ("plugins/m3ter_provider/hooks/m3ter.py", "invitation_call"),
         ("plugins/m3ter_provider/hooks/m3ter_async.py", "invitation_call"),
         ("plugins/m3ter_provider/operators/invitation.py", "create_invitation"),
-        ("include/m3ter_onboarding/attempt.py", "create_invitation"),  # OnboardingSendOperator's
+        ("include/m3ter_onboarding/sending/attempt.py", "create_invitation"),  # OnboardingSendOperator's
     }
 
 

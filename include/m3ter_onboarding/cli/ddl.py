@@ -15,7 +15,7 @@ from m3ter_onboarding.config.yaml_file import load_config
 from m3ter_onboarding.errors import ConfigurationError
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, Tables, tables_in
 from m3ter_onboarding.ledger.upgrades import upgrade_statements
-from m3ter_onboarding.publish import published_table
+from m3ter_onboarding.reporting.published_tables import published_table
 from m3ter_provider import __version__
 
 

@@ -28,11 +28,11 @@ from pydantic import (
 from m3ter_onboarding.config.alerts_section import Alerts
 from m3ter_onboarding.config.dag_section import DagSettings
 from m3ter_onboarding.config.durations import Duration
+from m3ter_onboarding.config.names import RESERVED_WORDS
 from m3ter_onboarding.config.problems import sentences
 from m3ter_onboarding.config.query_text import check_query
 from m3ter_onboarding.config.section import Section, Text, TextList
 from m3ter_onboarding.errors import ConfigurationError
-from m3ter_onboarding.pause import RESERVED_WORDS
 
 _PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.plugins_manager import AirflowPlugin
 from airflow.sdk import BaseOperatorLink
 
-from m3ter_onboarding.links import RUN_ROUTE, run_page
+from m3ter_onboarding.reporting.run_links import RUN_ROUTE, run_page
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -55,10 +55,14 @@ class _OperatorsOfOurs:
 def _operators() -> list[type[BaseOperator]]:
     from airflow.sdk import BaseOperator
 
-    from m3ter_onboarding import operators
+    from m3ter_onboarding.tasks import approve, plan, report, send, snapshot
 
-    found = [value for value in vars(operators).values() if isinstance(value, type)]
-    return [cls for cls in found if issubclass(cls, BaseOperator) and cls.__module__ == operators.__name__]
+    return [
+        value
+        for module in (snapshot, plan, approve, send, report)
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, BaseOperator) and value.__module__ == module.__name__
+    ]
 
 
 class RunPageLink(BaseOperatorLink):

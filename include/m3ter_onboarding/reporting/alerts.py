@@ -41,7 +41,7 @@ def tell(
 
     :param what: what is the matter; it follows the run's name and names no person.
     """
-    from m3ter_onboarding.links import run_page
+    from m3ter_onboarding.reporting.run_links import run_page
 
     link = run_page(dag_id, run_id)
     for notifier in notifiers:

@@ -12,15 +12,10 @@ import asyncio
 import re
 from collections.abc import Callable
 
-PAUSE_VARIABLE = "m3ter_onboarding_paused"
+from m3ter_onboarding.config.names import _EVERYBODY, _NOBODY, PAUSE_VARIABLE
 
 #: Seconds within which Airflow must answer; it usually takes some milliseconds.
 ANSWER_WITHIN = 3.0
-
-_NOBODY = frozenset({"", "false", "none", "null", "no", "off", "0"})
-_EVERYBODY = frozenset({"all", "true", "yes", "on", "1", "*", "paused", "pause", "stop"})
-#: Words that say something else than a name, so that no configuration may be named so.
-RESERVED_WORDS = _NOBODY | _EVERYBODY
 
 
 def read_variable() -> str | None:

@@ -18,10 +18,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
-from m3ter_onboarding.attempt import NotBegunError, not_begun, not_looked, post
-from m3ter_onboarding.breaker import Breaker
 from m3ter_onboarding.errors import DeliveryError, LedgerError
-from m3ter_onboarding.lease import ChunkSize, Lease, boot_clock
 from m3ter_onboarding.ledger import mirror, plans
 from m3ter_onboarding.ledger.claims import Claimed, attempted_by_run, attempted_in_a_day, begin_attempts, claim_chunk
 from m3ter_onboarding.ledger.outcomes import Outcome, record_answers
@@ -32,8 +29,11 @@ from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.mirroring.lost_answers import settle_due
 from m3ter_onboarding.mirroring.m3ter_lists import look_again
 from m3ter_onboarding.mirroring.organisation import M3terMirror
-from m3ter_onboarding.pause import PauseSwitch
-from m3ter_onboarding.right_to_send import (
+from m3ter_onboarding.sending.attempt import NotBegunError, not_begun, not_looked, post
+from m3ter_onboarding.sending.circuit_breaker import Breaker
+from m3ter_onboarding.sending.lease import ChunkSize, Lease, boot_clock
+from m3ter_onboarding.sending.pause_switch import PauseSwitch
+from m3ter_onboarding.sending.right_to_send import (
     Caps,
     NotAllowedError,
     check_caps,
@@ -42,28 +42,43 @@ from m3ter_onboarding.right_to_send import (
     check_policies,
     check_threshold,
 )
-from m3ter_onboarding.stopping import Stop
+from m3ter_onboarding.sending.stop_signals import Stop
 from m3ter_provider.errors import M3terError
 
 if TYPE_CHECKING:
     from m3ter_onboarding.ledger.database import LedgerDatabase
 
+
 P = ParamSpec("P")
+
+
 R = TypeVar("R")
 
+
 log = logging.getLogger(__name__)
+
 
 #: Seconds between two readings of m3ter's newest invitations and users while sending; with the time that the reading
 #: takes, less than a minute.
 LOOK_EVERY = 45.0
+
+
 #: Answers are committed at least this often, in seconds.
 COMMIT_EVERY = 0.5
+
+
 #: Progress is logged this often, in seconds.
 PROGRESS_EVERY = 10.0
+
+
 #: So many rounds of claims without one e-mail: what hinders them does not pass by itself.
 MOST_IN_VAIN = 3
+
+
 #: Seconds between two questions to the ledger whether another sender is done.
 ASK_HELD_EVERY = 1.0
+
+
 #: How long a sender waits for leases and settling beyond what they need, in seconds.
 PATIENCE = 120.0
 

@@ -1,4 +1,4 @@
-"""Step four: what the run came to, from the ledger alone, and whether it is a success.
+"""What the run came to, counted from the ledger alone, and the lines that the log shows.
 
 Runs whatever happened before it, also while a killed ``send`` still posts: then rows under a live lease are open,
 not lost, and are not settled here.
@@ -14,10 +14,11 @@ from typing import Any
 from m3ter_onboarding.ledger import mirror_comparison, plan_counts, plans, remaining
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.plans import PlanRow
-from m3ter_onboarding.ledger.remaining import Remaining
 from m3ter_onboarding.ledger.runs import RunKey
+from m3ter_onboarding.reporting.run_outcome import problems_of
 
 log = logging.getLogger(__name__)
+
 
 _UNFINISHED = ("failed", "upstream_failed", "up_for_retry", "removed")
 
@@ -107,7 +108,7 @@ def make_report(
         states=left.states if left else {},
         ledger=mirror_comparison.count_rows(db, org_id),
         approval=_approval(plan),
-        problems=tuple(_problems(plan, left, unfinished, fail_on_refused)),
+        problems=tuple(problems_of(plan, left, unfinished, fail_on_refused)),
     )
 
 
@@ -121,39 +122,3 @@ def _approval(plan: PlanRow | None) -> str:
             )
         return "nobody answered in time"
     return f"approved by {plan.approved_by}" if plan.approved else "missing"
-
-
-def _problems(plan: PlanRow | None, left: Remaining | None, unfinished: list[str], fail_on_refused: bool) -> list[str]:
-    if unfinished:
-        return [f"The task {' and '.join(unfinished)} did not succeed; its log says why. Nothing was sent after it."]
-    if plan is None or left is None:
-        return ["No plan was completed, so nothing was sent; the next run reads these days again."]
-    if not plan.sendable:
-        return []
-    problems = []
-    unsent = left.unsent + left.fallen_back
-    if plan.rejected_at is not None and not plan.rejected_by:
-        problems.append(
-            f"Nobody approved the plan in time, so {unsent} invitation(s) were not sent; the next run plans these"
-            " people again."
-        )
-    elif plan.needs_approval and not plan.approved and plan.rejected_at is None:
-        problems.append(
-            f"Nobody approved the plan, so {unsent} invitation(s) were not sent; clear the task `approve`, and answer"
-            " its question."
-        )
-    elif unsent and plan.rejected_at is None:
-        problems.append(f"{unsent} invitation(s) of the plan were not sent; the next run sends them.")
-    if left.open + left.held:
-        problems.append(f"{left.open + left.held} invitation(s) are still open; the next run settles them.")
-    if left.review:
-        problems.append(
-            f"{left.review} invitation(s) need a person: whether they were sent cannot be told by looking, or another"
-            " address of the employee was invited meanwhile; see m3ter_invitation and m3ter_invitation_event."
-        )
-    if left.failed and fail_on_refused:
-        problems.append(
-            f"{left.failed} invitation(s) were refused; `message` in m3ter_invitation says why. They are tried again"
-            " when the row in the warehouse changes."
-        )
-    return problems

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from m3ter_onboarding.errors import (
     RunParameterError,
     SourceError,
 )
-from m3ter_onboarding.right_to_send import Caps, NotAllowedError
+from m3ter_onboarding.sending.right_to_send import Caps, NotAllowedError
 from m3ter_provider.errors import NEEDS_A_PERSON
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from m3ter_onboarding.mirroring.organisation import M3terMirror
     from m3ter_provider.connection import ConnectionSettings
     from m3ter_provider.hooks.m3ter import M3terAsyncHook
+
 
 #: Trying again changes nothing: a person must act first.
 _FOR_GOOD = (
@@ -146,3 +147,12 @@ class OnboardingStep:
 def text_of(value: Any) -> str:
     """Return an enum's value, or anything else as text."""
     return str(getattr(value, "value", value))
+
+
+def planned_by(xcom: Any) -> Mapping[str, Any]:
+    """Return what the task ``plan`` left."""
+    if not isinstance(xcom, Mapping) or not xcom.get("plan_id"):
+        raise NotAllowedError(
+            "The task `plan` left no plan (it may have been marked successful by hand); nothing is sent. Clear it."
+        )
+    return xcom

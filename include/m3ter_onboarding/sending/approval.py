@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING, Any
 from m3ter_onboarding.ledger import plans
 from m3ter_onboarding.ledger.plan_counts import domains_of_plan
 from m3ter_onboarding.planning import reasons
-from m3ter_onboarding.right_to_send import NotAllowedError
+from m3ter_onboarding.sending.right_to_send import NotAllowedError
 
 if TYPE_CHECKING:
     from m3ter_onboarding.ledger.database import LedgerDatabase
     from m3ter_onboarding.ledger.plans import PlanRow
     from m3ter_onboarding.ledger.runs import RunKey
 
+
 log = logging.getLogger(__name__)
+
 
 #: So many domains are named; how many further ones there are is said.
 _DOMAINS_NAMED = 20

@@ -1,0 +1,92 @@
+"""The parameters of a run as the trigger dialogue of Airflow shows them."""
+
+from __future__ import annotations
+
+from airflow.sdk import Param
+
+from m3ter_onboarding.config.run_parameters import Mode
+
+#: What the trigger dialogue calls the modes.
+_MODES = {
+    Mode.NORMAL: "Invite: plan, then send",
+    Mode.DRY_RUN: "Dry run: plan only, send nothing",
+    Mode.BASELINE: "Baseline: take over what m3ter has, send nothing",
+    Mode.FULL: "Full: plan everybody again, then send",
+    Mode.RETRY_FAILED: "Retry: also those whom m3ter refused",
+}
+
+
+_DAYS, _LIMITS = "Other days", "Limits and backfill"
+
+
+#: As far as Airflow checks it before the run starts; ``snapshot`` checks the rest. Empty is as good as not given.
+_INSTANT = r"^(|\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}:?\d{2}))$"
+
+
+def run_parameters() -> dict[str, Param]:
+    """Return the parameters of a run, as the trigger dialogue shows them.
+
+    What has no section is open at once; sections are closed, and nobody needs one for an ordinary run. No code in
+    the texts: the form draws its box over the line above.
+    """
+    return {
+        "mode": Param(
+            Mode.NORMAL.value,
+            type="string",
+            enum=[mode.value for mode in Mode],
+            values_display={mode.value: name for mode, name in _MODES.items()},
+            title="What to do",
+            description_md=(
+                "**Invite** is the ordinary run. **Dry run**: decides about every row, nothing is sent."
+                " **Baseline**: before the first run, takes over what m3ter has already. **Full**: reads all of m3ter"
+                " and the query from 1970 on; max_age_days still holds for rows with a start date. **Retry**: also"
+                " invites those whom m3ter refused; with one employee, also if the invitation has expired."
+            ),
+        ),
+        "only_employee": Param(
+            None,
+            type=["null", "string"],
+            maxLength=250,
+            title="Only this employee",
+            description_md=(
+                "The employee_id, as in the warehouse. The log of the task plan then tells step by step what is decided"
+                " and why. Many can see this form's values: never an address. Empty: everybody."
+            ),
+        ),
+        "interval_start": Param(
+            None,
+            type=["null", "string"],
+            format="date-time",
+            pattern=_INSTANT,
+            section=_DAYS,
+            title="From",
+            description_md="Empty: the days of the schedule. In JSON with a time zone, such as 2026-11-10T00:00:00Z.",
+        ),
+        "interval_end": Param(
+            None,
+            type=["null", "string"],
+            format="date-time",
+            pattern=_INSTANT,
+            section=_DAYS,
+            title="To (not included)",
+            description_md="Both, or none.",
+        ),
+        "max_invitations": Param(
+            None,
+            type=["null", "integer"],
+            minimum=0,
+            section=_LIMITS,
+            title="At most this many invitations",
+            description_md=(
+                "If the plan has more, nothing at all is sent. In a backfill it counts for all of its runs together."
+                " Empty: as configured."
+            ),
+        ),
+        "allow_backfill_send": Param(
+            False,
+            type="boolean",
+            section=_LIMITS,
+            title="A backfill may send",
+            description_md="Without it a backfill plans only. It means nothing for other runs.",
+        ),
+    }

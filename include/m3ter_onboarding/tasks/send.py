@@ -1,0 +1,78 @@
+"""The task ``send``: send what was planned, each invitation exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseAsyncOperator
+from airflow.sdk.exceptions import AirflowSkipException
+
+from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.tasks.onboarding_task import OnboardingStep, explained, planned_by
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+log = logging.getLogger(__name__)
+
+
+class OnboardingSendOperator(OnboardingStep, BaseAsyncOperator):
+    """Send what was planned, each invitation exactly once, and wait until nothing of it is open.
+
+    :param config: the organisation's configuration.
+    """
+
+    ui_color = "#dff2e1"
+
+    def __init__(self, *, config: OnboardingConfig, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._works_for(config)
+
+    async def aexecute(self, context: Context) -> dict[str, int]:
+        """Return counts of what was sent and what is left."""
+        from m3ter_onboarding.sending.stop_signals import Stop, signals_taken_over
+
+        stop = Stop()
+        with explained(), signals_taken_over(stop):
+            sending = asyncio.create_task(self._send(context, stop))
+            try:
+                return await asyncio.shield(sending)
+            except asyncio.CancelledError:
+                # Airflow's time-out: begin nothing more, finish what has begun, and only then leave.
+                stop.request("the task's execution_timeout has passed")
+                await asyncio.gather(sending, return_exceptions=True)
+                raise
+
+    async def _send(self, context: Context, stop: Any) -> dict[str, int]:
+        from m3ter_onboarding.clock import utc_now
+        from m3ter_onboarding.ledger import runs
+        from m3ter_onboarding.sending.circuit_breaker import Breaker
+        from m3ter_onboarding.sending.pause_switch import PauseSwitch
+        from m3ter_onboarding.sending.sender import Sender
+        from m3ter_provider.hooks.m3ter import M3terAsyncHook
+
+        run = self._run_key(context)
+        planned = planned_by(await asyncio.to_thread(context["ti"].xcom_pull, task_ids="plan"))
+        if not planned.get("sendable"):
+            raise AirflowSkipException("This run plans only; nothing is sent. The plan's task says why.")
+        config = self.config
+        db = await asyncio.to_thread(self._open_ledger)
+        with closing(db):
+            async with M3terAsyncHook(config.m3ter_conn_id) as hook:
+                sender = Sender(
+                    org=self._organisation(hook, db),
+                    run=run,
+                    plan_id=str(planned["plan_id"]),
+                    caps=self._caps(context),
+                    breaker=Breaker(config.stop_after_failures, config.stop_at_failure_percent),
+                    stop=stop,
+                    pause=PauseSwitch(config.name),
+                )
+                done = await sender.send()
+            await asyncio.to_thread(runs.mark_delivered, db, run, str(planned["plan_id"]), utc_now())
+        summary = done.summary()
+        log.info("Done: %s.", ", ".join(f"{count} {name}" for name, count in summary.items()))
+        return summary
