@@ -131,7 +131,7 @@ DID_NOTHING = retry_if_exception(
         "users are not read when settling",
         (
             (
-                f"{ONBOARDING}/snapshot.py",
+                f"{ONBOARDING}/mirroring/m3ter_lists.py",
                 "    looked = await read_newest(org, until=until)\n    await read_users(org, looked)\n",
                 "    looked = await read_newest(org, until=until)\n",
             ),
@@ -145,7 +145,7 @@ DID_NOTHING = retry_if_exception(
     ),
     Bug(
         "the old plan of a run may be sent beside its new one",
-        ((f"{ONBOARDING}/ledger/runs.py", "        ~_newer_exists(t),\n    )", "    )"),),
+        ((f"{ONBOARDING}/ledger/plans.py", "        ~_newer_exists(t),\n    )", "    )"),),
         ("plan cleared while",),
     ),
     Bug(
@@ -157,12 +157,12 @@ DID_NOTHING = retry_if_exception(
         "a list that is not newest first is read only to its first old page",
         (
             (
-                f"{ONBOARDING}/snapshot.py",
+                f"{ONBOARDING}/mirroring/m3ter_lists.py",
                 "ordered = newest_first.holds(page)",
                 "ordered = True",
             ),
             (
-                f"{ONBOARDING}/snapshot.py",
+                f"{ONBOARDING}/mirroring/m3ter_lists.py",
                 "stop_before is not None and await asyncio.to_thread(mirror.order_is_doubtful, db, org_id)",
                 "False",
             ),
@@ -173,13 +173,13 @@ DID_NOTHING = retry_if_exception(
         "a day that failed is forgotten",
         (
             (
-                f"{ONBOARDING}/operators.py",
-                "worked_off_until=unfinished.worked_off_until(db, run, org_id, now - config.max_age)",
+                f"{ONBOARDING}/tasks/snapshot.py",
+                "worked_off_until=catch_up.worked_off_until(db, run, org_id, now - config.max_age)",
                 "worked_off_until=None",
             ),
             (
-                f"{ONBOARDING}/operators.py",
-                "waiting_since=unfinished.waiting_since(db, run, org_id, now - config.max_age)",
+                f"{ONBOARDING}/tasks/snapshot.py",
+                "waiting_since=catch_up.waiting_since(db, run, org_id, now - config.max_age)",
                 "waiting_since=None",
             ),
         ),
@@ -222,7 +222,7 @@ DID_NOTHING = retry_if_exception(
         "a sender trusts the graph, and asks the ledger for no approval",
         (
             (
-                f"{ONBOARDING}/ledger/runs.py",
+                f"{ONBOARDING}/ledger/plans.py",
                 """        or_(
             ~t.plan.c.needs_approval,
             and_(t.plan.c.approved_at.is_not(None), t.plan.c.approved_fingerprint == t.plan.c.fingerprint),
@@ -247,12 +247,12 @@ DID_NOTHING = retry_if_exception(
         "an approval of another fingerprint counts",
         (
             (
-                f"{ONBOARDING}/ledger/runs.py",
+                f"{ONBOARDING}/ledger/plans.py",
                 "shown = and_(p.plan_id == plan_id, p.fingerprint == fingerprint)",
                 "shown = p.fingerprint.is_not(None)",
             ),
             (
-                f"{ONBOARDING}/ledger/runs.py",
+                f"{ONBOARDING}/ledger/plans.py",
                 "approved_fingerprint=fingerprint)",
                 "approved_fingerprint=p.fingerprint)",
             ),
@@ -274,7 +274,7 @@ DID_NOTHING = retry_if_exception(
         "no answer in time is a yes",
         (
             (
-                f"{ONBOARDING}/operators.py",
+                f"{ONBOARDING}/tasks/approve.py",
                 "                    raise approval.not_answered(db, run, utc_now())\n",
                 """                    approval.approved(db, run, {"name": "x"}, utc_now())
                     return None
@@ -285,12 +285,18 @@ DID_NOTHING = retry_if_exception(
     ),
     Bug(
         "a rejection is forgotten, so that the question may be asked until somebody says yes",
-        ((f"{ONBOARDING}/ledger/runs.py", "values(rejected_by=by, rejected_at=at)", "values(rejected_by=by)"),),
+        ((f"{ONBOARDING}/ledger/plans.py", "values(rejected_by=by, rejected_at=at)", "values(rejected_by=by)"),),
         ("/ rejected /",),
     ),
     Bug(
         "a pause switch fails open",
-        ((f"{ONBOARDING}/pause.py", "if value is None and self._was_set:", "if value is self._was_set:"),),
+        (
+            (
+                f"{ONBOARDING}/sending/pause_switch.py",
+                "if value is None and self._was_set:",
+                "if value is self._was_set:",
+            ),
+        ),
         ("not to be asked any more",),
     ),
     Bug(
@@ -318,7 +324,7 @@ DID_NOTHING = retry_if_exception(
                 'of_decision(d.reason) == "requested",',
             ),
             (
-                f"{ONBOARDING}/ledger/counts.py",
+                f"{ONBOARDING}/ledger/remaining.py",
                 'asked_for = and_(d.reason == "requested", func.coalesce(i.plan_id, "") != d.plan_id)',
                 'asked_for = d.reason == "requested"',
             ),
@@ -329,7 +335,7 @@ DID_NOTHING = retry_if_exception(
         "a baseline sends",
         (
             (
-                f"{ONBOARDING}/window.py",
+                f"{ONBOARDING}/config/run_parameters.py",
                 "return self not in (Mode.DRY_RUN, Mode.BASELINE)",
                 "return self is not Mode.DRY_RUN",
             ),

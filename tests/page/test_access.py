@@ -11,8 +11,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from m3ter_onboarding.page.app import make_app
-from m3ter_onboarding.page.dags import LedgerPlace
-from m3ter_onboarding.page.headers import HEADERS
+from m3ter_onboarding.page.onboarding_dags import LedgerPlace
+from m3ter_onboarding.page.strict_headers import HEADERS
 from tests.page.conftest import AT, LEDGER, Page
 from tests.page.ledger import DAG_A, DAG_B, ORG_A, ORG_B, PLAN, PLAN_B, RUN
 

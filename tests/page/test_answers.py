@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from m3ter_onboarding.page.answers import LARGEST, Bounded, cut_bytes
+from m3ter_onboarding.page.bounded_answers import LARGEST, Bounded, cut_bytes
 from tests.page.conftest import Page
 from tests.page.ledger import DAG_A, NOW, ORG_A, PLAN, RUN, invite
 from tests.page.test_access import KEY

@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import Engine
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from m3ter_onboarding.page.export import COLUMNS, as_csv, cell
-from m3ter_onboarding.page.invitations import Page as PageOfList
+from m3ter_onboarding.ledger.reads.invitation_list import Page as PageOfList
+from m3ter_onboarding.page.csv_export import COLUMNS, as_csv, cell
 from tests.page.conftest import AT, Page
 from tests.page.ledger import DAG_A, HOSTILE, ORG_A, PLAN, RUN, crowd, invite, worked_for
 from tests.page.plans import scans_of_sqlite, statements_of

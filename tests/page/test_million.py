@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.reads.invitation_list import COUNTED, PAGE
 from m3ter_onboarding.ledger.state_names import STATES
-from m3ter_onboarding.page.invitations import COUNTED, PAGE
 from tests.onboarding.world import airflow_connection_named, engine_of
 from tests.page.conftest import LEDGER, Page
 from tests.page.ledger import DAG_A, DAG_B, NOW, ORG_A, ORG_B, PLAN, RUN, fill

@@ -12,7 +12,7 @@ import pytest
 from airflow.sdk.types import TaskInstanceKey
 
 from m3ter_onboarding.ledger.state_names import WHYS
-from m3ter_onboarding.page.dags import described_by
+from m3ter_onboarding.page.onboarding_dags import described_by
 from m3ter_onboarding.page.plugin import M3terOnboardingPlugin, RunPageLink
 from m3ter_onboarding.planning.reasons import REASONS
 from reference.decisions import reasons

@@ -1,1 +1,1 @@
-"""The command ``m3ter-onboarding``: begin, check, and make the ledger's tables by hand."""
+"""The command ``m3ter-onboarding``: ``command`` reads the arguments; ``init``, ``check`` and ``ddl`` are a file each."""

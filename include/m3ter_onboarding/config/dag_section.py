@@ -12,9 +12,7 @@ from m3ter_onboarding.config.section import Section, Text, _as_list
 
 Action = Literal["can_create", "can_read", "can_edit", "can_delete", "menu_access"]
 
-
 Resource = Literal["DAGs", "DAG Runs"]
-
 
 _ActionList = Annotated[tuple[Action, ...], BeforeValidator(_as_list)]
 

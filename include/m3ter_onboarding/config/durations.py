@@ -9,8 +9,6 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainSerializer
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-
-
 _TEXT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*")
 
 

@@ -36,7 +36,6 @@ from m3ter_onboarding.errors import ConfigurationError
 
 _PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
 
-
 #: Airflow's own rule for connection ids.
 ConnectionId = Annotated[StrictStr, Field(pattern=r"^[\w#!()\-.:/\\]+$", max_length=250)]
 

@@ -13,8 +13,6 @@ from m3ter_onboarding.errors import ConfigurationError
 
 #: What the query may bind: the half-open window [start, end), UTC.
 WINDOW_PARAMETERS = ("window_start", "window_end")
-
-
 # Comments, quoted text and quoted names: here a colon is just a colon.
 _INERT = re.compile(
     r"--[^\n]*"
@@ -25,8 +23,6 @@ _INERT = re.compile(
     r"|(?P<tag>\$\w*\$).*?(?P=tag)",
     re.DOTALL,
 )
-
-
 # The rule of sqlalchemy.sql.elements.TextClause: not after a colon (a PostgreSQL cast), a word or a backslash.
 _PARAMETER = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
 

@@ -14,7 +14,6 @@ def _as_list(value: Any) -> Any:
 #: A piece of text that says something; spaces around it do not count.
 Text = Annotated[StrictStr, Field(min_length=1)]
 
-
 #: A list of texts; one text alone is a list of one.
 TextList = Annotated[tuple[Text, ...], BeforeValidator(_as_list)]
 

@@ -15,9 +15,7 @@ _MODES = {
     Mode.RETRY_FAILED: "Retry: also those whom m3ter refused",
 }
 
-
 _DAYS, _LIMITS = "Other days", "Limits and backfill"
-
 
 #: As far as Airflow checks it before the run starts; ``snapshot`` checks the rest. Empty is as good as not given.
 _INSTANT = r"^(|\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}:?\d{2}))$"

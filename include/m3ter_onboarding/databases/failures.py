@@ -35,8 +35,6 @@ _HARMLESS = re.compile(
     r"|Can't connect to \w+ server|Access denied for user|Unknown database '[\w.$-]+'"
     r"|Incorrect username or password was specified",
 )
-
-
 #: PostgreSQL's class 42 (syntax, names, rights): its messages name identifiers of the SQL, not values of rows.
 _ABOUT_THE_SQL = ("42",)
 

@@ -59,8 +59,6 @@ def worked_off_until(db: LedgerDatabase, run: RunKey, org_id: str, not_before: d
 
 #: A later decision with one of these ends the waiting; `already_…` does not: whether that still holds is in the ledger.
 _ENDS_WAITING = ("excluded", "too_old", "domain_not_allowed")
-
-
 #: Nor does a review because of an invitation of the ledger that may turn out not to have been sent.
 _MAY_TURN_OUT = ("email_changed", "unknown_outcome")
 

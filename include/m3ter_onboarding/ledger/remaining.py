@@ -16,8 +16,6 @@ from m3ter_onboarding.ledger.tables import Tables, state_in
 #: Who else is a person of the plan: those whose invitation must have come to an end, and those whom m3ter refused
 #: before, so that the next run does not hide them by being green.
 _SKIPPED_BUT_COUNTED = ("already_invited", "refused_before")
-
-
 _LIVE = tuple(state.value for state in LIVE_STATES)
 
 

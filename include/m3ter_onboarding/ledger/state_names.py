@@ -15,7 +15,6 @@ STATES: dict[str, str] = {
     "superseded": "replaced",
 }
 
-
 WHYS: dict[str, str] = {
     "claimed": "A run took it up, to send it.",
     "answered": "m3ter made the invitation and sent the e-mail.",

@@ -31,7 +31,5 @@ LIVE_STATES = frozenset(
         InvitationState.ACCEPTED,
     }
 )
-
-
 #: Still under way: a run is not finished while one of its people is here.
 OPEN_STATES = frozenset({InvitationState.SENDING, InvitationState.UNKNOWN})

@@ -21,7 +21,6 @@ from m3ter_onboarding.mirroring.organisation import M3terMirror
 
 log = logging.getLogger(__name__)
 
-
 #: After this many proven absences of attempts that may have been posted, an invitation is ``failed``.
 MOST_ABSENCES = 2
 

@@ -1,1 +1,5 @@
-"""The page "m3ter onboarding" inside Airflow's UI: what the ledger holds, for those who may read its DAGs."""
+"""The page in Airflow's UI, behind Airflow's login and permissions; the SQL is in ``ledger/reads``.
+
+Read ``plugin`` (how Airflow finds it), ``app``, ``access`` (who sees what), then ``routes``; ``static`` is the
+browser's side.
+"""

@@ -14,9 +14,10 @@ from airflow.api_fastapi.core_api.security import get_user
 from airflow.configuration import conf
 from fastapi import Depends, HTTPException, Request
 
-from m3ter_onboarding.page.dags import LedgerPlace, OnboardingDag
-from m3ter_onboarding.page.ledgers import LedgerReader, Ledgers
-from m3ter_onboarding.page.scopes import Scope, scopes_of
+from m3ter_onboarding.ledger.reads.reader import LedgerReader
+from m3ter_onboarding.ledger.reads.scopes import Scope, scopes_of
+from m3ter_onboarding.page.onboarding_dags import LedgerPlace, OnboardingDag
+from m3ter_onboarding.page.open_ledgers import Ledgers
 
 #: What the page's own script sends with every request that changes or searches; no other site's form can.
 GUARD_HEADER = "x-m3ter-onboarding"

@@ -9,13 +9,13 @@ from fastapi.responses import HTMLResponse, JSONResponse
 
 from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.ledger.manual_decisions import DecidedOtherwiseError
+from m3ter_onboarding.ledger.reads.invitation_list import UnreadableCursorError
 from m3ter_onboarding.page.access import from_this_page
-from m3ter_onboarding.page.answers import Bounded
-from m3ter_onboarding.page.dags import OnboardingDags
-from m3ter_onboarding.page.headers import StrictHeaders
-from m3ter_onboarding.page.invitations import UnreadableCursorError
-from m3ter_onboarding.page.ledgers import Ledgers
-from m3ter_onboarding.page.routes import files, overview, people, review, runs
+from m3ter_onboarding.page.bounded_answers import Bounded
+from m3ter_onboarding.page.onboarding_dags import OnboardingDags
+from m3ter_onboarding.page.open_ledgers import Ledgers
+from m3ter_onboarding.page.routes import overview_routes, people_routes, review_routes, run_routes, static_files
+from m3ter_onboarding.page.strict_headers import StrictHeaders
 
 
 def make_app(dags: OnboardingDags | None = None, ledgers: Ledgers | None = None) -> StrictHeaders:
@@ -36,7 +36,7 @@ def make_app(dags: OnboardingDags | None = None, ledgers: Ledgers | None = None)
     app.state.dags = dags or OnboardingDags()
     app.state.ledgers = ledgers or Ledgers()
     _explain_errors(app)
-    for part in (files, overview, people, runs, review):
+    for part in (static_files, overview_routes, people_routes, run_routes, review_routes):
         app.include_router(part.router)
     return StrictHeaders(app)
 
@@ -59,5 +59,5 @@ def _explain_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     def refused(request: Request, error: HTTPException) -> Response:
         if error.status_code == 401 and "text/html" in request.headers.get("accept", ""):
-            return HTMLResponse(files.text_of("login.html"), 401)
+            return HTMLResponse(static_files.text_of("login.html"), 401)
         return JSONResponse({"detail": error.detail}, error.status_code, error.headers)

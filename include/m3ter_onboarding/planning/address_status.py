@@ -17,8 +17,6 @@ from m3ter_onboarding.planning.facts import Known
 
 #: An invitation without a date of expiry lives this long (m3ter docs, "Invite User to Organization").
 INVITATION_LIFE = timedelta(days=30)
-
-
 #: Between the ledger's clock and m3ter's, and m3ter's lists may lag (docs/delivery.md, rule 12).
 MARGIN = timedelta(minutes=15)
 

@@ -13,7 +13,6 @@ VERDICTS: dict[str, str] = {
     "review": "needs a person",
 }
 
-
 REASONS: dict[str, str] = {
     "new": "nothing stands against it",
     "expired": "the last invitation expired",
@@ -41,7 +40,6 @@ REASONS: dict[str, str] = {
     "time_zone": "the time zone is unknown",
 }
 
-
 #: What a person can do about a row for review, by its reason.
 WAYS: dict[str, str] = {
     "email_changed": (
@@ -57,7 +55,6 @@ WAYS: dict[str, str] = {
     "policy_not_allowed": "Mend the row in the warehouse, or allow the policy in the configuration.",
     "unknown_outcome": "Look in m3ter's console whether there is an invitation or a user, then decide here.",
 }
-
 
 #: The same, where there is no invitation that this reader could replace.
 NO_WAYS: dict[str, str] = {

@@ -17,12 +17,8 @@ from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.ledger.database import LedgerDatabase
 
 _BATCH = 500
-
-
 #: Where a JSON column can be made and filled: Snowflake and Redshift know none, and BigQuery's takes no text.
 _KNOW_JSON = ("postgresql", "sqlite")
-
-
 #: Redshift's TEXT is a VARCHAR(256); this is the longest it has.
 _LONG_TEXT = Text().with_variant(String(65535), "redshift")
 

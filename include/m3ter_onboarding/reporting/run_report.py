@@ -19,7 +19,6 @@ from m3ter_onboarding.reporting.run_outcome import problems_of
 
 log = logging.getLogger(__name__)
 
-
 _UNFINISHED = ("failed", "upstream_failed", "up_for_retry", "removed")
 
 

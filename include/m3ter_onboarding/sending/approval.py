@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-
 #: So many domains are named; how many further ones there are is said.
 _DOMAINS_NAMED = 20
 

@@ -9,8 +9,6 @@ from m3ter_onboarding.sending.right_to_send import NotAllowedError
 
 #: A rate of failures says something from so many attempts on.
 RATE_FROM = 10
-
-
 _HOW = (
     "Nothing more is begun. Look at `message` in m3ter_invitation and mend what is wrong; then clear `send`, or leave"
     " the rest to the next run."

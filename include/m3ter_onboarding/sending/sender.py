@@ -50,35 +50,21 @@ if TYPE_CHECKING:
 
 
 P = ParamSpec("P")
-
-
 R = TypeVar("R")
 
-
 log = logging.getLogger(__name__)
-
 
 #: Seconds between two readings of m3ter's newest invitations and users while sending; with the time that the reading
 #: takes, less than a minute.
 LOOK_EVERY = 45.0
-
-
 #: Answers are committed at least this often, in seconds.
 COMMIT_EVERY = 0.5
-
-
 #: Progress is logged this often, in seconds.
 PROGRESS_EVERY = 10.0
-
-
 #: So many rounds of claims without one e-mail: what hinders them does not pass by itself.
 MOST_IN_VAIN = 3
-
-
 #: Seconds between two questions to the ledger whether another sender is done.
 ASK_HELD_EVERY = 1.0
-
-
 #: How long a sender waits for leases and settling beyond what they need, in seconds.
 PATIENCE = 120.0
 

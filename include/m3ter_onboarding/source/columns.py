@@ -15,8 +15,6 @@ from m3ter_onboarding.errors import SourceError
 from m3ter_onboarding.privacy import mask_addresses
 
 REQUIRED_COLUMNS = ("employee_id", "email", "first_name", "last_name")
-
-
 OPTIONAL_COLUMNS = ("contact_number", "permission_policies", "start_date", "access_end_date", "time_zone")
 
 

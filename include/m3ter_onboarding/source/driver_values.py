@@ -17,12 +17,8 @@ from uuid import UUID
 
 #: The open end that HR systems write for "no end".
 NO_END = date(9999, 12, 31)
-
-
 # Joiners are part of Persian and Indic spelling; every other invisible character only disguises.
 _JOINERS = "\u200c\u200d"
-
-
 _DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?", re.DOTALL)
 
 

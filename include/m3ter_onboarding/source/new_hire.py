@@ -16,23 +16,13 @@ from m3ter_provider.identity import email_key
 
 #: m3ter's limits, in characters ("Invite User to Organization").
 LONGEST_NAME = 100
-
-
 LONGEST_CONTACT_NUMBER = 50
-
-
 #: The ledger's limit.
 LONGEST_EMPLOYEE_ID = 250
-
-
 # What copying from a mail program leaves at the ends of an address.
 _PASTED = "\u200b\u2060\ufeff"
-
-
 #: In bytes (RFC 5321).
 LONGEST_LOCAL_PART = 64
-
-
 #: The longest address that mail knows (RFC 5321), and room for what is no address.
 LONGEST_EMAIL = 320
 

@@ -11,11 +11,11 @@ from sqlalchemy import select
 
 from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.ledger.manual_decisions import decide_by_hand
+from m3ter_onboarding.ledger.reads.review_list import review_list
+from m3ter_onboarding.ledger.reads.scopes import within_any
 from m3ter_onboarding.page.access import Reader, ReaderDep, View
-from m3ter_onboarding.page.given import Given, InvitationId
-from m3ter_onboarding.page.review import review_list
-from m3ter_onboarding.page.routes.people import State
-from m3ter_onboarding.page.scopes import within_any
+from m3ter_onboarding.page.request_values import Given, InvitationId
+from m3ter_onboarding.page.routes.people_routes import State
 
 router = APIRouter(prefix="/api/review")
 

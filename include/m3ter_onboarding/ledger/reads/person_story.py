@@ -8,16 +8,15 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, select
 
 from m3ter_onboarding.ledger import state_names
+from m3ter_onboarding.ledger.reads.invitation_list import rows_of
+from m3ter_onboarding.ledger.reads.reader import LedgerReader
+from m3ter_onboarding.ledger.reads.run_history import cut
+from m3ter_onboarding.ledger.reads.scopes import scopes_of, within_any
 from m3ter_onboarding.ledger.tables import Tables, as_dict
-from m3ter_onboarding.page.invitations import rows_of
-from m3ter_onboarding.page.ledgers import LedgerReader
-from m3ter_onboarding.page.runs import cut
-from m3ter_onboarding.page.scopes import scopes_of, within_any
 from m3ter_onboarding.planning import reasons
 
 #: So many decisions, events and invitations at most: the newest.
 MOST = 80
-
 #: The task whose log tells more, by the event.
 _SENT_BY = ("claimed", "answered", "refused", "no_answer", "not_begun", "turned_away", "not_reached", "invalid_request")
 

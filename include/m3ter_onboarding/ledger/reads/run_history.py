@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, literal_column, select
 
 from m3ter_onboarding.ledger import state_names
+from m3ter_onboarding.ledger.reads.invitation_list import PAGE, count_up_to
+from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.tables import Tables, as_dict
-from m3ter_onboarding.page.invitations import PAGE, count_up_to
-from m3ter_onboarding.page.ledgers import LedgerReader
 from m3ter_onboarding.planning import reasons
 
 #: Of the plan before, so many rows are looked at for those that are not in the new one.

@@ -10,13 +10,13 @@ from sqlalchemy import union_all as all_of
 
 from m3ter_onboarding.ledger import state_names
 from m3ter_onboarding.ledger.manual_decisions import is_listed, ways_out
+from m3ter_onboarding.ledger.reads.invitation_list import PAGE, Wanted, page_of
+from m3ter_onboarding.ledger.reads.reader import LedgerReader
+from m3ter_onboarding.ledger.reads.run_history import cut
+from m3ter_onboarding.ledger.reads.scopes import Scope, scopes_of, within_any
 from m3ter_onboarding.ledger.states import LIVE_STATES, InvitationState
 from m3ter_onboarding.ledger.tables import Tables, as_dict
-from m3ter_onboarding.page.dags import OnboardingDag
-from m3ter_onboarding.page.invitations import PAGE, Wanted, page_of
-from m3ter_onboarding.page.ledgers import LedgerReader
-from m3ter_onboarding.page.runs import cut
-from m3ter_onboarding.page.scopes import Scope, scopes_of, within_any
+from m3ter_onboarding.page.onboarding_dags import OnboardingDag
 from m3ter_onboarding.planning import reasons
 
 #: So many questions are asked together; SQLite takes no more than 500.

@@ -8,20 +8,22 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, select
 
+from m3ter_onboarding.ledger.reads.invitation_list import count_up_to, in_state
+from m3ter_onboarding.ledger.reads.reader import LedgerReader
+from m3ter_onboarding.ledger.reads.run_history import claimed_by_state, newest_runs
+from m3ter_onboarding.ledger.reads.scopes import Scope, scopes_of, within
 from m3ter_onboarding.ledger.state_names import STATES
 from m3ter_onboarding.ledger.tables import Tables
-from m3ter_onboarding.page.dags import OnboardingDag
-from m3ter_onboarding.page.invitations import count_up_to, in_state
-from m3ter_onboarding.page.ledgers import LedgerReader
-from m3ter_onboarding.page.runs import claimed_by_state, newest_runs
-from m3ter_onboarding.page.scopes import Scope, scopes_of, within
+from m3ter_onboarding.page.onboarding_dags import OnboardingDag
 
 #: Runs that the overview shows of each DAG, and altogether.
 RUNS_EACH, RUNS_SHOWN = 10, 20
+
 #: What was sent by a run and did not come back.
 SENT = ("sent", "accepted", "expired", "superseded")
 #: Invitations that expire soonest are compared with the first day of work, up to so many.
 COMPARED = 200
+
 #: As far as the chart goes back, and the most runs in it.
 CHART_DAYS, CHART_RUNS = 30, 90
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from m3ter_onboarding.page.invitations import Page
+from m3ter_onboarding.ledger.reads.invitation_list import Page
 
 COLUMNS = (
     *("employee_id", "email", "state", "org_id", "generation", "origin", "m3ter_id", "sent_at", "accepted_at"),

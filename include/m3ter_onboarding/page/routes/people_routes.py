@@ -10,12 +10,12 @@ from fastapi import APIRouter, HTTPException, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from m3ter_onboarding.ledger.reads.invitation_list import Wanted, all_pages, page_of
+from m3ter_onboarding.ledger.reads.person_story import story_of_decision, story_of_invitation
+from m3ter_onboarding.ledger.reads.run_history import cut
 from m3ter_onboarding.page.access import ReaderDep
-from m3ter_onboarding.page.export import as_csv
-from m3ter_onboarding.page.given import Given, InvitationId, RowNo
-from m3ter_onboarding.page.invitations import Wanted, all_pages, page_of
-from m3ter_onboarding.page.runs import cut
-from m3ter_onboarding.page.story import story_of_decision, story_of_invitation
+from m3ter_onboarding.page.csv_export import as_csv
+from m3ter_onboarding.page.request_values import Given, InvitationId, RowNo
 
 router = APIRouter(prefix="/api")
 

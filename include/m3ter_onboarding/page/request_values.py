@@ -34,6 +34,9 @@ def in_utc(instant: datetime) -> datetime:
 
 
 Given = Annotated[str, AfterValidator(storable)]
+
 Instant = Annotated[AwareDatetime, AfterValidator(in_utc)]
+
 InvitationId = Annotated[int, Field(ge=0, le=LARGEST_ID)]
+
 RowNo = Annotated[int, Field(ge=0, le=LARGEST_ROW_NO)]

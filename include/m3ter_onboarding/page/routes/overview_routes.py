@@ -8,10 +8,10 @@ from fastapi import APIRouter
 
 from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.errors import LedgerError
+from m3ter_onboarding.ledger.reads.overview_figures import chart, ledger_overview
+from m3ter_onboarding.ledger.reads.reader import NoRunYetError
 from m3ter_onboarding.page.access import Reader, ReaderDep
-from m3ter_onboarding.page.dags import LedgerPlace
-from m3ter_onboarding.page.ledgers import NoRunYetError
-from m3ter_onboarding.page.overview import chart, ledger_overview
+from m3ter_onboarding.page.onboarding_dags import LedgerPlace
 from m3ter_onboarding.planning import reasons
 
 router = APIRouter(prefix="/api")

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from m3ter_onboarding.ledger.reads.run_history import gone_since, newest_runs, plan_of, plan_rows, run_page
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.page.access import ReaderDep
-from m3ter_onboarding.page.given import Given, Instant, RowNo
-from m3ter_onboarding.page.routes.people import found
-from m3ter_onboarding.page.runs import gone_since, newest_runs, plan_of, plan_rows, run_page
+from m3ter_onboarding.page.request_values import Given, Instant, RowNo
+from m3ter_onboarding.page.routes.people_routes import found
 
 router = APIRouter(prefix="/api")
 

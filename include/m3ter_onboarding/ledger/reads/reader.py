@@ -1,4 +1,4 @@
-"""The ledgers, read from the API server: one small pool each, short waits, nothing changed by reading."""
+"""A ledger as the page reads it: short waits, one statement limit, nothing changed by reading."""
 
 from __future__ import annotations
 
@@ -7,22 +7,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 
 from m3ter_onboarding.errors import LedgerError
-from m3ter_onboarding.ledger.database import LedgerDatabase, open_ledger
+from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, Tables
-from m3ter_onboarding.page.dags import LedgerPlace
-
-Result = TypeVar("Result")
+from m3ter_onboarding.page.open_ledgers import Result
 
 #: Seconds: for a connection, for one statement, and for trying again.
 CONNECT_SECONDS, STATEMENT_SECONDS, PATIENCE_SECONDS = 3, 5, 1.0
-#: A ledger that could not be reached is not asked again for so long; a connection of Airflow is read again after.
-AWAY_SECONDS, KEPT_SECONDS = 5.0, 300.0
 
 
 class NoRunYetError(LedgerError):
@@ -80,57 +75,6 @@ class LedgerReader:
                 return work(connection)
 
         return self.db.read(guarded, doing=doing)
-
-
-class Ledgers:
-    """All open ledgers of this process.
-
-    :param open_: opens one; *clock* counts seconds.
-    """
-
-    def __init__(
-        self,
-        open_: Callable[[str, str | None], LedgerDatabase] = open_ledger,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._open, self._clock = open_, clock
-        self._lock = Lock()
-        self._readers: dict[LedgerPlace, tuple[LedgerReader, float]] = {}
-        self._away: dict[LedgerPlace, tuple[LedgerError, float]] = {}
-
-    def of(self, place: LedgerPlace) -> LedgerReader:
-        """Return a ledger that can be read.
-
-        :raises LedgerError: a sentence why not; for a while without trying again.
-        """
-        with self._lock:
-            error, until = self._away.get(place, (None, 0.0))
-            if error is not None and self._clock() < until:
-                raise type(error)(str(error))
-            self._away.pop(place, None)
-        try:
-            reader = self._reader(place)
-            reader.check()
-            return reader
-        except LedgerError as error:
-            with self._lock:
-                self._away[place] = (error, self._clock() + AWAY_SECONDS)
-            raise
-
-    def _reader(self, place: LedgerPlace) -> LedgerReader:
-        with self._lock:
-            reader, until = self._readers.get(place, (None, 0.0))
-            if reader is not None and self._clock() < until:
-                return reader
-            db = self._open(place.conn_id, place.schema)
-            if reader is not None:
-                reader.db.close()  # the connection may have been changed meanwhile
-            patient = LedgerDatabase(
-                db.engine, schema=place.schema, name=place.conn_id, write_patience=PATIENCE_SECONDS
-            )
-            fresh = LedgerReader(patient)
-            self._readers[place] = (fresh, self._clock() + KEPT_SECONDS)
-            return fresh
 
 
 def _connect_in_time(engine: Engine) -> None:

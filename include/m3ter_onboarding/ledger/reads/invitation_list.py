@@ -12,11 +12,11 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Connection, Select, func, literal, literal_column, or_, select, tuple_
 from sqlalchemy import union_all as all_of
 
+from m3ter_onboarding.ledger.reads.reader import LedgerReader
+from m3ter_onboarding.ledger.reads.scopes import Scope, within, within_any
 from m3ter_onboarding.ledger.state_names import STATES
 from m3ter_onboarding.ledger.tables import Tables, by_bytes
-from m3ter_onboarding.page.given import LARGEST_ID, in_utc, storable
-from m3ter_onboarding.page.ledgers import LedgerReader
-from m3ter_onboarding.page.scopes import Scope, within, within_any
+from m3ter_onboarding.page.request_values import LARGEST_ID, in_utc, storable
 from m3ter_provider.identity import email_key
 
 Sort = Literal["changed", "address", "expires"]
