@@ -203,8 +203,8 @@ def preload(names: Iterable[str] = ()) -> None:
         "airflow.sdk.execution_time.context",
         "airflow.sdk.execution_time.task_runner",
         "m3ter_onboarding.sending.sender",
-        "m3ter_onboarding.operators",
-        "m3ter_onboarding.report",
+        *(f"m3ter_onboarding.tasks.{task}" for task in ("snapshot", "plan", "approve", "send", "report")),
+        "m3ter_onboarding.reporting.run_report",
         "m3ter_provider.hooks.m3ter",
     )
     for name in (*known, *sorted(set(names) - set(sys.modules))):

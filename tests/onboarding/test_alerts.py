@@ -16,7 +16,7 @@ from m3ter_onboarding import onboarding_dag
 from m3ter_onboarding.config.alerts_section import Notifier
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.errors import ConfigurationError
-from m3ter_onboarding.reporting.alerts import FailureAlert, deadline_missed
+from m3ter_onboarding.reporting.alerts import FailureAlert, deadline_missed, tell
 from tests.onboarding.tasks import TaskRun, m3ter_connection
 from tests.onboarding.told import Told
 from tests.onboarding.world import QUERY, WINDOW, World
@@ -128,8 +128,8 @@ def test_a_run_without_rows_for_review_tells_nobody(sqlite_world: World, heard: 
 
 def test_a_notifier_of_airflows_own_kind(tmp_path: Path) -> None:
     assert issubclass(Told, BaseNotifier)
-    Notifier(notifier=TOLD, arguments={"file": str(tmp_path / "told")}).tell("so", "there", {})
-    assert (tmp_path / "told").read_text() == "so\n"
+    tell([Notifier(notifier=TOLD, arguments={"file": str(tmp_path / "told")})], "acme", "dag", "run", "so", {})
+    assert (tmp_path / "told").read_text().startswith("m3ter onboarding acme: the run run so: ")
 
 
 def test_a_failing_run_with_rows_for_review_tells_both(sqlite_world: World, heard: list[str]) -> None:

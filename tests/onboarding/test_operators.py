@@ -38,6 +38,6 @@ def test_the_serialised_dag_tells_where_the_ledger_is() -> None:
     )
     for task in DagSerialization.to_dict(onboarding_dag(config))["dag"]["tasks"]:
         said = task["__var"]
-        if said["_task_module"] == "m3ter_onboarding.operators":
+        if said["_task_module"].startswith("m3ter_onboarding.tasks."):
             names = ("config_name", "m3ter_conn_id", "warehouse_conn_id", "ledger_conn_id", "ledger_schema")
             assert [said[name] for name in names] == ["acme", "m3ter_acme", "hr", "books", "onboarding"]

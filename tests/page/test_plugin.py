@@ -42,7 +42,7 @@ def test_a_task_that_loads_the_plugin_loads_neither_fastapi_nor_the_ledger(tmp_p
     found = json.loads(done.stdout.rpartition("RESULT")[2])
     assert found["errors"] == {}
     assert "/m3ter-onboarding" in found["prefixes"]
-    heavy = {"fastapi", "airflow.api_fastapi.core_api.security", "m3ter_onboarding.operators"}
+    heavy = {"fastapi", "airflow.api_fastapi.core_api.security", "m3ter_onboarding.tasks.send"}
     assert not heavy & set(found["modules"])
     assert not [name for name in found["modules"] if name.startswith("m3ter_onboarding.ledger")]
     assert "m3ter_onboarding.page.app" not in found["modules"]

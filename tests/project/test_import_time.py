@@ -25,7 +25,7 @@ LATER = {
         "m3ter_provider.hooks",
         "m3ter_onboarding.sending.sender",
         "m3ter_onboarding.planning.planner",
-        "m3ter_onboarding.snapshot",
+        "m3ter_onboarding.mirroring.m3ter_lists",
     ),
     *("aiohttp", "requests", "fastapi", "email_validator", "psycopg", "pandas", "m3ter_sandbox"),
     *("airflow.providers.http", "airflow.providers.common.sql"),

@@ -1,1 +1,1 @@
-"""The command ``m3ter-onboarding``: ``command`` reads the arguments; ``init``, ``check`` and ``ddl`` are a file each."""
+"""The command ``m3ter-onboarding``: ``command`` reads the arguments; each of ``init``, ``check``, ``ddl`` is a file."""

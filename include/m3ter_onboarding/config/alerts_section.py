@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import timedelta
-from importlib import import_module
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, StrictStr, field_validator, model_validator
 
 from m3ter_onboarding.config.durations import Duration
 from m3ter_onboarding.config.section import Section
-from m3ter_onboarding.reporting.alerts import log
 
 _SECRET = re.compile(r"(^|_)(password|passwd|secret|token|api_?key|access_?key)(_|$)", re.IGNORECASE)
 
@@ -36,19 +33,6 @@ class Notifier(Section):
             if _SECRET.search(name):
                 raise ValueError(f"{name!r} looks like a secret; name an Airflow connection that holds it instead")
         return value
-
-    def tell(self, message: str, link: str, context: Mapping[str, Any]) -> None:
-        """Send a message; what goes wrong is logged."""
-        module, _, name = self.notifier.rpartition(".")
-        try:
-            made = getattr(import_module(module), name)(**_filled(self.arguments, message))
-            made({**context, "message": message, "link": link})
-        except (Exception, SystemExit) as error:  # noqa: BLE001  (an alert is no reason to fail)
-            log.warning(
-                "The alert by %s could not be sent (%s); see whether its package is installed, and its arguments.",
-                self.notifier,
-                type(error).__name__,
-            )
 
 
 def _by_path(value: Any) -> Any:
@@ -86,13 +70,3 @@ class Alerts(Section):
         if self.deadline is not None and not self.on_failure:
             raise ValueError("has a deadline and nobody in on_failure to be told")
         return self
-
-
-def _filled(value: Any, message: str) -> Any:
-    if isinstance(value, str):
-        return value.replace("{message}", message)
-    if isinstance(value, Mapping):
-        return {key: _filled(one, message) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_filled(one, message) for one in value]
-    return value

@@ -16,6 +16,8 @@ from sqlalchemy import select
 
 #: An onboarding DAG's id begins with this (see ``dag.py``).
 PREFIX = "m3ter_onboarding__"
+#: The module of a task of ours, as a serialised DAG names it, begins with this.
+TASKS = "m3ter_onboarding.tasks."
 #: How long what Airflow's metadata say is believed, in seconds.
 BELIEVED_FOR = 10.0
 
@@ -107,7 +109,7 @@ def described_by(data: Mapping[str, Any]) -> dict[str, Any] | None:
     dag = data.get("dag", {})
     for task in dag.get("tasks", ()):
         told = task.get("__var", {})
-        if told.get("_task_module") == "m3ter_onboarding.operators" and told.get("ledger_conn_id"):
+        if str(told.get("_task_module")).startswith(TASKS) and told.get("ledger_conn_id"):
             return {
                 "config_name": str(told.get("config_name") or ""),
                 "m3ter_conn_id": str(told.get("m3ter_conn_id") or ""),

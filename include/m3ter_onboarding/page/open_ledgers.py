@@ -5,14 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from threading import Lock
-from typing import TypeVar
 
 from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.ledger.database import LedgerDatabase, open_ledger
 from m3ter_onboarding.ledger.reads.reader import PATIENCE_SECONDS, LedgerReader
 from m3ter_onboarding.page.onboarding_dags import LedgerPlace
-
-Result = TypeVar("Result")
 
 #: A ledger that could not be reached is not asked again for so long; a connection of Airflow is read again after.
 AWAY_SECONDS, KEPT_SECONDS = 5.0, 300.0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from m3ter_onboarding.config.alerts_section import Notifier
@@ -45,7 +46,7 @@ def tell(
 
     link = run_page(dag_id, run_id)
     for notifier in notifiers:
-        notifier.tell(f"m3ter onboarding {config_name}: the run {run_id} {what}: {link}", link, context)
+        _notify(notifier, f"m3ter onboarding {config_name}: the run {run_id} {what}: {link}", link, context)
 
 
 def deadline_missed(
@@ -64,3 +65,27 @@ def deadline_missed(
         f"was not finished within {within} of being queued",
         {},
     )
+
+
+def _notify(notifier: Notifier, message: str, link: str, context: Mapping[str, Any]) -> None:
+    """Send a message through one notifier; an error is logged."""
+    module, _, name = notifier.notifier.rpartition(".")
+    try:
+        made = getattr(import_module(module), name)(**_filled(notifier.arguments, message))
+        made({**context, "message": message, "link": link})
+    except (Exception, SystemExit) as error:  # noqa: BLE001  (an alert is no reason to fail)
+        log.warning(
+            "The alert by %s could not be sent (%s); see whether its package is installed, and its arguments.",
+            notifier.notifier,
+            type(error).__name__,
+        )
+
+
+def _filled(value: Any, message: str) -> Any:
+    if isinstance(value, str):
+        return value.replace("{message}", message)
+    if isinstance(value, Mapping):
+        return {key: _filled(one, message) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_filled(one, message) for one in value]
+    return value

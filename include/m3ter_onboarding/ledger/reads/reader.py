@@ -7,14 +7,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, event
 
 from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, Tables
-from m3ter_onboarding.page.open_ledgers import Result
+
+Result = TypeVar("Result")
 
 #: Seconds: for a connection, for one statement, and for trying again.
 CONNECT_SECONDS, STATEMENT_SECONDS, PATIENCE_SECONDS = 3, 5, 1.0
