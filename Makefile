@@ -59,7 +59,7 @@ SHARE ?= 1
 
 chaos: $(STAMP)  ## everything goes wrong, once each: exactly one e-mail; more than an hour
 	@$(BIN)/python -m tests.protocol
-	@M3TER_CHAOS_EXAMPLES=100 $(BIN)/python -m pytest -q --timeout 1800 tests/onboarding/test_stateful.py
+	@M3TER_CHAOS_EXAMPLES=100 $(BIN)/python -m pytest -q --timeout 1800 tests/protocol/test_histories.py
 	@$(BIN)/python -m tests.chaos --share $(SHARE)
 	@$(BIN)/python -m pytest -q -m chaos --timeout 900 tests/chaos/airflow
 
@@ -88,7 +88,7 @@ reference: $(STAMP)  ## write what docs/ takes from the source
 
 screenshots: $(STAMP)  ## docs/images, taken by the tests in the browser
 	@M3TER_SCREENSHOTS=$(CURDIR)/.demo/screenshots $(BIN)/python -m pytest -q -n 0 --timeout 600 tests/e2e/test_operating.py
-	@$(BIN)/python -m tests.e2e.documented .demo/screenshots
+	@$(BIN)/python -m tests.support.documented_pictures .demo/screenshots
 
 bench: $(STAMP)  ## figures against peers in the same run
 	@$(BIN)/python -m benchmarks

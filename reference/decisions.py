@@ -18,7 +18,7 @@ def reasons() -> set[str]:
 
 def _of_rows() -> Iterator[str]:
     """Read what a row can be invalid for: the first argument of what raises or passes on a flaw."""
-    for call in _nodes("hires.py"):
+    for call in _nodes("source/new_hire.py"):
         match call:
             case ast.Call(
                 func=ast.Name(id="_FlawError" | "_required" | "_name"), args=[ast.Constant(value=str(name)), *_]
@@ -27,7 +27,7 @@ def _of_rows() -> Iterator[str]:
 
 
 def _of_the_planner() -> Iterator[str]:
-    for node in _nodes("planning.py"):
+    for node in _nodes("planning/planner.py"):
         match node:
             case ast.Call(func=ast.Name(id="_decision"), args=[_, ast.Constant(), ast.Constant(value=str(reason)), *_]):
                 yield reason
@@ -42,7 +42,7 @@ def _of_the_planner() -> Iterator[str]:
 
 def order_in_the_planner() -> list[str]:
     """Read the decisions in the order of the planner's docstring; ``invalid:<field>`` stays as it is."""
-    text = ast.get_docstring(_tree("planning.py")) or ""
+    text = ast.get_docstring(_tree("planning/planner.py")) or ""
     return re.findall(rf"``((?:{'|'.join(_VERDICTS)}):[\w<>]+)``", text)
 
 

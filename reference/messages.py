@@ -22,13 +22,13 @@ CLAUSES = frozenset({"ValueError", "_FlawError"})
 PROGRAMMING = frozenset({"TypeError", "AttributeError", "NotImplementedError", "AssertionError", "RuntimeError"})
 #: Functions whose texts are shown as they are.
 SENTENCES = {
-    ("report.py", "_problems"): "report",
-    ("config.py", "_sentence"): "ConfigurationError",
+    ("run_outcome.py", "problems_of"): "report",
+    ("problems.py", "_sentence"): "ConfigurationError",
     ("connection_check.py", "_reading"): "test",
     ("connection_check.py", "_sending"): "test",
     ("connection_check.py", "_explained"): "test",
     ("connection_check.py", "failed_test"): "test",
-    ("pause.py", "reason"): "pause",
+    ("pause_switch.py", "reason"): "pause",
 }
 #: Files whose constants are shown as they are.
 CONSTANTS = {"unreachable.py": "reason"}

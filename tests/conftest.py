@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from demo.metadata_template import make_metadata_database
-from tests.postgresql import PostgresDatabase, PostgresServer
+from tests.support.postgresql import PostgresDatabase, PostgresServer
 
 ROOT = Path(__file__).parent.parent
 
@@ -37,6 +37,9 @@ os.environ |= {
     "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
 }
 (AIRFLOW_HOME / "airflow.cfg").touch()  # else Airflow writes a long one with every option
+
+
+pytest_plugins = ("tests.support.world_fixtures",)
 
 
 @pytest.fixture(scope="session")

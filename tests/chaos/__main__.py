@@ -19,7 +19,7 @@ from tests.chaos.kinds import all_cases
 from tests.chaos.recording import check_complete
 from tests.chaos.runner import play_all, record_points
 from tests.chaos.theatre import preload
-from tests.postgresql import PostgresServer
+from tests.support.postgresql import PostgresServer
 
 #: The seed of ``make chaos``.
 SEED = 20260101

@@ -8,7 +8,7 @@ from datetime import timedelta
 from sqlalchemy import and_, func, select
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from tests.onboarding.arrows import is_an_arrow
+from tests.support.allowed_transitions import is_an_arrow
 
 #: States in which no row stays.
 OPEN = ("sending", "unknown", "unsent")

@@ -7,7 +7,7 @@ from tests.chaos.cases import NotReachedError
 from tests.chaos.play import Play
 from tests.chaos.points import Point, die
 from tests.chaos.standstill import BEGINS, SLOWLY
-from tests.onboarding.tasks import TaskRun
+from tests.support.task_runs import TaskRun
 
 CLAIMED = Point("COMMITTED claiming invitations", 1)
 BEGUN = Point("COMMITTED beginning attempts", 1)

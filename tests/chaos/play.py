@@ -21,8 +21,8 @@ from tests.chaos.forked import Ended, Forked
 from tests.chaos.ledger import OPEN, ViolationError, check_ledger, check_replaced_plans, story
 from tests.chaos.points import FaultPoints, Point, Strike, watch
 from tests.chaos.theatre import Theatre
-from tests.onboarding.tasks import TaskRun
-from tests.onboarding.world import HIRES, World
+from tests.support.task_runs import TaskRun
+from tests.support.world import HIRES, World
 
 #: Midnight (UTC) of the first day for which people are loaded.
 FIRST_DAY = datetime.combine(datetime.now(timezone.utc).date(), clock_time(), timezone.utc) - timedelta(days=20)

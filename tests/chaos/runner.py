@@ -13,7 +13,7 @@ from typing import Any
 from tests.chaos.cases import Case, Result, play_case
 from tests.chaos.recording import Recording, record
 from tests.chaos.theatre import Theatre
-from tests.postgresql import PostgresServer
+from tests.support.postgresql import PostgresServer
 
 #: Seconds after which a case that does not end is a failure.
 CASE_LIMIT = 240.0

@@ -11,8 +11,8 @@ from sqlalchemy import select
 from tests.chaos.cases import Case
 from tests.chaos.play import Play
 from tests.chaos.points import Point, die
-from tests.onboarding.tasks import TaskRun
-from tests.onboarding.world import HIRES
+from tests.support.task_runs import TaskRun
+from tests.support.world import HIRES
 
 CREATE = "CreateOrgUserInvitation"
 #: Extras of the connection with which a lease is short: others wait for that of a killed sender in real time.

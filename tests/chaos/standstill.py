@@ -17,7 +17,7 @@ from tests.chaos.forked import Forked
 from tests.chaos.play import Play
 from tests.chaos.points import Point, reached
 from tests.chaos.theatre import SQLITE
-from tests.onboarding.tasks import TaskRun
+from tests.support.task_runs import TaskRun
 
 #: Connection extras with which one POST is over, most often, before the next begins.
 SLOWLY = {"requests_per_second": 10}

@@ -29,8 +29,8 @@ from m3ter_onboarding.ledger.tables import tables_in
 from m3ter_onboarding.source import warehouse
 from m3ter_provider import process, retries
 from m3ter_sandbox.testing import SandboxServer
-from tests.onboarding.world import HIRES, World, do_not_wait_for_the_disk, engine_of, sqlite_connection
-from tests.postgresql import PostgresServer
+from tests.support.postgresql import PostgresServer
+from tests.support.world import HIRES, World, do_not_wait_for_the_disk, engine_of, sqlite_connection
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 DATABASES = (SQLITE, POSTGRESQL)

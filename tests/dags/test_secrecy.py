@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import create_engine, insert
 
 from m3ter_sandbox.testing import SandboxServer
-from tests.onboarding.world import HIRES, QUERY
+from tests.support.world import HIRES, QUERY
 
 FIRST, LAST, ADDRESS = "Quillondra", "Zebrafinch", "quillondra.zebrafinch@example.com"
 CREATE = {"operation": "CreateOrgUserInvitation"}

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from demo.airflow_stack import AirflowStack
-from tests.e2e.browser import NAMES, AirflowPages, chromium, find_chromium
+from tests.support.browser import NAMES, AirflowPages, chromium, find_chromium
 
 CACHE = Path(__file__).parent.parent.parent / ".demo" / "cache"
 

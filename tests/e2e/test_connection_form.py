@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from demo.airflow_stack import AirflowStack
 from m3ter_sandbox.testing import SandboxServer
-from tests.e2e.browser import AirflowPages
+from tests.support.browser import AirflowPages
 
 pytestmark = pytest.mark.slow
 

@@ -13,9 +13,9 @@ from playwright.sync_api import FrameLocator, Page, expect
 
 from demo.airflow_api import FINISHED, AirflowApiError, wait_until
 from demo.airflow_stack import AirflowStack
-from tests.e2e.browser import AirflowPages
-from tests.e2e.dialogues import TriggerDialogue
-from tests.integration.organisation import Organisation, organisation
+from tests.support.airflow_organisation import Organisation, organisation
+from tests.support.browser import AirflowPages
+from tests.support.browser_dialogues import TriggerDialogue
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -21,9 +21,9 @@ from demo.airflow_api import wait_until
 from demo.airflow_stack import AirflowStack
 from demo.ports import HOST, free_port
 from m3ter_onboarding.page.onboarding_dags import LedgerPlace
-from tests.e2e.browser import AirflowPages
-from tests.integration.organisation import Organisation, organisation
-from tests.page.ledger import DAG_A, HOSTILE, NOW, PLAN, RUN, fill
+from tests.support.airflow_organisation import Organisation, organisation
+from tests.support.browser import AirflowPages
+from tests.support.page_ledger import DAG_A, HOSTILE, NOW, PLAN, RUN, fill
 
 pytestmark = pytest.mark.slow
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from demo.airflow_stack import AirflowStack
-from tests.integration.airflows import airflow_on_postgres, airflow_on_sqlite
-from tests.postgresql import PostgresServer
+from tests.support.airflows import airflow_on_postgres, airflow_on_sqlite
+from tests.support.postgresql import PostgresServer
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import pytest
 from demo.airflow_api import wait_until
 from demo.airflow_stack import AirflowStack
 from demo.processes import MARKER
-from tests.integration.organisation import patiently
+from tests.support.airflow_organisation import patiently
 
 pytestmark = pytest.mark.slow
 

@@ -10,9 +10,9 @@ from urllib.parse import quote
 import pytest
 
 from demo.airflow_api import FINISHED_TASK, AirflowApiError, wait_until
-from tests.integration.airflows import WAITS_IN_TRIGGERER
-from tests.integration.organisation import FIRST_NAME, LAST_NAME, Organisation
-from tests.integration.side_by_side import POSTGRESQL, SQLITE, Scenario, SideBySide, cases, side_by_side
+from tests.support.airflow_organisation import FIRST_NAME, LAST_NAME, Organisation
+from tests.support.airflows import WAITS_IN_TRIGGERER
+from tests.support.side_by_side import POSTGRESQL, SQLITE, Scenario, SideBySide, cases, side_by_side
 
 pytestmark = pytest.mark.slow
 

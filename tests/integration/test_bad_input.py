@@ -15,9 +15,9 @@ from sqlalchemy import create_engine, text
 
 from demo.ports import free_port
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from tests.integration.organisation import FIRST_NAME, LAST_NAME, Organisation
-from tests.integration.side_by_side import POSTGRESQL, SQLITE, Scenario, SideBySide, cases, side_by_side
-from tests.onboarding.world import QUERY
+from tests.support.airflow_organisation import FIRST_NAME, LAST_NAME, Organisation
+from tests.support.side_by_side import POSTGRESQL, SQLITE, Scenario, SideBySide, cases, side_by_side
+from tests.support.world import QUERY
 
 pytestmark = pytest.mark.slow
 

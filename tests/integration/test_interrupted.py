@@ -17,8 +17,8 @@ import psutil
 import pytest
 
 from demo.airflow_api import wait_until
-from tests.integration.organisation import Organisation, is_gone
-from tests.integration.side_by_side import POSTGRESQL, SQLITE, Scenario, SideBySide, cases, side_by_side
+from tests.support.airflow_organisation import Organisation, is_gone
+from tests.support.side_by_side import POSTGRESQL, SQLITE, Scenario, SideBySide, cases, side_by_side
 
 pytestmark = pytest.mark.slow
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.organisation import LAST_NAME, Organisation
-from tests.integration.side_by_side import POSTGRESQL, SQLITE, Scenario, SideBySide, cases, side_by_side
+from tests.support.airflow_organisation import LAST_NAME, Organisation
+from tests.support.side_by_side import POSTGRESQL, SQLITE, Scenario, SideBySide, cases, side_by_side
 
 pytestmark = pytest.mark.slow
 

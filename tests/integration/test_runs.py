@@ -10,8 +10,8 @@ from datetime import timedelta
 import pytest
 
 from demo.airflow_api import wait_until
-from tests.integration.organisation import FIRST_DAY, Organisation
-from tests.integration.side_by_side import POSTGRESQL, SQLITE, Scenario, SideBySide, cases, side_by_side
+from tests.support.airflow_organisation import FIRST_DAY, Organisation
+from tests.support.side_by_side import POSTGRESQL, SQLITE, Scenario, SideBySide, cases, side_by_side
 
 pytestmark = pytest.mark.slow
 

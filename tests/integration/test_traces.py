@@ -21,9 +21,9 @@ import pytest
 from demo.airflow_api import AirflowApiError
 from demo.airflow_stack import AirflowStack
 from m3ter_sandbox.testing import ACCESS_KEY_ID
-from tests.integration.organisation import FIRST_NAME, LAST_NAME, SECRET, Organisation, organisation
-from tests.onboarding.world import QUERY
-from tests.postgresql import PostgresServer
+from tests.support.airflow_organisation import FIRST_NAME, LAST_NAME, SECRET, Organisation, organisation
+from tests.support.postgresql import PostgresServer
+from tests.support.world import QUERY
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from m3ter_onboarding.databases.failures import describe_database_error
 from m3ter_onboarding.privacy import mask_addresses, mask_employee_id
-from tests.postgresql import PostgresDatabase
+from tests.support.postgresql import PostgresDatabase
 
 MARKERS = ("zaphod", "beeblebrox", "@heartofgold")
 

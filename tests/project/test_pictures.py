@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.e2e.documented import CHOSEN, LARGEST
+from tests.support.documented_pictures import CHOSEN, LARGEST
 
 
 def test_every_picture_is_taken_by_a_test_and_shown(project_root: Path) -> None:

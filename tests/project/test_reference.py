@@ -27,8 +27,8 @@ from reference import tables
 from reference.blocks import PAGES, ROOT, renewed
 from reference.decisions import order_in_the_planner, reasons
 from reference.messages import compare, passed_on
-from tests.onboarding.arrows import ARROWS
-from tests.postgresql import PostgresServer
+from tests.support.allowed_transitions import ARROWS
+from tests.support.postgresql import PostgresServer
 
 RECIPES = re.findall(
     r"^```sql\n(.*?)^```", (PAGES / "recipes.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
@@ -105,10 +105,11 @@ def test_a_missing_and_an_outdated_message_are_found() -> None:
 def test_no_message_escapes_the_search() -> None:
     """Whatever is raised or logged without a text that was found is known to pass on what another one says."""
     known = {
+        "organisation.py: sentences(path, cls, error)",  # of problems.py
         "check.py: message",  # of the test of a connection
-        "delivery.py: ended.stop_because",  # of the attempt
+        "sender.py: ended.stop_because",  # of the attempt
         "invitation.py: found",  # between two methods, never seen
-        "operators.py: ' '.join(report.problems)",
+        "report.py: ' '.join(report.problems)",
     }
     assert {found for found in passed_on() if not found.endswith(": str(error)")} <= known
 
@@ -188,12 +189,12 @@ def test_the_parts_of_the_report_are_named() -> None:
 
 def test_the_columns_of_the_query_are_those_of_the_contract() -> None:
     rows = re.findall(r"^\| (`.*?) \| (required|optional) \| (.*) \|$", page("query.md"), re.MULTILINE)
-    columns = {name: (kind, meaning) for names, kind, meaning in rows for name in re.findall(r"`(\w+)`", names)}
-    assert {name for name, (kind, _) in columns.items() if kind == "required"} == set(columns.REQUIRED_COLUMNS)
-    assert {name for name, (kind, _) in columns.items() if kind == "optional"} == set(columns.OPTIONAL_COLUMNS)
-    assert f"at most {new_hire.LONGEST_EMPLOYEE_ID} characters" in columns["employee_id"][1]
-    assert f"1 to {new_hire.LONGEST_NAME} characters" in columns["first_name"][1]
-    assert f"at most {new_hire.LONGEST_CONTACT_NUMBER} characters" in columns["contact_number"][1]
+    described = {name: (kind, meaning) for names, kind, meaning in rows for name in re.findall(r"`(\w+)`", names)}
+    assert {name for name, (kind, _) in described.items() if kind == "required"} == set(columns.REQUIRED_COLUMNS)
+    assert {name for name, (kind, _) in described.items() if kind == "optional"} == set(columns.OPTIONAL_COLUMNS)
+    assert f"at most {new_hire.LONGEST_EMPLOYEE_ID} characters" in described["employee_id"][1]
+    assert f"1 to {new_hire.LONGEST_NAME} characters" in described["first_name"][1]
+    assert f"at most {new_hire.LONGEST_CONTACT_NUMBER} characters" in described["contact_number"][1]
 
 
 @pytest.mark.parametrize("warehouse", WAREHOUSES)

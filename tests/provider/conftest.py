@@ -9,8 +9,8 @@ import pytest
 from airflow.sdk import Connection
 
 from m3ter_provider.process import forget_all
-from tests.provider.clients import Client, connection_to
-from tests.provider.scripted_server import ScriptedServer
+from tests.support.hook_clients import Client, connection_to
+from tests.support.scripted_server import ScriptedServer
 
 if TYPE_CHECKING:
     from m3ter_sandbox.testing import SandboxServer

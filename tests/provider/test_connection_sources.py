@@ -115,7 +115,7 @@ def read(tmp_path_factory: pytest.TempPathFactory, project_root: Path) -> dict[s
         "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__FERNET_KEY": Fernet.generate_key().decode(),
-        "AIRFLOW__SECRETS__BACKEND": "tests.provider.folder_of_secrets.FolderOfSecrets",
+        "AIRFLOW__SECRETS__BACKEND": "tests.support.folder_of_secrets.FolderOfSecrets",
         "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps({"folder": str(secrets)}),
         "PYTHONPATH": str(project_root),
         "AIRFLOW_CONN_FROM_JSON": JSON,

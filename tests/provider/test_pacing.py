@@ -7,7 +7,7 @@ import random
 import pytest
 
 from m3ter_provider.pacing import Pacer
-from tests.provider.clients import FakeClock
+from tests.support.hook_clients import FakeClock
 
 
 def turns(pacer: Pacer, clock: FakeClock, count: int, lateness: random.Random | None = None) -> list[float]:

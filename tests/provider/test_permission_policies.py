@@ -152,7 +152,7 @@ def test_the_sandboxs_own(m3ter_sandbox: Any) -> None:
     from airflow.sdk import Connection
 
     from m3ter_provider.hooks.m3ter import M3terHook
-    from tests.provider.clients import Client
+    from tests.support.hook_clients import Client
 
     m3ter_sandbox.switches(requests_per_second=0)
     client = Client("sync", Connection.from_json(m3ter_sandbox.airflow_connection(), conn_id="m3ter_test"))

@@ -15,7 +15,7 @@ import m3ter_provider
 from m3ter_provider.connection import ConnectionSettings, connection_settings
 from m3ter_provider.errors import M3terConfigurationError
 from m3ter_provider.get_provider_info import get_provider_info
-from tests.provider.clients import connection_to
+from tests.support.hook_clients import connection_to
 
 
 def test_it_keeps_airflows_schema() -> None:

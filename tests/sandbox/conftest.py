@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.in_process import LocalM3ter
+from tests.support.local_m3ter import LocalM3ter
 
 
 @pytest.fixture

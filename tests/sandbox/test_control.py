@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from m3ter_sandbox.switches import Switches
-from tests.sandbox.in_process import LocalM3ter
+from tests.support.local_m3ter import LocalM3ter
 
 Local = Callable[..., LocalM3ter]
 

@@ -11,7 +11,7 @@ from m3ter_sandbox.app import Sandbox, Setup
 from m3ter_sandbox.seed import SeedError
 from m3ter_sandbox.store import Store, StoreError
 from m3ter_sandbox.tokens import Credentials
-from tests.sandbox.in_process import LocalM3ter
+from tests.support.local_m3ter import LocalM3ter
 
 
 def reopened(path: Path, **switches: object) -> LocalM3ter:

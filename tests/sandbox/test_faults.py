@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from m3ter_sandbox.faults import Fault, Faults
-from tests.sandbox.in_process import LocalM3ter
+from tests.support.local_m3ter import LocalM3ter
 
 Local = Callable[..., LocalM3ter]
 

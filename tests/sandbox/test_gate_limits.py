@@ -7,18 +7,18 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from tests.sandbox import facts
-from tests.sandbox.in_process import START, LocalM3ter
+from tests.support import api_facts
+from tests.support.local_m3ter import START, LocalM3ter
 
 Local = Callable[..., LocalM3ter]
 
 
 def test_the_documented_limits_are_the_defaults(local: Local) -> None:
     switches = local(requests_per_second=50).sandbox.switches
-    assert switches.requests_per_second == facts.REQUESTS_PER_SECOND
-    assert switches.requests_per_five_minutes == facts.REQUESTS_PER_FIVE_MINUTES
+    assert switches.requests_per_second == api_facts.REQUESTS_PER_SECOND
+    assert switches.requests_per_five_minutes == api_facts.REQUESTS_PER_FIVE_MINUTES
     assert switches.window == "calendar"
-    assert switches.token_lifetime_seconds == facts.TOKEN_LIFETIME_SECONDS
+    assert switches.token_lifetime_seconds == api_facts.TOKEN_LIFETIME_SECONDS
 
 
 def test_token_lists_and_posts_count_together(local: Local) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.sandbox import facts
-from tests.sandbox.in_process import LocalM3ter
+from tests.support import api_facts
+from tests.support.local_m3ter import LocalM3ter
 
 Local = Callable[..., LocalM3ter]
 
@@ -194,7 +194,7 @@ def test_a_error(local: Local, switch: str, status: int) -> None:
     assert m3ter.invite("ADA@example.com").status_code == status
     assert m3ter.emails() == {"ada@example.com": 1}
     # Only while it is pending.
-    m3ter.time.seconds += facts.INVITATION_LIFE_DAYS * 86_400
+    m3ter.time.seconds += api_facts.INVITATION_LIFE_DAYS * 86_400
     assert m3ter.invite("ADA@example.com").status_code == 403  # the token has expired, too
     assert m3ter.call("GET", "users", token=m3ter.token()).status_code == 200
     assert m3ter.invite().status_code == 200

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from m3ter_sandbox.limits import OrganizationLimit, SourceLimit
-from tests.sandbox import facts
+from tests.support import api_facts
 
 
 def test_calendar_second_allows_exactly_the_limit_and_opens_with_the_next_second() -> None:
@@ -78,7 +78,7 @@ def test_zero_switches_a_limit_off() -> None:
 
 
 def test_each_source_has_its_own_five_minutes_which_drain_one_by_one() -> None:
-    limit, most = SourceLimit(), facts.REQUESTS_PER_FIVE_MINUTES
+    limit, most = SourceLimit(), api_facts.REQUESTS_PER_FIVE_MINUTES
     for number in range(most):
         assert limit.admit(number / 100, "10.0.0.1", most) == 0.0
     assert limit.admit(200.0, "10.0.0.1", most) == pytest.approx(100.0)

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from tests.sandbox import facts
-from tests.sandbox.in_process import LocalM3ter
+from tests.support import api_facts
+from tests.support.local_m3ter import LocalM3ter
 
 Local = Callable[..., LocalM3ter]
 
 
-@pytest.mark.parametrize(("name", "largest"), facts.PAGE_SIZES.items())
+@pytest.mark.parametrize(("name", "largest"), api_facts.PAGE_SIZES.items())
 def test_page_size_bounds(local: Local, name: str, largest: int) -> None:
     m3ter = local()
     for good in ("1", str(largest), ""):

@@ -14,7 +14,7 @@ import m3ter
 import pytest
 
 from m3ter_sandbox.testing import SandboxServer
-from tests.sandbox import facts
+from tests.support import api_facts
 
 # The SDK's types say upper case; the document's note says that this is an error.
 LOWER_CASE: Any = {"action": ["config:create"], "effect": "allow", "resource": ["orgUserInvitation"]}
@@ -30,7 +30,7 @@ class Checker:
         answer.read()
         operation, schema = self._operation(answer.request)
         if not answer.is_success:
-            jsonschema.validate(answer.json(), facts.ERROR)
+            jsonschema.validate(answer.json(), api_facts.ERROR)
         elif schema is None:
             assert answer.content == b""
         else:
@@ -39,9 +39,9 @@ class Checker:
         self.seen[f"{operation} {answer.status_code}"] += 1
 
     @staticmethod
-    def _operation(request: httpx.Request) -> tuple[str, facts.Schema | None]:
+    def _operation(request: httpx.Request) -> tuple[str, api_facts.Schema | None]:
         fits = []
-        for name, (method, path, schema) in facts.OPERATIONS.items():
+        for name, (method, path, schema) in api_facts.OPERATIONS.items():
             pattern = re.sub(r"\{\w+\}", "[^/]+", path)
             if method == request.method and re.fullmatch(pattern, request.url.path):
                 fits.append((name, schema))
@@ -92,7 +92,7 @@ def test_token(client: m3ter.M3ter, checker: Checker) -> None:
     token = client.authentication.get_bearer_token(
         grant_type="client_credentials", extra_headers={"Authorization": f"Basic {basic}"}
     )
-    assert token.expires_in == facts.TOKEN_LIFETIME_SECONDS
+    assert token.expires_in == api_facts.TOKEN_LIFETIME_SECONDS
     assert checker.seen["GenerateToken 200"] >= 1
 
 
@@ -109,7 +109,7 @@ def test_invitations(client: m3ter.M3ter, m3ter_sandbox: SandboxServer) -> None:
     assert (made.email, made.accepted, made.permission_policy_ids) == ("Ada@Example.com", False, [policy.id])
     assert made.dt_created
     assert made.dt_expiry
-    assert (made.dt_expiry - made.dt_created).days == facts.INVITATION_LIFE_DAYS
+    assert (made.dt_expiry - made.dt_created).days == api_facts.INVITATION_LIFE_DAYS
     assert client.users.invitations.retrieve(made.id) == made
     for number in range(5):
         client.users.invitations.create(email=f"{number}@example.com", first_name="A", last_name="B")
@@ -210,5 +210,5 @@ def test_every_operation_of_the_document_was_driven(
     test_invitations(client, m3ter_sandbox)
     test_users(client, m3ter_sandbox)
     test_permission_policies(client, m3ter_sandbox)
-    assert {name for name in facts.OPERATIONS if not checker.seen[f"{name} 200"]} == set()
-    assert len(facts.OPERATIONS) == 18
+    assert {name for name in api_facts.OPERATIONS if not checker.seen[f"{name} 200"]} == set()
+    assert len(api_facts.OPERATIONS) == 18

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from m3ter_sandbox.app import DEFAULT_CREDENTIALS
-from tests.sandbox.in_process import LocalM3ter
+from tests.support.local_m3ter import LocalM3ter
 
 Local = Callable[..., LocalM3ter]
 

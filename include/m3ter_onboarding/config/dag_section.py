@@ -45,7 +45,7 @@ class TaskDefaults(Section):
     pool_slots: Annotated[StrictInt, Field(ge=1)] = 1
     run_as_user: Text | None = None
     executor: Text | None = None
-    executor_config: dict[str, Any] = Field(default_factory=dict)
+    executor_config: dict[str, Any] = Field(default={})
 
     @field_validator("retry_delay", "max_retry_delay", "execution_timeout")
     @classmethod

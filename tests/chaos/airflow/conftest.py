@@ -8,8 +8,8 @@ import pytest
 
 from demo.airflow_stack import AirflowStack
 from tests.chaos.airflow.summary import SUMMARY
-from tests.integration.airflows import airflow_on_postgres
-from tests.postgresql import PostgresServer
+from tests.support.airflows import airflow_on_postgres
+from tests.support.postgresql import PostgresServer
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, text
 
 from tests.chaos.airflow.interrupted import KILL
 from tests.chaos.airflow.trial import CREATE, Trial
-from tests.integration.side_by_side import SQLITE
+from tests.support.side_by_side import SQLITE
 
 #: What may become of the POST of an invitation.
 OF_POSTS: tuple[Mapping[str, Any], ...] = (

@@ -7,8 +7,8 @@ import time
 
 from demo.airflow_api import wait_until
 from tests.chaos.airflow.trial import Trial
-from tests.integration.organisation import is_gone
 from tests.integration.test_interrupted import freeze
+from tests.support.airflow_organisation import is_gone
 
 KILL, END = signal.SIGKILL, signal.SIGTERM
 #: Reading m3ter takes some seconds.

@@ -7,7 +7,7 @@ from datetime import timedelta
 from demo.airflow_api import FINISHED, AirflowApiError
 from tests.chaos.airflow.interrupted import KILL
 from tests.chaos.airflow.trial import Trial
-from tests.integration.organisation import FIRST_DAY
+from tests.support.airflow_organisation import FIRST_DAY
 
 #: The days of a backfill, counted from the first day: before every ordinary run's.
 DAYS = range(-97, -7)

@@ -19,8 +19,8 @@ from tests.chaos.airflow import by_hand, faults, interrupted, many_runs
 from tests.chaos.airflow.interrupted import END, KILL
 from tests.chaos.airflow.summary import SUMMARY, Played, Seed
 from tests.chaos.airflow.trial import Trial
-from tests.integration.organisation import FIRST_DAY, Organisation
-from tests.integration.side_by_side import POSTGRESQL, SQLITE, Scenario, SideBySide, cases, side_by_side
+from tests.support.airflow_organisation import FIRST_DAY, Organisation
+from tests.support.side_by_side import POSTGRESQL, SQLITE, Scenario, SideBySide, cases, side_by_side
 
 pytestmark = pytest.mark.chaos
 

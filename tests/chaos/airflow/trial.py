@@ -16,8 +16,8 @@ from sqlalchemy import update
 from demo.airflow_api import FINISHED, FINISHED_TASK, AirflowApiError, wait_until
 from demo.airflow_stack import TaskProcess
 from tests.chaos.ledger import OPEN, ViolationError, check_ledger, story
-from tests.integration.organisation import Organisation, is_gone, patiently
-from tests.onboarding.world import HIRES
+from tests.support.airflow_organisation import Organisation, is_gone, patiently
+from tests.support.world import HIRES
 
 #: So many ordinary daily runs must suffice until everybody is invited and nothing is open.
 RUNS_UNTIL_QUIET = 4

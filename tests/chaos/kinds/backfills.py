@@ -16,7 +16,7 @@ from tests.chaos.play import Play
 from tests.chaos.points import at_nth, die
 from tests.chaos.scenarios import CREATE, SHORT_LEASE
 from tests.chaos.theatre import DATABASES
-from tests.onboarding.tasks import TaskRun
+from tests.support.task_runs import TaskRun
 
 BACKFILLS = "90-day backfill"
 

@@ -18,7 +18,7 @@ from tests.chaos.recording import Recording
 from tests.chaos.scenarios import ASKED, SCENARIOS
 from tests.chaos.standstill import BEGINS, SLOWLY, StandStill, let_go_on
 from tests.chaos.theatre import DATABASES
-from tests.onboarding.tasks import TaskRun
+from tests.support.task_runs import TaskRun
 
 CLEARED = "task cleared at a random time"
 PLAN_CLEARED = "plan cleared while send is under way"

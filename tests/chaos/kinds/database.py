@@ -18,7 +18,7 @@ from tests.chaos.points import Point, Strike
 from tests.chaos.recording import Recording
 from tests.chaos.scenarios import SCENARIOS, Scenario
 from tests.chaos.theatre import POSTGRESQL, SQLITE
-from tests.onboarding.tasks import TaskRun
+from tests.support.task_runs import TaskRun
 
 DROPPED = "connection dropped in a transaction"
 UNKNOWN = "COMMIT, outcome unknown"

@@ -16,7 +16,7 @@ from tests.chaos.points import Point, Strike, die
 from tests.chaos.recording import Recording, changes_something, inside_transaction, lot
 from tests.chaos.scenarios import ASKED, SCENARIOS
 from tests.chaos.theatre import DATABASES
-from tests.onboarding.tasks import TaskRun
+from tests.support.task_runs import TaskRun
 
 
 def cases(recording: Recording) -> Iterator[Case]:

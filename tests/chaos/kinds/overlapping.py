@@ -15,7 +15,7 @@ from tests.chaos.play import Play
 from tests.chaos.points import Strike, at_nth, die
 from tests.chaos.scenarios import CREATE, SHORT_LEASE
 from tests.chaos.theatre import DATABASES
-from tests.onboarding.tasks import TaskRun
+from tests.support.task_runs import TaskRun
 
 AT_ONCE = "runs at once over the same people"
 CLOCKS = "runs at once, on other clocks"

@@ -27,8 +27,8 @@ from tests.chaos.points import Point, die
 from tests.chaos.scenarios import CREATE
 from tests.chaos.standstill import SLOWLY, StandStill, let_go_on
 from tests.chaos.theatre import DATABASES
-from tests.onboarding.console import Console
-from tests.onboarding.world import HIRES
+from tests.support.console import Console
+from tests.support.world import HIRES
 
 IN_CONSOLE = "invited by hand or member meanwhile"
 CORRECTED = "address corrected"

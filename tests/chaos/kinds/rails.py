@@ -14,7 +14,7 @@ from tests.chaos.play import Play
 from tests.chaos.points import Point, at_nth, die
 from tests.chaos.scenarios import CREATE, SHORT_LEASE
 from tests.chaos.theatre import DATABASES
-from tests.onboarding.tasks import TaskRun
+from tests.support.task_runs import TaskRun
 
 APPROVAL = "approval of a plan"
 PAUSED = "pause switch thrown"

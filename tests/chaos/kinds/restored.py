@@ -14,7 +14,7 @@ from tests.chaos.play import TASKS, Play
 from tests.chaos.points import Point, stand_still
 from tests.chaos.standstill import let_go_on, wait_for
 from tests.chaos.theatre import DATABASES, POSTGRESQL
-from tests.onboarding.tasks import TaskRun
+from tests.support.task_runs import TaskRun
 
 KIND = "failover to a restored ledger"
 

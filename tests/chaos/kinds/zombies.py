@@ -14,7 +14,7 @@ from tests.chaos.recording import Recording, lot
 from tests.chaos.scenarios import SCENARIOS
 from tests.chaos.standstill import SLOWLY, StandStill, let_go_on
 from tests.chaos.theatre import DATABASES, POSTGRESQL
-from tests.onboarding.tasks import TaskRun
+from tests.support.task_runs import TaskRun
 
 ZOMBIES = "zombie worker wakes up"
 

@@ -18,8 +18,8 @@ from m3ter_provider.connection import connection_settings
 from m3ter_provider.errors import M3terSendingNotAllowedError
 from m3ter_provider.hooks.m3ter import M3terHook
 from m3ter_provider.unreachable import why_unreachable
-from tests.provider.clients import Client, connection_to
-from tests.provider.scripted_server import HangupError, Received, ScriptedServer, answer, token
+from tests.support.hook_clients import Client, connection_to
+from tests.support.scripted_server import HangupError, Received, ScriptedServer, answer, token
 
 if TYPE_CHECKING:
     from m3ter_sandbox.testing import SandboxServer

@@ -10,7 +10,7 @@ import pytest
 from m3ter_provider.errors import M3terError, M3terPermissionError
 from m3ter_provider.hooks.m3ter import M3terAsyncHook, M3terHook
 from m3ter_provider.models import InvitationRequest
-from tests.provider.clients import Client, person
+from tests.support.hook_clients import Client, person
 
 if TYPE_CHECKING:
     from m3ter_sandbox.testing import SandboxServer

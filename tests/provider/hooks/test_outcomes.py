@@ -19,16 +19,8 @@ from m3ter_provider.errors import (
     M3terStatusError,
     M3terUnknownOutcomeError,
 )
-from tests.provider.clients import Client, connection_to
-from tests.provider.scripted_server import (
-    HangupError,
-    Received,
-    ResetError,
-    ScriptedServer,
-    answer,
-    created,
-    token,
-)
+from tests.support.hook_clients import Client, connection_to
+from tests.support.scripted_server import HangupError, Received, ResetError, ScriptedServer, answer, created, token
 
 ClientOf = Callable[..., Client]
 

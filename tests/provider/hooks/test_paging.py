@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from m3ter_provider.errors import M3terResponseError
-from tests.provider.clients import Client
-from tests.provider.scripted_server import Received, ScriptedServer, answer
+from tests.support.hook_clients import Client
+from tests.support.scripted_server import Received, ScriptedServer, answer
 
 if TYPE_CHECKING:
     from m3ter_sandbox.testing import SandboxServer

@@ -10,8 +10,8 @@ import pytest
 from airflow.sdk._shared.secrets_masker import redact
 
 from m3ter_provider.errors import M3terError
-from tests.provider.clients import Client, person
-from tests.provider.scripted_server import HangupError, Received, ScriptedServer, answer, created
+from tests.support.hook_clients import Client, person
+from tests.support.scripted_server import HangupError, Received, ScriptedServer, answer, created
 
 ClientOf = Callable[..., Client]
 

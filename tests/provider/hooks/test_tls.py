@@ -10,8 +10,8 @@ import pytest
 
 from m3ter_provider.connection import connection_settings
 from m3ter_provider.errors import M3terConnectionError
-from tests.provider.clients import Client, connection_to
-from tests.provider.scripted_server import ScriptedServer
+from tests.support.hook_clients import Client, connection_to
+from tests.support.scripted_server import ScriptedServer
 
 ClientOf = Callable[..., Client]
 

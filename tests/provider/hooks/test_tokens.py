@@ -11,8 +11,8 @@ import pytest
 
 from m3ter_provider.errors import M3terAuthenticationError, M3terConnectionError, M3terResponseError, M3terServerError
 from m3ter_provider.hooks.m3ter import M3terAsyncHook, M3terHook
-from tests.provider.clients import Client, connection_to, person
-from tests.provider.scripted_server import Received, ScriptedServer, answer
+from tests.support.hook_clients import Client, connection_to, person
+from tests.support.scripted_server import Received, ScriptedServer, answer
 
 if TYPE_CHECKING:
     from m3ter_sandbox.testing import SandboxServer

@@ -23,8 +23,8 @@ from m3ter_provider.errors import (
     M3terUnknownOutcomeError,
 )
 from m3ter_provider.hooks.m3ter import M3terHook
-from tests.provider.clients import Client, connection_to, person
-from tests.provider.scripted_server import HangupError, Received, ScriptedServer, answer
+from tests.support.hook_clients import Client, connection_to, person
+from tests.support.scripted_server import HangupError, Received, ScriptedServer, answer
 
 ClientOf = Callable[..., Client]
 

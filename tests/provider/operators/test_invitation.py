@@ -24,7 +24,7 @@ from m3ter_provider.hooks.m3ter import M3terHook
 from m3ter_provider.links import CONSOLE, M3terConsoleLink
 from m3ter_provider.models import InvitationRequest
 from m3ter_provider.operators.invitation import M3terCreateInvitationOperator
-from tests.provider.clients import FakeClock, connection_to
+from tests.support.hook_clients import FakeClock, connection_to
 
 if TYPE_CHECKING:
     from airflow.sdk.types import TaskInstanceKey

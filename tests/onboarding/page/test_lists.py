@@ -1,0 +1,265 @@
+"""Lists: searched, filtered, sorted, paged; whatever people are called."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.reads.invitation_list import Page as PageOfList
+from m3ter_onboarding.page.csv_export import COLUMNS, as_csv, cell
+from tests.onboarding.page.conftest import AT, Page
+from tests.onboarding.page.test_access import GUARD, KEY
+from tests.support.page_ledger import DAG_A, HOSTILE, ORG_A, PLAN, RUN, crowd, invite, worked_for
+from tests.support.page_plans import scans_of_sqlite, statements_of
+
+
+@pytest.fixture
+def anna(page: Callable[[str], Page]) -> Page:
+    return page("anna")
+
+
+def listed(page: Page, **wanted: Any) -> list[str]:
+    """Return the addresses of a whole list, read page by page."""
+    found: list[str] = []
+    after = None
+    while True:
+        answer = page.post("api/invitations", {"ledger": KEY, **wanted, "after": after})
+        found += [row["email"] for row in answer["rows"]]
+        after = answer["after"]
+        if after is None:
+            return found
+
+
+EVERYBODY = [*(f"{name}@example.com" for name in ("ann", "ben", "cem", "dan", "eve", "fay")), *HOSTILE]
+
+
+def test_everybody_newest_change_first(anna: Page) -> None:
+    assert listed(anna) == EVERYBODY
+    assert listed(anna, descending=False) == EVERYBODY[::-1]
+
+
+def test_by_address_byte_by_byte(anna: Page) -> None:
+    in_order = sorted(EVERYBODY, key=lambda text: text.lower().encode())
+    assert listed(anna, sort="address", descending=False) == in_order
+    assert listed(anna, sort="address") == in_order[::-1]
+
+
+def test_by_state_and_organisation(anna: Page) -> None:
+    assert listed(anna, states=["failed", "accepted"]) == ["ben@example.com", "cem@example.com"]
+    assert listed(anna, org_id=ORG_A) == EVERYBODY
+    assert listed(anna, org_id="another") == []
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        ("ann", ["ann@example.com"]),
+        (" ANN@Example.COM ", ["ann@example.com"]),
+        ("1001", ["ann@example.com"]),
+        ("inv-1", ["ann@example.com"]),
+        ("nn@", []),
+        ("%", []),
+        ("_nn", []),
+        ("<script>", [HOSTILE[0]]),
+        ("=HYPERLINK", [HOSTILE[1]]),
+        ("'; DROP", [HOSTILE[2]]),
+        ("\u202eg", [HOSTILE[3]]),
+    ],
+)
+def test_a_search(anna: Page, search: str, found: list[str]) -> None:
+    assert listed(anna, search=search) == found
+
+
+def test_pages_hold_everybody_once(anna: Page, ledger: LedgerDatabase) -> None:
+    """Also where many rows changed at the same instant."""
+    crowd(ledger, 180, ("sent", "accepted", "expired"))
+    many = {f"p{number:04}@example.com" for number in range(180)}
+    for wanted in ({}, {"sort": "address"}, {"search": "p0"}, {"descending": False}):
+        found = [email for email in listed(anna, **wanted) if email.startswith("p0")]
+        assert len(found) == 180
+        assert set(found) == many
+    assert len(exported(anna)) == 1 + 190
+
+
+@pytest.mark.parametrize(("sort", "descending"), [("changed", True), ("address", False)])
+def test_many_organisations(anna: Page, ledger: LedgerDatabase, sort: str, descending: bool) -> None:
+    """SQLite merges 500 ranges at most."""
+    orgs = [f"org-{number:03}" for number in range(30)]
+    worked_for(ledger, orgs)
+    with ledger.engine.begin() as connection:
+        for number in range(55):
+            email = f"q{number * 37 % 55:03}ü@example.com"
+            invite(connection, ledger.tables, 1000 + number, state="sent", email=email, org_id=orgs[number % 30])
+    found = listed(anna, sort=sort, descending=descending)
+    everybody = [*EVERYBODY, *(f"q{number:03}ü@example.com" for number in range(55))]
+    assert sorted(found) == sorted(everybody)
+    if sort == "address":
+        assert found == sorted(everybody, key=str.encode, reverse=descending)
+    assert len(exported(anna)) == 1 + len(everybody)
+    assert [row["email"] for row in anna.post("api/invitations", {"ledger": KEY, "search": "q005"})["rows"]] == [
+        "q005ü@example.com"
+    ]
+    assert len(anna.get(f"api/review/{KEY}")["invitations"]) == 1
+    assert anna.get(f"api/stories/invitation/{KEY}/1000")["email"] == "q000ü@example.com"
+
+
+def test_a_place_that_is_none_is_refused(anna: Page) -> None:
+    for after in ("x", "W10=", "bnVsbA==", "WzEsMl0=", "e30="):
+        answer = anna.post("api/invitations", {"ledger": KEY, "after": after}, 400)
+        assert "no place in this list" in answer["detail"]
+
+
+def place(*what: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(what).encode()).decode()
+
+
+NOWHERE = [
+    ("changed", base64.urlsafe_b64encode(b"[" * 2900).decode()),
+    ("changed", place("0001-01-01T00:00:00+14:00", 1)),
+    ("changed", place("2030-01-01T00:00:00+00:00", 10**25)),
+    ("changed", place("2030-01-01T00:00:00+00:00", -1)),
+    ("address", place("\ud800", 1)),
+    ("address", place("a\0", 1)),
+    ("address", place(["a"], 1)),
+]
+
+
+@pytest.mark.parametrize(("sort", "after"), NOWHERE)
+def test_a_place_that_no_ledger_has_is_refused(anna: Page, sort: str, after: str) -> None:
+    for path in ("api/invitations", "api/export"):
+        answer = anna.post(path, {"ledger": KEY, "sort": sort, "after": after}, 400)
+        assert "no place in this list" in answer["detail"]
+
+
+REFUSED: list[tuple[str, str, dict[str, Any] | None, str]] = [
+    ("POST", "api/invitations", {"ledger": KEY, "search": "a\0b"}, "search"),
+    ("POST", "api/invitations", {"ledger": KEY, "search": "\ud800"}, "search"),
+    ("POST", "api/export", {"ledger": KEY, "search": "a\0b"}, "search"),
+    ("POST", "api/invitations", {"ledger": KEY, "org_id": "\0"}, "org_id"),
+    ("GET", f"api/stories/invitation/{KEY}/{10**25}", None, "invitation_id"),
+    ("GET", f"api/stories/decision/{KEY}/{PLAN}/{10**25}", None, "row_no"),
+    ("GET", f"api/stories/decision/{KEY}/{PLAN}/{2**31}", None, "row_no"),
+    ("GET", f"api/stories/decision/{KEY}/%00/1", None, "plan_id"),
+    ("GET", f"api/runs?dag_id={DAG_A}&before=0001-01-01T00:00:00%2B14:00", None, "before"),
+    ("GET", f"api/runs?dag_id={DAG_A}&before=9999-12-31T23:59:59-14:00", None, "before"),
+    ("GET", f"api/run?dag_id={DAG_A}&run_id=%00", None, "run_id"),
+    ("POST", "api/run/rows", {"dag_id": DAG_A, "plan_id": PLAN, "decision": "invite", "after": 10**25}, "after"),
+    ("POST", "api/run/rows", {"dag_id": DAG_A, "plan_id": "\0", "decision": "invite"}, "plan_id"),
+    ("POST", f"api/review/{10**25}", {"ledger": KEY, "seen": "review", "to": "sent"}, "invitation_id"),
+    ("POST", "api/review/4", {"ledger": KEY, "seen": "review", "to": "sent", "why": "a\0"}, "why"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "what"), REFUSED)
+def test_what_no_ledger_can_be_asked_is_refused(
+    anna: Page, method: str, path: str, body: dict[str, Any] | None, what: str
+) -> None:
+    headers = {**GUARD, "origin": "http://airflow.test", "content-type": "application/json"}
+    answer = anna.client.request(method, f"{AT}/{path}", content=body and json.dumps(body), headers=headers)
+    assert (answer.status_code, answer.json()["detail"]) == (422, f"This was not understood: {what}.")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"states": ["nobody@example.com"]},
+        {"sort": "nobody@example.com"},
+        {"nobody@example.com": 1},
+        {"search": "x" * 401},
+    ],
+)
+def test_what_was_not_understood_is_not_quoted(anna: Page, wrong: dict[str, Any]) -> None:
+    answer = anna.post("api/invitations", {"ledger": KEY, **wrong}, 422)
+    assert "nobody@example.com" not in answer["detail"] or "nobody@example.com" in wrong
+
+
+def exported(page: Page, **wanted: Any) -> list[list[str]]:
+    headers = {**GUARD, "origin": "http://airflow.test"}
+    found = page.client.post(f"{AT}/api/export", json={"ledger": KEY, **wanted}, headers=headers)
+    assert found.status_code == 200
+    assert found.headers["content-type"].startswith("text/csv")
+    assert "attachment" in found.headers["content-disposition"]
+    return list(csv.reader(io.StringIO(found.text)))
+
+
+def test_an_export_has_no_formulas(anna: Page) -> None:
+    heads, *rows = exported(anna)
+    cells = [dict(zip(heads, row, strict=True)) for row in rows]
+    # Changed where a cell begins, or would with a semicolon for the separator, and nowhere else.
+    assert [one["email"].replace("'", "") for one in cells] == [text.replace("'", "") for text in EVERYBODY]
+    assert f"'{HOSTILE[1]}" in [one["email"] for one in cells]
+    assert "'=no" in [one["message"] for one in cells]
+    assert not [text for row in rows for text in row if text.startswith(("=", "+", "-", "@", "\t", "\r"))]
+
+
+@pytest.mark.parametrize("beginning", ["=", "+", "-", "@", "\t", "\r"])
+def test_a_formula_becomes_text(beginning: str) -> None:
+    assert cell(f"{beginning}1+1") == f"'{beginning}1+1"
+
+
+def test_no_separator_makes_a_formula() -> None:
+    """A spreadsheet may take a semicolon or a tabulator for what divides cells."""
+    values = [
+        "a;=1+1",
+        'a; "=1+1',
+        "a\t+1",
+        "a\r\n@x",
+        "a|-1",
+        " =1",
+        "\u00a0=1",
+        "\ufeff=1",
+        "\u200b=1",
+        "＝1",
+        "\0=1",
+    ]
+    rows = [{**dict.fromkeys(COLUMNS), "employee_id": "x", "email": value} for value in values]
+    text = "".join(as_csv([PageOfList([dict(row) for row in rows], None)]))
+    assert [line for line in text.splitlines() if line.startswith('"x"')]
+    for line in csv.reader(io.StringIO(text)):
+        assert all(one == "" or one[0] == "'" or one in COLUMNS or one[0] in "ax" for one in line)
+    assert text.startswith('"employee_id","email"')
+    for separator in (";", "\t", "|"):
+        for line in csv.reader(io.StringIO(text, newline=""), delimiter=separator):
+            assert not [
+                one for one in line if one.strip(' "\u00a0\ufeff\u200b\0').startswith(("=", "+", "-", "@", "＝"))
+            ]
+    for harmless in ("a-b@example.com", "1;2", "O'Neil; x", "2030-01-01"):
+        assert cell(harmless) == harmless
+
+
+def test_the_story_of_a_person(anna: Page) -> None:
+    story = anna.get(f"api/stories/invitation/{KEY}/1")
+    assert (story["email"], story["employee_id"]) == ("ann@example.com", "1001")
+    assert [step["name"] for step in story["steps"]] == [
+        *("skip:too_early", "invite:new"),
+        *("(new) → sending: claimed", "sending → sent: answered"),
+    ]
+    assert story["steps"][-1]["said"] == "m3ter made the invitation and sent the e-mail."
+    assert (story["steps"][-1]["run_id"], story["steps"][-1]["task_id"]) == (RUN, "send")
+    for number, text in enumerate(HOSTILE, start=7):
+        assert anna.get(f"api/stories/invitation/{KEY}/{number}")["email"] == text
+
+
+@pytest.mark.parametrize("ledger", ["sqlite"], indirect=True)
+def test_no_list_reads_a_whole_table_on_sqlite(anna: Page, ledger: LedgerDatabase) -> None:
+    """On PostgreSQL: see test_million.py."""
+    with statements_of(Engine) as watched:
+        for wanted in (
+            *({}, {"sort": "address"}, {"sort": "expires"}, {"states": ["failed"]}),
+            *({"search": "ann"}, {"search": "1001"}, {"search": "inv-1"}, {"org_id": ORG_A}),
+        ):
+            anna.post("api/invitations", {"ledger": KEY, **wanted})
+        anna.get("api/overview")
+        anna.get(f"api/review/{KEY}")
+        anna.get(f"api/stories/invitation/{KEY}/1")
+    assert len(watched.ran) > 20
+    scans = scans_of_sqlite(ledger.engine, watched)
+    assert [scan for scan in scans if "m3ter_invitation" in scan or "decision" in scan] == []

@@ -1,0 +1,112 @@
+"""The overview: what is, what needs attention, and what cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from sqlalchemy import update
+
+from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.reads.invitation_list import COUNTED
+from tests.onboarding.page.conftest import Page
+from tests.support.page_ledger import DAG_A, DAG_B, NOW, ORG_A, PLAN, PLAN_BEFORE, RUN, RUN_BEFORE, crowd
+
+
+def test_what_it_tells(page: Callable[[str], Page]) -> None:
+    told = page("anna").get("api/overview")
+    [ledger] = told["ledgers"]
+    assert ledger["states"] == {"review": 1, "sent": 5, "adopted": 1, "accepted": 1, "expired": 1, "failed": 1}
+    [dag] = ledger["dags"]
+    assert (dag["org_id"], dag["allow_invitations"]) == (ORG_A, True)
+    assert dag["funnel"] == {"run_id": RUN, "planned": 3, "sent": 3, "accepted": 1}
+    assert (dag["plan_review"], dag["plan_invalid"], dag["plan_run_id"]) == (1, 1, RUN)
+    assert [run["run_id"] for run in ledger["runs"]] == [RUN, RUN_BEFORE]
+    assert told["user"] == "anna"
+    assert [(one["dag_id"], "dry_run" in one["modes"]) for one in told["dags"]] == [(DAG_A, True)]
+
+
+def test_one_ledger_that_is_away_leaves_the_others(page: Callable[[str], Page]) -> None:
+    ledgers = {ledger["name"]: ledger for ledger in page("root").get("api/overview")["ledgers"]}
+    assert len(ledgers) == 4
+    assert ledgers["page_ledger"]["problem"] is None
+    assert "'page_away'" in ledgers["page_away"]["problem"]
+    assert "unable to open database file" in ledgers["page_away"]["problem"]
+    assert ledgers["page_empty"] | {"key": ""} == {
+        "key": "",
+        "name": "page_empty",
+        "empty": True,
+        "problem": "No run has begun yet: the ledger is still empty.",
+    }
+    assert "not defined in Airflow" in ledgers["page_not_defined"]["problem"]
+
+
+def test_counting_stops(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
+    crowd(ledger, COUNTED + 50)
+    assert page("anna").get("api/overview")["ledgers"][0]["states"]["sent"] == COUNTED + 1
+
+
+def test_who_cannot_accept_in_time_is_counted(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
+    t = ledger.tables
+    with ledger.engine.begin() as connection:
+        connection.execute(update(t.decision).values(start_date=(NOW + timedelta(days=30)).date()))
+    assert page("anna").get("api/overview")["ledgers"][0]["expire_before_start"] == 5
+    with ledger.engine.begin() as connection:
+        connection.execute(update(t.decision).values(start_date=(NOW + timedelta(days=2)).date()))
+    assert page("anna").get("api/overview")["ledgers"][0]["expire_before_start"] == 0
+
+
+def test_the_chart(page: Callable[[str], Page]) -> None:
+    days = page("anna").get("api/chart")["days"]
+    assert sum(day["accepted"] for day in days) == 1
+    assert sum(day["waiting"] for day in days) == 5
+    assert sum(day["other"] for day in days) == 2
+
+
+def test_a_run_is_compared_with_the_plan_before(page: Callable[[str], Page]) -> None:
+    anna = page("anna")
+    told = anna.get("api/run", dag_id=DAG_A, run_id=RUN)
+    assert told["before"]["plan_id"] == PLAN_BEFORE
+    [plan] = told["plans"]
+    assert plan["policies"] == ["Analyst"]
+
+    def rows(kind: str, plan_id: str = PLAN) -> dict[str, tuple[str | None, str | None]]:
+        body = {"dag_id": DAG_A, "plan_id": plan_id, "decision": kind}
+        found = anna.post("api/run/rows", body)["rows"]
+        return {row["employee_id"]: (row.get("change"), row.get("before")) for row in found}
+
+    assert rows("invite") == {
+        "1001": ("changed", "nothing to do (starts too far in the future)"),
+        "1003": ("new", None),
+        "1004": ("new", None),
+    }
+    assert rows("skip") == {"1002": ("same", None)}
+    assert set(rows("gone")) == {"1009"}
+    assert rows("invite", PLAN_BEFORE) == {"1009": (None, None)}
+    anna.post("api/run/rows", {"dag_id": DAG_A, "plan_id": "plan-of-b", "decision": "invite"}, 404)
+
+
+def test_it_is_compared_with_the_same_people_of_the_same_organisation(
+    page: Callable[[str], Page], ledger: LedgerDatabase
+) -> None:
+    t = ledger.tables
+    for column, value in (("only_employee", "1009"), ("org_id", "another")):
+        table = t.run if column == "only_employee" else t.plan
+        with ledger.engine.begin() as connection:
+            connection.execute(update(table).where(table.c.run_id == RUN_BEFORE).values({column: value}))
+        assert page("anna").get("api/run", dag_id=DAG_A, run_id=RUN)["before"] is None
+        with ledger.engine.begin() as connection:
+            before = {"only_employee": None, "org_id": ORG_A}[column]
+            connection.execute(update(table).where(table.c.run_id == RUN_BEFORE).values({column: before}))
+    with ledger.engine.begin() as connection:
+        connection.execute(update(t.run).where(t.run.c.dag_id == DAG_A).values(only_employee="1001"))
+    assert page("anna").get("api/run", dag_id=DAG_A, run_id=RUN)["before"]["plan_id"] == PLAN_BEFORE
+
+
+def test_runs_of_a_dag(page: Callable[[str], Page]) -> None:
+    found = page("anna").get("api/runs", dag_id=DAG_A)
+    assert [run["run_id"] for run in found["rows"]] == [RUN, RUN_BEFORE]
+    earlier = page("anna").get("api/runs", dag_id=DAG_A, before=found["rows"][0]["started_at"])
+    assert [run["run_id"] for run in earlier["rows"]] == [RUN_BEFORE]
+    assert page("bert").client.get("/airflow/m3ter-onboarding/api/runs", params={"dag_id": DAG_A}).status_code == 404
+    assert page("bert").get("api/runs", dag_id=DAG_B)["rows"]

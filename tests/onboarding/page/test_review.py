@@ -1,0 +1,192 @@
+"""What waits for a person, and what they decide: once, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, select, update
+
+from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.manual_decisions import DecidedOtherwiseError, decide_by_hand, ways_out
+from m3ter_onboarding.ledger.states import InvitationState
+from tests.onboarding.page.conftest import AT, Page
+from tests.onboarding.page.test_access import KEY
+from tests.support.page_ledger import DAG_A, DAG_B, NOW, ORG_A, PLAN_B, PLAN_BEFORE, invite
+
+
+def matched(db: LedgerDatabase, email: str, dag_id: str = DAG_A) -> None:
+    """Let an earlier plan have seen that an address, found in m3ter, is that of the employee whose address changed."""
+    with db.engine.begin() as connection:
+        connection.execute(
+            insert(db.tables.decision).values(
+                plan_id=PLAN_BEFORE if dag_id == DAG_A else PLAN_B,
+                row_no=50,
+                org_id=ORG_A,
+                employee_id="1005",
+                email=email,
+                email_key=email,
+                decision="skip",
+                reason="already_invited",
+                decided_at=NOW - timedelta(hours=29),
+            )
+        )
+
+
+def the_row(page: Page) -> dict[str, Any]:
+    [row] = page.get(f"api/review/{KEY}")["rows"]
+    return dict(row)
+
+
+def missing(db: LedgerDatabase, invitation_id: int) -> None:
+    """Let the row for review be about an invitation of which m3ter lists nothing, it was found."""
+    d = db.tables.decision
+    with db.engine.begin() as connection:
+        connection.execute(
+            update(d)
+            .where(d.c.reason == "email_changed")
+            .values(reason="missing_in_m3ter", invitation_id=invitation_id)
+        )
+
+
+def read_to_the_end(db: LedgerDatabase) -> None:
+    with db.engine.begin() as connection:
+        connection.execute(insert(db.tables.mirror_org).values(org_id=ORG_A, complete_ms=1))
+
+
+def test_a_changed_address_leads_to_the_old_invitation(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
+    anna = page("anna")
+    row = the_row(anna)
+    assert (row["invitation_id"], row["to"]) == (None, [])
+    assert "Nothing is left to be replaced here" in row["way"]
+    with ledger.engine.begin() as connection:
+        invite(connection, ledger.tables, 60, state="superseded", email="older@example.com", employee_id="1005")
+        invite(connection, ledger.tables, 61, state="sent", email="old@example.com", employee_id="1005")
+    row = the_row(anna)
+    assert (row["invitation_id"], row["invitation_state"], row["to"]) == (61, "sent", ["superseded"])
+    anna.post("api/review/61", {"ledger": KEY, "seen": "sent", "to": "superseded"})
+    row = the_row(anna)
+    assert (row["invitation_id"], row["to"]) == (None, [])
+    assert "decides anew" in row["way"]
+
+
+def test_nobody_sees_an_invitation_of_others_of_the_same_organisation(
+    page: Callable[[str], Page], ledger: LedgerDatabase
+) -> None:
+    of_b = {"org_id": ORG_A, "dag_id": DAG_B, "email": "secret@b.example"}
+    with ledger.engine.begin() as connection:
+        invite(connection, ledger.tables, 70, state="sent", employee_id="1005", **of_b)
+        invite(connection, ledger.tables, 71, state="adopted", email="other@b.example", origin="found", dag_id=None)
+    matched(ledger, "other@b.example", DAG_B)
+    anna = page("anna")
+    row = the_row(anna)
+    assert (row["invitation_id"], row["invitation_state"], row["to"]) == (None, None, [])
+    missing(ledger, 70)
+    row = the_row(anna)
+    assert (row["invitation_id"], row["invitation_state"], row["to"]) == (None, None, [])
+    assert "b.example" not in anna.client.get(f"{AT}/api/review/{KEY}").text.replace("other@b.example", "")
+
+
+def test_what_was_accepted_is_replaced_only_where_m3ter_lists_nothing_of_it(
+    page: Callable[[str], Page], ledger: LedgerDatabase
+) -> None:
+    t = ledger.tables
+    with ledger.engine.begin() as connection:
+        connection.execute(
+            update(t.invitation).where(t.invitation.c.invitation_id == 2).values(m3ter_id="i2", m3ter_user_id="u2")
+        )
+    missing(ledger, 2)
+    anna = page("anna")
+    body = {"ledger": KEY, "seen": "accepted", "to": "superseded"}
+
+    def offered() -> bool:
+        row = the_row(anna)
+        assert row["invitation_id"] == 2
+        assert ("replace the old invitation here" in row["way"]) == bool(row["to"])
+        return bool(row["to"] == ["superseded"])
+
+    def refused() -> bool:
+        return "still lists" in anna.post("api/review/2", body, 409)["detail"]
+
+    assert not offered(), "m3ter was never read to the end"
+    assert refused()
+    read_to_the_end(ledger)
+    seen = {"org_id": ORG_A, "email": "x", "first_seen_ms": 1, "last_seen_ms": 1, "gone": False}
+    for table, values in (
+        (t.mirror_invitation, {"m3ter_id": "i2", "email_key": "new@example.com", "accepted": True}),
+        (t.mirror_invitation, {"m3ter_id": "i3", "email_key": "ben@example.com", "accepted": False}),
+        (t.mirror_user, {"m3ter_id": "u2", "email_key": "new@example.com"}),
+        (t.mirror_user, {"m3ter_id": "u3", "email_key": "ben@example.com"}),
+    ):
+        with ledger.engine.begin() as connection:
+            connection.execute(insert(table).values(**seen, **values))
+        assert not offered()
+        assert refused()
+        with ledger.engine.begin() as connection:
+            connection.execute(update(table).values(gone=True))
+    assert offered()
+    assert anna.post("api/review/2", body) == {"state": "superseded"}
+    row = the_row(anna)
+    assert row["to"] == []
+    assert "decides anew" in row["way"]
+
+
+def test_the_list(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
+    matched(ledger, "eve@example.com")
+    anna = page("anna")
+    found = anna.get(f"api/review/{KEY}")
+    [unclear] = found["invitations"]
+    assert (unclear["email"], unclear["to"]) == ("dan@example.com", ["sent", "superseded", "unsent"])
+    assert "cannot explain" in unclear["said"]
+    [row] = found["rows"]
+    assert (row["reason"], row["invitation_id"], row["to"]) == ("email_changed", 5, ["superseded"])
+    assert (row["email"], row["invitation_email"]) == ("person-1005@example.com", "eve@example.com")
+    assert "replace the old invitation here" in row["way"]
+    assert found["may_decide"]
+
+
+@pytest.mark.parametrize("to", ["sent", "unsent", "superseded"])
+def test_a_decision_is_written_once_and_by_name(page: Callable[[str], Page], ledger: LedgerDatabase, to: str) -> None:
+    anna = page("anna")
+    body = {"ledger": KEY, "seen": "review", "to": to, "why": "Looked in m3ter's console."}
+    assert anna.post("api/review/4", body) == {"state": to}
+    assert "changed since" in anna.post("api/review/4", body, 409)["detail"]
+    t = ledger.tables
+    with ledger.engine.connect() as connection:
+        row = connection.execute(select(t.invitation).where(t.invitation.c.invitation_id == 4)).one()
+        events = connection.execute(
+            select(t.event).where(t.event.c.invitation_id == 4, t.event.c.why == "decided")
+        ).all()
+    assert row.state == to
+    assert (row.sent_at is not None) == (to == "sent")
+    [event] = events
+    assert (event.from_state, event.to_state, event.decided_by) == ("review", to, "anna")
+    assert event.message == "Looked in m3ter's console."
+    story = anna.get(f"api/stories/invitation/{KEY}/4")
+    assert story["steps"][-1]["decided_by"] == "anna"
+
+
+@pytest.mark.parametrize("state", [state.value for state in InvitationState])
+def test_nothing_else_can_be_decided(page: Callable[[str], Page], state: str) -> None:
+    anna = page("anna")
+    for to in {"sent", "unsent", "superseded"} - ways_out(state, listed=False):
+        answer = anna.post("api/review/4", {"ledger": KEY, "seen": state, "to": to}, 409)
+        assert "by hand" in answer["detail"]
+    assert ways_out(state) == {
+        "review": {"sent", "unsent", "superseded"},
+        "sent": {"superseded"},
+        "adopted": {"superseded"},
+    }.get(state, set())
+    assert ways_out(state, listed=False) - ways_out(state) == ({"superseded"} if state == "accepted" else set())
+
+
+def test_a_commit_that_went_through_unheard_is_told_from_another_person(ledger: LedgerDatabase) -> None:
+    def decide(who: str) -> None:
+        decide_by_hand(ledger, 4, seen="review", to="unsent", who=who, why=None, now=NOW)
+
+    decide("anna")
+    decide("anna")  # as if the first try's COMMIT had been lost
+    with pytest.raises(DecidedOtherwiseError, match="changed since"):
+        decide("bert")

@@ -1,0 +1,535 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta, timezone
+from functools import partial
+from typing import Any
+
+import pytest
+
+from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.errors import PlanError
+from m3ter_onboarding.ledger.decisions import Decision
+from m3ter_onboarding.ledger.mirror_entries import M3terInvitation, M3terPolicy, M3terUser
+from m3ter_onboarding.ledger.people import LedgerInvitation
+from m3ter_onboarding.ledger.states import InvitationState
+from m3ter_onboarding.planning.explanation import count_decisions, explain
+from m3ter_onboarding.planning.facts import Known
+from m3ter_onboarding.planning.fingerprint import fingerprint
+from m3ter_onboarding.planning.planner import plan_invitations, select_employee
+from m3ter_onboarding.planning.rules import PlanRules
+from m3ter_onboarding.source.columns import SourceRow
+from tests.support.hire_rows import NOW, row
+
+DAY = timedelta(days=1)
+VIEWER = M3terPolicy("p-view", "Viewer", 3)
+ANALYST = M3terPolicy("p-analyse", "Analyst", 1)
+fingerprint_of = partial(fingerprint, org_id="org-1")
+POLICIES = (VIEWER, ANALYST, M3terPolicy("p-a", "Twin", 1), M3terPolicy("p-b", "Twin", 1))
+KEY = "person1@example.com"
+
+
+def ledger(state: InvitationState, key: str = KEY, **changes: Any) -> LedgerInvitation:
+    values: dict[str, Any] = {
+        "invitation_id": 7,
+        "generation": 1,
+        "employee_id": "E1",
+        "request_hash": None,
+        "m3ter_id": "inv-1",
+        "expires_at": NOW + 20 * DAY,
+        "sent_at": NOW - 10 * DAY,
+    }
+    return LedgerInvitation(**{**values, "email_key": key, "state": state, **changes})
+
+
+def invitation(expires_at: datetime | None = NOW + DAY, accepted: bool = False, **changes: Any) -> M3terInvitation:
+    values: dict[str, Any] = {"m3ter_id": "inv-1", "email_key": KEY, "created_at": NOW - 29 * DAY}
+    return M3terInvitation(accepted=accepted, expires_at=expires_at, **{**values, **changes})
+
+
+def user(access_ends_at: datetime | None = None, key: str = KEY) -> M3terUser:
+    return M3terUser("user-1", key, access_ends_at)
+
+
+def plan(
+    rows: Sequence[SourceRow], rules: PlanRules | None = None, now: datetime = NOW, **known: Any
+) -> list[Decision]:
+    facts = Known(**{"policies": POLICIES, **known})
+    return plan_invitations(rows, known=facts, rules=rules or PlanRules(), now=now)
+
+
+def decided(rules: PlanRules | None = None, values: dict[str, Any] | None = None, **known: Any) -> Decision:
+    (decision,) = plan([row(**(values or {}))], rules, **known)
+    return decision
+
+
+# -- a new hire ------------------------------------------------------------------------------------------------------
+
+
+def test_a_new_hire_is_invited_with_everything_that_will_be_posted() -> None:
+    rules = PlanRules(default_policies=("Viewer",))
+    values = {
+        "email": " Ann@Example.COM ",
+        "employee_id": 1001,
+        "contact_number": "+44 1",
+        "permission_policies": "Viewer;p-analyse",
+        "access_end_date": "2027-01-31",
+        "time_zone": "America/New_York",
+    }
+    decision = decided(rules, values)
+    assert decision.name == "invite:new"
+    assert (decision.employee_id, decision.email, decision.email_key) == ("1001", "Ann@Example.COM", "ann@example.com")
+    assert decision.invitation_id is None
+    assert decision.request is not None
+    assert decision.request.to_json() == {
+        "email": "Ann@example.com",
+        "firstName": "Ann",
+        "lastName": "Hire1",
+        "contactNumber": "+44 1",
+        "permissionPolicyIds": ["p-analyse", "p-view"],
+        "dtEndAccess": "2027-02-01T04:59:59.999Z",
+    }
+
+
+def test_without_any_policy_none_is_sent() -> None:
+    request = decided().request
+    assert request is not None
+    assert request.to_json() == {"email": KEY, "firstName": "Ann", "lastName": "Hire1"}
+
+
+def test_f11_one_identity_in_any_spelling() -> None:
+    assert decided(values={"email": " PERSON1@Example.com\n"}, users=[user()]).name == "skip:already_member"
+    spelt = "ANN@BÜCHER.example"
+    assert decided(values={"email": spelt}, users=[user(key="ann@xn--bcher-kva.example")]).name == "skip:already_member"
+
+
+# -- alive (docs/delivery.md, 7) --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("known", "name"),
+    [
+        ({"users": [user()]}, "skip:already_member"),
+        ({"users": [user(NOW + DAY)]}, "skip:already_member"),
+        ({"users": [user(NOW - DAY), user()]}, "skip:already_member"),
+        ({"invitations": [invitation()]}, "skip:already_invited"),
+        ({"invitations": [invitation(None)]}, "skip:already_invited"),
+        ({"invitations": [invitation(None, created_at=None)]}, "skip:already_invited"),
+        ({"users": [user(NOW - DAY)], "invitations": [invitation()]}, "skip:already_invited"),
+        ({"ledger": [ledger(InvitationState.SENT)]}, "skip:already_invited"),
+        ({"ledger": [ledger(InvitationState.SENT, expires_at=None)]}, "skip:already_invited"),
+        ({"ledger": [ledger(InvitationState.ADOPTED, sent_at=None)]}, "skip:already_invited"),
+        ({"ledger": [ledger(InvitationState.SENDING)]}, "skip:already_invited"),
+        ({"ledger": [ledger(InvitationState.UNKNOWN)]}, "skip:already_invited"),
+        ({"ledger": [ledger(InvitationState.REVIEW)]}, "review:unknown_outcome"),
+        ({"ledger": [ledger(InvitationState.ACCEPTED)], "users": [user()]}, "skip:already_member"),
+        ({"ledger": [ledger(InvitationState.REVIEW)], "users": [user()]}, "skip:already_member"),
+        # Sent a moment ago: m3ter's list still shows the old one alone.
+        ({"ledger": [ledger(InvitationState.SENT, m3ter_id="inv-2", sent_at=NOW)],
+          "invitations": [invitation(NOW - DAY)], "mirror_full_at": NOW}, "skip:already_invited"),
+    ],
+)  # fmt: skip
+def test_d7_whoever_is_alive_is_not_invited(known: dict[str, Any], name: str) -> None:
+    invite = PlanRules(if_expired="invite", if_rehire="invite")
+    assert decided(invite, **known).name == name
+
+
+def test_d7_an_invitation_on_its_way_says_so() -> None:
+    decision = decided(ledger=[ledger(InvitationState.SENDING)])
+    assert decision.detail is not None
+    assert "on its way" in decision.detail
+    assert decision.invitation_id == 7
+
+
+def test_d7_an_address_that_was_invited_as_another_employee_is_pointed_out() -> None:
+    decision = decided(ledger=[ledger(InvitationState.SENT, employee_id="E9")])
+    assert decision.name == "skip:already_invited"
+    assert "another employee" in str(decision.detail)
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"invitations": [invitation(NOW)]},
+        {"invitations": [invitation(NOW - DAY)]},
+        {"invitations": [invitation(None, created_at=NOW - 31 * DAY)]},
+        {"ledger": [ledger(InvitationState.EXPIRED)]},
+        {"ledger": [ledger(InvitationState.SENT, expires_at=NOW - DAY)]},
+        {"ledger": [ledger(InvitationState.SENT)], "invitations": [invitation(NOW - DAY)]},
+        {"ledger": [ledger(InvitationState.EXPIRED), ledger(InvitationState.UNSENT, generation=2, invitation_id=8)]},
+    ],
+)
+def test_d7_an_expired_invitation_is_never_a_silent_skip(known: dict[str, Any]) -> None:
+    assert decided(**known).name == "review:expired"
+    again = decided(PlanRules(if_expired="invite"), **known)
+    assert again.name == "invite:expired"
+    assert again.request is not None
+
+
+def test_f35_a_rehire_is_never_a_silent_skip() -> None:
+    known: dict[str, Any] = {
+        "users": [user(NOW - DAY)],
+        "ledger": [ledger(InvitationState.SUPERSEDED)],
+        "invitations": [invitation(NOW - DAY, accepted=True)],
+    }
+    assert decided(**known).name == "review:rehire"
+    assert decided(PlanRules(if_rehire="invite", if_expired="invite"), **known).name == "invite:rehire"
+    assert decided(PlanRules(if_expired="invite"), **known).name == "review:rehire"
+    assert decided(users=[user(NOW)]).name == "review:rehire"
+
+
+def test_what_m3ter_no_longer_lists_is_for_a_person_to_look_at() -> None:
+    sent = {"ledger": [ledger(InvitationState.SENT, sent_at=NOW - 2 * DAY)]}
+    assert decided(**sent).name == "skip:already_invited"  # no full pass since
+    assert decided(**sent, mirror_full_at=NOW - 3 * DAY).name == "skip:already_invited"
+    assert decided(**sent, mirror_full_at=NOW - 2 * DAY + timedelta(minutes=5)).name == "skip:already_invited"
+    assert decided(**sent, mirror_full_at=NOW - DAY).name == "review:missing_in_m3ter"
+    adopted = {"ledger": [ledger(InvitationState.ADOPTED, sent_at=None)]}
+    assert decided(**adopted, mirror_full_at=NOW - DAY).name == "review:missing_in_m3ter"
+    assert decided(ledger=[ledger(InvitationState.ACCEPTED)]).name == "review:missing_in_m3ter"
+    assert decided(invitations=[invitation(accepted=True)]).name == "review:missing_in_m3ter"
+
+
+# -- asked before ----------------------------------------------------------------------------------------------------
+
+
+def test_unsent_is_asked_again_in_the_same_row() -> None:
+    decision = decided(ledger=[ledger(InvitationState.UNSENT)])
+    assert (decision.name, decision.invitation_id) == ("invite:new", 7)
+
+
+def test_f20_a_refused_request_is_asked_again_only_when_it_changed_or_someone_asks() -> None:
+    refused = ledger(InvitationState.FAILED, request_hash=decided().request_hash)
+    again = decided(ledger=[refused])
+    assert (again.name, again.request, again.invitation_id) == ("skip:refused_before", None, 7)
+    assert decided(values={"last_name": "Corrected"}, ledger=[refused]).name == "invite:new"
+    assert decided(PlanRules(retry_failed=True), ledger=[refused]).name == "invite:requested"
+
+
+# -- the second key --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "state",
+    [InvitationState.SENT, InvitationState.ADOPTED, InvitationState.ACCEPTED, InvitationState.SENDING,
+     InvitationState.UNKNOWN, InvitationState.REVIEW],
+)  # fmt: skip
+def test_f14_a_changed_address_of_someone_alive_is_not_a_second_email(state: InvitationState) -> None:
+    old = ledger(state, key="old@example.com")
+    assert decided(ledger=[old]).name == "review:email_changed"
+    # What the new address is by itself comes first.
+    assert decided(ledger=[old], users=[user()]).name == "skip:already_member"
+
+
+def test_f14_what_an_earlier_plan_saw_counts_too() -> None:
+    previous = {"E1": "old@example.com"}
+    assert decided(previous_addresses=previous).name == "review:email_changed"
+    assert decided(previous_addresses={"E1": KEY}).name == "invite:new"
+    assert decided(previous_addresses={"E2": "old@example.com"}).name == "invite:new"
+    assert decided(previous_addresses=previous, users=[user(key="old@example.com")]).name == "review:email_changed"
+
+
+def test_f14_another_address_that_is_dead_does_not_stand_in_the_way() -> None:
+    old = "old@example.com"
+    for state in (InvitationState.UNSENT, InvitationState.FAILED, InvitationState.SUPERSEDED):
+        assert decided(ledger=[ledger(state, key=old)]).name == "invite:new"
+    for expired in (
+        ledger(InvitationState.SENT, key=old, expires_at=NOW - DAY),
+        ledger(InvitationState.EXPIRED, key=old),
+    ):
+        assert decided(ledger=[expired]).name == "review:expired"
+        assert decided(PlanRules(if_expired="invite"), ledger=[expired]).name == "invite:expired"
+    left = {"previous_addresses": {"E1": old}, "users": [user(NOW - DAY, key=old)]}
+    assert decided(**left).name == "review:rehire"
+    assert decided(PlanRules(if_rehire="invite"), **left).name == "invite:rehire"
+
+
+def test_f14_an_address_that_a_person_replaced_does_not_stand_in_the_way() -> None:
+    old = "old@example.com"
+    known: dict[str, Any] = {
+        "ledger": [ledger(InvitationState.SUPERSEDED, key=old)],
+        "invitations": [invitation(email_key=old)],  # m3ter cannot withdraw it
+    }
+    assert decided(**known).name == "invite:new"
+    assert decided(**known, previous_addresses={"E1": old}).name == "invite:new"
+    sent_since = ledger(InvitationState.SENT, key=old, generation=2, invitation_id=8)
+    assert decided(**{**known, "ledger": [*known["ledger"], sent_since]}).name == "review:email_changed"
+
+
+# -- who not ---------------------------------------------------------------------------------------------------------
+
+
+def test_f15_exclusions() -> None:
+    excluded = PlanRules(
+        excluded_keys=frozenset({KEY}),
+        excluded_domains=frozenset({"example.org"}),
+        excluded_employees=frozenset({"E3"}),
+    )
+    rows = [
+        row(1),
+        row(2, email="x@EXAMPLE.org"),
+        row(3),
+        row(4, email="person3@example.com"),  # the excluded employee's address, as somebody else
+        row(5, email="x@sub.example.org"),
+    ]
+    assert [decision.name for decision in plan(rows, excluded)] == ["skip:excluded"] * 4 + ["invite:new"]
+
+
+def test_f57_only_the_domains_that_the_connection_allows() -> None:
+    rules = PlanRules(allowed_domains=frozenset({"example.com"}))
+    rows = [row(1), row(2, email="a@other.example"), row(3, email="a@sub.example.com")]
+    names = [decision.name for decision in plan(rows, rules)]
+    assert names == ["invite:new", "skip:domain_not_allowed", "skip:domain_not_allowed"]
+
+
+# -- when ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("start", "name"),
+    [
+        ("2026-12-09", "skip:too_early"),
+        ("2026-12-08", "invite:new"),
+        ("2026-11-24", "invite:new"),
+        ("2026-08-26", "invite:new"),
+        ("2026-08-25", "skip:too_old"),
+        (None, "invite:new"),
+    ],
+)
+def test_f4_lead_time_and_age(start: str | None, name: str) -> None:
+    assert decided(PlanRules(invite_days_before_start=14), {"start_date": start}).name == name
+
+
+def test_f4_no_lead_time_rule() -> None:
+    assert decided(values={"start_date": "2028-01-01"}).name == "invite:new"
+
+
+def test_f5_days_are_counted_where_the_hire_is() -> None:
+    rules = PlanRules(invite_days_before_start=14)
+    late = datetime(2026, 11, 24, 20, tzinfo=timezone.utc)  # the 25th in Sydney, the 24th in New York
+    sydney, new_york = plan(
+        [
+            row(1, start_date="2026-12-09", time_zone="Australia/Sydney"),
+            row(2, start_date="2026-12-09", time_zone="America/New_York"),
+        ],
+        rules,
+        late,
+    )
+    assert (sydney.name, new_york.name) == ("invite:new", "skip:too_early")
+
+
+def test_alive_comes_before_the_calendar() -> None:
+    rules = PlanRules(invite_days_before_start=1)
+    assert decided(rules, {"start_date": "2027-03-01"}, users=[user()]).name == "skip:already_member"
+
+
+def test_f37_the_invitation_outlives_the_first_day() -> None:
+    def expiry(start: str | None, zone: str = "UTC", now: datetime = NOW) -> str | None:
+        (decision,) = plan([row(start_date=start, time_zone=zone)], PlanRules(expiry_grace_days=14), now)
+        assert decision.request is not None
+        expires: str | None = decision.request.to_json().get("dtExpiry")
+        return expires
+
+    assert expiry(None) is None
+    assert expiry("2026-12-01") is None  # m3ter's 30 days reach further
+    assert expiry("2027-01-04") == "2027-01-18T23:59:59.999Z"
+    # Sydney's clocks go back on 4 April 2027, New York's forward on 14 March 2027.
+    assert expiry("2027-03-31", "Australia/Sydney") == "2027-04-14T13:59:59.999Z"
+    assert expiry("2027-03-10", "America/New_York") == "2027-03-25T03:59:59.999Z"
+    assert expiry("8999-12-31") == "9000-01-14T23:59:59.999Z"
+    # The same the day after: nothing was reckoned from "now".
+    assert expiry("2027-01-04", now=NOW + DAY) == expiry("2027-01-04")
+
+
+def test_the_hash_is_the_same_from_run_to_run() -> None:
+    values = {"start_date": "2027-01-04", "access_end_date": "2027-12-31", "permission_policies": "Viewer, Analyst"}
+    (today,) = plan([row(1, **values)])
+    (tomorrow,) = plan(
+        [row(1, **{**values, "permission_policies": ["Analyst", "p-view"], "employee_id": "E1 "})], now=NOW + DAY
+    )
+    assert today.request_hash == tomorrow.request_hash
+    assert today.request_hash != decided(values={**values, "first_name": "Anna"}).request_hash
+
+
+# -- duplicates ------------------------------------------------------------------------------------------------------
+
+
+def test_f13_one_row_wins_whatever_the_order() -> None:
+    rows = [
+        row(1, employee_id="A", email="one@example.com"),
+        row(2, employee_id="B", email=" ONE@example.com"),
+        row(3, employee_id="A", email="two@example.com"),
+    ]
+    names = {decision.row_no: decision.name for decision in plan(rows)}
+    assert names == {1: "invite:new", 2: "invalid:duplicate_in_batch", 3: "invalid:duplicate_in_batch"}
+    assert {decision.row_no: decision.name for decision in plan(rows[::-1])} == names
+
+
+def test_f13_the_row_that_is_in_time_wins_then_the_latest_start() -> None:
+    rules = PlanRules(invite_days_before_start=14)
+    rows = [
+        row(1, employee_id="A", email="a@example.com", start_date="2027-06-01"),  # too early
+        row(2, employee_id="A", email="a@example.com", start_date="2026-11-01"),
+        row(3, employee_id="A", email="a@example.com", start_date="2026-12-01"),
+        row(4, employee_id="A", email="a@example.com", start_date="2020-01-01"),  # too old
+    ]
+    assert [decision.decision for decision in plan(rows, rules)] == ["invalid", "invalid", "invite", "invalid"]
+
+
+def test_f13_a_row_that_cannot_win_takes_nobody_with_it() -> None:
+    rows = [
+        row(1, employee_id="A", email="a@example.com", last_name=None),
+        row(2, employee_id="A", email="a@example.com"),
+        row(3, employee_id="A", email="not an address"),
+    ]
+    assert [decision.name for decision in plan(rows)] == ["invalid:last_name", "invite:new", "invalid:email"]
+
+
+def test_rows_that_share_a_number_are_an_error() -> None:
+    with pytest.raises(PlanError, match="2 rows came to 1 decisions"):
+        plan([row(1), row(1)])
+
+
+# -- policies --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Viewr", "did you mean 'Viewer'?"),
+        ("viewer", "did you mean 'Viewer'?"),
+        ("Twin", "2 permission policies in m3ter are named 'Twin' (p-a, p-b); use an id"),
+        ("zzz", "No permission policy in m3ter has the name or id 'zzz'"),
+    ],
+)
+def test_d6_a_policy_name_that_is_missing_or_ambiguous_is_an_error(name: str, said: str) -> None:
+    with pytest.raises(PlanError) as caught:
+        plan([row()], PlanRules(default_policies=(name,)))
+    assert said in str(caught.value)
+    assert "nothing is sent" in str(caught.value)
+    of_row = decided(values={"permission_policies": [name]})
+    assert of_row.name == "invalid:policy"
+    assert said in str(of_row.detail)
+
+
+def test_d6_an_address_in_the_wrong_column_is_not_repeated() -> None:
+    assert "ann@" not in str(decided(values={"permission_policies": "ann@example.com"}).detail)
+
+
+def test_f42_only_policies_that_are_allowed() -> None:
+    rules = PlanRules(default_policies=("p-view",), allowed_policies=("Viewer", "gone"))
+    assert decided(rules).name == "invite:new"
+    assert decided(rules, {"permission_policies": "Analyst"}).name == "review:policy_not_allowed"
+    assert decided(PlanRules(allowed_policies=()), {"permission_policies": "Viewer"}).decision == "review"
+    with pytest.raises(PlanError, match="not all among"):
+        decided(PlanRules(default_policies=("Analyst",), allowed_policies=("Viewer",)))
+    with pytest.raises(PlanError, match="are named 'Twin'"):
+        decided(PlanRules(allowed_policies=("Twin",)))
+
+
+def test_f42_administrators_need_their_own_switch() -> None:
+    chief = M3terPolicy("p-all", "Chief", 1, administrator_like=True)
+    known = Known(policies=(*POLICIES, chief))
+
+    def decide(rules: PlanRules, policies: str = "p-all") -> Decision:
+        return plan_invitations([row(permission_policies=policies)], known=known, rules=rules, now=NOW)[0]
+
+    for rules in (PlanRules(), PlanRules(allowed_policies=("Chief",))):
+        decision = decide(rules)
+        assert decision.name == "review:policy_not_allowed"
+        assert "'Chief' (p-all)" in str(decision.detail)
+        assert "allow_administrator_policies" in str(decision.detail)
+        assert decide(rules, "Viewer, Chief").request is None
+    allowed = decide(PlanRules(allow_administrators=True))
+    assert allowed.request is not None
+    assert allowed.request.permission_policy_ids == ("p-all",)
+    assert decide(PlanRules(allow_administrators=True, allowed_policies=("Viewer",))).decision == "review"
+    with pytest.raises(PlanError, match=r"'Chief' \(p-all\)\. Nothing is planned and nothing is sent; .*: true"):
+        decide(PlanRules(default_policies=("Viewer", "Chief")), "Viewer")
+    assert decide(PlanRules(default_policies=("Chief",), allow_administrators=True), "Viewer").name == "invite:new"
+
+
+# -- the plan as a whole ---------------------------------------------------------------------------------------------
+
+
+def test_d6_the_fingerprint_covers_what_is_posted_and_nothing_else() -> None:
+    rules = PlanRules(default_policies=("Viewer",))
+    rows = [row(1), row(2), row(3, email="bad")]
+    first = fingerprint_of(plan(rows, rules), POLICIES)
+    assert first == fingerprint_of(plan(rows[::-1], rules), POLICIES)
+    assert first == fingerprint_of(plan([*rows, row(4, last_name=None)], rules), POLICIES)
+    newer = (M3terPolicy("p-view", "Viewer", 4), *POLICIES[1:])
+    assert first != fingerprint_of(plan(rows, rules), newer)
+    unused = (VIEWER, M3terPolicy("p-analyse", "Analyst", 9))
+    assert first == fingerprint_of(plan(rows, rules), unused)
+    changes: list[dict[str, Any]] = [
+        {"first_name": "Other"}, {"last_name": "Other"}, {"email": "Person2@example.com"}, {"contact_number": "1"},
+        {"permission_policies": "Analyst"}, {"access_end_date": "2027-01-01"}, {"start_date": "2027-05-01"},
+        {"employee_id": "E99"},
+    ]  # fmt: skip
+    prints = {fingerprint_of(plan([row(1), row(2, **change)], rules), POLICIES) for change in changes}
+    assert len(prints | {first}) == len(changes) + 1
+
+
+def test_counts() -> None:
+    decisions = plan([row(1), row(2), row(3, email=None)])
+    assert count_decisions(decisions) == {"invalid:email": 1, "invite:new": 2}
+
+
+def test_rules_from_a_configuration() -> None:
+    config = OnboardingConfig.from_mapping(
+        {
+            "name": "a",
+            "warehouse_conn_id": "w",
+            "query": "q.sql",
+            "permission_policies": ["Viewer"],
+            "exclude": {"addresses": [" Ann@BÜCHER.example"], "domains": ["@Bücher.example"], "employee_ids": [7]},
+            "time_zone": "Asia/Tokyo",
+        },
+        query_text="SELECT :window_start, :window_end",
+    )
+    rules = PlanRules.from_config(config, allowed_domains=["Example.COM"])
+    assert rules.excluded_keys == {"ann@xn--bcher-kva.example"}
+    assert rules.excluded_domains == {"xn--bcher-kva.example"}
+    assert rules.excluded_employees == {"7"}
+    assert rules.allowed_domains == {"example.com"}
+    assert (rules.time_zone, rules.default_policies) == ("Asia/Tokyo", ("Viewer",))
+    assert not rules.allow_administrators
+    assert PlanRules.from_config(config.model_copy(update={"allow_administrator_policies": True})).allow_administrators
+    assert "ann" not in repr(rules)
+
+
+# -- one person ------------------------------------------------------------------------------------------------------
+
+
+def test_f23_one_employee_alone() -> None:
+    rows = [row(1, employee_id=1001), row(2, employee_id="1001"), row(3, employee_id="10011"), row(4, employee_id=None)]
+    assert [found.row_no for found in select_employee(rows, " 1001 ")] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("values", "known", "steps"),
+    [
+        ({}, {}, ["select", "validate", "match", "policy", "decide", "act"]),
+        ({"email": "zaphod"}, {}, ["select", "validate", "decide", "act"]),
+        ({}, {"users": [user()]}, ["select", "validate", "match", "decide", "act"]),
+        ({"permission_policies": "None"}, {}, ["select", "validate", "match", "policy", "decide", "act"]),
+    ],
+)
+def test_f23_the_story_of_one_person(values: dict[str, Any], known: dict[str, Any], steps: list[str]) -> None:
+    lines = explain(decided(values=values, **known))
+    assert [line.split(":")[0] for line in lines] == steps
+    assert "employee E1" in lines[0]
+    story = "\n".join(lines).lower()
+    for personal in ("zaphod", "person1", "hire1", "ann"):
+        assert personal not in story
+
+
+def test_nobody_is_named_in_a_repr() -> None:
+    text = repr(plan([row(1), row(2, email="zaphod")]))
+    for personal in ("zaphod", "person1", "hire1", "Ann"):
+        assert personal not in text
+
+
+def test_first_day_is_kept_for_the_record() -> None:
+    assert decided(values={"start_date": "2026-12-01"}).start_date == date(2026, 12, 1)

@@ -1,0 +1,142 @@
+"""Alerts: what may be configured, and what is told to whom."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk import BaseNotifier
+from airflow.sdk.exceptions import AirflowFailException
+
+from m3ter_onboarding import onboarding_dag
+from m3ter_onboarding.config.alerts_section import Notifier
+from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.errors import ConfigurationError
+from m3ter_onboarding.reporting.alerts import FailureAlert, deadline_missed, tell
+from tests.support.recording_notifier import Told
+from tests.support.task_runs import TaskRun, m3ter_connection
+from tests.support.world import QUERY, WINDOW, World
+
+TOLD = "tests.support.recording_notifier.Told"
+LINK = "/dags/m3ter_onboarding__test/runs/run-1/plugin/m3ter-onboarding-run"
+
+
+@pytest.fixture(autouse=True)
+def heard() -> Iterator[list[str]]:
+    """Return what notifiers were told."""
+    Told.heard.clear()
+    yield Told.heard
+    Told.heard.clear()
+
+
+def config(alerts: Any) -> OnboardingConfig:
+    values = {"name": "test", "warehouse_conn_id": "w", "query": "q.sql", "alerts": alerts}
+    return OnboardingConfig.from_mapping(values, query_text=QUERY)
+
+
+@pytest.mark.parametrize(
+    ("alerts", "said"),
+    [
+        ({"on_failure": ["slack"]}, r"alerts.on_failure\[0\].notifier"),
+        ({"on_failure": [{"notifier": TOLD, "argument": {}}]}, "argument.* is unknown"),
+        ({"on_failure": [{"notifier": TOLD, "arguments": {"slack_token": "xoxb-1"}}]}, "looks like a secret"),
+        ({"on_failure": [{"notifier": TOLD, "arguments": {"a b": 1}}]}, "no name of an argument"),
+        ({"on_failures": [TOLD]}, "did you mean 'on_failure'"),
+        ({"deadline": "2h"}, "nobody in on_failure"),
+        ({"deadline": 0, "on_failure": TOLD}, "longer than nothing"),
+    ],
+)
+def test_a_wrong_alert_is_an_error_that_names_the_key(alerts: Any, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said) as raised:
+        config(alerts)
+    assert "xoxb" not in str(raised.value)
+
+
+def test_a_path_alone_is_enough_and_nothing_is_imported() -> None:
+    made = config({"on_failure": "no.such.Notifier", "on_review": [TOLD]})
+    assert made.alerts.on_failure == (Notifier(notifier="no.such.Notifier"),)
+    assert isinstance(onboarding_dag(made).on_failure_callback, FailureAlert)
+
+
+def test_without_alerts_the_dag_has_none() -> None:
+    dag = onboarding_dag(config({}))
+    assert not dag.on_failure_callback
+    assert not dag.deadline
+
+
+def test_a_failed_run_is_told_in_one_sentence_with_a_link(heard: list[str]) -> None:
+    callback = onboarding_dag(config({"on_failure": TOLD})).on_failure_callback
+    callback({"run_id": "run-1"})
+    assert heard == [heard[0]]
+    assert heard[0].startswith("m3ter onboarding test: the run run-1 failed; its report says why: ")
+    assert heard[0].endswith(LINK)
+
+
+def test_the_message_also_goes_into_arguments(heard: list[str]) -> None:
+    spec = {"notifier": TOLD, "arguments": {"text": "Look: {message}"}}
+    onboarding_dag(config({"on_failure": [spec]})).on_failure_callback({"dag_run": SimpleNamespace(run_id="run-1")})
+    assert heard[0].startswith("Look: m3ter onboarding test: the run run-1 failed")
+
+
+@pytest.mark.parametrize(
+    "path", ["no.such.Notifier", "tests.support.recording_notifier.Nobody", "tests.support.recording_notifier.TOLD"]
+)
+def test_a_notifier_that_cannot_be_used_is_logged_and_the_next_is_told(
+    path: str, heard: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    FailureAlert("test", "d", config({"on_failure": [path, TOLD]}).alerts.on_failure)({"run_id": "r"})
+    assert len(heard) == 1
+    assert f"The alert by {path} could not be sent" in caplog.text
+
+
+def test_a_missed_deadline_is_told_as_airflow_calls_it(heard: list[str]) -> None:
+    dag = onboarding_dag(config({"on_failure": TOLD, "deadline": "2h"}))
+    (deadline,) = dag.deadline if isinstance(dag.deadline, list) else [dag.deadline]
+    assert deadline.callback.path == "m3ter_onboarding.reporting.alerts.deadline_missed"
+    deadline_missed(
+        context={"dag_run": {"dag_id": "m3ter_onboarding__test", "dag_run_id": "run-1"}}, **deadline.callback.kwargs
+    )
+    assert "the run run-1 was not finished within 2:00:00 of being queued: " in heard[0]
+    assert heard[0].endswith(LINK)
+
+
+def run(world: World, **values: Any) -> TaskRun:
+    return TaskRun(world, "run-1", (WINDOW.start, WINDOW.end), values={"alerts": {"on_review": TOLD}}, **values)
+
+
+def test_rows_for_review_are_told_without_a_name(sqlite_world: World, heard: list[str]) -> None:
+    sqlite_world.hire("e1", first_name="Zaphodina")
+    sqlite_world.m3ter.seed(invitations=[{"email": "e1@example.com", "dtCreated": "-45d"}])
+    with m3ter_connection(sqlite_world):
+        run(sqlite_world, params={"mode": "dry_run"}).all()
+        assert heard == []
+        run(sqlite_world).all()
+    assert "the run run-1 has 1 for a person to decide about: " in heard[0]
+    assert "Zaphodina" not in heard[0]
+    assert "@" not in heard[0]
+
+
+def test_a_run_without_rows_for_review_tells_nobody(sqlite_world: World, heard: list[str]) -> None:
+    sqlite_world.hire("e1", "e2", email="e2@example.com")
+    with m3ter_connection(sqlite_world):
+        run(sqlite_world).all()
+    assert heard == []
+
+
+def test_a_notifier_of_airflows_own_kind(tmp_path: Path) -> None:
+    assert issubclass(Told, BaseNotifier)
+    tell([Notifier(notifier=TOLD, arguments={"file": str(tmp_path / "told")})], "acme", "dag", "run", "so", {})
+    assert (tmp_path / "told").read_text().startswith("m3ter onboarding acme: the run run so: ")
+
+
+def test_a_failing_run_with_rows_for_review_tells_both(sqlite_world: World, heard: list[str]) -> None:
+    sqlite_world.hire("e1", "e2")
+    sqlite_world.m3ter.seed(invitations=[{"email": "e1@example.com", "dtCreated": "-45d"}])
+    with m3ter_connection(sqlite_world, allow_invitations=False), pytest.raises(AirflowFailException):
+        run(sqlite_world).all()
+    assert len(heard) == 1

@@ -1,0 +1,126 @@
+"""docs/delivery.md as a whole: whatever happens, in any order, nobody is invited twice and nobody is forgotten.
+
+``M3TER_CHAOS_EXAMPLES`` asks for so many random examples instead of a few fixed ones.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from m3ter_sandbox.testing import SandboxServer
+from tests.support.mishaps import Frozen, Killed, Smooth
+from tests.support.organisation_machine import OrganisationMachine
+from tests.support.steering import Bench, bench_on
+from tests.support.world import sqlite_connection, stage_on
+
+EXAMPLES = int(os.environ.get("M3TER_CHAOS_EXAMPLES", "0"))
+
+
+@pytest.fixture
+def bench(tmp_path: Path, m3ter: SandboxServer) -> Iterator[Bench]:
+    """Set up a bench of its own: its clock moves."""
+    path = tmp_path / "warehouse.db"
+    with stage_on(f"sqlite:///{path}", sqlite_connection(path)) as stage, bench_on(stage, m3ter) as bench:
+        yield bench
+
+
+@pytest.mark.timeout(0 if EXAMPLES else 600)
+def test_whatever_happens_nobody_is_invited_twice_and_nobody_is_forgotten(
+    bench: Bench, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    OrganisationMachine.tally.clear()
+
+    class Machine(OrganisationMachine):
+        def __init__(self) -> None:
+            super().__init__(bench)
+
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=EXAMPLES or 8,
+            stateful_step_count=30 if EXAMPLES else 15,
+            derandomize=not EXAMPLES,
+            deadline=None,
+            database=None,
+            print_blob=True,
+            suppress_health_check=list(HealthCheck),
+            phases=(Phase.generate, Phase.shrink),
+        ),
+    )
+    if EXAMPLES:
+        with capsys.disabled():
+            sys.stdout.writelines(f"{count:8} {name}\n" for name, count in sorted(OrganisationMachine.tally.items()))
+    assert OrganisationMachine.tally["sent"] > 0
+
+
+# -- orders of events that the search must know how to judge, each told by hand ---------------------------------------
+
+QUESTIONS = (5, 8)
+
+
+@pytest.fixture
+def told(bench: Bench) -> OrganisationMachine:
+    """Begin with three people, and m3ter's lists a minute late."""
+    machine = OrganisationMachine(bench)
+    machine.begin(
+        hired=3,
+        lag=True,
+        keep=(True, True),
+        pending="second_email",
+        precision="milliseconds",
+        when_dead=("invite", "invite"),
+    )
+    return machine
+
+
+def judged(machine: OrganisationMachine) -> None:
+    """Check what must hold now and in the end."""
+    machine.nobody_has_two()
+    machine.ledger_keeps_its_rules()
+    machine.teardown()
+
+
+def test_somebody_invited_by_hand_after_the_plan_is_not_invited_again(told: OrganisationMachine) -> None:
+    told.plan(run="monday", kind="normal", approval=False, mishap=Smooth())
+    told.invite_by_hand(person=1, which=1, look=False)
+    told.correct(person=2, change=("email", 2))
+    told.m3ter.seed(invitations=[{"email": "e1@example.com", "invitingPrincipalId": "console"}])
+    told.pass_time(seconds=60.0)
+    told.send(run="monday", which=-1, fault=None, mishap=Smooth())
+    judged(told)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_sender_that_wakes_up_after_its_lease_sends_nothing_more(told: OrganisationMachine, question: int) -> None:
+    told.plan(run="monday", kind="normal", approval=False, mishap=Smooth())
+    told.send(
+        run="monday", which=-1, fault=None, mishap=Frozen(question, ("an hour passes", "settle", "the same plan"))
+    )
+    judged(told)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_dead_senders_invitations_are_found_although_the_list_lags(told: OrganisationMachine, question: int) -> None:
+    told.plan(run="monday", kind="normal", approval=False, mishap=Smooth())
+    told.send(run="monday", which=-1, fault=None, mishap=Killed(question))
+    told.pass_time(seconds=20.0)
+    told.settle(mishap=Smooth())
+    told.day(newcomers=1, fault=None, mishap=Smooth())
+    judged(told)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_success_that_was_hidden_for_too_long_still_wins(told: OrganisationMachine, question: int) -> None:
+    told.plan(run="monday", kind="normal", approval=False, mishap=Smooth())
+    told.send(run="monday", which=-1, fault=None, mishap=Killed(question))
+    told.hide_what_was_made()
+    judged(told)

@@ -1,0 +1,130 @@
+"""D4: how far back a run must read, so that nobody is forgotten."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from m3ter_onboarding.ledger import catch_up, runs
+from m3ter_onboarding.ledger.states import InvitationState
+from m3ter_onboarding.planning.window import Window
+from m3ter_onboarding.sending.right_to_send import NotAllowedError
+from tests.support.world import WINDOW, World
+
+POST = "CreateOrgUserInvitation"
+
+
+def not_before(world: World) -> datetime:
+    return datetime.now(timezone.utc) - world.config().max_age
+
+
+def waits_since(world: World, run: str) -> datetime | None:
+    return catch_up.waiting_since(world.db, world.run(run), world.m3ter.org_id, not_before(world))
+
+
+def worked_off(world: World, org_id: str | None = None) -> datetime | None:
+    return catch_up.worked_off_until(world.db, world.run("next"), org_id or world.m3ter.org_id, not_before(world))
+
+
+def test_d04_whom_m3ter_refused_keeps_the_window_open(world: World) -> None:
+    world.hire("e1")
+    world.m3ter.faults(operation=POST, kind="status", status=400)
+    world.begin_run(world.run("run-1"))
+    world.whole_run()
+    assert waits_since(world, "run-2") == WINDOW.start
+    world.m3ter.clear_faults()
+    world.correct("e1", last_name="Corrected")
+    world.whole_run("run-2")
+    assert waits_since(world, "run-3") is None
+
+
+def test_d04_an_address_corrected_while_the_first_was_open_keeps_the_window_open(world: World) -> None:
+    """The review of a changed address may have been for an e-mail that turns out never to have been sent."""
+    world.hire("e1")
+    world.snapshot()
+    world.claim(world.plan())
+    world.correct("e1", email="mended@example.com")
+    world.pass_time(61)
+    world.snapshot()
+    assert world.decisions(world.plan("run-2"))["e1"] == "review:email_changed"
+    assert waits_since(world, "run-3") == WINDOW.start, "perhaps nothing was sent"
+    for _ in range(2):
+        world.pass_time(61)
+        world.settle()
+    assert world.state("e1") is InvitationState.UNSENT
+    assert waits_since(world, "run-3") == WINDOW.start, "nothing was"
+    assert world.whole_run("run-3").sent == 1
+    assert waits_since(world, "run-4") is None
+    assert world.emails() == {"mended@example.com": 1}
+
+
+def test_d04_an_address_corrected_after_the_first_was_sent_waits_for_a_person_only(world: World) -> None:
+    world.hire("e1")
+    world.whole_run()
+    world.correct("e1", email="mended@example.com")
+    assert world.decisions(world.plan("run-2"))["e1"] == "review:email_changed"
+    assert waits_since(world, "run-3") is None
+
+
+def test_d04_too_early_then_to_be_invited_but_not_delivered(world: World) -> None:
+    """A decision to invite is no invitation: the window stays open until there is one."""
+    start = (datetime.now(timezone.utc) + timedelta(days=30)).date().isoformat()
+    world.hire("e1", start_date=start)
+    world.snapshot()
+    assert set(world.decisions(world.plan(invite_days_before_start=14)).values()) == {"skip:too_early"}
+    assert waits_since(world, "run-2") == WINDOW.start
+    plan = world.plan("run-2", invite_days_before_start=60)
+    assert set(world.decisions(plan).values()) == {"invite:new"}
+    with pytest.raises(NotAllowedError, match="paused"):
+        world.send(plan, "run-2", paused=lambda: "all")
+    assert waits_since(world, "run-3") == WINDOW.start
+    world.send(plan, "run-2")
+    assert waits_since(world, "run-3") is None
+
+
+def test_d04_mended_claimed_and_released_again(world: World) -> None:
+    world.hire("e1")
+    world.m3ter.faults(operation=POST, kind="status", status=400, count=1)
+    world.whole_run()
+    world.correct("e1", last_name="Corrected")
+    plan = world.plan("run-2")
+    world.claim(plan, "run-2", begin=False)
+    world.pass_time(61)
+    world.settle()
+    assert world.state("e1") == "unsent"
+    assert waits_since(world, "run-3") == WINDOW.start
+
+
+def test_d04_another_organisation_finishes_no_days_of_this_one(world: World) -> None:
+    run = world.run("run-1")
+    world.begin_run(run, org_id="another")
+    runs.update_run(world.db, run, delivered_at=datetime.now(timezone.utc))
+    assert worked_off(world) is None
+    assert worked_off(world, "another") is not None
+
+
+def test_d04_days_of_a_backfill_that_failed_before_its_plan_are_read_by_the_next_run(world: World) -> None:
+    """They lie long before the last finished run, which therefore does not reach back to them."""
+    now, day = datetime.now(timezone.utc), timedelta(days=1)
+    old, yesterday = Window(now - 40 * day, now - 39 * day), Window(now - 2 * day, now - day)
+    world.values["max_age_days"] = 60
+
+    world.begin_run(world.run("daily"), yesterday)
+    assert worked_off(world) == yesterday.start, "not delivered yet"
+    runs.update_run(world.db, world.run("daily"), delivered_at=now)
+    assert worked_off(world) == yesterday.end
+    world.begin_run(world.run("plans only"), old, may_invite=False)
+    world.begin_run(world.run("one person"), old, only_employee="e1")
+    world.begin_run(world.run("too old"), Window(now - 70 * day, now - 61 * day))
+    assert worked_off(world) == yesterday.end
+    world.begin_run(world.run("backfill"), old)
+    assert worked_off(world) == old.start
+    world.begin_run(world.run("partly too old"), Window(now - 70 * day, now - 50 * day))
+    assert worked_off(world) == now - 70 * day
+
+    # As far back as a window ever reaches; what is older is nobody's any more.
+    later = world.run("later")
+    world.begin_run(later, Window(now - 60 * day, now - timedelta(hours=1)))
+    runs.update_run(world.db, later, delivered_at=datetime.now(timezone.utc) + timedelta(seconds=1))
+    assert worked_off(world) == now - timedelta(hours=1)

@@ -1,0 +1,569 @@
+"""docs/delivery.md, 12: what has no answer is looked up in m3ter, and only then settled."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime, timezone
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import delete, update
+
+from m3ter_onboarding.ledger.claims import begin_attempts, claim_chunk
+from m3ter_onboarding.ledger.outcomes import Outcome, Settlement, open_invitations, record_answers, settle
+from m3ter_onboarding.ledger.states import InvitationState
+from m3ter_onboarding.planning.sealed_plan import Planned
+from m3ter_provider.errors import M3terError
+from tests.support.world import World
+
+LEASE = 60.0
+SETTLE_AFTER = 1.0
+POST = "CreateOrgUserInvitation"
+
+
+def die_while_sending(world: World, *employees: str, run: str = "dead", **claim: Any) -> Planned:
+    """Let a sender claim everybody and record that the POSTs begin; whether they arrived nobody wrote down."""
+    for employee in employees:
+        world.hire(employee)
+    world.snapshot()
+    plan = world.plan(run)
+    world.claim(plan, run, **claim)
+    return plan
+
+
+def settle_after(world: World, seconds: float) -> None:
+    world.pass_time(seconds)
+    world.settle()
+
+
+def absent_twice(world: World) -> None:
+    settle_after(world, LEASE + SETTLE_AFTER)
+    settle_after(world, SETTLE_AFTER)
+
+
+def set_row(world: World, employee: str, **values: Any) -> None:
+    table = world.db.tables.invitation
+    with world.db.engine.begin() as connection:
+        row_id = world.row(employee)["invitation_id"]
+        connection.execute(update(table).where(table.c.invitation_id == row_id).values(**values))
+
+
+# -- found -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "status": 500, "when": "after"},
+        {"kind": "status", "status": 502, "when": "after"},
+        {"kind": "status", "status": 504, "when": "after"},
+        {"kind": "reset", "when": "after"},
+        {"kind": "drop", "when": "after"},
+        {"kind": "truncated"},
+        {"kind": "hang", "when": "after"},
+        {"kind": "garbled", "garble": "html"},
+        {"kind": "garbled", "garble": "empty"},
+        {"kind": "garbled", "garble": "missing_id"},
+        {"kind": "status", "status": 302, "when": "after", "headers": {"Location": "/elsewhere"}},
+    ],
+    ids=lambda fault: "-".join(str(value) for value in fault.values() if not isinstance(value, dict)),
+)
+def test_d12_invitation_made_and_answer_lost_is_found_in_the_same_run(
+    sqlite_world: World, fault: dict[str, Any]
+) -> None:
+    world = sqlite_world
+    world.extra = {"timeout_seconds": 0.4}
+    world.hire("e1", "e2", "e3")
+    world.m3ter.faults(operation=POST, email="e2@example.com", count=1, **fault)
+    delivered = world.whole_run()
+    assert world.emails() == {f"e{n}@example.com": 1 for n in (1, 2, 3)}
+    assert set(world.states().values()) == {"sent"}
+    assert delivered.unknown == 1
+    assert world.events("e2") == [
+        (None, "sending", "claimed"),
+        ("sending", "unknown", "no_answer"),
+        ("unknown", "sent", "found"),
+    ]
+
+
+def test_d12_found_by_key_after_the_sender_died(world: World) -> None:
+    die_while_sending(world, "e1", "e2")
+    m3ter_id = world.arrive("E1@Example.com")
+    settle_after(world, LEASE + SETTLE_AFTER)
+    assert world.state("e1") == "sent"
+    assert world.row("e1")["m3ter_id"] == m3ter_id
+    assert world.state("e2") == "unknown"
+
+
+@pytest.mark.parametrize("listed", [True, False], ids=["list_keeps_accepted", "list_drops_accepted"])
+def test_d12_found_as_user_is_accepted(world: World, listed: bool) -> None:
+    world.m3ter.switches(keep_accepted=listed)
+    die_while_sending(world, "e1")
+    world.arrive("e1@example.com")
+    world.m3ter.accept("e1@example.com")
+    settle_after(world, LEASE + SETTLE_AFTER)
+    assert world.state("e1") == "accepted"
+
+
+def test_d12_revived_invitation_of_an_older_generation_is_found(world: World) -> None:
+    # m3ter may answer a new POST for an expired invitation by extending that one: the same id, modified since.
+    world.hire("e1")
+    world.m3ter.seed(invitations=[{"id": "one", "email": "e1@example.com", "dtCreated": "-20d"}])
+    world.snapshot()
+    world.m3ter.reset()
+    expired = {"id": "one", "email": "e1@example.com", "dtCreated": "-40d"}
+    world.m3ter.seed(invitations=[expired])
+    world.snapshot()
+    assert world.state("e1") == "expired"
+
+    world.claim(world.plan("dead", if_expired="invite"), "dead")
+    world.m3ter.reset()
+    world.m3ter.seed(invitations=[{**expired, "dtLastModified": "+0s", "dtExpiry": "+30d"}])
+    absent_twice(world)
+    assert world.state("e1") in ("sent", "adopted")
+
+
+# -- absent ------------------------------------------------------------------------------------------------------------
+
+
+def test_d12_expired_before_it_was_looked_for_is_not_sent_again(world: World) -> None:
+    # m3ter lists it, so it was made; that nobody used it in time says nothing against that.
+    die_while_sending(world, "e1", "e2")
+    world.arrive("e1@example.com")
+    world.arrive("e2@example.com", dtCreated="-45d", dtExpiry="-15d")  # of long ago, not of this attempt
+    world.m3ter.expire("e1@example.com")
+    absent_twice(world)
+    assert world.states() == {"e1@example.com": "expired", "e2@example.com": "unsent"}
+    assert world.events("e1")[-2:] == [("sending", "sent", "found_expired"), ("sent", "expired", "m3ter_says")]
+
+
+@pytest.mark.parametrize("if_expired", ["review", "invite"])
+def test_d12_expired_under_a_plan_is_not_renewed_by_it(world: World, if_expired: str) -> None:
+    # One decision is one e-mail, whatever becomes of it.
+    plan = die_while_sending(world, "e1", "e2")
+    world.arrive("e1@example.com")
+    world.m3ter.expire("e1@example.com")
+    absent_twice(world)
+    world.send(plan, "dead")
+    assert world.emails() == {"e2@example.com": 1}
+    later = world.plan("later", if_expired=if_expired)
+    assert world.decisions(later)["e1"] == ("invite:expired" if if_expired == "invite" else "review:expired")
+    world.send(later, "later")
+    assert world.emails() == {"e2@example.com": 1, **({"e1@example.com": 1} if if_expired == "invite" else {})}
+
+
+def test_d12_absent_once_is_unknown(world: World) -> None:
+    die_while_sending(world, "e1")
+    settle_after(world, LEASE + SETTLE_AFTER)
+    assert world.state("e1") == "unknown"
+    world.settle()  # at once, not settle_after later
+    world.settle()
+    assert world.state("e1") == "unknown"
+
+
+def test_d12_second_look_waits_from_the_end_of_a_long_first(sqlite_world: World) -> None:
+    # Else two looks stand side by side, and somebody who accepts between two lists is in neither, both times.
+    world = sqlite_world
+    die_while_sending(world, "e1")
+    world.pass_time(LEASE + SETTLE_AFTER)
+    world.m3ter.faults(kind="latency", seconds=0.1, method="GET", path="/invitations", count=1)
+    began_ms, _ = open_invitations(world.db, world.m3ter.org_id)
+    world.settle()
+    assert world.state("e1") == "unknown"
+    assert world.row("e1")["first_absent_ms"] >= began_ms + 100
+
+
+def test_d12_absent_twice_is_unsent_and_sent_by_the_next(world: World) -> None:
+    die_while_sending(world, "e1")
+    absent_twice(world)
+    assert world.state("e1") == "unsent"
+    assert world.row("e1")["absences"] == 1
+    world.whole_run("next")
+    assert world.emails() == {"e1@example.com": 1}
+
+
+def test_d12_first_look_no_sooner_than_settle_after_behind_the_lease(world: World) -> None:
+    # The worker thought dead may have posted in its last moment, and the list lags.
+    die_while_sending(world, "e1")
+    settle_after(world, LEASE + 0.2)
+    settle_after(world, 0.2)
+    settle_after(world, 0.2)
+    assert world.state("e1") == "sending"
+    world.arrive("e1@example.com")
+    settle_after(world, SETTLE_AFTER)
+    assert world.state("e1") == "sent"
+
+
+def test_d12_first_look_counts_from_the_end_that_the_sender_recorded(world: World) -> None:
+    world.hire("e1")
+    world.snapshot()
+    plan = world.plan()
+    [claimed] = world.claim(plan)
+    token = world.row("e1")["claim_token"]
+    unknown = Outcome(claimed.invitation_id, InvitationState.UNKNOWN, "no_answer")
+    record_answers(world.db, token, [unknown], datetime.now(timezone.utc))
+    settle_after(world, 0.5)
+    assert world.row("e1")["first_absent_ms"] is None
+    settle_after(world, 0.6)  # long before the lease's end
+    assert world.row("e1")["first_absent_ms"] is not None
+    settle_after(world, SETTLE_AFTER)
+    assert world.state("e1") == "unsent"
+
+
+def test_d12_the_second_time_absent_is_failed_and_not_sent_again(world: World) -> None:
+    die_while_sending(world, "e1")
+    absent_twice(world)
+    world.claim(world.plan("second"), "second")
+    absent_twice(world)
+    assert world.state("e1") == "failed"
+    plan = world.plan("third")
+    assert world.decisions(plan) == {"e1": "skip:refused_before"}
+    world.send(plan, "third")
+    assert world.posts() == 0
+
+
+def test_d12_not_begun_is_unsent_and_not_counted(world: World) -> None:
+    die_while_sending(world, "e1", begin=False)
+    for run in ("second", "third", "fourth"):
+        settle_after(world, LEASE + 0.1)
+        assert (world.state("e1"), world.row("e1")["absences"]) == ("unsent", 0)
+        world.claim(world.plan(run), run, begin=False)
+    settle_after(world, LEASE + 0.1)
+    world.whole_run("last")
+    assert world.emails() == {"e1@example.com": 1}
+
+
+def test_d12_live_lease_is_not_settled(world: World) -> None:
+    die_while_sending(world, "e1")
+    settled = world.settle()
+    assert (settled.changed, settled.held) == (0, 1)
+    settle_after(world, LEASE - 5)
+    assert world.state("e1") == "sending"
+    assert world.row("e1")["first_absent_ms"] is None
+
+
+# -- cannot be told ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ahead", [0, 90, -90, 7200, -7200])
+def test_d12_rewritten_address_is_for_review(sqlite_world: World, ahead: int) -> None:
+    world = sqlite_world
+    world.m3ter.advance(ahead)
+    world.hire("e1", email="e1+work@example.com")
+    world.hire("e2")
+    world.snapshot()
+    world.claim(world.plan())
+    world.arrive("e1@example.com")  # what m3ter made of e1+work
+    world.arrive("e2@example.com")
+    absent_twice(world)
+    assert world.states()["e1+work@example.com"] == "review"
+    assert world.states()["e2@example.com"] == "sent"
+
+
+def test_d12_rewritten_address_of_someone_who_joined_is_for_review(world: World) -> None:
+    world.m3ter.switches(keep_accepted=False)
+    world.hire("e1", email="e1+work@example.com")
+    world.snapshot()
+    world.claim(world.plan())
+    world.arrive("e1@example.com")
+    world.m3ter.accept("e1@example.com")
+    absent_twice(world)
+    assert world.states()["e1+work@example.com"] == "review"
+
+
+def test_d12_invitation_made_by_hand_explains_nothing(world: World) -> None:
+    die_while_sending(world, "e1")
+    world.m3ter.seed(invitations=[{"email": "somebody.else@example.com"}])
+    absent_twice(world)
+    assert world.state("e1") == "unsent"
+
+
+def test_d12_any_unknown_invitation_may_be_ours_where_m3ter_does_not_say_who_we_are(world: World) -> None:
+    world.m3ter.faults(kind="status", status=404, method="GET", path="/users/me")
+    die_while_sending(world, "e1")
+    world.m3ter.seed(invitations=[{"email": "somebody.else@example.com"}])
+    absent_twice(world)
+    assert world.state("e1") == "review"
+
+
+def test_d12_older_than_an_invitations_life_is_for_review(world: World) -> None:
+    die_while_sending(world, "e1", "e2", begin=True)
+    world.pass_time(31 * 86400)
+    world.snapshot()
+    assert (world.state("e1"), world.state("e2")) == ("review", "review")
+
+
+def test_d12_review_blocks_a_second_e_mail_until_it_is_found(world: World) -> None:
+    die_while_sending(world, "e1")
+    world.pass_time(31 * 86400)
+    world.snapshot()
+    plan = world.plan("next")
+    assert world.decisions(plan) == {"e1": "review:unknown_outcome"}
+    world.send(plan, "next")
+    assert world.posts() == 0
+    world.arrive("e1@example.com")
+    world.snapshot()
+    assert world.state("e1") == "sent"
+
+
+@pytest.mark.parametrize("list_that_fails", ["/invitations", "/users$"])
+def test_d12_failed_look_settles_nothing(world: World, list_that_fails: str) -> None:
+    die_while_sending(world, "e1")
+    settle_after(world, LEASE + SETTLE_AFTER)
+    world.m3ter.faults(kind="status", status=404, method="GET", path=list_that_fails)
+    for _ in range(3):
+        world.pass_time(SETTLE_AFTER)
+        with pytest.raises(M3terError):
+            world.settle()
+    assert world.state("e1") == "unknown"
+    world.m3ter.clear_faults()
+    world.arrive("e1@example.com")
+    world.settle()
+    assert world.state("e1") == "sent"
+
+
+# -- clocks and lists --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ahead", "header"), [(0, 0), (90, 0), (-90, 0), (0, 90), (0, -90), (90, -90), (-90, 90), (7200, 0), (-7200, 0)]
+)
+def test_d12_m3ters_clock_may_differ(sqlite_world: World, ahead: int, header: int) -> None:
+    world = sqlite_world
+    world.m3ter.advance(ahead)
+    world.m3ter.switches(date_header_skew_seconds=header)
+    die_while_sending(world, "e1", "e2", "e3")
+    world.arrive("e1@example.com")
+    world.m3ter.seed(invitations=[{"email": f"young{n}@example.org"} for n in range(210)])  # a page before it
+    absent_twice(world)
+    assert [world.state(f"e{n}") for n in (1, 2, 3)] == ["sent", "unsent", "unsent"]
+    world.whole_run("next")
+    assert world.emails() == {"e2@example.com": 1, "e3@example.com": 1}
+
+
+@pytest.mark.parametrize("precision", ["seconds", "minutes"])
+def test_d12_dates_may_be_cut_off(sqlite_world: World, precision: str) -> None:
+    world = sqlite_world
+    world.m3ter.switches(date_precision=precision)
+    world.hire("e1", "e2")
+    world.m3ter.faults(operation=POST, kind="status", status=504, when="after", count=1)
+    world.whole_run()
+    assert world.emails() == {"e1@example.com": 1, "e2@example.com": 1}
+    assert set(world.states().values()) == {"sent"}
+
+
+def test_d12_list_that_lags_less_than_settle_after(sqlite_world: World) -> None:
+    world = sqlite_world
+    world.values["settle_after"] = "0.5s"
+    world.m3ter.switches(list_lag_seconds=0.4)
+    world.hire("e1", "e2")
+    world.m3ter.faults(operation=POST, kind="status", status=504, when="after", count=1)
+    world.whole_run()
+    assert world.emails() == {"e1@example.com": 1, "e2@example.com": 1}
+
+
+@pytest.mark.parametrize("answer", ["drop", "reset", "504"])
+def test_d12_commit_that_comes_after_the_answer(sqlite_world: World, answer: str) -> None:
+    world = sqlite_world
+    world.values["settle_after"] = "0.4s"
+    world.hire("e1", "e2")
+    world.m3ter.faults(operation=POST, kind="late_commit", seconds=0.3, answer=answer, count=1)
+    world.whole_run()
+    assert world.emails() == {"e1@example.com": 1, "e2@example.com": 1}
+    assert set(world.states().values()) == {"sent"}
+
+
+@pytest.mark.parametrize("fault", [{"kind": "status", "status": 503}, {"kind": "reset"}, {"kind": "hang"}])
+def test_d12_post_that_never_arrived_is_sent_again_by_the_same_run(sqlite_world: World, fault: dict[str, Any]) -> None:
+    world = sqlite_world
+    world.values["settle_after"] = "0.2s"
+    world.extra = {"timeout_seconds": 0.4}
+    world.hire("e1", "e2")
+    world.m3ter.faults(operation=POST, when="before", count=1, **fault)
+    world.whole_run()
+    assert world.emails() == {"e1@example.com": 1, "e2@example.com": 1}
+    assert world.posts() == 3
+
+
+# -- a success always wins ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("times", [1, 2], ids=["from_unsent", "from_failed"])
+def test_d12_late_e_mail_found_wins_over_unsent_and_failed(world: World, times: int) -> None:
+    die_while_sending(world, "e1")
+    absent_twice(world)
+    if times == 2:
+        world.claim(world.plan("second"), "second")
+        absent_twice(world)
+    assert world.state("e1") == ("unsent" if times == 1 else "failed")
+    world.arrive("e1@example.com")
+    world.snapshot()
+    assert world.state("e1") == "sent"
+    world.whole_run("next")
+    assert world.posts() == 0
+
+
+def test_d12_late_e_mail_found_ends_a_claim_that_has_not_begun(world: World) -> None:
+    die_while_sending(world, "e1")
+    absent_twice(world)
+    plan = world.plan("second")
+    [claimed] = world.claim(plan, "second", begin=False)
+    token = world.row("e1")["claim_token"]
+    world.arrive("e1@example.com")
+    world.snapshot()
+    assert world.state("e1") in ("sent", "adopted")
+    begun = begin_attempts(world.db, token=token, invitation_ids=[claimed.invitation_id], plan_id=plan.plan_id)
+    assert begun == frozenset()
+
+
+@pytest.mark.parametrize("became", ["unsent", "failed", "unknown", "claimed_again", "review"])
+def test_d12_senders_own_late_answer_wins(world: World, became: str) -> None:
+    die_while_sending(world, "e1")
+    token, row_id = world.row("e1")["claim_token"], world.row("e1")["invitation_id"]
+    if became in ("unsent", "claimed_again"):
+        absent_twice(world)
+    if became == "claimed_again":
+        world.claim(world.plan("second"), "second")
+        assert world.row("e1")["claim_token"] != token
+    elif became != "unsent":
+        set_row(world, "e1", state=became)
+    answer = Outcome(row_id, InvitationState.SENT, "answered", m3ter_id="late", http_status=200)
+    record_answers(world.db, token, [answer], datetime.now(timezone.utc))
+    assert (world.state("e1"), world.row("e1")["m3ter_id"]) == ("sent", "late")
+    refusal = Outcome(row_id, InvitationState.FAILED, "refused", http_status=400)
+    record_answers(world.db, token, [refusal], datetime.now(timezone.utc))
+    assert world.state("e1") == "sent"
+
+
+def test_d12_late_answer_other_than_success_needs_the_claim(world: World) -> None:
+    die_while_sending(world, "e1")
+    token, row_id = world.row("e1")["claim_token"], world.row("e1")["invitation_id"]
+    absent_twice(world)
+    world.claim(world.plan("second"), "second")
+    for state in (InvitationState.UNSENT, InvitationState.FAILED, InvitationState.UNKNOWN):
+        record_answers(world.db, token, [Outcome(row_id, state, "late")], datetime.now(timezone.utc))
+        assert world.state("e1") == "sending"
+
+
+def test_d12_late_success_of_a_second_address_is_kept(world: World) -> None:
+    # Both addresses of one employee got an e-mail: the late one cannot be live as the employee's, nor may it vanish.
+    die_while_sending(world, "e1")
+    token, row_id = world.row("e1")["claim_token"], world.row("e1")["invitation_id"]
+    absent_twice(world)
+    world.correct("e1", email="new@example.com")
+    world.whole_run("second")
+    assert world.states() == {"e1@example.com": "superseded", "new@example.com": "sent"}
+
+    set_row(world, "e1", state="unsent")  # as if the correction had been sent by another ledger
+    answer = Outcome(row_id, InvitationState.SENT, "answered", m3ter_id="late", http_status=200)
+    record_answers(world.db, token, [answer], datetime.now(timezone.utc))
+    assert world.states() == {"e1@example.com": "sent", "new@example.com": "sent"}
+    world.hire("e2", email="e1@example.com")
+    world.whole_run("third")
+    assert world.emails() == {"new@example.com": 1}
+
+
+# -- two who settle ----------------------------------------------------------------------------------------------------
+
+
+def test_d12_two_settlers_count_an_absence_once(world: World) -> None:
+    die_while_sending(world, "e1")
+    settle_after(world, LEASE + SETTLE_AFTER)
+    world.pass_time(SETTLE_AFTER)
+    _, [seen] = open_invitations(world.db, world.m3ter.org_id)
+    settlement = Settlement(seen, InvitationState.UNSENT, "absent_twice")
+    now = datetime.now(timezone.utc)
+    assert settle(world.db, [settlement], now) == 1
+    world.claim(world.plan("second"), "second")
+    assert settle(world.db, [settlement], now) == 0, "a stale look must not release the next attempt"
+    assert (world.state("e1"), world.row("e1")["absences"]) == ("sending", 1)
+
+
+def test_d12_stale_look_at_a_sending_row_does_not_touch_the_next_claim(world: World) -> None:
+    die_while_sending(world, "e1", begin=False)
+    world.pass_time(LEASE + 1)
+    _, [seen] = open_invitations(world.db, world.m3ter.org_id)
+    world.settle()
+    world.claim(world.plan("second"), "second")
+    now = datetime.now(timezone.utc)
+    for state in (InvitationState.UNSENT, InvitationState.UNKNOWN, InvitationState.REVIEW):
+        assert settle(world.db, [Settlement(seen, state, "stale")], now) == 0
+    assert world.state("e1") == "sending"
+
+
+def test_d12_settlers_at_once_and_a_sender_make_one_e_mail(world: World) -> None:
+    die_while_sending(world, "e1", "e2")
+    world.arrive("e1@example.com")
+    settle_after(world, LEASE + SETTLE_AFTER)
+    world.pass_time(SETTLE_AFTER)
+    errors: list[BaseException] = []
+
+    def settle_too() -> None:
+        try:
+            world.settle()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=settle_too) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    assert world.row("e2")["absences"] == 1
+    world.whole_run("next")
+    assert world.emails() == {"e2@example.com": 1}
+    assert world.states() == {"e1@example.com": "sent", "e2@example.com": "sent"}
+
+
+def test_d12_lost_row_of_the_mirror_does_not_hide_an_invitation(world: World) -> None:
+    # The look itself must read m3ter, back to the attempt, not only what the mirror remembers.
+    die_while_sending(world, "e1")
+    world.arrive("e1@example.com", dtCreated="-50s")
+    world.m3ter.seed(invitations=[{"email": f"young{n}@example.org"} for n in range(210)])
+    world.snapshot()
+    assert world.state("e1") in ("sent", "sending")
+    mirror = world.db.tables.mirror_invitation
+    with world.db.engine.begin() as connection:
+        connection.execute(delete(mirror).where(mirror.c.email_key == "e1@example.com"))
+    set_row(world, "e1", state="sending", m3ter_id=None)
+    absent_twice(world)
+    assert world.state("e1") == "sent"
+
+
+def claim_again(world: World, plan_id: str, run: str) -> list[Any]:
+    return claim_chunk(
+        world.db,
+        run=world.run(run),
+        plan_id=plan_id,
+        org_id=world.m3ter.org_id,
+        token=str(uuid4()),
+        lease_ms=60_000,
+        size=10,
+        day_cap=None,
+        now=datetime.now(timezone.utc),
+    )
+
+
+def test_d12_failed_is_claimed_again_only_when_the_request_changed(world: World) -> None:
+    die_while_sending(world, "e1")
+    set_row(world, "e1", state="failed", message="refused")
+    plan = world.plan("same")
+    assert claim_again(world, plan.plan_id, "same") == []
+    world.correct("e1", first_name="Other")
+    plan = world.plan("changed")
+    assert len(claim_again(world, plan.plan_id, "changed")) == 1
+
+
+def test_d12_sender_waits_for_what_others_left_open(sqlite_world: World) -> None:
+    # "already on its way" in the plan, and its sender is dead: not green before it is settled.
+    world = sqlite_world
+    world.values["settle_after"] = "0.2s"
+    die_while_sending(world, "e1", lease_ms=300)
+    world.arrive("e1@example.com")
+    world.hire("e2")
+    plan = world.plan("next")
+    assert world.decisions(plan) == {"e1": "skip:already_invited", "e2": "invite:new"}
+    world.send(plan, "next")
+    assert set(world.states().values()) == {"sent"}

@@ -1,0 +1,99 @@
+"""D14 and D15: what a sender lets go of when it must stop, and what counts as left."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from m3ter_onboarding.errors import DeliveryError
+from m3ter_onboarding.ledger.claims import Claimed
+from m3ter_onboarding.ledger.remaining import remaining
+from m3ter_onboarding.ledger.states import InvitationState
+from m3ter_onboarding.reporting.published_tables import publish
+from m3ter_onboarding.sending.attempt import post
+from m3ter_onboarding.sending.stop_signals import Stop
+from m3ter_provider.errors import M3terRequestRejectedError
+from tests.support.world import World
+
+POST = "CreateOrgUserInvitation"
+
+
+def test_d14_stopped_between_recording_and_posting_is_certainly_not_begun(world: World) -> None:
+    """The stop comes in the moment in which attempts are recorded and their tasks have not taken a step."""
+    world.hire("e1", "e2", "e3")
+    world.snapshot()
+    plan = world.plan()
+
+    class AsSoonAsRecorded(Stop):
+        @property
+        def reason(self) -> str | None:
+            if any(row["attempt_started_ms"] for row in world.invitations().values()):
+                self.request("a test says so")
+            return super().reason
+
+    with pytest.raises(DeliveryError, match="3 unsent, 0 open"):
+        world.send(plan, stop=AsSoonAsRecorded)
+    assert world.posts() == 0
+    assert set(world.states().values()) == {"unsent"}
+    assert {row["attempt_started_ms"] for row in world.invitations().values()} == {None}, "none of them counts"
+    world.send(plan)
+    assert set(world.emails().values()) == {1}
+
+
+def test_d15_a_refused_request_that_changed_is_left_to_be_sent(world: World) -> None:
+    world.hire("e1", "e2")
+    world.m3ter.faults(operation=POST, kind="status", status=400, email="e1@example.com", count=1)
+    world.whole_run()
+    assert (world.state("e1"), world.state("e2")) == ("failed", "sent")
+
+    world.snapshot()
+    same = world.plan("run-2")
+    assert world.decisions(same)["e1"] == "skip:refused_before"
+    left = remaining(world.db, same.plan_id, world.m3ter.org_id)
+    assert (left.unsent, left.failed, left.nothing_left) == (0, 1, True)
+
+    world.correct("e1", last_name="Corrected")
+    changed = world.plan("run-3")
+    left = remaining(world.db, changed.plan_id, world.m3ter.org_id)
+    assert (left.unsent, left.failed, left.nothing_left) == (1, 0, False)
+    world.send(changed, "run-3")
+    assert world.emails() == {"e1@example.com": 1, "e2@example.com": 1}
+
+
+def test_d10_what_an_older_plan_of_the_run_never_began_is_planned_anew(world: World) -> None:
+    world.hire("e1", "e2")
+    world.snapshot()
+    old = world.plan()
+    world.claim(old, begin=False)
+    new = world.plan()
+    assert set(world.decisions(new).values()) == {"invite:new"}
+    assert set(world.decisions(world.plan("run-2")).values()) == {"skip:already_invited"}, "another run may begin them"
+    world.pass_time(61)
+    world.send(new)
+    assert world.emails() == {"e1@example.com": 1, "e2@example.com": 1}
+
+
+def test_d17_the_ledgers_own_rows_are_never_published_over(world: World) -> None:
+    """The warehouse under another connection id is the ledger's database all the same."""
+    world.hire("e1")
+    world.snapshot()
+    plan = world.plan()
+    assert publish(world.db, world.db.engine, [plan.plan_id]) is None
+
+
+def test_d13_a_refused_token_is_nobodys_refusal() -> None:
+    class NoToken:
+        async def create_invitation(self, request: Any, before_post: Any) -> Any:
+            raise M3terRequestRejectedError("The token request was refused (422).", status_code=422)
+
+    request = {"email": "e1@example.com", "firstName": "A", "lastName": "B"}
+    claimed = Claimed(1, "e1", "e1@example.com", request)
+    ended = asyncio.run(post(cast("Any", NoToken()), claimed, lambda: None))
+    assert (ended.outcome.state, ended.stop_because is not None) == (InvitationState.UNSENT, True)
+
+
+def test_d13_a_stored_request_that_is_not_valid_concerns_one_person() -> None:
+    ended = asyncio.run(post(cast("Any", None), Claimed(1, "e1", "k", {"email": "e1@example.com"}), lambda: None))
+    assert (ended.outcome.state, ended.stop_because) == (InvitationState.FAILED, None)

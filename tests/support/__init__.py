@@ -1,0 +1,1 @@
+"""What tests share: worlds, stubs and recordings. CONTRIBUTING.md says which world serves which kind of test."""

@@ -1,0 +1,88 @@
+"""Scenarios that one Airflow runs side by side: most of their time is waiting for leases and heartbeats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from demo.airflow_stack import AirflowStack
+from tests.support.airflow_organisation import Organisation, organisation
+from tests.support.postgresql import PostgresServer
+
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What happens to an organisation of its own.
+
+    :param play: acts and checks.
+    :param ledgers: where the ledger is; one case each.
+    :param made_with: for :func:`tests.support.airflow_organisation.organisation`.
+    """
+
+    play: Callable[[Organisation], None]
+    ledgers: tuple[str, ...] = (SQLITE, POSTGRESQL)
+    made_with: Mapping[str, Any] = field(default_factory=dict)
+
+
+def cases(scenarios: Mapping[str, Scenario]) -> list[tuple[str, str]]:
+    """Return name and ledger of every case, for ``parametrize``."""
+    return [(name, ledger) for name, scenario in scenarios.items() for ledger in scenario.ledgers]
+
+
+class SideBySide:
+    """Scenarios under way.
+
+    :param begun: by name and ledger.
+    """
+
+    def __init__(self, begun: Mapping[tuple[str, str], Future[None]]) -> None:
+        self._begun = begun
+
+    def result(self, name: str, ledger: str) -> None:
+        """Wait for a scenario, and raise what it raised."""
+        self._begun[name, ledger].result()
+
+
+@contextmanager
+def side_by_side(
+    scenarios: Mapping[str, Scenario], request: pytest.FixtureRequest, *, at_once: int = 10
+) -> Iterator[SideBySide]:
+    """Begin the scenarios of a module whose tests are selected, and wait at the end for those that have begun.
+
+    :param request: of a fixture of that module, whose tests have the parameters ``name`` and ``ledger``.
+    :param at_once: so many at a time.
+    """
+    stack: AirflowStack = request.getfixturevalue("airflow_postgres")
+    postgres: PostgresServer = request.getfixturevalue("postgres_server")
+    folders: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
+
+    def play(name: str, ledger: str) -> None:
+        scenario = scenarios[name]
+        short = f"{name.replace(' ', '_').replace('-', '_')}_{ledger}"
+        database = postgres if ledger == POSTGRESQL else None
+        with organisation(stack, short, folders.mktemp(short), database, **scenario.made_with) as org:
+            scenario.play(org)
+
+    with ThreadPoolExecutor(at_once) as pool:
+        futures = {case: pool.submit(play, *case) for case in _selected(request) if case[0] in scenarios}
+        try:
+            yield SideBySide(futures)
+        finally:
+            for future in futures.values():
+                future.cancel()
+
+
+def _selected(request: pytest.FixtureRequest) -> list[tuple[str, str]]:
+    parameters = [
+        item.callspec.params
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.module is request.module and hasattr(item, "callspec")
+    ]
+    return [(str(found["name"]), str(found["ledger"])) for found in parameters if {"name", "ledger"} <= set(found)]

@@ -1,0 +1,461 @@
+"""One organisation for tests: a local m3ter, a real warehouse with the ledger in it, and the steps of a run.
+
+Time passes by moving the ledger's clock columns back (:meth:`World.pass_time`), never by sleeping.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from airflow.sdk import Connection
+from sqlalchemy import (
+    Column,
+    DateTime,
+    Engine,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    delete,
+    event,
+    insert,
+    select,
+    text,
+    update,
+)
+
+from m3ter_onboarding.clock import utc_now
+from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.config.run_parameters import Mode, RunParameters
+from m3ter_onboarding.ledger import runs
+from m3ter_onboarding.ledger.claims import begin_attempts, claim_chunk
+from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.runs import RunKey
+from m3ter_onboarding.ledger.states import InvitationState
+from m3ter_onboarding.mirroring.lost_answers import Settled, settle_due
+from m3ter_onboarding.mirroring.m3ter_lists import take_snapshot
+from m3ter_onboarding.mirroring.organisation import Looked, M3terMirror
+from m3ter_onboarding.planning.sealed_plan import Planned, make_plan
+from m3ter_onboarding.planning.window import Window
+from m3ter_onboarding.sending.lease import boot_clock
+from m3ter_onboarding.sending.pause_switch import PauseSwitch
+from m3ter_onboarding.sending.right_to_send import Caps
+from m3ter_onboarding.sending.sender import Delivered, Sender
+from m3ter_onboarding.sending.stop_signals import Stop
+from m3ter_provider.hooks.m3ter import M3terAsyncHook
+from m3ter_sandbox.testing import SandboxServer
+
+QUERY = """
+SELECT employee_id, email, first_name, last_name, permission_policies, start_date
+FROM hires WHERE loaded_at >= :window_start AND loaded_at < :window_end ORDER BY employee_id
+"""
+
+
+HIRES = Table(
+    "hires",
+    MetaData(),
+    Column("employee_id", String(250)),
+    Column("email", String(400)),
+    Column("first_name", String(200)),
+    Column("last_name", String(200)),
+    Column("permission_policies", String(200)),
+    Column("start_date", String(20)),
+    Column("loaded_at", DateTime(timezone=True)),
+)
+
+
+DAY = datetime(2030, 1, 2, tzinfo=timezone.utc)
+
+
+WINDOW = Window(DAY - timedelta(days=1), DAY)
+
+
+HASTE = 50.0
+
+
+def hasty_clock() -> float:
+    """Return seconds on a clock that is fast."""
+    return boot_clock() * HASTE
+
+
+async def hasty_sleep(seconds: float) -> None:
+    """Sleep by that clock."""
+    await asyncio.sleep(seconds / HASTE)
+
+
+@dataclass
+class World:
+    """One organisation and what belongs to it."""
+
+    m3ter: SandboxServer
+    db: LedgerDatabase
+    warehouse_conn_id: str
+    values: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
+    now: Callable[[], datetime] = utc_now
+
+    # -- the warehouse ----------------------------------------------------------------------------------------------
+
+    def hire(self, *employees: str, **columns: Any) -> None:
+        """Load rows; the address of employee ``e1`` is ``e1@example.com`` unless it is given."""
+        with self.db.engine.begin() as connection:
+            for employee in employees:
+                row = {
+                    "employee_id": employee,
+                    "email": f"{employee.lower()}@example.com",
+                    "first_name": "Given",
+                    "last_name": "Family",
+                    "loaded_at": DAY - timedelta(hours=12),
+                    **columns,
+                }
+                connection.execute(insert(HIRES), row)
+
+    def correct(self, employee: str, **columns: Any) -> None:
+        """Change an employee's row."""
+        with self.db.engine.begin() as connection:
+            connection.execute(update(HIRES).where(HIRES.c.employee_id == employee).values(**columns))
+
+    # -- the steps of a run -----------------------------------------------------------------------------------------
+
+    def config(self, **values: Any) -> OnboardingConfig:
+        """Return the configuration with further values."""
+        return OnboardingConfig.from_mapping(
+            {
+                "name": "test",
+                "warehouse_conn_id": self.warehouse_conn_id,
+                "query": "hires.sql",
+                "settle_after": "1s",
+                "max_age_days": 3000,
+                **self.values,
+                **values,
+            },
+            query_text=QUERY,
+        )
+
+    def connection(self, **extra: Any) -> Connection:
+        """Return the Airflow connection to the sandbox."""
+        values = json.loads(
+            self.m3ter.airflow_connection(**{"timeout_seconds": 2, "requests_per_second": 500, **self.extra, **extra})
+        )
+        return Connection(
+            conn_id="m3ter_default",
+            conn_type="m3ter",
+            host=values["host"],
+            login=values["login"],
+            password=values["password"],
+            extra=json.dumps(values["extra"]),
+        )
+
+    def with_m3ter(self, work: Callable[[M3terMirror], Awaitable[Any]], **extra: Any) -> Any:
+        """Run *work* with an open hook in haste: 2 requests a second are 100, a second's wait is 20 ms."""
+        config = self.config()
+
+        async def main() -> Any:
+            async with M3terAsyncHook(
+                connection=self.connection(**extra), clock=hasty_clock, sleep=hasty_sleep
+            ) as hook:
+                return await work(
+                    M3terMirror(
+                        m3ter=hook,
+                        db=self.db,
+                        settle_after=config.settle_after,
+                        full_snapshot_every=config.full_snapshot_every,
+                        now=self.now,
+                    )
+                )
+
+        return asyncio.run(main())
+
+    def snapshot(self) -> Looked:
+        """Mirror m3ter, and settle what is due, as the task does."""
+
+        async def work(org: M3terMirror) -> Looked:
+            looked = await take_snapshot(org)
+            await settle_due(org)
+            return looked
+
+        looked = self.with_m3ter(work)
+        assert isinstance(looked, Looked)
+        return looked
+
+    def settle(self) -> Settled:
+        """Settle what is due."""
+        settled = self.with_m3ter(settle_due)
+        assert isinstance(settled, Settled)
+        return settled
+
+    def begin_run(self, run: RunKey, window: Window = WINDOW, **values: Any) -> None:
+        """Record a run as the task ``snapshot`` does."""
+        now = self.now()
+        runs.record_run(
+            self.db,
+            run,
+            {
+                "config_name": "test",
+                "org_id": self.m3ter.org_id,
+                "run_type": "manual",
+                "triggered_by": "tester",
+                "mode": "normal",
+                "only_employee": None,
+                "interval_start": window.start,
+                "interval_end": window.end,
+                "window_start": window.start,
+                "window_end": window.end,
+                "config_hash": "0" * 64,
+                "package_version": "0",
+                "may_invite": True,
+                "started_at": now,
+                **values,
+            },
+        )
+
+    def plan(
+        self,
+        run: RunKey | str = "run-1",
+        *,
+        window: Window = WINDOW,
+        may_invite: bool = True,
+        mode: Mode = Mode.NORMAL,
+        answers_within: timedelta = timedelta(0),
+        **values: Any,
+    ) -> Planned:
+        """Make a plan for a run.
+
+        :param answers_within: so long an older sender of the run is waited for.
+        :param values: configuration.
+        """
+        run = run if isinstance(run, RunKey) else self.run(run)
+        return make_plan(
+            self.config(**values),
+            self.db,
+            run=run,
+            org_id=self.m3ter.org_id,
+            allowed_domains=(),
+            window=window,
+            parameters=RunParameters(mode=mode),
+            may_invite=may_invite,
+            not_because=None if may_invite else "it is a test.",
+            now=self.now(),
+            answers_within=answers_within,
+        )
+
+    def run(self, run_id: str) -> RunKey:
+        """Return the key of a run."""
+        return RunKey("m3ter_onboarding__test", run_id)
+
+    def send(
+        self,
+        plan: Planned,
+        run: str = "run-1",
+        *,
+        caps: Caps | None = None,
+        stop: Callable[[], Stop] = Stop,
+        paused: Callable[[], str | None] = lambda: None,
+        before: Callable[[Sender], None] | None = None,
+        **extra: Any,
+    ) -> Delivered:
+        """Send a plan as the task does; *before* may take hold of the sender."""
+
+        async def work(org: M3terMirror) -> Delivered:
+            sender = Sender(
+                org=org,
+                run=self.run(run),
+                plan_id=plan.plan_id,
+                caps=caps or Caps(),
+                stop=stop(),
+                pause=PauseSwitch("test", read=paused),
+            )
+            if before is not None:
+                before(sender)
+            return await sender.send()
+
+        delivered = self.with_m3ter(work, **extra)
+        assert isinstance(delivered, Delivered)
+        return delivered
+
+    def whole_run(self, run: str = "run-1", **values: Any) -> Delivered:
+        """Snapshot, plan, send."""
+        self.snapshot()
+        return self.send(self.plan(run, **values), run)
+
+    # -- a sender that died -----------------------------------------------------------------------------------------
+
+    def claim(
+        self, plan: Planned, run: str = "run-1", *, begin: bool = True, lease_ms: int = 60_000, **caps: Any
+    ) -> list[Any]:
+        """Claim a plan's invitations and record that they begin, as a sender that then dies."""
+        token = str(uuid4())
+        claimed = claim_chunk(
+            self.db,
+            run=self.run(run),
+            plan_id=plan.plan_id,
+            org_id=self.m3ter.org_id,
+            token=token,
+            lease_ms=lease_ms,
+            size=500,
+            **{"day_cap": None, **caps},
+            now=self.now(),
+        )
+        if begin:
+            begin_attempts(
+                self.db, token=token, invitation_ids=[c.invitation_id for c in claimed], plan_id=plan.plan_id
+            )
+        return claimed
+
+    def arrive(self, email: str, **fields: Any) -> str:
+        """Let m3ter hold an invitation that our service user made, as if a POST without an answer had arrived.
+
+        :returns: m3ter's id of it.
+        """
+        mirror_org = self.db.tables.mirror_org
+        with self.db.engine.connect() as connection:
+            own = connection.execute(select(mirror_org.c.service_user_id)).scalar_one()
+        entry = {"email": email, "invitingPrincipalId": own, "createdBy": own, **fields}
+        return self.m3ter.seed(invitations=[entry])["invitations"][0]
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass for the ledger: every instant by the database's clock moves back."""
+        with self.db.engine.begin() as connection:
+            for table in self.db.tables.all():
+                columns = [c for c in table.columns if c.name.endswith("_ms")]
+                if columns:
+                    connection.execute(update(table).values({c: c - int(seconds * 1000) for c in columns}))
+
+    # -- what became of it ------------------------------------------------------------------------------------------
+
+    def invitations(self) -> dict[str, dict[str, Any]]:
+        """Return the ledger's newest row of each address key."""
+        table = self.db.tables.invitation
+        with self.db.engine.connect() as connection:
+            rows = connection.execute(select(table).order_by(table.c.generation))
+            return {row.email_key: dict(row._mapping) for row in rows}
+
+    def row(self, employee: str) -> dict[str, Any]:
+        """Return the ledger's newest row of an employee's own address."""
+        return self.invitations()[f"{employee.lower()}@example.com"]
+
+    def states(self) -> dict[str, str]:
+        """Return the ledger's state of each address key."""
+        return {key: row["state"] for key, row in self.invitations().items()}
+
+    def state(self, employee: str) -> InvitationState:
+        """Return the state of an employee's own address."""
+        return InvitationState(self.states()[f"{employee.lower()}@example.com"])
+
+    def events(self, employee: str) -> list[tuple[str | None, str, str]]:
+        """Return an address's events: from, to, why."""
+        row_id = self.row(employee)["invitation_id"]
+        table = self.db.tables.event
+        with self.db.engine.connect() as connection:
+            rows = connection.execute(
+                select(table.c.from_state, table.c.to_state, table.c.why)
+                .where(table.c.invitation_id == row_id)
+                .order_by(table.c.event_id)
+            )
+            return [tuple(row) for row in rows]
+
+    def decisions(self, plan: Planned) -> dict[str, str]:
+        """Return ``decision:reason`` by employee."""
+        table = self.db.tables.decision
+        with self.db.engine.connect() as connection:
+            rows = connection.execute(select(table).where(table.c.plan_id == plan.plan_id))
+            return {row.employee_id: f"{row.decision}:{row.reason}" for row in rows}
+
+    def emails(self) -> dict[str, int]:
+        """Return how many e-mails m3ter sent to each address."""
+        return self.m3ter.emails()
+
+    def posts(self) -> int:
+        """Return how many POSTs of invitations m3ter received."""
+        return sum(r["method"] == "POST" and r["path"].endswith("/invitations") for r in self.m3ter.requests())
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A database with the warehouse and the ledger in it, for one world after the other.
+
+    :param conn_id: its Airflow connection.
+    """
+
+    db: LedgerDatabase
+    conn_id: str
+
+    def world(self, m3ter: SandboxServer, **values: Any) -> World:
+        """Return an empty world.
+
+        :param values: configuration.
+        """
+        with self.db.engine.begin() as connection:
+            connection.execute(delete(HIRES))
+            for table in self.db.tables.all():
+                if table is not self.db.tables.schema_version:
+                    connection.execute(delete(table))
+        return World(m3ter=m3ter, db=self.db, warehouse_conn_id=self.conn_id, values=values)
+
+
+@contextmanager
+def stage_on(url: str, airflow_connection: str) -> Iterator[Stage]:
+    """Make a stage on an empty database.
+
+    :param airflow_connection: the database as an Airflow connection (JSON).
+    """
+    with airflow_connection_named(airflow_connection) as conn_id:
+        db = LedgerDatabase(engine_of(url), name=conn_id, write_patience=5.0)
+        HIRES.create(db.engine, checkfirst=True)
+        db.prepare(create_tables=True, now=utc_now(), package_version="0")
+        try:
+            yield Stage(db, conn_id)
+        finally:
+            db.close()
+
+
+@contextmanager
+def airflow_connection_named(content: str, conn_id: str | None = None) -> Iterator[str]:
+    """Define an Airflow connection (JSON) while the body runs, and give its id."""
+    conn_id = conn_id or f"warehouse_{uuid4().hex[:8]}"
+    variable = f"AIRFLOW_CONN_{conn_id.upper()}"
+    os.environ[variable] = content
+    try:
+        yield conn_id
+    finally:
+        del os.environ[variable]
+
+
+def engine_of(url: str, **options: Any) -> Engine:
+    """Make an engine that does not wait for the disk."""
+    engine = create_engine(url, hide_parameters=True, **options)
+    do_not_wait_for_the_disk(engine)
+    return engine
+
+
+def do_not_wait_for_the_disk(engine: Engine) -> None:
+    """Let an engine's connections not wait for it: no test pulls the plug of the machine."""
+    pragma = "PRAGMA synchronous = OFF" if engine.dialect.name == "sqlite" else "SET synchronous_commit = off"
+
+    @event.listens_for(engine, "connect")
+    def connected(dbapi_connection: Any, _record: Any) -> None:
+        cursor = dbapi_connection.cursor()
+        cursor.execute(pragma)
+        cursor.close()
+        if engine.dialect.name != "sqlite":
+            dbapi_connection.commit()
+
+
+def sqlite_connection(path: Path) -> str:
+    """Return an Airflow connection to a SQLite file, as JSON."""
+    return json.dumps({"conn_type": "sqlite", "host": str(path)})
+
+
+def run_sql(world: World, statement: str, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] = ()) -> None:
+    """Run SQL on the world's database, for what only a test would do."""
+    with world.db.engine.begin() as connection:
+        connection.execute(text(statement), parameters or {})
