@@ -21,7 +21,7 @@ from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.ledger.tables import tables_in
 from m3ter_onboarding.reporting.run_report import Report
-from m3ter_onboarding.source import new_hire
+from m3ter_onboarding.source import columns, new_hire
 from m3ter_provider.connection import connection_settings
 from reference import tables
 from reference.blocks import PAGES, ROOT, renewed
