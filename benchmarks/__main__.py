@@ -1,5 +1,4 @@
-"""
-Run every benchmark of this folder, or those named: ``python -m benchmarks [NAME …]``.
+"""Run every benchmark of this folder, or those named: ``python -m benchmarks [NAME …]``.
 
 A benchmark is a module here with a function ``main()`` that prints its figures.
 """

@@ -1,5 +1,4 @@
-"""
-Import time of a DAG file: with our DAG, against the same file with an empty ``DAG`` of Airflow's, in the same run.
+"""Import time of a DAG file: with our DAG, against the same file with an empty ``DAG`` of Airflow's, in the same run.
 
 Fresh processes in turn (A B, B A, …); processor time and wall time, interpreter's start included. The limit is for the
 median of the ratios of processor time, pair by pair: wall time on a shared machine says more about its neighbours.

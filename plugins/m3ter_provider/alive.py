@@ -17,8 +17,7 @@ _LIFE_OF_AN_INVITATION = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """
-    A person m3ter knows.
+    """A person m3ter knows.
 
     :param invitation: the newest invitation that still counts, None for a member without one.
     :param user_id: the member's id, None for somebody who is only invited.
@@ -29,8 +28,7 @@ class Found:
 
 
 def find_alive(hook: M3terHook, address: str, *, ours_since: datetime | None = None) -> Found | None:
-    """
-    Look for an open invitation or for access that has not ended; expired ones and former members do not count.
+    """Look for an open invitation or for access that has not ended; expired ones and former members do not count.
 
     Reads the invitations until one counts, and the users if none is open. Times are compared with m3ter's own clock.
 
@@ -66,8 +64,7 @@ def _made_since(invitation: Invitation, moment: datetime | None) -> bool:
 
 
 def is_open(invitation: Invitation, now: datetime) -> bool:
-    """
-    Tell whether an invitation that was not accepted can still be.
+    """Tell whether an invitation that was not accepted can still be.
 
     :param now: by m3ter's clock, aware.
     """

@@ -34,8 +34,7 @@ _LONGEST_MESSAGE = 2000
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """
-    What came back.
+    """What came back.
 
     :param status: the HTTP status.
     :param headers: the headers, by name without regard to case.
@@ -47,8 +46,7 @@ class Answer:
     body: bytes = field(repr=False)
 
     def json(self) -> Any:
-        """
-        Decode the body.
+        """Decode the body.
 
         :raises ValueError: if it is no JSON.
         """
@@ -85,8 +83,7 @@ class Answer:
 
 
 def read_token(answer: Answer) -> tuple[str, float]:
-    """
-    Read the answer to a token request.
+    """Read the answer to a token request.
 
     :returns: the token and its life in seconds.
     :raises M3terAuthenticationError: if m3ter refused the access key or its secret.
@@ -113,8 +110,7 @@ def read_token(answer: Answer) -> tuple[str, float]:
 
 
 def check_status(answer: Answer, what: str, *, repeatable: bool = True) -> None:
-    """
-    Raise what a status that is not 2xx means.
+    """Raise what a status that is not 2xx means.
 
     :param answer: the answer.
     :param what: what was asked for, as a message names it.
@@ -135,8 +131,7 @@ def check_status(answer: Answer, what: str, *, repeatable: bool = True) -> None:
 
 
 def read_json(answer: Answer, what: str) -> Any:
-    """
-    Return the decoded body of a good answer to something that may be repeated.
+    """Return the decoded body of a good answer to something that may be repeated.
 
     :param answer: the answer.
     :param what: what was asked for, as a message names it.
@@ -152,8 +147,7 @@ def read_json(answer: Answer, what: str) -> Any:
 
 
 def read_invitation(answer: Answer, what: str) -> Invitation:
-    """
-    Return the invitation that a POST made.
+    """Return the invitation that a POST made.
 
     :raises M3terUnknownOutcomeError: also if the answer cannot be read: the invitation may exist all the same.
     :raises M3terError: see :func:`check_status`.
@@ -169,8 +163,7 @@ def read_invitation(answer: Answer, what: str) -> Invitation:
 def lost(
     call: Call | None, *, connected: bool, error: BaseException, base_url: str, status: int | None = None
 ) -> M3terError:
-    """
-    Return the error for a request without a whole answer.
+    """Return the error for a request without a whole answer.
 
     :param call: the request; None: a token request.
     :param connected: whether there was a connection, so that the request may have left.

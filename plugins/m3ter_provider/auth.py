@@ -19,8 +19,7 @@ _REFUSAL_HOLDS_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """
-    A token as it was answered.
+    """A token as it was answered.
 
     :param value: the secret itself.
     :param issued_at: when it was asked for, on the process's clock; its life is counted from here.
@@ -44,8 +43,7 @@ class Token:
 
 
 class TokenLife:
-    """
-    Owns the token of one access key in one process: the only place that knows whether it may still be used.
+    """Owns the token of one access key in one process: the only place that knows whether it may still be used.
 
     Whoever finds none takes :attr:`renewing`, looks again, and only then asks m3ter.
 
@@ -95,8 +93,7 @@ class TokenLife:
             self._token, self._refused_at = None, self._clock()
 
     def renewal_may_help(self, token: Token, *, renewals: int) -> bool:
-        """
-        Decide whether a call that m3ter refused (401, 403) is worth repeating with another token.
+        """Decide whether a call that m3ter refused (401, 403) is worth repeating with another token.
 
         m3ter answers 403 both for a dead token and for a missing right, and a token may die before its time: once is
         worth trying. When that did not help the first caller, the next ones in the same batch need not try it again;

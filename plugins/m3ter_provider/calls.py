@@ -24,8 +24,7 @@ HEADERS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """
-    One request as it will be made.
+    """One request as it will be made.
 
     :param method: the HTTP verb.
     :param url: the whole URL, without query.
@@ -95,8 +94,7 @@ def me_call(settings: ConnectionSettings) -> Call:
 
 
 def invitation_call(settings: ConnectionSettings, request: InvitationRequest) -> Call:
-    """
-    Build the POST that sends one invitation.
+    """Build the POST that sends one invitation.
 
     :raises M3terSendingNotAllowedError: if the connection does not allow it.
     """
@@ -106,8 +104,7 @@ def invitation_call(settings: ConnectionSettings, request: InvitationRequest) ->
 
 
 def invitation_right_call(settings: ConnectionSettings) -> Call:
-    """
-    Build the POST that shows whether the service user may create invitations, for the test of a connection alone.
+    """Build the POST that shows whether the service user may create invitations, for the test of a connection alone.
 
     Its body is empty and not the caller's to fill. m3ter requires ``email``, ``firstName`` and ``lastName``: it refuses
     this (400) even to whoever may invite, so it cannot become an e-mail.

@@ -43,8 +43,7 @@ _Number = Annotated[float, BeforeValidator(_no_flag)]
 
 
 class ConnectionSettings(BaseModel):
-    """
-    A checked connection.
+    """A checked connection.
 
     :param conn_id: the connection's id, for messages.
     :param base_url: the API's base URL without a slash at its end.
@@ -99,8 +98,7 @@ class ConnectionSettings(BaseModel):
         return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or None
 
     def assert_may_invite(self, email: str) -> None:
-        """
-        Check that this connection allows an e-mail to this address.
+        """Check that this connection allows an e-mail to this address.
 
         :raises M3terSendingNotAllowedError: if not, with the extra to change.
         """
@@ -117,8 +115,7 @@ class ConnectionSettings(BaseModel):
             )
 
     def assert_may_invite_anybody(self, consequence: str = "nothing was asked of m3ter") -> None:
-        """
-        Check that this connection allows e-mails at all.
+        """Check that this connection allows e-mails at all.
 
         :param consequence: what follows if not, for the message.
         :raises M3terSendingNotAllowedError: if not.
@@ -131,8 +128,7 @@ class ConnectionSettings(BaseModel):
 
 
 def connection_settings(connection: Connection) -> ConnectionSettings:
-    """
-    Read and check a connection, however it was written: in the form, as JSON, as a URI (where all extras are text).
+    """Read and check a connection, however it was written: in the form, as JSON, as a URI (where all extras are text).
 
     Only the documented extras are looked at; others are ignored.
 

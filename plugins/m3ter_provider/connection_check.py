@@ -27,8 +27,7 @@ _REFUSED_FOR_ITS_BODY = frozenset({400, 422})
 
 
 class ConnectionCheck:
-    """
-    One test of a connection. No request is made here: a hook makes each of :meth:`calls` and tells what came of it.
+    """One test of a connection. No request is made here: a hook makes each of :meth:`calls` and tells what came of it.
 
     :param settings: the connection.
     """
@@ -42,8 +41,7 @@ class ConnectionCheck:
         self._untold = "it was not asked"
 
     def calls(self) -> Iterator[Call]:
-        """
-        Yield the requests; one that fails ends them, unless it is a right that is missing.
+        """Yield the requests; one that fails ends them, unless it is a right that is missing.
 
         Only where the connection may send, the last is a POST, with an empty body that m3ter cannot send.
         """
@@ -56,8 +54,7 @@ class ConnectionCheck:
             yield invitation_right_call(self._settings)
 
     def answered(self, call: Call, answer: Answer) -> None:
-        """
-        Take an answer: to a GET a good one, to the POST whatever it is.
+        """Take an answer: to a GET a good one, to the POST whatever it is.
 
         :raises M3terResponseError: if it is not as documented; to be given to :meth:`failed`.
         """
@@ -132,8 +129,7 @@ class ConnectionCheck:
 
 
 def failed_test(error: Exception, conn_id: str) -> tuple[bool, str]:
-    """
-    Return the result of a test that could not be made; texts that are not ours may quote anything, so none is shown.
+    """Return the result of a test that could not be made; texts that are not ours may quote anything, so none is shown.
 
     :param error: what was raised.
     :param conn_id: the connection's id; Airflow tests under one of its own making, which nobody knows.

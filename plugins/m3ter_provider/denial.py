@@ -19,8 +19,7 @@ _ANY = None
 
 
 class Denials:
-    """
-    What one hook has learnt about being refused.
+    """What one hook has learnt about being refused.
 
     A hook makes one probe at a time and asks :meth:`known` first, so that a batch costs one probe and gets one error.
 
@@ -43,8 +42,7 @@ class Denials:
             self._has_invited = True
 
     def known(self, call: Call | None) -> M3terStatusError | None:
-        """
-        Return the error that a call would end in by what is known, None if it is worth making.
+        """Return the error that a call would end in by what is known, None if it is worth making.
 
         :param call: the call; None: a token request.
         """
@@ -61,8 +59,7 @@ class Denials:
         return error
 
     def next_probe(self, call: Call, answer: Answer, *, requests_made: int) -> Call | None:
-        """
-        Return the GET that is still needed to tell why a call was refused, None if nothing more is.
+        """Return the GET that is still needed to tell why a call was refused, None if nothing more is.
 
         :param call: the call that m3ter refused, also with a new token.
         :param answer: its last answer, 401 or 403.

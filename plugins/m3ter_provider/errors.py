@@ -1,5 +1,4 @@
-"""
-What can go wrong when talking to m3ter, as a small tree.
+"""What can go wrong when talking to m3ter, as a small tree.
 
 The texts are sentences without personal data. m3ter's own message may quote an address: it is kept on the instance
 (:attr:`M3terStatusError.m3ter_message`) for the ledger and never becomes part of ``str()`` or ``repr()``::
@@ -64,8 +63,7 @@ class M3terConnectionError(M3terError):
 
 
 class M3terUnknownOutcomeError(M3terError):
-    """
-    A POST may or may not have happened: m3ter must be asked, the POST must not be repeated.
+    """A POST may or may not have happened: m3ter must be asked, the POST must not be repeated.
 
     :param message: what was seen.
     :param status_code: the HTTP status of the answer, None if there was no (whole) answer.
@@ -88,8 +86,7 @@ class M3terGarbledAnswerError(M3terResponseError):
 
 
 class M3terStatusError(M3terError):
-    """
-    m3ter answered with an error status, and did nothing.
+    """m3ter answered with an error status, and did nothing.
 
     :param message: a sentence for whoever must act, without personal data.
     :param status_code: the HTTP status.
@@ -109,8 +106,7 @@ class M3terAuthenticationError(M3terStatusError):
 
 
 class M3terPermissionError(M3terStatusError):
-    """
-    The service user may not do this (403, also with a new token).
+    """The service user may not do this (403, also with a new token).
 
     :param kind: ``wrong_organisation``, ``no_right_to_read`` or ``no_right_to_invite``.
     """
@@ -136,8 +132,7 @@ class M3terNotFoundError(M3terStatusError):
 
 
 class M3terRateLimitError(M3terStatusError):
-    """
-    m3ter kept answering 429 for longer than we are patient; the request did nothing.
+    """m3ter kept answering 429 for longer than we are patient; the request did nothing.
 
     :param retry_after: seconds that m3ter asked to wait, None if it did not say.
     """

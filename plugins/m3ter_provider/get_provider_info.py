@@ -6,8 +6,7 @@ from typing import Any
 
 
 def get_provider_info() -> dict[str, Any]:
-    """
-    Describe the provider for Airflow's provider manager.
+    """Describe the provider for Airflow's provider manager.
 
     No field's name contains ``token``, ``secret`` or ``key``: Airflow would mask its default in the form. The API
     secret is the connection's password, the only place that Airflow encrypts and hides.

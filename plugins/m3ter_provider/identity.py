@@ -18,8 +18,7 @@ _ONE_ADDRESS = re.compile(r"[^\s@,;:<>\"()\[\]\\\x00-\x1f\x7f\u200b-\u200f\u2028
 
 
 def is_one_address(text: str) -> bool:
-    """
-    Tell whether text is one address and nothing else, so that its domain is where the e-mail goes.
+    """Tell whether text is one address and nothing else, so that its domain is where the e-mail goes.
 
     Not whether such an address exists: that is for m3ter to say.
     """
@@ -28,8 +27,7 @@ def is_one_address(text: str) -> bool:
 
 
 def email_key(address: str) -> str:
-    """
-    Return the key under which an address is the same person: trimmed, NFC, case-folded, domain in its ASCII form.
+    """Return the key under which an address is the same person: trimmed, NFC, case-folded, domain in its ASCII form.
 
     ``+tag`` and dots are left alone. Text that is no address at all gets a key too, so that it can be compared.
 
@@ -59,8 +57,7 @@ def mask_email(address: str) -> str:
 
 
 def mask_addresses(text: str) -> str:
-    """
-    Mask everything that looks like an e-mail address: ``a***@example.com``.
+    """Mask everything that looks like an e-mail address: ``a***@example.com``.
 
     :param text: any text.
     """

@@ -18,8 +18,7 @@ CONSOLE = "https://console.m3ter.com"
 
 
 class M3terConsoleLink(BaseOperatorLink):
-    """
-    The m3ter Console, where the organisation's people stand under *Settings*, *Access*.
+    """The m3ter Console, where the organisation's people stand under *Settings*, *Access*.
 
     The console opens the organisation of whoever logs in, or asks which one; the addresses of its pages are not
     documented, so the link goes to its start. Another API than m3ter's own (a stage, the sandbox) has none.
@@ -30,8 +29,7 @@ class M3terConsoleLink(BaseOperatorLink):
     name = "m3ter Console"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """
-        Return the console's address, "" where there is none.
+        """Return the console's address, "" where there is none.
 
         :param operator: one with a ``hook``.
         """

@@ -1,5 +1,4 @@
-"""
-What m3ter takes and gives, as frozen models.
+"""What m3ter takes and gives, as frozen models.
 
 Fields that m3ter adds are ignored, a missing required one is an error. Neither an error nor a ``repr`` shows personal
 data. Times are aware and in UTC.
@@ -90,8 +89,7 @@ class M3terModel(BaseModel):
 
 
 class InvitationRequest(M3terModel):
-    """
-    One invitation as it is POSTed. Limits as in m3ter's documentation, "Invite User to Organization".
+    """One invitation as it is POSTed. Limits as in m3ter's documentation, "Invite User to Organization".
 
     :param email: the address the invitation goes to.
     :param first_name: 1–100 characters.
@@ -204,8 +202,7 @@ class Me(M3terModel):
 
 @dataclass(frozen=True)  # slots and Generic do not go together on Python 3.10
 class Page(Generic[T]):
-    """
-    One page of a list.
+    """One page of a list.
 
     :param items: the entries, in m3ter's order.
     :param next_token: what asks for the page after this one; None on the last.
@@ -218,8 +215,7 @@ class Page(Generic[T]):
 
 
 def parse(model: type[ModelT], data: object, what: str) -> ModelT:
-    """
-    Make a model of decoded JSON.
+    """Make a model of decoded JSON.
 
     :param model: the model's class.
     :param data: what the answer's JSON was.

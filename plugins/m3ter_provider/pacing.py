@@ -20,8 +20,7 @@ _LONGEST_PAUSE_SECONDS = 60.0
 
 
 class Pacer:
-    """
-    A token bucket of depth one, shared by all threads and coroutines that talk to one organisation.
+    """A token bucket of depth one, shared by all threads and coroutines that talk to one organisation.
 
     It only counts: who gets a positive answer from :meth:`try_turn` sleeps that long, in the way of his kind, and
     asks again. No turn is promised ahead of time, so a 429 holds up everyone at once.
@@ -53,8 +52,7 @@ class Pacer:
             return 0.0
 
     def throttled(self, *, sent_at: float, retry_after: float | None) -> float | None:
-        """
-        Make everyone wait after an answer of 429, and go on more slowly.
+        """Make everyone wait after an answer of 429, and go on more slowly.
 
         Without a word from m3ter the wait is a whole second, which empties every kind of window, and twice as long
         each time it did not help: the limit of one source address takes minutes to drain.

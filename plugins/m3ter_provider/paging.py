@@ -13,8 +13,7 @@ from m3ter_provider.models import Page, parse
 
 
 class Paging(Generic[ItemT]):
-    """
-    The walk through one list, page by page.
+    """The walk through one list, page by page.
 
     :param settings: the connection.
     :param listing: which list.
@@ -38,8 +37,7 @@ class Paging(Generic[ItemT]):
         )
 
     def take(self, data: object, answer: Answer) -> Page[ItemT]:
-        """
-        Read one page.
+        """Read one page.
 
         :param data: the decoded body.
         :param answer: the answer it came in.

@@ -1,5 +1,4 @@
-"""
-Permission policies by name or id, and which of them make an administrator; nothing is sent from here.
+"""Permission policies by name or id, and which of them make an administrator; nothing is sent from here.
 
 What counts as administrator-like is meant generously, since the price of a mistake is not the same on both sides: a
 switch that somebody must set, or the organisation in a new hire's hands. A policy is administrator-like
@@ -56,8 +55,7 @@ PolicyT = TypeVar("PolicyT", bound=Policy)
 
 
 class PolicyBook(Generic[PolicyT]):
-    """
-    An organisation's permission policies, for look-up.
+    """An organisation's permission policies, for look-up.
 
     :param policies: all of them.
     """
@@ -69,8 +67,7 @@ class PolicyBook(Generic[PolicyT]):
             self._by_name.setdefault(_comparable(policy.name), []).append(policy)
 
     def resolve(self, names: Iterable[str]) -> tuple[PolicyT, ...]:
-        """
-        Find policies; each once, in the order of their ids.
+        """Find policies; each once, in the order of their ids.
 
         :param names: ids, or names (compared exactly, spaces around them aside).
         :raises M3terPermissionPolicyError: for a name that no policy bears, or more than one.
@@ -79,8 +76,7 @@ class PolicyBook(Generic[PolicyT]):
         return tuple(found[policy_id] for policy_id in sorted(found))
 
     def not_among(self, policies: Iterable[PolicyT], allowed: Iterable[str]) -> tuple[PolicyT, ...]:
-        """
-        Return those of some policies that are not among the allowed ones.
+        """Return those of some policies that are not among the allowed ones.
 
         :param allowed: names or ids; one that no policy bears allows nothing.
         :raises M3terPermissionPolicyError: for an allowed name that more than one policy bears: which one is meant?
@@ -113,8 +109,7 @@ def administrators(policies: Iterable[PolicyT]) -> tuple[PolicyT, ...]:
 
 
 def is_administrator_like(name: str, *, managed: bool | None, statements: Sequence[PermissionStatement]) -> bool:
-    """
-    Tell whether whoever has a policy may do everything, as the module says.
+    """Tell whether whoever has a policy may do everything, as the module says.
 
     :param managed: whether it is m3ter's own; None: m3ter does not say.
     :param statements: what it allows and denies; none: m3ter does not say.
@@ -130,8 +125,7 @@ def is_administrator_like(name: str, *, managed: bool | None, statements: Sequen
 
 
 def policy_names(value: Any) -> tuple[str, ...]:
-    """
-    Read names or ids as an operator gets them: a list, or what a template makes of one.
+    """Read names or ids as an operator gets them: a list, or what a template makes of one.
 
     :param value: a list of names; or text: JSON, a list as Python writes it, or names with commas or semicolons
         between. None, ``""`` and ``"None"`` are no names.

@@ -1,5 +1,4 @@
-"""
-What is repeated, how often and after how long. All of tenacity is here.
+"""What is repeated, how often and after how long. All of tenacity is here.
 
 A GET and a token request may be repeated whatever happened to them. A POST only when it certainly did nothing: no
 connection, or 429. After a 429 nobody waits here: the pacer holds up everyone.

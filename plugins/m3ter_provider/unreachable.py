@@ -28,8 +28,7 @@ _OTHER = "the network failed. Check the connection's host and the network"
 
 
 def why_unreachable(error: BaseException) -> str:
-    """
-    Say why no connection was made, and what to do; no values.
+    """Say why no connection was made, and what to do; no values.
 
     :param error: what ``requests`` or ``aiohttp`` raised.
     """

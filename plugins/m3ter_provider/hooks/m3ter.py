@@ -64,8 +64,7 @@ _OF_HTTP_HOOK = frozenset(
 
 
 class M3terHook(HttpHook):
-    """
-    Single calls to one m3ter organisation, over one pooled session; safe to share between threads.
+    """Single calls to one m3ter organisation, over one pooled session; safe to share between threads.
 
     It is an :class:`~airflow.providers.http.hooks.http.HttpHook`: :meth:`run` and :meth:`get_conn` reach every path of
     m3ter's API, with the same token, pace, finite time-outs and refusals as the methods here.
@@ -105,8 +104,7 @@ class M3terHook(HttpHook):
 
     @cached_property
     def settings(self) -> ConnectionSettings:
-        """
-        The checked connection.
+        """The checked connection.
 
         :raises M3terConfigurationError: if it cannot be used.
         """
@@ -116,8 +114,7 @@ class M3terHook(HttpHook):
 
     @property
     def post_timeout_seconds(self) -> float:
-        """
-        How long one attempt at a POST lasts from ``before_post()`` to its end, connecting included.
+        """How long one attempt at a POST lasts from ``before_post()`` to its end, connecting included.
 
         An answer that trickles in may take longer: ``requests`` knows no total. :class:`M3terAsyncHook` does.
         """
@@ -148,16 +145,14 @@ class M3terHook(HttpHook):
         return (item for page in self.iter_permission_policy_pages() for item in page.items)
 
     def get_invitation(self, invitation_id: str) -> Invitation:
-        """
-        Get one invitation.
+        """Get one invitation.
 
         :raises M3terNotFoundError: if there is none with this id.
         """
         return self._get_model(Invitation, calls.get_call(self.settings, INVITATIONS, invitation_id))
 
     def get_user(self, user_id: str) -> OrgUser:
-        """
-        Get one user of the organisation.
+        """Get one user of the organisation.
 
         :raises M3terNotFoundError: if there is none with this id.
         """
@@ -170,8 +165,7 @@ class M3terHook(HttpHook):
     def create_invitation(
         self, request: InvitationRequest, before_post: Callable[[], None] | None = None
     ) -> Invitation:
-        """
-        Send one invitation: an e-mail to a real person that cannot be recalled.
+        """Send one invitation: an e-mail to a real person that cannot be recalled.
 
         :param request: whom to invite, and to what.
         :param before_post: called immediately before every POST, repeats included, after all waiting is over. If it
@@ -189,8 +183,7 @@ class M3terHook(HttpHook):
         return self._retrying(retries.DID_NOTHING)(self._post_once, call, before_post)
 
     def test_connection(self) -> tuple[bool, str]:
-        """
-        Tell whether the connection does what it is set to do, and if not, why and what to do; never raises.
+        """Tell whether the connection does what it is set to do, and if not, why and what to do; never raises.
 
         A new token is asked for, and one page of each list. Where the connection may send invitations, one POST with an
         empty body shows whether m3ter lets it: m3ter refuses that for its body, or for the right. Nothing is sent.
@@ -213,8 +206,7 @@ class M3terHook(HttpHook):
     def get_conn(
         self, headers: dict[Any, Any] | None = None, extra_options: dict[str, Any] | None = None
     ) -> requests.Session:
-        """
-        Return the one pooled session. It adds the token, keeps the pace, follows no redirect and always times out.
+        """Return the one pooled session. It adds the token, keeps the pace, follows no redirect and always times out.
 
         :param headers: ignored, since the session is shared; :meth:`run` gives them to its request.
         :param extra_options: ``check_response`` and ``timeout`` (seconds) of the next :meth:`run`.
@@ -233,8 +225,7 @@ class M3terHook(HttpHook):
         return session
 
     def check_response(self, response: requests.Response) -> None:
-        """
-        Raise what an error status means; nothing is logged, since m3ter's answers quote people.
+        """Raise what an error status means; nothing is logged, since m3ter's answers quote people.
 
         :raises M3terError: for every status that is not 2xx.
         """
@@ -361,8 +352,7 @@ class M3terHook(HttpHook):
             return token
 
     def _renew(self, session: requests.Session, since: float) -> Token:
-        """
-        Get a new token, unless another thread or hook of this process just has, or just could not.
+        """Get a new token, unless another thread or hook of this process just has, or just could not.
 
         :param since: since when the caller has waited for it.
         """
@@ -439,8 +429,7 @@ class _TokenAddedWhenSent(AuthBase):
 
 
 class _M3terSession(requests.Session):
-    """
-    A session that refuses, paces and authorises whatever is sent through it, by whomever.
+    """A session that refuses, paces and authorises whatever is sent through it, by whomever.
 
     :param hook: whose connection it is.
     """
@@ -451,8 +440,7 @@ class _M3terSession(requests.Session):
         self._used_at: float | None = None
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """
-        Send a request of somebody's own making.
+        """Send a request of somebody's own making.
 
         :raises M3terSendingNotAllowedError: if it would invite somebody whom the connection does not allow.
         :raises M3terError: if there was no answer.

@@ -41,8 +41,7 @@ _WAIT_FOR_RENEWAL_SECONDS = 0.02
 
 
 class M3terAsyncHook(BaseHook):
-    """
-    Many calls to one m3ter organisation at once, over one pooled session::
+    """Many calls to one m3ter organisation at once, over one pooled session::
 
         async with M3terAsyncHook("m3ter_default") as m3ter:
             async for invitation in m3ter.iter_invitations():
@@ -80,8 +79,7 @@ class M3terAsyncHook(BaseHook):
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> M3terAsyncHook:
-        """
-        Read the connection and open the session; no request is made yet.
+        """Read the connection and open the session; no request is made yet.
 
         :raises M3terConfigurationError: if the connection cannot be used.
         """
@@ -163,16 +161,14 @@ class M3terAsyncHook(BaseHook):
                 yield item
 
     async def get_invitation(self, invitation_id: str) -> Invitation:
-        """
-        Get one invitation.
+        """Get one invitation.
 
         :raises M3terNotFoundError: if there is none with this id.
         """
         return await self._get_model(Invitation, calls.get_call(self.settings, INVITATIONS, invitation_id))
 
     async def get_user(self, user_id: str) -> OrgUser:
-        """
-        Get one user of the organisation.
+        """Get one user of the organisation.
 
         :raises M3terNotFoundError: if there is none with this id.
         """
@@ -185,8 +181,7 @@ class M3terAsyncHook(BaseHook):
     async def create_invitation(
         self, request: InvitationRequest, before_post: Callable[[], None] | None = None
     ) -> Invitation:
-        """
-        Send one invitation: an e-mail to a real person that cannot be recalled.
+        """Send one invitation: an e-mail to a real person that cannot be recalled.
 
         :param request: whom to invite, and to what.
         :param before_post: called before every POST, repeats included, after all waiting is over, and once more before
@@ -301,8 +296,7 @@ class M3terAsyncHook(BaseHook):
             return token
 
     async def _renew(self, since: float) -> Token:
-        """
-        Get a new token, unless another thread or hook of this process just has, or just could not.
+        """Get a new token, unless another thread or hook of this process just has, or just could not.
 
         :param since: since when the caller has waited for it.
         """
@@ -340,8 +334,7 @@ class M3terAsyncHook(BaseHook):
     async def _send(
         self, call: Call | None, authorization: str, before_body: Callable[[], None] | None = None
     ) -> Answer:
-        """
-        Send one request (None: for a token) and read its answer whole.
+        """Send one request (None: for a token) and read its answer whole.
 
         :param before_body: called before the first byte of a request with a body; if it raises, none is written.
         """
@@ -385,8 +378,7 @@ class M3terAsyncHook(BaseHook):
 
 
 class _AskingBody(aiohttp.BytesPayload):
-    """
-    A JSON body that asks whether it may leave before its first byte is written, headers included.
+    """A JSON body that asks whether it may leave before its first byte is written, headers included.
 
     :param content: becomes JSON.
     :param ask: raises to keep the request from leaving.

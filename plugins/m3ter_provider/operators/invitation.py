@@ -48,8 +48,7 @@ _PERMANENT = (
 
 
 class M3terCreateInvitationOperator(BaseOperator):
-    """
-    Invite one person into a m3ter organisation, once: m3ter is looked at before every POST.
+    """Invite one person into a m3ter organisation, once: m3ter is looked at before every POST.
 
     Whoever has an open invitation, or access that has not ended, is not invited again. A retry of the task first waits
     until an invitation of the attempt before must have become visible, and looks again: an e-mail whose outcome was
@@ -165,8 +164,7 @@ class M3terCreateInvitationOperator(BaseOperator):
         jinja_env: jinja2.Environment,
         seen_oids: set[int],
     ) -> None:
-        """
-        Render the fields and hide the personal ones: Airflow stores and shows what is left in them.
+        """Render the fields and hide the personal ones: Airflow stores and shows what is left in them.
 
         Here and not in ``render_template_fields``, which Airflow does not call for a mapped task.
         """
@@ -235,8 +233,7 @@ class M3terCreateInvitationOperator(BaseOperator):
         return invitation_id
 
     def _look(self, request: InvitationRequest, *, patiently: bool, ours_since: datetime | None) -> Found | None:
-        """
-        Look for the person in m3ter.
+        """Look for the person in m3ter.
 
         :param patiently: whether an e-mail may just have been sent: then absence counts only ``settle_after`` later.
         """
@@ -248,8 +245,7 @@ class M3terCreateInvitationOperator(BaseOperator):
         return found
 
     def _existing(self, found: Found, request: InvitationRequest, ours_since: datetime | None) -> str | None:
-        """
-        Return what the task returns for somebody who needs no invitation any more.
+        """Return what the task returns for somebody who needs no invitation any more.
 
         :param ours_since: on a retry: an invitation since then is this task's own.
         """
@@ -332,8 +328,7 @@ class _AlreadyThereError(Exception):
 
 
 class _Personal:
-    """
-    Somebody's data on the operator, where Airflow, OpenLineage and whoever looks at its attributes see ``***``.
+    """Somebody's data on the operator, where Airflow, OpenLineage and whoever looks at its attributes see ``***``.
 
     :param value: what is hidden.
     """

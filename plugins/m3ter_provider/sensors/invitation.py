@@ -29,8 +29,7 @@ _PERMANENT = (M3terConfigurationError, M3terAuthenticationError, M3terPermission
 
 
 class M3terInvitationAcceptedSensor(BaseSensorOperator):
-    """
-    Wait until a person has accepted an invitation.
+    """Wait until a person has accepted an invitation.
 
     An invitation that expires without being accepted never will be: then the task fails for good, or is skipped. One
     that m3ter does not know fails the task so that Airflow's retries look again: it may have been made a moment ago.
