@@ -10,6 +10,7 @@ from airflow.sdk import DAG, CronDataIntervalTimetable
 from airflow.sdk.definitions.callback import SyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
+from m3ter_onboarding.config.names import dag_id_of
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.trigger_form import run_parameters
 from m3ter_onboarding.config.yaml_file import load_config
@@ -54,7 +55,7 @@ def onboarding_dag(config: str | Path | OnboardingConfig) -> DAG:
     if not isinstance(config, OnboardingConfig):
         config = load_config(caller.parent / config)
     settings = config.dag
-    dag_id = f"m3ter_onboarding__{config.name}"
+    dag_id = dag_id_of(config.name)
     dag = DAG(
         dag_id=dag_id,
         dag_display_name=settings.display_name or dag_id,

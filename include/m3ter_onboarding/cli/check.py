@@ -12,6 +12,7 @@ from pathlib import Path
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 
 from m3ter_onboarding.cli.failure import CommandError
+from m3ter_onboarding.config.names import dag_id_of
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.run_parameters import RunParameters
 from m3ter_onboarding.config.yaml_file import load_config
@@ -89,7 +90,7 @@ def _interval_of_today(config: OnboardingConfig, now: datetime) -> Interval:
 def _plain_words(config: OnboardingConfig, interval: Interval, window: Window) -> Iterator[tuple[str, str]]:
     tags = ", ".join(config.dag.tags)
     when = f"at {config.schedule!r} in {config.time_zone}" if config.schedule else "by hand (`schedule` is null)"
-    yield "DAG", f"m3ter_onboarding__{config.name}, run {when}, owner {config.dag.owner}, tags {tags}; starts paused."
+    yield "DAG", f"{dag_id_of(config.name)}, run {when}, owner {config.dag.owner}, tags {tags}; starts paused."
     yield "today's run", f"is for {_span(interval.start, interval.end)}."
     yield (
         "it reads",

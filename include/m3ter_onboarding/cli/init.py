@@ -9,6 +9,7 @@ from pathlib import Path
 
 from m3ter_onboarding.cli.failure import CommandError
 from m3ter_onboarding.cli.warehouses import LEDGER_CONNECTION, WAREHOUSES, Warehouse
+from m3ter_onboarding.config.names import LONGEST_NAME, NAME_PATTERN, PAUSE_VARIABLE, dag_id_of, is_reserved
 
 _LEDGER_HERE = "# ledger_conn_id: warehouse           # SQLite or PostgreSQL; default: the warehouse"
 _LEDGER_ELSEWHERE = "ledger_conn_id: ledger                # PostgreSQL: {title} cannot guard against a second e-mail"
@@ -62,12 +63,7 @@ def write_example(folder: Path, warehouse_name: str, name: str) -> str:
     :returns: what was written and what to do next.
     :raises CommandError: when one of the files exists, or cannot be written.
     """
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", name) or name.lower() == "all":
-        raise CommandError(
-            f"--name {name}: a name is made of letters, digits, '_' and '-', at most 100 of them, and is not 'all'"
-            " (which means every organisation in the pause switch). Choose another.",
-            status=2,
-        )
+    _check_name(name)
     warehouse = WAREHOUSES[warehouse_name]
     query_file, config_file = folder / f"{name}_new_hires.sql", folder / f"{name}.yaml"
     dag_file = folder / f"m3ter_onboarding_{name}.py"
@@ -102,11 +98,26 @@ def write_example(folder: Path, warehouse_name: str, name: str) -> str:
         config_file=config_file,
         query_file=query_file,
         config_shown=shlex.quote(str(config_file)),
-        dag_id=f"m3ter_onboarding__{name}",
+        dag_id=dag_id_of(name),
         title=warehouse.title,
         install=warehouse.install,
         exports="\n".join(f"     export {line}" for line in _connections(warehouse)),
     )
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(NAME_PATTERN, name) or len(name) > LONGEST_NAME:
+        raise CommandError(
+            f"--name {name}: a name is made of letters, digits, '_' and '-', at most {LONGEST_NAME} of them. Choose"
+            " another.",
+            status=2,
+        )
+    if is_reserved(name):
+        raise CommandError(
+            f"--name {name}: this word means everybody or nobody in the pause switch (the Airflow variable"
+            f" {PAUSE_VARIABLE}). Choose another.",
+            status=2,
+        )
 
 
 def _connections(warehouse: Warehouse) -> list[str]:

@@ -1,9 +1,30 @@
-"""Names in Airflow: DAG ids, the pause variable, and the words that no configuration may be named."""
+"""Names in Airflow: of a configuration and its DAG, and of the pause variable."""
 
 from __future__ import annotations
 
+#: What the name of a configuration is made of; with the prefix it is the id of its DAG.
+NAME_PATTERN = r"^[A-Za-z0-9_-]+$"
+LONGEST_NAME = 100
+#: The id of an onboarding DAG begins with this.
+DAG_ID_PREFIX = "m3ter_onboarding__"
+
 PAUSE_VARIABLE = "m3ter_onboarding_paused"
-_NOBODY = frozenset({"", "false", "none", "null", "no", "off", "0"})
-_EVERYBODY = frozenset({"all", "true", "yes", "on", "1", "*", "paused", "pause", "stop"})
-#: Words that say something else than a name, so that no configuration may be named so.
-RESERVED_WORDS = _NOBODY | _EVERYBODY
+#: Words by which the pause variable pauses nobody, and everybody.
+NOBODY = frozenset({"", "false", "none", "null", "no", "off", "0"})
+EVERYBODY = frozenset({"all", "true", "yes", "on", "1", "*", "paused", "pause", "stop"})
+
+
+def dag_id_of(name: str) -> str:
+    """Return the id of the DAG of a configuration.
+
+    :param name: the configuration's.
+    """
+    return DAG_ID_PREFIX + name
+
+
+def is_reserved(name: str) -> bool:
+    """Return whether a word means everybody or nobody in the pause variable, so that no configuration may be named so.
+
+    :param name: in any case.
+    """
+    return name.casefold() in NOBODY | EVERYBODY

@@ -28,7 +28,7 @@ from pydantic import (
 from m3ter_onboarding.config.alerts_section import Alerts
 from m3ter_onboarding.config.dag_section import DagSettings
 from m3ter_onboarding.config.durations import Duration
-from m3ter_onboarding.config.names import RESERVED_WORDS
+from m3ter_onboarding.config.names import LONGEST_NAME, NAME_PATTERN, is_reserved
 from m3ter_onboarding.config.problems import sentences
 from m3ter_onboarding.config.query_text import check_query
 from m3ter_onboarding.config.section import Section, Text, TextList
@@ -121,7 +121,7 @@ class OnboardingConfig(Section):
     :param dag: what Airflow is told about the DAG.
     """
 
-    name: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=100)]
+    name: Annotated[StrictStr, Field(pattern=NAME_PATTERN, max_length=LONGEST_NAME)]
     m3ter_conn_id: ConnectionId = "m3ter_default"
     warehouse_conn_id: ConnectionId
     ledger_conn_id: ConnectionId = Field(default_factory=lambda known: known.get("warehouse_conn_id", "missing"))
@@ -160,8 +160,8 @@ class OnboardingConfig(Section):
 
     @field_validator("name")
     @classmethod
-    def _not_all(cls, value: str) -> str:
-        if value.casefold() in RESERVED_WORDS:
+    def _not_reserved(cls, value: str) -> str:
+        if is_reserved(value):
             raise ValueError("means everybody or nobody in the pause switch; choose another name")
         return value
 

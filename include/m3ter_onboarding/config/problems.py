@@ -8,10 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pydantic import (
-    BaseModel,
-    ValidationError,
-)
+from pydantic import BaseModel, ValidationError
 
 from m3ter_onboarding.privacy import mask_addresses
 
@@ -23,9 +20,10 @@ def sentences(path: Path, model: type[BaseModel], error: ValidationError) -> str
 
     :param model: what was validated; its fields name the keys.
     """
-    problems = error.errors(include_url=False, include_context=False)
     lines = [
-        _sentence(model, problem["loc"], problem["type"], problem["msg"], problem["input"]) for problem in problems
+        _sentence(model, problem["loc"], problem["type"], problem["msg"], problem["input"])
+        for problem in error.errors(include_url=False, include_context=False)
+        if problem["type"] != "default_factory_not_called"  # a default that depends on a key that is wrong
     ]
     return f"{path}: " + "; ".join(dict.fromkeys(lines)) + "."
 

@@ -14,8 +14,8 @@ from airflow.models.serialized_dag import SerializedDagModel
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
-#: An onboarding DAG's id begins with this (see ``dag.py``).
-PREFIX = "m3ter_onboarding__"
+from m3ter_onboarding.config.names import DAG_ID_PREFIX
+
 #: The module of a task of ours, as a serialised DAG names it, begins with this.
 TASKS = "m3ter_onboarding.tasks."
 #: How long what Airflow's metadata say is believed, in seconds.
@@ -77,7 +77,7 @@ class OnboardingDags:
 
 
 def _look_up() -> Iterable[OnboardingDag]:
-    pattern = PREFIX.replace("_", r"\_") + "%"
+    pattern = DAG_ID_PREFIX.replace("_", r"\_") + "%"
     with create_session() as session:
         models = {
             model.dag_id: model

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, Field
+
+from m3ter_onboarding import clock
 
 #: The largest numbers that the ledger's columns hold.
 LARGEST_ID, LARGEST_ROW_NO = 2**63 - 1, 2**31 - 1
@@ -28,7 +30,7 @@ def in_utc(instant: datetime) -> datetime:
     :raises ValueError: when there it is before the first or after the last year.
     """
     try:
-        return datetime.fromisoformat(instant.isoformat()).astimezone(timezone.utc)
+        return clock.in_utc(instant)
     except OverflowError:
         raise ValueError("This instant is in no calendar.") from None
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
+from m3ter_onboarding.clock import MARGIN
 from m3ter_onboarding.ledger.mirror_entries import M3terInvitation, M3terUser
 from m3ter_onboarding.ledger.people import LedgerInvitation
 from m3ter_onboarding.ledger.states import OPEN_STATES, InvitationState
@@ -17,8 +18,6 @@ from m3ter_onboarding.planning.facts import Known
 
 #: An invitation without a date of expiry lives this long (m3ter docs, "Invite User to Organization").
 INVITATION_LIFE = timedelta(days=30)
-#: Between the ledger's clock and m3ter's, and m3ter's lists may lag (docs/delivery.md, rule 12).
-MARGIN = timedelta(minutes=15)
 
 
 class Standing(str, Enum):

@@ -9,9 +9,10 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from m3ter_onboarding.clock import in_utc, parse_iso, utc_now
 from m3ter_onboarding.ledger import plans
 from m3ter_onboarding.ledger.plan_counts import domains_of_plan
 from m3ter_onboarding.planning import reasons
@@ -52,7 +53,7 @@ def ask(db: LedgerDatabase, plan: PlanRow, *, config_name: str, approval_above: 
         why.append(f"it has more than {approval_above} invitations (`approval_above`)")
     if guarded:
         why.append("it makes people administrators of the organisation")
-    until = datetime.now(timezone.utc) + timedelta(seconds=plan.seconds_left)
+    until = utc_now() + timedelta(seconds=plan.seconds_left)
     decisions = [
         f"| {_code(name)} | {reasons.decision(*name.partition(':')[::2])} | {count} |"
         for name, count in plan.counts.items()
@@ -142,13 +143,12 @@ def instant(value: Any) -> datetime:
     """Return when somebody answered, in UTC; now, where Airflow does not say."""
     if isinstance(value, str):
         try:
-            value = datetime.fromisoformat(value.replace("Z", "+00:00"))
+            value = parse_iso(value)
         except ValueError:
             value = None
     if not isinstance(value, datetime) or value.tzinfo is None:
-        return datetime.now(timezone.utc)
-    there = value.astimezone(timezone.utc)
-    return datetime.combine(there.date(), there.time(), tzinfo=timezone.utc)
+        return utc_now()
+    return in_utc(value)
 
 
 def _domains(db: LedgerDatabase, plan_id: str) -> list[str]:

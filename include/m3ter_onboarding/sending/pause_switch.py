@@ -12,7 +12,7 @@ import asyncio
 import re
 from collections.abc import Callable
 
-from m3ter_onboarding.config.names import _EVERYBODY, _NOBODY, PAUSE_VARIABLE
+from m3ter_onboarding.config.names import EVERYBODY, NOBODY, PAUSE_VARIABLE, dag_id_of
 
 #: Seconds within which Airflow must answer; it usually takes some milliseconds.
 ANSWER_WITHIN = 3.0
@@ -61,8 +61,8 @@ def _outside_a_task() -> str | None:
 
 def names_paused(value: str | None, name: str) -> bool:
     """Tell whether a value of the switch pauses the configuration *name*: by it, or by its DAG's id."""
-    words = {word.casefold() for word in re.split(r"[\s,;\"'\[\]{}()]+", value or "")} - _NOBODY
-    return bool(words & (_EVERYBODY | {name.casefold(), f"m3ter_onboarding__{name}".casefold()}))
+    words = {word.casefold() for word in re.split(r"[\s,;\"'\[\]{}()]+", value or "")} - NOBODY
+    return bool(words & (EVERYBODY | {name.casefold(), dag_id_of(name).casefold()}))
 
 
 class PauseSwitch:

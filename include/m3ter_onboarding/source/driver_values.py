@@ -15,6 +15,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from m3ter_onboarding.clock import parse_iso
+
 #: The open end that HR systems write for "no end".
 NO_END = date(9999, 12, 31)
 # Joiners are part of Persian and Indic spelling; every other invisible character only disguises.
@@ -121,12 +123,7 @@ def _date_of_text(text: str) -> date | datetime | None:
         raise ValueError("is no date; write 2026-11-24")
     try:
         if len(text) > 10:
-            # Python 3.10 reads neither "Z" nor a zone without minutes.
-            whole = re.sub(r"(?<=\d)Z$", "+00:00", text, flags=re.IGNORECASE)
-            whole = re.sub(r"([+-]\d{2})$", r"\1:00", whole) if len(whole) > 13 else whole
-            whole = re.sub(r"([+-]\d{2})(\d{2})$", r"\1:\2", whole)
-            whole = re.sub(r"\.(\d{1,6})\d*", lambda fraction: f".{fraction[1]:0<6}", whole)
-            return datetime.fromisoformat(whole)
+            return parse_iso(text)
         return date(int(match[1]), int(match[2]), int(match[3]))
     except ValueError:
         raise ValueError("is no date; write 2026-11-24") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import runpy
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,17 @@ import yaml
 
 from m3ter_onboarding.cli.command import main
 from m3ter_onboarding.cli.warehouses import WAREHOUSES
+from m3ter_onboarding.config.names import EVERYBODY, NOBODY
 from m3ter_onboarding.config.yaml_file import load_config
 from m3ter_onboarding.source.columns import OPTIONAL_COLUMNS, REQUIRED_COLUMNS
 
 
 def init(folder: Path, *options: str) -> int:
     return main(["init", str(folder), *options])
+
+
+def _case(words: Iterable[str]) -> list[str]:
+    return sorted({word for known in words for word in (known, known.upper(), known.capitalize())})
 
 
 @pytest.mark.parametrize("warehouse", WAREHOUSES)
@@ -86,11 +92,21 @@ def test_a_folder_that_is_a_file_is_named(tmp_path: Path, capsys: pytest.Capture
     assert str(tmp_path / "dags") in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["all", "All", "a b", "../x", "", "é", "x" * 101])
-def test_a_name_that_no_dag_can_have_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
-    assert init(tmp_path, "--name", name) == 2
+@pytest.mark.parametrize("name", ["a b", "../x", "", "é", "x" * 101, "acme\n", *_case(NOBODY | EVERYBODY)])
+def test_a_name_that_no_configuration_can_have_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert init(tmp_path, f"--name={name}") == 2
     assert list(tmp_path.iterdir()) == []
     assert "Choose another" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["acme", "123", "0x1f", "0x_", "0_", "2026-01-01", "-x", "_", "---", "y", "x" * 100])
+def test_a_name_that_init_takes_is_one_that_check_takes(tmp_path: Path, name: str) -> None:
+    assert init(tmp_path, f"--name={name}") == 0
+    config = load_config(tmp_path / f"{name}.yaml")
+    assert config.name == name
+    assert config.query == f"{name}_new_hires.sql"
 
 
 @pytest.mark.parametrize("warehouse", WAREHOUSES)

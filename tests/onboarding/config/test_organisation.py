@@ -172,6 +172,10 @@ def test_name_all_is_the_pause_switch(write: Any) -> None:
     assert "pause switch" in refusal(write(LEAST.replace("acme", "All")))
 
 
+def test_a_default_that_follows_another_key_is_no_problem_of_its_own(write: Any) -> None:
+    assert "ledger_conn_id" not in refusal(write(LEAST.replace("acme", "All")))
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

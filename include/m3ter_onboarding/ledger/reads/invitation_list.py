@@ -12,6 +12,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Connection, Select, func, literal, literal_column, or_, select, tuple_
 from sqlalchemy import union_all as all_of
 
+from m3ter_onboarding.clock import parse_iso
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from m3ter_onboarding.ledger.reads.scopes import Scope, within, within_any
 from m3ter_onboarding.ledger.state_names import STATES
@@ -234,7 +235,7 @@ def _cursor(key: Any, row_id: int) -> str:
 def _place(cursor: str, sort: Sort) -> tuple[Any, int]:
     try:
         key, row_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        key = storable(key) if sort == "address" else in_utc(datetime.fromisoformat(key))
+        key = storable(key) if sort == "address" else in_utc(parse_iso(key))
         if not isinstance(row_id, int) or not 0 <= row_id <= LARGEST_ID:
             raise UnreadableCursorError
     except (ValueError, TypeError, AttributeError, RecursionError):
