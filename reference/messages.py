@@ -17,13 +17,14 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = (ROOT / "plugins" / "m3ter_provider", ROOT / "include" / "m3ter_onboarding")
 
 #: Clauses and not sentences: they are part of a message that is collected (or of a decision's ``detail``).
-CLAUSES = frozenset({"ValueError", "_FlawError"})
+CLAUSES = frozenset({"ValueError", "PydanticCustomError", "_FlawError"})
 #: For whoever programs, not for whoever runs.
 PROGRAMMING = frozenset({"TypeError", "AttributeError", "NotImplementedError", "AssertionError", "RuntimeError"})
 #: Functions whose texts are shown as they are.
 SENTENCES = {
     ("run_outcome.py", "problems_of"): "report",
     ("problems.py", "_sentence"): "ConfigurationError",
+    ("run_parameters.py", "_sentence"): "RunParameterError",
     ("connection_check.py", "_reading"): "test",
     ("connection_check.py", "_sending"): "test",
     ("connection_check.py", "_explained"): "test",

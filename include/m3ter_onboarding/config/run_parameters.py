@@ -8,15 +8,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
 from enum import Enum
-from typing import Any
+from typing import Annotated, Any
 
-from m3ter_onboarding.clock import in_utc
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from m3ter_onboarding.clock import INSTANT_PATTERN, in_utc, parse_iso
 from m3ter_onboarding.errors import RunParameterError
 from m3ter_onboarding.privacy import mask_addresses
+
+#: In characters; the ledger's limit.
+LONGEST_EMPLOYEE_ID = 250
 
 
 class Mode(str, Enum):
@@ -26,7 +42,7 @@ class Mode(str, Enum):
     DRY_RUN = "dry_run"  #: plan only
     BASELINE = "baseline"  #: read all of m3ter, adopt what is there, plan for the record
     FULL = "full"  #: read all of m3ter and the whole warehouse, plan everybody again, and send
-    RETRY_FAILED = "retry_failed"  #: plan and send, and ask again for whom m3ter refused
+    RETRY_FAILED = "retry_failed"  #: plan and send, and try people again whom m3ter refused
 
     @property
     def may_send(self) -> bool:
@@ -39,8 +55,41 @@ class Mode(str, Enum):
         return self in (Mode.BASELINE, Mode.FULL)
 
 
-@dataclass(frozen=True)
-class RunParameters:
+def _employee_text(value: Any) -> Any:
+    """An id that JSON has as a number is text, and blank text names nobody."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _no_address(value: str) -> str:
+    if "@" in value:
+        raise PydanticCustomError("address", "is an address")
+    return value
+
+
+def _instant(value: Any) -> datetime:
+    """Read an instant; it has a zone, else "2026-11-10" would begin at another instant for each reader."""
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise PydanticCustomError("no_zone", "has no time zone")
+        return in_utc(value)
+    if not isinstance(value, str) or not re.fullmatch(INSTANT_PATTERN, value.strip()):
+        raise PydanticCustomError("no_instant", "is no instant")
+    try:
+        return in_utc(parse_iso(value))
+    except (ValueError, OverflowError):
+        raise PydanticCustomError("no_such_instant", "does not exist") from None
+
+
+#: An ``employee_id`` as the warehouse has it.
+EmployeeId = Annotated[StrictStr, Field(max_length=LONGEST_EMPLOYEE_ID), AfterValidator(_no_address)]
+
+#: An instant with its zone, kept in UTC.
+Instant = Annotated[datetime, BeforeValidator(_instant)]
+
+
+class RunParameters(BaseModel):
     """The parameters of one DAG run, checked.
 
     :param max_invitations: the cap of this run; None: the configuration's.
@@ -49,114 +98,79 @@ class RunParameters:
     :param allow_backfill_send: a backfill run may send, not only plan.
     """
 
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True)
+
     mode: Mode = Mode.NORMAL
-    max_invitations: int | None = None
-    only_employee: str | None = None
-    interval_start: datetime | None = None
-    interval_end: datetime | None = None
-    allow_backfill_send: bool = False
+    max_invitations: Annotated[StrictInt, Field(ge=0)] | None = None
+    only_employee: Annotated[EmployeeId | None, BeforeValidator(_employee_text)] = None
+    interval_start: Instant | None = None
+    interval_end: Instant | None = None
+    allow_backfill_send: StrictBool = False
+
+    @model_validator(mode="after")
+    def _whole_interval(self) -> RunParameters:
+        start, end = self.interval_start, self.interval_end
+        if (start is None) != (end is None):
+            given, absent = ("interval_end", "interval_start") if start is None else ("interval_start", "interval_end")
+            raise PydanticCustomError("half_interval", "is half an interval", {"given": given, "absent": absent})
+        if start is not None and end is not None and start >= end:
+            ends = {"start": start.isoformat(), "end": end.isoformat()}
+            raise PydanticCustomError("empty_interval", "is an empty interval", ends)
+        return self
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> RunParameters:
         """Check a run's ``params`` (its ``conf`` merged into the DAG's defaults).
 
         :param values: by name; None and empty text are the default.
-        :raises RunParameterError: naming the parameter, what is wrong with it and how to write it.
+        :raises RunParameterError: naming each wrong parameter, what is wrong with it and how to write it.
         """
-        known = tuple(cls.__dataclass_fields__)
-        for name in values:
-            if name not in known:
-                close = get_close_matches(str(name), known, n=1)
-                hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}."
-                raise RunParameterError(f"The run parameter {mask_addresses(str(name)[:60])!r} is unknown; {hint}")
-        parameters = cls(
-            mode=_mode(values.get("mode")),
-            max_invitations=_count("max_invitations", values.get("max_invitations")),
-            only_employee=_employee(values.get("only_employee")),
-            interval_start=_instant("interval_start", values.get("interval_start")),
-            interval_end=_instant("interval_end", values.get("interval_end")),
-            allow_backfill_send=_flag("allow_backfill_send", values.get("allow_backfill_send")),
-        )
-        start, end = parameters.interval_start, parameters.interval_end
-        if (start is None) != (end is None):
-            given, absent = ("interval_end", "interval_start") if start is None else ("interval_start", "interval_end")
-            raise RunParameterError(f"The run parameter {given} is set and {absent} is not; set both, or none.")
-        if start is not None and end is not None and start >= end:
-            raise RunParameterError(
-                f"The run parameter interval_start ({start.isoformat()}) must lie before"
-                f" interval_end ({end.isoformat()})."
-            )
-        return parameters
+        given = {
+            name: value for name, value in values.items() if name not in cls.model_fields or value not in (None, "")
+        }
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            problems = [_sentence(problem) for problem in error.errors(include_url=False)]
+            raise RunParameterError(" ".join(dict.fromkeys(problems))) from None
 
 
-# With a zone: an interval of "2026-11-10" would begin at another instant for each reader.
-_INSTANT = re.compile(
-    r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2})(:\d{2})?(?:\.(\d{1,6})\d*)?(Z|[+-]\d{2}:?\d{2})", re.IGNORECASE
-)
-
-
-def _instant(name: str, value: Any) -> datetime | None:
-    if value is None or value == "":
-        return None
+def _sentence(problem: ErrorDetails) -> str:
+    """Write what is wrong with a parameter, and how to write it; a value that may be an address is masked."""
+    name = str(problem["loc"][0]) if problem["loc"] else ""
+    shown = mask_addresses(str(problem["input"])[:60])
+    context = problem.get("ctx", {})
     how = "write date, time and zone, for example 2026-11-10T00:00:00Z or 2026-11-10T00:00:00+01:00"
-    if isinstance(value, datetime):
-        if value.tzinfo is None:
-            raise RunParameterError(f"The run parameter {name} has no time zone; {how}.")
-        return in_utc(value)
-    match = _INSTANT.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None:
-        shown = mask_addresses(str(value)[:60])
-        raise RunParameterError(f"The run parameter {name} is {shown!r}, which is no instant; {how}.")
-    date, minutes, seconds, fraction, zone = match.groups()
-    zone = "+00:00" if zone in "Zz" else zone if ":" in zone else f"{zone[:3]}:{zone[3:]}"
-    try:
-        return in_utc(datetime.fromisoformat(f"{date}T{minutes}{seconds or ':00'}.{(fraction or '0'):0<6}{zone}"))
-    except (ValueError, OverflowError):
-        raise RunParameterError(
-            f"The run parameter {name} is {value.strip()!r}, which does not exist; {how}."
-        ) from None
+    match problem["type"], name:
+        case "extra_forbidden", _:
+            return f"The run parameter {mask_addresses(name[:60])!r} is unknown; {_known_name(name)}"
+        case "half_interval", _:
+            return f"The run parameter {context['given']} is set and {context['absent']} is not; set both, or none."
+        case "empty_interval", _:
+            return (
+                f"The run parameter interval_start ({context['start']}) must lie before"
+                f" interval_end ({context['end']})."
+            )
+        case "no_zone", _:
+            return f"The run parameter {name} has no time zone; {how}."
+        case "no_such_instant", _:
+            return f"The run parameter {name} is {shown!r}, which does not exist; {how}."
+        case _, "interval_start" | "interval_end":
+            return f"The run parameter {name} is {shown!r}, which is no instant; {how}."
+        case _, "mode":
+            return f"The run parameter mode is {shown!r}; choose one of {', '.join(mode.value for mode in Mode)}."
+        case _, "max_invitations":
+            return f"The run parameter {name} is {shown!r}; write a whole number from 0, or leave it empty."
+        case "address", _:
+            return (
+                "The run parameter only_employee is an address, and the parameters of a run are seen by many; give the"
+                " employee_id."
+            )
+        case _, "only_employee":
+            return "The run parameter only_employee is no employee_id; write one as the warehouse has it."
+    return f"The run parameter {name} must be true or false."
 
 
-def _mode(value: Any) -> Mode:
-    if value is None or value == "":
-        return Mode.NORMAL
-    try:
-        return Mode(value)
-    except ValueError:
-        choices = ", ".join(mode.value for mode in Mode)
-        shown = mask_addresses(str(value)[:60])
-        raise RunParameterError(f"The run parameter mode is {shown!r}; choose one of {choices}.") from None
-
-
-def _count(name: str, value: Any) -> int | None:
-    if value is None or value == "":
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        shown = mask_addresses(str(value)[:60])
-        raise RunParameterError(
-            f"The run parameter {name} is {shown!r}; write a whole number from 0, or leave it empty."
-        )
-    return value
-
-
-def _employee(value: Any) -> str | None:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if value is None or (isinstance(value, str) and not value.strip()):
-        return None
-    if not isinstance(value, str) or len(value) > 250:
-        raise RunParameterError("The run parameter only_employee is no employee_id; write one as the warehouse has it.")
-    if "@" in value:
-        raise RunParameterError(
-            "The run parameter only_employee is an address, and the parameters of a run are seen by many; give the"
-            " employee_id."
-        )
-    return value.strip()
-
-
-def _flag(name: str, value: Any) -> bool:
-    if value is None:
-        return False
-    if not isinstance(value, bool):
-        raise RunParameterError(f"The run parameter {name} must be true or false.")
-    return value
+def _known_name(name: str) -> str:
+    close = get_close_matches(name, RunParameters.model_fields, n=1)
+    return f"did you mean {close[0]}?" if close else f"known are {', '.join(RunParameters.model_fields)}."

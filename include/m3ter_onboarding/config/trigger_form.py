@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from airflow.sdk import Param
 
-from m3ter_onboarding.config.run_parameters import Mode
+from m3ter_onboarding.clock import INSTANT_PATTERN
+from m3ter_onboarding.config.run_parameters import LONGEST_EMPLOYEE_ID, Mode, RunParameters
 
 #: What the trigger dialogue calls the modes.
 _MODES = {
     Mode.NORMAL: "Invite: plan, then send",
     Mode.DRY_RUN: "Dry run: plan only, send nothing",
-    Mode.BASELINE: "Baseline: take over what m3ter has, send nothing",
+    Mode.BASELINE: "Baseline: adopt what m3ter has, send nothing",
     Mode.FULL: "Full: plan everybody again, then send",
     Mode.RETRY_FAILED: "Retry: also those whom m3ter refused",
 }
@@ -18,7 +19,7 @@ _MODES = {
 _DAYS, _LIMITS = "Other days", "Limits and backfill"
 
 #: As far as Airflow checks it before the run starts; ``snapshot`` checks the rest. Empty is as good as not given.
-_INSTANT = r"^(|\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([Zz]|[+-]\d{2}:?\d{2}))$"
+_INSTANT = f"^(|{INSTANT_PATTERN})$"
 
 
 def run_parameters() -> dict[str, Param]:
@@ -27,16 +28,17 @@ def run_parameters() -> dict[str, Param]:
     What has no section is open at once; sections are closed, and nobody needs one for an ordinary run. No code in
     the texts: the form draws its box over the line above.
     """
+    defaults = RunParameters()
     return {
         "mode": Param(
-            Mode.NORMAL.value,
+            defaults.mode.value,
             type="string",
             enum=[mode.value for mode in Mode],
             values_display={mode.value: name for mode, name in _MODES.items()},
             title="What to do",
             description_md=(
                 "**Invite** is the ordinary run. **Dry run**: decides about every row, nothing is sent."
-                " **Baseline**: before the first run, takes over what m3ter has already. **Full**: reads all of m3ter"
+                " **Baseline**: before the first run, adopts what m3ter has already. **Full**: reads all of m3ter"
                 " and the query from 1970 on; max_age_days still holds for rows with a start date. **Retry**: also"
                 " invites those whom m3ter refused; with one employee, also if the invitation has expired."
             ),
@@ -44,11 +46,11 @@ def run_parameters() -> dict[str, Param]:
         "only_employee": Param(
             None,
             type=["null", "string"],
-            maxLength=250,
+            maxLength=LONGEST_EMPLOYEE_ID,
             title="Only this employee",
             description_md=(
-                "The employee_id, as in the warehouse. The log of the task plan then tells step by step what is decided"
-                " and why. Many can see this form's values: never an address. Empty: everybody."
+                "The employee_id, as in the warehouse. The log of the task plan then explains step by step what is"
+                " decided and why. Many can see this form's values: never an address. Empty: everybody."
             ),
         ),
         "interval_start": Param(
@@ -81,7 +83,7 @@ def run_parameters() -> dict[str, Param]:
             ),
         ),
         "allow_backfill_send": Param(
-            False,
+            defaults.allow_backfill_send,
             type="boolean",
             section=_LIMITS,
             title="A backfill may send",

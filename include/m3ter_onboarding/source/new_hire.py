@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from email_validator import EmailNotValidError, validate_email
 
+from m3ter_onboarding.config.run_parameters import LONGEST_EMPLOYEE_ID
 from m3ter_onboarding.source.columns import SourceRow
 from m3ter_onboarding.source.driver_values import NO_END, require_visible, storable, to_date, to_name, to_names, to_text
 from m3ter_provider.identity import email_key
@@ -17,8 +18,6 @@ from m3ter_provider.identity import email_key
 #: m3ter's limits, in characters ("Invite User to Organization").
 LONGEST_NAME = 100
 LONGEST_CONTACT_NUMBER = 50
-#: The ledger's limit.
-LONGEST_EMPLOYEE_ID = 250
 # What copying from a mail program leaves at the ends of an address.
 _PASTED = "\u200b\u2060\ufeff"
 #: In bytes (RFC 5321).

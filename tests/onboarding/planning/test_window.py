@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from m3ter_onboarding.config.run_parameters import Mode, RunParameters
-from m3ter_onboarding.errors import RunParameterError
+from m3ter_onboarding.config.run_parameters import RunParameters
 from m3ter_onboarding.planning.window import Interval, Window, resolve_interval, resolve_window
 
 UTC = timezone.utc
@@ -29,87 +28,6 @@ def window(interval: Interval, **changes: Any) -> Window:
         "now": at(24),
     }
     return resolve_window(interval, **{**settings, **changes})
-
-
-# -- parameters ------------------------------------------------------------------------------------------------------
-
-
-def test_no_parameters_are_the_defaults() -> None:
-    assert RunParameters.parse({}) == RunParameters()
-    nothing = {
-        "mode": None,
-        "max_invitations": None,
-        "only_employee": "",
-        "interval_start": None,
-        "interval_end": "",
-        "allow_backfill_send": None,
-    }
-    assert RunParameters.parse(nothing) == RunParameters()
-
-
-def test_all_parameters() -> None:
-    parameters = RunParameters.parse(
-        {
-            "mode": "dry_run",
-            "max_invitations": 0,
-            "only_employee": " 1001 ",
-            "interval_start": "2026-11-10T00:00:00.000Z",
-            "interval_end": "2026-11-11 01:00+01:00",
-            "allow_backfill_send": True,
-        }
-    )
-    assert parameters == RunParameters(Mode.DRY_RUN, 0, "1001", at(10), at(11), True)
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["2026-11-10T00:00Z", "2026-11-10t00:00:00z", "2026-11-10T01:00:00+0100", "2026-11-09T13:00:00.0000000-11:00"],
-)
-def test_ways_to_write_an_instant(text: str) -> None:
-    assert RunParameters.parse({"interval_start": text, "interval_end": "2026-11-12T00:00Z"}).interval_start == at(10)
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["yesterday", "2026-11-10", "2026-11-10T00:00:00", "1700000000", 1700000000, "2026-02-30T00:00Z", "2026-13-01T0Z",
-     "0001-01-01T00:00:00+14:00", True, at(10).replace(tzinfo=None)],
-)  # fmt: skip
-def test_what_is_no_instant_is_refused_with_the_way_to_write_it(text: Any) -> None:
-    with pytest.raises(RunParameterError, match=r"interval_start.*2026-11-10T00:00:00Z"):
-        RunParameters.parse({"interval_start": text, "interval_end": "2026-11-12T00:00Z"})
-
-
-@pytest.mark.parametrize(
-    ("values", "said"),
-    [
-        ({"max_invitation": 3}, "did you mean max_invitations?"),
-        ({"zzz": 3}, "known are mode"),
-        ({"mode": "yolo"}, "choose one of normal, dry_run"),
-        ({"max_invitations": -1}, "whole number"),
-        ({"max_invitations": "3"}, "whole number"),
-        ({"max_invitations": True}, "whole number"),
-        ({"max_invitations": 1.5}, "whole number"),
-        ({"only_employee": ["1"]}, "only_employee"),
-        ({"only_employee": "1" * 300}, "only_employee"),
-        ({"only_employee": "ann@example.com"}, "only_employee is an address"),
-        ({"allow_backfill_send": "true"}, "true or false"),
-        ({"interval_start": "2026-11-10T00:00Z"}, "interval_end is not; set both"),
-        ({"interval_end": "2026-11-10T00:00Z"}, "interval_start is not; set both"),
-        ({"interval_start": "2026-11-10T00:00Z", "interval_end": "2026-11-10T00:00Z"}, "must lie before"),
-        ({"interval_start": "2026-11-11T00:00Z", "interval_end": "2026-11-10T00:00Z"}, "must lie before"),
-    ],
-)
-def test_wrong_parameters(values: dict[str, Any], said: str) -> None:
-    with pytest.raises(RunParameterError) as caught:
-        RunParameters.parse(values)
-    assert said in str(caught.value)
-
-
-def test_an_address_in_a_wrong_place_is_not_repeated() -> None:
-    for values in ({"ann@example.com": 1}, {"mode": "ann@example.com"}, {"interval_start": "ann@example.com"}):
-        with pytest.raises(RunParameterError) as caught:
-            RunParameters.parse(values)
-        assert "ann@" not in str(caught.value)
 
 
 # -- the interval ----------------------------------------------------------------------------------------------------
