@@ -59,7 +59,7 @@ def run_day(world: World, number: int, run: str | None = None, **values: Any) ->
 def window_of(world: World, run: str) -> tuple[datetime, datetime]:
     begun = runs.read_run(world.db, world.run(run))
     assert begun is not None
-    return begun["window_start"], begun["window_end"]
+    return begun.window_start, begun.window_end
 
 
 def emailed(world: World) -> set[str]:
@@ -248,27 +248,41 @@ def test_d05_dry_plan_is_refused_by_the_sender_whatever_calls_it(world: World) -
 # -- D6: the seal ------------------------------------------------------------------------------------------------------
 
 
+EMPTY_SEAL = plans.PlanSeal(
+    fingerprint="0" * 64,
+    rows_read=0,
+    invitations=0,
+    counts={},
+    policies=[],
+    sendable=False,
+    not_sendable_because=None,
+    needs_approval=False,
+    sealed_at=MONDAY,
+    valid_for=ONE,
+)
+
+
 def test_d06_sealed_once_and_never_changed(world: World) -> None:
     world.hire("e1")
     world.snapshot()
     plan = world.plan()
     row = plans.read_plan(world.db, plan.plan_id)
     assert row is not None
-    values = {"fingerprint": "0" * 64, "rows_read": 1, "sealed_at": datetime.now(timezone.utc), "invitations": 9}
+    seal = replace(EMPTY_SEAL, rows_read=1, sealed_at=datetime.now(timezone.utc), invitations=9)
     with pytest.raises(LedgerError, match="could not be sealed"):
-        plans.seal_plan(world.db, plan.plan_id, ONE, values)
+        plans.seal_plan(world.db, plan.plan_id, seal)
     with pytest.raises(LedgerError, match="not changed any more"):
-        decisions.write_decisions(world.db, plan.plan_id, [])
-    plans.seal_plan(world.db, plan.plan_id, ONE, {**values, "fingerprint": row.fingerprint})  # an unheard COMMIT
+        decisions.write_decisions(world.db, plan.plan_id, [], MONDAY)
+    plans.seal_plan(world.db, plan.plan_id, replace(seal, fingerprint=plan.fingerprint))  # an unheard COMMIT
     assert plans.read_plan(world.db, plan.plan_id) == row
 
 
 def test_d06_plan_without_a_decision_for_every_row_is_not_sealed(world: World) -> None:
     plan_id = "11111111-2222-3333-4444-555555555555"
-    values = {"org_id": world.m3ter.org_id, "mode": "normal", "window_start": MONDAY, "window_end": MONDAY + ONE}
-    plans.begin_plan(world.db, world.run("run-1"), plan_id, {**values, "created_at": MONDAY})
+    beginning = plans.PlanBeginning(world.m3ter.org_id, "normal", MONDAY, MONDAY + ONE, MONDAY)
+    plans.begin_plan(world.db, world.run("run-1"), plan_id, beginning)
     with pytest.raises(LedgerError, match="0 decisions for 2 rows"):
-        plans.seal_plan(world.db, plan_id, ONE, {"fingerprint": "0" * 64, "rows_read": 2, "sealed_at": MONDAY})
+        plans.seal_plan(world.db, plan_id, replace(EMPTY_SEAL, rows_read=2))
 
 
 def test_d06_plan_that_was_cleared_is_never_sent_and_the_new_one_is(connected: World) -> None:
@@ -370,10 +384,12 @@ def test_d06_plan_records_the_policies_with_id_and_version(world: World) -> None
     plan = world.plan(permission_policies=["Analyst"])
     row = plans.read_plan(world.db, plan.plan_id)
     assert row is not None
-    assert list(row.policies) == [{"id": "policy-1", "name": "Analyst", "version": 7, "administrator_like": False}]
-    decision = world.db.tables.decision
+    assert list(row.policies) == [plans.PlannedPolicy("policy-1", "Analyst", 7, administrator_like=False)]
+    decision, head = world.db.tables.decision, world.db.tables.plan
     with world.db.engine.connect() as connection:
         request = connection.execute(select(decision.c.request).where(decision.c.plan_id == plan.plan_id)).scalar_one()
+        kept = connection.execute(select(head.c.policies).where(head.c.plan_id == plan.plan_id)).scalar_one()
+    assert kept == [{"id": "policy-1", "name": "Analyst", "version": 7, "administrator_like": False}]
     assert request["permissionPolicyIds"] == ["policy-1"]
 
 
@@ -432,11 +448,12 @@ def test_d09_policy_that_comes_to_grant_everything_after_the_plan_stops_the_send
 
 
 def test_d09_also_where_m3ter_gives_no_version() -> None:
-    planned = {"id": "p", "name": "Analyst", "version": None}
+    first_version = plans.PlannedPolicy.from_json({"id": "p", "name": "Analyst", "version": None})
+    planned = plans.PlannedPolicy("p", "Analyst", None, administrator_like=False)
     harmless, powerful = M3terPolicy("p", "Analyst", None), M3terPolicy("p", "Analyst", None, administrator_like=True)
     check_policies([planned], [harmless])
-    check_policies([{**planned, "administrator_like": True}], [powerful])
-    for plan in (planned, {**planned, "administrator_like": False}):
+    check_policies([replace(planned, administrator_like=True)], [powerful])
+    for plan in (first_version, planned):
         with pytest.raises(NotAllowedError, match="was changed in m3ter"):
             check_policies([plan], [powerful])
 

@@ -62,13 +62,7 @@ def begin_another(world: World, run: str = "run-1") -> None:
         world.db,
         world.run(run),
         str(uuid4()),
-        {
-            "org_id": world.m3ter.org_id,
-            "mode": "normal",
-            "window_start": WINDOW.start,
-            "window_end": WINDOW.end,
-            "created_at": datetime.now(timezone.utc),
-        },
+        plans.PlanBeginning(world.m3ter.org_id, "normal", WINDOW.start, WINDOW.end, datetime.now(timezone.utc)),
     )
 
 

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -196,27 +196,23 @@ class World:
     def begin_run(self, run: RunKey, window: Window = WINDOW, **values: Any) -> None:
         """Record a run as the task ``snapshot`` does."""
         now = self.now()
-        runs.record_run(
-            self.db,
-            run,
-            {
-                "config_name": "test",
-                "org_id": self.m3ter.org_id,
-                "run_type": "manual",
-                "triggered_by": "tester",
-                "mode": "normal",
-                "only_employee": None,
-                "interval_start": window.start,
-                "interval_end": window.end,
-                "window_start": window.start,
-                "window_end": window.end,
-                "config_hash": "0" * 64,
-                "package_version": "0",
-                "may_invite": True,
-                "started_at": now,
-                **values,
-            },
+        record = runs.RunRecord(
+            config_name="test",
+            org_id=self.m3ter.org_id,
+            run_type="manual",
+            triggered_by="tester",
+            mode="normal",
+            only_employee=None,
+            interval_start=window.start,
+            interval_end=window.end,
+            window_start=window.start,
+            window_end=window.end,
+            config_hash="0" * 64,
+            package_version="0",
+            may_invite=True,
+            started_at=now,
         )
+        runs.record_run(self.db, run, replace(record, **values))
 
     def plan(
         self,

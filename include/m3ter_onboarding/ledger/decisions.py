@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Literal
 
 from sqlalchemy import Connection, delete, insert, select
@@ -48,16 +48,38 @@ class Decision:
 _BATCH = 500
 
 
-def write_decisions(db: LedgerDatabase, plan_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Append the decisions of an unsealed plan."""
+def write_decisions(db: LedgerDatabase, plan_id: str, decisions: Sequence[Decision], decided_at: datetime) -> None:
+    """Append the decisions of an unsealed plan.
+
+    :raises LedgerError: when the plan is sealed or missing.
+    """
     table, plan = db.tables.decision, db.tables.plan
 
     def work(connection: Connection) -> None:
-        state = connection.execute(select(plan.c.state).where(plan.c.plan_id == plan_id)).scalar()
-        if state != "open":
-            raise LedgerError(f"Plan {plan_id} is {state or 'missing'}; its decisions are not changed any more.")
+        begun = connection.execute(select(plan.c.state, plan.c.org_id).where(plan.c.plan_id == plan_id)).one_or_none()
+        if begun is None or begun.state != "open":
+            state = "missing" if begun is None else begun.state
+            raise LedgerError(f"Plan {plan_id} is {state}; its decisions are not changed any more.")
         connection.execute(delete(table).where(table.c.plan_id == plan_id))
-        for start in range(0, len(rows), _BATCH):
-            connection.execute(insert(table), [dict(row) for row in rows[start : start + _BATCH]])
+        plan_values = {"plan_id": plan_id, "org_id": begun.org_id, "decided_at": decided_at}
+        for start in range(0, len(decisions), _BATCH):
+            rows = [{**plan_values, **_columns_of(decision)} for decision in decisions[start : start + _BATCH]]
+            connection.execute(insert(table), rows)
 
     db.write(work, doing="writing decisions")
+
+
+def _columns_of(decision: Decision) -> dict[str, Any]:
+    return {
+        "row_no": decision.row_no,
+        "employee_id": decision.employee_id,
+        "email": decision.email,
+        "email_key": decision.email_key,
+        "decision": decision.decision,
+        "reason": decision.reason,
+        "detail": decision.detail,
+        "start_date": decision.start_date,
+        "request": None if decision.request is None else decision.request.to_json(),
+        "request_hash": decision.request_hash,
+        "invitation_id": decision.invitation_id,
+    }

@@ -68,13 +68,29 @@ def read_state(db: LedgerDatabase, org_id: str) -> MirrorState:
     return db.read(work, doing="reading the mirror's state")
 
 
-def update_state(db: LedgerDatabase, org_id: str, **values: Any) -> None:
-    """Record how far a pass came."""
+def record_service_user(db: LedgerDatabase, org_id: str, service_user_id: str) -> None:
+    """Record the m3ter service user by which we reach an organisation."""
+    _record(db, {"org_id": org_id, "service_user_id": service_user_id})
 
-    def work(connection: Connection) -> None:
-        db.upsert(connection, db.tables.mirror_org, [{"org_id": org_id, **values}])
 
-    db.write(work, doing="recording a pass")
+def record_newest_invitations(db: LedgerDatabase, org_id: str, began_at: datetime) -> None:
+    """Record that the newest invitations were read.
+
+    :param began_at: when that reading began, by m3ter's clock.
+    """
+    _record(db, {"org_id": org_id, "invitations_through": began_at})
+
+
+def mark_complete(db: LedgerDatabase, org_id: str, began_ms: int) -> None:
+    """Record that invitations, users and policies were all read to the end.
+
+    :param began_ms: when the first of them began, by the database's clock.
+    """
+    _record(db, {"org_id": org_id, "complete_ms": began_ms})
+
+
+def _record(db: LedgerDatabase, row: dict[str, str | int | datetime]) -> None:
+    db.write(lambda connection: db.upsert(connection, db.tables.mirror_org, [row]), doing="recording a pass")
 
 
 def begin_pass(db: LedgerDatabase, org_id: str) -> int:

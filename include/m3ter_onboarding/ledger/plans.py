@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,56 @@ from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.ledger.database import LedgerDatabase, db_now_ms
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.tables import Tables
+
+
+@dataclass(frozen=True)
+class PlannedPolicy:
+    """A permission policy that a plan uses, as m3ter had it when the plan was made."""
+
+    id: str
+    name: str
+    version: int | None
+    administrator_like: bool
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> PlannedPolicy:
+        """Read one from the plan's row; plans of the first version do not say whether it is like an administrator's."""
+        return cls(kept["id"], kept["name"], kept["version"], bool(kept.get("administrator_like")))
+
+
+@dataclass(frozen=True)
+class PlanBeginning:
+    """What is known of a plan before the new hires are read."""
+
+    org_id: str
+    mode: str
+    window_start: datetime
+    window_end: datetime
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class PlanSeal:
+    """What a plan came to, written once.
+
+    :param fingerprint: the hash of all that the plan will POST.
+    :param counts: rows by ``decision:reason``.
+    :param policies: every permission policy of its requests.
+    :param not_sendable_because: why it may not be sent; None where it may.
+    :param sealed_at: by the worker's clock, for people; the plan's age is judged by the database's.
+    :param valid_for: how long it may be sent.
+    """
+
+    fingerprint: str
+    rows_read: int
+    invitations: int
+    counts: Mapping[str, int]
+    policies: Sequence[PlannedPolicy]
+    sendable: bool
+    not_sendable_because: str | None
+    needs_approval: bool
+    sealed_at: datetime
+    valid_for: timedelta
 
 
 @dataclass(frozen=True)
@@ -34,7 +84,7 @@ class PlanRow:
     rows_read: int
     invitations: int
     counts: Mapping[str, int]
-    policies: Sequence[Mapping[str, Any]]
+    policies: Sequence[PlannedPolicy]
     newest: bool
     expired: bool
     seconds_left: float = field(compare=False)  # as of the moment when it was read
@@ -42,7 +92,7 @@ class PlanRow:
     window_end: datetime
 
 
-def begin_plan(db: LedgerDatabase, run: RunKey, plan_id: str, values: Mapping[str, Any]) -> None:
+def begin_plan(db: LedgerDatabase, run: RunKey, plan_id: str, beginning: PlanBeginning) -> None:
     """Begin a planning attempt; from this moment no older plan of the run may be sent."""
     table = db.tables.plan
 
@@ -62,36 +112,38 @@ def begin_plan(db: LedgerDatabase, run: RunKey, plan_id: str, values: Mapping[st
                 needs_approval=False,
                 counts={},
                 policies=[],
-                **values,
+                **asdict(beginning),
             )
         )
 
     db.write(work, doing="beginning a plan")
 
 
-def seal_plan(db: LedgerDatabase, plan_id: str, valid_for: timedelta, values: Mapping[str, Any]) -> None:
+def seal_plan(db: LedgerDatabase, plan_id: str, seal: PlanSeal) -> None:
     """Seal a plan: one compare-and-set, after which it may be sent and never changes.
 
     :raises LedgerError: when the plan is not open, or the ledger does not hold one decision for each row read.
     """
     table, decision = db.tables.plan, db.tables.decision
+    values = asdict(seal)
+    valid_ms = int(values.pop("valid_for").total_seconds() * 1000)
 
     def work(connection: Connection) -> None:
         count = connection.execute(
             select(func.count()).select_from(decision).where(decision.c.plan_id == plan_id)
         ).scalar_one()
-        if count != values["rows_read"]:
-            raise LedgerError(f"Plan {plan_id} has {count} decisions for {values['rows_read']} rows; it is not sealed.")
+        if count != seal.rows_read:
+            raise LedgerError(f"Plan {plan_id} has {count} decisions for {seal.rows_read} rows; it is not sealed.")
         sealed = connection.execute(
             update(table)
             .where(table.c.plan_id == plan_id, table.c.state == "open")
-            .values(state="sealed", valid_until_ms=db_now_ms() + int(valid_for.total_seconds() * 1000), **values)
+            .values(state="sealed", valid_until_ms=db_now_ms() + valid_ms, **values)
         ).rowcount
         if not sealed:
             known = connection.execute(
                 select(table.c.fingerprint).where(table.c.plan_id == plan_id, table.c.state == "sealed")
             ).scalar()
-            if known != values["fingerprint"]:
+            if known != seal.fingerprint:
                 raise LedgerError(f"Plan {plan_id} could not be sealed; it was sealed or removed by another task.")
 
     db.write(work, doing="sealing the plan")
@@ -231,7 +283,7 @@ def read_plan(db: LedgerDatabase, plan_id: str, run: RunKey | None = None) -> Pl
             rows_read=row.rows_read or 0,
             invitations=row.invitations or 0,
             counts=row.counts,
-            policies=row.policies,
+            policies=tuple(PlannedPolicy.from_json(kept) for kept in row.policies),
             newest=not row.outdated,
             expired=bool(row.too_old),
             seconds_left=max(0.0, (row.left_ms or 0) / 1000),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, and_, exists, insert, select, update
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from m3ter_onboarding.ledger.tables import as_dict
 
 
 @dataclass(frozen=True)
@@ -21,14 +20,64 @@ class RunKey:
     run_id: str
 
 
-def record_run(db: LedgerDatabase, run: RunKey, values: Mapping[str, Any]) -> None:
-    """Begin, or begin again, the row of a DAG run.
+@dataclass(frozen=True)
+class RunRecord:
+    """What a DAG run was asked to do: the columns of ``m3ter_onboarding_run`` that are written when it begins.
 
-    :param values: the columns of ``m3ter_onboarding_run`` that describe the run; a run that is cleared
-        starts over, so whatever an earlier try had reached is reset.
+    :param run_type: Airflow's word for it, such as ``scheduled``.
+    :param triggered_by: the person who started it; None: nobody did.
+    :param only_employee: the one employee whom the run is about; None: everybody.
+    :param window_start: with *window_end*: the days that the query reads, never less than the interval.
+    :param may_invite: whether a run of this kind may send.
     """
+
+    config_name: str
+    org_id: str
+    run_type: str
+    triggered_by: str | None
+    mode: str
+    only_employee: str | None = field(repr=False)
+    interval_start: datetime
+    interval_end: datetime
+    window_start: datetime
+    window_end: datetime
+    config_hash: str
+    package_version: str
+    may_invite: bool
+    started_at: datetime
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """How a DAG run ended.
+
+    :param outcome: ``success`` or ``failed``.
+    :param counts: what the run's page lists, by name.
+    """
+
+    finished_at: datetime
+    outcome: str
+    counts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class RunRow(RunRecord):
+    """The row of a DAG run as the ledger holds it.
+
+    :param delivered_at: when all invitations of its days were sent or settled; None: not yet.
+    :param outcome: ``running`` until the run ends.
+    """
+
+    delivered_at: datetime | None
+    finished_at: datetime | None
+    outcome: str
+    counts: Mapping[str, Any]
+
+
+def record_run(db: LedgerDatabase, run: RunKey, record: RunRecord) -> None:
+    """Begin the row of a DAG run; of a run that was cleared, begin it again, without what the earlier try reached."""
     table = db.tables.run
-    fresh = {**values, "delivered_at": None, "finished_at": None, "outcome": "running", "counts": {}}
+    fresh = {**asdict(record), "delivered_at": None, "finished_at": None, "outcome": "running", "counts": {}}
 
     def work(connection: Connection) -> None:
         mine = and_(table.c.dag_id == run.dag_id, table.c.run_id == run.run_id)
@@ -38,13 +87,13 @@ def record_run(db: LedgerDatabase, run: RunKey, values: Mapping[str, Any]) -> No
     db.write(work, doing="recording the run")
 
 
-def update_run(db: LedgerDatabase, run: RunKey, **values: Any) -> None:
-    """Change columns of a run's row."""
+def finish_run(db: LedgerDatabase, run: RunKey, outcome: RunOutcome) -> None:
+    """Record how a run ended."""
     table = db.tables.run
 
     def work(connection: Connection) -> None:
         connection.execute(
-            update(table).where(table.c.dag_id == run.dag_id, table.c.run_id == run.run_id).values(**values)
+            update(table).where(table.c.dag_id == run.dag_id, table.c.run_id == run.run_id).values(**asdict(outcome))
         )
 
     db.write(work, doing="recording the run")
@@ -72,14 +121,15 @@ def mark_delivered(db: LedgerDatabase, run: RunKey, plan_id: str, now: datetime)
     db.write(work, doing="recording the run")
 
 
-def read_run(db: LedgerDatabase, run: RunKey) -> dict[str, Any] | None:
+def read_run(db: LedgerDatabase, run: RunKey) -> RunRow | None:
     """Return the row of a run, or None before ``snapshot`` has begun it."""
     table = db.tables.run
+    columns = [table.c[column.name] for column in fields(RunRow)]
 
-    def work(connection: Connection) -> dict[str, Any] | None:
+    def work(connection: Connection) -> RunRow | None:
         row = connection.execute(
-            select(table).where(table.c.dag_id == run.dag_id, table.c.run_id == run.run_id)
+            select(*columns).where(table.c.dag_id == run.dag_id, table.c.run_id == run.run_id)
         ).one_or_none()
-        return None if row is None else as_dict(row)
+        return None if row is None else RunRow(*row)
 
     return db.read(work, doing="reading the run")

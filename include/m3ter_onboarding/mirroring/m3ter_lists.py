@@ -32,7 +32,7 @@ async def take_snapshot(org: M3terMirror) -> Looked:
     looked = await read_newest(org)
     await read_users(org, looked)
     await read_policies(org, looked)
-    await asyncio.to_thread(mirror.update_state, org.db, org.org_id, complete_ms=started_ms)
+    await asyncio.to_thread(mirror.mark_complete, org.db, org.org_id, started_ms)
     await asyncio.to_thread(reconcile, org, looked)
     return looked
 
@@ -57,7 +57,7 @@ async def _learn_own_id(org: M3terMirror) -> None:
     except M3terStatusError:
         return  # not every service user may ask; then any invitation may be ours (settling is the more careful)
     if me.service_user is not None:
-        await asyncio.to_thread(mirror.update_state, org.db, org.org_id, service_user_id=me.service_user.id)
+        await asyncio.to_thread(mirror.record_service_user, org.db, org.org_id, me.service_user.id)
 
 
 async def read_newest(org: M3terMirror, *, until: datetime | None = None) -> Looked:
@@ -93,7 +93,7 @@ async def read_newest(org: M3terMirror, *, until: datetime | None = None) -> Loo
         looked.full = True
         await asyncio.to_thread(mirror.finish_full_pass, db, org_id, Kind.INVITATIONS, started_ms, looked.server_time)
     else:
-        await asyncio.to_thread(mirror.update_state, db, org_id, invitations_through=looked.server_time)
+        await asyncio.to_thread(mirror.record_newest_invitations, db, org_id, looked.server_time)
     return looked
 
 

@@ -94,13 +94,13 @@ def make_plan(
         db,
         run,
         plan_id,
-        {
-            "org_id": org_id,
-            "mode": parameters.mode.value,
-            "window_start": window.start,
-            "window_end": window.end,
-            "created_at": now,
-        },
+        plans.PlanBeginning(
+            org_id=org_id,
+            mode=parameters.mode.value,
+            window_start=window.start,
+            window_end=window.end,
+            created_at=now,
+        ),
     )
     rows = _read(config, window, parameters)
     _await_older_sender(db, run, answers_within)
@@ -108,7 +108,7 @@ def make_plan(
     decisions = decide(db, rows, run=run, org_id=org_id, rules=rules, now=now)
     if len(decisions) != len(rows):
         raise PlanError(f"{len(rows)} rows were read and {len(decisions)} decisions made; nothing is sent.")
-    write_decisions(db, plan_id, [_as_row(plan_id, org_id, decision, now) for decision in decisions])
+    write_decisions(db, plan_id, decisions, now)
 
     policies = mirror.policies_of(db, org_id)
     asked_for = {
@@ -134,21 +134,18 @@ def make_plan(
     plans.seal_plan(
         db,
         plan_id,
-        config.plan_valid_for,
-        {
-            "fingerprint": planned.fingerprint,
-            "rows_read": planned.rows,
-            "invitations": planned.invitations,
-            "counts": planned.counts,
-            "policies": [
-                {"id": p.id, "name": p.name, "version": p.version, "administrator_like": p.administrator_like}
-                for p in used
-            ],
-            "sendable": planned.sendable,
-            "not_sendable_because": planned.not_sendable_because,
-            "needs_approval": planned.needs_approval,
-            "sealed_at": now,
-        },
+        plans.PlanSeal(
+            fingerprint=planned.fingerprint,
+            rows_read=planned.rows,
+            invitations=planned.invitations,
+            counts=planned.counts,
+            policies=[plans.PlannedPolicy(p.m3ter_id, p.name, p.version, p.administrator_like) for p in used],
+            sendable=planned.sendable,
+            not_sendable_because=planned.not_sendable_because,
+            needs_approval=planned.needs_approval,
+            sealed_at=now,
+            valid_for=config.plan_valid_for,
+        ),
     )
     _log(config, planned, window, parameters, decisions, {policy.m3ter_id: policy.name for policy in policies})
     return planned
@@ -266,25 +263,6 @@ def decide(
         previous_addresses=previous,
     )
     return plan_invitations(rows, known=known, rules=rules, now=now)
-
-
-def _as_row(plan_id: str, org_id: str, decision: Decision, now: datetime) -> dict[str, Any]:
-    return {
-        "plan_id": plan_id,
-        "row_no": decision.row_no,
-        "org_id": org_id,
-        "employee_id": decision.employee_id,
-        "email": decision.email,
-        "email_key": decision.email_key,
-        "decision": decision.decision,
-        "reason": decision.reason,
-        "detail": decision.detail,
-        "start_date": decision.start_date,
-        "request": None if decision.request is None else decision.request.to_json(),
-        "request_hash": decision.request_hash,
-        "invitation_id": decision.invitation_id,
-        "decided_at": now,
-    }
 
 
 def _log(

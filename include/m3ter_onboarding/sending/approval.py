@@ -47,7 +47,7 @@ def ask(db: LedgerDatabase, plan: PlanRow, *, config_name: str, approval_above: 
 
     :param link: to the run's page, which shows the people to those who may see them.
     """
-    guarded = [policy for policy in plan.policies if policy.get("administrator_like")]
+    guarded = [policy for policy in plan.policies if policy.administrator_like]
     why = []
     if approval_above is not None and plan.invitations > approval_above:
         why.append(f"it has more than {approval_above} invitations (`approval_above`)")
@@ -59,7 +59,7 @@ def ask(db: LedgerDatabase, plan: PlanRow, *, config_name: str, approval_above: 
         for name, count in plan.counts.items()
     ]
     policies = [
-        f"| {_code(str(policy['name']))} | {'**yes**' if policy in guarded else 'no'} |" for policy in plan.policies
+        f"| {_code(str(policy.name))} | {'**yes**' if policy in guarded else 'no'} |" for policy in plan.policies
     ]
     asked = (
         f"**{plan.invitations} e-mails** to real people would be sent into the m3ter organisation"

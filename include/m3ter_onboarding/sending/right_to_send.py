@@ -6,13 +6,12 @@ approved if it needs approval, with every permission policy as it was planned.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from m3ter_onboarding.errors import DeliveryError
 from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
-from m3ter_onboarding.ledger.plans import PlanRow
+from m3ter_onboarding.ledger.plans import PlannedPolicy, PlanRow
 
 
 class NotAllowedError(DeliveryError):
@@ -144,25 +143,25 @@ def check_caps(
         )
 
 
-def check_policies(planned: Iterable[Mapping[str, Any]], current: Iterable[M3terPolicy]) -> None:
+def check_policies(planned: Iterable[PlannedPolicy], current: Iterable[M3terPolicy]) -> None:
     """Check that every permission policy of the plan is as it was.
 
-    :param planned: ``id``, ``name``, ``version`` and ``administrator_like`` of each, as the plan recorded them.
+    :param planned: as the plan recorded them.
     :param current: m3ter's policies, as just read.
     :raises NotAllowedError: naming the policy that changed.
     """
     now = {policy.m3ter_id: policy for policy in current}
     for policy in planned:
-        found = now.get(policy["id"])
+        found = now.get(policy.id)
         # Also where m3ter gives no version: nobody becomes an administrator without having been planned as one.
         if (
             found is not None
-            and (found.name, found.version) == (policy["name"], policy["version"])
-            and (policy.get("administrator_like") or not found.administrator_like)
+            and (found.name, found.version) == (policy.name, policy.version)
+            and (policy.administrator_like or not found.administrator_like)
         ):
             continue
         what = "is not in m3ter any more" if found is None else "was changed in m3ter"
         raise NotAllowedError(
-            f"The permission policy {policy['name']!r} ({policy['id']}) {what} since the plan was made; nothing is"
+            f"The permission policy {policy.name!r} ({policy.id}) {what} since the plan was made; nothing is"
             " sent. Clear the task `plan`, so that people get what was decided for them."
         )

@@ -41,7 +41,7 @@ class OnboardingPlanOperator(OnboardingStep, BaseOperator):
             run = self._run_key(context)
             with closing(self._open_ledger()) as db:
                 begun = runs.read_run(db, run)
-                if begun is None or begun["org_id"] != settings.org_id:
+                if begun is None or begun.org_id != settings.org_id:
                     raise PlanError(
                         "This run has not read the organisation that the m3ter connection names; nothing is planned."
                         " Clear the task `snapshot` too."
@@ -53,7 +53,7 @@ class OnboardingPlanOperator(OnboardingStep, BaseOperator):
                     run=run,
                     org_id=settings.org_id,
                     allowed_domains=tuple(settings.allowed_domains or ()),
-                    window=Window(begun["window_start"], begun["window_end"]),
+                    window=Window(begun.window_start, begun.window_end),
                     parameters=parameters,
                     may_invite=may,
                     not_because=because,

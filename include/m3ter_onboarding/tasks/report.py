@@ -55,7 +55,7 @@ class OnboardingReportOperator(OnboardingStep, BaseOperator):
                     run,
                     org_id=settings.org_id,
                     may_send=settings.allow_invitations,
-                    mode=begun["mode"] if begun else "unknown",
+                    mode=begun.mode if begun else "unknown",
                     fail_on_refused=self.config.fail_on_refused,
                     task_states=_task_states(run),
                 )
@@ -63,16 +63,11 @@ class OnboardingReportOperator(OnboardingStep, BaseOperator):
                     log.info("%s", line)
                 summary = report.summary()
                 if begun is not None:
-                    runs.update_run(
-                        db,
-                        run,
-                        finished_at=utc_now(),
-                        outcome=summary["outcome"],
-                        counts={**_counts_of(summary), "allow_invitations": settings.allow_invitations},
-                    )
+                    counts = {**_counts_of(summary), "allow_invitations": settings.allow_invitations}
+                    runs.finish_run(db, run, runs.RunOutcome(utc_now(), summary["outcome"], counts))
                 self._publish(db, run)
             context["ti"].xcom_push(key="report", value=summary)
-            if report.for_review and begun is not None and begun["may_invite"]:
+            if report.for_review and begun is not None and begun.may_invite:
                 self._tell_reviewers(context, run, report.for_review)
             if report.problems:
                 raise AirflowFailException(" ".join(report.problems))

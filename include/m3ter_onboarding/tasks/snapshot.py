@@ -80,22 +80,22 @@ class OnboardingSnapshotOperator(OnboardingStep, BaseOperator):
         runs.record_run(
             db,
             run,
-            {
-                "config_name": config.name,
-                "org_id": org_id,
-                "run_type": run_type,
-                "triggered_by": getattr(dag_run, "triggering_user_name", None),
-                "mode": parameters.mode.value,
-                "only_employee": parameters.only_employee,
-                "interval_start": interval.start,
-                "interval_end": interval.end,
-                "window_start": window.start,
-                "window_end": window.end,
-                "config_hash": config.hash,
-                "package_version": __version__,
-                "may_invite": may_invite(run_type, parameters)[0],
-                "started_at": now,
-            },
+            runs.RunRecord(
+                config_name=config.name,
+                org_id=org_id,
+                run_type=run_type,
+                triggered_by=getattr(dag_run, "triggering_user_name", None),
+                mode=parameters.mode.value,
+                only_employee=parameters.only_employee,
+                interval_start=interval.start,
+                interval_end=interval.end,
+                window_start=window.start,
+                window_end=window.end,
+                config_hash=config.hash,
+                package_version=__version__,
+                may_invite=may_invite(run_type, parameters)[0],
+                started_at=now,
+            ),
         )
         # After the run was recorded: the next one then knows of the days of a run whose query was wrong.
         check_source(config, Window(interval.start, interval.end))

@@ -38,7 +38,7 @@ def decided(org: World, done: TaskRun) -> dict[str, int]:
 def window_start(org: World, done: TaskRun) -> Any:
     row = read_run(org.db, org.run(done.run_id))
     assert row is not None
-    return row["window_start"]
+    return row.window_start
 
 
 # -- baseline ----------------------------------------------------------------------------------------------------------
