@@ -129,19 +129,19 @@ def test_f11_one_identity_in_any_spelling() -> None:
           "invitations": [invitation(NOW - DAY)], "mirror_full_at": NOW}, "skip:already_invited"),
     ],
 )  # fmt: skip
-def test_d7_whoever_is_alive_is_not_invited(known: dict[str, Any], name: str) -> None:
+def test_d07_whoever_is_alive_is_not_invited(known: dict[str, Any], name: str) -> None:
     invite = PlanRules(if_expired="invite", if_rehire="invite")
     assert decided(invite, **known).name == name
 
 
-def test_d7_an_invitation_on_its_way_says_so() -> None:
+def test_d07_an_invitation_on_its_way_says_so() -> None:
     decision = decided(ledger=[ledger(InvitationState.SENDING)])
     assert decision.detail is not None
     assert "on its way" in decision.detail
     assert decision.invitation_id == 7
 
 
-def test_d7_an_address_that_was_invited_as_another_employee_is_pointed_out() -> None:
+def test_d07_an_address_that_was_invited_as_another_employee_is_pointed_out() -> None:
     decision = decided(ledger=[ledger(InvitationState.SENT, employee_id="E9")])
     assert decision.name == "skip:already_invited"
     assert "another employee" in str(decision.detail)
@@ -159,7 +159,7 @@ def test_d7_an_address_that_was_invited_as_another_employee_is_pointed_out() -> 
         {"ledger": [ledger(InvitationState.EXPIRED), ledger(InvitationState.UNSENT, generation=2, invitation_id=8)]},
     ],
 )
-def test_d7_an_expired_invitation_is_never_a_silent_skip(known: dict[str, Any]) -> None:
+def test_d07_an_expired_invitation_is_never_a_silent_skip(known: dict[str, Any]) -> None:
     assert decided(**known).name == "review:expired"
     again = decided(PlanRules(if_expired="invite"), **known)
     assert again.name == "invite:expired"
@@ -402,7 +402,7 @@ def test_rows_that_share_a_number_are_an_error() -> None:
         ("zzz", "No permission policy in m3ter has the name or id 'zzz'"),
     ],
 )
-def test_d6_a_policy_name_that_is_missing_or_ambiguous_is_an_error(name: str, said: str) -> None:
+def test_d06_a_policy_name_that_is_missing_or_ambiguous_is_an_error(name: str, said: str) -> None:
     with pytest.raises(PlanError) as caught:
         plan([row()], PlanRules(default_policies=(name,)))
     assert said in str(caught.value)
@@ -412,7 +412,7 @@ def test_d6_a_policy_name_that_is_missing_or_ambiguous_is_an_error(name: str, sa
     assert said in str(of_row.detail)
 
 
-def test_d6_an_address_in_the_wrong_column_is_not_repeated() -> None:
+def test_d06_an_address_in_the_wrong_column_is_not_repeated() -> None:
     assert "ann@" not in str(decided(values={"permission_policies": "ann@example.com"}).detail)
 
 
@@ -452,7 +452,7 @@ def test_f42_administrators_need_their_own_switch() -> None:
 # -- the plan as a whole ---------------------------------------------------------------------------------------------
 
 
-def test_d6_the_fingerprint_covers_what_is_posted_and_nothing_else() -> None:
+def test_d06_the_fingerprint_covers_what_is_posted_and_nothing_else() -> None:
     rules = PlanRules(default_policies=("Viewer",))
     rows = [row(1), row(2), row(3, email="bad")]
     first = fingerprint_of(plan(rows, rules), POLICIES)

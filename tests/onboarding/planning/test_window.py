@@ -64,31 +64,31 @@ def test_without_an_interval_the_look_back_up_to_now(start: datetime | None, end
 # -- the window (docs/delivery.md, 4) ---------------------------------------------------------------------------------
 
 
-def test_d4_widened_by_the_look_back() -> None:
+def test_d04_widened_by_the_look_back() -> None:
     assert window(Interval(at(23), at(24))) == Window(at(20), at(24))
 
 
-def test_d4_a_failed_day_or_a_pause_is_caught_up_with_its_late_rows() -> None:
+def test_d04_a_failed_day_or_a_pause_is_caught_up_with_its_late_rows() -> None:
     assert window(Interval(at(23), at(24)), worked_off_until=at(10)) == Window(at(7), at(24))
 
 
-def test_d4_the_age_limit_bounds_catching_up() -> None:
+def test_d04_the_age_limit_bounds_catching_up() -> None:
     long_ago = at(24) - 400 * DAY
     caught_up = window(Interval(at(23), at(24)), worked_off_until=long_ago)
     assert caught_up.start == at(24) - 90 * DAY
 
 
-def test_d4_the_age_limit_never_cuts_the_interval() -> None:
+def test_d04_the_age_limit_never_cuts_the_interval() -> None:
     old = Interval(at(24) - 300 * DAY, at(24) - 299 * DAY)
     assert window(old).start == old.start - 3 * DAY
     assert window(old, worked_off_until=at(23)).start == old.start - 3 * DAY
 
 
-def test_d4_a_later_end_does_not_narrow_a_backfill() -> None:
+def test_d04_a_later_end_does_not_narrow_a_backfill() -> None:
     assert window(Interval(at(1), at(2)), worked_off_until=at(23)) == window(Interval(at(1), at(2)))
 
 
-def test_d4_somebody_loaded_long_before_the_first_day_is_not_forgotten() -> None:
+def test_d04_somebody_loaded_long_before_the_first_day_is_not_forgotten() -> None:
     loaded = at(24) - 200 * DAY
     assert window(Interval(at(23), at(24)), waiting_since=loaded).start == loaded
 
@@ -103,7 +103,7 @@ _DAYS = st.integers(-500, 10).map(lambda days: at(24) + days * DAY)
     waiting=st.none() | _DAYS,
     look_back=st.integers(0, 30),
 )
-def test_d4_the_window_always_holds_interval_and_look_back(
+def test_d04_the_window_always_holds_interval_and_look_back(
     start: datetime, length: int, finished: datetime | None, waiting: datetime | None, look_back: int
 ) -> None:
     interval = Interval(start, start + length * DAY)
