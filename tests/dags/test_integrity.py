@@ -127,7 +127,7 @@ def test_new_dags_start_paused_and_do_not_catch_up(folder: Path) -> None:
     assert not dag.catchup
 
 
-def test_what_the_yaml_says_about_the_dag_arrives(folder: Path) -> None:
+def test_the_dag_section_of_the_yaml_reaches_the_dag(folder: Path) -> None:
     dag = dag_of(
         folder,
         schedule="30 5 * * 1-5",
@@ -155,7 +155,7 @@ def test_what_the_yaml_says_about_the_dag_arrives(folder: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:The airflow.security.permissions module")
-def test_who_may_see_it_arrives(folder: Path) -> None:
+def test_access_control_reaches_the_dag(folder: Path) -> None:
     write(folder, "acme", dag={"access_control": {"People": ["can_read"]}})
     (dag,) = parse(folder).dags.values()
     assert dag.access_control == {"People": {"DAGs": {"can_read"}}}
@@ -167,7 +167,7 @@ def test_a_daily_run_covers_a_day(folder: Path) -> None:
     assert type(timetable).__name__ == "CronDataIntervalTimetable"
 
 
-def test_the_form_of_a_run(folder: Path) -> None:
+def test_the_form_of_a_run_has_every_parameter(folder: Path) -> None:
     params = dag_of(folder).params
     assert set(params) == {
         "mode",
@@ -214,13 +214,11 @@ def test_a_wrong_value_is_refused_before_the_run_starts(folder: Path, name: str,
 @pytest.mark.parametrize(
     "value", [None, "", "2026-11-10T00:00:00.000Z", "2026-11-10T00:00:00+01:00", "2026-11-10 00:00Z"]
 )
-def test_what_the_form_sends_for_an_instant_is_taken(folder: Path, value: object) -> None:
+def test_an_instant_as_the_form_sends_it_is_accepted(folder: Path, value: object) -> None:
     dag_of(folder).params.get_param("interval_start").resolve(value)
 
 
-def test_no_file_but_yaml_and_query_is_read_and_no_connection_asked_for(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_parse_reads_yaml_and_query_and_no_connection(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A parse that opened a socket would fail here: every one is refused."""
     import socket
 

@@ -42,7 +42,7 @@ def answer_of(
         ({}, {"requests_per_second": "many"}, False, "requests_per_second (a number from 0.1 to 1000)"),
     ],
 )
-def test_each_cause(
+def test_the_button_names_each_cause(
     airflow: AirflowStack,
     m3ter_sandbox: SandboxServer,
     fields: dict[str, object],
@@ -64,7 +64,7 @@ def test_each_cause(
         ({"may_read": False}, False, "The service user may not read invitations, users and permission policies (403)"),
     ],
 )
-def test_each_right(
+def test_the_button_names_each_right(
     airflow: AirflowStack, m3ter_sandbox: SandboxServer, switches: dict[str, object], worked: bool, said: str
 ) -> None:
     m3ter_sandbox.switches(**switches)

@@ -234,7 +234,7 @@ def test_a_dry_run_from_the_form(pages: AirflowPages, acme: Acme) -> None:
     assert made.m3ter.emails() == {}
 
 
-def test_a_person_approves(pages: AirflowPages, acme: Acme) -> None:
+def test_a_person_approves_a_plan(pages: AirflowPages, acme: Acme) -> None:
     made = acme.organisation
     run_id = TriggerDialogue(pages, made.dag_id).start()  # the common case: nothing is filled in
     page = open_question(pages, made, run_id)
@@ -303,7 +303,7 @@ def test_a_backfill_over_days_that_were_sent(pages: AirflowPages, airflow: Airfl
     assert made.m3ter.emails() == emails
 
 
-def test_a_person_rejects(pages: AirflowPages, acme: Acme) -> None:
+def test_a_person_rejects_a_plan(pages: AirflowPages, acme: Acme) -> None:
     made = acme.organisation
     posts = len(made.posts())
     acme.hire(LATEST, days_ago=0.5)

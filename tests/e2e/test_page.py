@@ -316,7 +316,7 @@ def test_a_person_is_invited_again(
     assert team_a.posts() == []  # the warehouse has no such employee
 
 
-def test_a_person_decides(pages: AirflowPages, team_a: Organisation) -> None:
+def test_a_person_decides_in_the_review_list(pages: AirflowPages, team_a: Organisation) -> None:
     page = pages.open("/m3ter-onboarding/#/review")
     page.get_by_role("row").filter(has_text="dan@example.com").get_by_role("button", name="It was not sent").click()
     dialog = page.get_by_role("dialog")
@@ -327,7 +327,7 @@ def test_a_person_decides(pages: AirflowPages, team_a: Organisation) -> None:
     assert team_a.ledger_states()["dan@example.com"] == "unsent"
 
 
-def test_whoever_may_only_read_has_nothing_to_press(
+def test_readers_have_no_buttons(
     browser: Browser, airflow: AirflowStack, screenshots: Path, team_a: Organisation
 ) -> None:
     pages = AirflowPages(browser, airflow.url, screenshots)

@@ -71,7 +71,7 @@ def test_a_killed_task_process_is_tried_again(stack: AirflowStack) -> None:
     wait_until(lambda: not psutil.pid_exists(second.pid), "the end of the task", 30)
 
 
-def test_no_process_is_left_not_even_an_orphan(tmp_path: Path) -> None:
+def test_an_airflow_leaves_no_process_not_even_an_orphan(tmp_path: Path) -> None:
     with AirflowStack(tmp_path / "airflow") as stack:
         run_id = start_sleeper(stack, 300)
         task = stack.task_process("sleeper", run_id, "sleep")

@@ -146,5 +146,5 @@ def begun(request: pytest.FixtureRequest) -> Iterator[SideBySide]:
 
 
 @pytest.mark.parametrize(("name", "ledger"), cases(SCENARIOS))
-def test_what_m3ter_does_to_a_run(name: str, ledger: str, begun: SideBySide) -> None:
+def test_a_run_ends_as_m3ters_answers_say(name: str, ledger: str, begun: SideBySide) -> None:
     begun.result(name, ledger)

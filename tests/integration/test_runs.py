@@ -172,5 +172,5 @@ def begun(request: pytest.FixtureRequest) -> Iterator[SideBySide]:
 
 
 @pytest.mark.parametrize(("name", "ledger"), cases(SCENARIOS))
-def test_runs_of_every_kind(name: str, ledger: str, begun: SideBySide) -> None:
+def test_a_run_of_each_kind_ends_as_it_should(name: str, ledger: str, begun: SideBySide) -> None:
     begun.result(name, ledger)

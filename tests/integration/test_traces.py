@@ -181,7 +181,7 @@ def folders(airflow_sqlite: AirflowStack, tmp_path_factory: pytest.TempPathFacto
         return [future.result() for future in futures]
 
 
-def test_nothing_is_left_in_files_and_metadata(airflow_sqlite: AirflowStack, folders: list[Path]) -> None:
+def test_files_and_metadata_hold_no_personal_data(airflow_sqlite: AirflowStack, folders: list[Path]) -> None:
     markers = searched_for(folders)
     assert_nothing_left(files(airflow_sqlite), markers, b"m3ter_onboarding__traces_refused")
     names = [name for name, _ in files(airflow_sqlite)]
@@ -189,7 +189,7 @@ def test_nothing_is_left_in_files_and_metadata(airflow_sqlite: AirflowStack, fol
     assert sum("task_id=send" in name for name in names) >= 5
 
 
-def test_nothing_was_left_by_the_other_tests(
+def test_the_other_tests_left_no_personal_data(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Whatever ran before in this session: killed, orphaned, cleared, refused."""

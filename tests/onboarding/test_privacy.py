@@ -41,7 +41,7 @@ def failure(url: str, *statements: str) -> DBAPIError:
         ("SELECT json('Zaphod')", "OperationalError"),
     ],
 )
-def test_sqlite(statement: str, said: str) -> None:
+def test_an_error_of_sqlite_is_described_without_its_values(statement: str, said: str) -> None:
     error = failure(
         "sqlite://", "CREATE TABLE t (email TEXT UNIQUE)", "INSERT INTO t VALUES ('zaphod@heartofgold.com')", statement
     )
@@ -73,7 +73,9 @@ def test_sqlite_text_that_is_not_utf8() -> None:
         ("SELECT 1 'zaphod@heartofgold.com'", ["SQLSTATE 42601"]),
     ],
 )
-def test_postgresql(postgres_database: PostgresDatabase, statement: str, said: list[str]) -> None:
+def test_an_error_of_postgresql_is_described_without_its_values(
+    postgres_database: PostgresDatabase, statement: str, said: list[str]
+) -> None:
     error = failure(
         postgres_database.url(),
         "CREATE TABLE t (email TEXT UNIQUE)",
@@ -99,7 +101,7 @@ def test_postgresql(postgres_database: PostgresDatabase, statement: str, said: l
         (SimpleNamespace(orig=KeyError("Zaphod")), "KeyError"),
     ],
 )  # fmt: skip
-def test_other_databases(error: Any, described: str) -> None:
+def test_an_error_of_another_database_is_described_by_its_class(error: Any, described: str) -> None:
     assert describe_database_error(error) == described
 
 
@@ -114,11 +116,11 @@ def test_other_databases(error: Any, described: str) -> None:
         ("x" * 200, "x" * 63 + "…"),
     ],
 )
-def test_employee_ids(given: str | None, shown: str) -> None:
+def test_an_employee_id_is_masked_where_it_may_be_an_address(given: str | None, shown: str) -> None:
     assert mask_employee_id(given) == shown
 
 
-def test_addresses_in_any_text() -> None:
+def test_addresses_are_masked_in_any_text() -> None:
     given = "sent <zaphod@heartofgold.com>, 'trillian@example.com'; user=arthur@example.org not@all: @"
     assert mask_addresses(given) == "sent <z***@heartofgold.com>, 't***@example.com'; user=a***@example.org n***@all: @"
 

@@ -29,7 +29,7 @@ def services() -> dict[str, dict[str, Any]]:
 @pytest.mark.parametrize(
     ("schema", "file"), [("compose-spec", "docker-compose.yaml"), ("github-workflows", ".github/workflows/ci.yml")]
 )
-def test_follows_its_specification(schema: str, file: str) -> None:
+def test_compose_follows_its_specification(schema: str, file: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", file],
         cwd=ROOT,
@@ -47,7 +47,7 @@ def test_every_required_variable_is_in_the_example() -> None:
     assert required <= example
 
 
-def test_no_secret_has_a_default() -> None:
+def test_secrets_have_no_defaults() -> None:
     defaults = re.findall(r"\$\{(\w+):-", COMPOSE.read_text())
     assert not [name for name in defaults if re.search("SECRET|PASSWORD|KEY", name)]
 
@@ -63,7 +63,7 @@ def test_the_scheduler_waits_for_a_warm_api_server(services: dict[str, dict[str,
     assert any("/execution/health" in part for part in services["airflow-apiserver"]["healthcheck"]["test"])
 
 
-def test_nothing_is_published_beyond_this_machine(services: dict[str, dict[str, Any]]) -> None:
+def test_ports_are_published_on_this_machine_only(services: dict[str, dict[str, Any]]) -> None:
     ports = [port for service in services.values() for port in service.get("ports", [])]
     assert ports
     assert all(port.startswith("127.0.0.1:") for port in ports)
@@ -97,7 +97,7 @@ def test_the_image_runs_as_airflows_own_user_with_the_package_installed() -> Non
     assert re.search(r"pip install .*\$\{wheel\}\[", final)
 
 
-def test_it_is_a_local_executor_and_no_code_is_mounted(services: dict[str, dict[str, Any]]) -> None:
+def test_compose_runs_a_local_executor_and_mounts_no_code(services: dict[str, dict[str, Any]]) -> None:
     for name in AIRFLOW:
         assert services[name]["environment"]["AIRFLOW__CORE__EXECUTOR"] == "LocalExecutor"
         targets = [mount.split(":")[1] for mount in services[name].get("volumes", [])]

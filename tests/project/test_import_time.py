@@ -32,7 +32,7 @@ LATER = {
 }
 
 
-def test_what_only_a_task_needs_is_not_imported() -> None:
+def test_a_dag_file_does_not_import_what_only_a_task_needs() -> None:
     done = subprocess.run(
         [sys.executable, "-c", LOOK, str(ROOT / "include" / "config" / "example.yaml")],
         capture_output=True,

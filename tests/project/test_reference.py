@@ -103,7 +103,7 @@ def test_a_missing_and_an_outdated_message_are_found() -> None:
         assert words in found
 
 
-def test_no_message_escapes_the_search() -> None:
+def test_the_search_finds_every_message() -> None:
     """Whatever is raised or logged without a text that was found is known to pass on what another one says."""
     known = {
         "organisation.py: sentences(path, cls, error)",  # of problems.py
@@ -234,7 +234,7 @@ def ledger(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: " ".join(recipe.split()[:6]))
-def test_recipes_run(recipe: str, ledger: Engine) -> None:
+def test_recipes_run_on_a_ledger(recipe: str, ledger: Engine) -> None:
     with ledger.connect() as connection:
         for statement in filter(str.strip, recipe.split(";")):
             connection.execute(text(statement.replace(":", r"\:")))

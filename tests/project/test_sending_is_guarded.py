@@ -261,7 +261,9 @@ def connect(sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch, settings: d
     # A whole DAG run for what the hooks show is not needed.
     [(path, how) for path in SENDING for how in NOT_ALLOWED if not ("DAG" in path and how.endswith("by default"))],
 )
-def test_nothing_is_posted(place: Place, monkeypatch: pytest.MonkeyPatch, path: str, settings: str) -> None:
+def test_a_path_without_permission_posts_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch, path: str, settings: str
+) -> None:
     connect(place.sandbox, monkeypatch, NOT_ALLOWED[settings])
     with suppress(AirflowException):
         SENDING[path](place)
@@ -281,7 +283,9 @@ def test_each_path_leads_there(place: Place, monkeypatch: pytest.MonkeyPatch, pa
 
 @pytest.mark.parametrize("settings", ["allowed", *NOT_ALLOWED])
 @pytest.mark.parametrize("path", NOT_SENDING)
-def test_what_never_sends(place: Place, monkeypatch: pytest.MonkeyPatch, path: str, settings: str) -> None:
+def test_a_path_that_does_not_send_never_sends(
+    place: Place, monkeypatch: pytest.MonkeyPatch, path: str, settings: str
+) -> None:
     connect(place.sandbox, monkeypatch, {"allowed": ALLOWED, **NOT_ALLOWED}[settings])
     NOT_SENDING[path](place)
     assert place.sandbox.emails() == {}
@@ -337,7 +341,7 @@ def calls(*names: str) -> set[tuple[str, str]]:
     return found
 
 
-def test_who_creates_invitations_is_known() -> None:
+def test_every_caller_that_creates_invitations_is_known() -> None:
     assert calls("create_invitation", "invitation_call") == {
         ("plugins/m3ter_provider/hooks/m3ter.py", "invitation_call"),
         ("plugins/m3ter_provider/hooks/m3ter_async.py", "invitation_call"),

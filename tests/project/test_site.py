@@ -84,13 +84,13 @@ def test_every_page_is_in_the_site_and_in_its_contents(site: Path) -> None:
         assert name == "index" or f'href="{name}.html"' in contents, name
 
 
-def test_no_page_fetches_anything_from_another_host(site: Path) -> None:
+def test_pages_fetch_nothing_from_another_host(site: Path) -> None:
     pages = list(site.rglob("*.html"))
     assert len(pages) > len(PAGES)
     assert {page.name: found for page in pages if (found := foreign(page.read_text(encoding="utf-8")))} == {}
 
 
-def test_no_style_or_script_fetches_anything_from_another_host(site: Path) -> None:
+def test_styles_and_scripts_fetch_nothing_from_another_host(site: Path) -> None:
     styles = list(site.rglob("*.css"))
     scripts = list(site.rglob("*.js"))
     assert styles

@@ -40,7 +40,7 @@ def tracked() -> list[Path]:
 
 
 @pytest.mark.parametrize("what", FORBIDDEN)
-def test_no_tracked_file_holds(what: str) -> None:
+def test_tracked_files_hold_none_of_these(what: str) -> None:
     pattern = re.compile(FORBIDDEN[what])
     found = []
     for path in tracked():

@@ -74,7 +74,7 @@ def test_the_sdist_holds_sources_and_documents_and_nothing_of_this_machine(distr
         assert set(files) - ours == {Path("PKG-INFO")}
 
 
-def test_twine_finds_nothing(distribution: Distribution) -> None:
+def test_twine_finds_nothing_wrong(distribution: Distribution) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "twine", "check", "--strict", str(distribution.sdist), str(distribution.wheel)],
         capture_output=True,

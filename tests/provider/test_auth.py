@@ -15,7 +15,7 @@ from tests.support.hook_clients import FakeClock, connection_to
 @pytest.mark.parametrize(
     ("lifetime", "renewed_after"), [(18_000, 17_940), (100, 80), (2, 1.6), (1, 1), (0, 1), (-5, 1)]
 )
-def test_it_is_renewed_shortly_before_its_end(lifetime: float, renewed_after: float) -> None:
+def test_a_token_is_renewed_shortly_before_its_end(lifetime: float, renewed_after: float) -> None:
     clock = FakeClock()
     life = TokenLife(clock=clock)
     token = life.renewed("secret-value", issued_at=clock(), lifetime=lifetime)
@@ -25,7 +25,7 @@ def test_it_is_renewed_shortly_before_its_end(lifetime: float, renewed_after: fl
     assert life.current() is None
 
 
-def test_its_value_is_in_no_repr() -> None:
+def test_a_tokens_value_is_in_no_repr() -> None:
     assert "secret-value" not in repr(Token("secret-value", 0, 1))
 
 

@@ -18,7 +18,7 @@ def settings(extra: object = None, **fields: Any) -> ConnectionSettings:
     return connection_settings(Connection(conn_id="m3ter_x", conn_type="m3ter", extra=document, **fields))
 
 
-def test_defaults() -> None:
+def test_a_connection_has_safe_defaults() -> None:
     found = settings()
     assert found.base_url == "https://api.m3ter.com"
     assert (found.requests_per_second, found.timeout_seconds) == (20, 30)
@@ -59,7 +59,7 @@ def test_a_uri_has_only_text() -> None:
         ({"host": "", "password": " the-api-secret\n"}, "https://api.m3ter.com"),
     ],
 )
-def test_host(fields: dict[str, Any], url: str) -> None:
+def test_a_host_becomes_a_base_url(fields: dict[str, Any], url: str) -> None:
     found = settings(**fields)
     assert found.base_url == url
     assert found.api_secret == "the-api-secret"
@@ -84,7 +84,7 @@ def test_plain_http_needs_permission_off_this_machine(host: str) -> None:
         "ex ample.com",
     ],
 )
-def test_a_host_that_is_no_api(host: str) -> None:
+def test_a_host_that_is_no_api_is_refused(host: str) -> None:
     with pytest.raises(M3terConfigurationError, match="host"):
         settings(host=host)
 
@@ -120,7 +120,7 @@ def test_a_wrong_extra_is_named_and_not_quoted(extra: dict[str, Any], named: str
 
 
 @pytest.mark.parametrize("extra", ['{"org_id": "org-1"', "[1]", '"org-1"', "org_id=org-1", "null"])
-def test_extras_that_are_no_json_object(extra: str) -> None:
+def test_extras_that_are_no_json_object_are_refused(extra: str) -> None:
     """Airflow itself takes them for none at all, and then another one would be missed."""
     with pytest.raises(M3terConfigurationError, match="no JSON object") as error:
         settings(extra)
@@ -128,7 +128,7 @@ def test_extras_that_are_no_json_object(extra: str) -> None:
 
 
 @pytest.mark.parametrize("missing", ["login", "password"])
-def test_missing_credentials(missing: str) -> None:
+def test_missing_credentials_are_named(missing: str) -> None:
     with pytest.raises(M3terConfigurationError, match=missing):
         settings(**{missing: None})
 
@@ -140,14 +140,14 @@ def test_empty_choices_of_the_form_are_defaults() -> None:
     assert not found.allow_invitations
 
 
-def test_nothing_is_sent_without_permission() -> None:
+def test_a_connection_without_permission_may_invite_nobody() -> None:
     with pytest.raises(M3terSendingNotAllowedError, match="allow_invitations") as error:
         settings().assert_may_invite("ann.example@example.com")
     assert "a***@example.com" in str(error.value)
     assert "ann.example" not in str(error.value)
 
 
-def test_only_allowed_domains() -> None:
+def test_only_allowed_domains_may_be_invited() -> None:
     found = settings({"allow_invitations": True, "allowed_domains": ["Example.com", "bücher.example"]})
     found.assert_may_invite("ann@EXAMPLE.com")
     found.assert_may_invite("ann@xn--bcher-kva.example")

@@ -153,7 +153,7 @@ def read(tmp_path_factory: pytest.TempPathFactory, project_root: Path) -> dict[s
 
 
 @pytest.mark.parametrize("conn_id", IDS)
-def test_it_is_read_the_same(read: dict[str, Any], conn_id: str) -> None:
+def test_a_connection_of_each_source_is_read_the_same(read: dict[str, Any], conn_id: str) -> None:
     assert isinstance(read[conn_id], list), read[conn_id]
     for settings in read[conn_id]:
         assert settings == {
@@ -184,5 +184,5 @@ def test_text_that_is_no_number_is_named(read: dict[str, Any]) -> None:
     )
 
 
-def test_no_secret_is_told(read: dict[str, Any]) -> None:
+def test_the_output_of_each_source_shows_no_secret(read: dict[str, Any]) -> None:
     assert SECRET not in read["output"]

@@ -84,7 +84,7 @@ def xcom(found: DagRun, task_id: str) -> Any:
     return ti.xcom_pull(task_ids=task_id)
 
 
-def test_the_hook(sandbox: SandboxServer) -> None:
+def test_the_example_of_the_hook_runs(sandbox: SandboxServer) -> None:
     sandbox.seed(
         users=[{"email": f"user{n}@example.com"} for n in range(3)],
         invitations=[{"email": "a@example.com"}, {"email": "b@example.com", "accepted": True}],
@@ -95,7 +95,7 @@ def test_the_hook(sandbox: SandboxServer) -> None:
     assert sandbox.emails() == {}
 
 
-def test_the_operator(sandbox: SandboxServer, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_example_of_the_operator_runs(sandbox: SandboxServer, capfd: pytest.CaptureFixture[str]) -> None:
     found = run("example_m3ter_create_invitation")
     assert states(found) == {"invite": "success"}
     assert sandbox.emails() == {PERSON["email"]: 1}
@@ -108,7 +108,7 @@ def test_the_operator(sandbox: SandboxServer, capfd: pytest.CaptureFixture[str])
     assert sandbox.emails() == {PERSON["email"]: 1}
 
 
-def test_operator_and_sensor(sandbox: SandboxServer) -> None:
+def test_the_example_of_operator_and_sensor_runs(sandbox: SandboxServer) -> None:
     sandbox.faults(kind="status", status=504, when="after", operation="CreateOrgUserInvitation", count=1)
     run("example_m3ter_create_invitation")
     sandbox.accept(PERSON["email"])

@@ -23,14 +23,14 @@ from m3ter_provider.identity import email_domain, email_key, mask_email
         ("ann@例え。jp", "ann@xn--r8jz45g.jp"),
     ],
 )
-def test_one_person(one: str, other: str) -> None:
+def test_spellings_of_one_address_have_one_key(one: str, other: str) -> None:
     assert email_key(one) == email_key(other)
 
 
 @pytest.mark.parametrize(
     ("one", "other"), [("ann+tag@x.com", "ann@x.com"), ("a.nn@x.com", "ann@x.com"), ("ann@x.com", "ann@y.com")]
 )
-def test_two_people(one: str, other: str) -> None:
+def test_addresses_of_two_people_have_two_keys(one: str, other: str) -> None:
     assert email_key(one) != email_key(other)
 
 
@@ -43,10 +43,10 @@ def test_a_key_is_its_own_key(address: str) -> None:
     ("address", "shown"),
     [("ann@example.com", "a***@example.com"), ("@example.com", "***"), ("ann", "***"), ("", "***"), ("ann@", "***")],
 )
-def test_masked(address: str, shown: str) -> None:
+def test_an_address_is_masked(address: str, shown: str) -> None:
     assert mask_email(address) == shown
 
 
-def test_domain() -> None:
+def test_the_domain_of_an_address_is_ascii() -> None:
     assert email_domain(" Ann@BÜCHER.example") == "xn--bcher-kva.example"
     assert email_domain("ann") == ""

@@ -91,7 +91,7 @@ def test_a_missing_field_is_named_and_no_value_quoted(data: dict[str, str]) -> N
     assert error.value.__context__ is None
 
 
-def test_no_repr_shows_a_person() -> None:
+def test_models_show_no_person_in_their_repr() -> None:
     models = [
         InvitationRequest.model_validate(PERSONAL),
         Invitation.model_validate({"id": "i1", **PERSONAL}),

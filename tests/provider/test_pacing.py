@@ -30,14 +30,14 @@ def most_in_a_calendar_second(times: list[float], offset: float) -> int:
 
 @pytest.mark.parametrize("limit", [1, 2, 20, 50, 137])
 @pytest.mark.parametrize("late", [False, True])
-def test_never_more_than_the_limit(limit: int, late: bool) -> None:
+def test_the_pacer_never_exceeds_the_limit(limit: int, late: bool) -> None:
     clock = FakeClock()
     times = turns(Pacer(limit, clock=clock), clock, limit * 6, random.Random(limit) if late else None)
     assert most_in_a_sliding_second(times) <= limit
     assert max(most_in_a_calendar_second(times, offset / 100) for offset in range(100)) <= limit
 
 
-def test_nearly_the_limit_is_reached() -> None:
+def test_the_pacer_nearly_reaches_the_limit() -> None:
     clock = FakeClock()
     times = turns(Pacer(50, clock=clock), clock, 2001)
     assert 2000 / (times[-1] - times[0]) == pytest.approx(49, rel=0.001)
@@ -84,7 +84,7 @@ def test_429_slows_down_once_for_all_that_was_under_way_and_recovers() -> None:
     assert (quick[-1] - quick[0]) / 19 == pytest.approx(1 / 49, rel=0.001)
 
 
-def test_it_never_stops_altogether() -> None:
+def test_the_pacer_never_stops_altogether() -> None:
     clock = FakeClock()
     pacer = Pacer(50, clock=clock)
     for _ in range(50):

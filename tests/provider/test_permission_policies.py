@@ -28,7 +28,7 @@ BOOK = PolicyBook([VIEWER, ANALYST, *TWINS])
 
 
 class TestLookUp:
-    def test_by_name_and_id_each_once(self) -> None:
+    def test_policies_are_found_by_name_and_id_each_once(self) -> None:
         assert BOOK.resolve([" Viewer ", "id-Analyst", "id-Viewer", "a"]) == (TWINS[0], ANALYST, VIEWER)
         assert BOOK.resolve([]) == ()
 
@@ -50,13 +50,13 @@ class TestLookUp:
             BOOK.resolve(["Viewer", name])
         assert said in str(caught.value)
 
-    def test_what_came_from_the_wrong_column_is_not_repeated(self) -> None:
+    def test_a_text_of_the_wrong_column_is_not_repeated(self) -> None:
         with pytest.raises(M3terPermissionPolicyError) as caught:
             BOOK.resolve([f"ann.example@example.com {'x' * 200}"])
         assert "ann.example" not in str(caught.value)
         assert len(str(caught.value)) < 200
 
-    def test_the_allowed_ones(self) -> None:
+    def test_policies_that_are_not_allowed_are_named(self) -> None:
         assert BOOK.not_among([VIEWER, ANALYST], ["Viewer", "gone"]) == (ANALYST,)
         assert BOOK.not_among([VIEWER], []) == (VIEWER,)
         with pytest.raises(M3terPermissionPolicyError, match="named 'Twin'"):
@@ -79,12 +79,12 @@ class TestLookUp:
         ("['Reads, writes', 'Viewer']", ("Reads, writes", "Viewer")),
     ],
 )
-def test_names_as_templates_give_them(value: object, names: tuple[str, ...]) -> None:
+def test_names_are_read_as_templates_give_them(value: object, names: tuple[str, ...]) -> None:
     assert policy_names(value) == names
 
 
 @pytest.mark.parametrize("value", ["[Viewer", '{"a": 1', 7, [7], {"a": 1}, "[1]", '["a", null]', b"Viewer"])
-def test_what_is_no_list_of_names_is_an_error(value: object) -> None:
+def test_a_value_that_is_no_list_of_names_is_an_error(value: object) -> None:
     if value == '{"a": 1':
         assert policy_names(value) == ('{"a": 1',)  # a name, although a strange one
         return
@@ -137,7 +137,7 @@ def test_statements_that_do_not(statements: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize("name", ["Administrator", "ADMINISTRATORS", "Organization admin", "Super User", "Full Access"])
-def test_by_name(name: str) -> None:
+def test_a_policy_is_like_an_administrator_by_its_name(name: str) -> None:
     """m3ter's own, or one of which it does not say so; and any whose statements it does not show."""
     reads = allow(["CONFIG_RETRIEVE"])
     assert policy(name, reads, managed=True).administrator_like
@@ -148,7 +148,7 @@ def test_by_name(name: str) -> None:
     assert not policy("Read Only", managed=None).administrator_like
 
 
-def test_the_sandboxs_own(m3ter_sandbox: Any) -> None:
+def test_the_sandboxs_own_policies_are_told_apart(m3ter_sandbox: Any) -> None:
     from airflow.sdk import Connection
 
     from m3ter_provider.hooks.m3ter import M3terHook

@@ -16,7 +16,7 @@ print(plugins_manager.get_import_errors())
 """
 
 
-def test_nothing_of_ours_is_loaded_from_there(project_root: Path, tmp_path: Path) -> None:
+def test_airflow_loads_nothing_of_ours_from_the_plugins_folder(project_root: Path, tmp_path: Path) -> None:
     environment = {
         **os.environ,
         "AIRFLOW_HOME": str(tmp_path),

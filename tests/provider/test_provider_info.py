@@ -18,7 +18,7 @@ from m3ter_provider.get_provider_info import get_provider_info
 from tests.support.hook_clients import connection_to
 
 
-def test_it_keeps_airflows_schema() -> None:
+def test_the_provider_info_keeps_airflows_schema() -> None:
     schema = json.loads(Path(airflow.__file__).with_name("provider_info.schema.json").read_text())
     jsonschema.validate(get_provider_info(), schema)
 
@@ -84,7 +84,7 @@ def test_every_field_is_labelled_explained_and_has_a_valid_default() -> None:
 
 
 @pytest.mark.parametrize("name", ["requests_per_second", "timeout_seconds"])
-def test_what_the_forms_bounds_let_through_is_taken(name: str) -> None:
+def test_values_within_the_forms_bounds_are_accepted(name: str) -> None:
     schema = get_provider_info()["connection-types"][0]["conn-fields"][name]["schema"]
 
     def read(value: float) -> float:
@@ -99,7 +99,7 @@ def test_what_the_forms_bounds_let_through_is_taken(name: str) -> None:
 
 
 @pytest.mark.parametrize("word", ["token", "secret", "key", "password", "proxy"])
-def test_no_field_has_a_name_that_airflow_masks(word: str) -> None:
+def test_fields_have_no_name_that_airflow_masks(word: str) -> None:
     fields = get_provider_info()["connection-types"][0]["conn-fields"]
     assert not [name for name in fields if word in name]
 
@@ -136,14 +136,14 @@ class TestAirflowsCommands:
 
     pytestmark = pytest.mark.slow
 
-    def test_providers_get(self, airflow_home: Path) -> None:
+    def test_airflow_providers_get_shows_the_provider(self, airflow_home: Path) -> None:
         (found,) = json.loads(airflow_command("providers", "get", "airflow-provider-m3ter", "--output", "json"))
         assert found["Provider"] == "airflow-provider-m3ter"
         assert found["Version"] == m3ter_provider.__version__
         whole = airflow_command("providers", "get", "airflow-provider-m3ter", "--full", "--output", "json")
         assert "m3ter_provider.hooks.m3ter.M3terHook" in whole
 
-    def test_providers_hooks(self, airflow_home: Path) -> None:
+    def test_airflow_providers_hooks_shows_the_hook(self, airflow_home: Path) -> None:
         hooks = json.loads(airflow_command("providers", "hooks", "--output", "json"))
         (found,) = [hook for hook in hooks if hook["connection_type"] == "m3ter"]
         assert found["package_name"] == "airflow-provider-m3ter"

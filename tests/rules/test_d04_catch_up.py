@@ -36,7 +36,7 @@ def worked_off(world: World, org_id: str | None = None) -> datetime | None:
     return catch_up.worked_off_until(world.db, world.run("next"), org_id or world.m3ter.org_id, not_before(world))
 
 
-def test_d04_whom_m3ter_refused_keeps_the_window_open(world: World) -> None:
+def test_d04_a_refused_person_keeps_the_window_open(world: World) -> None:
     world.hire("e1")
     world.m3ter.faults(operation=POST, kind="status", status=400)
     world.begin_run(world.run("run-1"))

@@ -162,7 +162,7 @@ def test_d04_age_limit_ends_what_is_caught_up(connected: World) -> None:
     assert emailed(world) == {"recent"}
 
 
-def test_d04_whoever_started_too_long_ago_is_not_invited(connected: World) -> None:
+def test_d04_a_person_who_started_too_long_ago_is_not_invited(connected: World) -> None:
     world = connected
     load(world, "old", 0, start_date="2026-01-01")
     load(world, "new", 0, start_date="2027-03-01")

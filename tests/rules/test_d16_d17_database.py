@@ -215,7 +215,7 @@ def test_d16_two_tasks_at_once_bring_tables_up_to_date_once(older_world: World) 
     assert versions(older_world) == [1, SCHEMA_VERSION]
 
 
-def test_d16_where_tables_may_not_be_changed_the_statements_are_told(older_world: World) -> None:
+def test_d16_statements_are_named_where_tables_may_not_be_changed(older_world: World) -> None:
     world = older_world
     with pytest.raises(LedgerUnusableError, match="`create_tables` is false") as caught:
         world.db.prepare(create_tables=False, now=utc_now(), package_version="2")

@@ -58,7 +58,7 @@ def test_wrong_options_end_with_2_and_the_reason(
     assert reason in capsys.readouterr().err
 
 
-def test_a_seed_that_is_not_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_is_no_seed_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "start.json"
     for text in ("{", "[]"):
         path.write_text(text)
@@ -105,7 +105,7 @@ def test_a_signal_ends_it_quickly_and_well_even_with_a_hanging_request(tmp_path:
     assert (process.returncode, out, err) == (0, "", "")
 
 
-def test_it_ends_with_the_process_that_began_it() -> None:
+def test_a_server_ends_with_the_process_that_began_it() -> None:
     script = (
         "import os, sys; from m3ter_sandbox.testing import SandboxServer; server = SandboxServer(); server.start();"
         "print(server.pid, flush=True); os._exit(0)"

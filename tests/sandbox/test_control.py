@@ -27,7 +27,7 @@ def test_emails_are_counted_by_address_as_received_case_folded(local: Local) -> 
     assert m3ter.control("GET", "emails") == {"ann+1@example.com": 2, "ann@example.com": 1, "strasse@example.com": 2}
 
 
-def test_the_mailbox_tells_what_became_of_each(local: Local) -> None:
+def test_the_mailbox_shows_what_became_of_each_invitation(local: Local) -> None:
     m3ter = local()
     first = m3ter.invite("Ann@Example.com").json()
     m3ter.time.seconds += 60
@@ -66,7 +66,7 @@ def test_acceptance_has_its_limits(local: Local) -> None:
     assert status({"email": "ann@example.com"}) == 404
 
 
-def test_switches_are_checked_and_told(local: Local) -> None:
+def test_switches_are_checked_and_returned(local: Local) -> None:
     m3ter = local()
     assert set(m3ter.control("GET", "switches")) == set(Switches.model_fields)
     assert m3ter.control("PATCH", "switches", {"window": "sliding"})["window"] == "sliding"
@@ -144,7 +144,7 @@ def test_wrong_use_is_explained(local: Local, path: str, body: bytes) -> None:
     assert answer.json()["message"]
 
 
-def test_everything_held_is_told_whatever_the_lists_hide(local: Local) -> None:
+def test_the_control_api_returns_what_the_lists_hide(local: Local) -> None:
     m3ter = local(list_lag_seconds=60, user_list_lag_seconds=60, keep_accepted=False)
     made = m3ter.invite().json()
     user = m3ter.control("POST", "accept", {"email": "ada@example.com"})
@@ -154,7 +154,7 @@ def test_everything_held_is_told_whatever_the_lists_hide(local: Local) -> None:
     assert m3ter.control("GET", "users") == [user]
 
 
-def test_faults_are_told_with_their_hits_and_switched_off_one_by_one(local: Local) -> None:
+def test_faults_are_listed_with_their_hits_and_switched_off_one_by_one(local: Local) -> None:
     m3ter = local()
     number = m3ter.control("POST", "faults", {"kind": "status", "status": 500, "count": 5})["id"]
     assert m3ter.raw("POST", "/oauth/token").status_code == 500

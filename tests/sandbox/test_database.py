@@ -43,7 +43,7 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
     second.close()
 
 
-def test_what_is_answered_is_kept_without_a_close(tmp_path: Path) -> None:
+def test_an_answered_request_is_kept_without_a_close(tmp_path: Path) -> None:
     path = tmp_path / "sandbox.db"
     killed = reopened(path)
     for number in range(20):

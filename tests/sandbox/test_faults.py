@@ -21,7 +21,7 @@ def hits(faults: Faults, times: int, **request: str | None) -> list[bool]:
     return [faults.choose(**given).fault is not None for _ in range(times)]
 
 
-def test_count_and_skip() -> None:
+def test_a_fault_has_a_count_and_a_skip() -> None:
     faults = Faults()
     faults.add(Fault(kind="status", skip=2, count=3))
     assert hits(faults, 8) == [False, False, True, True, True, False, False, False]
@@ -40,7 +40,9 @@ def test_count_and_skip() -> None:
         ({"email": "ada@example.com"}, {"email": None}, False),
     ],
 )
-def test_matching(match: dict[str, str], request_: dict[str, str | None], expected: bool) -> None:
+def test_a_fault_hits_the_requests_that_it_matches(
+    match: dict[str, str], request_: dict[str, str | None], expected: bool
+) -> None:
     faults = Faults()
     faults.add(Fault(kind="drop", **match))
     assert hits(faults, 1, **request_) == [expected]

@@ -60,7 +60,7 @@ def test_a_connection_is_cut(
     assert invite(client).status_code == 200
 
 
-def test_a_reset_is_a_reset(m3ter_sandbox: SandboxServer) -> None:
+def test_a_reset_ends_the_tcp_connection(m3ter_sandbox: SandboxServer) -> None:
     m3ter_sandbox.faults(kind="reset")
     host, port = m3ter_sandbox.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=5) as connection:
@@ -78,7 +78,7 @@ def test_half_a_request_is_no_invitation(m3ter_sandbox: SandboxServer) -> None:
     assert m3ter_sandbox.emails() == {}
 
 
-def test_half_an_answer(m3ter_sandbox: SandboxServer, client: httpx.Client) -> None:
+def test_a_truncated_answer_commits_its_invitation(m3ter_sandbox: SandboxServer, client: httpx.Client) -> None:
     m3ter_sandbox.faults(kind="truncated", method="POST", count=1)
     with pytest.raises(httpx.RemoteProtocolError, match="without sending complete message body"):
         invite(client)
@@ -86,7 +86,7 @@ def test_half_an_answer(m3ter_sandbox: SandboxServer, client: httpx.Client) -> N
 
 
 @pytest.mark.parametrize(("when", "emails"), [("before", {}), ("after", {"ada@example.com": 1})])
-def test_a_hang_without_end(
+def test_a_hang_lasts_until_the_client_leaves(
     m3ter_sandbox: SandboxServer, client: httpx.Client, when: str, emails: dict[str, int]
 ) -> None:
     m3ter_sandbox.faults(kind="hang", when=when, method="POST", count=1)

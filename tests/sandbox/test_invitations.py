@@ -116,7 +116,7 @@ def test_broken_rules_are_400_name_the_field_and_send_nothing(local: Local, fiel
         ("dtExpiry", "9999-12-31T23:59:59Z"),
     ],
 )
-def test_good_values_pass(local: Local, field: str, value: object) -> None:
+def test_an_invitation_with_good_values_is_made(local: Local, field: str, value: object) -> None:
     answer = local().call("POST", "invitations", {**GOOD, field: value})
     assert answer.status_code == 200, answer.text
     if field in ("email", "firstName", "lastName"):
@@ -166,7 +166,7 @@ def test_a_body_of_more_than_a_megabyte_is_413(local: Local) -> None:
         ("GET", "/organizations//invitations"),
     ],
 )
-def test_what_the_document_does_not_know_is_404(local: Local, method: str, path: str) -> None:
+def test_paths_that_the_document_does_not_know_are_404(local: Local, method: str, path: str) -> None:
     m3ter = local()
     headers = {"Authorization": f"Bearer {m3ter.token()}"}
     assert m3ter.raw(method, path.replace("{org}", m3ter.org_id), headers=headers).status_code == 404
@@ -188,7 +188,7 @@ def test_a_by_default_a_second_post_is_a_second_email(local: Local) -> None:
 
 
 @pytest.mark.parametrize(("switch", "status"), [("error_409", 409), ("error_400", 400)])
-def test_a_error(local: Local, switch: str, status: int) -> None:
+def test_a_a_second_invitation_may_be_an_error(local: Local, switch: str, status: int) -> None:
     m3ter = local(pending_invitation=switch)
     m3ter.invite()
     assert m3ter.invite("ADA@example.com").status_code == status
@@ -201,7 +201,7 @@ def test_a_error(local: Local, switch: str, status: int) -> None:
 
 
 @pytest.mark.parametrize(("switch", "emails"), [("update", 1), ("update_with_email", 2)])
-def test_a_update(local: Local, switch: str, emails: int) -> None:
+def test_a_a_second_invitation_may_update_the_first(local: Local, switch: str, emails: int) -> None:
     m3ter = local(pending_invitation=switch)
     first = m3ter.invite().json()
     m3ter.time.seconds += 60
@@ -217,7 +217,7 @@ def test_a_update(local: Local, switch: str, emails: int) -> None:
 
 
 @pytest.mark.parametrize(("switch", "status"), [("email", 200), ("error_409", 409), ("error_400", 400)])
-def test_b_a_member(local: Local, switch: str, status: int) -> None:
+def test_b_an_invitation_of_a_member_follows_the_switch(local: Local, switch: str, status: int) -> None:
     m3ter = local(existing_member=switch)
     m3ter.control("POST", "seed", {"users": [{"email": "Ada@example.com"}]})
     assert m3ter.invite().status_code == status

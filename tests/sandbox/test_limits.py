@@ -27,7 +27,7 @@ def test_calendar_second_allows_twice_the_limit_around_its_edge_and_a_sliding_on
 
 
 @pytest.mark.parametrize("window", ["calendar", "sliding"])
-def test_no_window_ever_holds_more_than_the_limit(window: str) -> None:
+def test_a_window_never_holds_more_than_the_limit(window: str) -> None:
     draw = random.Random(7)
     limit, now, admitted = OrganizationLimit(), 0.0, []
     for _ in range(5_000):
@@ -45,7 +45,7 @@ def test_no_window_ever_holds_more_than_the_limit(window: str) -> None:
 
 
 @pytest.mark.parametrize("window", ["calendar", "sliding"])
-def test_whoever_waits_as_told_is_admitted(window: str) -> None:
+def test_a_client_that_waits_as_asked_is_admitted(window: str) -> None:
     limit = OrganizationLimit()
     now = 10.3
     for _ in range(500):

@@ -14,7 +14,7 @@ Local = Callable[..., LocalM3ter]
 
 
 @pytest.mark.parametrize(("name", "largest"), api_facts.PAGE_SIZES.items())
-def test_page_size_bounds(local: Local, name: str, largest: int) -> None:
+def test_a_page_size_out_of_bounds_is_400(local: Local, name: str, largest: int) -> None:
     m3ter = local()
     for good in ("1", str(largest), ""):
         assert m3ter.call("GET", f"{name}?pageSize={good}").status_code == 200
@@ -76,7 +76,7 @@ def test_new_entries_do_not_disturb_a_list_being_read(local: Local) -> None:
 @pytest.mark.parametrize(
     ("switch", "expected"), [("omitted", {}), ("null", {"nextToken": None}), ("empty", {"nextToken": ""})]
 )
-def test_the_end_of_a_list(local: Local, switch: str, expected: dict[str, object]) -> None:
+def test_the_end_of_a_list_follows_the_switch(local: Local, switch: str, expected: dict[str, object]) -> None:
     m3ter = local(end_of_list=switch)
     m3ter.invite()
     m3ter.invite()

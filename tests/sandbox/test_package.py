@@ -17,7 +17,7 @@ from m3ter_sandbox.testing import SandboxServer
 SOURCES = sorted(Path(package.__file__).parent.glob("**/*.py"))
 
 
-def test_it_shares_no_code_with_provider_and_application_and_knows_no_airflow() -> None:
+def test_the_sandbox_shares_no_code_with_provider_and_application() -> None:
     for source in SOURCES:
         for node in ast.walk(ast.parse(source.read_text())):
             names = [one.name for one in node.names] if isinstance(node, ast.Import) else []

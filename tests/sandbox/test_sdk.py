@@ -87,7 +87,7 @@ def client(make_client: Callable[..., m3ter.M3ter]) -> m3ter.M3ter:
     return make_client()
 
 
-def test_token(client: m3ter.M3ter, checker: Checker) -> None:
+def test_the_sdk_reads_a_token(client: m3ter.M3ter, checker: Checker) -> None:
     basic = base64.b64encode(f"{client.api_key}:{client.api_secret}".encode()).decode()
     token = client.authentication.get_bearer_token(
         grant_type="client_credentials", extra_headers={"Authorization": f"Basic {basic}"}
@@ -96,7 +96,7 @@ def test_token(client: m3ter.M3ter, checker: Checker) -> None:
     assert checker.seen["GenerateToken 200"] >= 1
 
 
-def test_invitations(client: m3ter.M3ter, m3ter_sandbox: SandboxServer) -> None:
+def test_the_sdk_reads_invitations(client: m3ter.M3ter, m3ter_sandbox: SandboxServer) -> None:
     policy = next(iter(client.permission_policies.list()))
     made = client.users.invitations.create(
         email="Ada@Example.com",
@@ -121,7 +121,7 @@ def test_invitations(client: m3ter.M3ter, m3ter_sandbox: SandboxServer) -> None:
     assert m3ter_sandbox.emails()["ada@example.com"] == 1
 
 
-def test_users(client: m3ter.M3ter, m3ter_sandbox: SandboxServer) -> None:
+def test_the_sdk_reads_users(client: m3ter.M3ter, m3ter_sandbox: SandboxServer) -> None:
     policies = {one.name: one.id for one in client.permission_policies.list()}
     client.users.invitations.create(
         email="ada@example.com", first_name="Ada", last_name="Byron", permission_policy_ids=[policies["Read Only"]]
@@ -158,7 +158,7 @@ def test_users(client: m3ter.M3ter, m3ter_sandbox: SandboxServer) -> None:
     assert me.organization.id == m3ter_sandbox.org_id
 
 
-def test_permission_policies(client: m3ter.M3ter, m3ter_sandbox: SandboxServer) -> None:
+def test_the_sdk_reads_permission_policies(client: m3ter.M3ter, m3ter_sandbox: SandboxServer) -> None:
     [user_id] = m3ter_sandbox.seed(users=[{"email": "ada@example.com"}])["users"]
     made = client.permission_policies.create(name="Inviter", permission_policy=[LOWER_CASE])
     assert (made.version, made.managed_policy) == (1, False)
@@ -206,9 +206,9 @@ def test_errors_are_the_documents(
 def test_every_operation_of_the_document_was_driven(
     client: m3ter.M3ter, m3ter_sandbox: SandboxServer, checker: Checker
 ) -> None:
-    test_token(client, checker)
-    test_invitations(client, m3ter_sandbox)
-    test_users(client, m3ter_sandbox)
-    test_permission_policies(client, m3ter_sandbox)
+    test_the_sdk_reads_a_token(client, checker)
+    test_the_sdk_reads_invitations(client, m3ter_sandbox)
+    test_the_sdk_reads_users(client, m3ter_sandbox)
+    test_the_sdk_reads_permission_policies(client, m3ter_sandbox)
     assert {name for name in api_facts.OPERATIONS if not checker.seen[f"{name} 200"]} == set()
     assert len(api_facts.OPERATIONS) == 18

@@ -39,7 +39,7 @@ def test_form_and_json_are_both_good(local: Local, media: str) -> None:
         (401, {"headers": {"Authorization": "Bearer x"}, "json": {"grant_type": "client_credentials"}}),
     ],
 )
-def test_bad_token_requests(local: Local, status: int, options: dict[str, object]) -> None:
+def test_bad_token_requests_are_refused(local: Local, status: int, options: dict[str, object]) -> None:
     answer = local().raw("POST", "/oauth/token", **options)
     assert answer.status_code == status
     assert answer.json()["message"]
@@ -72,7 +72,7 @@ def test_the_answer_to_a_bad_token_is_a_switch(local: Local) -> None:
         assert m3ter.raw("GET", path, headers={"Authorization": value}).status_code == 401
 
 
-def test_revocation(local: Local) -> None:
+def test_a_revoked_token_is_refused(local: Local) -> None:
     m3ter = local()
     m3ter.invite()
     assert m3ter.control("POST", "revoke_tokens") == {"revoked": 1}
@@ -89,7 +89,7 @@ def test_l_a_new_token_may_end_the_old_one(local: Local, ends: bool, status: int
     assert m3ter.call("GET", "users", token=new).status_code == 200
 
 
-def test_wrong_organization_and_missing_rights_are_both_forbidden_and_users_me_tells_them_apart(local: Local) -> None:
+def test_users_me_tells_a_wrong_organization_from_missing_rights(local: Local) -> None:
     m3ter = local(may_invite=False)
     assert m3ter.invite().status_code == 403
     assert m3ter.call("GET", "invitations?pageSize=1").status_code == 200

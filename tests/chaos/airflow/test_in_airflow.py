@@ -159,7 +159,9 @@ def begun(request: pytest.FixtureRequest) -> Iterator[SideBySide]:
 
 
 @pytest.mark.parametrize(("name", "ledger"), cases(scenarios()))
-def test_one_email_each(name: str, ledger: str, begun: SideBySide, request: pytest.FixtureRequest) -> None:
+def test_everybody_gets_exactly_one_email(
+    name: str, ledger: str, begun: SideBySide, request: pytest.FixtureRequest
+) -> None:
     seed = Seed(name, ledger)
     request.node.add_report_section("call", "seed", f"{seed.number}; alone: {seed.how_to_run()}")
     begun.result(name, ledger)

@@ -68,7 +68,7 @@ def _line(text: str, title: str) -> str:
     return found.removeprefix(title).strip()
 
 
-def test_it_says_what_a_run_of_today_reads(config: Path) -> None:
+def test_check_says_what_a_run_of_today_reads(config: Path) -> None:
     change(config, "schedule: null ", 'schedule: "0 6 * * *" ')
     change(config, "time_zone: UTC ", "time_zone: America/New_York ")
     change(config, "permission_policies: []", "permission_policies: [Viewer]")
@@ -93,7 +93,7 @@ def test_a_dag_without_a_schedule_reads_up_to_now(config: Path) -> None:
     assert line(check(config)[1], "today's run") == "is for 2026-11-23 12:00 to 2026-11-26 12:00 UTC."
 
 
-def test_nothing_is_called_unless_asked(
+def test_check_calls_nothing_without_connect(
     config: Path, m3ter_sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_M3TER_DEFAULT", m3ter_sandbox.airflow_connection())
@@ -128,7 +128,9 @@ def test_a_query_without_its_parameters_is_wrong(config: Path) -> None:
         check(config)
 
 
-def test_all_three_answer(config: Path, m3ter_sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_connects_to_warehouse_ledger_and_m3ter(
+    config: Path, m3ter_sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_M3TER_DEFAULT", m3ter_sandbox.airflow_connection(allow_invitations=False))
     status, said = check(config, connect=True)
     assert status == 0, said
@@ -212,7 +214,7 @@ def test_connections_of_the_metadata_database_are_found(
     assert answer(said, "m3ter").startswith("right: ")
 
 
-def test_it_works_where_airflow_has_no_database(config: Path, m3ter_sandbox: SandboxServer, tmp_path: Path) -> None:
+def test_check_works_where_airflow_has_no_database(config: Path, m3ter_sandbox: SandboxServer, tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW__", "_AIRFLOW"))}
     environment |= {
         "AIRFLOW_HOME": str(tmp_path / "nobody's home"),
@@ -241,7 +243,7 @@ def test_a_wrong_command_line_ends_with_2(capsys: pytest.CaptureFixture[str], ar
 
 
 @pytest.mark.parametrize("command", [[], ["init"], ["check"], ["ddl"]])
-def test_help_has_examples(capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
+def test_each_command_has_examples_in_its_help(capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main([*command, "--help"])
     assert end.value.code == 0

@@ -140,7 +140,7 @@ def test_a_role_that_may_make_no_tables_sends(world_of_a_role: World) -> None:
     assert again.xcoms["plan"]["counts"] == {"skip:already_invited": 2}
 
 
-def test_what_exists_keeps_its_version(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_existing_tables_keep_their_version(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     with closing(sqlite3.connect(path)) as database:
         database.executescript(printed(capsys, "--dialect", "sqlite"))
@@ -171,7 +171,7 @@ def test_an_upgrade_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (["no_such.yaml"], 1, "no_such.yaml does not exist"),
     ],
 )
-def test_what_cannot_be_is_refused(
+def test_impossible_options_are_refused(
     capsys: pytest.CaptureFixture[str], options: list[str], status: int, said: str
 ) -> None:
     assert main(["ddl", *options]) == status

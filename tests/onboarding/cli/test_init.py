@@ -64,7 +64,7 @@ def test_the_next_steps_have_the_exact_lines(tmp_path: Path, capsys: pytest.Capt
 
 
 @pytest.mark.parametrize("existing", ["m3ter_onboarding_acme.py", "acme.yaml", "acme_new_hires.sql"])
-def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str], existing: str) -> None:
+def test_init_overwrites_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str], existing: str) -> None:
     (tmp_path / existing).write_text("mine")
     assert init(tmp_path, "--name", "acme") == 1
     assert [path.name for path in tmp_path.iterdir()] == [existing]

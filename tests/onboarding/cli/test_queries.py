@@ -83,7 +83,7 @@ def warehouse(
 
 
 @pytest.mark.parametrize("by_start_date", [False, True], ids=["by_loading", "by_start_date"])
-def test_it_reads_exactly_the_window(warehouse: tuple[str, Engine], by_start_date: bool) -> None:
+def test_a_query_reads_exactly_the_window(warehouse: tuple[str, Engine], by_start_date: bool) -> None:
     kind, engine = warehouse
     rows = read_rows(engine, query(kind, by_start_date=by_start_date), WINDOW)
     assert sorted(row.values["employee_id"] for row in rows) == ["2", "3"]
@@ -109,7 +109,7 @@ def test_two_windows_in_a_row_leave_nobody_out(warehouse: tuple[str, Engine]) ->
 
 @pytest.mark.parametrize("by_start_date", [False, True], ids=["by_loading", "by_start_date"])
 @pytest.mark.parametrize("kind", WAREHOUSES)
-def test_it_binds_both_parameters_and_selects_the_contract(kind: str, by_start_date: bool) -> None:
+def test_a_query_binds_both_parameters_and_selects_the_contract(kind: str, by_start_date: bool) -> None:
     sql = query(kind, by_start_date=by_start_date)
     assert bound_parameters(sql) == set(WINDOW_PARAMETERS)
     assert set(text(for_sqlalchemy(sql))._bindparams) == set(WINDOW_PARAMETERS)

@@ -162,7 +162,7 @@ def test_a_wrong_value_is_named_with_file_key_and_way_out(write: Any, line: str,
     assert "pydantic" not in message
 
 
-def test_all_problems_are_told_at_once(write: Any) -> None:
+def test_all_problems_are_named_at_once(write: Any) -> None:
     message = refusal(write("name: a b\nquery: sql/hires.sql\nlook_back_days: -1\n"))
     for key in ("name", "warehouse_conn_id", "look_back_days"):
         assert f"'{key}'" in message
@@ -186,7 +186,7 @@ def test_a_default_that_follows_another_key_is_no_problem_of_its_own(write: Any)
         ("name: \x00\n", "not valid YAML"),
     ],
 )
-def test_what_is_no_configuration_at_all(write: Any, text: str, expected: str) -> None:
+def test_a_file_that_is_no_configuration_is_refused(write: Any, text: str, expected: str) -> None:
     assert expected in refusal(write(text))
 
 
@@ -236,7 +236,7 @@ def test_a_configuration_does_not_change(write: Any) -> None:
         config.name = "other"  # type: ignore[misc]
 
 
-def test_from_memory() -> None:
+def test_a_configuration_can_be_made_from_memory() -> None:
     config = OnboardingConfig.from_mapping({"name": "a", "warehouse_conn_id": "w", "query": "q.sql"}, query_text=QUERY)
     assert config.ledger_conn_id == "w"
 

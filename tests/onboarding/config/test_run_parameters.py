@@ -16,7 +16,7 @@ def at(day: int) -> datetime:
     return datetime(2026, 11, day, tzinfo=timezone.utc)
 
 
-def test_no_parameters_are_the_defaults() -> None:
+def test_a_run_without_parameters_has_the_defaults() -> None:
     assert RunParameters.parse({}) == RunParameters()
     nothing = {
         "mode": None,
@@ -29,7 +29,7 @@ def test_no_parameters_are_the_defaults() -> None:
     assert RunParameters.parse(nothing) == RunParameters()
 
 
-def test_all_parameters() -> None:
+def test_every_parameter_is_parsed() -> None:
     parameters = RunParameters.parse(
         {
             "mode": "dry_run",
@@ -63,7 +63,7 @@ def test_ways_to_write_an_instant(text: str) -> None:
     ["yesterday", "2026-11-10", "2026-11-10T00:00:00", "1700000000", 1700000000, "2026-02-30T00:00Z", "2026-13-01T0Z",
      "0001-01-01T00:00:00+14:00", True, at(10).replace(tzinfo=None)],
 )  # fmt: skip
-def test_what_is_no_instant_is_refused_with_the_way_to_write_it(text: Any) -> None:
+def test_a_wrong_instant_is_refused_with_the_way_to_write_it(text: Any) -> None:
     with pytest.raises(RunParameterError, match=r"interval_start.*2026-11-10T00:00:00Z"):
         RunParameters.parse({"interval_start": text, "interval_end": "2026-11-12T00:00Z"})
 
@@ -88,7 +88,7 @@ def test_what_is_no_instant_is_refused_with_the_way_to_write_it(text: Any) -> No
         ({"interval_start": "2026-11-11T00:00Z", "interval_end": "2026-11-10T00:00Z"}, "must lie before"),
     ],
 )
-def test_wrong_parameters(values: dict[str, Any], said: str) -> None:
+def test_wrong_parameters_are_named(values: dict[str, Any], said: str) -> None:
     with pytest.raises(RunParameterError) as caught:
         RunParameters.parse(values)
     assert said in str(caught.value)

@@ -10,7 +10,7 @@ from m3ter_onboarding.ledger.manual_decisions import DecidedOtherwiseError, deci
 from tests.support.world import World
 
 
-def test_a_member_whom_m3ter_lost_is_invited_again_once_a_person_has_replaced_the_old_one(world: World) -> None:
+def test_a_member_missing_in_m3ter_is_invited_again_when_a_person_superseded_the_old_invitation(world: World) -> None:
     def replace(invitation_id: int) -> None:
         now = datetime.now(timezone.utc)
         decide_by_hand(world.db, invitation_id, seen="accepted", to="superseded", who="anna", why=None, now=now)

@@ -60,7 +60,7 @@ def test_without_a_login_every_route_is_refused(
         assert found.headers[name] == value
 
 
-def test_a_person_without_a_login_is_told_so(login: object) -> None:
+def test_a_person_without_a_login_gets_a_page_that_says_so(login: object) -> None:
     found = TestClient(make_app()).get("/", headers={"accept": "text/html"})
     assert found.status_code == 401
     assert "not logged in" in found.text
@@ -79,7 +79,7 @@ def test_a_person_without_a_login_is_told_so(login: object) -> None:
         {"sec-fetch-site": "same-site"},
     ],
 )
-def test_no_other_site_can_ask(
+def test_requests_of_other_sites_are_refused(
     login: Callable[[str], dict[str, str]], method: str, path: str, headers: dict[str, str]
 ) -> None:
     client = TestClient(make_app(), base_url="http://airflow.test", headers=login("root"))
@@ -144,7 +144,7 @@ def test_only_those_who_may_edit_the_dag_decide(page: Callable[[str], Page]) -> 
     page("anna").post("api/review/4", body)
 
 
-def test_what_each_may_start_is_told(page: Callable[[str], Page]) -> None:
+def test_the_overview_says_what_each_user_may_start(page: Callable[[str], Page]) -> None:
     may = {
         name: {dag["dag_id"]: (dag["may_trigger"], dag["may_edit"]) for dag in page(name).get("api/overview")["dags"]}
         for name in ("anna", "vera", "bert", "olaf")

@@ -27,12 +27,12 @@ def test_a_text_is_cut_by_its_bytes(character: str, most: int) -> None:
     assert cut_bytes("short", most) == "short"
 
 
-def test_what_is_small_is_not_cut() -> None:
+def test_a_small_answer_is_not_cut() -> None:
     text = "x" * 5000
     assert json.loads(bytes(Bounded({"detail": text}).body)) == {"detail": text}
 
 
-def test_what_the_page_asks_by_is_never_cut() -> None:
+def test_keys_that_the_page_asks_by_are_never_cut() -> None:
     long = "x" * 900
     row = {"run_id": long, "employee_id": long, "detail": "y" * 9000}
     told = json.loads(bytes(Bounded({"employee_id": long, "steps": [row] * 100}).body))

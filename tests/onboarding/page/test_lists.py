@@ -41,18 +41,18 @@ def listed(page: Page, **wanted: Any) -> list[str]:
 EVERYBODY = [*(f"{name}@example.com" for name in ("ann", "ben", "cem", "dan", "eve", "fay")), *HOSTILE]
 
 
-def test_everybody_newest_change_first(anna: Page) -> None:
+def test_the_list_has_everybody_newest_change_first(anna: Page) -> None:
     assert listed(anna) == EVERYBODY
     assert listed(anna, descending=False) == EVERYBODY[::-1]
 
 
-def test_by_address_byte_by_byte(anna: Page) -> None:
+def test_the_list_is_sorted_by_address_byte_by_byte(anna: Page) -> None:
     in_order = sorted(EVERYBODY, key=lambda text: text.lower().encode())
     assert listed(anna, sort="address", descending=False) == in_order
     assert listed(anna, sort="address") == in_order[::-1]
 
 
-def test_by_state_and_organisation(anna: Page) -> None:
+def test_the_list_is_filtered_by_state_and_organisation(anna: Page) -> None:
     assert listed(anna, states=["failed", "accepted"]) == ["ben@example.com", "cem@example.com"]
     assert listed(anna, org_id=ORG_A) == EVERYBODY
     assert listed(anna, org_id="another") == []
@@ -74,7 +74,7 @@ def test_by_state_and_organisation(anna: Page) -> None:
         ("\u202eg", [HOSTILE[3]]),
     ],
 )
-def test_a_search(anna: Page, search: str, found: list[str]) -> None:
+def test_a_search_finds_by_address_employee_and_id(anna: Page, search: str, found: list[str]) -> None:
     assert listed(anna, search=search) == found
 
 
@@ -90,7 +90,7 @@ def test_pages_hold_everybody_once(anna: Page, ledger: LedgerDatabase) -> None:
 
 
 @pytest.mark.parametrize(("sort", "descending"), [("changed", True), ("address", False)])
-def test_many_organisations(anna: Page, ledger: LedgerDatabase, sort: str, descending: bool) -> None:
+def test_the_list_covers_many_organisations(anna: Page, ledger: LedgerDatabase, sort: str, descending: bool) -> None:
     """SQLite merges 500 ranges at most."""
     orgs = [f"org-{number:03}" for number in range(30)]
     worked_for(ledger, orgs)
@@ -159,7 +159,7 @@ REFUSED: list[tuple[str, str, dict[str, Any] | None, str]] = [
 
 
 @pytest.mark.parametrize(("method", "path", "body", "what"), REFUSED)
-def test_what_no_ledger_can_be_asked_is_refused(
+def test_impossible_questions_are_refused(
     anna: Page, method: str, path: str, body: dict[str, Any] | None, what: str
 ) -> None:
     headers = {**GUARD, "origin": "http://airflow.test", "content-type": "application/json"}
@@ -176,7 +176,7 @@ def test_what_no_ledger_can_be_asked_is_refused(
         {"search": "x" * 401},
     ],
 )
-def test_what_was_not_understood_is_not_quoted(anna: Page, wrong: dict[str, Any]) -> None:
+def test_a_refusal_does_not_quote_the_request(anna: Page, wrong: dict[str, Any]) -> None:
     answer = anna.post("api/invitations", {"ledger": KEY, **wrong}, 422)
     assert "nobody@example.com" not in answer["detail"] or "nobody@example.com" in wrong
 
@@ -205,7 +205,7 @@ def test_a_formula_becomes_text(beginning: str) -> None:
     assert cell(f"{beginning}1+1") == f"'{beginning}1+1"
 
 
-def test_no_separator_makes_a_formula() -> None:
+def test_a_separator_in_a_cell_makes_no_formula() -> None:
     """A spreadsheet may take a semicolon or a tabulator for what divides cells."""
     values = [
         "a;=1+1",
@@ -249,7 +249,7 @@ def test_the_story_of_a_person(anna: Page) -> None:
 
 
 @pytest.mark.parametrize("ledger", ["sqlite"], indirect=True)
-def test_no_list_reads_a_whole_table_on_sqlite(anna: Page, ledger: LedgerDatabase) -> None:
+def test_a_list_reads_no_whole_table_on_sqlite(anna: Page, ledger: LedgerDatabase) -> None:
     """On PostgreSQL: see test_million.py."""
     with statements_of(Engine) as watched:
         for wanted in (

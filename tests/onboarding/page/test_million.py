@@ -100,7 +100,7 @@ LISTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_a_page_of_a_list(large: LedgerDatabase, anna: Page, name: str) -> None:
+def test_a_page_of_a_list_reads_no_more_than_a_page(large: LedgerDatabase, anna: Page, name: str) -> None:
     with statements_of(Engine) as watched:
         answer = anna.post("api/invitations", {"ledger": KEY, **LISTS[name]})
         if answer["after"]:
@@ -112,7 +112,7 @@ def test_a_page_of_a_list(large: LedgerDatabase, anna: Page, name: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["api/overview", "api/chart", "review", "run", "rows", "gone", "story"])
-def test_other_screens(large: LedgerDatabase, anna: Page, path: str) -> None:
+def test_other_screens_read_no_whole_table(large: LedgerDatabase, anna: Page, path: str) -> None:
     with statements_of(Engine) as watched:
         if path.startswith("api/"):
             anna.get(path)

@@ -13,7 +13,7 @@ from tests.onboarding.page.conftest import Page
 from tests.support.page_ledger import DAG_A, DAG_B, NOW, ORG_A, PLAN, PLAN_BEFORE, RUN, RUN_BEFORE, crowd
 
 
-def test_what_it_tells(page: Callable[[str], Page]) -> None:
+def test_the_overview_has_states_dags_and_funnel(page: Callable[[str], Page]) -> None:
     told = page("anna").get("api/overview")
     [ledger] = told["ledgers"]
     assert ledger["states"] == {"review": 1, "sent": 5, "adopted": 1, "accepted": 1, "expired": 1, "failed": 1}
@@ -41,12 +41,12 @@ def test_one_ledger_that_is_away_leaves_the_others(page: Callable[[str], Page]) 
     assert "not defined in Airflow" in ledgers["page_not_defined"]["problem"]
 
 
-def test_counting_stops(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
+def test_counting_stops_at_a_limit(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
     crowd(ledger, COUNTED + 50)
     assert page("anna").get("api/overview")["ledgers"][0]["states"]["sent"] == COUNTED + 1
 
 
-def test_who_cannot_accept_in_time_is_counted(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
+def test_people_who_cannot_accept_in_time_are_counted(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
     t = ledger.tables
     with ledger.engine.begin() as connection:
         connection.execute(update(t.decision).values(start_date=(NOW + timedelta(days=30)).date()))
@@ -56,7 +56,7 @@ def test_who_cannot_accept_in_time_is_counted(page: Callable[[str], Page], ledge
     assert page("anna").get("api/overview")["ledgers"][0]["expire_before_start"] == 0
 
 
-def test_the_chart(page: Callable[[str], Page]) -> None:
+def test_the_chart_counts_invitations_by_day(page: Callable[[str], Page]) -> None:
     days = page("anna").get("api/chart")["days"]
     assert sum(day["accepted"] for day in days) == 1
     assert sum(day["waiting"] for day in days) == 5
@@ -86,9 +86,7 @@ def test_a_run_is_compared_with_the_plan_before(page: Callable[[str], Page]) -> 
     anna.post("api/run/rows", {"dag_id": DAG_A, "plan_id": "plan-of-b", "decision": "invite"}, 404)
 
 
-def test_it_is_compared_with_the_same_people_of_the_same_organisation(
-    page: Callable[[str], Page], ledger: LedgerDatabase
-) -> None:
+def test_a_run_is_compared_with_one_over_the_same_people(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
     t = ledger.tables
     for column, value in (("only_employee", "1009"), ("org_id", "another")):
         table = t.run if column == "only_employee" else t.plan
@@ -103,7 +101,7 @@ def test_it_is_compared_with_the_same_people_of_the_same_organisation(
     assert page("anna").get("api/run", dag_id=DAG_A, run_id=RUN)["before"]["plan_id"] == PLAN_BEFORE
 
 
-def test_runs_of_a_dag(page: Callable[[str], Page]) -> None:
+def test_runs_of_a_dag_are_listed_newest_first(page: Callable[[str], Page]) -> None:
     found = page("anna").get("api/runs", dag_id=DAG_A)
     assert [run["run_id"] for run in found["rows"]] == [RUN, RUN_BEFORE]
     earlier = page("anna").get("api/runs", dag_id=DAG_A, before=found["rows"][0]["started_at"])

@@ -65,11 +65,11 @@ def test_a_task_links_to_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"OnboardingPlanOperator", "OnboardingSendOperator"} <= {cls.__name__ for cls in RunPageLink.operators}
 
 
-def test_every_reason_has_words() -> None:
+def test_every_reason_has_a_name() -> None:
     assert reasons() - set(REASONS) == set()
 
 
-def test_every_why_of_an_event_has_words() -> None:
+def test_every_cause_of_an_event_has_a_name() -> None:
     root = Path(__file__).parent.parent.parent.parent / "include" / "m3ter_onboarding"
     source = "\n".join(path.read_text() for path in root.rglob("*.py") if path.name != "state_names.py")
     assert [why for why in WHYS if f'"{why}"' not in source] == []

@@ -89,7 +89,7 @@ def test_nobody_sees_an_invitation_of_others_of_the_same_organisation(
     assert "b.example" not in anna.client.get(f"{AT}/api/review/{KEY}").text.replace("other@b.example", "")
 
 
-def test_what_was_accepted_is_replaced_only_where_m3ter_lists_nothing_of_it(
+def test_an_accepted_invitation_is_superseded_only_where_m3ter_lists_nothing_of_it(
     page: Callable[[str], Page], ledger: LedgerDatabase
 ) -> None:
     t = ledger.tables
@@ -133,7 +133,7 @@ def test_what_was_accepted_is_replaced_only_where_m3ter_lists_nothing_of_it(
     assert "decides anew" in row["way"]
 
 
-def test_the_list(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
+def test_the_review_list_has_invitations_and_rows(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
     matched(ledger, "eve@example.com")
     anna = page("anna")
     found = anna.get(f"api/review/{KEY}")
@@ -169,7 +169,7 @@ def test_a_decision_is_written_once_and_by_name(page: Callable[[str], Page], led
 
 
 @pytest.mark.parametrize("state", [state.value for state in InvitationState])
-def test_nothing_else_can_be_decided(page: Callable[[str], Page], state: str) -> None:
+def test_a_state_allows_its_own_decisions_only(page: Callable[[str], Page], state: str) -> None:
     anna = page("anna")
     for to in {"sent", "unsent", "superseded"} - ways_out(state, listed=False):
         answer = anna.post("api/review/4", {"ledger": KEY, "seen": state, "to": to}, 409)
@@ -182,7 +182,7 @@ def test_nothing_else_can_be_decided(page: Callable[[str], Page], state: str) ->
     assert ways_out(state, listed=False) - ways_out(state) == ({"superseded"} if state == "accepted" else set())
 
 
-def test_a_commit_that_went_through_unheard_is_told_from_another_person(ledger: LedgerDatabase) -> None:
+def test_a_commit_whose_answer_was_lost_is_not_taken_for_another_persons(ledger: LedgerDatabase) -> None:
     def decide(who: str) -> None:
         decide_by_hand(ledger, 4, seen="review", to="unsent", who=who, why=None, now=NOW)
 

@@ -129,7 +129,7 @@ def test_f11_one_identity_in_any_spelling() -> None:
           "invitations": [invitation(NOW - DAY)], "mirror_full_at": NOW}, "skip:already_invited"),
     ],
 )  # fmt: skip
-def test_d07_whoever_is_alive_is_not_invited(known: dict[str, Any], name: str) -> None:
+def test_d07_an_active_invitation_or_member_is_not_invited(known: dict[str, Any], name: str) -> None:
     invite = PlanRules(if_expired="invite", if_rehire="invite")
     assert decided(invite, **known).name == name
 
@@ -178,7 +178,7 @@ def test_f35_a_rehire_is_never_a_silent_skip() -> None:
     assert decided(users=[user(NOW)]).name == "review:rehire"
 
 
-def test_what_m3ter_no_longer_lists_is_for_a_person_to_look_at() -> None:
+def test_an_invitation_missing_in_m3ter_is_for_review() -> None:
     sent = {"ledger": [ledger(InvitationState.SENT, sent_at=NOW - 2 * DAY)]}
     assert decided(**sent).name == "skip:already_invited"  # no full pass since
     assert decided(**sent, mirror_full_at=NOW - 3 * DAY).name == "skip:already_invited"
@@ -214,7 +214,7 @@ def test_f20_a_refused_request_is_asked_again_only_when_it_changed_or_someone_as
     [InvitationState.SENT, InvitationState.ADOPTED, InvitationState.ACCEPTED, InvitationState.SENDING,
      InvitationState.UNKNOWN, InvitationState.REVIEW],
 )  # fmt: skip
-def test_f14_a_changed_address_of_someone_alive_is_not_a_second_email(state: InvitationState) -> None:
+def test_f14_a_changed_address_of_an_active_invitation_is_not_a_second_email(state: InvitationState) -> None:
     old = ledger(state, key="old@example.com")
     assert decided(ledger=[old]).name == "review:email_changed"
     # What the new address is by itself comes first.
@@ -259,7 +259,7 @@ def test_f14_an_address_that_a_person_replaced_does_not_stand_in_the_way() -> No
 # -- who not ---------------------------------------------------------------------------------------------------------
 
 
-def test_f15_exclusions() -> None:
+def test_f15_excluded_people_are_skipped() -> None:
     excluded = PlanRules(
         excluded_keys=frozenset({KEY}),
         excluded_domains=frozenset({"example.org"}),
@@ -296,7 +296,7 @@ def test_f57_only_the_domains_that_the_connection_allows() -> None:
         (None, "invite:new"),
     ],
 )
-def test_f4_lead_time_and_age(start: str | None, name: str) -> None:
+def test_f4_a_start_is_too_early_or_too_old(start: str | None, name: str) -> None:
     assert decided(PlanRules(invite_days_before_start=14), {"start_date": start}).name == name
 
 
@@ -318,7 +318,7 @@ def test_f5_days_are_counted_where_the_hire_is() -> None:
     assert (sydney.name, new_york.name) == ("invite:new", "skip:too_early")
 
 
-def test_alive_comes_before_the_calendar() -> None:
+def test_an_active_invitation_comes_before_the_calendar() -> None:
     rules = PlanRules(invite_days_before_start=1)
     assert decided(rules, {"start_date": "2027-03-01"}, users=[user()]).name == "skip:already_member"
 
@@ -471,12 +471,12 @@ def test_d06_the_fingerprint_covers_what_is_posted_and_nothing_else() -> None:
     assert len(prints | {first}) == len(changes) + 1
 
 
-def test_counts() -> None:
+def test_decisions_are_counted_by_reason() -> None:
     decisions = plan([row(1), row(2), row(3, email=None)])
     assert count_decisions(decisions) == {"invalid:email": 1, "invite:new": 2}
 
 
-def test_rules_from_a_configuration() -> None:
+def test_rules_come_from_a_configuration() -> None:
     config = OnboardingConfig.from_mapping(
         {
             "name": "a",
@@ -516,7 +516,7 @@ def test_f23_one_employee_alone() -> None:
         ({"permission_policies": "None"}, {}, ["select", "validate", "match", "policy", "decide", "act"]),
     ],
 )
-def test_f23_the_story_of_one_person(values: dict[str, Any], known: dict[str, Any], steps: list[str]) -> None:
+def test_f23_the_log_explains_one_person(values: dict[str, Any], known: dict[str, Any], steps: list[str]) -> None:
     lines = explain(decided(values=values, **known))
     assert [line.split(":")[0] for line in lines] == steps
     assert "employee E1" in lines[0]

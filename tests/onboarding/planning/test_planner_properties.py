@@ -146,7 +146,9 @@ def test_the_same_facts_make_the_same_plan(rows: list[SourceRow], known: Known, 
 
 @settings(max_examples=300)
 @given(_rows, _known, _rules)
-def test_d07_nobody_alive_is_invited_and_nobody_twice(rows: list[SourceRow], known: Known, rules: PlanRules) -> None:
+def test_d07_no_active_address_is_invited_and_no_address_twice(
+    rows: list[SourceRow], known: Known, rules: PlanRules
+) -> None:
     invited = [decision for decision in plan(rows, known, rules) if decision.decision == "invite"]
     keys = [decision.email_key for decision in invited]
     employees = [decision.employee_id for decision in invited]

@@ -68,7 +68,7 @@ def test_without_alerts_the_dag_has_none() -> None:
     assert not dag.deadline
 
 
-def test_a_failed_run_is_told_in_one_sentence_with_a_link(heard: list[str]) -> None:
+def test_a_failed_run_is_notified_in_one_sentence_with_a_link(heard: list[str]) -> None:
     callback = onboarding_dag(config({"on_failure": TOLD})).on_failure_callback
     callback({"run_id": "run-1"})
     assert heard == [heard[0]]
@@ -85,7 +85,7 @@ def test_the_message_also_goes_into_arguments(heard: list[str]) -> None:
 @pytest.mark.parametrize(
     "path", ["no.such.Notifier", "tests.support.recording_notifier.Nobody", "tests.support.recording_notifier.TOLD"]
 )
-def test_a_notifier_that_cannot_be_used_is_logged_and_the_next_is_told(
+def test_a_notifier_that_cannot_be_used_is_logged_and_the_next_is_used(
     path: str, heard: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
@@ -94,7 +94,7 @@ def test_a_notifier_that_cannot_be_used_is_logged_and_the_next_is_told(
     assert f"The alert by {path} could not be sent" in caplog.text
 
 
-def test_a_missed_deadline_is_told_as_airflow_calls_it(heard: list[str]) -> None:
+def test_a_missed_deadline_is_notified_as_airflow_calls_it(heard: list[str]) -> None:
     dag = onboarding_dag(config({"on_failure": TOLD, "deadline": "2h"}))
     (deadline,) = dag.deadline if isinstance(dag.deadline, list) else [dag.deadline]
     assert deadline.callback.path == "m3ter_onboarding.reporting.alerts.deadline_missed"
@@ -109,7 +109,7 @@ def run(world: World, **values: Any) -> TaskRun:
     return TaskRun(world, "run-1", (WINDOW.start, WINDOW.end), values={"alerts": {"on_review": TOLD}}, **values)
 
 
-def test_rows_for_review_are_told_without_a_name(sqlite_world: World, heard: list[str]) -> None:
+def test_rows_for_review_are_notified_without_a_name(sqlite_world: World, heard: list[str]) -> None:
     sqlite_world.hire("e1", first_name="Zaphodina")
     sqlite_world.m3ter.seed(invitations=[{"email": "e1@example.com", "dtCreated": "-45d"}])
     with m3ter_connection(sqlite_world):
@@ -121,7 +121,7 @@ def test_rows_for_review_are_told_without_a_name(sqlite_world: World, heard: lis
     assert "@" not in heard[0]
 
 
-def test_a_run_without_rows_for_review_tells_nobody(sqlite_world: World, heard: list[str]) -> None:
+def test_a_run_without_rows_for_review_notifies_nobody(sqlite_world: World, heard: list[str]) -> None:
     sqlite_world.hire("e1", "e2", email="e2@example.com")
     with m3ter_connection(sqlite_world):
         run(sqlite_world).all()
@@ -134,7 +134,7 @@ def test_a_notifier_of_airflows_own_kind(tmp_path: Path) -> None:
     assert (tmp_path / "told").read_text().startswith("m3ter onboarding acme: the run run so: ")
 
 
-def test_a_failing_run_with_rows_for_review_tells_both(sqlite_world: World, heard: list[str]) -> None:
+def test_a_failing_run_with_rows_for_review_notifies_of_both(sqlite_world: World, heard: list[str]) -> None:
     sqlite_world.hire("e1", "e2")
     sqlite_world.m3ter.seed(invitations=[{"email": "e1@example.com", "dtCreated": "-45d"}])
     with m3ter_connection(sqlite_world, allow_invitations=False), pytest.raises(AirflowFailException):

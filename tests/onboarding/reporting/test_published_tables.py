@@ -34,7 +34,7 @@ def test_a_warehouse_without_a_type_for_json_gets_text(dialect: str) -> None:
     engine.dispose()
 
 
-def test_those_that_have_one_keep_it() -> None:
+def test_columns_with_a_type_keep_it() -> None:
     for dialect in ("postgresql", "sqlite"):
         decision = published_table(tables_in(None).decision, MetaData(), dialect)
         assert isinstance(decision.c.request.type, JSON)

@@ -46,7 +46,7 @@ def plan_row(world: World, run: TaskRun) -> Any:
         return connection.execute(select(table).where(table.c.plan_id == run.xcoms["plan"]["plan_id"])).one()
 
 
-def test_d08_whoever_approves_is_recorded_and_the_plan_is_sent(asked: TaskRun, world: World) -> None:
+def test_d08_an_approval_is_recorded_with_its_user_and_the_plan_is_sent(asked: TaskRun, world: World) -> None:
     asked.approve(by="olga")
     row = plan_row(world, asked)
     assert (row.approved_by, row.approved_fingerprint, row.rejected_at) == ("olga", row.fingerprint, None)
@@ -55,7 +55,7 @@ def test_d08_whoever_approves_is_recorded_and_the_plan_is_sent(asked: TaskRun, w
     assert asked.report()["approval"] == "approved by olga"
 
 
-def test_the_question_tells_what_is_sent_and_names_nobody(asked: TaskRun, world: World) -> None:
+def test_the_question_says_what_is_sent_and_names_nobody(asked: TaskRun, world: World) -> None:
     text = asked.approve()
     for part in (
         "Send 2 m3ter invitations for test?",
@@ -144,7 +144,7 @@ def test_an_approval_is_recorded_once(asked: TaskRun, world: World) -> None:
     assert asked.approve() == "", "cleared alone, it does not ask again"
 
 
-def test_what_was_shown_must_be_known(asked: TaskRun, world: World) -> None:
+def test_an_approval_without_the_plan_that_was_shown_fails(asked: TaskRun, world: World) -> None:
     with pytest.raises(AirflowFailException, match="does not know which plan olga was shown"):
         asked.answer("Approve")
     assert plan_row(world, asked).approved_at is None
@@ -187,7 +187,7 @@ def test_nobody_is_asked_for_what_would_be_refused_afterwards(world: World) -> N
             run.approve()
 
 
-def test_whoever_becomes_an_administrator_needs_an_approval(world: World) -> None:
+def test_a_plan_that_makes_an_administrator_needs_an_approval(world: World) -> None:
     statement = {"effect": "allow", "action": ["all"], "resource": ["*"]}
     world.m3ter.seed(policies=[{"name": "Everything", "permissionPolicy": [statement]}])
     world.hire("e1", permission_policies="Everything")
@@ -206,7 +206,7 @@ def test_the_link_leads_to_the_tab_of_the_run() -> None:
     assert run_links.run_page("d", "a/b+c").endswith("/dags/d/runs/a%2Fb%2Bc/plugin/m3ter-onboarding-run")
 
 
-def test_nothing_of_a_persons_is_logged(asked: TaskRun, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_answer_is_logged_without_personal_data(asked: TaskRun, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     asked.approve("Reject", by="otto")
     assert "otto rejected the plan" in caplog.text
@@ -215,12 +215,12 @@ def test_nothing_of_a_persons_is_logged(asked: TaskRun, caplog: pytest.LogCaptur
 
 
 @pytest.mark.parametrize("value", ["2026-11-26T08:00:00Z", "2026-11-26T09:00:00+01:00"])
-def test_when_somebody_answered_is_read_from_what_airflow_says(value: str) -> None:
+def test_the_instant_of_an_answer_is_read_from_airflow(value: str) -> None:
     assert instant(value) == datetime(2026, 11, 26, 8, tzinfo=timezone.utc)
     assert (datetime.now(timezone.utc) - instant("soon")).total_seconds() < 60
 
 
-def test_d08_a_no_in_one_run_says_nothing_about_the_plan_of_another(asked: TaskRun, world: World) -> None:
+def test_d08_a_rejection_in_one_run_does_not_concern_the_plan_of_another(asked: TaskRun, world: World) -> None:
     plan_id = asked.xcoms["plan"]["plan_id"]
     plans.record_rejection(world.db, world.run("another"), plan_id, by="olga", at=datetime.now(timezone.utc))
     plan = plans.read_plan(world.db, plan_id)

@@ -65,7 +65,7 @@ def test_a_success_in_between_begins_the_count_anew(org: World) -> None:
 
 
 @pytest.mark.parametrize(("percent", "stops"), [(50, True), (60, False)])
-def test_a_rate_of_failures_stops_it(org: World, percent: float, stops: bool) -> None:
+def test_a_rate_of_failures_opens_the_breaker(org: World, percent: float, stops: bool) -> None:
     for name in people(30)[::2]:
         org.m3ter.faults(operation=POST, kind="status", status=400, email=f"{name}@example.com")
     plan = org.plan()
@@ -86,7 +86,7 @@ def test_without_answers_it_stops_and_may_try_again(org: World) -> None:
     assert org.posts() < 15
 
 
-def test_few_failures_say_nothing(sqlite_world: World) -> None:
+def test_few_failures_do_not_open_the_breaker(sqlite_world: World) -> None:
     sqlite_world.hire(*people(9))
     sqlite_world.m3ter.faults(operation=POST, kind="status", status=400)
     sqlite_world.snapshot()
@@ -94,13 +94,13 @@ def test_few_failures_say_nothing(sqlite_world: World) -> None:
     assert sqlite_world.posts() == 9
 
 
-def test_it_never_stops_where_both_are_off(org: World) -> None:
+def test_a_breaker_without_limits_never_opens(org: World) -> None:
     org.m3ter.faults(operation=POST, kind="status", status=400)
     org.send(org.plan(), before=broken(Breaker(None, None)))
     assert org.posts() == 30
 
 
-def test_the_configuration_says_when(sqlite_world: World) -> None:
+def test_the_configuration_sets_the_breakers_limits(sqlite_world: World) -> None:
     sqlite_world.hire(*people(12))
     sqlite_world.m3ter.faults(operation=POST, kind="status", status=400)
     with m3ter_connection(sqlite_world, requests_per_second=20):

@@ -34,7 +34,7 @@ def invalid(**values: Any) -> InvalidRow:
 # -- columns ---------------------------------------------------------------------------------------------------------
 
 
-def test_columns_in_any_case_and_order() -> None:
+def test_columns_are_found_in_any_case_and_order() -> None:
     names = ["LAST_NAME", "Email", "employee_id", "FIRST_NAME", "Start_Date"]
     assert check_columns(names) == ("last_name", "email", "employee_id", "first_name", "start_date")
 
@@ -96,14 +96,14 @@ def test_optional_columns_may_be_absent_or_null() -> None:
         ("Å", "Å"),
     ],
 )
-def test_employee_id_from_any_driver(value: Any, text: str) -> None:
+def test_an_employee_id_is_read_from_any_driver(value: Any, text: str) -> None:
     assert valid(employee_id=value).employee_id == text
 
 
 @pytest.mark.parametrize(
     "value", [True, 1.5, Decimal("1.5"), float("inf"), 1e300, "a\x00b", "a\u202eb", "x" * 251, [1], b"\xff", object()]
 )
-def test_unusable_employee_id(value: Any) -> None:
+def test_an_unusable_employee_id_is_invalid(value: Any) -> None:
     assert invalid(employee_id=value).reason == "employee_id"
 
 
@@ -120,7 +120,7 @@ def test_unusable_employee_id(value: Any) -> None:
         (b"ann@example.com", "ann@example.com"),
     ],
 )
-def test_addresses_that_are_valid(given: Any, sent: str) -> None:
+def test_addresses_that_are_valid_are_kept(given: Any, sent: str) -> None:
     hire = valid(email=given)
     assert hire.email == sent
     assert email_key_of(row(email=given)) == hire.email_key
@@ -137,7 +137,7 @@ def test_addresses_that_are_valid(given: Any, sent: str) -> None:
         "a@" + "b" * 64 + ".com", "a@" + ".".join(["bcd"] * 80) + ".com", 17, True, 1.5, ["ann@example.com"],
     ],
 )  # fmt: skip
-def test_addresses_that_are_not(address: Any) -> None:
+def test_addresses_that_are_none_are_invalid(address: Any) -> None:
     found = invalid(email=address)
     assert found.reason == "email"
     assert email_key_of(row(email=address)) is None
@@ -165,7 +165,7 @@ def test_addresses_that_are_not(address: Any) -> None:
         "👩🏽",
     ],
 )
-def test_names_of_the_world(name: str) -> None:
+def test_names_of_the_whole_world_are_valid(name: str) -> None:
     assert valid(first_name=name, last_name=f" {name} ").last_name == name
 
 
@@ -184,12 +184,12 @@ def test_names_that_are_refused(column: str, name: Any) -> None:
 
 
 @pytest.mark.parametrize(("value", "text"), [("+44 20 7946 0000", "+44 20 7946 0000"), (447700900123, "447700900123")])
-def test_contact_number(value: Any, text: str) -> None:
+def test_a_contact_number_is_kept_as_text(value: Any, text: str) -> None:
     assert valid(contact_number=value).contact_number == text
 
 
 @pytest.mark.parametrize("value", ["1" * 51, "1\n2", True, 1.5, {}])
-def test_unusable_contact_number(value: Any) -> None:
+def test_an_unusable_contact_number_is_invalid(value: Any) -> None:
     assert invalid(contact_number=value).reason == "contact_number"
 
 
@@ -205,7 +205,7 @@ def test_unusable_contact_number(value: Any) -> None:
         datetime(2026, 12, 1, tzinfo=UTC), datetime(2026, 12, 2, 1, tzinfo=timezone(timedelta(hours=14))),
     ],
 )  # fmt: skip
-def test_a_day_from_any_driver(value: Any) -> None:
+def test_a_day_is_read_from_any_driver(value: Any) -> None:
     assert valid(start_date=value).start_date == date(2026, 12, 1)
 
 
@@ -221,7 +221,7 @@ def test_an_instant_is_a_day_where_the_person_is() -> None:
     ["01/12/2026", "2026-13-01", "2026-02-30", "tomorrow", "20261201", 20261201, 1.5, True, "0001-01-01", "9000-01-01",
      "2026-12-01T99:00", ["2026-12-01"], datetime.min.replace(tzinfo=UTC), "12026-01-01"],
 )  # fmt: skip
-def test_what_is_no_day(column: str, value: Any) -> None:
+def test_a_date_that_is_no_day_is_invalid(column: str, value: Any) -> None:
     assert invalid(**{column: value}).reason == "dates"
 
 
@@ -245,12 +245,12 @@ def test_access_ends_with_the_last_local_day(day: str, zone: str, ends: str) -> 
     assert expected.isoformat(timespec="milliseconds") == ends + "+00:00"
 
 
-def test_an_end_that_is_none() -> None:
+def test_an_access_end_that_is_none_is_left_out() -> None:
     assert valid(access_end_date=date(9999, 12, 31)).access_ends_at is None
     assert invalid(start_date=date(9999, 12, 31)).reason == "dates"
 
 
-def test_ends_that_make_no_sense() -> None:
+def test_access_ends_that_make_no_sense_are_invalid() -> None:
     assert "before the start_date" in invalid(start_date="2026-12-02", access_end_date="2026-12-01").detail
     assert "in the past" in invalid(access_end_date="2026-11-23").detail
     assert valid(start_date="2026-11-24", access_end_date="2026-11-24").access_ends_at is not None
@@ -260,7 +260,7 @@ def test_ends_that_make_no_sense() -> None:
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "Europe", "../etc/passwd", "/etc/localtime", "", "GMT+1\x00", 5])
-def test_time_zones_that_do_not_exist(zone: Any) -> None:
+def test_time_zones_that_do_not_exist_are_invalid(zone: Any) -> None:
     if zone == "":
         assert valid(time_zone=zone).time_zone == "UTC"
     else:
@@ -284,12 +284,12 @@ def test_time_zones_that_do_not_exist(zone: Any) -> None:
         ([], None),
     ],
 )
-def test_policies_of_a_row(value: Any, names: tuple[str, ...] | None) -> None:
+def test_policies_of_a_row_are_read_in_every_form(value: Any, names: tuple[str, ...] | None) -> None:
     assert valid(permission_policies=value).permission_policies == names
 
 
 @pytest.mark.parametrize("value", ["[Viewer]", "[1]", [1], 7, {"a": 1}, "[" * 5000, True])
-def test_unusable_policies(value: Any) -> None:
+def test_unusable_policies_are_invalid(value: Any) -> None:
     assert invalid(permission_policies=value).reason == "policy"
 
 
@@ -324,14 +324,14 @@ _COLUMNS = ["employee_id", "email", "first_name", "last_name", "contact_number",
 
 
 @given(st.fixed_dictionaries(dict.fromkeys(_COLUMNS, _ANYTHING)))
-def test_no_row_breaks_the_validation(values: dict[str, Any]) -> None:
+def test_validation_survives_any_row(values: dict[str, Any]) -> None:
     found = validate_row(SourceRow(1, values), default_time_zone="UTC", now=NOW)
     assert isinstance(found, (NewHire, InvalidRow))
     pickle.dumps(found)
 
 
 @given(column=st.sampled_from(_COLUMNS), value=_ANYTHING)
-def test_no_value_breaks_an_otherwise_valid_row(column: str, value: Any) -> None:
+def test_validation_survives_any_value_in_a_valid_row(column: str, value: Any) -> None:
     found = validate_row(row(**{column: value}), default_time_zone="UTC", now=NOW)
     if isinstance(found, InvalidRow):
         assert found.reason == {"permission_policies": "policy", "start_date": "dates", "access_end_date": "dates"}.get(
@@ -344,7 +344,7 @@ _JUNK = st.text(alphabet=st.sampled_from("@.<>,;:'\"()[] \t\n\x00\u200b\u202eé�
 
 
 @given(column=st.sampled_from(_COLUMNS), before=_JUNK, after=_JUNK)
-def test_what_is_wrong_is_said_without_quoting_it(column: str, before: str, after: str) -> None:
+def test_an_invalid_value_is_named_without_quoting_it(column: str, before: str, after: str) -> None:
     found = validate_row(row(**{column: f"{before}zaphod{after}"}), default_time_zone="UTC", now=NOW)
     if isinstance(found, InvalidRow):
         assert "zaphod" not in found.detail.lower()

@@ -76,7 +76,7 @@ def refusal(engine: Engine, query: str) -> SourceError:
     return caught.value
 
 
-def test_rows_of_the_window(engine: Engine) -> None:
+def test_rows_of_the_window_are_read_in_order(engine: Engine) -> None:
     rows = read_rows(engine, QUERY, WHOLE)
     assert [row.row_no for row in rows] == [1, 2, 3]
     assert set(rows[0].values) == {"employee_id", "email", "first_name", "last_name", "start_date"}
@@ -142,14 +142,14 @@ def test_columns_are_checked_before_the_first_row(engine: Engine) -> None:
         (QUERY.replace("FROM", "FORM"), "syntax error"),
     ],
 )
-def test_what_is_wrong_with_the_sql_is_named(engine: Engine, wrong: str, said: str) -> None:
+def test_a_mistake_in_the_sql_is_named(engine: Engine, wrong: str, said: str) -> None:
     error = refusal(engine, wrong)
     assert said in str(error)
     assert error.retryable is False
     assert "ann@" not in str(error)
 
 
-def test_a_query_that_is_no_query(engine: Engine) -> None:
+def test_a_statement_that_is_no_query_is_refused(engine: Engine) -> None:
     error = refusal(engine, "DELETE FROM hires WHERE loaded_at >= :window_start AND loaded_at < :window_end")
     assert ("must be a SELECT" in str(error)) or ("syntax error" in str(error))
 
@@ -164,7 +164,9 @@ def test_a_value_that_the_database_cannot_give_is_not_repeated(engine: Engine) -
     assert "Ann" not in str(error)
 
 
-def test_a_lost_warehouse(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_warehouse_is_an_error_that_may_be_retried(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lost = (
         {"conn_type": "sqlite", "host": str(tmp_path / "no" / "such" / "folder.db")}
         if engine.dialect.name == "sqlite"
@@ -198,7 +200,7 @@ def test_connections_that_are_no_warehouse(
     assert said in str(caught.value)
 
 
-def test_sqlite_columns_in_another_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sqlite_columns_are_read_in_another_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the docs advise for text with a ``T``, a zone, or a date alone: compare ``datetime(column)``."""
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "w.db")}))
     engine = warehouse_engine("warehouse")

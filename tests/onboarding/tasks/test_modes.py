@@ -59,7 +59,7 @@ def test_a_baseline_adopts_and_sends_nothing(org: World, caplog: pytest.LogCaptu
     assert org.emails() == {"e3@example.com": 1}
 
 
-def test_the_run_after_a_baseline_reaches_whom_it_found_missing(org: World) -> None:
+def test_the_run_after_a_baseline_reaches_those_missing_in_m3ter(org: World) -> None:
     org.hire("e1", loaded_at=LONG_AGO)
     begun = run(org, "first", mode="baseline")
     begun.interval = (LONG_AGO - timedelta(days=1), DAY)
@@ -69,7 +69,7 @@ def test_the_run_after_a_baseline_reaches_whom_it_found_missing(org: World) -> N
     assert window_start(org, done) == LONG_AGO - timedelta(days=1)
 
 
-def test_a_baseline_works_nothing_off(org: World) -> None:
+def test_a_baseline_catches_up_with_no_day(org: World) -> None:
     org.hire("e1")
     run(org, "first", mode="baseline").all()
     assert catch_up.worked_off_until(org.db, org.run("next"), org.m3ter.org_id, LONG_AGO) is None
@@ -115,7 +115,7 @@ def test_full_is_for_one_run_unless_it_has_begun(org: World) -> None:
     assert org.emails() == {"e1@example.com": 1, "e2@example.com": 1}
 
 
-def test_whoever_started_long_ago_is_not_invited_by_full(org: World) -> None:
+def test_a_full_run_does_not_invite_those_who_started_long_ago(org: World) -> None:
     org.hire("e1", loaded_at=LONG_AGO, start_date="2020-01-01")
     done = TaskRun(org, "first", (WINDOW.start, WINDOW.end), params={"mode": "full"}, values={"max_age_days": 90}).all()
     assert decided(org, done) == {"skip:too_old": 1}
@@ -129,7 +129,7 @@ def refuse(org: World, *employees: str) -> None:
         org.m3ter.faults(operation=POST, kind="status", status=400, email=f"{employee}@example.com")
 
 
-def test_whom_m3ter_refused_is_asked_for_again_once_a_run(org: World) -> None:
+def test_a_refused_person_is_asked_for_again_once_a_run(org: World) -> None:
     org.hire("e1", "e2")
     refuse(org, "e1", "e2")
     run(org, "first").all()
@@ -146,7 +146,7 @@ def test_whom_m3ter_refused_is_asked_for_again_once_a_run(org: World) -> None:
     assert decided(org, run(org, "fifth", mode="retry_failed").all()) == {"skip:already_invited": 2}
 
 
-def test_whoever_was_refused_long_ago_is_read_again(org: World) -> None:
+def test_a_person_refused_long_ago_is_read_again(org: World) -> None:
     org.hire("e1", loaded_at=LONG_AGO)
     refuse(org, "e1")
     first = run(org, "first")
@@ -252,7 +252,7 @@ def test_a_plan_is_sent_by_its_own_run_only(org: World) -> None:
     assert org.posts() == 0
 
 
-def test_what_a_run_has_sent_counts_when_its_plan_is_made_again(org: World) -> None:
+def test_the_cap_counts_the_runs_earlier_plans(org: World) -> None:
     org.values.update(max_invitations=2)
     org.hire("e1", "e2")
     again = run(org, "again").all()

@@ -24,7 +24,7 @@ def test_d18_what_nobody_foresaw_is_named_by_class_and_place_alone() -> None:
     assert ADDRESS not in "".join(traceback.format_exception(caught.value))
 
 
-def test_the_serialised_dag_tells_where_the_ledger_is() -> None:
+def test_the_serialised_dag_says_where_the_ledger_is() -> None:
     config = OnboardingConfig.from_mapping(
         {
             "name": "acme",

@@ -42,7 +42,9 @@ def failed(result: tuple[bool, str]) -> str:
 
 
 class TestSending:
-    def test_off_by_setting(self, sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
+    def test_a_connection_that_may_not_send_says_so(
+        self, sandbox_client: ClientOf, m3ter_sandbox: SandboxServer
+    ) -> None:
         text = worked(sandbox_client(allow_invitations=False).test_connection())
         assert text == (
             "Connected to organisation Sandbox organization as Sandbox service user. "
@@ -51,17 +53,19 @@ class TestSending:
         )
         assert {one["method"] for one in m3ter_sandbox.requests()[1:]} == {"GET"}
 
-    def test_allowed(self, sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
+    def test_a_connection_that_may_send_says_so_and_sends_none(
+        self, sandbox_client: ClientOf, m3ter_sandbox: SandboxServer
+    ) -> None:
         text = worked(sandbox_client().test_connection())
         assert text.endswith("It may send invitations to any domain; none was sent now.")
         assert posts(m3ter_sandbox) == 1
         assert m3ter_sandbox.totals()["emails"] == m3ter_sandbox.totals()["invitations"] == 0
 
-    def test_to_some_domains(self, sandbox_client: ClientOf) -> None:
+    def test_a_connection_names_its_allowed_domains(self, sandbox_client: ClientOf) -> None:
         text = worked(sandbox_client(allowed_domains="example.com, example.org").test_connection())
         assert "invitations to example.com and example.org; none" in text
 
-    def test_the_right_is_missing(self, sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
+    def test_a_missing_right_to_invite_is_named(self, sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
         m3ter_sandbox.switches(may_invite=False)
         text = failed(sandbox_client().test_connection())
         assert text.startswith("m3ter does not let the service user create invitations (403)")
@@ -82,7 +86,7 @@ class TestSending:
         assert m3ter_sandbox.emails() == {}
 
     @pytest.mark.parametrize("status", [200, 401, 404, 409, 429, 500, 503])
-    def test_what_cannot_be_told_hides_nothing(self, client_of: ClientOf, status: int) -> None:
+    def test_an_unclear_right_to_invite_hides_nothing_else(self, client_of: ClientOf, status: int) -> None:
         with ScriptedServer(post=lambda _: answer(status, {})) as server:
             text = worked(client_of(server).test_connection())
             assert "It can read invitations, users and permission policies." in text
@@ -91,7 +95,7 @@ class TestSending:
             assert {post.body for post in server.posts} == {b"{}"}
             assert len(server.posts) == (2 if status == 401 else 1)
 
-    def test_no_answer_is_not_repeated(self, client_of: ClientOf) -> None:
+    def test_a_request_without_an_answer_is_not_repeated(self, client_of: ClientOf) -> None:
         def hang_up(request: Received) -> bytes:
             raise HangupError
 
@@ -99,7 +103,7 @@ class TestSending:
             assert "could not be told (m3ter gave no clear answer" in worked(client_of(server).test_connection())
             assert len(server.posts) == 1
 
-    def test_it_is_no_way_to_send(self) -> None:
+    def test_the_check_of_the_right_is_no_way_to_send(self) -> None:
         call = invitation_right_call(connection_settings(connection_to("https://api.m3ter.com")))
         assert (call.method, call.body, dict(call.params)) == ("POST", {}, {})
         assert call.url.endswith(f"/{INVITATIONS.path}")
@@ -125,19 +129,21 @@ class TestReading:
         assert resource in text
         assert "It may send" in text
 
-    def test_none_may_be_read(self, sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
+    def test_a_missing_right_to_read_anything_is_named(
+        self, sandbox_client: ClientOf, m3ter_sandbox: SandboxServer
+    ) -> None:
         m3ter_sandbox.switches(may_read=False)
         text = failed(sandbox_client(allow_invitations=False).test_connection())
         assert "may not read invitations, users and permission policies (403)" in text
         assert "config:retrieve on orgUserInvitation, orgUser and permissionPolicy." in text
 
-    def test_wrong_organisation(self, sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
+    def test_a_wrong_organisation_is_named(self, sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
         text = failed(sandbox_client(org_id="another-organisation").test_connection())
         assert "service user of this connection into organisation another-organisation (403)" in text
         assert "org_id" in text
         assert posts(m3ter_sandbox) == 0
 
-    def test_m3ter_fails(self, client_of: ClientOf) -> None:
+    def test_a_failure_of_m3ter_is_named_at_once(self, client_of: ClientOf) -> None:
         with ScriptedServer(get=lambda _: answer(503)) as server:
             assert "m3ter failed to answer the list of invitations (503). Try later." in failed(
                 client_of(server).test_connection()
@@ -146,7 +152,7 @@ class TestReading:
             # Nobody waits for repeats in front of a form.
             assert len(server.gets) == 1
 
-    def test_who_we_are_is_told_if_m3ter_tells_it(self, client_of: ClientOf) -> None:
+    def test_the_service_user_is_named_if_m3ter_names_it(self, client_of: ClientOf) -> None:
         def get(request: Received) -> bytes:
             return answer(403) if request.path.endswith("/me") else answer(200, {"data": []})
 
@@ -157,7 +163,9 @@ class TestReading:
 
 class TestCredentials:
     @pytest.mark.parametrize("status", [400, 401, 403])
-    def test_wrong_key_or_secret(self, sandbox_client: ClientOf, m3ter_sandbox: SandboxServer, status: int) -> None:
+    def test_a_wrong_key_or_secret_is_named(
+        self, sandbox_client: ClientOf, m3ter_sandbox: SandboxServer, status: int
+    ) -> None:
         m3ter_sandbox.switches(wrong_secret_status=status)
         client = sandbox_client()
         client.connection.password = "not-the-secret"
@@ -186,13 +194,13 @@ class TestCredentials:
 
 
 class TestUnreachable:
-    def test_no_such_host(self, kind: str) -> None:
+    def test_a_host_that_does_not_exist_is_named(self, kind: str) -> None:
         text = failed(Client(kind, connection_to("https://m3ter.invalid")).test_connection())
         assert "could not be reached at https://m3ter.invalid" in text
         assert "(DNS)" in text
         assert "misspelling" in text
 
-    def test_nothing_listens(self, kind: str) -> None:
+    def test_a_port_where_nothing_listens_is_named(self, kind: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as closed:
             port = closed.getsockname()[1]
         text = failed(Client(kind, connection_to(f"http://127.0.0.1:{port}")).test_connection())
@@ -204,7 +212,7 @@ class TestUnreachable:
         assert "certificate is not trusted" in text
         assert "REQUESTS_CA_BUNDLE" in text
 
-    def test_no_tls_where_https_is_meant(self, kind: str, m3ter_sandbox: SandboxServer) -> None:
+    def test_a_host_without_tls_is_named(self, kind: str, m3ter_sandbox: SandboxServer) -> None:
         url = m3ter_sandbox.url.replace("http:", "https:")
         assert "does not speak TLS" in failed(Client(kind, connection_to(url)).test_connection())
 
@@ -220,7 +228,7 @@ class TestUnreachable:
         "error",
         [requests.ConnectTimeout(), aiohttp.ConnectionTimeoutError(), asyncio.TimeoutError(), TimeoutError()],
     )
-    def test_nobody_answers(self, error: Exception) -> None:
+    def test_a_host_that_does_not_answer_points_to_a_firewall(self, error: Exception) -> None:
         assert "firewall" in why_unreachable(error)
 
     @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def denied(call: Callable[[], Any]) -> M3terPermissionError:
     return error.value
 
 
-def test_no_right_to_invite(sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
+def test_a_missing_right_to_invite_is_told_apart(sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
     m3ter_sandbox.switches(may_invite=False)
     error = denied(sandbox_client().invite)
     assert error.kind == "no_right_to_invite"
@@ -37,7 +37,7 @@ def test_no_right_to_invite(sandbox_client: ClientOf, m3ter_sandbox: SandboxServ
     assert requests_after_the_token(m3ter_sandbox) <= 4
 
 
-def test_wrong_organisation(sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
+def test_a_wrong_organisation_is_told_apart(sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
     client = sandbox_client(org_id="another-organisation")
     error = denied(client.invite)
     assert error.kind == "wrong_organisation"
@@ -51,7 +51,7 @@ def test_wrong_organisation_when_reading(sandbox_client: ClientOf, m3ter_sandbox
     assert requests_after_the_token(m3ter_sandbox) <= 4
 
 
-def test_no_right_to_read(sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
+def test_a_missing_right_to_read_is_told_apart(sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
     m3ter_sandbox.switches(may_read=False)
     error = denied(sandbox_client().invitations)
     assert error.kind == "no_right_to_read"
@@ -59,7 +59,7 @@ def test_no_right_to_read(sandbox_client: ClientOf, m3ter_sandbox: SandboxServer
     assert requests_after_the_token(m3ter_sandbox) <= 4
 
 
-def test_the_three_say_different_things(sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
+def test_the_three_denials_say_different_things(sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
     texts = {str(denied(sandbox_client(org_id="another-organisation").invite))}
     m3ter_sandbox.switches(may_invite=False)
     texts.add(str(denied(sandbox_client().invite)))

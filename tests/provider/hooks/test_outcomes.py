@@ -42,7 +42,7 @@ def cut_off(request: Received) -> bytes:
     return created(request)[:-10]
 
 
-def test_success(client_of: ClientOf) -> None:
+def test_a_success_is_one_post_with_its_body(client_of: ClientOf) -> None:
     with ScriptedServer() as server:
         assert client_of(server).invite("Ann@Example.com").email == "Ann@Example.com"
         (post,) = server.posts
@@ -117,7 +117,7 @@ def test_429_for_ever_is_given_up(client_of: ClientOf) -> None:
         assert len(server.posts) == 10
 
 
-def test_no_connection_means_nothing_happened(kind: str) -> None:
+def test_a_connection_that_is_not_made_did_nothing(kind: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     client = Client(kind, connection_to(f"http://127.0.0.1:{port}"))
@@ -239,7 +239,7 @@ def test_a_get_that_always_fails_says_so(client_of: ClientOf) -> None:
         assert len(server.gets) == 4
 
 
-def test_nothing_leaves_if_the_connection_does_not_allow_it(client_of: ClientOf) -> None:
+def test_a_connection_that_forbids_it_sends_nothing(client_of: ClientOf) -> None:
     with ScriptedServer() as server:
         with pytest.raises(M3terSendingNotAllowedError):
             client_of(server, allow_invitations=False).invite()

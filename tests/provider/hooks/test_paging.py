@@ -41,7 +41,7 @@ def test_every_entry_once_in_as_few_pages_as_can_be(
         assert m3ter_sandbox.counts()["total"] == 1 + 3
 
 
-def test_whoever_stops_reading_stops_asking(client_of: ClientOf) -> None:
+def test_a_reader_that_stops_asks_for_no_further_page(client_of: ClientOf) -> None:
     numbers = iter(range(1000))
 
     def page(request: Received) -> bytes:

@@ -35,7 +35,7 @@ def hang_up(request: Received) -> bytes:
         lambda request: answer(200, {"id": 5, "email": ["ann.example@example.com"]}),
     ],
 )
-def test_nothing_is_given_away(
+def test_logs_and_errors_give_away_no_secret_or_person(
     client_of: ClientOf, behaviour: Callable[[Received], bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)

@@ -25,7 +25,7 @@ def token_requests(sandbox: SandboxServer) -> int:
     return int(sandbox.counts()["token_requests"])
 
 
-def test_one_token_for_many(sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
+def test_many_calls_share_one_token(sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
     client = sandbox_client()
     client.invite_all(PEOPLE)
     client.invitations()
@@ -101,7 +101,7 @@ def test_a_service_user_that_was_switched_off_costs_few_requests(client_of: Clie
     "content",
     [{"access_token": "", "expires_in": 5}, {"access_token": "abcde"}, [], {"access_token": "a\nb", "expires_in": 5}],
 )
-def test_a_token_that_is_none(client_of: ClientOf, content: object) -> None:
+def test_a_token_answer_without_a_token_is_an_error(client_of: ClientOf, content: object) -> None:
     with ScriptedServer(token=lambda _: answer(200, content)) as server:
         with pytest.raises(M3terResponseError, match="token"):
             client_of(server).invite()

@@ -42,7 +42,7 @@ STRAY_EXTRAS = {
 }
 
 
-def test_no_extra_reaches_the_wire(client_of: ClientOf) -> None:
+def test_extras_do_not_reach_the_wire(client_of: ClientOf) -> None:
     with ScriptedServer() as server:
         client = client_of(server, **STRAY_EXTRAS)
         client.invite()
@@ -136,7 +136,7 @@ class TestOwnRequests:
                 hook_on(server).get_conn().get(f"{elsewhere.url}/x")
             assert not elsewhere.received
 
-    def test_errors_are_ours(self) -> None:
+    def test_errors_of_the_hook_are_ours(self) -> None:
         with ScriptedServer(get=lambda _: answer(404)) as server, pytest.raises(M3terNotFoundError):
             hook_on(server).run("organizations/org-1/users/u")
         with ScriptedServer(post=lambda _: answer(400)) as server, pytest.raises(M3terRequestRejectedError):
@@ -152,7 +152,7 @@ class TestOwnRequests:
                 hook_on(server, method="PUT").run("organizations/org-1/users/u", json={})
             assert len(server.received) == 3
 
-    def test_it_is_an_http_hook_with_one_session_and_one_look_at_the_connection(
+    def test_the_hook_is_an_http_hook_that_opens_one_session_and_reads_its_connection_once(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with ScriptedServer() as server:

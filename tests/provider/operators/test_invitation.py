@@ -96,7 +96,7 @@ def test_a_second_run_sends_nothing_and_returns_the_same(sandbox: SandboxServer)
     assert wait.seconds == [], "a new run is no retry"
 
 
-def test_if_exists_fail(sandbox: SandboxServer) -> None:
+def test_an_existing_invitation_fails_if_asked(sandbox: SandboxServer) -> None:
     invite().execute(context())
     with pytest.raises(AirflowFailException, match="already") as error:
         invite(if_exists="fail").execute(context())
@@ -160,13 +160,13 @@ class TestRetry:
 
     """Another try of the same run: the one before may have sent, although its list did not show it yet."""
 
-    def test_waits_before_absence_counts(self, sandbox: SandboxServer) -> None:
+    def test_a_retry_waits_before_absence_counts(self, sandbox: SandboxServer) -> None:
         wait = Waits()
         assert invite(sleep=wait, settle_after=90).execute(context(try_number=2))
         assert wait.seconds == [90]
         assert sandbox.emails() == {ADDRESS: 1}
 
-    def test_finds_what_the_list_shows_late(self, sandbox: SandboxServer) -> None:
+    def test_a_retry_finds_an_invitation_that_the_list_shows_late(self, sandbox: SandboxServer) -> None:
         sandbox.switches(list_lag_seconds=3600)
         first = invite().execute(context())
         wait = Waits(meanwhile=lambda: sandbox.switches(list_lag_seconds=0))
@@ -195,7 +195,7 @@ class TestUnknownOutcome:
     """m3ter did it and did not say so, or did not."""
 
     @pytest.mark.parametrize("fault", ["status", "reset", "drop", "hang", "garbled"])
-    def test_looked_up_and_found(self, sandbox: SandboxServer, fault: str) -> None:
+    def test_a_lost_answer_is_looked_up_and_found(self, sandbox: SandboxServer, fault: str) -> None:
         spec: dict[str, Any] = {"status": 504} if fault == "status" else {}
         if fault != "garbled":
             spec["when"] = "after"
@@ -205,7 +205,7 @@ class TestUnknownOutcome:
         assert wait.seconds == []
         assert sandbox.emails() == {ADDRESS: 1}
 
-    def test_found_at_the_second_look(self, sandbox: SandboxServer) -> None:
+    def test_a_lost_answer_is_found_at_the_second_look(self, sandbox: SandboxServer) -> None:
         sandbox.switches(list_lag_seconds=3600)
         sandbox.faults(kind="status", status=504, when="after", operation="CreateOrgUserInvitation", count=1)
         wait = Waits(meanwhile=lambda: sandbox.switches(list_lag_seconds=0))
@@ -213,7 +213,7 @@ class TestUnknownOutcome:
         assert wait.seconds == [60]
         assert sandbox.emails() == {ADDRESS: 1}
 
-    def test_not_found_is_left_to_airflows_retry(self, sandbox: SandboxServer) -> None:
+    def test_a_lost_answer_that_is_absent_is_left_to_airflows_retry(self, sandbox: SandboxServer) -> None:
         sandbox.faults(kind="status", status=504, when="before", operation="CreateOrgUserInvitation", count=1)
         wait = Waits()
         with pytest.raises(M3terUnknownOutcomeError):
@@ -227,7 +227,7 @@ class TestUnknownOutcome:
 class TestWhatCannotSucceed:
     """Fails at once: Airflow's retries would change nothing."""
 
-    def test_refused_content(self, sandbox: SandboxServer) -> None:
+    def test_refused_content_is_named_by_field(self, sandbox: SandboxServer) -> None:
         words = "lastName Marker-Surname of ann.example@example.com is not allowed"
         sandbox.faults(kind="status", status=400, message=words, operation="CreateOrgUserInvitation")
         with pytest.raises(AirflowFailException, match="names these fields: lastName") as error:
@@ -256,12 +256,14 @@ class TestWhatCannotSucceed:
         assert operator.execute(context()) == first
         assert sandbox.emails() == {ADDRESS: 1}
 
-    def test_no_right(self, sandbox: SandboxServer) -> None:
+    def test_a_missing_right_fails_at_once(self, sandbox: SandboxServer) -> None:
         sandbox.switches(may_invite=False)
         with pytest.raises(AirflowFailException, match="config:create"):
             invite().execute(context())
 
-    def test_sending_not_allowed(self, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_connection_that_forbids_sending_fails_at_once(
+        self, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("AIRFLOW_CONN_M3TER_STAGE", sandbox.airflow_connection(allow_invitations=False))
         with pytest.raises(AirflowFailException, match="allow_invitations"):
             invite(m3ter_conn_id="m3ter_stage").execute(context())
@@ -292,7 +294,7 @@ class TestWhatCannotSucceed:
             ({"version": "new"}, "version"),
         ],
     )
-    def test_wrong_arguments(self, sandbox: SandboxServer, wrong: dict[str, Any], named: str) -> None:
+    def test_wrong_arguments_fail_at_once(self, sandbox: SandboxServer, wrong: dict[str, Any], named: str) -> None:
         with pytest.raises(AirflowFailException, match=named) as error:
             invite(**wrong).execute(context())
         assert not [word for word in PERSONAL if word in str(error.value)]
@@ -312,30 +314,30 @@ class TestPolicies:
         "wanted",
         [["Billing", "policy-1"], "Billing, policy-1", '["Billing", "policy-1"]', "['Billing', 'policy-1']"],
     )
-    def test_by_name_or_id_as_a_template_gives_them(self, sandbox: SandboxServer, wanted: Any) -> None:
+    def test_policies_come_by_name_or_id_as_a_template_gives_them(self, sandbox: SandboxServer, wanted: Any) -> None:
         sandbox.seed(policies=[{"id": "policy-1", "name": "Readers"}, {"id": "policy-2", "name": "Billing"}])
         invite(permission_policies=wanted).execute(context())
         assert sandbox.invitations()[0]["permissionPolicyIds"] == ["policy-1", "policy-2"]
 
     @pytest.mark.parametrize("wanted", ["", "None", [""], " , "])
-    def test_given_and_without_a_name(self, sandbox: SandboxServer, wanted: Any) -> None:
+    def test_policies_without_a_name_are_refused(self, sandbox: SandboxServer, wanted: Any) -> None:
         with pytest.raises(AirflowFailException, match="permission_polic"):
             invite(permission_policies=wanted).execute(context())
         assert sandbox.emails() == {}
 
     @pytest.mark.parametrize("wanted", [None, [], "[]"])
-    def test_none(self, sandbox: SandboxServer, wanted: Any) -> None:
+    def test_an_invitation_needs_no_policies(self, sandbox: SandboxServer, wanted: Any) -> None:
         assert invite(permission_policies=wanted).execute(context())
         assert not sandbox.invitations()[0]["permissionPolicyIds"]
 
     @pytest.mark.parametrize("allowed", [["Readers"], "policy-1", [], "None"])
-    def test_only_the_allowed_ones(self, sandbox: SandboxServer, allowed: Any) -> None:
+    def test_a_policy_that_is_not_allowed_is_refused(self, sandbox: SandboxServer, allowed: Any) -> None:
         sandbox.seed(policies=[{"id": "policy-1", "name": "Readers"}, {"id": "policy-2", "name": "Billing"}])
         with pytest.raises(AirflowFailException, match=r"has no .*'Billing' \(policy-2\)\. Nothing was sent"):
             invite(permission_policies="policy-2", allowed_permission_policies=allowed).execute(context())
         assert sandbox.emails() == {}
 
-    def test_an_allowed_one(self, sandbox: SandboxServer) -> None:
+    def test_an_allowed_policy_is_sent(self, sandbox: SandboxServer) -> None:
         sandbox.seed(policies=[{"id": "policy-1", "name": "Readers"}])
         assert invite(permission_policies="policy-1", allowed_permission_policies="gone,Readers").execute(context())
 
@@ -396,7 +398,9 @@ class TestEveryPost:
         assert sandbox.emails() == {ADDRESS: 1}
 
     @pytest.mark.parametrize("if_exists", ["skip", "fail"])
-    def test_somebody_was_quicker_meanwhile(self, sandbox: SandboxServer, if_exists: str) -> None:
+    def test_an_invitation_made_meanwhile_is_found_before_the_repeat(
+        self, sandbox: SandboxServer, if_exists: str
+    ) -> None:
         sandbox.faults(kind="status", status=429, operation="CreateOrgUserInvitation", count=1)
         theirs: list[str] = []
 
@@ -425,7 +429,7 @@ def test_m3ter_down_is_left_to_airflows_retry(sandbox: SandboxServer, monkeypatc
 
 
 @pytest.mark.filterwarnings("ignore:Setting email")
-def test_the_person_is_never_whom_airflow_alerts() -> None:
+def test_airflow_never_alerts_the_new_hire() -> None:
     """An argument named ``email`` would send Airflow's failure alerts to the new hire."""
     operator = invite(email="data-team@example.org", retries=2)
     assert operator.email == "data-team@example.org"
@@ -463,7 +467,7 @@ class TestRenderedFields:
         operator.execute(context())
         assert sandbox.emails() == {ADDRESS: 1}
 
-    def test_a_mapped_tasks_too(self, sandbox: SandboxServer) -> None:
+    def test_personal_fields_of_a_mapped_task_are_hidden(self, sandbox: SandboxServer) -> None:
         from airflow.sdk.execution_time.task_runner import _serialize_rendered_fields
 
         with DAG("rendering", schedule=None) as dag:
@@ -490,7 +494,7 @@ class TestRenderedFields:
 
     @pytest.mark.parametrize("refused", [False, True])
     @pytest.mark.parametrize("mapped", [False, True])
-    def test_in_a_dag_run_of_airflows(
+    def test_airflows_database_and_logs_hold_nobody(
         self,
         sandbox: SandboxServer,
         airflow_home: Path,
@@ -542,7 +546,7 @@ class TestWhatOthersRead:
         assert dag.task_dict["by_template"].upstream_task_ids == {"invite"}
 
     @pytest.mark.parametrize("rendered", [False, True])
-    def test_no_attribute_holds_anybody(self, sandbox: SandboxServer, rendered: bool) -> None:
+    def test_attributes_of_the_operator_hold_nobody(self, sandbox: SandboxServer, rendered: bool) -> None:
         with DAG("attributes", schedule=None):
             operator = invite(contact_number="+44 5555 0199")
         if rendered:

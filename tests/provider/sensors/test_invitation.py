@@ -36,7 +36,7 @@ def look(invitation_id: str | None, **arguments: Any) -> bool:
     return sensor.poke({})
 
 
-def test_waits_until_it_is_accepted(sandbox: SandboxServer) -> None:
+def test_the_sensor_waits_until_the_invitation_is_accepted(sandbox: SandboxServer) -> None:
     invitation_id = invited(sandbox)
     assert not look(invitation_id)
     sandbox.accept(ADDRESS)
@@ -73,7 +73,7 @@ def test_an_unknown_one_is_left_to_airflows_retry(sandbox: SandboxServer) -> Non
         look("no-such-invitation")
 
 
-def test_what_cannot_succeed_fails_at_once(sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sensor_that_cannot_succeed_fails_at_once(sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> None:
     document = json.loads(sandbox.airflow_connection())
     monkeypatch.setenv("AIRFLOW_CONN_M3TER_OTHER", json.dumps({**document, "extra": {"org_id": "another"}}))
     with pytest.raises(AirflowFailException, match="org_id"):
@@ -111,6 +111,6 @@ def test_gives_its_worker_back_between_two_looks(sandbox: SandboxServer) -> None
     sensor.execute(surroundings)
 
 
-def test_airflow_knows_it() -> None:
+def test_airflow_knows_the_sensor() -> None:
     (sensors,) = get_provider_info()["sensors"]
     assert sensors["python-modules"] == [M3terInvitationAcceptedSensor.__module__]
