@@ -32,7 +32,7 @@ SENTENCES = {
     ("pause_switch.py", "reason"): "pause",
 }
 #: Files whose constants are shown as they are.
-CONSTANTS = {"unreachable.py": "reason"}
+CONSTANTS = {"network_failures.py": "reason"}
 _LOGGERS = ("log", "_log", "logger")
 _VALUE = r"%[-0-9.]*[sdrfg]"
 _LEVELS = ("info", "warning", "error", "exception", "critical")

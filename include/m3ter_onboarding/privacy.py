@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from m3ter_provider.identity import mask_addresses, mask_email
+from m3ter_provider.email_identity import mask_addresses, mask_email
 
 __all__ = ["mask_addresses", "mask_employee_id"]
 

@@ -13,8 +13,8 @@ from urllib.request import getproxies, proxy_bypass
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from m3ter_provider.email_identity import ascii_domain, email_domain, is_one_address, mask_email
 from m3ter_provider.errors import M3terConfigurationError, M3terSendingNotAllowedError
-from m3ter_provider.identity import ascii_domain, email_domain, is_one_address, mask_email
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection

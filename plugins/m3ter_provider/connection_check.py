@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from m3ter_provider.answers import Answer, read_json
-from m3ter_provider.calls import (
+from m3ter_provider.api_answers import Answer, read_json
+from m3ter_provider.api_calls import (
     INVITATIONS,
     PERMISSION_POLICIES,
     USERS,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import (
@@ -24,12 +24,15 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from m3ter_provider.administrators import is_administrator_like
+from m3ter_provider.email_identity import is_one_address
 from m3ter_provider.errors import M3terResponseError
-from m3ter_provider.identity import is_one_address
-from m3ter_provider.permission_policies import is_administrator_like
 
 T = TypeVar("T")
 ModelT = TypeVar("ModelT", bound=BaseModel)
+
+INVITATION_LIFE = timedelta(days=30)
+"""How long an invitation sent without ``dtExpiry`` can be accepted (m3ter docs, "Invite User to Organization")."""
 
 
 def _as_utc(moment: datetime) -> datetime:
@@ -172,7 +175,7 @@ class PermissionPolicy(M3terModel):
 
     @property
     def administrator_like(self) -> bool:
-        """Whether whoever has it may do everything, see :mod:`m3ter_provider.permission_policies`."""
+        """Whether whoever has it may do everything, see :mod:`m3ter_provider.administrators`."""
         return is_administrator_like(self.name, managed=self.managed_policy, statements=self.permission_policy)
 
 

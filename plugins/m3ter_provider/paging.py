@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Generic
 
-from m3ter_provider.answers import Answer
-from m3ter_provider.calls import Call, ItemT, Listing, list_call
+from m3ter_provider.api_answers import Answer
+from m3ter_provider.api_calls import Call, ItemT, Listing, list_call
 from m3ter_provider.connection import ConnectionSettings
 from m3ter_provider.errors import M3terResponseError
 from m3ter_provider.models import Page, parse

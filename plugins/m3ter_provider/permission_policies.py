@@ -1,14 +1,4 @@
-"""Permission policies by name or id, and which of them make an administrator; nothing is sent from here.
-
-What counts as administrator-like is meant generously, since the price of a mistake is not the same on both sides: a
-switch that somebody must set, or the organisation in a new hire's hands. A policy is administrator-like
-
-- by its statements, when those that allow something let one create, update and delete on all resources, taken
-  together; what other statements deny does not count;
-- by its name, when it reads like *Administrator* and m3ter manages the policy or does not say that it does not.
-
-A policy whose statements m3ter does not show is judged by its name alone, whoever made it.
-"""
+"""Permission policies by name or id; nothing is sent from here."""
 
 from __future__ import annotations
 
@@ -16,23 +6,14 @@ import ast
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from difflib import get_close_matches
-from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
+from m3ter_provider.email_identity import mask_addresses
 from m3ter_provider.errors import M3terPermissionPolicyError
-from m3ter_provider.identity import mask_addresses
-
-if TYPE_CHECKING:
-    from m3ter_provider.models import PermissionStatement
 
 _LONGEST_SHOWN = 80
-
-_ADMINISTRATOR = re.compile(r"admin|super[ _-]?user|(full|all|unrestricted)[ _-]?(access|control)")
-
-# Whoever may write everything may read it, too, or soon can.
-_WRITING = frozenset({"config_create", "config_update", "config_delete"})
 
 
 class Policy(Protocol):
@@ -45,10 +26,6 @@ class Policy(Protocol):
     @property
     def name(self) -> str:
         """Its name, which need not be unique."""
-
-    @property
-    def administrator_like(self) -> bool:
-        """Whether whoever has it may do everything."""
 
 
 PolicyT = TypeVar("PolicyT", bound=Policy)
@@ -103,27 +80,6 @@ class PolicyBook(Generic[PolicyT]):
         raise M3terPermissionPolicyError(f"No permission policy in m3ter has the name or id {shown(name)}{hint}")
 
 
-def administrators(policies: Iterable[PolicyT]) -> tuple[PolicyT, ...]:
-    """Return those of some policies that are administrator-like."""
-    return tuple(policy for policy in policies if policy.administrator_like)
-
-
-def is_administrator_like(name: str, *, managed: bool | None, statements: Sequence[PermissionStatement]) -> bool:
-    """Tell whether whoever has a policy may do everything, as the module says.
-
-    :param managed: whether it is m3ter's own; None: m3ter does not say.
-    :param statements: what it allows and denies; none: m3ter does not say.
-    """
-    if (managed is not False or not statements) and _ADMINISTRATOR.search(_comparable(name).casefold()):
-        return True
-    allowed: set[str] = set()
-    for statement in statements:
-        # An effect that nobody has heard of is taken for the worse one.
-        if statement.effect.strip().lower() != "deny" and any(map(_is_everything, statement.resource)):
-            allowed.update(statement.action)
-    return all(any(_covers(action, written) for action in allowed) for written in _WRITING)
-
-
 def policy_names(value: Any) -> tuple[str, ...]:
     """Read names or ids as an operator gets them: a list, or what a template makes of one.
 
@@ -157,18 +113,6 @@ def _listed(text: str) -> Any:
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
     return text
-
-
-def _covers(action: str, wanted: str) -> bool:
-    # Answers write CONFIG_CREATE, requests config:create; "all" is written ALL or *.
-    pattern = re.sub(r"[:.\s]+", "_", action.strip().lower())
-    return pattern == "all" or fnmatchcase(wanted, re.sub(r"_all$", "_*", pattern))
-
-
-def _is_everything(resource: str) -> bool:
-    """Tell whether a resource (``service:resource-type/item-type/id``, with wildcards) is every one there is."""
-    parts = set(re.split(r"[:/]+", re.sub(r"\*+", "*", resource.strip().lower()))) - {""}
-    return bool(parts & {"*", "all"}) and parts <= {"*", "all", "config", "item"}
 
 
 def _comparable(name: str) -> str:

@@ -27,7 +27,7 @@ from m3ter_onboarding.ledger import database as ledger_database
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.tables import tables_in
 from m3ter_onboarding.source import warehouse
-from m3ter_provider import process, retries
+from m3ter_provider import process_state, retries
 from m3ter_sandbox.testing import SandboxServer
 from tests.support.postgresql import PostgresServer
 from tests.support.world import HIRES, World, do_not_wait_for_the_disk, engine_of, sqlite_connection
@@ -128,7 +128,7 @@ class Theatre:
         """
         self.shared.set(0.0)
         self.m3ter.reset()
-        process.forget_all()
+        process_state.forget_all()
         self.let_go()
         connection = self._empty(database)
         os.environ[f"AIRFLOW_CONN_{LEDGER_CONN_ID.upper()}"] = connection

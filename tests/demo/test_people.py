@@ -22,7 +22,7 @@ from m3ter_onboarding.planning.facts import Known
 from m3ter_onboarding.planning.planner import plan_invitations
 from m3ter_onboarding.planning.rules import PlanRules
 from m3ter_onboarding.source.columns import SourceRow, check_columns
-from m3ter_provider.identity import email_key
+from m3ter_provider.email_identity import email_key
 
 CONFIG = load_config(ROOT / "include" / "config" / "demo.yaml")
 

@@ -1,8 +1,8 @@
 """No path can e-mail anybody through a connection that does not allow it: each is walked, and none is forgotten.
 
-``allow_invitations`` and ``allowed_domains`` are looked at where a POST is built (``m3ter_provider.calls``) and where a
-session sends one of somebody else's making. So that this stays so, the tests below name everything that could send; a
-new public method, operator, command or caller fails them until it has a path here.
+``allow_invitations`` and ``allowed_domains`` are looked at where a POST is built (``m3ter_provider.api_calls``) and
+where a session sends one of somebody else's making. So that this stays so, the tests below name everything that could
+send; a new public method, operator, command or caller fails them until it has a path here.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from m3ter_onboarding.tasks.send import OnboardingSendOperator
 from m3ter_provider.hooks.m3ter import M3terAsyncHook, M3terHook
 from m3ter_provider.models import InvitationRequest
 from m3ter_provider.operators.invitation import M3terCreateInvitationOperator
-from m3ter_provider.process import forget_all
+from m3ter_provider.process_state import forget_all
 from m3ter_sandbox.testing import SandboxServer
 
 ROOT = Path(__file__).parent.parent.parent

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk import Connection
 
-from m3ter_provider.process import forget_all
+from m3ter_provider.process_state import forget_all
 from tests.support.hook_clients import Client, connection_to
 from tests.support.scripted_server import ScriptedServer
 

@@ -8,7 +8,7 @@ import pytest
 
 from m3ter_provider.auth import Token, TokenLife
 from m3ter_provider.connection import connection_settings
-from m3ter_provider.process import pacer, token_life
+from m3ter_provider.process_state import pacer, token_life
 from tests.support.hook_clients import FakeClock, connection_to
 
 

@@ -28,9 +28,9 @@ from m3ter_onboarding.planning.sealed_plan import Planned, may_invite
 from m3ter_onboarding.sending.circuit_breaker import Breaker
 from m3ter_onboarding.sending.sender import Sender
 from m3ter_onboarding.sending.stop_signals import Stop
-from m3ter_provider import process
+from m3ter_provider import process_state
+from m3ter_provider.email_identity import email_key
 from m3ter_provider.errors import M3terError
-from m3ter_provider.identity import email_key
 from tests.support.allowed_transitions import is_an_arrow
 from tests.support.console import Console
 from tests.support.mishaps import (
@@ -133,7 +133,7 @@ class OrganisationMachine(RuleBasedStateMachine):
         self.clock.reset()
         self.m3ter.reset()
         self.m3ter.switches(requests_per_second=0)
-        process.forget_all()
+        process_state.forget_all()
         self.judge = bench.stage.world(self.m3ter, settle_after=f"{SETTLE_AFTER:g}s")
         self.judge.now = self.clock.now
         self.world = replace(self.judge, db=bench.worker)
@@ -210,13 +210,13 @@ class OrganisationMachine(RuleBasedStateMachine):
 
     def _snapshot(self, world: World | None = None) -> None:
         self.clock.let_m3ter_finish()  # else the check below sees more than the snapshot could
-        process.forget_all()  # each task is a process of its own
+        process_state.forget_all()  # each task is a process of its own
         (world or self.world).snapshot()
         self._a_late_success_has_won()
 
     @rule(mishap=st.just(Smooth()) | st.builds(Cut, st.integers(0, 3)))
     def settle(self, mishap: Smooth | Cut) -> None:
-        process.forget_all()
+        process_state.forget_all()
         with self._mishap(mishap):
             self.world.settle()
 
@@ -328,7 +328,7 @@ class OrganisationMachine(RuleBasedStateMachine):
         may = self._may_send(note) if may is None else may
         if isinstance(mishap, Paused) and mishap.asked == 0:
             may = False
-        process.forget_all()
+        process_state.forget_all()
         before = self._posts()
         note.green = False
         self._switch_on(fault)

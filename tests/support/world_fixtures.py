@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from m3ter_provider import process
+from m3ter_provider import process_state
 from m3ter_sandbox.testing import SandboxServer
 from tests.support.postgresql import PostgresServer
 from tests.support.world import Stage, World, sqlite_connection, stage_on
@@ -40,7 +40,7 @@ def stage(request: pytest.FixtureRequest) -> Stage:
 def m3ter(m3ter_sandbox: SandboxServer) -> SandboxServer:
     """Return a local m3ter without limits."""
     m3ter_sandbox.switches(requests_per_second=0)
-    process.forget_all()  # the tokens of the test before
+    process_state.forget_all()  # the tokens of the test before
     return m3ter_sandbox
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sqlite3
 
-from m3ter_provider.identity import mask_addresses
+from m3ter_provider.email_identity import mask_addresses
 
 #: What a message may hold to be passed on: it names parts of the SQL or of the set-up, never a value of a row.
 _HARMLESS = re.compile(

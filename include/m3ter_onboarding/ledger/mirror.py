@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -16,13 +16,10 @@ from sqlalchemy import Connection, Table, func, select, true, update
 
 from m3ter_onboarding.ledger.database import LedgerDatabase, db_now_ms
 from m3ter_onboarding.ledger.mirror_entries import M3terInvitation, M3terPolicy, M3terUser
-from m3ter_provider.identity import email_key
-from m3ter_provider.models import Invitation, OrgUser, PermissionPolicy
+from m3ter_provider.email_identity import email_key
+from m3ter_provider.models import INVITATION_LIFE, Invitation, OrgUser, PermissionPolicy
 
 _BATCH = 500
-
-#: m3ter: "If no date is given, the invitation expires 30 days after it was sent" (docs, Invite User to Organization).
-INVITATION_LIFE = timedelta(days=30)
 
 
 class Kind(str, Enum):

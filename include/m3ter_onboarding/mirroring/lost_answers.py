@@ -13,11 +13,11 @@ from datetime import datetime, timedelta, timezone
 
 from m3ter_onboarding.clock import MARGIN
 from m3ter_onboarding.ledger import mirror_comparison
-from m3ter_onboarding.ledger.mirror import INVITATION_LIFE
 from m3ter_onboarding.ledger.outcomes import OpenInvitation, Settlement, open_invitations, settle
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.mirroring.m3ter_lists import look_again
 from m3ter_onboarding.mirroring.organisation import M3terMirror
+from m3ter_provider.models import INVITATION_LIFE
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
 
 from m3ter_onboarding.clock import MARGIN
@@ -15,9 +15,7 @@ from m3ter_onboarding.ledger.mirror_entries import M3terInvitation, M3terUser
 from m3ter_onboarding.ledger.people import LedgerInvitation
 from m3ter_onboarding.ledger.states import OPEN_STATES, InvitationState
 from m3ter_onboarding.planning.facts import Known
-
-#: An invitation without a date of expiry lives this long (m3ter docs, "Invite User to Organization").
-INVITATION_LIFE = timedelta(days=30)
+from m3ter_provider.models import INVITATION_LIFE
 
 
 class Standing(str, Enum):

@@ -28,16 +28,17 @@ from datetime import datetime, timedelta
 from m3ter_onboarding.errors import PlanError
 from m3ter_onboarding.ledger.decisions import Decision, Verdict
 from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
-from m3ter_onboarding.planning.address_status import ALIVE, INVITATION_LIFE, AddressStanding, Standing, Standings
+from m3ter_onboarding.planning.address_status import ALIVE, AddressStanding, Standing, Standings
 from m3ter_onboarding.planning.facts import Known
 from m3ter_onboarding.planning.fingerprint import hash_request
 from m3ter_onboarding.planning.rules import PlanRules
 from m3ter_onboarding.source.columns import SourceRow
 from m3ter_onboarding.source.new_hire import InvalidRow, NewHire, employee_id_of, end_of_day, validate_row, zone_of
+from m3ter_provider.administrators import administrators
+from m3ter_provider.email_identity import email_domain
 from m3ter_provider.errors import M3terPermissionPolicyError
-from m3ter_provider.identity import email_domain
-from m3ter_provider.models import InvitationRequest
-from m3ter_provider.permission_policies import PolicyBook, administrators, shown
+from m3ter_provider.models import INVITATION_LIFE, InvitationRequest
+from m3ter_provider.permission_policies import PolicyBook, shown
 
 
 def plan_invitations(rows: Sequence[SourceRow], *, known: Known, rules: PlanRules, now: datetime) -> list[Decision]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
-from m3ter_provider.identity import ascii_domain, email_key
+from m3ter_provider.email_identity import ascii_domain, email_key
 
 WhenDead = Literal["review", "invite"]
 
@@ -18,7 +18,7 @@ class PlanRules:
 
     :param excluded_keys: address keys; ``excluded_domains`` and ``allowed_domains`` are in their ASCII form.
     :param allow_administrators: whether a policy may make somebody an administrator, see
-        :mod:`m3ter_provider.permission_policies`.
+        :mod:`m3ter_provider.administrators`.
     :param allowed_domains: of the m3ter connection; empty: any.
     :param retry_failed: ask again for people whom m3ter refused, also when nothing changed.
     :param invite_again: somebody asked for exactly this person: also when an invitation has expired, or an access has

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from m3ter_onboarding.ledger.claims import Claimed
-from m3ter_onboarding.ledger.mirror import INVITATION_LIFE
 from m3ter_onboarding.ledger.outcomes import Outcome
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_provider.errors import (
@@ -21,7 +20,7 @@ from m3ter_provider.errors import (
     M3terStatusError,
     M3terUnknownOutcomeError,
 )
-from m3ter_provider.models import InvitationRequest
+from m3ter_provider.models import INVITATION_LIFE, InvitationRequest
 
 if TYPE_CHECKING:
     from m3ter_provider.hooks.m3ter import M3terAsyncHook

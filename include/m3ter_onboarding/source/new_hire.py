@@ -13,7 +13,7 @@ from email_validator import EmailNotValidError, validate_email
 from m3ter_onboarding.config.run_parameters import LONGEST_EMPLOYEE_ID
 from m3ter_onboarding.source.columns import SourceRow
 from m3ter_onboarding.source.driver_values import NO_END, require_visible, storable, to_date, to_name, to_names, to_text
-from m3ter_provider.identity import email_key
+from m3ter_provider.email_identity import email_key
 
 #: m3ter's limits, in characters ("Invite User to Organization").
 LONGEST_NAME = 100

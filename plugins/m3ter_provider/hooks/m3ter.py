@@ -18,14 +18,14 @@ from requests.auth import AuthBase
 from requests.cookies import RequestsCookieJar
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-from m3ter_provider import answers, calls, retries
-from m3ter_provider.answers import Answer
+from m3ter_provider import api_answers, api_calls, retries
+from m3ter_provider.access_refusals import AccessRefusals
+from m3ter_provider.api_answers import Answer
+from m3ter_provider.api_calls import INVITATIONS, PERMISSION_POLICIES, USERS, Call, ItemT, Listing
 from m3ter_provider.auth import Token, TokenLife
-from m3ter_provider.calls import INVITATIONS, PERMISSION_POLICIES, USERS, Call, ItemT, Listing
 from m3ter_provider.clock import Clock, boot_clock
 from m3ter_provider.connection import ConnectionSettings, connection_settings
 from m3ter_provider.connection_check import ConnectionCheck, failed_test
-from m3ter_provider.denial import Denials
 from m3ter_provider.errors import M3terAuthenticationError, M3terConfigurationError, M3terError
 from m3ter_provider.hooks.m3ter_async import M3terAsyncHook
 from m3ter_provider.models import (
@@ -39,7 +39,7 @@ from m3ter_provider.models import (
 )
 from m3ter_provider.pacing import Pacer
 from m3ter_provider.paging import Paging
-from m3ter_provider.process import forget_token, pacer, token_life
+from m3ter_provider.process_state import forget_token, pacer, token_life
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -149,18 +149,18 @@ class M3terHook(HttpHook):
 
         :raises M3terNotFoundError: if there is none with this id.
         """
-        return self._get_model(Invitation, calls.get_call(self.settings, INVITATIONS, invitation_id))
+        return self._get_model(Invitation, api_calls.get_call(self.settings, INVITATIONS, invitation_id))
 
     def get_user(self, user_id: str) -> OrgUser:
         """Get one user of the organisation.
 
         :raises M3terNotFoundError: if there is none with this id.
         """
-        return self._get_model(OrgUser, calls.get_call(self.settings, USERS, user_id))
+        return self._get_model(OrgUser, api_calls.get_call(self.settings, USERS, user_id))
 
     def get_me(self) -> Me:
         """Get who we are to m3ter."""
-        return self._get_model(Me, calls.me_call(self.settings))
+        return self._get_model(Me, api_calls.me_call(self.settings))
 
     def create_invitation(
         self, request: InvitationRequest, before_post: Callable[[], None] | None = None
@@ -179,7 +179,7 @@ class M3terHook(HttpHook):
         :raises M3terConnectionError: if m3ter could not be reached; nothing was sent.
         :raises M3terError: of another kind: no token could be had, or m3ter answered another 4xx; nothing was sent.
         """
-        call = calls.invitation_call(self.settings, request)
+        call = api_calls.invitation_call(self.settings, request)
         return self._retrying(retries.DID_NOTHING)(self._post_once, call, before_post)
 
     def test_connection(self) -> tuple[bool, str]:
@@ -230,7 +230,7 @@ class M3terHook(HttpHook):
         :raises M3terError: for every status that is not 2xx.
         """
         method = response.request.method
-        answers.check_status(_answer(response), f"a {method} request", repeatable=method == "GET")
+        api_answers.check_status(_answer(response), f"a {method} request", repeatable=method == "GET")
 
     @cached_property
     def _read_connection(self) -> Connection:
@@ -248,7 +248,7 @@ class M3terHook(HttpHook):
     ) -> requests.Session:
         """Set what our named extras say; unlike in HttpHook, no extra becomes a header."""
         session.headers.clear()
-        session.headers.update(calls.HEADERS)
+        session.headers.update(api_calls.HEADERS)
         session.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
         # Proxies and certificates of the environment; a proxy has no business with this machine's own sandbox.
         session.trust_env = self.settings.uses_tls
@@ -271,10 +271,10 @@ class M3terHook(HttpHook):
 
     def _get_once(self, call: Call) -> tuple[Any, Answer]:
         answer = self._authorised(call)
-        return answers.read_json(answer, call.what), answer
+        return api_answers.read_json(answer, call.what), answer
 
     def _post_once(self, call: Call, before_post: Callable[[], None] | None) -> Invitation:
-        return answers.read_invitation(self._authorised(call, before_post), call.what)
+        return api_answers.read_invitation(self._authorised(call, before_post), call.what)
 
     def _only_once(self, call: Call) -> Answer:
         """Make one call without finding out why m3ter refuses it."""
@@ -290,7 +290,7 @@ class M3terHook(HttpHook):
         if answer.status not in (401, 403):
             return answer
         self._probe(call, answer, requests_made=1 + 2 * renewals)
-        raise self._denials.verdict(call, answer)
+        raise self._refusals.verdict(call, answer)
 
     def _exchange(
         self,
@@ -311,7 +311,7 @@ class M3terHook(HttpHook):
             if response.status_code not in (401, 403):
                 self._tokens.accepted(token)
                 if response.status_code < 300:
-                    self._denials.answered(call)
+                    self._refusals.answered(call)
                 return response, renewals
             if not self._tokens.renewal_may_help(token, renewals=renewals):
                 return response, renewals
@@ -321,9 +321,9 @@ class M3terHook(HttpHook):
     def _probe(self, call: Call, answer: Answer, *, requests_made: int) -> None:
         """Find out why a call was refused; one thread asks, the others wait for what it learns."""
         with self._probing:
-            while (probe := self._denials.next_probe(call, answer, requests_made=requests_made)) is not None:
+            while (probe := self._refusals.next_probe(call, answer, requests_made=requests_made)) is not None:
                 worked: bool = self._retrying(retries.REPEATABLE)(self._probe_once, probe)
-                self._denials.probed(probe, worked=worked)
+                self._refusals.probed(probe, worked=worked)
                 requests_made += 1
 
     def _probe_once(self, probe: Call) -> bool:
@@ -335,7 +335,7 @@ class M3terHook(HttpHook):
         if answer.status in (401, 403):
             return False
         self._tokens.accepted(token)  # else the next dead token would be taken for a missing right
-        answers.read_json(answer, probe.what)
+        api_answers.read_json(answer, probe.what)
         return True
 
     def _turn(self, call: Call) -> Token:
@@ -343,7 +343,7 @@ class M3terHook(HttpHook):
         session, since = self.get_conn(), self._clock()
         with self._gate:
             for _ in range(3):
-                if (known := self._denials.known(call)) is not None:
+                if (known := self._refusals.known(call)) is not None:
                     raise known
                 token = self._tokens.current() or self._renew(session, since)
                 self._wait_for_pace()
@@ -365,7 +365,7 @@ class M3terHook(HttpHook):
                 raise failure
             return self._retrying(retries.REPEATABLE)(self._renew_once, session)
         except M3terAuthenticationError as error:
-            raise self._denials.refused_credentials(error) from None
+            raise self._refusals.refused_credentials(error) from None
         except M3terError as error:
             self._tokens.failed(error)
             raise
@@ -376,10 +376,10 @@ class M3terHook(HttpHook):
     def _renew_once(self, session: requests.Session) -> Token:
         self._wait_for_pace()
         asked_at = self._clock()
-        request = requests.Request("POST", calls.token_url(self.settings), data=dict(calls.TOKEN_BODY))
+        request = requests.Request("POST", api_calls.token_url(self.settings), data=dict(api_calls.TOKEN_BODY))
         prepared = session.prepare_request(request)
         prepared.headers["Authorization"] = self.settings.basic_authorization
-        value, lifetime = answers.read_token(_answer(self._send(None, prepared)))
+        value, lifetime = api_answers.read_token(_answer(self._send(None, prepared)))
         mask_secret(value)
         return self._tokens.renewed(value, issued_at=asked_at, lifetime=lifetime)
 
@@ -397,7 +397,7 @@ class M3terHook(HttpHook):
             )
         except requests.RequestException as error:
             connected = _had_connection(error)
-            lost = answers.lost(call, connected=connected, error=error, base_url=self.settings.base_url)
+            lost = api_answers.lost(call, connected=connected, error=error, base_url=self.settings.base_url)
         else:
             if response.status_code == 429:
                 retry_after = _answer(response).retry_after
@@ -417,8 +417,8 @@ class M3terHook(HttpHook):
         return pacer(self.settings, self._clock)
 
     @cached_property
-    def _denials(self) -> Denials:
-        return Denials(self.settings)
+    def _refusals(self) -> AccessRefusals:
+        return AccessRefusals(self.settings)
 
 
 class _TokenAddedWhenSent(AuthBase):
@@ -449,7 +449,7 @@ class _M3terSession(requests.Session):
         base_url = self._hook.settings.base_url
         if not url.startswith(f"{base_url}/"):
             raise M3terConfigurationError("The token of a m3ter connection is not sent to any other host.")
-        if calls.is_invitation_post(request.method, url):
+        if api_calls.is_invitation_post(request.method, url):
             self._hook.settings.assert_may_invite(_invited(request))
         method = (request.method or "GET").upper()
         call = Call("GET" if method == "GET" else "POST", url.partition("?")[0], f"a {method} request")

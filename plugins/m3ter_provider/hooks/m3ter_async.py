@@ -15,19 +15,19 @@ import aiohttp
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
-from m3ter_provider import answers, calls, retries
-from m3ter_provider.answers import Answer
+from m3ter_provider import api_answers, api_calls, retries
+from m3ter_provider.access_refusals import AccessRefusals
+from m3ter_provider.api_answers import Answer
+from m3ter_provider.api_calls import INVITATIONS, PERMISSION_POLICIES, USERS, Call, ItemT, Listing
 from m3ter_provider.auth import Token, TokenLife
-from m3ter_provider.calls import INVITATIONS, PERMISSION_POLICIES, USERS, Call, ItemT, Listing
 from m3ter_provider.clock import Clock, boot_clock
 from m3ter_provider.connection import ConnectionSettings, connection_settings
 from m3ter_provider.connection_check import ConnectionCheck, failed_test
-from m3ter_provider.denial import Denials
 from m3ter_provider.errors import M3terAuthenticationError, M3terConfigurationError, M3terError
 from m3ter_provider.models import Invitation, InvitationRequest, Me, OrgUser, Page, PermissionPolicy, parse
 from m3ter_provider.pacing import Pacer
 from m3ter_provider.paging import Paging
-from m3ter_provider.process import pacer, token_life
+from m3ter_provider.process_state import pacer, token_life
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
@@ -90,7 +90,7 @@ class M3terAsyncHook(BaseHook):
         await asyncio.to_thread(mask_secret, settings.api_secret)
         self._tokens: TokenLife = token_life(settings, self._clock)
         self._pacer: Pacer = pacer(settings, self._clock)
-        self._denials = Denials(settings)
+        self._refusals = AccessRefusals(settings)
         self._gate = asyncio.Lock()
         self._probing = asyncio.Lock()
         self._session = aiohttp.ClientSession(
@@ -103,7 +103,7 @@ class M3terAsyncHook(BaseHook):
                 sock_connect=settings.connect_timeout_seconds,
                 ceil_threshold=math.inf,
             ),
-            headers=calls.HEADERS,
+            headers=api_calls.HEADERS,
             cookie_jar=aiohttp.DummyCookieJar(),
             trace_configs=[_connection_trace()],
             proxy=settings.proxy,
@@ -165,18 +165,18 @@ class M3terAsyncHook(BaseHook):
 
         :raises M3terNotFoundError: if there is none with this id.
         """
-        return await self._get_model(Invitation, calls.get_call(self.settings, INVITATIONS, invitation_id))
+        return await self._get_model(Invitation, api_calls.get_call(self.settings, INVITATIONS, invitation_id))
 
     async def get_user(self, user_id: str) -> OrgUser:
         """Get one user of the organisation.
 
         :raises M3terNotFoundError: if there is none with this id.
         """
-        return await self._get_model(OrgUser, calls.get_call(self.settings, USERS, user_id))
+        return await self._get_model(OrgUser, api_calls.get_call(self.settings, USERS, user_id))
 
     async def get_me(self) -> Me:
         """Get who we are to m3ter."""
-        return await self._get_model(Me, calls.me_call(self.settings))
+        return await self._get_model(Me, api_calls.me_call(self.settings))
 
     async def create_invitation(
         self, request: InvitationRequest, before_post: Callable[[], None] | None = None
@@ -196,7 +196,7 @@ class M3terAsyncHook(BaseHook):
         :raises M3terConnectionError: if m3ter could not be reached; nothing was sent.
         :raises M3terError: of another kind: no token could be had, or m3ter answered another 4xx; nothing was sent.
         """
-        call = calls.invitation_call(self.settings, request)
+        call = api_calls.invitation_call(self.settings, request)
         return await self._retrying(retries.DID_NOTHING)(self._post_once, call, before_post)
 
     async def test_connection(self) -> tuple[bool, str]:
@@ -234,10 +234,10 @@ class M3terAsyncHook(BaseHook):
 
     async def _get_once(self, call: Call) -> tuple[Any, Answer]:
         answer = await self._authorised(call)
-        return answers.read_json(answer, call.what), answer
+        return api_answers.read_json(answer, call.what), answer
 
     async def _post_once(self, call: Call, before_post: Callable[[], None] | None) -> Invitation:
-        return answers.read_invitation(await self._authorised(call, before_post), call.what)
+        return api_answers.read_invitation(await self._authorised(call, before_post), call.what)
 
     async def _authorised(self, call: Call, before_send: Callable[[], None] | None = None) -> Answer:
         """Make one call, and find out why if m3ter refuses it."""
@@ -245,7 +245,7 @@ class M3terAsyncHook(BaseHook):
         if answer.status not in (401, 403):
             return answer
         await self._probe(call, answer, requests_made=1 + 2 * renewals)
-        raise self._denials.verdict(call, answer)
+        raise self._refusals.verdict(call, answer)
 
     async def _exchange(self, call: Call, before_send: Callable[[], None] | None = None) -> tuple[Answer, int]:
         """Make one call with a token, and again with a new one if m3ter refuses the first."""
@@ -258,7 +258,7 @@ class M3terAsyncHook(BaseHook):
             if answer.status not in (401, 403):
                 self._tokens.accepted(token)
                 if answer.status < 300:
-                    self._denials.answered(call)
+                    self._refusals.answered(call)
                 return answer, renewals
             if not self._tokens.renewal_may_help(token, renewals=renewals):
                 return answer, renewals
@@ -268,9 +268,9 @@ class M3terAsyncHook(BaseHook):
     async def _probe(self, call: Call, answer: Answer, *, requests_made: int) -> None:
         """Find out why a call was refused; one coroutine asks, the others wait for what it learns."""
         async with self._probing:
-            while (probe := self._denials.next_probe(call, answer, requests_made=requests_made)) is not None:
+            while (probe := self._refusals.next_probe(call, answer, requests_made=requests_made)) is not None:
                 worked: bool = await self._retrying(retries.REPEATABLE)(self._probe_once, probe)
-                self._denials.probed(probe, worked=worked)
+                self._refusals.probed(probe, worked=worked)
                 requests_made += 1
 
     async def _probe_once(self, probe: Call) -> bool:
@@ -279,7 +279,7 @@ class M3terAsyncHook(BaseHook):
         if answer.status in (401, 403):
             return False
         self._tokens.accepted(token)  # else the next dead token would be taken for a missing right
-        answers.read_json(answer, probe.what)
+        api_answers.read_json(answer, probe.what)
         return True
 
     async def _turn(self, call: Call) -> Token:
@@ -287,7 +287,7 @@ class M3terAsyncHook(BaseHook):
         since = self._clock()
         async with self._gate:
             for _ in range(3):
-                if (known := self._denials.known(call)) is not None:
+                if (known := self._refusals.known(call)) is not None:
                     raise known
                 token = self._tokens.current() or await self._renew(since)
                 await self._wait_for_pace()
@@ -311,7 +311,7 @@ class M3terAsyncHook(BaseHook):
                 raise failure
             return await self._retrying(retries.REPEATABLE)(self._renew_once)
         except M3terAuthenticationError as error:
-            raise self._denials.refused_credentials(error) from None
+            raise self._refusals.refused_credentials(error) from None
         except M3terError as error:
             self._tokens.failed(error)
             raise
@@ -323,7 +323,7 @@ class M3terAsyncHook(BaseHook):
         await self._wait_for_pace()
         asked_at = self._clock()
         answer = await self._send(None, self.settings.basic_authorization)
-        value, lifetime = answers.read_token(answer)
+        value, lifetime = api_answers.read_token(answer)
         await asyncio.to_thread(mask_secret, value)
         return self._tokens.renewed(value, issued_at=asked_at, lifetime=lifetime)
 
@@ -343,7 +343,7 @@ class M3terAsyncHook(BaseHook):
         progress = SimpleNamespace(connected=False, called_off=None)
         status, sent_at = None, self._clock()
         request: dict[str, Any] = (
-            {"method": "POST", "url": calls.token_url(self.settings), "data": calls.TOKEN_BODY}
+            {"method": "POST", "url": api_calls.token_url(self.settings), "data": api_calls.TOKEN_BODY}
             if call is None
             else {"method": call.method, "url": call.url, "params": call.params, "json": call.body}
         )
@@ -365,7 +365,7 @@ class M3terAsyncHook(BaseHook):
                     self._pacer.served(sent_at=sent_at)
                 return Answer(status, response.headers, await _body(response))
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-            lost = answers.lost(
+            lost = api_answers.lost(
                 call,
                 connected=progress.connected,
                 error=error,

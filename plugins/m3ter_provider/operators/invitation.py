@@ -14,7 +14,8 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundExceptio
 from airflow.sdk.log import mask_secret
 from pydantic import ValidationError
 
-from m3ter_provider.alive import Found, find_alive
+from m3ter_provider.administrators import administrators
+from m3ter_provider.email_identity import email_key, mask_email
 from m3ter_provider.errors import (
     M3terAuthenticationError,
     M3terConfigurationError,
@@ -24,10 +25,10 @@ from m3ter_provider.errors import (
     M3terUnknownOutcomeError,
 )
 from m3ter_provider.hooks.m3ter import M3terHook
-from m3ter_provider.identity import email_key, mask_email
 from m3ter_provider.links import M3terConsoleLink
 from m3ter_provider.models import InvitationRequest
-from m3ter_provider.permission_policies import PolicyBook, PolicyT, administrators, policy_names, shown
+from m3ter_provider.permission_policies import PolicyBook, PolicyT, policy_names, shown
+from m3ter_provider.person_lookup import Found, look_up_person
 
 if TYPE_CHECKING:
     import jinja2
@@ -70,7 +71,7 @@ class M3terCreateInvitationOperator(BaseOperator):
         (after templates were rendered) text: JSON, or names with commas between.
     :param allowed_permission_policies: the only ones that may be given, by name or id, in the same forms; None: any.
     :param allow_administrator: whether a policy may be given that lets people do everything, such as m3ter's own
-        Administrator; see :mod:`m3ter_provider.permission_policies` for what counts.
+        Administrator; see :mod:`m3ter_provider.administrators` for what counts.
     :param dt_end_access: when access ends, with a time zone (a ``datetime``, or ISO-8601 text such as
         ``2027-01-01T00:00:00Z``), in the future; default: never.
     :param dt_expiry: when the invitation expires, likewise; default: 30 days after it is sent.
@@ -203,7 +204,7 @@ class M3terCreateInvitationOperator(BaseOperator):
 
         def look_once_more() -> None:
             # We have just looked before the first POST. One that is repeated (429, a new token) comes later.
-            if next(posts) and (found := find_alive(self.hook, request.email)):
+            if next(posts) and (found := look_up_person(self.hook, request.email)):
                 raise _AlreadyThereError(found)
 
         try:
@@ -237,11 +238,11 @@ class M3terCreateInvitationOperator(BaseOperator):
 
         :param patiently: whether an e-mail may just have been sent: then absence counts only ``settle_after`` later.
         """
-        found = find_alive(self.hook, request.email, ours_since=ours_since)
+        found = look_up_person(self.hook, request.email, ours_since=ours_since)
         if found is None and patiently:
             self.log.info("An earlier attempt may have been sent; looking again in %s s.", self.settle_after)
             self.sleep(self.settle_after)
-            found = find_alive(self.hook, request.email, ours_since=ours_since)
+            found = look_up_person(self.hook, request.email, ours_since=ours_since)
         return found
 
     def _existing(self, found: Found, request: InvitationRequest, ours_since: datetime | None) -> str | None:

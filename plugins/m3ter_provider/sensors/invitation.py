@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from m3ter_provider.alive import is_open
 from m3ter_provider.errors import M3terAuthenticationError, M3terConfigurationError, M3terPermissionError
 from m3ter_provider.hooks.m3ter import M3terHook
 from m3ter_provider.links import M3terConsoleLink
+from m3ter_provider.person_lookup import is_active
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -84,7 +84,7 @@ class M3terInvitationAcceptedSensor(BaseSensorOperator):
         if invitation.accepted:
             self.log.info("Invitation %s is accepted.", invitation.id)
             return True
-        if is_open(invitation, datetime.now(timezone.utc) - _GRACE):
+        if is_active(invitation, datetime.now(timezone.utc) - _GRACE):
             self.log.info("Invitation %s is not accepted yet.", invitation.id)
             return False
         expired = f"Invitation {invitation.id} has expired without being accepted."

@@ -36,7 +36,9 @@ class Seed:
 
     def how_to_run(self) -> str:
         """Return the command that runs this case alone."""
-        node = f"tests/chaos/airflow/test_in_airflow.py::test_everybody_gets_exactly_one_email[{self.name}-{self.ledger}]"
+        node = (
+            f"tests/chaos/airflow/test_in_airflow.py::test_everybody_gets_exactly_one_email[{self.name}-{self.ledger}]"
+        )
         return f"M3TER_CHAOS_SEED={SEED} python -m pytest -m chaos --timeout 900 '{node}'"
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from m3ter_onboarding.errors import SourceError
 from m3ter_onboarding.source.columns import SourceRow, check_columns
 from m3ter_onboarding.source.new_hire import InvalidRow, NewHire, email_key_of, validate_row
-from m3ter_provider.identity import email_key
+from m3ter_provider.email_identity import email_key
 from tests.support.hire_rows import NOW, row
 
 UTC = timezone.utc

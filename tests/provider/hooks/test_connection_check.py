@@ -13,11 +13,11 @@ import pytest
 import requests
 from airflow.sdk import Connection
 
-from m3ter_provider.calls import INVITATIONS, invitation_right_call
+from m3ter_provider.api_calls import INVITATIONS, invitation_right_call
 from m3ter_provider.connection import connection_settings
 from m3ter_provider.errors import M3terSendingNotAllowedError
 from m3ter_provider.hooks.m3ter import M3terHook
-from m3ter_provider.unreachable import why_unreachable
+from m3ter_provider.network_failures import why_unreachable
 from tests.support.hook_clients import Client, connection_to
 from tests.support.scripted_server import HangupError, Received, ScriptedServer, answer, token
 

@@ -18,7 +18,7 @@ from m3ter_onboarding.ledger.reads.scopes import Scope, within, within_any
 from m3ter_onboarding.ledger.state_names import STATES
 from m3ter_onboarding.ledger.tables import Tables, by_bytes
 from m3ter_onboarding.page.request_values import LARGEST_ID, in_utc, storable
-from m3ter_provider.identity import email_key
+from m3ter_provider.email_identity import email_key
 
 Sort = Literal["changed", "address", "expires"]
 

@@ -10,8 +10,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 from m3ter_provider import __version__
 from m3ter_provider.connection import ConnectionSettings
+from m3ter_provider.email_identity import mask_email
 from m3ter_provider.errors import M3terNotFoundError
-from m3ter_provider.identity import mask_email
 from m3ter_provider.models import Invitation, InvitationRequest, M3terModel, OrgUser, PermissionPolicy
 
 ItemT = TypeVar("ItemT", bound=M3terModel)

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from m3ter_provider.calls import Call
+from m3ter_provider.api_calls import Call
 from m3ter_provider.errors import (
     M3terAuthenticationError,
     M3terConnectionError,
@@ -24,7 +24,7 @@ from m3ter_provider.errors import (
     M3terUnknownOutcomeError,
 )
 from m3ter_provider.models import Invitation, parse
-from m3ter_provider.unreachable import concerns_tls, why_unreachable
+from m3ter_provider.network_failures import concerns_tls, why_unreachable
 
 _REJECTED = frozenset({400, 409, 413, 422})
 # A gateway answers 408 when it stopped waiting; what stands behind it may have the request all the same.

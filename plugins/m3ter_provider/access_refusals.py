@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 
-from m3ter_provider.answers import Answer, authentication_error
-from m3ter_provider.calls import INVITATIONS, Call, is_invitation_post, list_call, me_call
+from m3ter_provider.api_answers import Answer, authentication_error
+from m3ter_provider.api_calls import INVITATIONS, Call, is_invitation_post, list_call, me_call
 from m3ter_provider.connection import ConnectionSettings
 from m3ter_provider.errors import (
     M3terAuthenticationError,
@@ -18,7 +18,7 @@ _MOST_REQUESTS = 4
 _ANY = None
 
 
-class Denials:
+class AccessRefusals:
     """What one hook has learnt about being refused.
 
     A hook makes one probe at a time and asks :meth:`known` first, so that a batch costs one probe and gets one error.

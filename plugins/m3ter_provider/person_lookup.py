@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from m3ter_provider.identity import email_key
+from m3ter_provider.email_identity import email_key
+from m3ter_provider.models import INVITATION_LIFE
 
 if TYPE_CHECKING:
     from m3ter_provider.hooks.m3ter import M3terHook
     from m3ter_provider.models import Invitation
-
-_LIFE_OF_AN_INVITATION = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +26,13 @@ class Found:
     user_id: str | None
 
 
-def find_alive(hook: M3terHook, address: str, *, ours_since: datetime | None = None) -> Found | None:
+def look_up_person(hook: M3terHook, address: str, *, ours_since: datetime | None = None) -> Found | None:
     """Look for an open invitation or for access that has not ended; expired ones and former members do not count.
 
     Reads the invitations until one counts, and the users if none is open. Times are compared with m3ter's own clock.
 
     :param hook: the organisation.
-    :param address: whom to look for, compared as :func:`~m3ter_provider.identity.email_key` does.
+    :param address: whom to look for, compared as :func:`~m3ter_provider.email_identity.email_key` does.
     :param ours_since: an invitation made since then is the caller's own: it counts also where it has expired already.
     """
     key = email_key(address)
@@ -45,7 +44,7 @@ def find_alive(hook: M3terHook, address: str, *, ours_since: datetime | None = N
                 continue
             if invitation.accepted:
                 accepted = accepted or invitation
-            elif is_open(invitation, now) or _made_since(invitation, ours_since):
+            elif is_active(invitation, now) or _made_since(invitation, ours_since):
                 return Found(invitation, None)
     former = False
     for users in hook.iter_user_pages():
@@ -63,12 +62,12 @@ def _made_since(invitation: Invitation, moment: datetime | None) -> bool:
     return moment is not None and invitation.dt_created is not None and invitation.dt_created >= moment
 
 
-def is_open(invitation: Invitation, now: datetime) -> bool:
+def is_active(invitation: Invitation, now: datetime) -> bool:
     """Tell whether an invitation that was not accepted can still be.
 
     :param now: by m3ter's clock, aware.
     """
     expiry = invitation.dt_expiry
     if expiry is None and invitation.dt_created is not None:
-        expiry = invitation.dt_created + _LIFE_OF_AN_INVITATION
+        expiry = invitation.dt_created + INVITATION_LIFE
     return expiry is None or expiry > now

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from m3ter_provider.identity import email_domain, email_key, mask_email
+from m3ter_provider.email_identity import email_domain, email_key, mask_email
 
 
 @pytest.mark.parametrize(
