@@ -17,5 +17,7 @@ How a request passes, and the module of each step:
 5. :mod:`~m3ter_sandbox.organization`: what an organisation does (invite, accept, …) over one SQLite database
    (:mod:`~m3ter_sandbox.store`), whether in memory or in a file.
 
-Whatever m3ter's documents leave open is a switch (:mod:`~m3ter_sandbox.switches`); ``docs/sandbox.md`` lists them.
+:mod:`~m3ter_sandbox.sandbox` puts these parts together.
+
+What m3ter's documents leave open is a switch (:mod:`~m3ter_sandbox.switches`); ``docs/sandbox.md`` lists them.
 """

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from m3ter_sandbox.app import DEFAULT_CREDENTIALS, Sandbox, Setup
+from m3ter_sandbox.sandbox import DEFAULT_CREDENTIALS, Sandbox, Setup
 from m3ter_sandbox.seed import SeedError
 from m3ter_sandbox.server import bind, serve, url_of
 from m3ter_sandbox.store import StoreError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from pydantic import ValidationError
@@ -16,11 +16,9 @@ from m3ter_sandbox.answers import Writer
 from m3ter_sandbox.clock import to_iso
 from m3ter_sandbox.entries import RefusalError
 from m3ter_sandbox.faults import Fault
+from m3ter_sandbox.sandbox import Sandbox
 from m3ter_sandbox.seed import SeedError
 from m3ter_sandbox.store import Row
-
-if TYPE_CHECKING:
-    from m3ter_sandbox.app import Sandbox
 
 __all__ = ["control_routes", "email_entries"]
 
@@ -102,101 +100,109 @@ def email_entries(rows: Iterable[Row], now_ms: int, base_url: str = "/") -> list
     return entries
 
 
-def control_routes(sandbox: Sandbox) -> list[Route]:
-    """Return the routes of the control API."""
-    gate, organization = sandbox.gate, sandbox.organization
+class _Control:
+    """The answers of the control API, by path."""
 
-    async def health(request: Request) -> Response:
-        return JSONResponse({"status": "ok", "orgId": organization.org_id, **organization.totals()})
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox, self._organization = sandbox, sandbox.organization
 
-    async def emails(request: Request) -> Response:
-        return JSONResponse(organization.mailbox.sent_to(request.query_params.get("kind", "invitation")))
+    async def health(self, request: Request) -> Response:
+        return JSONResponse({"status": "ok", "orgId": self._organization.org_id, **self._organization.totals()})
 
-    async def mailbox(request: Request) -> Response:
-        return JSONResponse(email_entries(organization.mailbox.list(), sandbox.clock.now_ms(), str(request.base_url)))
+    async def emails(self, request: Request) -> Response:
+        return JSONResponse(self._organization.mailbox.sent_to(request.query_params.get("kind", "invitation")))
 
-    async def counts(request: Request) -> Response:
-        sent = sum(organization.mailbox.sent_to().values())
-        return JSONResponse({**gate.journal.counts(), "emails": sent})
+    async def mailbox(self, request: Request) -> Response:
+        return JSONResponse(
+            email_entries(self._organization.mailbox.list(), self._sandbox.clock.now_ms(), str(request.base_url))
+        )
 
-    async def requests(request: Request) -> Response:
+    async def counts(self, request: Request) -> Response:
+        sent = sum(self._organization.mailbox.sent_to().values())
+        return JSONResponse({**self._sandbox.gate.journal.counts(), "emails": sent})
+
+    async def requests(self, request: Request) -> Response:
         if request.method == "DELETE":
-            gate.journal.clear()
+            self._sandbox.gate.journal.clear()
             return JSONResponse({})
-        return JSONResponse(gate.journal.requests())
+        return JSONResponse(self._sandbox.gate.journal.requests())
 
-    async def faults(request: Request) -> Response:
+    async def faults(self, request: Request) -> Response:
         if request.method == "POST":
-            number = gate.faults.add(Fault.model_validate(await _content(request)))
+            number = self._sandbox.gate.faults.add(Fault.model_validate(await _content(request)))
             return JSONResponse({"id": number})
         if request.method == "DELETE":
-            return JSONResponse({"cleared": gate.faults.clear()})
-        return JSONResponse(gate.faults.describe())
+            return JSONResponse({"cleared": self._sandbox.gate.faults.clear()})
+        return JSONResponse(self._sandbox.gate.faults.describe())
 
-    async def one_fault(request: Request) -> Response:
-        if not gate.faults.clear(request.path_params["number"]):
+    async def one_fault(self, request: Request) -> Response:
+        if not self._sandbox.gate.faults.clear(request.path_params["number"]):
             raise RefusalError(404, "There is no fault with this number.")
         return JSONResponse({"cleared": 1})
 
-    async def switches(request: Request) -> Response:
+    async def switches(self, request: Request) -> Response:
         if request.method == "PATCH":
-            sandbox.switch(await _content(request))
-        return JSONResponse(sandbox.switches.model_dump(mode="json"))
+            self._sandbox.switch(await _content(request))
+        return JSONResponse(self._sandbox.switches.model_dump(mode="json"))
 
-    async def invitations(request: Request) -> Response:
-        writer = Writer(sandbox.switches)
-        return JSONResponse([writer.invitation(row) for row in organization.entries.everything("invitation")])
+    async def invitations(self, request: Request) -> Response:
+        writer = Writer(self._sandbox.switches)
+        return JSONResponse([writer.invitation(row) for row in self._organization.entries.everything("invitation")])
 
-    async def users(request: Request) -> Response:
-        writer = Writer(sandbox.switches)
-        rows = organization.entries.everything("user")
-        return JSONResponse([writer.user(row, organization.org_id) for row in rows])
+    async def users(self, request: Request) -> Response:
+        writer = Writer(self._sandbox.switches)
+        rows = self._organization.entries.everything("user")
+        return JSONResponse([writer.user(row, self._organization.org_id) for row in rows])
 
-    async def seed(request: Request) -> Response:
-        return JSONResponse(sandbox.seed(await _content(request)))
+    async def seed(self, request: Request) -> Response:
+        return JSONResponse(self._sandbox.seed(await _content(request)))
 
-    async def accept(request: Request) -> Response:
+    async def accept(self, request: Request) -> Response:
         content = await _content(request)
         invitation_id = content.get("invitationId")
         if invitation_id is None:
-            invitation_id = organization.invitations.newest_open(_email(content))["id"]
-        user = organization.invitations.accept(str(invitation_id))
-        return JSONResponse(Writer(sandbox.switches).user(user, organization.org_id))
+            invitation_id = self._organization.invitations.newest_open(_email(content))["id"]
+        user = self._organization.invitations.accept(str(invitation_id))
+        return JSONResponse(Writer(self._sandbox.switches).user(user, self._organization.org_id))
 
-    async def expire(request: Request) -> Response:
-        return JSONResponse({"expired": organization.invitations.expire(_email(await _content(request)))})
+    async def expire(self, request: Request) -> Response:
+        return JSONResponse({"expired": self._organization.invitations.expire(_email(await _content(request)))})
 
-    async def revoke_tokens(request: Request) -> Response:
-        return JSONResponse({"revoked": sandbox.tokens.revoke()})
+    async def revoke_tokens(self, request: Request) -> Response:
+        return JSONResponse({"revoked": self._sandbox.tokens.revoke()})
 
-    async def clock(request: Request) -> Response:
+    async def clock(self, request: Request) -> Response:
         if request.method == "POST":
             advance = (await _content(request)).get("advance")
             if isinstance(advance, bool) or not isinstance(advance, (int, float)) or not abs(advance) <= _LARGEST_SHIFT:
                 raise BadControlRequestError(f"The body needs 'advance': seconds, at most {_LARGEST_SHIFT} either way.")
-            sandbox.shift(advance)
-        return JSONResponse({"now": to_iso(sandbox.clock.now_ms()), "shift": sandbox.clock.shift})
+            self._sandbox.shift(advance)
+        return JSONResponse({"now": to_iso(self._sandbox.clock.now_ms()), "shift": self._sandbox.clock.shift})
 
-    async def reset(request: Request) -> Response:
-        sandbox.reset()
+    async def reset(self, request: Request) -> Response:
+        self._sandbox.reset()
         return JSONResponse({})
 
+
+def control_routes(sandbox: Sandbox) -> list[Route]:
+    """Return the routes of the control API."""
+    control = _Control(sandbox)
     table: list[tuple[str, Handler, list[str]]] = [
-        ("health", health, ["GET"]),
-        ("emails", emails, ["GET"]),
-        ("mailbox", mailbox, ["GET"]),
-        ("counts", counts, ["GET"]),
-        ("requests", requests, ["GET", "DELETE"]),
-        ("faults", faults, ["GET", "POST", "DELETE"]),
-        ("faults/{number:int}", one_fault, ["DELETE"]),
-        ("switches", switches, ["GET", "PATCH"]),
-        ("invitations", invitations, ["GET"]),
-        ("users", users, ["GET"]),
-        ("seed", seed, ["POST"]),
-        ("accept", accept, ["POST"]),
-        ("expire", expire, ["POST"]),
-        ("revoke_tokens", revoke_tokens, ["POST"]),
-        ("clock", clock, ["GET", "POST"]),
-        ("reset", reset, ["POST"]),
+        ("health", control.health, ["GET"]),
+        ("emails", control.emails, ["GET"]),
+        ("mailbox", control.mailbox, ["GET"]),
+        ("counts", control.counts, ["GET"]),
+        ("requests", control.requests, ["GET", "DELETE"]),
+        ("faults", control.faults, ["GET", "POST", "DELETE"]),
+        ("faults/{number:int}", control.one_fault, ["DELETE"]),
+        ("switches", control.switches, ["GET", "PATCH"]),
+        ("invitations", control.invitations, ["GET"]),
+        ("users", control.users, ["GET"]),
+        ("seed", control.seed, ["POST"]),
+        ("accept", control.accept, ["POST"]),
+        ("expire", control.expire, ["POST"]),
+        ("revoke_tokens", control.revoke_tokens, ["POST"]),
+        ("clock", control.clock, ["GET", "POST"]),
+        ("reset", control.reset, ["POST"]),
     ]
     return [Route(f"/_sandbox/{name}", _answering(handler), methods=methods) for name, handler, methods in table]

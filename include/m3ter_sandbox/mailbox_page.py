@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from starlette.requests import Request
@@ -12,9 +12,7 @@ from starlette.routing import Route
 
 from m3ter_sandbox.control import email_entries
 from m3ter_sandbox.entries import RefusalError
-
-if TYPE_CHECKING:
-    from m3ter_sandbox.app import Sandbox
+from m3ter_sandbox.sandbox import Sandbox
 
 __all__ = ["mailbox_routes"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -111,58 +111,13 @@ def plant(content: Mapping[str, object], store: Store, entries: Entries, clock: 
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         raise SeedError(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
-
-    def identity(entry: _Planted, by: str | None) -> dict[str, Any]:
-        created = now if entry.dt_created is None else entry.dt_created
-        by = entry.created_by or by
-        return {
-            "id": entry.id or entries.new_id(),
-            "version": entry.version,
-            "dt_created": created,
-            "dt_last_modified": created if entry.dt_last_modified is None else entry.dt_last_modified,
-            "created_by": by,
-            "last_modified_by": entry.last_modified_by or by,
-        }
-
-    policies = [
-        identity(one, None)
-        | {"name": one.name, "managed": int(one.managed_policy), "statements": json.dumps(one.permission_policy)}
-        for one in seed.policies
-    ]
-    invitations = []
-    for one in seed.invitations:
-        # A seeded invitation is somebody else's unless it says otherwise: made by hand in the Console.
-        row = identity(one, "seed")
-        row |= one.model_dump(
-            include={"email", "first_name", "last_name", "contact_number", "dt_end_access", "accepted"}
-        )
-        row |= {
-            "email_key": email_key(one.email),
-            "permission_policy_ids": json.dumps(one.permission_policy_ids),
-            "dt_expiry": row["dt_created"] + INVITATION_LIFE_MS if one.dt_expiry is None else one.dt_expiry,
-            "inviting_principal_id": one.inviting_principal_id or row["created_by"],
-            "m3ter_user": None,
-            "stored_at": 0,
-        }
-        invitations.append(row)
-    users, granted, groups = [], [], []
-    for user in seed.users:
-        row = identity(user, "seed")
-        row |= user.model_dump(
-            include={"email", "first_name", "last_name", "contact_number", "support_user", "dt_end_access"}
-        )
-        row |= {
-            "email_key": email_key(user.email),
-            "permission_policy": json.dumps(user.permission_policy),
-            "dt_terms": row["dt_created"],
-            "stored_at": 0,
-        }
-        users.append(row)
-        for policy_id in user.policy_ids:
-            grant = {"id": entries.new_id(), "user_id": row["id"], "policy_id": policy_id}
-            granted.append(grant | {"version": 1, "dt_created": now, "created_by": "seed"})
-        for name in user.groups:
-            groups.append({"id": entries.new_id(), "user_id": row["id"], "name": name, "dt_created": now})
+    rows = _Rows(entries, now)
+    policies = [rows.policy(one) for one in seed.policies]
+    invitations = [rows.invitation(one) for one in seed.invitations]
+    users = [rows.user(one) for one in seed.users]
+    pairs = list(zip(seed.users, users, strict=True))
+    granted = [grant for one, row in pairs for grant in rows.grants(one, row["id"])]
+    groups = [group for one, row in pairs for group in rows.groups(one, row["id"])]
     try:
         with store:
             store.insert_many("policy", policies)
@@ -177,3 +132,65 @@ def plant(content: Mapping[str, object], store: Store, entries: Entries, clock: 
         "users": [row["id"] for row in users],
         "policies": [row["id"] for row in policies],
     }
+
+
+class _Rows:
+    """Rows of the store, from the entries of a starting state.
+
+    :param now: m3ter's time in milliseconds since the epoch.
+    """
+
+    def __init__(self, entries: Entries, now: int) -> None:
+        self._entries, self._now = entries, now
+
+    def _identity(self, entry: _Planted, by: str | None) -> dict[str, Any]:
+        created = self._now if entry.dt_created is None else entry.dt_created
+        by = entry.created_by or by
+        return {
+            "id": entry.id or self._entries.new_id(),
+            "version": entry.version,
+            "dt_created": created,
+            "dt_last_modified": created if entry.dt_last_modified is None else entry.dt_last_modified,
+            "created_by": by,
+            "last_modified_by": entry.last_modified_by or by,
+        }
+
+    def policy(self, one: _Policy) -> dict[str, Any]:
+        row = {"name": one.name, "managed": int(one.managed_policy), "statements": json.dumps(one.permission_policy)}
+        return self._identity(one, None) | row
+
+    def invitation(self, one: _Invitation) -> dict[str, Any]:
+        # Somebody else's unless it says otherwise: made by hand in the Console.
+        row = self._identity(one, "seed")
+        row |= one.model_dump(
+            include={"email", "first_name", "last_name", "contact_number", "dt_end_access", "accepted"}
+        )
+        return row | {
+            "email_key": email_key(one.email),
+            "permission_policy_ids": json.dumps(one.permission_policy_ids),
+            "dt_expiry": row["dt_created"] + INVITATION_LIFE_MS if one.dt_expiry is None else one.dt_expiry,
+            "inviting_principal_id": one.inviting_principal_id or row["created_by"],
+            "m3ter_user": None,
+            "stored_at": 0,
+        }
+
+    def user(self, one: _User) -> dict[str, Any]:
+        row = self._identity(one, "seed")
+        row |= one.model_dump(
+            include={"email", "first_name", "last_name", "contact_number", "support_user", "dt_end_access"}
+        )
+        return row | {
+            "email_key": email_key(one.email),
+            "permission_policy": json.dumps(one.permission_policy),
+            "dt_terms": row["dt_created"],
+            "stored_at": 0,
+        }
+
+    def grants(self, one: _User, user_id: str) -> Iterator[dict[str, Any]]:
+        for policy_id in one.policy_ids:
+            grant = {"id": self._entries.new_id(), "user_id": user_id, "policy_id": policy_id}
+            yield grant | {"version": 1, "dt_created": self._now, "created_by": "seed"}
+
+    def groups(self, one: _User, user_id: str) -> Iterator[dict[str, Any]]:
+        for name in one.groups:
+            yield {"id": self._entries.new_id(), "user_id": user_id, "name": name, "dt_created": self._now}

@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 import uvicorn
 
-from m3ter_sandbox.app import Sandbox
+from m3ter_sandbox.app import App
+from m3ter_sandbox.sandbox import Sandbox
 
 __all__ = ["bind", "serve", "url_of"]
 
@@ -68,7 +69,7 @@ def serve(
     :param until_stdin_closes: also end when standard input does, i.e. with the process that holds its other end.
     """
     config = uvicorn.Config(
-        sandbox,
+        App(sandbox),
         http=sandbox.connections.protocol(),
         ws="none",
         lifespan="off",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from m3ter_sandbox.answers import Answer
 from m3ter_sandbox.api import OPERATIONS, Api, Request
-from m3ter_sandbox.app import DEFAULT_CREDENTIALS, Sandbox, Setup
+from m3ter_sandbox.sandbox import DEFAULT_CREDENTIALS, Sandbox, Setup
 from m3ter_sandbox.seed import SeedError
 from m3ter_sandbox.tokens import Tokens
 

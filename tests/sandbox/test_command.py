@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from m3ter_sandbox import __main__ as command
-from m3ter_sandbox.app import DEFAULT_CREDENTIALS
+from m3ter_sandbox.sandbox import DEFAULT_CREDENTIALS
 from m3ter_sandbox.switches import Switches
 from m3ter_sandbox.testing import ACCESS_KEY_ID, API_SECRET, ORG_ID, SandboxError, SandboxServer
 

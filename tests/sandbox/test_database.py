@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from m3ter_sandbox.app import Sandbox, Setup
+from m3ter_sandbox.sandbox import Sandbox, Setup
 from m3ter_sandbox.seed import SeedError
 from m3ter_sandbox.store import Store, StoreError
 from m3ter_sandbox.tokens import Credentials

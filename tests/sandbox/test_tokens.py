@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from m3ter_sandbox.app import DEFAULT_CREDENTIALS
+from m3ter_sandbox.sandbox import DEFAULT_CREDENTIALS
 from tests.support.local_m3ter import LocalM3ter
 
 Local = Callable[..., LocalM3ter]

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 import httpx
 
-from m3ter_sandbox.app import Sandbox, Setup
+from m3ter_sandbox.app import App
 from m3ter_sandbox.clock import Clock
+from m3ter_sandbox.sandbox import Sandbox, Setup
 
 Result = TypeVar("Result")
 
@@ -40,6 +41,7 @@ class LocalM3ter:
         self.time = FrozenTime()
         setup = setup or Setup(switches={"requests_per_second": 0, **switches}, random_seed=1)
         self.sandbox = Sandbox(setup, clock=self.time.clock(), sleep=lambda seconds: self.time.sleep(seconds))
+        self._app = App(self.sandbox)
         self.org_id = setup.credentials.org_id
         self._basic = (setup.credentials.access_key_id, setup.credentials.api_secret)
         self._token: str | None = None
@@ -53,7 +55,7 @@ class LocalM3ter:
         return self._loop.run_until_complete(work)
 
     async def send(self, method: str, path: str, **options: Any) -> httpx.Response:
-        transport = httpx.ASGITransport(self.sandbox)
+        transport = httpx.ASGITransport(self._app)
         async with httpx.AsyncClient(transport=transport, base_url="http://sandbox") as client:
             return await client.request(method, path, **options)
 
