@@ -93,19 +93,24 @@ DID_NOTHING = retry_if_exception(
         (
             (
                 f"{ONBOARDING}/sending/sender.py",
-                """        begun = await self._in_thread(
+                """        begun = await asyncio.to_thread(
             begin_attempts,
+            self.org.db,
             token=group[0].token,
             invitation_ids=[attempt.claimed.invitation_id for attempt in group],
-            plan_id=self.plan_id,
+            plan_id=self.to_send.plan_id,
         )
 """,
                 """        begun = {attempt.claimed.invitation_id for attempt in group}
         asyncio.get_running_loop().call_later(
             0.2,
             lambda: asyncio.ensure_future(
-                self._in_thread(
-                    begin_attempts, token=group[0].token, invitation_ids=list(begun), plan_id=self.plan_id
+                asyncio.to_thread(
+                    begin_attempts,
+                    self.org.db,
+                    token=group[0].token,
+                    invitation_ids=list(begun),
+                    plan_id=self.to_send.plan_id,
                 )
             ),
         )
@@ -140,7 +145,7 @@ DID_NOTHING = retry_if_exception(
     ),
     Bug(
         "nobody looks in m3ter before a send",
-        ((f"{ONBOARDING}/sending/sender.py", "        await look_again(self.org, policies=True)\n", ""),),
+        ((f"{ONBOARDING}/sending/recurring_checks.py", "        await look_again(self._org, policies=True)\n", ""),),
         ("invited by hand or member meanwhile",),
     ),
     Bug(
@@ -211,8 +216,8 @@ DID_NOTHING = retry_if_exception(
         "changed policies are sent all the same",
         (
             (
-                f"{ONBOARDING}/sending/sender.py",
-                "        check_policies(plan.policies, await self._in_thread(mirror.policies_of, self.org.org_id))\n",
+                f"{ONBOARDING}/sending/preflight.py",
+                "    check_policies(plan.policies, await asyncio.to_thread(mirror.policies_of, org.db, org.org_id))\n",
                 "",
             ),
         ),
@@ -303,8 +308,8 @@ DID_NOTHING = retry_if_exception(
         "the pause switch is asked at the beginning only",
         (
             (
-                f"{ONBOARDING}/sending/sender.py",
-                "if self.clock() - self._asked_at >= 1.0:",
+                f"{ONBOARDING}/sending/recurring_checks.py",
+                "if self._clock() - self._asked_at >= ASK_PAUSE_EVERY:",
                 "if self._asked_at > math.inf:",
             ),
         ),

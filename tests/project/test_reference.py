@@ -109,7 +109,7 @@ def test_the_search_finds_every_message() -> None:
         "organisation.py: sentences(path, cls, error)",  # of problems.py
         "run_parameters.py: ' '.join(dict.fromkeys(problems))",  # of its own _sentence
         "check.py: message",  # of the test of a connection
-        "sender.py: ended.stop_because",  # of the attempt
+        "in_flight.py: ended.stop_because",  # of the attempt
         "invitation.py: found",  # between two methods, never seen
         "report.py: ' '.join(report.problems)",
     }

@@ -18,8 +18,9 @@ from m3ter_onboarding.ledger import plans
 from m3ter_onboarding.ledger.claims import Claimed, begin_attempts, claim_chunk
 from m3ter_onboarding.planning.sealed_plan import Planned
 from m3ter_onboarding.sending.lease import LEASE_MARGIN, ChunkSize, Lease, boot_clock
+from m3ter_onboarding.sending.recurring_checks import LOOK_EVERY
 from m3ter_onboarding.sending.right_to_send import Caps, NotAllowedError
-from m3ter_onboarding.sending.sender import LOOK_EVERY, Sender
+from m3ter_onboarding.sending.sender import Sender
 from m3ter_onboarding.sending.stop_signals import Stop
 from tests.support.world import WINDOW, World
 

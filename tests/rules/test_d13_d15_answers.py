@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -25,8 +26,9 @@ from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.planning.sealed_plan import Planned
 from m3ter_onboarding.reporting.run_report import Report, make_report
 from m3ter_onboarding.sending.pause_switch import PauseSwitch, names_paused
+from m3ter_onboarding.sending.progress import Delivered
 from m3ter_onboarding.sending.right_to_send import Caps, NotAllowedError
-from m3ter_onboarding.sending.sender import Delivered, Sender
+from m3ter_onboarding.sending.sender import Sender
 from m3ter_onboarding.sending.stop_signals import Stop
 from m3ter_provider.errors import M3terError
 from tests.support.task_runs import TaskRun, m3ter_connection
@@ -560,7 +562,7 @@ def test_d15_empty_chunk_is_not_the_end(world: World) -> None:
     plan = ready(world, "e1", "e2", "e3")
 
     def lowered(sender: Sender) -> None:
-        sender.caps = Caps(per_day=3)
+        sender.to_send = replace(sender.to_send, caps=Caps(per_day=3))
 
     asked: list[bool] = []
 

@@ -378,7 +378,7 @@ class OrganisationMachine(RuleBasedStateMachine):
         if isinstance(mishap, Frozen) and isinstance(sender.stop, Steered):
             # A POST after its last look at the clock may not be on the wire yet: who stands still there, and wakes up
             # after everybody else has settled it, sends it all the same. That is said openly, and no promise.
-            sender.stop.may_strike = lambda: not any(attempt.posted for attempt in sender._under_way)
+            sender.stop.may_strike = lambda: not sender.in_flight.posted
 
     def _may_send(self, note: PlanNote) -> bool | None:
         """Tell whether a plan may be sent now; None: only the ledger knows."""

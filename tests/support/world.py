@@ -48,8 +48,9 @@ from m3ter_onboarding.planning.sealed_plan import Planned, make_plan
 from m3ter_onboarding.planning.window import Window
 from m3ter_onboarding.sending.lease import boot_clock
 from m3ter_onboarding.sending.pause_switch import PauseSwitch
-from m3ter_onboarding.sending.right_to_send import Caps
-from m3ter_onboarding.sending.sender import Delivered, Sender
+from m3ter_onboarding.sending.progress import Delivered
+from m3ter_onboarding.sending.right_to_send import Caps, PlanToSend
+from m3ter_onboarding.sending.sender import Sender
 from m3ter_onboarding.sending.stop_signals import Stop
 from m3ter_provider.hooks.m3ter import M3terAsyncHook
 from m3ter_sandbox.testing import SandboxServer
@@ -264,9 +265,7 @@ class World:
         async def work(org: M3terMirror) -> Delivered:
             sender = Sender(
                 org=org,
-                run=self.run(run),
-                plan_id=plan.plan_id,
-                caps=caps or Caps(),
+                to_send=PlanToSend(self.run(run), plan.plan_id, caps or Caps()),
                 stop=stop(),
                 pause=PauseSwitch("test", read=paused),
             )

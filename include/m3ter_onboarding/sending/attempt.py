@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from m3ter_onboarding.ledger.claims import Claimed
 from m3ter_onboarding.ledger.outcomes import Outcome
 from m3ter_onboarding.ledger.states import InvitationState
+from m3ter_onboarding.sending.lease import Lease
 from m3ter_provider.errors import (
     NEEDS_A_PERSON,
     M3terConnectionError,
@@ -24,6 +25,21 @@ from m3ter_provider.models import INVITATION_LIFE, InvitationRequest
 
 if TYPE_CHECKING:
     from m3ter_provider.hooks.m3ter import M3terAsyncHook
+
+
+@dataclass(eq=False)
+class Attempt:
+    """One claimed invitation on its way through a sender.
+
+    :param token: of its claim.
+    :param lease: of its claim.
+    :param posted: whether its POST has begun.
+    """
+
+    claimed: Claimed
+    token: str
+    lease: Lease
+    posted: bool = False
 
 
 class NotBegunError(Exception):
@@ -107,9 +123,9 @@ async def post(m3ter: M3terAsyncHook, claimed: Claimed, before_post: Callable[[]
     )
 
 
-def not_begun(claimed: Claimed) -> Outcome:
+def not_begun(claimed: Claimed, why: str = "not_begun") -> Outcome:
     """Return the outcome of an attempt that was called off before its POST."""
-    return Outcome(claimed.invitation_id, InvitationState.UNSENT, "not_begun")
+    return Outcome(claimed.invitation_id, InvitationState.UNSENT, why)
 
 
 def not_looked(refused: Outcome) -> Outcome:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from m3ter_onboarding.errors import DeliveryError
 from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
 from m3ter_onboarding.ledger.plans import PlannedPolicy, PlanRow
+from m3ter_onboarding.ledger.runs import RunKey
 
 
 class NotAllowedError(DeliveryError):
@@ -34,6 +35,35 @@ class Caps:
     per_day: int | None = None
     backfill: int | None = None
     approval_above: int | None = None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How much was attempted already under the caps, and what a plan adds.
+
+    :param still_to_send: invitations of the plan that were not sent yet.
+    :param in_a_day: attempted for the organisation in the last 24 hours.
+    :param by_run_before: attempted by this run under earlier plans.
+    :param by_backfills_in_a_day: attempted by runs of backfills of this DAG in the last 24 hours.
+    """
+
+    still_to_send: int = 0
+    in_a_day: int = 0
+    by_run_before: int = 0
+    by_backfills_in_a_day: int = 0
+
+
+@dataclass(frozen=True)
+class PlanToSend:
+    """Which plan a sender sends, and the most of it that may be sent.
+
+    :param run: the DAG run.
+    :param plan_id: its plan.
+    """
+
+    run: RunKey
+    plan_id: str
+    caps: Caps
 
 
 def check_plan(plan: PlanRow | None, plan_id: str, org_id: str, *, asking: bool = False) -> PlanRow:
@@ -98,35 +128,26 @@ def check_connection(plan: PlanRow, *, allow_invitations: bool) -> None:
         )
 
 
-def check_caps(
-    plan: PlanRow,
-    caps: Caps,
-    *,
-    still_to_send: int,
-    attempted_in_a_day: int,
-    attempted_before: int = 0,
-    attempted_by_backfills: int = 0,
-) -> None:
+def check_caps(plan: PlanRow, caps: Caps, usage: Usage) -> None:
     """Check the caps before the first e-mail.
 
-    :param still_to_send: invitations of the plan that were not sent yet.
-    :param attempted_in_a_day: what was attempted for the organisation in the last 24 hours.
-    :param attempted_before: what this run attempted under earlier plans.
-    :param attempted_by_backfills: of that, what runs of backfills of this DAG attempted.
     :raises NotAllowedError: naming the cap and the figure.
     """
+    to_send = usage.still_to_send
     kept = "nothing is sent and the decisions are kept"
-    if caps.invitations is not None and plan.invitations and attempted_before + plan.invitations > caps.invitations:
-        already = f", and {attempted_before} were sent under earlier plans of this run" if attempted_before else ""
+    if caps.invitations is not None and plan.invitations and usage.by_run_before + plan.invitations > caps.invitations:
+        already = (
+            f", and {usage.by_run_before} were sent under earlier plans of this run" if usage.by_run_before else ""
+        )
         raise NotAllowedError(
             f"The plan has {plan.invitations} invitations, and at most {caps.invitations} may be sent by one run"
             f" (`max_invitations`){already}: {kept}. Look at the plan; if it is right, start the run again with a"
             " higher `max_invitations`."
         )
-    if caps.backfill is not None and still_to_send and attempted_by_backfills + still_to_send > caps.backfill:
+    if caps.backfill is not None and to_send and usage.by_backfills_in_a_day + to_send > caps.backfill:
         raise NotAllowedError(
-            f"Runs of backfills attempted {attempted_by_backfills} invitations in the last 24 hours and this plan adds"
-            f" {still_to_send}, more than the {caps.backfill} that a backfill may send (`max_invitations` counts for"
+            f"Runs of backfills attempted {usage.by_backfills_in_a_day} invitations in the last 24 hours and this plan"
+            f" adds {to_send}, more than the {caps.backfill} that a backfill may send (`max_invitations` counts for"
             f" all of its runs together): {kept}. Look at the plans; if they are right, start the backfill again with a"
             " higher `max_invitations`."
         )
@@ -135,10 +156,10 @@ def check_caps(
             f"The plan invites {plan.invitations} of {plan.rows_read} rows, more than {caps.percent:g} percent"
             f" (`max_percent`): {kept}. Look at the plan; if it is right, raise `max_percent`."
         )
-    if caps.per_day is not None and still_to_send and attempted_in_a_day + still_to_send > caps.per_day:
+    if caps.per_day is not None and to_send and usage.in_a_day + to_send > caps.per_day:
         raise NotAllowedError(
-            f"{attempted_in_a_day} invitations were attempted for this organisation in the last 24 hours and the plan"
-            f" adds {still_to_send}, more than {caps.per_day} (`max_invitations_per_day`): {kept}. Run again later, or"
+            f"{usage.in_a_day} invitations were attempted for this organisation in the last 24 hours and the plan"
+            f" adds {to_send}, more than {caps.per_day} (`max_invitations_per_day`): {kept}. Run again later, or"
             " raise the limit."
         )
 

@@ -62,7 +62,7 @@ class OnboardingApproveOperator(OnboardingStep, ApprovalOperator):
         from m3ter_onboarding.ledger import plans
         from m3ter_onboarding.reporting.run_links import run_page
         from m3ter_onboarding.sending import approval
-        from m3ter_onboarding.sending.right_to_send import check_caps, check_connection, check_plan
+        from m3ter_onboarding.sending.right_to_send import Usage, check_caps, check_connection, check_plan
 
         planned = planned_by(context["ti"].xcom_pull(task_ids="plan"))
         if not planned.get("sendable"):
@@ -79,7 +79,7 @@ class OnboardingApproveOperator(OnboardingStep, ApprovalOperator):
                 return False
             # Nobody is asked for what would be refused afterwards.
             check_connection(plan, allow_invitations=settings.allow_invitations)
-            check_caps(plan, self._caps(context), still_to_send=0, attempted_in_a_day=0)
+            check_caps(plan, self._caps(context), Usage())
             question = approval.ask(
                 db,
                 plan,

@@ -51,6 +51,7 @@ class OnboardingSendOperator(OnboardingStep, BaseAsyncOperator):
         from m3ter_onboarding.ledger import runs
         from m3ter_onboarding.sending.circuit_breaker import Breaker
         from m3ter_onboarding.sending.pause_switch import PauseSwitch
+        from m3ter_onboarding.sending.right_to_send import PlanToSend
         from m3ter_onboarding.sending.sender import Sender
         from m3ter_provider.hooks.m3ter import M3terAsyncHook
 
@@ -64,12 +65,10 @@ class OnboardingSendOperator(OnboardingStep, BaseAsyncOperator):
             async with M3terAsyncHook(config.m3ter_conn_id) as hook:
                 sender = Sender(
                     org=self._organisation(hook, db),
-                    run=run,
-                    plan_id=str(planned["plan_id"]),
-                    caps=self._caps(context),
-                    breaker=Breaker(config.stop_after_failures, config.stop_at_failure_percent),
+                    to_send=PlanToSend(run, str(planned["plan_id"]), self._caps(context)),
                     stop=stop,
                     pause=PauseSwitch(config.name),
+                    breaker=Breaker(config.stop_after_failures, config.stop_at_failure_percent),
                 )
                 done = await sender.send()
             await asyncio.to_thread(runs.mark_delivered, db, run, str(planned["plan_id"]), utc_now())

@@ -1,0 +1,70 @@
+"""What is checked before the first e-mail, at every start of a sender, a retry included (docs/delivery.md, 8 and 9)."""
+
+from __future__ import annotations
+
+import asyncio
+
+from m3ter_onboarding.ledger import mirror, plans
+from m3ter_onboarding.ledger.claims import attempted_by_run, attempted_in_a_day
+from m3ter_onboarding.ledger.plans import PlanRow
+from m3ter_onboarding.ledger.remaining import remaining
+from m3ter_onboarding.mirroring.organisation import M3terMirror
+from m3ter_onboarding.sending.pause_switch import PauseSwitch
+from m3ter_onboarding.sending.recurring_checks import RecurringChecks
+from m3ter_onboarding.sending.right_to_send import (
+    NotAllowedError,
+    PlanToSend,
+    Usage,
+    check_caps,
+    check_connection,
+    check_plan,
+    check_policies,
+    check_threshold,
+)
+
+
+async def read_plan_that_may_be_sent(org: M3terMirror, to_send: PlanToSend) -> PlanRow:
+    """Return the plan, checked by what the ledger says of it.
+
+    :raises NotAllowedError: when it may not be sent.
+    """
+    plan = await asyncio.to_thread(plans.read_plan, org.db, to_send.plan_id, to_send.run)
+    plan = check_plan(plan, to_send.plan_id, org.org_id)
+    check_threshold(plan, to_send.caps)
+    return plan
+
+
+async def look_and_check(
+    org: M3terMirror, plan: PlanRow, to_send: PlanToSend, checks: RecurringChecks, pause: PauseSwitch
+) -> int:
+    """Check ledger, m3ter, caps and pause switch; return how many invitations of the plan are unsent.
+
+    :raises NotAllowedError: when the plan may not be sent.
+    :raises M3terError: when m3ter cannot be read.
+    """
+    check_connection(plan, allow_invitations=org.m3ter.settings.allow_invitations)
+    if not plan.sendable:
+        raise NotAllowedError(f"Plan {to_send.plan_id} may not be sent: {plan.not_sendable_because}")
+    await asyncio.to_thread(org.db.prove_guard)
+    await checks.look_before_sending()
+    check_policies(plan.policies, await asyncio.to_thread(mirror.policies_of, org.db, org.org_id))
+    unsent = (await asyncio.to_thread(remaining, org.db, to_send.plan_id, org.org_id)).unsent
+    check_caps(plan, to_send.caps, await _usage(org, to_send, unsent))
+    reason = await pause.reason()
+    if reason is not None:
+        raise NotAllowedError(f"Sending is paused: {reason}. Nothing is sent, nobody is lost.")
+    return unsent
+
+
+async def _usage(org: M3terMirror, to_send: PlanToSend, unsent: int) -> Usage:
+    db, run = org.db, to_send.run
+    return Usage(
+        still_to_send=unsent,
+        by_run_before=await asyncio.to_thread(attempted_by_run, db, run, other_than=to_send.plan_id),
+        in_a_day=await asyncio.to_thread(attempted_in_a_day, db, org.org_id),
+        by_backfills_in_a_day=(
+            0
+            if to_send.caps.backfill is None
+            else await asyncio.to_thread(attempted_in_a_day, db, org.org_id, run.dag_id)
+        ),
+    )

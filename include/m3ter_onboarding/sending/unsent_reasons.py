@@ -1,0 +1,59 @@
+"""Why somebody of a plan is left when its sender ends, and whether trying again may help."""
+
+from __future__ import annotations
+
+import asyncio
+
+from m3ter_onboarding.errors import DeliveryError
+from m3ter_onboarding.ledger import plans
+from m3ter_onboarding.ledger.claims import attempted_in_a_day
+from m3ter_onboarding.ledger.remaining import Remaining
+from m3ter_onboarding.mirroring.organisation import M3terMirror
+from m3ter_onboarding.sending.gate import Gate
+from m3ter_onboarding.sending.right_to_send import NotAllowedError, PlanToSend, check_plan
+
+
+async def why_left(org: M3terMirror, to_send: PlanToSend, gate: Gate, *, sent: int, left: Remaining) -> DeliveryError:
+    """Return what the task fails with; a :class:`NotAllowedError` where trying again changes nothing.
+
+    :param sent: how many invitations this sender sent.
+    :param left: of the plan.
+    """
+    waiting = f"Sent {sent}; {left.unsent + left.fallen_back} unsent, {left.open + left.held} open."
+    if gate.stop.reason is not None:
+        return DeliveryError(f"Stopped: {gate.stop.reason}. {waiting} Nobody is lost: the next try goes on.")
+    if gate.failure is not None:
+        return type(gate.failure)(f"{gate.failure} {waiting} Nobody is lost: the next try goes on.")
+    try:
+        plan = await asyncio.to_thread(plans.read_plan, org.db, to_send.plan_id, to_send.run)
+        check_plan(plan, to_send.plan_id, org.org_id)
+    except NotAllowedError as error:
+        return NotAllowedError(f"{error} {waiting}")
+    if left.unsent and (reached := await _cap_reached(org, to_send, waiting)) is not None:
+        return reached
+    if left.fallen_back and not left.unsent + left.open + left.held:
+        return NotAllowedError(
+            f"{left.fallen_back} people were on their way by another run when this plan was made, and were not sent"
+            f" after all. {waiting} Clear the task `plan`, or let the next run invite them."
+        )
+    return DeliveryError(f"Not everybody of the plan could be settled. {waiting} The next try goes on from here.")
+
+
+async def _cap_reached(org: M3terMirror, to_send: PlanToSend, waiting: str) -> NotAllowedError | None:
+    caps = to_send.caps
+    if caps.backfill is not None:
+        used = await asyncio.to_thread(attempted_in_a_day, org.db, org.org_id, to_send.run.dag_id)
+        if used >= caps.backfill:
+            return NotAllowedError(
+                f"Runs of backfills attempted {used} invitations in the last 24 hours, as many as a backfill may"
+                f" (`max_invitations` counts for all of its runs together). {waiting} The next daily run sends the"
+                " rest, or a backfill with a higher `max_invitations`."
+            )
+    if caps.per_day is not None:
+        used = await asyncio.to_thread(attempted_in_a_day, org.db, org.org_id)
+        if used >= caps.per_day:
+            return NotAllowedError(
+                f"{used} invitations were attempted for this organisation in the last 24 hours"
+                f" (`max_invitations_per_day` is {caps.per_day}). {waiting} A later run sends the rest."
+            )
+    return None
