@@ -191,6 +191,10 @@ class SandboxServer:
         """
         return cast("dict[str, Any]", self._call("GET", "counts"))
 
+    def posts(self) -> int:
+        """Return how many POSTs of invitations m3ter received."""
+        return int(self.counts()["requests"].get("POST /organizations/{orgId}/invitations", 0))
+
     def requests(self) -> list[dict[str, Any]]:
         """Return the requests, oldest first: ``time``, ``method``, ``path``, ``kind``, ``status``, ``outcome``, …."""
         return cast("list[dict[str, Any]]", self._call("GET", "requests"))

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import tests.conftest as airflow_home  # first: an Airflow home for the cases alone
 from tests.chaos.cases import Case, Result
+from tests.chaos.environment import preload
 from tests.chaos.kinds import all_cases
-from tests.chaos.recording import check_complete
-from tests.chaos.runner import play_all, record_points
-from tests.chaos.theatre import preload
+from tests.chaos.recorded_points import check_complete
+from tests.chaos.workers import record_points, run_cases
 from tests.support.postgresql import PostgresServer
 
 #: The seed of ``make chaos``.
@@ -89,7 +89,7 @@ def _play(cases: list[Case], arguments: argparse.Namespace, folder: Path, postgr
         late = arguments.minutes is not None and time.monotonic() - began > arguments.minutes * 60
         return late or (arguments.max_failures is not None and failed >= arguments.max_failures)
 
-    play_all(
+    run_cases(
         cases,
         seed=arguments.seed,
         jobs=arguments.jobs,

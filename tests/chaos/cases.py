@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.play import Play
-from tests.chaos.theatre import Theatre, rng_of
+from tests.chaos.case_run import CaseRun
+from tests.chaos.environment import Environment, rng_of
 
 #: Configuration of every case, unless it says otherwise.
 VALUES: Mapping[str, Any] = {
@@ -31,7 +31,7 @@ class Case:
 
     :param kind: what it belongs to in the summary.
     :param name: says what goes wrong; unique.
-    :param act: loads people and lets it go wrong; what must hold afterwards is checked by :class:`Play`.
+    :param act: loads people and lets it go wrong; what must hold afterwards is checked by :class:`CaseRun`.
     :param values: configuration.
     :param tables: False: the ledger's tables do not exist yet.
     :param connection: extras of the connection to m3ter.
@@ -40,7 +40,7 @@ class Case:
     kind: str
     name: str
     database: str
-    act: Callable[[Play], None]
+    act: Callable[[CaseRun], None]
     values: Mapping[str, Any] = field(default_factory=dict)
     tables: bool = True
     connection: Mapping[str, Any] = field(default_factory=dict)
@@ -68,27 +68,27 @@ class Result:
     asked_for: int = 0
 
 
-def open_play(theatre: Theatre, case: Case, seed: int, log: Path | None = None) -> Play:
-    """Set the stage for a case."""
-    world = theatre.world(case.database, tables=case.tables, **{**VALUES, **case.values})
-    play = Play(theatre, case.database, world, rng_of(case.full_name, seed), log)
-    play.connect(**case.connection)
-    return play
+def start_case(environment: Environment, case: Case, seed: int, log: Path | None = None) -> CaseRun:
+    """Make an empty world for a case, and connect it."""
+    world = environment.world(case.database, tables=case.tables, **{**VALUES, **case.values})
+    started = CaseRun(environment, case.database, world, rng_of(case.full_name, seed), log)
+    started.connect(**case.connection)
+    return started
 
 
-def play_case(theatre: Theatre, case: Case, seed: int, log: Path | None = None) -> Result:
-    """Play a case to its verdict."""
+def run_case(environment: Environment, case: Case, seed: int, log: Path | None = None) -> Result:
+    """Run a case, and check at its end what is promised."""
     began = time.monotonic()
     failure, not_reached, asked_for = None, False, 0
     try:
-        play = open_play(theatre, case, seed, log)
+        started = start_case(environment, case, seed, log)
         try:
-            case.act(play)
-            play.until_quiet()
-            play.verdict()
-            asked_for = len(play.asked_for)
+            case.act(started)
+            started.until_quiet()
+            started.check_promise()
+            asked_for = len(started.asked_for)
         finally:
-            play.end_all()
+            started.end_all()
     except NotReachedError:
         not_reached = True
     except Exception as error:  # the worker goes on with the next case

@@ -106,7 +106,7 @@ class Forked:
         self.kill()
         raise StuckError(f"process {self.pid} neither stopped nor ended within {limit:.0f} s")
 
-    def stands_still(self, limit: float) -> bool:
+    def freezes_within(self, limit: float) -> bool:
         """Tell whether the process stops itself within *limit* seconds; it goes on otherwise."""
         deadline = time.monotonic() + limit
         while time.monotonic() < deadline and not self._status(("Z", "X")):
@@ -116,11 +116,11 @@ class Forked:
             time.sleep(0.002)
         return False
 
-    def wait_and_wake(self, limit: float = LIMIT) -> Ended:
+    def wait_and_resume(self, limit: float = LIMIT) -> Ended:
         """Wait for its end, and let it go on whenever it stands still; see :meth:`wait`."""
         deadline = time.monotonic() + limit
         while time.monotonic() < deadline and not self._status(("Z", "X")):
-            if self.stands_still(0.1):
+            if self.freezes_within(0.1):
                 self.signal(signal.SIGCONT)
         return self.wait(max(1.0, deadline - time.monotonic()))
 

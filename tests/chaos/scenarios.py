@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import select
 
+from tests.chaos.case_run import CaseRun
 from tests.chaos.cases import Case
-from tests.chaos.play import Play
-from tests.chaos.points import Point, die
+from tests.chaos.fault_points import FaultPoint, die
 from tests.support.task_runs import TaskRun
 from tests.support.world import HIRES
 
@@ -27,17 +27,17 @@ class Scenario:
     """
 
     name: str
-    prepare: Callable[[Play], TaskRun]
+    prepare: Callable[[CaseRun], TaskRun]
     values: Mapping[str, Any] = field(default_factory=dict)
     tables: bool = True
     connection: Mapping[str, Any] = field(default_factory=dict)
 
-    def case(self, kind: str, name: str, database: str, act: Callable[[Play, TaskRun], None]) -> Case:
+    def case(self, kind: str, name: str, database: str, act: Callable[[CaseRun, TaskRun], None]) -> Case:
         """Return a case that acts on this run."""
 
-        def run(play: Play) -> None:
-            act(play, self.prepare(play))
-            _expect_whoever_was_not_refused(play)
+        def run(case: CaseRun) -> None:
+            act(case, self.prepare(case))
+            _expect_whoever_was_not_refused(case)
 
         return Case(
             kind,
@@ -50,63 +50,63 @@ class Scenario:
         )
 
 
-def first_run(play: Play) -> TaskRun:
+def first_run(case: CaseRun) -> TaskRun:
     """Nothing is there yet, not even tables."""
     by_hand = {"invitingPrincipalId": "somebody", "createdBy": "somebody"}
-    play.theatre.m3ter.seed(
+    case.m3ter.seed(
         users=[{"email": "member@example.com", "dtCreated": "-100d"}],
         invitations=[
             {"email": "invited@example.com", **by_hand},
             {"email": "old@example.com", "dtCreated": "-45d", **by_hand},
         ],
     )
-    play.hire("e1", "e2", "e3", "e4")
-    play.hire("member", "invited", expected=0)
-    play.hire("broken", expected=0, email="no address")
-    return play.begin()
+    case.hire("e1", "e2", "e3", "e4")
+    case.hire("member", "invited", expected=0)
+    case.hire("broken", expected=0, email="no address")
+    return case.begin()
 
 
-def after_a_dead_sender(play: Play) -> TaskRun:
+def after_a_dead_sender(case: CaseRun) -> TaskRun:
     """Yesterday's sender was killed between two POSTs; since then a refused row was mended and somebody has left."""
-    play.theatre.m3ter.seed(users=[{"email": "leaver@example.com", "dtCreated": "-100d", "dtEndAccess": "+30m"}])
-    play.hire("d1", "d2", "d3", "d4", "d5")
-    play.theatre.m3ter.faults(kind="status", status=400, email="d5@example.com", count=1)
-    play.theatre.m3ter.faults(kind="hang", email="d2@example.com", count=1)
-    yesterday = play.begin()
-    play.task(yesterday, "snapshot")
-    play.task(yesterday, "plan")
-    play.task(yesterday, "send", {Point("COMMIT recording answers", 1): die})
-    play.theatre.m3ter.clear_faults()
-    play.world.correct("d5", first_name="Mended")
-    play.pass_time(3600)
-    play.day += 1
-    play.hire("e1", "e2", "e3")
-    return play.begin()
+    case.m3ter.seed(users=[{"email": "leaver@example.com", "dtCreated": "-100d", "dtEndAccess": "+30m"}])
+    case.hire("d1", "d2", "d3", "d4", "d5")
+    case.m3ter.faults(kind="status", status=400, email="d5@example.com", count=1)
+    case.m3ter.faults(kind="hang", email="d2@example.com", count=1)
+    yesterday = case.begin()
+    case.task(yesterday, "snapshot")
+    case.task(yesterday, "plan")
+    case.task(yesterday, "send", {FaultPoint("COMMIT recording answers", 1): die})
+    case.m3ter.clear_faults()
+    case.world.correct("d5", first_name="Mended")
+    case.pass_time(3600)
+    case.day += 1
+    case.hire("e1", "e2", "e3")
+    return case.begin()
 
 
-def without_answers(play: Play) -> TaskRun:
+def without_answers(case: CaseRun) -> TaskRun:
     """M3ter answers some POSTs with 504 or not at all, refuses one, and revokes the token."""
-    m3ter = play.theatre.m3ter
-    play.hire("e1", "e2", "e3", "e4", "e5")
-    play.hire("refused", expected=0)
+    m3ter = case.m3ter
+    case.hire("e1", "e2", "e3", "e4", "e5")
+    case.hire("refused", expected=0)
     m3ter.faults(kind="status", status=504, when="after", operation=CREATE, email="e1@example.com", count=1)
     m3ter.faults(kind="reset", when="before", operation=CREATE, email="e2@example.com", count=1)
     m3ter.faults(kind="drop", when="after", operation=CREATE, email="e3@example.com", count=1)
     m3ter.faults(kind="revoke_token", operation=CREATE, email="e4@example.com", count=1)
     m3ter.faults(kind="status", status=400, operation=CREATE, email="refused@example.com")
-    return play.begin()
+    return case.begin()
 
 
-def approved(play: Play) -> TaskRun:
+def approved(case: CaseRun) -> TaskRun:
     """Somebody has to approve the plan, and does."""
-    play.hire("e1", "e2", "e3")
-    return play.begin()
+    case.hire("e1", "e2", "e3")
+    return case.begin()
 
 
-def rejected(play: Play) -> TaskRun:
+def rejected(case: CaseRun) -> TaskRun:
     """Somebody rejects the plan; the next runs ask again, and then it is approved."""
-    play.hire("e1", "e2", "e3")
-    run = play.begin()
+    case.hire("e1", "e2", "e3")
+    run = case.begin()
     run.answer_is = "Reject"
     return run
 
@@ -123,9 +123,9 @@ ASKED = (
 )
 
 
-def _expect_whoever_was_not_refused(play: Play) -> None:
+def _expect_whoever_was_not_refused(case: CaseRun) -> None:
     """Expect an e-mail for whom m3ter refused, where that was never recorded: she is asked for again without it."""
-    with play.world.db.engine.connect() as connection:
+    with case.world.db.engine.connect() as connection:
         refused = connection.execute(select(HIRES.c.employee_id).where(HIRES.c.employee_id == "refused")).first()
-    if refused and play.world.states().get("refused@example.com") != "failed":
-        play.expected["refused@example.com"] = 1
+    if refused and case.world.states().get("refused@example.com") != "failed":
+        case.expected["refused@example.com"] = 1

@@ -28,7 +28,7 @@ from reference import tables
 from reference.blocks import PAGES, ROOT, renewed
 from reference.decisions import order_in_the_planner, reasons
 from reference.messages import compare, passed_on
-from tests.support.allowed_transitions import ARROWS
+from tests.support.allowed_transitions import ALLOWED
 from tests.support.postgresql import PostgresServer
 
 RECIPES = re.findall(
@@ -177,7 +177,7 @@ def test_the_states_are_drawn_as_they_are() -> None:
             for other in re.findall(r"\b(?!the\b|second\b|time\b)[a-z]+\b", after)
         }
         (by_a_person if why == "a person decides" else drawn).update(pairs)
-    arrows = {(before, after) for before, afters in ARROWS.items() for after in afters}
+    arrows = {(before, after) for before, afters in ALLOWED.items() for after in afters}
     assert drawn <= arrows
     # Settling a row whose sender died goes through `unknown` in the drawing, and in one step in the ledger.
     through = {("sending", after) for before, after in drawn if before == "unknown"}

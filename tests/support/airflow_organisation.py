@@ -23,6 +23,7 @@ from demo.airflow_api import FINISHED, FINISHED_TASK, AirflowApiError, wait_unti
 from demo.airflow_stack import AirflowStack, TaskProcess
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_sandbox.testing import SandboxServer
+from tests.support import ledger_rows
 from tests.support.postgresql import PostgresServer
 from tests.support.world import HIRES, QUERY
 
@@ -288,10 +289,7 @@ class Organisation:
 
     def ledger_states(self) -> dict[str, str]:
         """Return the ledger's state of each address key."""
-        table = self.ledger.tables.invitation
-        with self.ledger.engine.connect() as connection:
-            rows = connection.execute(select(table.c.email_key, table.c.state).order_by(table.c.generation))
-            return {row.email_key: row.state for row in rows}
+        return ledger_rows.states(self.ledger)
 
     def plans(self, run_id: str) -> list[dict[str, Any]]:
         """Return the plans of a run, oldest first."""
@@ -304,10 +302,7 @@ class Organisation:
 
     def decisions(self, plan_id: str) -> dict[str, str]:
         """Return ``decision:reason`` by employee."""
-        table = self.ledger.tables.decision
-        with self.ledger.engine.connect() as connection:
-            rows = connection.execute(select(table).where(table.c.plan_id == plan_id))
-            return {row.employee_id: f"{row.decision}:{row.reason}" for row in rows}
+        return ledger_rows.decisions(self.ledger, plan_id)
 
     def claims(self) -> list[tuple[str, datetime]]:
         """Return plan and time of every claim, oldest first."""

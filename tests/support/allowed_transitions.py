@@ -1,10 +1,13 @@
-"""What may follow on what: the states of an invitation, as docs/delivery.md draws them."""
+"""The allowed transitions between the states of an invitation, as docs/delivery.md draws them.
+
+Written by hand: what the tests expect does not come from the code under test.
+"""
 
 from __future__ import annotations
 
-#: ``None``: the row begins, by a claim or by being found. What settling says of a row whose sender died passes through
+#: ``None``: the row begins, by a claim or by being found. What is settled of a row whose sender died passes through
 #: ``unknown`` in the drawing, and in one step in the ledger.
-ARROWS: dict[str | None, frozenset[str]] = {
+ALLOWED: dict[str | None, frozenset[str]] = {
     None: frozenset({"sending", "adopted", "accepted"}),
     "sending": frozenset({"sent", "adopted", "accepted", "failed", "unknown", "unsent", "review", "superseded"}),
     "unknown": frozenset({"sent", "adopted", "accepted", "failed", "unsent", "review", "superseded"}),
@@ -19,9 +22,9 @@ ARROWS: dict[str | None, frozenset[str]] = {
 }
 
 
-def is_an_arrow(before: str | None, after: str, why: str) -> bool:
-    """Tell whether a row may go from one state to another.
+def is_allowed(before: str | None, after: str, why: str) -> bool:
+    """Return whether a row may go from one state to another.
 
-    :param why: of the event; a success that comes too late to be the living one ends a row in any open state.
+    :param why: of the event; a success that comes too late to be the one that counts ends a row in any open state.
     """
-    return after in ARROWS[before] or (before == "failed" and (after, why) == ("superseded", "late_success"))
+    return after in ALLOWED[before] or (before == "failed" and (after, why) == ("superseded", "late_success"))

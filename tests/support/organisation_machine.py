@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import func, select
 
 from m3ter_onboarding.config.run_parameters import Mode, RunParameters
 from m3ter_onboarding.errors import DeliveryError, PlanError
@@ -31,7 +31,8 @@ from m3ter_onboarding.sending.stop_signals import Stop
 from m3ter_provider import process_state
 from m3ter_provider.email_identity import email_key
 from m3ter_provider.errors import M3terError
-from tests.support.allowed_transitions import is_an_arrow
+from tests.support import ledger_rows
+from tests.support.allowed_transitions import is_allowed
 from tests.support.console import Console
 from tests.support.mishaps import (
     EMPLOYEES,
@@ -113,7 +114,7 @@ class PlanNote:
 class Backup:
     """A copy of the ledger."""
 
-    tables: dict[str, list[dict[str, Any]]]
+    rows: ledger_rows.Copy
     book: Book
 
 
@@ -551,13 +552,7 @@ class OrganisationMachine(RuleBasedStateMachine):
 
     @rule()
     def back_up(self) -> None:
-        db = self.judge.db
-        with db.engine.connect() as connection:
-            copied = {
-                table.name: [dict(row._mapping) for row in connection.execute(select(table))]
-                for table in db.tables.all()
-            }
-        self.backup = Backup(copied, deepcopy(self.book))
+        self.backup = Backup(ledger_rows.back_up(self.judge.db), deepcopy(self.book))
 
     @rule()
     def restore(self) -> None:
@@ -565,13 +560,7 @@ class OrganisationMachine(RuleBasedStateMachine):
         if self.backup is None:
             return
         self.tally["restored"] += 1
-        db = self.judge.db
-        with db.engine.begin() as connection:
-            for table in reversed(db.tables.all()):
-                connection.execute(delete(table))
-            for table in db.tables.all():
-                if self.backup.tables[table.name]:
-                    connection.execute(insert(table), self.backup.tables[table.name])
+        ledger_rows.restore(self.judge.db, self.backup.rows)
         known = {note.planned.plan_id for notes in self.backup.book.plans.values() for note in notes}
         now_lost = [note for notes in self.book.plans.values() for note in notes]
         self.lost_plans += [note for note in now_lost if note.planned.plan_id not in known]
@@ -605,7 +594,7 @@ class OrganisationMachine(RuleBasedStateMachine):
                 .group_by(plan.c.plan_id)
             ).all()
         assert all(rows_read == decisions for rows_read, decisions in plans), "rows in, decisions out"
-        self._moves_along_the_arrows({one.invitation_id: one.state for one in rows}, events)
+        self._moves_as_allowed({one.invitation_id: one.state for one in rows}, events)
         for keys in (
             [(one.email_key, one.generation) for one in rows],
             [one.email_key for one in rows if one.state in LIVE],
@@ -615,11 +604,11 @@ class OrganisationMachine(RuleBasedStateMachine):
             assert len(keys) == len(set(keys)), "keys are unique"
 
     @staticmethod
-    def _moves_along_the_arrows(states: Mapping[int, str], events: Any) -> None:
+    def _moves_as_allowed(states: Mapping[int, str], events: Any) -> None:
         at: dict[int, str | None] = dict.fromkeys(states)
         for one in events:
             came_from = at[one.invitation_id]
-            assert is_an_arrow(came_from, one.to_state, one.why), f"{came_from} -> {one.to_state} ({one.why})"
+            assert is_allowed(came_from, one.to_state, one.why), f"{came_from} -> {one.to_state} ({one.why})"
             assert one.from_state in (None, came_from), f"from {one.from_state}, and the row was {came_from}"
             at[one.invitation_id] = one.to_state
         assert at == states, "the history ends where the rows are"
@@ -743,7 +732,7 @@ class OrganisationMachine(RuleBasedStateMachine):
         return not invitation.get("accepted") and _instant(invitation["dtExpiry"]) > self.clock.now()
 
     def _posts(self) -> int:
-        return int(self.m3ter.counts()["requests"].get("POST /organizations/{orgId}/invitations", 0))
+        return self.m3ter.posts()
 
     def _ledger_rows(self) -> list[tuple[Any, ...]]:
         with self.judge.db.engine.connect() as connection:

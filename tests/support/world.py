@@ -54,6 +54,7 @@ from m3ter_onboarding.sending.sender import Sender
 from m3ter_onboarding.sending.stop_signals import Stop
 from m3ter_provider.hooks.m3ter import M3terAsyncHook
 from m3ter_sandbox.testing import SandboxServer
+from tests.support import ledger_rows
 
 QUERY = """
 SELECT employee_id, email, first_name, last_name, permission_policies, start_date
@@ -106,19 +107,22 @@ class World:
 
     # -- the warehouse ----------------------------------------------------------------------------------------------
 
-    def hire(self, *employees: str, **columns: Any) -> None:
-        """Load rows; the address of employee ``e1`` is ``e1@example.com`` unless it is given."""
+    def hire(self, *employees: str, **columns: Any) -> list[str]:
+        """Load rows, and return their addresses; that of employee ``e1`` is ``e1@example.com`` unless it is given."""
+        rows = [
+            {
+                "employee_id": employee,
+                "email": f"{employee.lower()}@example.com",
+                "first_name": "Given",
+                "last_name": "Family",
+                "loaded_at": DAY - timedelta(hours=12),
+                **columns,
+            }
+            for employee in employees
+        ]
         with self.db.engine.begin() as connection:
-            for employee in employees:
-                row = {
-                    "employee_id": employee,
-                    "email": f"{employee.lower()}@example.com",
-                    "first_name": "Given",
-                    "last_name": "Family",
-                    "loaded_at": DAY - timedelta(hours=12),
-                    **columns,
-                }
-                connection.execute(insert(HIRES), row)
+            connection.execute(insert(HIRES), rows)
+        return [str(row["email"]) for row in rows]
 
     def correct(self, employee: str, **columns: Any) -> None:
         """Change an employee's row."""
@@ -144,17 +148,8 @@ class World:
 
     def connection(self, **extra: Any) -> Connection:
         """Return the Airflow connection to the sandbox."""
-        values = json.loads(
-            self.m3ter.airflow_connection(**{"timeout_seconds": 2, "requests_per_second": 500, **self.extra, **extra})
-        )
-        return Connection(
-            conn_id="m3ter_default",
-            conn_type="m3ter",
-            host=values["host"],
-            login=values["login"],
-            password=values["password"],
-            extra=json.dumps(values["extra"]),
-        )
+        values = {"timeout_seconds": 2, "requests_per_second": 500, **self.extra, **extra}
+        return Connection.from_json(self.m3ter.airflow_connection(**values), conn_id="m3ter_default")
 
     def with_m3ter(self, work: Callable[[M3terMirror], Awaitable[Any]], **extra: Any) -> Any:
         """Run *work* with an open hook in haste: 2 requests a second are 100, a second's wait is 20 ms."""
@@ -329,10 +324,7 @@ class World:
 
     def invitations(self) -> dict[str, dict[str, Any]]:
         """Return the ledger's newest row of each address key."""
-        table = self.db.tables.invitation
-        with self.db.engine.connect() as connection:
-            rows = connection.execute(select(table).order_by(table.c.generation))
-            return {row.email_key: dict(row._mapping) for row in rows}
+        return ledger_rows.newest_invitations(self.db)
 
     def row(self, employee: str) -> dict[str, Any]:
         """Return the ledger's newest row of an employee's own address."""
@@ -340,7 +332,7 @@ class World:
 
     def states(self) -> dict[str, str]:
         """Return the ledger's state of each address key."""
-        return {key: row["state"] for key, row in self.invitations().items()}
+        return ledger_rows.states(self.db)
 
     def state(self, employee: str) -> InvitationState:
         """Return the state of an employee's own address."""
@@ -360,10 +352,7 @@ class World:
 
     def decisions(self, plan: Planned) -> dict[str, str]:
         """Return ``decision:reason`` by employee."""
-        table = self.db.tables.decision
-        with self.db.engine.connect() as connection:
-            rows = connection.execute(select(table).where(table.c.plan_id == plan.plan_id))
-            return {row.employee_id: f"{row.decision}:{row.reason}" for row in rows}
+        return ledger_rows.decisions(self.db, plan.plan_id)
 
     def emails(self) -> dict[str, int]:
         """Return how many e-mails m3ter sent to each address."""
@@ -371,7 +360,7 @@ class World:
 
     def posts(self) -> int:
         """Return how many POSTs of invitations m3ter received."""
-        return sum(r["method"] == "POST" and r["path"].endswith("/invitations") for r in self.m3ter.requests())
+        return self.m3ter.posts()
 
 
 @dataclass(frozen=True)

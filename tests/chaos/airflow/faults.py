@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import create_engine, text
 
+from tests.chaos.airflow.airflow_case import CREATE, AirflowCase
 from tests.chaos.airflow.interrupted import KILL
-from tests.chaos.airflow.trial import CREATE, Trial
 from tests.support.side_by_side import SQLITE
 
 #: What may become of the POST of an invitation.
@@ -40,90 +40,90 @@ OF_ANYTHING: tuple[Mapping[str, Any], ...] = (
 )
 
 
-def switch_on(trial: Trial) -> None:
+def switch_on(case: AirflowCase) -> None:
     """Switch on faults of several kinds, each for 5 to 20 % of the requests."""
-    rng = trial.rng
+    rng = case.rng
     for fault in rng.sample(OF_POSTS, 3):
-        trial.org.m3ter.faults(**fault, operation=CREATE, probability=rng.uniform(0.05, 0.2), seed=rng.randrange(1000))
-    trial.org.m3ter.faults(**rng.choice(OF_ANYTHING), probability=rng.uniform(0.05, 0.1), seed=rng.randrange(1000))
+        case.org.m3ter.faults(**fault, operation=CREATE, probability=rng.uniform(0.05, 0.2), seed=rng.randrange(1000))
+    case.org.m3ter.faults(**rng.choice(OF_ANYTHING), probability=rng.uniform(0.05, 0.1), seed=rng.randrange(1000))
 
 
-def mixed(trial: Trial) -> None:
+def mixed(case: AirflowCase) -> None:
     """Two days under faults."""
-    switch_on(trial)
-    run_id = trial.begin()
-    trial.end_of(run_id)
-    trial.day += 1
-    trial.hire(4, 8, day=1)
-    trial.end_of(trial.org.trigger(1))
-    count_hits(trial)
+    switch_on(case)
+    run_id = case.begin()
+    case.end_of(run_id)
+    case.day += 1
+    case.hire(4, 8, day=1)
+    case.end_of(case.org.trigger(1))
+    count_hits(case)
 
 
-def mixed_and_killed(trial: Trial) -> None:
+def mixed_and_killed(case: AirflowCase) -> None:
     """One day under faults, and tasks are killed as well."""
-    switch_on(trial)
-    run_id = trial.begin()
-    trial.strike(run_id, "plan", [KILL])
-    trial.strike(run_id, "send", [KILL])
-    trial.end_of(run_id)
-    count_hits(trial)
+    switch_on(case)
+    run_id = case.begin()
+    case.strike(run_id, "plan", [KILL])
+    case.strike(run_id, "send", [KILL])
+    case.end_of(run_id)
+    count_hits(case)
 
 
-def lists_lag(trial: Trial) -> None:
+def lists_lag(case: AirflowCase) -> None:
     """What was made is not in the lists for a while; some answers are lost, and the sender is killed."""
-    lag = trial.rng.uniform(0.5, 2)
-    trial.org.m3ter.switches(list_lag_seconds=lag, user_list_lag_seconds=lag)
-    trial.troubles += 1
-    trial.org.m3ter.faults(
-        kind="status", status=504, when="after", operation=CREATE, probability=0.2, seed=trial.rng.randrange(1000)
+    lag = case.rng.uniform(0.5, 2)
+    case.org.m3ter.switches(list_lag_seconds=lag, user_list_lag_seconds=lag)
+    case.troubles += 1
+    case.org.m3ter.faults(
+        kind="status", status=504, when="after", operation=CREATE, probability=0.2, seed=case.rng.randrange(1000)
     )
-    run_id = trial.begin()
-    trial.strike(run_id, "send", [KILL])
-    trial.end_of(run_id)
-    count_hits(trial)
+    run_id = case.begin()
+    case.strike(run_id, "send", [KILL])
+    case.end_of(run_id)
+    count_hits(case)
 
 
-def count_hits(trial: Trial) -> None:
+def count_hits(case: AirflowCase) -> None:
     """Count the faults that hit, latency aside."""
-    trial.troubles += sum(fault["hits"] for fault in trial.org.m3ter.active_faults() if fault["kind"] != "latency")
+    case.troubles += sum(fault["hits"] for fault in case.org.m3ter.active_faults() if fault["kind"] != "latency")
 
 
-def m3ter_down(trial: Trial) -> None:
+def m3ter_down(case: AirflowCase) -> None:
     """m3ter is away for some seconds in mid-send, by a stop or a power cut."""
-    run_id = trial.begin()
-    trial.mid_send(run_id)
-    trial.rng.choice((trial.org.m3ter.stop, trial.org.m3ter.kill))()
-    trial.troubles += 1
-    trial.wait(2, 8)
-    trial.org.m3ter.start()
-    trial.end_of(run_id)
+    run_id = case.begin()
+    case.mid_send(run_id)
+    case.rng.choice((case.org.m3ter.stop, case.org.m3ter.kill))()
+    case.troubles += 1
+    case.wait(2, 8)
+    case.org.m3ter.start()
+    case.end_of(run_id)
 
 
-def database_away(trial: Trial) -> None:
+def database_away(case: AirflowCase) -> None:
     """PostgreSQL ends every session of the ledger, three times; SQLite is locked by somebody else for seconds."""
-    run_id = trial.begin()
-    trial.mid_send(run_id)
+    run_id = case.begin()
+    case.mid_send(run_id)
     for _ in range(3):
-        if trial.org.ledger.engine.dialect.name == SQLITE:
-            lock_for_some_seconds(trial)
+        if case.org.ledger.engine.dialect.name == SQLITE:
+            lock_for_some_seconds(case)
         else:
-            end_sessions(trial)
-        trial.troubles += 1
-        trial.wait(0.2, 2)
-    trial.end_of(run_id)
+            end_sessions(case)
+        case.troubles += 1
+        case.wait(0.2, 2)
+    case.end_of(run_id)
 
 
-def lock_for_some_seconds(trial: Trial) -> None:
+def lock_for_some_seconds(case: AirflowCase) -> None:
     """Hold SQLite's one lock."""
-    with closing(sqlite3.connect(str(trial.org.ledger.engine.url.database), timeout=60)) as connection:
+    with closing(sqlite3.connect(str(case.org.ledger.engine.url.database), timeout=60)) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        trial.wait(1, 6)
+        case.wait(1, 6)
         connection.rollback()
 
 
-def end_sessions(trial: Trial) -> None:
+def end_sessions(case: AirflowCase) -> None:
     """End the sessions of all others."""
-    engine = create_engine(trial.org.ledger.engine.url)
+    engine = create_engine(case.org.ledger.engine.url)
     with engine.begin() as connection:
         connection.execute(
             text(
@@ -132,4 +132,4 @@ def end_sessions(trial: Trial) -> None:
             )
         )
     engine.dispose()
-    trial.org.ledger.engine.dispose()  # our own were among them
+    case.org.ledger.engine.dispose()  # our own were among them

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from tests.chaos.airflow import by_hand, faults, interrupted, many_runs
+from tests.chaos.airflow.airflow_case import AirflowCase
 from tests.chaos.airflow.interrupted import END, KILL
 from tests.chaos.airflow.summary import SUMMARY, Played, Seed
-from tests.chaos.airflow.trial import Trial
 from tests.support.airflow_organisation import FIRST_DAY, Organisation
 from tests.support.side_by_side import POSTGRESQL, SQLITE, Scenario, SideBySide, cases, side_by_side
 
@@ -39,7 +39,7 @@ class Trouble:
     """
 
     kind: str
-    act: Callable[[Trial], None]
+    act: Callable[[AirflowCase], None]
     ledgers: tuple[str, ...] = BOTH
     values: Mapping[str, Any] = field(default_factory=dict)
     paused: bool = False
@@ -60,21 +60,21 @@ class Trouble:
     def _play(self, name: str, patience: float, org: Organisation) -> None:
         seed = Seed(name, org.ledger.engine.dialect.name)
         began, held = time.monotonic(), False
-        trial = Trial(org, seed.rng(), deadline=began + patience)
+        case = AirflowCase(org, seed.rng(), deadline=began + patience)
         try:
-            self.act(trial)
-            trial.until_quiet()
-            trial.verdict()
+            self.act(case)
+            case.until_quiet()
+            case.check_promise()
             held = True
         finally:
             SUMMARY.played.append(
                 Played(
                     kind=self.kind,
                     seed=seed,
-                    people=len(trial.expected),
-                    troubles=trial.troubles,
+                    people=len(case.expected),
+                    troubles=case.troubles,
                     runs=len(org.stack.api.runs(org.dag_id)),
-                    asked_for=len(trial.asked_for),
+                    asked_for=len(case.asked_for),
                     seconds=time.monotonic() - began,
                     held=held,
                 )
@@ -120,10 +120,10 @@ TROUBLES = {
         "several runs", partial(many_runs.at_once, count=5), BOTH, {"dag": {"max_active_runs": 6}}
     ),
     "two runs at once": Trouble("several runs", partial(many_runs.at_once, count=2)),
-    "send killed twice": Trouble("interrupted", lambda trial: interrupted.struck(trial, "send", KILL, KILL)),
-    "send ended twice": Trouble("interrupted", lambda trial: interrupted.struck(trial, "send", END, END)),
-    "snapshot killed twice": Trouble("interrupted", lambda trial: interrupted.struck(trial, "snapshot", KILL, KILL)),
-    "plan killed twice": Trouble("interrupted", lambda trial: interrupted.struck(trial, "plan", KILL, KILL)),
+    "send killed twice": Trouble("interrupted", lambda case: interrupted.struck(case, "send", KILL, KILL)),
+    "send ended twice": Trouble("interrupted", lambda case: interrupted.struck(case, "send", END, END)),
+    "snapshot killed twice": Trouble("interrupted", lambda case: interrupted.struck(case, "snapshot", KILL, KILL)),
+    "plan killed twice": Trouble("interrupted", lambda case: interrupted.struck(case, "plan", KILL, KILL)),
     "every task struck": Trouble("interrupted", interrupted.every_task_struck),
     "supervisor killed": Trouble("interrupted", interrupted.supervisor_killed),
     "stopped past its lease": Trouble("interrupted", interrupted.stopped_past_its_lease),

@@ -19,7 +19,7 @@ from tests.chaos.kinds import (
     two_senders,
     zombies,
 )
-from tests.chaos.recording import Recording
+from tests.chaos.recorded_points import Recording
 
 
 def all_cases(recording: Recording) -> Iterator[Case]:

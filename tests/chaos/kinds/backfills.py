@@ -9,13 +9,13 @@ from typing import Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from tests.chaos.case_run import CaseRun
 from tests.chaos.cases import Case, NotReachedError
+from tests.chaos.environment import DATABASES
+from tests.chaos.fault_points import at_nth, die
 from tests.chaos.forked import Forked
-from tests.chaos.ledger import ViolationError
-from tests.chaos.play import Play
-from tests.chaos.points import at_nth, die
+from tests.chaos.ledger_checks import ViolationError
 from tests.chaos.scenarios import CREATE, SHORT_LEASE
-from tests.chaos.theatre import DATABASES
 from tests.support.task_runs import TaskRun
 
 BACKFILLS = "90-day backfill"
@@ -51,18 +51,18 @@ class _Backfill:
     order: str
     trouble: str
 
-    def __call__(self, play: Play) -> None:
-        hire_over_90_days(play)
+    def __call__(self, case: CaseRun) -> None:
+        hire_over_90_days(case)
         if self.trouble == "answers are lost":
-            play.theatre.m3ter.faults(kind="status", status=504, when="after", operation=CREATE, count=2)
-        runs = backfill(play, self.days, allow_backfill_send=True)
+            case.m3ter.faults(kind="status", status=504, when="after", operation=CREATE, count=2)
+        runs = backfill(case, self.days, allow_backfill_send=True)
         if self.order == "newest first":
             runs.reverse()
         elif self.order == "in any order":
-            play.rng.shuffle(runs)
-        daily = [play.begin()] if self.trouble == "a daily run beside it" else []
-        victim = play.rng.choice(runs) if self.trouble == "one is killed" else None
-        killed = run_all(play, [*daily, *runs], self.at_once, victim)
+            case.rng.shuffle(runs)
+        daily = [case.begin()] if self.trouble == "a daily run beside it" else []
+        victim = case.rng.choice(runs) if self.trouble == "one is killed" else None
+        killed = run_all(case, [*daily, *runs], self.at_once, victim)
         if victim is not None and not killed:
             raise NotReachedError
 
@@ -77,36 +77,36 @@ class _BackfillThatPlansOnly:
     at_once: int
     afterwards: bool
 
-    def __call__(self, play: Play) -> None:
-        hire_over_90_days(play, expected=int(self.afterwards))
-        run_all(play, backfill(play, 7), self.at_once)
-        if play.posts():
-            raise ViolationError(f"a backfill that may not send sent {play.posts()} invitations")
+    def __call__(self, case: CaseRun) -> None:
+        hire_over_90_days(case, expected=int(self.afterwards))
+        run_all(case, backfill(case, 7), self.at_once)
+        if case.posts():
+            raise ViolationError(f"a backfill that may not send sent {case.posts()} invitations")
         if not all(
-            ended.error and AirflowSkipException.__name__ in ended.error for _, ended in play.ended if ended.error
+            ended.error and AirflowSkipException.__name__ in ended.error for _, ended in case.ended if ended.error
         ):
             raise ViolationError("a backfill that may not send failed")
         if self.afterwards:
-            run_all(play, backfill(play, 7, allow_backfill_send=True), self.at_once)
+            run_all(case, backfill(case, 7, allow_backfill_send=True), self.at_once)
 
 
-def hire_over_90_days(play: Play, expected: int = 1) -> None:
+def hire_over_90_days(case: CaseRun, expected: int = 1) -> None:
     """Load people over 90 days."""
     for day in range(0, _DAYS, 3):
-        play.hire(f"b{day}", day=day - _DAYS, expected=expected)
+        case.hire(f"b{day}", day=day - _DAYS, expected=expected)
 
 
-def backfill(play: Play, days: int, **params: Any) -> list[TaskRun]:
+def backfill(case: CaseRun, days: int, **params: Any) -> list[TaskRun]:
     """Return the runs of a backfill over 90 days, the oldest first."""
     runs = []
     for first in range(-_DAYS, 0, days):
-        run = play.begin(first, run_type="backfill", **params)
+        run = case.begin(first, run_type="backfill", **params)
         run.interval = (run.interval[0], run.interval[0] + timedelta(days=min(days, -first)))
         runs.append(run)
     return runs
 
 
-def run_all(play: Play, runs: Sequence[TaskRun], at_once: int, victim: TaskRun | None = None) -> bool:
+def run_all(case: CaseRun, runs: Sequence[TaskRun], at_once: int, victim: TaskRun | None = None) -> bool:
     """Play whole runs, so many at once; one that did not end well is tried again when all others have ended.
 
     :param victim: is killed somewhere.
@@ -117,14 +117,14 @@ def run_all(play: Play, runs: Sequence[TaskRun], at_once: int, victim: TaskRun |
     while waiting or active:
         while waiting and len(active) < at_once:
             run = waiting.pop(0)
-            killing = at_nth(play.rng.randrange(1, 90), die) if run is victim else None
-            active.append((run, play.fork(run, "all", before_any=killing)))
+            killing = at_nth(case.rng.randrange(1, 90), die) if run is victim else None
+            active.append((run, case.fork(run, "all", before_any=killing)))
         run, process = active.pop(0)
-        ended = play.collect(run, "all", process.wait())
+        ended = case.collect(run, "all", process.wait())
         killed = killed or ended.killed_by is not None
         if not ended.well:
             again.append(run)
     for run in again:
-        play.pass_time(60.0)
-        play.run(run)
+        case.pass_time(60.0)
+        case.run(run)
     return killed

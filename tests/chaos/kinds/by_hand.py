@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
 
+from tests.chaos.case_run import TASKS, CaseRun
 from tests.chaos.cases import Case, NotReachedError
+from tests.chaos.environment import DATABASES
+from tests.chaos.fault_points import Fault, FaultPoint, at_nth
 from tests.chaos.forked import Ended
-from tests.chaos.moments import CLAIMED, MOMENTS, POSTED, RECORDED, kill_sender, planned, the_next_day
-from tests.chaos.play import TASKS, Play
-from tests.chaos.points import Point, Strike, at_nth
-from tests.chaos.recording import Recording
+from tests.chaos.process_freeze import BEGINS, SLOW, FrozenSender, resume
+from tests.chaos.recorded_points import Recording
 from tests.chaos.scenarios import ASKED, SCENARIOS
-from tests.chaos.standstill import BEGINS, SLOWLY, StandStill, let_go_on
-from tests.chaos.theatre import DATABASES
+from tests.chaos.sender_points import CLAIMED, POSTED, RECORDED, SENDER_POINTS, kill_sender, planned, the_next_day
 from tests.support.task_runs import TaskRun
 
 CLEARED = "task cleared at a random time"
@@ -66,25 +66,25 @@ class _Cleared:
     how: str
     points: int
 
-    def __call__(self, play: Play, run: TaskRun) -> None:
+    def __call__(self, case: CaseRun, run: TaskRun) -> None:
         for task in TASKS[: TASKS.index(self.killed)]:
-            play.tries(run, task)
-        play.theatre.shared.note(False)
-        play.task(run, self.killed, before_any=self._strike(play))
-        if not play.theatre.shared.noted:
+            case.tries(run, task)
+        case.environment.shared.mark(False)
+        case.task(run, self.killed, before_any=self._fault(case))
+        if not case.environment.shared.marked:
             raise NotReachedError
-        play.pass_time(play.rng.choice((0.0, 10.0, 60.0)))
+        case.pass_time(case.rng.choice((0.0, 10.0, 60.0)))
         for task in TASKS[TASKS.index(self.cleared) :]:
-            play.tries(run, task)
+            case.tries(run, task)
 
-    def _strike(self, play: Play) -> Strike:
+    def _fault(self, case: CaseRun) -> Fault:
         number = getattr(signal, self.how)
 
-        def strike(_connection: Any) -> None:
-            play.theatre.shared.note(True)
+        def fault(_connection: Any) -> None:
+            case.environment.shared.mark(True)
             os.kill(os.getpid(), number)
 
-        return at_nth(play.rng.randrange(1, max(2, self.points * 9 // 10)), strike)
+        return at_nth(case.rng.randrange(1, max(2, self.points * 9 // 10)), fault)
 
 
 # -- the plan is cleared while its sender is at work ------------------------------------------------------------------
@@ -92,12 +92,12 @@ class _Cleared:
 
 def _plan_cleared() -> Iterator[Case]:
     for turn, database in enumerate(DATABASES):
-        for number, moment in enumerate(MOMENTS):
+        for number, point in enumerate(SENDER_POINTS):
             for offset, how in enumerate(_HOW):
-                if how == _HOW[2] and moment.label == BEGINS:
+                if how == _HOW[2] and point.label == BEGINS:
                     continue
                 if (number + offset + turn) % 2 == 0:
-                    yield Case(PLAN_CLEARED, f"at {moment}, {how}", database, _PlanCleared(moment, how))
+                    yield Case(PLAN_CLEARED, f"at {point}, {how}", database, _PlanCleared(point, how))
 
 
 _HOW = ("then its sender ends", "beside its new sender", "its sender wakes up after the new one")
@@ -107,36 +107,36 @@ _HOW = ("then its sender ends", "beside its new sender", "its sender wakes up af
 class _PlanCleared:
     """A new plan of a run is made while the sender of the old one stands still."""
 
-    moment: Point
+    point: FaultPoint
     how: str
 
-    def __call__(self, play: Play) -> None:
-        play.hire("e1", "e2", "e3", "e4", "e5")
-        run = planned(play)
-        play.connect(**SLOWLY)
-        old = StandStill(self.moment).begin(play, run)
-        play.connect()
+    def __call__(self, case: CaseRun) -> None:
+        case.hire("e1", "e2", "e3", "e4", "e5")
+        run = planned(case)
+        case.connect(**SLOW)
+        old = FrozenSender(self.point).begin(case, run)
+        case.connect()
         if self.how == _HOW[2]:
-            play.pass_time(600.0)
-        play.world.correct("e5", first_name="Mended")
-        play.tries(run, "plan")
+            case.pass_time(600.0)
+        case.world.correct("e5", first_name="Mended")
+        case.tries(run, "plan")
         if self.how == _HOW[0]:
-            self._end(play, run, let_go_on(old).wait())
-            play.tries(run, "send")
+            self._end(case, run, resume(old).wait())
+            case.tries(run, "send")
         elif self.how == _HOW[1]:
-            new = play.fork(run, "send")
-            new.stands_still(0.3)
-            self._end(play, run, let_go_on(old).wait())
-            if not play.collect(run, "send", new.wait()).well:
-                play.tries(run, "send")
+            new = case.fork(run, "send")
+            new.freezes_within(0.3)
+            self._end(case, run, resume(old).wait())
+            if not case.collect(run, "send", new.wait()).well:
+                case.tries(run, "send")
         else:
-            play.tries(run, "send")
-            self._end(play, run, let_go_on(old).wait())
-        play.tries(run, "report")
+            case.tries(run, "send")
+            self._end(case, run, resume(old).wait())
+        case.tries(run, "report")
 
-    def _end(self, play: Play, run: TaskRun, ended: Ended) -> None:
+    def _end(self, case: CaseRun, run: TaskRun, ended: Ended) -> None:
         plan = run.xcoms["plan"]
-        play.collect(run, "send", ended)
+        case.collect(run, "send", ended)
         run.xcoms["plan"] = plan  # Airflow's is the new one
 
 
@@ -151,8 +151,8 @@ def _marked() -> Iterator[Case]:
                     continue  # then the ledger knows nothing of the run, nor of any before it
                 name = f"{' and '.join(skipped)} of {'the first' if first else 'a later'} run"
                 yield Case(MARKED, name, database, _Marked(skipped, first))
-        for moment in MOMENTS[2 + DATABASES.index(database) :: 2]:
-            yield Case(MARKED, f"send, killed at {moment}", database, _Marked(("send",), False, moment))
+        for point in SENDER_POINTS[2 + DATABASES.index(database) :: 2]:
+            yield Case(MARKED, f"send, killed at {point}", database, _Marked(("send",), False, point))
 
 
 @dataclass(frozen=True)
@@ -161,21 +161,21 @@ class _Marked:
 
     skipped: Sequence[str]
     first: bool
-    moment: Point | None = None
+    point: FaultPoint | None = None
 
-    def __call__(self, play: Play) -> None:
+    def __call__(self, case: CaseRun) -> None:
         if not self.first:
-            play.hire("d1", "d2")
-            play.run(play.begin())
-            the_next_day(play)
-            play.day += 1
-        play.hire("e1", "e2", "e3")
-        run = play.begin()
+            case.hire("d1", "d2")
+            case.run(case.begin())
+            the_next_day(case)
+            case.day += 1
+        case.hire("e1", "e2", "e3")
+        run = case.begin()
         for task in TASKS:
             if task not in self.skipped:
-                play.tries(run, task)
-            elif self.moment is not None:
-                kill_sender(play, run, self.moment)
+                case.tries(run, task)
+            elif self.point is not None:
+                kill_sender(case, run, self.point)
 
 
 # -- a run that never comes back --------------------------------------------------------------------------------------
@@ -183,10 +183,10 @@ class _Marked:
 
 def _deleted() -> Iterator[Case]:
     for database in DATABASES:
-        for moment in MOMENTS:
-            yield Case(DELETED, f"killed at {moment}", database, _Deleted(moment, False))
-        for moment in (CLAIMED, POSTED, RECORDED):
-            yield Case(DELETED, f"at {moment}, while its sender lives on", database, _Deleted(moment, True))
+        for point in SENDER_POINTS:
+            yield Case(DELETED, f"killed at {point}", database, _Deleted(point, False))
+        for point in (CLAIMED, POSTED, RECORDED):
+            yield Case(DELETED, f"at {point}, while its sender lives on", database, _Deleted(point, True))
 
 
 @dataclass(frozen=True)
@@ -196,22 +196,22 @@ class _Deleted:
     :param lives_on: its sender stands still, and goes on when the next day's run has begun.
     """
 
-    moment: Point
+    point: FaultPoint
     lives_on: bool
 
-    def __call__(self, play: Play) -> None:
-        play.hire("e1", "e2", "e3", "e4", "e5")
-        run = planned(play)
+    def __call__(self, case: CaseRun) -> None:
+        case.hire("e1", "e2", "e3", "e4", "e5")
+        run = planned(case)
         if not self.lives_on:
-            kill_sender(play, run, self.moment)
+            kill_sender(case, run, self.point)
             return
-        play.connect(**SLOWLY)
-        process = StandStill(self.moment).begin(play, run)
-        play.connect()
-        play.day += 1
-        following = planned(play)
-        sender = play.fork(following, "send")
-        sender.stands_still(0.3)
-        play.collect(run, "send", let_go_on(process).wait())
-        if not play.collect(following, "send", sender.wait()).well:
-            play.tries(following, "send")
+        case.connect(**SLOW)
+        process = FrozenSender(self.point).begin(case, run)
+        case.connect()
+        case.day += 1
+        following = planned(case)
+        sender = case.fork(following, "send")
+        sender.freezes_within(0.3)
+        case.collect(run, "send", resume(process).wait())
+        if not case.collect(following, "send", sender.wait()).well:
+            case.tries(following, "send")

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import psycopg
 from sqlalchemy import event, text
 
-from tests.chaos import databases
+from tests.chaos import database_faults
+from tests.chaos.case_run import TASKS, CaseRun
 from tests.chaos.cases import Case, NotReachedError
-from tests.chaos.play import TASKS, Play
-from tests.chaos.points import Point, Strike
-from tests.chaos.recording import Recording
+from tests.chaos.environment import POSTGRESQL, SQLITE
+from tests.chaos.fault_points import Fault, FaultPoint
+from tests.chaos.recorded_points import Recording
 from tests.chaos.scenarios import SCENARIOS, Scenario
-from tests.chaos.theatre import POSTGRESQL, SQLITE
 from tests.support.task_runs import TaskRun
 
 DROPPED = "connection dropped in a transaction"
@@ -65,24 +65,24 @@ def cases(recording: Recording) -> Iterator[Case]:
 class _Transaction(NamedTuple):
     """A write transaction: where it begins, writes, and is committed."""
 
-    begin: Point
-    writes: tuple[Point, ...]
-    commit: Point
+    begin: FaultPoint
+    writes: tuple[FaultPoint, ...]
+    commit: FaultPoint
 
     @property
-    def committed(self) -> Point:
-        return Point(self.commit.label.replace("COMMIT", "COMMITTED", 1), self.commit.occurrence)
+    def committed(self) -> FaultPoint:
+        return FaultPoint(self.commit.label.replace("COMMIT", "COMMITTED", 1), self.commit.occurrence)
 
 
-def _writes(points: Sequence[Point]) -> list[Point]:
+def _writes(points: Sequence[FaultPoint]) -> list[FaultPoint]:
     return [point for point in points if point.label.rpartition(": ")[2] in _WRITES]
 
 
-def _transactions(points: Sequence[Point]) -> list[_Transaction]:
+def _transactions(points: Sequence[FaultPoint]) -> list[_Transaction]:
     """Return the write transactions of a task, in their order; it does one after the other."""
     found: list[_Transaction] = []
-    begin: Point | None = None
-    inside: list[Point] = []
+    begin: FaultPoint | None = None
+    inside: list[FaultPoint] = []
     for point in points:
         if point.label.startswith(("database._sqlite_begin", "database._postgresql_begin")):
             begin, inside = point, []
@@ -95,7 +95,7 @@ def _transactions(points: Sequence[Point]) -> list[_Transaction]:
     return found
 
 
-def _spread(points: Sequence[Point], most: int) -> list[Point]:
+def _spread(points: Sequence[FaultPoint], most: int) -> list[FaultPoint]:
     """Return each label's first point, and of the others so many that it makes *most*."""
     first = [point for point in points if point.occurrence == 1]
     others = [point for point in points if point.occurrence > 1]
@@ -103,11 +103,11 @@ def _spread(points: Sequence[Point], most: int) -> list[Point]:
     return first if room <= 0 or not others else first + others[:: math.ceil(len(others) / room)]
 
 
-# -- one strike at one point ----------------------------------------------------------------------------------------
+# -- one fault at one point ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class _Struck:
+class _OneFault:
     """Something happens at one point of a task's first try.
 
     :param since: happens at that point, and at every later one of the first try of this task and those after it.
@@ -115,53 +115,53 @@ class _Struck:
     """
 
     task: str
-    point: Point
-    strike: Strike = lambda connection: None
-    since: Strike | None = None
+    point: FaultPoint
+    fault: Fault = lambda connection: None
+    since: Fault | None = None
     around: Callable[[Callable[[], Any]], Any] | None = None
 
-    def __call__(self, play: Play, run: TaskRun) -> None:
-        shared = play.theatre.shared
-        shared.note(False)
+    def __call__(self, case: CaseRun, run: TaskRun) -> None:
+        shared = case.environment.shared
+        shared.mark(False)
 
-        def strike(connection: Any) -> None:
-            shared.note(True)
+        def fault(connection: Any) -> None:
+            shared.mark(True)
             if self.since is not None:
                 self.since(connection)
-            self.strike(connection)
+            self.fault(connection)
 
         def before_any(connection: Any) -> None:
-            if self.since is not None and shared.noted:
+            if self.since is not None and shared.marked:
                 self.since(connection)
 
-        play.run(run, {self.task: {self.point: strike}}, before_any=before_any, around=self.around)
-        if not shared.noted:
+        case.run(run, {self.task: {self.point: fault}}, before_any=before_any, around=self.around)
+        if not shared.marked:
             raise NotReachedError
 
 
-class _Deadlocked(_Struck):
+class _Deadlocked(_OneFault):
     """As the server counts them, there was a deadlock."""
 
-    def __call__(self, play: Play, run: TaskRun) -> None:
-        before = self._deadlocks(play)
-        super().__call__(play, run)
-        if self._deadlocks(play) == before:
+    def __call__(self, case: CaseRun, run: TaskRun) -> None:
+        before = self._deadlocks(case)
+        super().__call__(case, run)
+        if self._deadlocks(case) == before:
             raise NotReachedError
 
-    def _deadlocks(self, play: Play) -> int:
-        with play.world.db.engine.connect() as connection:
+    def _deadlocks(self, case: CaseRun) -> int:
+        with case.world.db.engine.connect() as connection:
             counted = text("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
             return int(connection.execute(counted).scalar_one())
 
 
-def _on_postgresql(scenario: Scenario, task: str, points: Sequence[Point]) -> Iterator[Case]:
+def _on_postgresql(scenario: Scenario, task: str, points: Sequence[FaultPoint]) -> Iterator[Case]:
     writes = _writes(points)
 
-    def case(kind: str, what: str, point: Point, strike: Strike) -> Case:
-        return scenario.case(kind, f"{task}, {point}: {what}", POSTGRESQL, _Struck(task, point, strike))
+    def case(kind: str, what: str, point: FaultPoint, fault: Fault) -> Case:
+        return scenario.case(kind, f"{task}, {point}: {what}", POSTGRESQL, _OneFault(task, point, fault))
 
     for point in _spread(writes, count) if (count := _DROPS.get((scenario.name, task), 0)) else ():
-        yield case(DROPPED, "session ended", point, databases.terminate)
+        yield case(DROPPED, "session ended", point, database_faults.terminate)
     transactions = _transactions(points)
     if task == "send" or (task != "report" and scenario is FIRST):
         # Every COMMIT of plan and send; where m3ter is silent, the sender looks and settles in many rounds alike.
@@ -169,34 +169,36 @@ def _on_postgresql(scenario: Scenario, task: str, points: Sequence[Point]) -> It
         chosen = set(_spread([t.commit for t in transactions], most[task]))
         for transaction in transactions:
             if transaction.commit in chosen:
-                yield case(UNKNOWN, "session ended before", transaction.commit, databases.terminate)
-                yield case(UNKNOWN, "answer lost", transaction.committed, databases.lose_answer)
+                yield case(UNKNOWN, "session ended before", transaction.commit, database_faults.terminate)
+                yield case(UNKNOWN, "answer lost", transaction.committed, database_faults.lose_answer)
     if task in ("plan", "send"):
         for number, point in enumerate(_spread(writes, 0)):
             if (number + SCENARIOS.index(scenario)) % 3 == 0:
-                yield case(FULL, "53100", point, databases.raising(psycopg.errors.DiskFull("disk is full")))
+                yield case(FULL, "53100", point, database_faults.raising(psycopg.errors.DiskFull("disk is full")))
             elif number % 3 == 1:
-                yield case(DEADLOCK, "40P01", point, databases.raising(psycopg.errors.DeadlockDetected("deadlock")))
+                yield case(
+                    DEADLOCK, "40P01", point, database_faults.raising(psycopg.errors.DeadlockDetected("deadlock"))
+                )
             else:
                 error = psycopg.errors.SerializationFailure("could not serialize access")
-                yield case(DEADLOCK, "40001", point, databases.raising(error))
+                yield case(DEADLOCK, "40001", point, database_faults.raising(error))
         for point in _spread([t.commit for t in transactions], 0)[:: 2 if scenario is FIRST else 3]:
             error = psycopg.errors.SerializationFailure("could not serialize access at COMMIT")
-            yield case(DEADLOCK, "40001", point, databases.raising(error))
+            yield case(DEADLOCK, "40001", point, database_faults.raising(error))
     if task == "send":
         for point in writes:
             if point.label.startswith("claims._claim_new") and point.occurrence <= 2:
-                act = _Deadlocked(task, point, databases.deadlock)
+                act = _Deadlocked(task, point, database_faults.deadlock)
                 yield scenario.case(DEADLOCK, f"{task}, {point}: a real one", POSTGRESQL, act)
 
 
-def _on_sqlite(scenario: Scenario, task: str, points: Sequence[Point]) -> Iterator[Case]:
+def _on_sqlite(scenario: Scenario, task: str, points: Sequence[FaultPoint]) -> Iterator[Case]:
     transactions = _transactions(points)
-    failed = databases.raising(sqlite3.OperationalError("disk I/O error"))
-    locked = databases.raising(sqlite3.OperationalError("database is locked"))
+    failed = database_faults.raising(sqlite3.OperationalError("disk I/O error"))
+    locked = database_faults.raising(sqlite3.OperationalError("database is locked"))
 
-    def case(kind: str, what: str, point: Point, strike: Strike) -> Case:
-        return scenario.case(kind, f"{task}, {point}: {what}", SQLITE, _Struck(task, point, strike))
+    def case(kind: str, what: str, point: FaultPoint, fault: Fault) -> Case:
+        return scenario.case(kind, f"{task}, {point}: {what}", SQLITE, _OneFault(task, point, fault))
 
     if task == "report":
         return
@@ -229,7 +231,7 @@ def _read_only(recording: Recording) -> Iterator[Case]:
     for scenario, task in ((FIRST, "snapshot"), (FIRST, "plan"), (FIRST, "send"), (SILENT, "send")):
         for transaction in _distinct(recording, scenario, SQLITE, task)[:: 3 if task == "snapshot" else 1]:
             point = transaction.writes[0]
-            act = _Struck(task, point, since=databases.refuse_writes)
+            act = _OneFault(task, point, since=database_faults.refuse_writes)
             yield scenario.case(READ_ONLY, f"{task}, from {point} on", SQLITE, act)
         for number, transaction in enumerate(_distinct(recording, scenario, POSTGRESQL, task)):
             if task == "snapshot" and number % 3:
@@ -246,36 +248,36 @@ class _ReadOnlyServer:
     """A server takes over that takes no writes, and becomes ordinary again later."""
 
     task: str
-    point: Point
+    point: FaultPoint
     to_the_end: bool
 
-    def __call__(self, play: Play, run: TaskRun) -> None:
-        shared = play.theatre.shared
-        shared.note(False)
+    def __call__(self, case: CaseRun, run: TaskRun) -> None:
+        shared = case.environment.shared
+        shared.mark(False)
 
-        def strike(connection: Any) -> None:
-            shared.note(True)
-            databases.become_read_only(connection)
+        def fault(connection: Any) -> None:
+            shared.mark(True)
+            database_faults.become_read_only(connection)
 
-        with _database_set(play):
+        with _database_set(case):
             if self.to_the_end:
-                play.run(run, {self.task: {self.point: strike}})
+                case.run(run, {self.task: {self.point: fault}})
             else:
                 for task in TASKS[: TASKS.index(self.task)]:
-                    play.tries(run, task)
-                play.task(run, self.task, {self.point: strike})
+                    case.tries(run, task)
+                case.task(run, self.task, {self.point: fault})
         if not self.to_the_end:
-            play.pass_time(60)
-            play.run(run)
-        if not shared.noted:
+            case.pass_time(60)
+            case.run(run)
+        if not shared.marked:
             raise NotReachedError
 
 
 class _database_set:  # noqa: N801 (used as a function)
     """Put the database's settings back at the end; the case's own sessions stay ordinary."""
 
-    def __init__(self, play: Play, **settings: str) -> None:
-        self._engine, self._settings = play.world.db.engine, settings
+    def __init__(self, case: CaseRun, **settings: str) -> None:
+        self._engine, self._settings = case.world.db.engine, settings
 
     def __enter__(self) -> None:
         if not event.contains(self._engine, "connect", _ordinary):
@@ -313,15 +315,15 @@ class _FullDisk:
     """The file of a ledger of many people cannot grow any more."""
 
     task: str
-    point: Point
+    point: FaultPoint
 
-    def __call__(self, play: Play) -> None:
+    def __call__(self, case: CaseRun) -> None:
         by_hand = {"invitingPrincipalId": "somebody", "createdBy": "somebody"}
-        play.theatre.m3ter.seed(invitations=[{"email": f"invited{n}@example.com", **by_hand} for n in range(40)])
-        play.hire(*(f"e{n}" for n in range(60)), first_name="Given" * 8, last_name="Family" * 6)
-        run = play.begin()
-        _Struck(self.task, self.point, since=databases.let_no_page_be_added)(play, run)
-        if not any("database or disk is full" in (ended.error or "") for _, ended in play.ended):
+        case.m3ter.seed(invitations=[{"email": f"invited{n}@example.com", **by_hand} for n in range(40)])
+        case.hire(*(f"e{n}" for n in range(60)), first_name="Given" * 8, last_name="Family" * 6)
+        run = case.begin()
+        _OneFault(self.task, self.point, since=database_faults.let_no_page_be_added)(case, run)
+        if not any("database or disk is full" in (ended.error or "") for _, ended in case.ended):
             raise NotReachedError
 
 
@@ -336,21 +338,21 @@ def _lock_waits(recording: Recording) -> Iterator[Case]:
                 where = {"before": transaction.begin, "in": transaction.writes[0]}
                 kind = "in" if number % 3 == 2 else "before"
                 name = f"{task}, {kind} {transaction.commit}"
-                act = _Struck(task, where[kind], databases.hold_locks(0.3))
+                act = _OneFault(task, where[kind], database_faults.hold_locks(0.3))
                 yield scenario.case(LOCKS, f"{name}, for a moment", database, act)
                 if number % 2 == len(database) % 2 and task != "snapshot":
-                    longer = _Struck(
+                    longer = _OneFault(
                         task,
                         transaction.begin,
-                        databases.hold_locks(30.0),
-                        since=databases.wait_briefly_for_locks,
-                        around=databases.with_little_patience,
+                        database_faults.hold_locks(30.0),
+                        since=database_faults.wait_briefly_for_locks,
+                        around=database_faults.with_little_patience,
                     )
                     yield scenario.case(LOCKS, f"{name}, longer than patience", database, longer)
         claiming = next(
             t for t in _distinct(recording, FIRST, database, "send") if t.commit.label == "COMMIT claiming invitations"
         )
-        act = _Struck("send", claiming.begin, databases.hold_locks(58.0))
+        act = _OneFault("send", claiming.begin, database_faults.hold_locks(58.0))
         yield FIRST.case(LOCKS, f"send, before {claiming.commit}, longer than real patience", database, act)
 
 
@@ -364,15 +366,15 @@ class _TwoRunsAtOnce:
     isolation: str
     options: Mapping[str, Any] = field(default_factory=dict)
 
-    def __call__(self, play: Play) -> None:
-        play.hire(*(f"e{n}" for n in range(1, 9)))
-        runs = (play.begin(), play.begin())
-        with _database_set(play, default_transaction_isolation=self.isolation):
+    def __call__(self, case: CaseRun) -> None:
+        case.hire(*(f"e{n}" for n in range(1, 9)))
+        runs = (case.begin(), case.begin())
+        with _database_set(case, default_transaction_isolation=self.isolation):
             for task in TASKS:
                 waiting = list(runs)
                 for _ in range(3):
-                    forked = [(run, play.fork(run, task)) for run in waiting]
-                    waiting = [run for run, process in forked if not play.collect(run, task, process.wait()).well]
+                    forked = [(run, case.fork(run, task)) for run in waiting]
+                    waiting = [run for run, process in forked if not case.collect(run, task, process.wait()).well]
                     if not waiting:
                         break
-                    play.pass_time(60)
+                    case.pass_time(60)

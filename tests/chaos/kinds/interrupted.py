@@ -10,12 +10,12 @@ from typing import Any
 
 from airflow.sdk.exceptions import AirflowTaskTimeout
 
+from tests.chaos.case_run import TASKS, CaseRun
 from tests.chaos.cases import Case, NotReachedError
-from tests.chaos.play import TASKS, Play
-from tests.chaos.points import Point, Strike, die
-from tests.chaos.recording import Recording, changes_something, inside_transaction, lot
+from tests.chaos.environment import DATABASES
+from tests.chaos.fault_points import Fault, FaultPoint, die
+from tests.chaos.recorded_points import Recording, changes_something, draw_number, inside_transaction
 from tests.chaos.scenarios import ASKED, SCENARIOS
-from tests.chaos.theatre import DATABASES
 from tests.support.task_runs import TaskRun
 
 
@@ -26,7 +26,7 @@ def cases(recording: Recording) -> Iterator[Case]:
             for task in ("approve", "send") if scenario in ASKED else TASKS:
                 for point in filter(changes_something, recording[scenario.name, database, task]):
                     # Inside a transaction each point on one of the databases; each COMMIT and each call on both.
-                    if inside_transaction(point) and lot(point, 2) != DATABASES.index(database):
+                    if inside_transaction(point) and draw_number(point, 2) != DATABASES.index(database):
                         continue
                     name = f"{task}, {point}"
                     yield scenario.case("SIGKILL at every write and call", name, database, _Killed(task, point))
@@ -34,7 +34,7 @@ def cases(recording: Recording) -> Iterator[Case]:
         for database in DATABASES:
             points = [point for point in recording[scenario.name, database, "send"] if changes_something(point)]
             for point in points:
-                number = lot(point, 12)
+                number = draw_number(point, 12)
                 for offset, (kind, interrupt) in enumerate(INTERRUPTS.items()):
                     # Each sixth point: others with another signal, and on the other database.
                     if (number + 2 * offset + DATABASES.index(database)) % 6 == 0:
@@ -46,12 +46,12 @@ def cases(recording: Recording) -> Iterator[Case]:
 class _Killed:
     """A power cut, at one point of a task's first try."""
 
-    def __init__(self, task: str, point: Point) -> None:
+    def __init__(self, task: str, point: FaultPoint) -> None:
         self.task, self.point = task, point
 
-    def __call__(self, play: Play, run: TaskRun) -> None:
-        play.run(run, {self.task: {self.point: die}})
-        if not any(ended.killed_by for task, ended in play.ended if task == self.task):
+    def __call__(self, case: CaseRun, run: TaskRun) -> None:
+        case.run(run, {self.task: {self.point: die}})
+        if not any(ended.killed_by for task, ended in case.ended if task == self.task):
             raise NotReachedError
 
 
@@ -60,21 +60,21 @@ class _Interrupted:
 
     number = signal.SIGTERM
 
-    def __init__(self, point: Point) -> None:
+    def __init__(self, point: FaultPoint) -> None:
         self.point = point
 
-    def __call__(self, play: Play, run: TaskRun) -> None:
-        play.theatre.shared.note(False)
-        play.run(run, {"send": self.strikes(play)}, around=self.around)
-        if not play.theatre.shared.noted:
+    def __call__(self, case: CaseRun, run: TaskRun) -> None:
+        case.environment.shared.mark(False)
+        case.run(run, {"send": self.faults(case)}, around=self.around)
+        if not case.environment.shared.marked:
             raise NotReachedError
 
-    def strikes(self, play: Play) -> Mapping[Point, Strike]:
-        def strike(_connection: Any) -> None:
-            play.theatre.shared.note(True)
+    def faults(self, case: CaseRun) -> Mapping[FaultPoint, Fault]:
+        def fault(_connection: Any) -> None:
+            case.environment.shared.mark(True)
             self.interrupt()
 
-        return {self.point: strike}
+        return {self.point: fault}
 
     def interrupt(self) -> None:
         """Do it."""
@@ -104,7 +104,7 @@ class _TimedOut(_Interrupted):
 class _Cancelled(_Interrupted):
     """The sender's coroutine is cancelled, as by ``asyncio.wait_for`` around it."""
 
-    def __init__(self, point: Point) -> None:
+    def __init__(self, point: FaultPoint) -> None:
         super().__init__(point)
         self._cancel: Callable[[], object] = lambda: None
 
@@ -128,14 +128,14 @@ class _Cancelled(_Interrupted):
 class _TerminatedAndKilled(_Interrupted):
     """Airflow ends the task, and five seconds later, before it has finished, by force."""
 
-    def strikes(self, play: Play) -> Mapping[Point, Strike]:
+    def faults(self, case: CaseRun) -> Mapping[FaultPoint, Fault]:
         terminated = False
-        left = play.rng.randrange(1, 25)
+        left = case.rng.randrange(1, 25)
 
-        def strike(_connection: Any) -> None:
+        def fault(_connection: Any) -> None:
             nonlocal terminated
             terminated = True
-            play.theatre.shared.note(True)
+            case.environment.shared.mark(True)
             os.kill(os.getpid(), signal.SIGTERM)
 
         def later(_connection: Any) -> None:
@@ -146,20 +146,20 @@ class _TerminatedAndKilled(_Interrupted):
                     die(None)
 
         self._later = later
-        return {self.point: strike}
+        return {self.point: fault}
 
-    def __call__(self, play: Play, run: TaskRun) -> None:
-        play.theatre.shared.note(False)
-        strikes = self.strikes(play)
-        play.tries(run, "snapshot")
-        play.tries(run, "plan")
-        play.tries(run, "send", strikes, before_any=self._later)
-        play.tries(run, "report")
-        if not play.theatre.shared.noted:
+    def __call__(self, case: CaseRun, run: TaskRun) -> None:
+        case.environment.shared.mark(False)
+        faults = self.faults(case)
+        case.tries(run, "snapshot")
+        case.tries(run, "plan")
+        case.tries(run, "send", faults, before_any=self._later)
+        case.tries(run, "report")
+        if not case.environment.shared.marked:
             raise NotReachedError
 
 
-INTERRUPTS: Mapping[str, Callable[[Point], _Interrupted]] = {
+INTERRUPTS: Mapping[str, Callable[[FaultPoint], _Interrupted]] = {
     "SIGTERM in mid-send": _Terminated,
     "execution_timeout in mid-send": _TimedOut,
     "cancelled in mid-send": _Cancelled,

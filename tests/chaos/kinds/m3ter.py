@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from demo.airflow_api import wait_until
+from tests.chaos.case_run import CaseRun
 from tests.chaos.cases import Case, NotReachedError
-from tests.chaos.play import Play
-from tests.chaos.points import Point, at_nth, die
+from tests.chaos.environment import DATABASES
+from tests.chaos.fault_points import FaultPoint, at_nth, die
 from tests.chaos.scenarios import CREATE
-from tests.chaos.theatre import DATABASES
 
 LISTS = "/(invitations|users|permissionpolicies)$"
 GARBLED = ("text", "html", "cut", "empty", "array", "missing_id", "not_utf8")
@@ -87,19 +87,19 @@ class _Faulty:
     faults: Sequence[Mapping[str, Any]]
     people: int
 
-    def __call__(self, play: Play) -> None:
-        play.hire(*(f"e{n}" for n in range(1, self.people + 1)))
-        play.late_seconds = late_seconds(self.faults)
+    def __call__(self, case: CaseRun) -> None:
+        case.hire(*(f"e{n}" for n in range(1, self.people + 1)))
+        case.late_seconds = late_seconds(self.faults)
         for fault in self.faults:
-            play.theatre.m3ter.faults(**{"seed": play.rng.randrange(1000), **fault})
-        play.run(play.begin())
-        if not all(active["hits"] for active in play.theatre.m3ter.active_faults()):
+            case.m3ter.faults(**{"seed": case.rng.randrange(1000), **fault})
+        case.run(case.begin())
+        if not all(active["hits"] for active in case.m3ter.active_faults()):
             # A share of one per cent hits nobody now and then: then the next request.
             for fault in self.faults:
-                play.theatre.m3ter.faults(**{**fault, "probability": 1, "skip": 0, "count": 1})
-            play.day += 1
-            play.hire("late")
-            play.run(play.begin())
+                case.m3ter.faults(**{**fault, "probability": 1, "skip": 0, "count": 1})
+            case.day += 1
+            case.hire("late")
+            case.run(case.begin())
 
 
 def late_seconds(faults: Sequence[Mapping[str, Any]]) -> float:
@@ -107,31 +107,31 @@ def late_seconds(faults: Sequence[Mapping[str, Any]]) -> float:
     return max((fault["seconds"] + 0.1 for fault in faults if fault["kind"] == "late_commit"), default=0.0)
 
 
-def _mixed(play: Play) -> None:
+def _mixed(case: CaseRun) -> None:
     """Several faults at once, each 1 to 20 %, over two days."""
-    play.hire(*(f"e{n}" for n in range(1, 13)))
+    case.hire(*(f"e{n}" for n in range(1, 13)))
     faults = [
-        {**fault, "operation": CREATE, "probability": play.rng.uniform(0.01, 0.2), "seed": play.rng.randrange(1000)}
-        for fault in play.rng.sample([f for f in OF_POSTS.values() if f["kind"] != "latency"], play.rng.randint(2, 5))
+        {**fault, "operation": CREATE, "probability": case.rng.uniform(0.01, 0.2), "seed": case.rng.randrange(1000)}
+        for fault in case.rng.sample([f for f in OF_POSTS.values() if f["kind"] != "latency"], case.rng.randint(2, 5))
     ]
     faults += [
-        {**fault, "probability": play.rng.uniform(0.01, 0.05), "seed": play.rng.randrange(1000)}
-        for fault in play.rng.sample(list(OF_ANYTHING.values()), play.rng.randint(0, 2))
+        {**fault, "probability": case.rng.uniform(0.01, 0.05), "seed": case.rng.randrange(1000)}
+        for fault in case.rng.sample(list(OF_ANYTHING.values()), case.rng.randint(0, 2))
     ]
-    play.late_seconds = late_seconds(faults)
+    case.late_seconds = late_seconds(faults)
     for fault in faults:
-        play.theatre.m3ter.faults(**fault)
-    play.run(play.begin())
-    play.day += 1
-    play.hire("n1", "n2", "n3")
-    play.run(play.begin())
+        case.m3ter.faults(**fault)
+    case.run(case.begin())
+    case.day += 1
+    case.hire("n1", "n2", "n3")
+    case.run(case.begin())
 
 
 # -- the lists ------------------------------------------------------------------------------------------------------
 
 
 def _lists(database: str) -> Iterator[Case]:
-    act: Callable[[Play], None]
+    act: Callable[[CaseRun], None]
     kind = "m3ter, its lists"
     for name, fault in OF_ANYTHING.items():
         if name == "503 after":
@@ -169,17 +169,17 @@ class _ListsFail:
 
     fault: Mapping[str, Any]
 
-    def __call__(self, play: Play) -> None:
-        m3ter = play.theatre.m3ter
-        play.hire("e1", "e2", "e3", "e4", "e5", "e6")
-        run = play.begin()
-        play.tries(run, "snapshot")
-        play.tries(run, "plan")
+    def __call__(self, case: CaseRun) -> None:
+        m3ter = case.m3ter
+        case.hire("e1", "e2", "e3", "e4", "e5", "e6")
+        run = case.begin()
+        case.tries(run, "snapshot")
+        case.tries(run, "plan")
         m3ter.faults(**{**self.fault, "skip": 3})  # the look before the first e-mail still works
         m3ter.faults(kind="status", status=504, when="after", operation=CREATE, email="e2@example.com", count=1)
         m3ter.faults(kind="drop", when="before", operation=CREATE, email="e4@example.com", count=1)
-        play.tries(run, "send")
-        play.tries(run, "report")
+        case.tries(run, "send")
+        case.tries(run, "report")
 
 
 @dataclass(frozen=True)
@@ -189,22 +189,22 @@ class _Switched:
     switches: Mapping[str, Any]
     answer: int = 504
     when: str = "after"
-    before: Callable[[Play], None] = lambda play: None
+    before: Callable[[CaseRun], None] = lambda case: None
 
-    def __call__(self, play: Play) -> None:
-        play.theatre.m3ter.switches(**self.switches)
-        self.before(play)
-        play.hire("e1", "E2", "e3", "e4", "e5", "e6")
-        play.hire("tagged", email="Tagged+New@Example.com")
+    def __call__(self, case: CaseRun) -> None:
+        case.m3ter.switches(**self.switches)
+        self.before(case)
+        case.hire("e1", "E2", "e3", "e4", "e5", "e6")
+        case.hire("tagged", email="Tagged+New@Example.com")
         for address in ("e2@example.com", "tagged+new@example.com"):
-            play.theatre.m3ter.faults(
+            case.m3ter.faults(
                 kind="status", status=self.answer, when=self.when, operation=CREATE, email=address, count=1
             )
-        play.run(play.begin())
-        play.pass_time(float(self.switches.get("list_lag_seconds", 0)))
-        play.day += 1
-        play.hire("n1", "n2")
-        play.run(play.begin())
+        case.run(case.begin())
+        case.pass_time(float(self.switches.get("list_lag_seconds", 0)))
+        case.day += 1
+        case.hire("n1", "n2")
+        case.run(case.begin())
 
 
 @dataclass(frozen=True)
@@ -213,14 +213,14 @@ class _Lagging:
 
     lag: float
 
-    def __call__(self, play: Play) -> None:
-        play.theatre.m3ter.switches(list_lag_seconds=self.lag, user_list_lag_seconds=self.lag)
-        play.hire(*(f"e{n}" for n in range(1, 9)))
-        run = play.begin()
-        play.tries(run, "snapshot")
-        play.tries(run, "plan")
-        play.tries(run, "send", before_any=at_nth(play.rng.randrange(20, 200), die))
-        play.tries(run, "report")
+    def __call__(self, case: CaseRun) -> None:
+        case.m3ter.switches(list_lag_seconds=self.lag, user_list_lag_seconds=self.lag)
+        case.hire(*(f"e{n}" for n in range(1, 9)))
+        run = case.begin()
+        case.tries(run, "snapshot")
+        case.tries(run, "plan")
+        case.tries(run, "send", before_any=at_nth(case.rng.randrange(20, 200), die))
+        case.tries(run, "report")
 
 
 @dataclass(frozen=True)
@@ -229,21 +229,21 @@ class _BehindTheLease:
 
     posts: int
 
-    def __call__(self, play: Play) -> None:
-        play.theatre.m3ter.switches(list_lag_seconds=60, user_list_lag_seconds=60)
-        play.hire(*(f"e{n}" for n in range(1, 5)))
-        run = play.begin()
-        play.task(run, "snapshot")
-        play.task(run, "plan")
-        if play.task(run, "send", {Point("POST invitations: sent", self.posts): die}).killed_by is None:
+    def __call__(self, case: CaseRun) -> None:
+        case.m3ter.switches(list_lag_seconds=60, user_list_lag_seconds=60)
+        case.hire(*(f"e{n}" for n in range(1, 5)))
+        run = case.begin()
+        case.task(run, "snapshot")
+        case.task(run, "plan")
+        if case.task(run, "send", {FaultPoint("POST invitations: sent", self.posts): die}).killed_by is None:
             raise NotReachedError
         for seconds in (30, 150, 150, 150):
-            play.pass_time(seconds)
-            later = play.begin()
-            play.task(later, "snapshot")
-            play.task(later, "plan")
+            case.pass_time(seconds)
+            later = case.begin()
+            case.task(later, "snapshot")
+            case.task(later, "plan")
             if later.xcoms["plan"]["count"]:  # else it would only wait, in real time
-                play.task(later, "send")
+                case.task(later, "send")
 
 
 @dataclass(frozen=True)
@@ -252,19 +252,19 @@ class _LongList:
 
     order: str
 
-    def __call__(self, play: Play) -> None:
-        play.theatre.m3ter.switches(list_order=self.order)
+    def __call__(self, case: CaseRun) -> None:
+        case.m3ter.switches(list_order=self.order)
         by_hand = {"dtCreated": "-20d", "invitingPrincipalId": "somebody", "createdBy": "somebody"}
-        play.theatre.m3ter.seed(invitations=[{"email": f"old{n}@example.com", **by_hand} for n in range(450)])
-        play.hire("first")
-        play.run(play.begin())
-        play.pass_time(24 * 3600)
-        play.day += 1
-        play.hire("e1", "e2", "e3")
-        run = play.begin()
-        play.task(run, "snapshot")
-        play.task(run, "plan")
-        if play.task(run, "send", {Point("COMMIT recording answers", 1): die}).killed_by is None:
+        case.m3ter.seed(invitations=[{"email": f"old{n}@example.com", **by_hand} for n in range(450)])
+        case.hire("first")
+        case.run(case.begin())
+        case.pass_time(24 * 3600)
+        case.day += 1
+        case.hire("e1", "e2", "e3")
+        run = case.begin()
+        case.task(run, "snapshot")
+        case.task(run, "plan")
+        if case.task(run, "send", {FaultPoint("COMMIT recording answers", 1): die}).killed_by is None:
             raise NotReachedError
 
 
@@ -275,32 +275,32 @@ class _AcceptedAndExpired:
     keep_accepted: bool
     keep_expired: bool
 
-    def __call__(self, play: Play) -> None:
-        m3ter = play.theatre.m3ter
+    def __call__(self, case: CaseRun) -> None:
+        m3ter = case.m3ter
         m3ter.switches(keep_accepted=self.keep_accepted, keep_expired=self.keep_expired)
-        play.hire("e1", "e2", "e3", "e4")
+        case.hire("e1", "e2", "e3", "e4")
         for address in ("e1@example.com", "e2@example.com"):
             m3ter.faults(kind="status", status=504, when="after", operation=CREATE, email=address, count=1)
-        run = play.begin()
-        play.tries(run, "snapshot")
-        play.tries(run, "plan")
-        play.task(run, "send", before_any=at_nth(play.rng.randrange(120, 200), die))
+        run = case.begin()
+        case.tries(run, "snapshot")
+        case.tries(run, "plan")
+        case.task(run, "send", before_any=at_nth(case.rng.randrange(120, 200), die))
         for email in sorted(m3ter.emails())[:3:2]:
             m3ter.accept(email)
         # One that has expired and is listed no more leaves no trace: then only one that is known to have been sent.
-        known = [key for key, state in play.world.states().items() if state == "sent"]
+        known = [key for key, state in case.world.states().items() if state == "sent"]
         for email in sorted(m3ter.emails())[1:2] if self.keep_expired else known[:1]:
             m3ter.expire(email)
-        play.tries(run, "send")
-        play.tries(run, "report")
-        play.world.values["look_back_days"] = 30  # everybody is planned again, and nobody invited
+        case.tries(run, "send")
+        case.tries(run, "report")
+        case.world.values["look_back_days"] = 30  # everybody is planned again, and nobody invited
 
 
 # -- outages ----------------------------------------------------------------------------------------------------
 
 
 def _outages(database: str) -> Iterator[Case]:
-    act: Callable[[Play], None]
+    act: Callable[[CaseRun], None]
     for posts in (1, 4, 8):
         for minutes in (1, 90):
             act = _Outage(posts, minutes * 60.0)
@@ -319,25 +319,25 @@ class _Outage:
     posts: int
     seconds: float
 
-    def __call__(self, play: Play) -> None:
-        m3ter = play.theatre.m3ter
-        play.hire(*(f"e{n}" for n in range(1, 13)))
+    def __call__(self, case: CaseRun) -> None:
+        m3ter = case.m3ter
+        case.hire(*(f"e{n}" for n in range(1, 13)))
         m3ter.faults(kind="latency", operation=CREATE, seconds=0.1)
-        run = play.begin()
-        play.tries(run, "snapshot")
-        play.tries(run, "plan")
-        sending = play.fork(run, "send")
-        wait_until(lambda: play.posts() >= self.posts, f"{self.posts} POSTs", 20, 0.01)
+        run = case.begin()
+        case.tries(run, "snapshot")
+        case.tries(run, "plan")
+        sending = case.fork(run, "send")
+        wait_until(lambda: case.posts() >= self.posts, f"{self.posts} POSTs", 20, 0.01)
         m3ter.kill()
-        ended = play.collect(run, "send", sending.wait())
+        ended = case.collect(run, "send", sending.wait())
         try:
             if ended.well:
                 raise NotReachedError
         finally:
             m3ter.start()
-        play.pass_time(self.seconds)
-        play.tries(run, "send")
-        play.tries(run, "report")
+        case.pass_time(self.seconds)
+        case.tries(run, "send")
+        case.tries(run, "report")
 
 
 @dataclass(frozen=True)
@@ -347,16 +347,16 @@ class _Outage503:
     status: int
     skip: int
 
-    def __call__(self, play: Play) -> None:
-        play.hire("e1", "e2", "e3", "e4", "e5", "e6")
-        play.theatre.m3ter.faults(kind="status", status=self.status, skip=self.skip)
-        run = play.begin()
+    def __call__(self, case: CaseRun) -> None:
+        case.hire("e1", "e2", "e3", "e4", "e5", "e6")
+        case.m3ter.faults(kind="status", status=self.status, skip=self.skip)
+        run = case.begin()
         for task in ("snapshot", "plan", "send"):
-            if not play.task(run, task).well:
+            if not case.task(run, task).well:
                 break
-        play.theatre.m3ter.clear_faults()
-        play.pass_time(60)
-        play.run(run)
+        case.m3ter.clear_faults()
+        case.pass_time(60)
+        case.run(run)
 
 
 # -- every switch, and clocks -----------------------------------------------------------------------------------
@@ -410,31 +410,31 @@ class _RefusedAtFirst:
     switches: Mapping[str, Any]
     final: bool
 
-    def __call__(self, play: Play) -> None:
-        m3ter = play.theatre.m3ter
+    def __call__(self, case: CaseRun) -> None:
+        m3ter = case.m3ter
         m3ter.seed(policies=[{"name": "Readers"}])
         ordinary = m3ter.switches()
         m3ter.switches(**self.switches)
-        play.hire("e1", "e2", "e3", permission_policies="Readers")
-        play.run(play.begin())
-        if play.theatre.m3ter.emails():
+        case.hire("e1", "e2", "e3", permission_policies="Readers")
+        case.run(case.begin())
+        if case.m3ter.emails():
             raise NotReachedError
         m3ter.switches(**{name: ordinary[name] for name in self.switches})
         if self.final:
             for employee in ("e1", "e2", "e3"):
-                play.world.correct(employee, last_name="Mended")
+                case.world.correct(employee, last_name="Mended")
 
 
 class _WithoutTag:
     """m3ter keeps an address without its tag, and an answer is lost: nobody can tell, so a person must."""
 
-    def __call__(self, play: Play) -> None:
-        m3ter = play.theatre.m3ter
+    def __call__(self, case: CaseRun) -> None:
+        m3ter = case.m3ter
         m3ter.switches(email_stored_as="without_tag")
-        play.hire("e1", "e2")
-        play.hire("tagged", email="tagged+new@example.com")
+        case.hire("e1", "e2")
+        case.hire("tagged", email="tagged+new@example.com")
         m3ter.faults(kind="status", status=504, when="after", operation=CREATE, email="tagged+new@example.com", count=1)
-        play.run(play.begin())
+        case.run(case.begin())
 
 
 def _clocks(database: str) -> Iterator[Case]:
@@ -454,5 +454,5 @@ def _clocks(database: str) -> Iterator[Case]:
 class _Ahead:
     seconds: float
 
-    def __call__(self, play: Play) -> None:
-        play.theatre.m3ter.advance(self.seconds)
+    def __call__(self, case: CaseRun) -> None:
+        case.m3ter.advance(self.seconds)

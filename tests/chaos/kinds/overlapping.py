@@ -10,11 +10,11 @@ from typing import Any
 
 import time_machine
 
+from tests.chaos.case_run import CaseRun
 from tests.chaos.cases import Case, NotReachedError
-from tests.chaos.play import Play
-from tests.chaos.points import Strike, at_nth, die
+from tests.chaos.environment import DATABASES
+from tests.chaos.fault_points import Fault, at_nth, die
 from tests.chaos.scenarios import CREATE, SHORT_LEASE
-from tests.chaos.theatre import DATABASES
 from tests.support.task_runs import TaskRun
 
 AT_ONCE = "runs at once over the same people"
@@ -97,49 +97,49 @@ class _AtOnce:
     ahead: float = 0.0
     people: int = 12
 
-    def __call__(self, play: Play) -> None:
-        play.one_clock = not self.ahead
+    def __call__(self, case: CaseRun) -> None:
+        case.one_clock = not self.ahead
         people = [f"e{n}" for n in range(1, self.people + 1)]
         if self.together == "windows that overlap":
             for number, employee in enumerate(people):
-                play.hire(employee, day=number % min(self.count, 3))
-            play.day = min(self.count, 3) - 1
+                case.hire(employee, day=number % min(self.count, 3))
+            case.day = min(self.count, 3) - 1
         else:
-            play.hire(*people)
+            case.hire(*people)
         if self.trouble == "answers are lost":
             for employee, when in (("e2", "after"), ("e5", "before"), ("e9", "after")):
                 email = f"{employee}@example.com"
-                play.theatre.m3ter.faults(kind="status", status=504, when=when, operation=CREATE, email=email, count=1)
-        runs = self._runs(play)
-        for tasks in self._tasks(play, runs):
-            self._at_once(play, runs, tasks)
+                case.m3ter.faults(kind="status", status=504, when=when, operation=CREATE, email=email, count=1)
+        runs = self._runs(case)
+        for tasks in self._tasks(case, runs):
+            self._at_once(case, runs, tasks)
 
-    def _runs(self, play: Play) -> list[TaskRun]:
+    def _runs(self, case: CaseRun) -> list[TaskRun]:
         if self.together in ("retries of one run", "one run cleared"):
-            return [play.begin()] * self.count
+            return [case.begin()] * self.count
         if self.together == "windows that overlap":
-            return [play.begin(number % 3) for number in range(self.count)]
-        return [play.begin() for _ in range(self.count)]
+            return [case.begin(number % 3) for number in range(self.count)]
+        return [case.begin() for _ in range(self.count)]
 
-    def _tasks(self, play: Play, runs: list[TaskRun]) -> Sequence[str]:
+    def _tasks(self, case: CaseRun, runs: list[TaskRun]) -> Sequence[str]:
         if self.together == "each step":
             return ("snapshot", "plan", "approve", "send", "report")
         if self.together in ("senders", "retries of one run"):
             for run in runs if self.together == "senders" else runs[:1]:
-                play.tries(run, "snapshot")
-                play.tries(run, "plan")
+                case.tries(run, "snapshot")
+                case.tries(run, "plan")
             return ("send",)
         return ("all",)
 
-    def _at_once(self, play: Play, runs: list[TaskRun], task: str) -> None:
+    def _at_once(self, case: CaseRun, runs: list[TaskRun], task: str) -> None:
         processes = [
-            (run, play.fork(run, task, before_any=self._strike(play, number, task), around=self._around(play, number)))
+            (run, case.fork(run, task, before_any=self._fault(case, number, task), around=self._around(case, number)))
             for number, run in enumerate(runs)
         ]
         killed = False
         failed = []
         for run, process in processes:
-            ended = play.collect(run, task, process.wait())
+            ended = case.collect(run, task, process.wait())
             killed = killed or ended.killed_by is not None
             if not ended.well and run not in failed:
                 failed.append(run)
@@ -147,19 +147,19 @@ class _AtOnce:
             raise NotReachedError
         for run in failed:
             if task == "all":
-                play.pass_time(60.0)
-                play.run(run)
+                case.pass_time(60.0)
+                case.run(run)
             else:
-                play.pass_time(60.0)
-                play.tries(run, task)
+                case.pass_time(60.0)
+                case.tries(run, task)
 
-    def _strike(self, play: Play, number: int, task: str) -> Strike | None:
+    def _fault(self, case: CaseRun, number: int, task: str) -> Fault | None:
         if self.trouble != "one is killed" or number or task not in ("send", "all"):
             return None
-        return at_nth(play.rng.randrange(1, 100 if task == "all" else 40), die)
+        return at_nth(case.rng.randrange(1, 100 if task == "all" else 40), die)
 
-    def _around(self, play: Play, number: int) -> Around | None:
+    def _around(self, case: CaseRun, number: int) -> Around | None:
         if not self.ahead:
             return None
-        booted_earlier = play.rng.uniform(-1000.0, 1e7)
+        booted_earlier = case.rng.uniform(-1000.0, 1e7)
         return at_other_clocks(self.ahead if number == self.count - 1 else 0.0, booted_earlier)

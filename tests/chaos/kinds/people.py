@@ -8,25 +8,25 @@ from itertools import cycle
 
 from sqlalchemy import delete
 
+from tests.chaos.case_run import TASKS, CaseRun
 from tests.chaos.cases import Case, NotReachedError
-from tests.chaos.ledger import ViolationError
-from tests.chaos.moments import (
+from tests.chaos.environment import DATABASES
+from tests.chaos.fault_points import FaultPoint, die
+from tests.chaos.ledger_checks import ViolationError
+from tests.chaos.process_freeze import SLOW, FrozenSender, resume
+from tests.chaos.scenarios import CREATE
+from tests.chaos.sender_points import (
     ANSWERED,
     CLAIMED,
-    MOMENTS,
     POSTED,
     RECORDED,
+    SENDER_POINTS,
     emails_of,
     kill_sender,
     let_m3ter_finish,
     planned,
     the_next_day,
 )
-from tests.chaos.play import TASKS, Play
-from tests.chaos.points import Point, die
-from tests.chaos.scenarios import CREATE
-from tests.chaos.standstill import SLOWLY, StandStill, let_go_on
-from tests.chaos.theatre import DATABASES
 from tests.support.console import Console
 from tests.support.world import HIRES
 
@@ -54,12 +54,12 @@ def _in_console() -> Iterator[Case]:
     for what in ("invited", "invited, in capitals", "member"):
         for before in TASKS[:-1]:
             yield Case(IN_CONSOLE, f"{what} before {before}", next(databases), _InConsole(what, before, None))
-        for moment in MOMENTS[:7]:
+        for point in SENDER_POINTS[:7]:
             yield Case(
                 IN_CONSOLE,
-                f"{what} when a sender was killed at {moment}",
+                f"{what} when a sender was killed at {point}",
                 next(databases),
-                _InConsole(what, "", moment),
+                _InConsole(what, "", point),
             )
         next(databases)
     for database in DATABASES:
@@ -69,8 +69,8 @@ def _in_console() -> Iterator[Case]:
             )
 
 
-def _do_in_console(play: Play, what: str, email: str) -> None:
-    console = Console(play.theatre.m3ter)
+def _do_in_console(case: CaseRun, what: str, email: str) -> None:
+    console = Console(case.m3ter)
     if what == "member":
         console.add_member(email)
     else:
@@ -83,28 +83,28 @@ class _InConsole:
 
     what: str
     before: str
-    moment: Point | None
+    point: FaultPoint | None
 
-    def __call__(self, play: Play) -> None:
-        play.hire("e1", "e2", "e3")
-        play.hire("zoe", expected=0)
-        run = play.begin()
-        if self.moment is None:
+    def __call__(self, case: CaseRun) -> None:
+        case.hire("e1", "e2", "e3")
+        case.hire("zoe", expected=0)
+        run = case.begin()
+        if self.point is None:
             for task in TASKS:
                 if task == self.before:
-                    _do_in_console(play, self.what, "zoe@example.com")
-                play.tries(run, task)
+                    _do_in_console(case, self.what, "zoe@example.com")
+                case.tries(run, task)
             return
-        play.tries(run, "snapshot")
-        play.tries(run, "plan")
-        kill_sender(play, run, self.moment)
-        if emails_of(play, "zoe"):
+        case.tries(run, "snapshot")
+        case.tries(run, "plan")
+        kill_sender(case, run, self.point)
+        if emails_of(case, "zoe"):
             raise NotReachedError
-        _do_in_console(play, self.what, "zoe@example.com")
-        play.tries(run, "send")
-        play.pass_time(60.0)
-        play.tries(run, "send")
-        play.tries(run, "report")
+        _do_in_console(case, self.what, "zoe@example.com")
+        case.tries(run, "send")
+        case.pass_time(60.0)
+        case.tries(run, "send")
+        case.tries(run, "report")
 
 
 @dataclass(frozen=True)
@@ -113,16 +113,16 @@ class _Slept:
 
     what: str
 
-    def __call__(self, play: Play) -> None:
-        play.hire("e1", "e2", "e3")
-        play.hire("zoe", expected=0)
-        run = planned(play)
-        process = StandStill(CLAIMED).begin(play, run)
-        _do_in_console(play, self.what, "zoe@example.com")
-        play.pass_time(90.0)
-        if not play.collect(run, "send", let_go_on(process).wait()).well:
-            play.tries(run, "send")
-        play.tries(run, "report")
+    def __call__(self, case: CaseRun) -> None:
+        case.hire("e1", "e2", "e3")
+        case.hire("zoe", expected=0)
+        run = planned(case)
+        process = FrozenSender(CLAIMED).begin(case, run)
+        _do_in_console(case, self.what, "zoe@example.com")
+        case.pass_time(90.0)
+        if not case.collect(run, "send", resume(process).wait()).well:
+            case.tries(run, "send")
+        case.tries(run, "report")
 
 
 # -- an address is corrected ------------------------------------------------------------------------------------------
@@ -130,11 +130,11 @@ class _Slept:
 
 def _corrected() -> Iterator[Case]:
     for turn, database in enumerate(DATABASES):
-        for number, moment in enumerate((None, *MOMENTS)):
+        for number, point in enumerate((None, *SENDER_POINTS)):
             for offset, then in enumerate(_THEN):
                 if (number + offset + turn) % 2 == 0:
-                    when = "the plan was made" if moment is None else f"its sender was killed at {moment}"
-                    yield Case(CORRECTED, f"when {when}; then {then}", database, _Corrected(moment, then))
+                    when = "the plan was made" if point is None else f"its sender was killed at {point}"
+                    yield Case(CORRECTED, f"when {when}; then {then}", database, _Corrected(point, then))
         for answer in ("504 before", "504 after", "reset before", "400", "200"):
             for accepts in (False, True):
                 if accepts and answer not in ("200", "504 after"):
@@ -147,59 +147,59 @@ def _corrected() -> Iterator[Case]:
 _THEN = ("the run's retry", "a new plan of the run", "the next day's run", "the next day's run, and back again")
 
 
-def _correct(play: Play, to: str) -> None:
-    play.world.correct("anna", email=to)
+def _correct(case: CaseRun, to: str) -> None:
+    case.world.correct("anna", email=to)
 
 
-def _expect_one_of(play: Play, old: str, new: str) -> None:
+def _expect_one_of(case: CaseRun, old: str, new: str) -> None:
     """Expect one e-mail for this employee: at the old address where that has it, else at the new one."""
-    let_m3ter_finish(play)
-    emails = play.theatre.m3ter.emails()
+    let_m3ter_finish(case)
+    emails = case.m3ter.emails()
     has_old = emails.get(old, 0)
     if has_old and emails.get(new, 0):
         raise ViolationError(f"one employee was e-mailed twice, at {old} and {new}")
-    play.expected.pop(new if has_old else old, None)
-    play.expected[old if has_old else new] = 1
+    case.expected.pop(new if has_old else old, None)
+    case.expected[old if has_old else new] = 1
 
 
 @dataclass(frozen=True)
 class _Corrected:
     """An employee's address is corrected while the first is planned, claimed, under way or sent."""
 
-    moment: Point | None
+    point: FaultPoint | None
     then: str
 
-    def __call__(self, play: Play) -> None:
+    def __call__(self, case: CaseRun) -> None:
         old, new = "anna@example.com", "hanna@example.com"
-        play.hire("anna", "e1", "e2", "e3")
-        run = planned(play)
-        if self.moment is not None:
-            kill_sender(play, run, self.moment)
-        sent_before = emails_of(play, "anna")
-        _correct(play, new)
+        case.hire("anna", "e1", "e2", "e3")
+        run = planned(case)
+        if self.point is not None:
+            kill_sender(case, run, self.point)
+        sent_before = emails_of(case, "anna")
+        _correct(case, new)
         if self.then == "the run's retry":
             # What was planned is sent as it was planned, where nobody plans again.
-            play.pass_time(60.0)
-            play.tries(run, "send")
-            play.tries(run, "report")
-            play.expected.pop(old)
-            play.expected[old] = 1
+            case.pass_time(60.0)
+            case.tries(run, "send")
+            case.tries(run, "report")
+            case.expected.pop(old)
+            case.expected[old] = 1
             return
         if self.then == "a new plan of the run":
-            play.pass_time(60.0)
-            play.tries(run, "plan")
-            play.tries(run, "send")
-            play.tries(run, "report")
+            case.pass_time(60.0)
+            case.tries(run, "plan")
+            case.tries(run, "send")
+            case.tries(run, "report")
         else:
-            the_next_day(play)
+            the_next_day(case)
         if sent_before:
-            play.expected[old] = 1
+            case.expected[old] = 1
         else:
-            play.expected.pop(old)
-            play.expected[new] = 1
+            case.expected.pop(old)
+            case.expected[new] = 1
         if self.then.endswith("and back again"):
-            _correct(play, old)
-            _expect_one_of(play, new, old)
+            _correct(case, old)
+            _expect_one_of(case, new, old)
 
 
 @dataclass(frozen=True)
@@ -209,10 +209,10 @@ class _CorrectedAfter:
     answer: str
     accepts: bool
 
-    def __call__(self, play: Play) -> None:
-        m3ter, email = play.theatre.m3ter, "anna@example.com"
-        play.hire("anna", "e1", "e2")
-        run = planned(play)
+    def __call__(self, case: CaseRun) -> None:
+        m3ter, email = case.m3ter, "anna@example.com"
+        case.hire("anna", "e1", "e2")
+        run = planned(case)
         status, _, when = self.answer.partition(" ")
         if status == "reset":
             m3ter.faults(kind="reset", when=when, operation=CREATE, email=email, count=1)
@@ -221,29 +221,29 @@ class _CorrectedAfter:
                 kind="status", status=int(status), when=when or "before", operation=CREATE, email=email, count=1
             )
         # Killed before it is looked for.
-        strikes = {RECORDED: die} if when else {}
-        ended = play.task(run, "send", strikes)
-        if strikes and not ended.killed_by:
+        faults = {RECORDED: die} if when else {}
+        ended = case.task(run, "send", faults)
+        if faults and not ended.killed_by:
             raise NotReachedError
         if self.accepts:
             m3ter.accept(email)
-        _correct(play, "hanna@example.com")
-        if not emails_of(play, "anna"):
-            play.expected.pop(email)
-            play.expected["hanna@example.com"] = 1
-        the_next_day(play)
+        _correct(case, "hanna@example.com")
+        if not emails_of(case, "anna"):
+            case.expected.pop(email)
+            case.expected["hanna@example.com"] = 1
+        the_next_day(case)
 
 
 class _CorrectedAfterByHand:
     """Somebody was invited by hand, and a plan has seen it; then her address is corrected."""
 
-    def __call__(self, play: Play) -> None:
-        play.hire("anna", expected=0)
-        play.hire("e1")
-        Console(play.theatre.m3ter).invite("anna@example.com")
-        play.run(play.begin())
-        _correct(play, "hanna@example.com")
-        the_next_day(play)
+    def __call__(self, case: CaseRun) -> None:
+        case.hire("anna", expected=0)
+        case.hire("e1")
+        Console(case.m3ter).invite("anna@example.com")
+        case.run(case.begin())
+        _correct(case, "hanna@example.com")
+        the_next_day(case)
 
 
 # -- policies ---------------------------------------------------------------------------------------------------------
@@ -268,24 +268,24 @@ class _PolicyChanged:
     """A permission policy of a plan is not what it was any more: nothing of the plan is sent."""
 
     what: str
-    when: str | Point
+    when: str | FaultPoint
     default: bool
 
-    def __call__(self, play: Play) -> None:
-        console = Console(play.theatre.m3ter)
+    def __call__(self, case: CaseRun) -> None:
+        console = Console(case.m3ter)
         console.make_policy("Readers")
-        play.hire("e1", "e2", "e3", permission_policies=None if self.default else "Readers")
-        run = planned(play)
-        if isinstance(self.when, Point):
-            kill_sender(play, run, self.when)
-            play.pass_time(60.0)
-        let_m3ter_finish(play)
+        case.hire("e1", "e2", "e3", permission_policies=None if self.default else "Readers")
+        run = planned(case)
+        if isinstance(self.when, FaultPoint):
+            kill_sender(case, run, self.when)
+            case.pass_time(60.0)
+        let_m3ter_finish(case)
         self._change(console)
-        posts = play.posts()
-        ended = play.task(run, "send")
-        if play.posts() > posts:
+        posts = case.posts()
+        ended = case.task(run, "send")
+        if case.posts() > posts:
             raise ViolationError("something was sent although a policy had changed since the plan")
-        if ended.well and len(play.theatre.m3ter.emails()) < 3:
+        if ended.well and len(case.m3ter.emails()) < 3:
             raise ViolationError("the sender was content although a policy had changed since the plan")
         if self.what.endswith("and back"):
             console.change_policy("Reader", to="Readers")
@@ -294,12 +294,12 @@ class _PolicyChanged:
         elif self.what in ("renamed", "deleted"):
             # Nobody can be given it; who has an e-mail has it, and the others are for a person.
             for employee in ("e1", "e2", "e3"):
-                if not emails_of(play, employee):
-                    play.expected.pop(f"{employee}@example.com")
-                    play.may_stay[f"{employee}@example.com"] = "unsent"
-        play.tries(run, "plan")
-        play.tries(run, "send")
-        play.tries(run, "report")
+                if not emails_of(case, employee):
+                    case.expected.pop(f"{employee}@example.com")
+                    case.may_stay[f"{employee}@example.com"] = "unsent"
+        case.tries(run, "plan")
+        case.tries(run, "send")
+        case.tries(run, "report")
 
     def _change(self, console: Console) -> None:
         if self.what.startswith("renamed"):
@@ -315,11 +315,11 @@ class _PolicyChanged:
 
 def _accepted() -> Iterator[Case]:
     databases = cycle(DATABASES)
-    for moment in (POSTED, ANSWERED, Point("POST invitations: sent", 3), RECORDED):
+    for point in (POSTED, ANSWERED, FaultPoint("POST invitations: sent", 3), RECORDED):
         for then in ("goes on", "is killed, its retry follows", "is killed, the next day's run follows"):
             for lost in (False, True):
-                name = f"sender at {moment} {then}" + (", and the answer is lost" if lost else "")
-                yield Case(ACCEPTED, name, next(databases), _Accepted(moment, then, lost))
+                name = f"sender at {point} {then}" + (", and the answer is lost" if lost else "")
+                yield Case(ACCEPTED, name, next(databases), _Accepted(point, then, lost))
         next(databases)
 
 
@@ -327,34 +327,34 @@ def _accepted() -> Iterator[Case]:
 class _Accepted:
     """Somebody opens the e-mail at once, before the ledger has even recorded it."""
 
-    moment: Point
+    point: FaultPoint
     then: str
     lost: bool
 
-    def __call__(self, play: Play) -> None:
-        m3ter = play.theatre.m3ter
-        play.hire("e1", "e2", "e3", "e4", "e5")
-        run = planned(play)
+    def __call__(self, case: CaseRun) -> None:
+        m3ter = case.m3ter
+        case.hire("e1", "e2", "e3", "e4", "e5")
+        run = planned(case)
         if self.lost:
             m3ter.faults(kind="status", status=504, when="after", operation=CREATE, count=1)
-        play.connect(**SLOWLY)
-        process = StandStill(self.moment).begin(play, run)
-        play.connect()
-        let_m3ter_finish(play)
+        case.connect(**SLOW)
+        process = FrozenSender(self.point).begin(case, run)
+        case.connect()
+        let_m3ter_finish(case)
         invited = sorted(m3ter.emails())
         if not invited:
             raise NotReachedError
         for email in invited:
             m3ter.accept(email)
         if self.then == "goes on":
-            play.collect(run, "send", let_go_on(process).wait())
+            case.collect(run, "send", resume(process).wait())
             return
         process.kill()
         if "retry" in self.then:
-            play.pass_time(60.0)
-            play.tries(run, "send")
+            case.pass_time(60.0)
+            case.tries(run, "send")
         else:
-            the_next_day(play)
+            the_next_day(case)
 
 
 # -- the row is gone, or excluded -------------------------------------------------------------------------------------
@@ -362,26 +362,26 @@ class _Accepted:
 
 def _gone_or_excluded() -> Iterator[Case]:
     for turn, database in enumerate(DATABASES):
-        for number, moment in enumerate((None, *MOMENTS)):
+        for number, point in enumerate((None, *SENDER_POINTS)):
             for offset, (what, change) in enumerate(_CHANGES.items()):
                 if (number + offset + 2 * turn) % 4 == 0:
-                    when = "the plan was made" if moment is None else f"a sender was killed at {moment}"
-                    yield Case(GONE, f"{what} when {when}", database, _GoneOrExcluded(moment, change, "back" in what))
+                    when = "the plan was made" if point is None else f"a sender was killed at {point}"
+                    yield Case(GONE, f"{what} when {when}", database, _GoneOrExcluded(point, change, "back" in what))
 
 
-def _remove(play: Play) -> None:
-    with play.world.db.engine.begin() as connection:
+def _remove(case: CaseRun) -> None:
+    with case.world.db.engine.begin() as connection:
         connection.execute(delete(HIRES).where(HIRES.c.employee_id == "zoe"))
 
 
-def _exclude(**who: list[str]) -> Callable[[Play], None]:
-    def change(play: Play) -> None:
-        play.world.values["exclude"] = who
+def _exclude(**who: list[str]) -> Callable[[CaseRun], None]:
+    def change(case: CaseRun) -> None:
+        case.world.values["exclude"] = who
 
     return change
 
 
-_CHANGES: dict[str, Callable[[Play], None]] = {
+_CHANGES: dict[str, Callable[[CaseRun], None]] = {
     "row gone": _remove,
     "excluded by address": _exclude(addresses=["Zoe@example.com"]),
     "excluded by employee": _exclude(employee_ids=["zoe"]),
@@ -396,21 +396,21 @@ class _GoneOrExcluded:
     :param back: she may be invited again a day later.
     """
 
-    moment: Point | None
-    change: Callable[[Play], None]
+    point: FaultPoint | None
+    change: Callable[[CaseRun], None]
     back: bool
 
-    def __call__(self, play: Play) -> None:
-        play.hire("e1", "e2", "e3", "zoe")
-        run = planned(play)
-        if self.moment is not None:
-            kill_sender(play, run, self.moment)
-        sent = emails_of(play, "zoe")
-        self.change(play)
-        the_next_day(play)
+    def __call__(self, case: CaseRun) -> None:
+        case.hire("e1", "e2", "e3", "zoe")
+        run = planned(case)
+        if self.point is not None:
+            kill_sender(case, run, self.point)
+        sent = emails_of(case, "zoe")
+        self.change(case)
+        the_next_day(case)
         if self.back:
-            del play.world.values["exclude"]
-            play.run(play.begin(0, run_type="manual"))  # an exclusion is a decision: her day must be asked for
+            del case.world.values["exclude"]
+            case.run(case.begin(0, run_type="manual"))  # an exclusion is a decision: her day must be asked for
         elif not sent:
-            del play.expected["zoe@example.com"]
-            play.may_stay["zoe@example.com"] = "unsent"
+            del case.expected["zoe@example.com"]
+            case.may_stay["zoe@example.com"] = "unsent"

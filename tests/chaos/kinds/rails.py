@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from tests.chaos.case_run import CaseRun
 from tests.chaos.cases import Case, NotReachedError
-from tests.chaos.ledger import ViolationError
-from tests.chaos.moments import planned
-from tests.chaos.play import Play
-from tests.chaos.points import Point, at_nth, die
+from tests.chaos.environment import DATABASES
+from tests.chaos.fault_points import FaultPoint, at_nth, die
+from tests.chaos.ledger_checks import ViolationError
 from tests.chaos.scenarios import CREATE, SHORT_LEASE
-from tests.chaos.theatre import DATABASES
+from tests.chaos.sender_points import planned
 from tests.support.task_runs import TaskRun
 
 APPROVAL = "approval of a plan"
@@ -50,9 +50,9 @@ def cases() -> Iterator[Case]:
         yield Case(MODES, "full on unchanged data", database, _full_again)
 
 
-def _nothing_sent(play: Play, why: str) -> None:
-    if play.posts():
-        raise ViolationError(f"{why}, and {play.posts()} invitations were sent")
+def _nothing_sent(case: CaseRun, why: str) -> None:
+    if case.posts():
+        raise ViolationError(f"{why}, and {case.posts()} invitations were sent")
 
 
 # -- approval ---------------------------------------------------------------------------------------------------------
@@ -64,30 +64,30 @@ class _NotApproved:
 
     how: str
 
-    def __call__(self, play: Play) -> None:
-        play.hire("e1", "e2", "e3")
-        run = planned(play)
+    def __call__(self, case: CaseRun) -> None:
+        case.hire("e1", "e2", "e3")
+        run = planned(case)
         if self.how == "an old plan":
-            self._answer_to_an_old_plan(play, run)
+            self._answer_to_an_old_plan(case, run)
         elif self.how != "approve marked successful":
             run.answer_is = {"rejected": "Reject", "no answer in time": None}.get(self.how, "Approve")
             run.answers = None if self.how == "an answer of nobody" else "olga"
-            play.tries(run, "approve")
-            self._and_once_more(play, run)
-        play.tries(run, "send")
-        _nothing_sent(play, f"the plan was not approved ({self.how})")
-        play.tries(run, "report")
+            case.tries(run, "approve")
+            self._and_once_more(case, run)
+        case.tries(run, "send")
+        _nothing_sent(case, f"the plan was not approved ({self.how})")
+        case.tries(run, "report")
 
-    def _and_once_more(self, play: Play, run: TaskRun) -> None:
+    def _and_once_more(self, case: CaseRun, run: TaskRun) -> None:
         if self.how in ("rejected", "no answer in time"):
             run.answer_is = "Approve"
-            play.tries(run, "approve")  # cleared: a plan that was said no to is over
+            case.tries(run, "approve")  # cleared: a plan that was said no to is over
 
-    def _answer_to_an_old_plan(self, play: Play, run: TaskRun) -> None:
-        play.tries(run, "ask")
-        play.world.correct("e1", first_name="Mended")
-        play.tries(run, "plan")
-        ended = play.tries(run, "answer_to_what_was_shown")
+    def _answer_to_an_old_plan(self, case: CaseRun, run: TaskRun) -> None:
+        case.tries(run, "ask")
+        case.world.correct("e1", first_name="Mended")
+        case.tries(run, "plan")
+        ended = case.tries(run, "answer_to_what_was_shown")
         if ended.well:
             raise ViolationError("the approval of a plan that was replaced is said to count")
 
@@ -116,27 +116,27 @@ class _Paused:
 
     change: Any
 
-    def __call__(self, play: Play) -> None:
-        play.hire(*_PEOPLE)
-        run = planned(play)
-        ended = play.task(run, "send", {Point("POST invitations: sent", 2): self.change})
-        if ended.well or play.posts() < 2:
+    def __call__(self, case: CaseRun) -> None:
+        case.hire(*_PEOPLE)
+        run = planned(case)
+        ended = case.task(run, "send", {FaultPoint("POST invitations: sent", 2): self.change})
+        if ended.well or case.posts() < 2:
             raise ViolationError("a sender that was paused ended well")
-        if play.posts() > len(_PEOPLE) - 5:
-            raise ViolationError(f"{play.posts()} of {len(_PEOPLE)} were sent although it was paused after the second")
-        play.tries(run, "report")
+        if case.posts() > len(_PEOPLE) - 5:
+            raise ViolationError(f"{case.posts()} of {len(_PEOPLE)} were sent although it was paused after the second")
+        case.tries(run, "report")
 
 
-def _paused_before(play: Play) -> None:
-    play.hire("e1", "e2")
-    run = planned(play)
+def _paused_before(case: CaseRun) -> None:
+    case.hire("e1", "e2")
+    run = planned(case)
     os.environ[_SWITCH] = "test"
     try:
-        play.tries(run, "send")
-        _nothing_sent(play, "it was paused before")
+        case.tries(run, "send")
+        _nothing_sent(case, "it was paused before")
     finally:
         os.environ[_SWITCH] = "none"
-    play.tries(run, "send")
+    case.tries(run, "send")
 
 
 # -- the breaker ------------------------------------------------------------------------------------------------------
@@ -154,27 +154,27 @@ class _Broken:
     how: str
     fault: Any
 
-    def __call__(self, play: Play) -> None:
-        play.hire(*_PEOPLE)
-        play.theatre.m3ter.faults(**self.fault, operation=CREATE)
-        run = planned(play)
-        if play.task(run, "send").well:
+    def __call__(self, case: CaseRun) -> None:
+        case.hire(*_PEOPLE)
+        case.m3ter.faults(**self.fault, operation=CREATE)
+        run = planned(case)
+        if case.task(run, "send").well:
             raise ViolationError("a sender ended well although everything failed")
-        if not 3 <= play.posts() <= len(_PEOPLE) // 2:
-            raise ViolationError(f"{play.posts()} of {len(_PEOPLE)} were tried, and the breaker stands at 3")
-        play.tries(run, "report")
-        play.theatre.m3ter.clear_faults()
-        play.run(play.begin(mode="retry_failed"))
+        if not 3 <= case.posts() <= len(_PEOPLE) // 2:
+            raise ViolationError(f"{case.posts()} of {len(_PEOPLE)} were tried, and the breaker stands at 3")
+        case.tries(run, "report")
+        case.m3ter.clear_faults()
+        case.run(case.begin(mode="retry_failed"))
 
 
 # -- modes ------------------------------------------------------------------------------------------------------------
 
 
-def _refused(play: Play) -> None:
-    play.hire("e1", "e2", "e3")
-    play.theatre.m3ter.faults(kind="status", status=400, operation=CREATE)
-    play.run(play.begin())
-    if play.posts() != 3:
+def _refused(case: CaseRun) -> None:
+    case.hire("e1", "e2", "e3")
+    case.m3ter.faults(kind="status", status=400, operation=CREATE)
+    case.run(case.begin())
+    if case.posts() != 3:
         raise NotReachedError
 
 
@@ -184,14 +184,14 @@ class _Again:
 
     still: bool
 
-    def __call__(self, play: Play) -> None:
-        _refused(play)
+    def __call__(self, case: CaseRun) -> None:
+        _refused(case)
         if self.still:
-            play.run(play.begin(mode="retry_failed"))
-            if play.posts() != 6:
-                raise ViolationError(f"3 were to be asked for once more, and there were {play.posts()} POSTs, not 6")
-        play.theatre.m3ter.clear_faults()
-        play.run(play.begin(mode="retry_failed"))
+            case.run(case.begin(mode="retry_failed"))
+            if case.posts() != 6:
+                raise ViolationError(f"3 were to be asked for once more, and there were {case.posts()} POSTs, not 6")
+        case.m3ter.clear_faults()
+        case.run(case.begin(mode="retry_failed"))
 
 
 @dataclass(frozen=True)
@@ -200,38 +200,38 @@ class _KilledInMode:
 
     mode: str
 
-    def __call__(self, play: Play) -> None:
-        _refused(play)
-        play.theatre.m3ter.clear_faults()
-        play.hire("f1", "f2")
-        run = play.begin(mode=self.mode)
+    def __call__(self, case: CaseRun) -> None:
+        _refused(case)
+        case.m3ter.clear_faults()
+        case.hire("f1", "f2")
+        run = case.begin(mode=self.mode)
         killed = False
         for task in ("snapshot", "plan", "send", "report"):
-            if task in ("snapshot", "send") or play.rng.random() < 0.5:
-                strike = at_nth(play.rng.randrange(1, 40), die)
-                killed = play.task(run, task, before_any=strike).killed_by is not None or killed
-            play.tries(run, task)
-        if self.mode == "baseline" and play.posts() != 3:
+            if task in ("snapshot", "send") or case.rng.random() < 0.5:
+                fault = at_nth(case.rng.randrange(1, 40), die)
+                killed = case.task(run, task, before_any=fault).killed_by is not None or killed
+            case.tries(run, task)
+        if self.mode == "baseline" and case.posts() != 3:
             raise ViolationError("a baseline has sent")
         if not killed:
             raise NotReachedError
-        play.run(play.begin(mode="retry_failed"))
+        case.run(case.begin(mode="retry_failed"))
 
 
-def _baseline_first(play: Play) -> None:
-    play.theatre.m3ter.seed(invitations=[{"email": "e1@example.com", "invitingPrincipalId": "x", "createdBy": "x"}])
-    play.hire("e1", expected=0)
-    play.hire("e2", "e3")
-    play.run(play.begin(mode="baseline"))
-    _nothing_sent(play, "it was a baseline")
-    play.run(play.begin())
+def _baseline_first(case: CaseRun) -> None:
+    case.m3ter.seed(invitations=[{"email": "e1@example.com", "invitingPrincipalId": "x", "createdBy": "x"}])
+    case.hire("e1", expected=0)
+    case.hire("e2", "e3")
+    case.run(case.begin(mode="baseline"))
+    _nothing_sent(case, "it was a baseline")
+    case.run(case.begin())
 
 
-def _full_again(play: Play) -> None:
-    play.hire("e1", "e2", "e3")
-    play.run(play.begin())
-    posts = play.posts()
+def _full_again(case: CaseRun) -> None:
+    case.hire("e1", "e2", "e3")
+    case.run(case.begin())
+    posts = case.posts()
     for _ in range(2):
-        play.run(play.begin(mode="full"))
-    if play.posts() != posts:
+        case.run(case.begin(mode="full"))
+    if case.posts() != posts:
         raise ViolationError("a full run over unchanged data has sent")

@@ -4,45 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import text
 
-from tests.chaos import databases
+from tests.chaos import database_faults
+from tests.chaos.case_run import TASKS, CaseRun
 from tests.chaos.cases import Case
-from tests.chaos.play import TASKS, Play
-from tests.chaos.points import Point, stand_still
-from tests.chaos.standstill import let_go_on, wait_for
-from tests.chaos.theatre import DATABASES, POSTGRESQL
+from tests.chaos.environment import DATABASES, POSTGRESQL
+from tests.chaos.fault_points import FaultPoint, freeze
+from tests.chaos.process_freeze import resume, wait_until_frozen
+from tests.support import ledger_rows
 from tests.support.task_runs import TaskRun
 
 KIND = "failover to a restored ledger"
 
 #: When the backup was made: before a task of yesterday's run, or at a point of its sender; None: no table existed yet.
-BACKUPS: tuple[tuple[str, str | Point | None], ...] = (
+BACKUPS: tuple[tuple[str, str | FaultPoint | None], ...] = (
     ("of no table", None),
     ("before yesterday's run", "snapshot"),
     ("before yesterday's plan", "plan"),
     ("before yesterday's e-mails", "send"),
-    ("of yesterday's claim", Point("COMMITTED claiming invitations", 1)),
-    ("of yesterday's attempts", Point("COMMITTED beginning attempts", 1)),
-    ("of yesterday's POSTs", Point("POST invitations: sent", 2)),
-    ("of yesterday's answers", Point("COMMITTED recording answers", 1)),
+    ("of yesterday's claim", FaultPoint("COMMITTED claiming invitations", 1)),
+    ("of yesterday's attempts", FaultPoint("COMMITTED beginning attempts", 1)),
+    ("of yesterday's POSTs", FaultPoint("POST invitations: sent", 2)),
+    ("of yesterday's answers", FaultPoint("COMMITTED recording answers", 1)),
     ("before yesterday's report", "report"),
     ("after yesterday's run", ""),
 )
 
 #: When it is restored: before a task of today's run, or at a point of its sender, which stands still meanwhile.
-RESTORES: tuple[tuple[str, str | Point], ...] = (
+RESTORES: tuple[tuple[str, str | FaultPoint], ...] = (
     ("before today's run", "snapshot"),
     ("before today's plan", "plan"),
     ("before today's e-mails", "send"),
-    ("after today's claim", Point("COMMITTED claiming invitations", 1)),
-    ("after today's attempts were begun", Point("COMMITTED beginning attempts", 1)),
-    ("before today's second POST", Point("POST invitations: begins", 2)),
-    ("after today's second POST", Point("POST invitations: sent", 2)),
-    ("after today's second answer", Point("POST invitations: answered", 2)),
-    ("after today's answers were recorded", Point("COMMITTED recording answers", 1)),
+    ("after today's claim", FaultPoint("COMMITTED claiming invitations", 1)),
+    ("after today's attempts were begun", FaultPoint("COMMITTED beginning attempts", 1)),
+    ("before today's second POST", FaultPoint("POST invitations: begins", 2)),
+    ("after today's second POST", FaultPoint("POST invitations: sent", 2)),
+    ("after today's second answer", FaultPoint("POST invitations: answered", 2)),
+    ("after today's answers were recorded", FaultPoint("COMMITTED recording answers", 1)),
     ("before today's report", "report"),
 )
 
@@ -72,78 +72,78 @@ class _Restored:
     :param zombie: a sender that stood still at the fail-over wakes up an hour later, when another has sent.
     """
 
-    backed_up_at: str | Point | None
-    restored_at: str | Point
+    backed_up_at: str | FaultPoint | None
+    restored_at: str | FaultPoint
     zombie: bool = False
 
-    def __call__(self, play: Play) -> None:
-        play.hire("d1", "d2", "d3", "d4", "d5")
-        backup = _Backup(play)
-        self._yesterday(play, backup)
-        play.pass_time(20 * 3600)
-        play.day += 1
-        play.hire("e1", "e2", "e3", "e4")
-        self._today(play, backup)
+    def __call__(self, case: CaseRun) -> None:
+        case.hire("d1", "d2", "d3", "d4", "d5")
+        backup = _Backup(case)
+        self._yesterday(case, backup)
+        case.pass_time(20 * 3600)
+        case.day += 1
+        case.hire("e1", "e2", "e3", "e4")
+        self._today(case, backup)
 
-    def _yesterday(self, play: Play, backup: _Backup) -> None:
-        run = play.begin()
+    def _yesterday(self, case: CaseRun, backup: _Backup) -> None:
+        run = case.begin()
         for task in TASKS:
             if task == self.backed_up_at:
                 backup.take()
-            if task == "send" and isinstance(self.backed_up_at, Point):
-                process = play.fork(run, task, {self.backed_up_at: stand_still})
-                wait_for(play, process)
+            if task == "send" and isinstance(self.backed_up_at, FaultPoint):
+                process = case.fork(run, task, {self.backed_up_at: freeze})
+                wait_until_frozen(case, process)
                 backup.take()
-                play.collect(run, task, let_go_on(process).wait())
+                case.collect(run, task, resume(process).wait())
             else:
-                play.tries(run, task)
+                case.tries(run, task)
         if self.backed_up_at == "":
             backup.take()
 
-    def _today(self, play: Play, backup: _Backup) -> None:
-        run = play.begin()
+    def _today(self, case: CaseRun, backup: _Backup) -> None:
+        run = case.begin()
         for task in TASKS:
             if task == self.restored_at:
                 backup.restore()
-            if task == "send" and isinstance(self.restored_at, Point):
-                self._send_meanwhile(play, run, backup, self.restored_at)
+            if task == "send" and isinstance(self.restored_at, FaultPoint):
+                self._send_meanwhile(case, run, backup, self.restored_at)
             else:
-                play.tries(run, task)
+                case.tries(run, task)
 
-    def _send_meanwhile(self, play: Play, run: TaskRun, backup: _Backup, point: Point) -> None:
-        process = play.fork(run, "send", {point: stand_still})
-        wait_for(play, process)
+    def _send_meanwhile(self, case: CaseRun, run: TaskRun, backup: _Backup, point: FaultPoint) -> None:
+        process = case.fork(run, "send", {point: freeze})
+        wait_until_frozen(case, process)
         backup.restore()
         if self.zombie:
-            play.pass_time(3600)
-            play.run(play.begin())
-        if not play.collect(run, "send", let_go_on(process).wait()).well:
-            play.tries(run, "send")
+            case.pass_time(3600)
+            case.run(case.begin())
+        if not case.collect(run, "send", resume(process).wait()).well:
+            case.tries(run, "send")
 
 
 class _Backup:
     """A backup of the ledger; until it is taken, that of a database without a table of ours."""
 
-    def __init__(self, play: Play) -> None:
-        self._play = play
-        self._content: dict[str, list[dict[str, Any]]] | None = None
+    def __init__(self, case: CaseRun) -> None:
+        self._case = case
+        self._content: ledger_rows.Copy | None = None
         self._taken_at = 0.0
 
     def take(self) -> None:
         """Take it."""
-        self._content = self._play.theatre.backup(self._play.database)
-        self._taken_at = self._play.theatre.shared.ahead
+        self._content = ledger_rows.back_up(self._case.world.db)
+        self._taken_at = self._case.environment.shared.ahead
 
     def restore(self) -> None:
         """Let a server take over that has this and no more; every session ends."""
-        play = self._play
-        engine = play.world.db.engine
-        if play.database == POSTGRESQL:
+        case = self._case
+        engine = case.world.db.engine
+        if case.database == POSTGRESQL:
             with engine.connect() as connection:
-                connection.execute(text(databases.TERMINATE_OTHERS))
+                connection.execute(text(database_faults.TERMINATE_OTHERS))
         if self._content is None:
-            play.world.db.tables.metadata.drop_all(engine)
+            case.world.db.tables.metadata.drop_all(engine)
             return
-        play.theatre.restore(play.database, self._content)
+        ledger_rows.restore(case.world.db, self._content)
         # The backup's instants are of then: as much time has passed since as for everybody else.
-        play.world.pass_time(play.theatre.shared.ahead - self._taken_at)
+        case.world.pass_time(case.environment.shared.ahead - self._taken_at)

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tests.chaos.case_run import CaseRun
 from tests.chaos.cases import Case, NotReachedError
-from tests.chaos.play import Play
-from tests.chaos.points import Point, stand_still
-from tests.chaos.standstill import BEGINS, SLOWLY, StandStill, let_go_on, wait_for
-from tests.chaos.theatre import DATABASES
+from tests.chaos.environment import DATABASES
+from tests.chaos.fault_points import FaultPoint, freeze
+from tests.chaos.process_freeze import BEGINS, SLOW, FrozenSender, resume, wait_until_frozen
 
 IN_TURN = "two senders, step by step"
 LATE = "crossed senders"
 
 _STEPS = (
-    Point("POST token: begins", 1),
-    Point("COMMITTED claiming invitations", 1),
-    Point("COMMITTED beginning attempts", 1),
-    Point(BEGINS, 1),
-    Point("POST invitations: sent", 3),
-    Point("POST invitations: answered", 5),
-    Point("COMMITTED recording answers", 1),
+    FaultPoint("POST token: begins", 1),
+    FaultPoint("COMMITTED claiming invitations", 1),
+    FaultPoint("COMMITTED beginning attempts", 1),
+    FaultPoint(BEGINS, 1),
+    FaultPoint("POST invitations: sent", 3),
+    FaultPoint("POST invitations: answered", 5),
+    FaultPoint("COMMITTED recording answers", 1),
 )
 
 
@@ -50,30 +50,30 @@ class _InTurn:
     :param same: the second is a retry of the first, which was taken for dead.
     """
 
-    first: Point
-    second: Point
+    first: FaultPoint
+    second: FaultPoint
     same: bool
 
-    def __call__(self, play: Play) -> None:
-        play.hire(*(f"e{n}" for n in range(1, 9)))
-        runs = [play.begin()]
-        runs.append(runs[0] if self.same else play.begin())
+    def __call__(self, case: CaseRun) -> None:
+        case.hire(*(f"e{n}" for n in range(1, 9)))
+        runs = [case.begin()]
+        runs.append(runs[0] if self.same else case.begin())
         for run in runs[: 1 if self.same else 2]:
-            play.tries(run, "snapshot")
-            play.tries(run, "plan")
-        play.connect(**SLOWLY)
-        one = StandStill(self.first).begin(play, runs[0])
-        other = StandStill(self.second).fork(play, runs[1])
-        if other.stands_still(1.0):
-            wait_for(play, other)
-            let_go_on(one).stands_still(0.2)
-            let_go_on(other)
+            case.tries(run, "snapshot")
+            case.tries(run, "plan")
+        case.connect(**SLOW)
+        one = FrozenSender(self.first).begin(case, runs[0])
+        other = FrozenSender(self.second).fork(case, runs[1])
+        if other.freezes_within(1.0):
+            wait_until_frozen(case, other)
+            resume(one).freezes_within(0.2)
+            resume(other)
         else:
-            let_go_on(one)  # the other waits for it, or is done
+            resume(one)  # the other waits for it, or is done
         for run, process in zip(runs, (one, other), strict=True):
-            if not play.collect(run, "send", process.wait_and_wake()).well:
-                play.pass_time(60.0)
-                play.tries(run, "send")
+            if not case.collect(run, "send", process.wait_and_resume()).well:
+                case.pass_time(60.0)
+                case.tries(run, "send")
 
 
 @dataclass(frozen=True)
@@ -82,28 +82,28 @@ class _LateWord:
 
     people: int
 
-    def __call__(self, play: Play) -> None:
-        play.hire(*(f"e{n}" for n in range(1, self.people + 1)))
-        late = play.begin()
-        play.task(late, "snapshot")
-        play.task(late, "plan")
-        frozen = play.fork(late, "send", {Point("COMMITTED beginning attempts", 1): stand_still})
+    def __call__(self, case: CaseRun) -> None:
+        case.hire(*(f"e{n}" for n in range(1, self.people + 1)))
+        late = case.begin()
+        case.task(late, "snapshot")
+        case.task(late, "plan")
+        frozen = case.fork(late, "send", {FaultPoint("COMMITTED beginning attempts", 1): freeze})
         if not frozen.wait_until_stopped():
             raise NotReachedError
         for _ in range(2):  # two looks find nothing: what the first sender claimed is given up
-            play.pass_time(120)
-            play.task(play.begin(), "snapshot")
-        other = play.begin()
-        play.task(other, "snapshot")
-        play.task(other, "plan")
-        sending = play.fork(other, "send", {Point(BEGINS, 1): stand_still})
+            case.pass_time(120)
+            case.task(case.begin(), "snapshot")
+        other = case.begin()
+        case.task(other, "snapshot")
+        case.task(other, "plan")
+        sending = case.fork(other, "send", {FaultPoint(BEGINS, 1): freeze})
         if not sending.wait_until_stopped():
             raise NotReachedError
-        play.collect(late, "send", let_go_on(frozen).wait())
-        third = play.begin()
-        play.task(third, "snapshot")
-        play.task(third, "plan")
-        beside = play.fork(third, "send")
-        beside.stands_still(0.4)  # it has time enough to do the wrong thing
-        play.collect(other, "send", let_go_on(sending).wait())
-        play.collect(third, "send", beside.wait())
+        case.collect(late, "send", resume(frozen).wait())
+        third = case.begin()
+        case.task(third, "snapshot")
+        case.task(third, "plan")
+        beside = case.fork(third, "send")
+        beside.freezes_within(0.4)  # it has time enough to do the wrong thing
+        case.collect(other, "send", resume(sending).wait())
+        case.collect(third, "send", beside.wait())

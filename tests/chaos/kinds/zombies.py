@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tests.chaos.case_run import CaseRun
 from tests.chaos.cases import Case
-from tests.chaos.ledger import ViolationError
-from tests.chaos.play import Play
-from tests.chaos.points import Point
-from tests.chaos.recording import Recording, lot
+from tests.chaos.environment import DATABASES, POSTGRESQL
+from tests.chaos.fault_points import FaultPoint
+from tests.chaos.ledger_checks import ViolationError
+from tests.chaos.process_freeze import SLOW, FrozenSender, resume
+from tests.chaos.recorded_points import Recording, draw_number
 from tests.chaos.scenarios import SCENARIOS
-from tests.chaos.standstill import SLOWLY, StandStill, let_go_on
-from tests.chaos.theatre import DATABASES, POSTGRESQL
 from tests.support.task_runs import TaskRun
 
 ZOMBIES = "zombie worker wakes up"
@@ -29,7 +29,7 @@ def cases(recording: Recording) -> Iterator[Case]:
             points = recording[scenario.name, database, "send"]
             outside = [p for p in points if p.label.startswith("COMMITTED ") or _is_call(p)]
             for point in outside:
-                number = lot(point, 4)
+                number = draw_number(point, 4)
                 # Where its work is, each time; elsewhere the first time. At a POST on both databases, else on one.
                 if not any(word in point.label for word in _TELLING) and point.occurrence > 1:
                     continue
@@ -45,11 +45,11 @@ def cases(recording: Recording) -> Iterator[Case]:
             yield scenario.case(ZOMBIES, name, POSTGRESQL, _Zombie(point, done_by, scenario.connection))
 
 
-def _is_call(point: Point) -> bool:
+def _is_call(point: FaultPoint) -> bool:
     return point.label.endswith((": begins", ": sent", ": answered"))
 
 
-def _in_transaction(point: Point) -> bool:
+def _in_transaction(point: FaultPoint) -> bool:
     return point.label.startswith("COMMIT ") or point.label.endswith((": INSERT", ": UPDATE"))
 
 
@@ -57,41 +57,41 @@ def _in_transaction(point: Point) -> bool:
 class _Zombie:
     """A sender stands still for an hour, others do its work, and it wakes up."""
 
-    point: Point
+    point: FaultPoint
     done_by: str
     connection: Mapping[str, Any]
 
-    def __call__(self, play: Play, run: TaskRun) -> None:
-        play.tries(run, "snapshot")
-        play.tries(run, "plan")
-        play.connect(**self.connection, **SLOWLY)
-        process = StandStill(self.point).begin(play, run)
-        play.connect(**self.connection)
-        play.pass_time(3600.0)
-        self._work(play, run)
-        sent, done = sum(play.theatre.m3ter.emails().values()), self._everybody_has_one(play)
-        play.collect(run, "send", let_go_on(process).wait())
-        more = sum(play.theatre.m3ter.emails().values()) - sent
+    def __call__(self, case: CaseRun, run: TaskRun) -> None:
+        case.tries(run, "snapshot")
+        case.tries(run, "plan")
+        case.connect(**self.connection, **SLOW)
+        process = FrozenSender(self.point).begin(case, run)
+        case.connect(**self.connection)
+        case.pass_time(3600.0)
+        self._work(case, run)
+        sent, done = sum(case.m3ter.emails().values()), self._everybody_has_one(case)
+        case.collect(run, "send", resume(process).wait())
+        more = sum(case.m3ter.emails().values()) - sent
         if done and more:
             raise ViolationError(f"a sender sent {more} e-mails after its lease, when others had done its work")
 
-    def _work(self, play: Play, run: TaskRun) -> None:
+    def _work(self, case: CaseRun, run: TaskRun) -> None:
         if self.done_by == "its retry":
-            play.tries(run, "send")
+            case.tries(run, "send")
         elif self.done_by == "a new plan of its run":
-            play.tries(run, "plan")
-            play.tries(run, "send")
+            case.tries(run, "plan")
+            case.tries(run, "send")
         elif self.done_by == "the next day's run":
-            play.day += 1
-            play.run(play.begin())
+            case.day += 1
+            case.run(case.begin())
         else:
-            beside = play.begin()
-            play.tries(beside, "snapshot")
-            play.tries(beside, "plan")
-            both = [(r, play.fork(r, "send")) for r in (run, beside)]
+            beside = case.begin()
+            case.tries(beside, "snapshot")
+            case.tries(beside, "plan")
+            both = [(r, case.fork(r, "send")) for r in (run, beside)]
             for r, process in both:
-                play.collect(r, "send", process.wait())
+                case.collect(r, "send", process.wait())
 
-    def _everybody_has_one(self, play: Play) -> bool:
-        emails = play.theatre.m3ter.emails()
-        return all(emails.get(email, 0) >= count for email, count in play.expected.items())
+    def _everybody_has_one(self, case: CaseRun) -> bool:
+        emails = case.m3ter.emails()
+        return all(emails.get(email, 0) >= count for email, count in case.expected.items())

@@ -10,9 +10,9 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.cases import Case, Result, play_case
-from tests.chaos.recording import Recording, record
-from tests.chaos.theatre import Theatre
+from tests.chaos.cases import Case, Result, run_case
+from tests.chaos.environment import Environment
+from tests.chaos.recorded_points import Recording, record
 from tests.support.postgresql import PostgresServer
 
 #: Seconds after which a case that does not end is a failure.
@@ -23,8 +23,8 @@ def record_points(folder: Path, postgres: PostgresServer) -> tuple[Recording, fr
     """Find the fault points of every scenario, and what its tasks import, in a process of its own."""
 
     def work(pipe: Connection) -> None:
-        with Theatre(folder / "recorder", postgres, 0).running() as theatre:
-            pipe.send(record(theatre))
+        with Environment(folder / "recorder", postgres, 0).running() as environment:
+            pipe.send(record(environment))
 
     context = get_context("fork")
     ours, theirs = context.Pipe()
@@ -60,15 +60,15 @@ class _Worker:
 
         def work() -> None:
             os.setsid()
-            theatre = Theatre(folder / f"worker-{number}-{os.getpid()}", postgres, os.getpid())
-            with theatre.running():
+            environment = Environment(folder / f"worker-{number}-{os.getpid()}", postgres, os.getpid())
+            with environment.running():
                 while os.getppid() == parent:  # it may have been ended by force
                     if not theirs.poll(1.0):
                         continue
                     if (index := theirs.recv()) is None:
                         break
-                    theirs.send(play_case(theatre, cases[index], seed, log))
-            theatre.remove()
+                    theirs.send(run_case(environment, cases[index], seed, log))
+            environment.remove()
 
         self.process = context.Process(target=work)
         self.process.start()
@@ -99,7 +99,7 @@ class _Worker:
         self.end()
 
 
-def play_all(
+def run_cases(
     cases: Sequence[Case],
     *,
     seed: int,

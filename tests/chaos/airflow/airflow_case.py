@@ -15,8 +15,16 @@ from sqlalchemy import update
 
 from demo.airflow_api import FINISHED, FINISHED_TASK, AirflowApiError, wait_until
 from demo.airflow_stack import TaskProcess
-from tests.chaos.ledger import OPEN, ViolationError, check_ledger, story
+from tests.chaos.ledger_checks import (
+    ViolationError,
+    check_emails,
+    check_ledger,
+    check_nothing_open,
+    history_of,
+    left_open,
+)
 from tests.support.airflow_organisation import Organisation, is_gone, patiently
+from tests.support.ledger_rows import newest_invitations, states
 from tests.support.world import HIRES
 
 #: So many ordinary daily runs must suffice until everybody is invited and nothing is open.
@@ -29,10 +37,10 @@ SENDING_TAKES = {"kind": "latency", "operation": CREATE, "seconds": 0.2, "jitter
 
 
 @dataclass
-class Trial:
+class AirflowCase:
     """One organisation under trouble.
 
-    :param rng: every random number of the trial.
+    :param rng: every random number of the case.
     :param deadline: when nothing is waited for any more, in monotonic seconds.
     """
 
@@ -84,7 +92,7 @@ class Trial:
 
     def posts(self) -> int:
         """Return how many invitations m3ter was asked for."""
-        return int(self.org.m3ter.counts()["requests"].get("POST /organizations/{orgId}/invitations", 0))
+        return self.org.m3ter.posts()
 
     # -- trouble ----------------------------------------------------------------------------------------------------
 
@@ -178,29 +186,18 @@ class Trial:
             if self._ask_for_those_absent_twice():
                 continue
             sent = self.posts() - posts
-            if state == "success" and not sent and not self._stuck():
+            if state == "success" and not sent and not left_open(self.org.ledger):
                 return
-            what = f"the last run: {state}, {sent} invitations, open {self._stuck()}"
-        raise ViolationError(
-            f"not quiet after {RUNS_UNTIL_QUIET} ordinary runs: {what}{story(self.org.ledger, self._stuck())}"
-        )
-
-    def _rows(self) -> dict[str, dict[str, Any]]:
-        """Return the ledger's newest row of each address key."""
-        table = self.org.ledger.tables.invitation
-        with self.org.ledger.engine.connect() as connection:
-            rows = connection.execute(table.select().order_by(table.c.generation))
-            return {row.email_key: dict(row._mapping) for row in rows}
-
-    def _stuck(self) -> dict[str, str]:
-        return {key: row["state"] for key, row in self._rows().items() if row["state"] in OPEN}
+            what = f"the last run: {state}, {sent} invitations, open {left_open(self.org.ledger)}"
+        history = history_of(self.org.ledger, left_open(self.org.ledger))
+        raise ViolationError(f"not quiet after {RUNS_UNTIL_QUIET} ordinary runs: {what}{history}")
 
     def _ask_for_those_absent_twice(self) -> bool:
         """Do what rule 12 leaves to a person: mend the row of those of whom two attempts left no trace."""
         emails = self.org.m3ter.emails()
         absent = {
             str(row["employee_id"]): key
-            for key, row in self._rows().items()
+            for key, row in newest_invitations(self.org.ledger).items()
             if row["state"] == "failed"
             and str(row["message"]).startswith("Two attempts got no answer")
             and not emails.get(key)
@@ -212,21 +209,15 @@ class Trial:
                 connection.execute(update(HIRES).where(HIRES.c.employee_id == employee).values(first_name="Asked"))
         return bool(absent)
 
-    def verdict(self) -> None:
+    def check_promise(self) -> None:
         """Check what is promised.
 
         :raises ViolationError: it does not hold.
         """
         wanted = {address.casefold() for address in self.expected}
-        emails = self.org.m3ter.emails()
-        doubled = {key: count for key, count in emails.items() if count > (key in wanted)}
-        if doubled:
-            raise ViolationError(f"e-mailed too often: {doubled}{story(self.org.ledger, doubled)}")
-        if lost := wanted - set(emails):
-            raise ViolationError(f"never e-mailed: {lost}{story(self.org.ledger, lost)}")
-        states = {key: row["state"] for key, row in self._rows().items()}
-        if wrong := {key: states.get(key) for key in wanted if states.get(key) not in ("sent", "adopted", "accepted")}:
-            raise ViolationError(f"the ledger does not know what happened: {wrong}{story(self.org.ledger, wrong)}")
-        if stuck := self._stuck():
-            raise ViolationError(f"left open: {stuck}{story(self.org.ledger, stuck)}")
+        check_emails(self.org.ledger, self.org.m3ter.emails(), dict.fromkeys(wanted, 1))
+        found = states(self.org.ledger)
+        if wrong := {key: found.get(key) for key in wanted if found.get(key) not in ("sent", "adopted", "accepted")}:
+            raise ViolationError(f"the ledger does not know what happened: {wrong}{history_of(self.org.ledger, wrong)}")
+        check_nothing_open(self.org.ledger)
         check_ledger(self.org.ledger)

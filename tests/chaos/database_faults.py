@@ -1,4 +1,4 @@
-"""What may happen to a database under a task: strikes for fault points (see :mod:`tests.chaos.points`)."""
+"""What may happen to a database under a task: faults for fault points (see :mod:`tests.chaos.fault_points`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from psycopg.pq import TransactionStatus
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.tables import tables_in
-from tests.chaos.points import Strike
+from tests.chaos.fault_points import Fault
 
 _TABLES = tuple(table.name for table in tables_in(None).all())
 #: PostgreSQL: end every other session of this database.
@@ -25,13 +25,13 @@ TERMINATE_OTHERS = (
 )
 
 
-def raising(error: Exception) -> Strike:
-    """Return a strike that raises what a driver would."""
+def raising(error: Exception) -> Fault:
+    """Return a fault that raises what a driver would."""
 
-    def strike(_connection: Any) -> None:
+    def fault(_connection: Any) -> None:
         raise error
 
-    return strike
+    return fault
 
 
 # -- PostgreSQL -----------------------------------------------------------------------------------------------------
@@ -133,10 +133,10 @@ def let_no_page_be_added(connection: Any) -> None:
 # -- locks ----------------------------------------------------------------------------------------------------------
 
 
-def hold_locks(seconds: float) -> Strike:
-    """Return a strike: a rival session locks what it can get of the ledger, and lets go after so many seconds."""
+def hold_locks(seconds: float) -> Fault:
+    """Return a fault: a rival session locks what it can get of the ledger, and lets go after so many seconds."""
 
-    def strike(connection: Any) -> None:
+    def fault(connection: Any) -> None:
         locked = threading.Event()
         hold = _hold_sqlite if isinstance(_driver(connection), sqlite3.Connection) else _hold_postgresql
         target = _file(connection) if hold is _hold_sqlite else connection
@@ -144,7 +144,7 @@ def hold_locks(seconds: float) -> Strike:
         if not locked.wait(10.0):
             raise AssertionError("the rival got no lock")
 
-    return strike
+    return fault
 
 
 def _hold_sqlite(file: str, seconds: float, locked: threading.Event) -> None:

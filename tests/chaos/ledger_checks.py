@@ -1,14 +1,15 @@
-"""What must hold in any ledger, and what it says of somebody for whom it does not."""
+"""What must hold in any ledger, and its history of an address for which it does not."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 from sqlalchemy import and_, func, select
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from tests.support.allowed_transitions import is_an_arrow
+from tests.support.allowed_transitions import is_allowed
+from tests.support.ledger_rows import states
 
 #: States in which no row stays.
 OPEN = ("sending", "unknown", "unsent")
@@ -18,8 +19,38 @@ class ViolationError(AssertionError):
     """The promise does not hold."""
 
 
+def check_emails(db: LedgerDatabase, emails: Mapping[str, int], expected: Mapping[str, int]) -> None:
+    """Check that each address has as many e-mails as it must have.
+
+    :param emails: by address, as m3ter sent them.
+    :param expected: by address; others must have none.
+    :raises ViolationError: one has more, or less.
+    """
+    if doubled := {key: count for key, count in emails.items() if count > expected.get(key, 0)}:
+        raise ViolationError(f"e-mailed too often: {doubled}{history_of(db, doubled)}")
+    if lost := {key: emails.get(key, 0) for key, count in expected.items() if emails.get(key, 0) < count}:
+        raise ViolationError(f"never e-mailed: {lost}{history_of(db, lost)}")
+
+
+def left_open(db: LedgerDatabase, may_stay: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the addresses whose newest row is in a state in which none stays.
+
+    :param may_stay: states that are right nevertheless, by address.
+    """
+    return {key: state for key, state in states(db).items() if state in OPEN and (may_stay or {}).get(key) != state}
+
+
+def check_nothing_open(db: LedgerDatabase, may_stay: Mapping[str, str] | None = None) -> None:
+    """Check that no row is in a state in which none stays.
+
+    :raises ViolationError: one is.
+    """
+    if stuck := left_open(db, may_stay):
+        raise ViolationError(f"left open: {stuck}{history_of(db, stuck)}")
+
+
 def check_ledger(db: LedgerDatabase) -> None:
-    """Check that every sealed plan has one decision a row, and that every row went along the arrows.
+    """Check that every sealed plan has one decision a row, and that every row went from state to state as allowed.
 
     :raises ViolationError: it does not hold.
     """
@@ -30,7 +61,7 @@ def check_ledger(db: LedgerDatabase) -> None:
         if wrong := connection.execute(sealed).all():
             raise ViolationError(f"{len(wrong)} sealed plan(s) have not one decision a row")
         for before, after, why in connection.execute(select(t.event.c.from_state, t.event.c.to_state, t.event.c.why)):
-            if not is_an_arrow(before, after, why):
+            if not is_allowed(before, after, why):
                 raise ViolationError(f"a row went from {before} to {after} ({why}), which no rule allows")
 
 
@@ -49,14 +80,14 @@ def check_replaced_plans(db: LedgerDatabase) -> None:
         .where(t.event.c.why == "claimed")
     )
     with db.engine.connect() as connection:
-        # Both are read from the clock a moment before they are committed.
+        # Both are read from the clock a point before they are committed.
         late = [at for at, replaced_at in connection.execute(claims) if at - replaced_at > timedelta(seconds=0.5)]
     if late:
         raise ViolationError(f"{len(late)} invitation(s) were claimed for a plan that was replaced before")
 
 
-def story(db: LedgerDatabase, keys: Iterable[str]) -> str:
-    """Return what the ledger says of addresses: what was decided, and how each row came to its state."""
+def history_of(db: LedgerDatabase, keys: Iterable[str]) -> str:
+    """Return the history of addresses: what was decided, and how each row came to its state."""
     t = db.tables
     lines = []
     with db.engine.connect() as connection:

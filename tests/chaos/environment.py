@@ -1,4 +1,4 @@
-"""Where cases are played: a local m3ter, databases, and clocks that one process after the other shares."""
+"""The environment of cases: a local m3ter, databases, and clocks that one process after the other shares."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ from tenacity import wait_random_exponential
 from m3ter_onboarding.databases.connections import database_engine
 from m3ter_onboarding.ledger import database as ledger_database
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from m3ter_onboarding.ledger.tables import tables_in
 from m3ter_onboarding.source import warehouse
 from m3ter_provider import process_state, retries
 from m3ter_sandbox.testing import SandboxServer
@@ -38,16 +37,16 @@ DATABASES = (SQLITE, POSTGRESQL)
 LEDGER_CONN_ID = "chaos_ledger"
 
 
-class Shared:
+class SharedState:
     """What all processes of a case share: how far their clocks are ahead, as if suspended, and one mark."""
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, 9)
-        self.set(0.0)
-        self.note(False)
+        self.set_ahead(0.0)
+        self.mark(False)
 
-    def set(self, seconds: float) -> None:
-        """Set it."""
+    def set_ahead(self, seconds: float) -> None:
+        """Set how far the clocks are ahead."""
         self._memory[:8] = struct.pack("d", seconds)
 
     @property
@@ -55,12 +54,12 @@ class Shared:
         """Seconds."""
         return float(struct.unpack("d", self._memory[:8])[0])
 
-    def note(self, happened: bool) -> None:
-        """Let every process of the case know that something happened, or that it did not yet."""
+    def mark(self, happened: bool) -> None:
+        """Set the mark, for every process of the case: something happened, or did not yet."""
         self._memory[8] = happened
 
     @property
-    def noted(self) -> bool:
+    def marked(self) -> bool:
         """Whether it happened."""
         return bool(self._memory[8])
 
@@ -75,8 +74,8 @@ class Shared:
 
 
 @dataclass
-class Theatre:
-    """What a worker keeps from case to case.
+class Environment:
+    """What a worker keeps from case to case: m3ter, databases, clocks.
 
     :param folder: for its files.
     :param postgres: the server in which it has databases of its own.
@@ -88,7 +87,7 @@ class Theatre:
     number: int
 
     def __post_init__(self) -> None:
-        self.shared = Shared()
+        self.shared = SharedState()
         self.m3ter = SandboxServer(database=self.folder / "m3ter.db", requests_per_second=0)
         self.folder.mkdir(parents=True, exist_ok=True)
         database = self.postgres.new_database(f"chaos_{self.number}")
@@ -97,10 +96,10 @@ class Theatre:
         self._engines: dict[str, Engine] = {}
 
     @contextmanager
-    def running(self) -> Iterator[Theatre]:
-        """Start the local m3ter, and make this process hasty."""
+    def running(self) -> Iterator[Environment]:
+        """Start the local m3ter, and shorten the waits of this process."""
         self.shared.install()
-        _be_hasty()
+        _shorten_waits()
         with self.m3ter:
             try:
                 yield self
@@ -115,7 +114,7 @@ class Theatre:
             self._engines[database] = engine_of(url)
         return self._engines[database]
 
-    def let_go(self) -> None:
+    def dispose_engines(self) -> None:
         """Close this process's connections, so that a forked one cannot use them."""
         for engine in self._engines.values():
             engine.dispose()
@@ -126,10 +125,10 @@ class Theatre:
         :param tables: False: the ledger's tables do not exist yet.
         :param values: configuration.
         """
-        self.shared.set(0.0)
+        self.shared.set_ahead(0.0)
         self.m3ter.reset()
         process_state.forget_all()
-        self.let_go()
+        self.dispose_engines()
         connection = self._empty(database)
         os.environ[f"AIRFLOW_CONN_{LEDGER_CONN_ID.upper()}"] = connection
         os.environ["AIRFLOW_VAR_M3TER_ONBOARDING_PAUSED"] = "none"
@@ -149,28 +148,12 @@ class Theatre:
             connection.execute(text("CREATE SCHEMA public"))
         return self._postgresql_connection
 
-    def backup(self, database: str) -> dict[str, list[dict[str, Any]]]:
-        """Return every row of the ledger."""
-        tables = tables_in(None).all()
-        with self.engine(database).connect() as connection:
-            return {t.name: [dict(row._mapping) for row in connection.execute(t.select())] for t in tables}
-
-    def restore(self, database: str, content: dict[str, list[dict[str, Any]]]) -> None:
-        """Put a backup back: whatever came later is gone."""
-        tables = tables_in(None).all()
-        with self.engine(database).begin() as connection:
-            for table in reversed(tables):
-                connection.execute(table.delete())
-            for table in tables:
-                if content[table.name]:
-                    connection.execute(table.insert(), content[table.name])
-
     def remove(self) -> None:
         """Remove its files."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _be_hasty() -> None:
+def _shorten_waits() -> None:
     """Shorten what only waits: pauses between repeats, and Python's way of opening the same database again."""
     retries._backoff = wait_random_exponential(multiplier=0.01, max=0.1)
     retries._RATE_LIMITS = 3

@@ -1,7 +1,7 @@
 """Fault points: every statement and COMMIT of a database, every step of a request to m3ter, found by themselves.
 
-They are taken from SQLAlchemy and aiohttp, not from our code: a statement or a call that is added later is a point the
-moment it runs, and cannot be forgotten. A point has a label that says where it is, such as
+They are taken from SQLAlchemy and aiohttp, not from our code: a statement or a call that is added later is a point as
+soon as it runs, and cannot be forgotten. A point has a label that says where it is, such as
 ``claims._claim_new: INSERT``, ``COMMIT claiming invitations`` or ``POST invitations: sent``.
 """
 
@@ -34,11 +34,11 @@ def source_folders() -> tuple[Path, ...]:
 _OURS = tuple(str(folder) for folder in source_folders())
 
 
-class Point(NamedTuple):
-    """One moment in a process.
+class FaultPoint(NamedTuple):
+    """One place in a process where something may be made to go wrong.
 
     :param label: where.
-    :param occurrence: the how-manieth time that this process is there, from 1 on.
+    :param occurrence: how often this process has been there, from 1 on.
     """
 
     label: str
@@ -48,19 +48,19 @@ class Point(NamedTuple):
         return f"{self.label} #{self.occurrence}"
 
 
-Strike = Callable[[Any], None]
-"""What happens at a point; gets the DBAPI connection where there is one."""
+Fault = Callable[[Any], None]
+"""What is made to happen at a point; gets the DBAPI connection where there is one."""
 
 
-def at_nth(number: int, strike: Strike) -> Strike:
-    """Return what strikes once, at the *number*-th point from now, whichever that is (see ``before_any``)."""
+def at_nth(number: int, fault: Fault) -> Fault:
+    """Return a fault that happens once, at the *number*-th point from now, whichever that is (see ``before_any``)."""
     left = number
 
     def counting(connection: Any) -> None:
         nonlocal left
         left -= 1
         if left == 0:
-            strike(connection)
+            fault(connection)
 
     return counting
 
@@ -70,49 +70,49 @@ def die(_connection: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def stand_still(_connection: Any) -> None:
-    """Stop this process until it is let go on."""
+def freeze(_connection: Any) -> None:
+    """Stop this process until it is resumed."""
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
-class FaultPoints:
-    """Counts the points of this process and strikes at some of them.
+class FaultInjector:
+    """Counts the fault points of this process, and injects a fault at some of them.
 
-    :param strikes: what happens where.
-    :param before_any: what may happen at every point, such as at a random one.
+    :param faults: by point.
+    :param before_any: called at every point, for faults at a random one.
     """
 
-    def __init__(self, strikes: Mapping[Point, Strike] | None = None, before_any: Strike | None = None) -> None:
-        self._strikes = dict(strikes or {})
+    def __init__(self, faults: Mapping[FaultPoint, Fault] | None = None, before_any: Fault | None = None) -> None:
+        self._faults = dict(faults or {})
         self._before_any = before_any
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
-        self.reached: list[Point] = []
+        self.reached: list[FaultPoint] = []
 
     def reach(self, label: str, connection: Any = None) -> None:
-        """Note a point, and let happen there what is to happen."""
+        """Note a point, and inject its fault."""
         with self._lock:
             self._counts[label] += 1
-            point = Point(label, self._counts[label])
+            point = FaultPoint(label, self._counts[label])
             self.reached.append(point)
         if self._before_any is not None:
             self._before_any(connection)
-        strike = self._strikes.get(point)
-        if strike is not None:
-            strike(connection)
+        fault = self._faults.get(point)
+        if fault is not None:
+            fault(connection)
 
 
-_active: FaultPoints | None = None
+_active: FaultInjector | None = None
 
 
-def watch(points: FaultPoints | None) -> None:
-    """Let this process's statements and requests be points of *points*, or of nobody."""
+def watch(injector: FaultInjector | None) -> None:
+    """Let this process's statements and requests be points of *injector*, or of none."""
     global _active
     _install()
-    _active = points
+    _active = injector
 
 
-def reached() -> tuple[Point, ...]:
+def reached() -> tuple[FaultPoint, ...]:
     """Return the points that this process has reached."""
     return () if _active is None else tuple(_active.reached)
 
@@ -154,7 +154,7 @@ def _caller(frame: FrameType | None) -> str:
 
 
 def _doing(frame: FrameType | None) -> str:
-    """Return what the transaction around a frame is for, in the ledger's own words."""
+    """Return what the transaction around a frame is for, as the ledger names it."""
     while frame is not None:
         if "doing" in frame.f_locals and frame.f_code.co_filename.startswith(_OURS):
             return str(frame.f_locals["doing"])

@@ -15,14 +15,22 @@ from pathlib import Path
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from sqlalchemy import insert, inspect
+from sqlalchemy import inspect
 
+from m3ter_sandbox.testing import SandboxServer
+from tests.chaos.environment import Environment
+from tests.chaos.fault_points import Fault, FaultInjector, FaultPoint, watch
 from tests.chaos.forked import Ended, Forked
-from tests.chaos.ledger import OPEN, ViolationError, check_ledger, check_replaced_plans, story
-from tests.chaos.points import FaultPoints, Point, Strike, watch
-from tests.chaos.theatre import Theatre
+from tests.chaos.ledger_checks import (
+    ViolationError,
+    check_emails,
+    check_ledger,
+    check_nothing_open,
+    check_replaced_plans,
+    left_open,
+)
 from tests.support.task_runs import TaskRun
-from tests.support.world import HIRES, World
+from tests.support.world import World
 
 #: Midnight (UTC) of the first day for which people are loaded.
 FIRST_DAY = datetime.combine(datetime.now(timezone.utc).date(), clock_time(), timezone.utc) - timedelta(days=20)
@@ -36,14 +44,14 @@ RUNS_UNTIL_QUIET = 6
 
 
 @dataclass
-class Play:
+class CaseRun:
     """One case.
 
     :param rng: every random number of the case.
     :param log: where the tasks' output goes; None: nowhere.
     """
 
-    theatre: Theatre
+    environment: Environment
     database: str
     world: World
     rng: random.Random
@@ -63,31 +71,23 @@ class Play:
     _runs: int = 0
     _forked: list[Forked] = field(default_factory=list)
 
+    @property
+    def m3ter(self) -> SandboxServer:
+        """The local m3ter."""
+        return self.environment.m3ter
+
     # -- people -----------------------------------------------------------------------------------------------------
 
     def hire(self, *employees: str, day: int | None = None, expected: int = 1, **columns: Any) -> None:
         """Load people, and say how many e-mails each of them is to have."""
         loaded_at = FIRST_DAY + timedelta(days=self.day if day is None else day, hours=12)
-        rows = [
-            {
-                "employee_id": employee,
-                "email": f"{employee.lower()}@example.com",
-                "first_name": "Given",
-                "last_name": "Family",
-                "loaded_at": loaded_at,
-                **columns,
-            }
-            for employee in employees
-        ]
-        with self.world.db.engine.begin() as connection:
-            connection.execute(insert(HIRES), rows)
-        for row in rows:
+        for email in self.world.hire(*employees, loaded_at=loaded_at, **columns):
             if expected:
-                self.expected[str(row["email"]).casefold()] = expected
+                self.expected[email.casefold()] = expected
 
     def connect(self, **extra: Any) -> None:
         """Define the connection to m3ter for the tasks that start from now on."""
-        os.environ["AIRFLOW_CONN_M3TER_DEFAULT"] = self.theatre.m3ter.airflow_connection(
+        os.environ["AIRFLOW_CONN_M3TER_DEFAULT"] = self.m3ter.airflow_connection(
             **{"timeout_seconds": 5, "requests_per_second": 500, **extra}
         )
 
@@ -105,19 +105,19 @@ class Play:
         self,
         run: TaskRun,
         task: str,
-        strikes: Mapping[Point, Strike] | None = None,
+        faults: Mapping[FaultPoint, Fault] | None = None,
         *,
-        before_any: Strike | None = None,
+        before_any: Fault | None = None,
         around: Callable[[Callable[[], Any]], Any] | None = None,
     ) -> Forked:
         """Start a task of a run as a process; its result goes into the run's XComs by :meth:`collect`.
 
         :param around: runs the task in the child; by default it is just called.
         """
-        self.theatre.let_go()
+        self.environment.dispose_engines()
 
         def work() -> Any:
-            points = FaultPoints(strikes, before_any)
+            points = FaultInjector(faults, before_any)
             watch(points)
             call = getattr(run, task)
             error = None
@@ -141,16 +141,16 @@ class Play:
         self.ended.append((task, ended))
         return ended
 
-    def task(self, run: TaskRun, task: str, strikes: Mapping[Point, Strike] | None = None, **options: Any) -> Ended:
+    def task(self, run: TaskRun, task: str, faults: Mapping[FaultPoint, Fault] | None = None, **options: Any) -> Ended:
         """Run one try of a task to its end."""
-        return self.collect(run, task, self.fork(run, task, strikes, **options).wait())
+        return self.collect(run, task, self.fork(run, task, faults, **options).wait())
 
-    def tries(self, run: TaskRun, task: str, strikes: Mapping[Point, Strike] | None = None, **options: Any) -> Ended:
+    def tries(self, run: TaskRun, task: str, faults: Mapping[FaultPoint, Fault] | None = None, **options: Any) -> Ended:
         """Run a task as Airflow does: again after a delay when it failed, unless it failed for good.
 
-        :param strikes: for the first try alone.
+        :param faults: for the first try alone.
         """
-        ended = self.task(run, task, strikes, **options)
+        ended = self.task(run, task, faults, **options)
         for _ in range(TRIES - 1):
             if ended.well or _final(ended):
                 break
@@ -158,27 +158,27 @@ class Play:
             ended = self.task(run, task)
         return ended
 
-    def run(self, run: TaskRun, strikes: Mapping[str, Mapping[Point, Strike]] | None = None, **options: Any) -> bool:
+    def run(self, run: TaskRun, faults: Mapping[str, Mapping[FaultPoint, Fault]] | None = None, **options: Any) -> bool:
         """Run the tasks of a run, each tried again as Airflow does, the report whatever happened.
 
-        :param strikes: by task, for its first try.
+        :param faults: by task, for its first try.
         :returns: whether every task did well.
         """
         well = True
         for task in TASKS[:-1]:
-            ended = self.tries(run, task, (strikes or {}).get(task), **options)
+            ended = self.tries(run, task, (faults or {}).get(task), **options)
             if ended.error is not None and ended.error.startswith(AirflowSkipException.__name__):
                 continue  # what follows is skipped, too, or need not ask
             if not ended.well:
                 well = False
                 break
-        return self.tries(run, "report", (strikes or {}).get("report"), **options).well and well
+        return self.tries(run, "report", (faults or {}).get("report"), **options).well and well
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass for everybody: the ledger's database, m3ter, and processes that stand still."""
         time.sleep(self.late_seconds)
-        self.theatre.shared.set(self.theatre.shared.ahead + seconds)
-        self.theatre.m3ter.advance(seconds)
+        self.environment.shared.set_ahead(self.environment.shared.ahead + seconds)
+        self.m3ter.advance(seconds)
         if inspect(self.world.db.engine).has_table("m3ter_onboarding_schema"):
             self.world.pass_time(seconds)
 
@@ -195,7 +195,7 @@ class Play:
         :returns: how many it took.
         :raises ViolationError: it took too many.
         """
-        self.theatre.m3ter.clear_faults()
+        self.m3ter.clear_faults()
         for number in range(1, RUNS_UNTIL_QUIET + 1):
             self.pass_time(RETRY_DELAY)
             self.day += 1
@@ -215,7 +215,7 @@ class Play:
         """Do what rule 12 leaves to a person: mend the row of those of whom two attempts left no trace."""
         asked = False
         for key, row in self.world.invitations().items():
-            wanted = self.expected.get(key) and not self.theatre.m3ter.emails().get(key)
+            wanted = self.expected.get(key) and not self.m3ter.emails().get(key)
             if row["state"] == "failed" and row["http_status"] is None and wanted and key not in self.asked_for:
                 self.asked_for.append(key)
                 self.world.correct(str(row["employee_id"]), first_name="Asked")
@@ -224,26 +224,18 @@ class Play:
 
     def posts(self) -> int:
         """Return how many invitations m3ter was asked for."""
-        return int(self.theatre.m3ter.counts()["requests"].get("POST /organizations/{orgId}/invitations", 0))
+        return self.m3ter.posts()
 
     def _stuck(self) -> dict[str, str]:
-        states = self.world.states()
-        return {k: state for k, state in states.items() if state in OPEN and self.may_stay.get(k) != state}
+        return left_open(self.world.db, self.may_stay)
 
-    def verdict(self) -> None:
+    def check_promise(self) -> None:
         """Check what is promised.
 
         :raises ViolationError: it does not hold.
         """
-        emails = self.theatre.m3ter.emails()
-        doubled = {k: n for k, n in emails.items() if n > self.expected.get(k, 0)}
-        if doubled:
-            raise ViolationError(f"e-mailed too often: {doubled}{story(self.world.db, doubled)}")
-        lost = {k: emails.get(k, 0) for k, n in self.expected.items() if emails.get(k, 0) < n}
-        if lost:
-            raise ViolationError(f"never e-mailed: {lost}{story(self.world.db, lost)}")
-        if stuck := self._stuck():
-            raise ViolationError(f"left open: {stuck}{story(self.world.db, stuck)}")
+        check_emails(self.world.db, self.m3ter.emails(), self.expected)
+        check_nothing_open(self.world.db, self.may_stay)
         check_ledger(self.world.db)
         if self.one_clock:
             check_replaced_plans(self.world.db)

@@ -10,23 +10,23 @@ from functools import cache
 from itertools import product
 from typing import Any
 
-from tests.chaos.cases import open_play
-from tests.chaos.play import TASKS
-from tests.chaos.points import Point, source_folders
+from tests.chaos.case_run import TASKS
+from tests.chaos.cases import start_case
+from tests.chaos.environment import DATABASES, Environment
+from tests.chaos.fault_points import FaultPoint, source_folders
 from tests.chaos.scenarios import ASKED, SCENARIOS
-from tests.chaos.theatre import DATABASES, Theatre
 
-Recording = Mapping[tuple[str, str, str], tuple[Point, ...]]
+Recording = Mapping[tuple[str, str, str], tuple[FaultPoint, ...]]
 """Scenario, database and task → the points of that task, in the order in which one run reached them."""
 
 
-def record(theatre: Theatre) -> tuple[Recording, frozenset[str]]:
+def record(environment: Environment) -> tuple[Recording, frozenset[str]]:
     """Play every scenario without trouble; return its points, and the modules that its tasks imported.
 
     Twice: how often a point comes, such as a look for the next claim, depends a little on timing.
     """
-    found: dict[tuple[str, str, str], tuple[Point, ...]] = {}
-    imported = theatre.folder / "imported"
+    found: dict[tuple[str, str, str], tuple[FaultPoint, ...]] = {}
+    imported = environment.folder / "imported"
 
     def noting_imports(call: Callable[[], Any]) -> Any:
         try:
@@ -36,11 +36,11 @@ def record(theatre: Theatre) -> tuple[Recording, frozenset[str]]:
                 file.writelines(f"{name}\n" for name in list(sys.modules))
 
     for scenario, database in [*product((*SCENARIOS, *ASKED), DATABASES)] * 2:
-        case = scenario.case("recording", "", database, lambda play, run: None)
-        play = open_play(theatre, case, seed=0)
-        run = scenario.prepare(play)
+        spec = scenario.case("recording", "", database, lambda case, run: None)
+        case = start_case(environment, spec, seed=0)
+        run = scenario.prepare(case)
         for task in TASKS:
-            ended = play.task(run, task, around=noting_imports)
+            ended = case.task(run, task, around=noting_imports)
             before = found.get((scenario.name, database, task), ())
             known = set(before)
             found[scenario.name, database, task] = (*before, *(p for p in ended.points if p not in known))
@@ -48,7 +48,7 @@ def record(theatre: Theatre) -> tuple[Recording, frozenset[str]]:
 
 
 #: Writes of the ledger that none of the scenarios makes, and why.
-NOT_PLAYED: Mapping[str, str] = {
+NOT_RECORDED: Mapping[str, str] = {
     "writing what a person decided": "by the page and not by a task: one transaction, which a person sees fail",
     "bringing its tables up to date (the connection's user needs the right to)": (
         "one transaction before a task does anything, on a ledger of an older version: it has happened, or the next"
@@ -60,7 +60,7 @@ NOT_PLAYED: Mapping[str, str] = {
 def check_complete(recording: Recording) -> None:
     """Check that every write of our code to the ledger is a fault point of some scenario.
 
-    :raises SystemExit: one is not: a scenario must do what leads to it, or :data:`NOT_PLAYED` say why not.
+    :raises SystemExit: one is not: a scenario must do what leads to it, or :data:`NOT_RECORDED` say why not.
     """
     played = {
         point.label.removeprefix("COMMITTED ")
@@ -68,8 +68,8 @@ def check_complete(recording: Recording) -> None:
         for point in points
         if point.label.startswith("COMMITTED ")
     }
-    missing = writes_in_source() - played - set(NOT_PLAYED)
-    stale = set(NOT_PLAYED) & played
+    missing = writes_in_source() - played - set(NOT_RECORDED)
+    stale = set(NOT_RECORDED) & played
     if missing or stale:
         raise SystemExit(
             f"No scenario makes these writes: {sorted(missing)}; these are made after all: {sorted(stale)}"
@@ -88,7 +88,7 @@ def writes_in_source() -> frozenset[str]:
     return frozenset(found)
 
 
-def changes_something(point: Point) -> bool:
+def changes_something(point: FaultPoint) -> bool:
     """Tell whether a point is a write or a call: before or after it, the world is another one."""
     if point.label.startswith("COMMIT"):
         return point.label.partition(" ")[2] in writes_in_source()
@@ -96,13 +96,13 @@ def changes_something(point: Point) -> bool:
     return verb not in ("SELECT", "PRAGMA", "SET", "BEGIN", "SHOW")
 
 
-def inside_transaction(point: Point) -> bool:
+def inside_transaction(point: FaultPoint) -> bool:
     """Tell whether nothing is durable yet at a point: before a COMMIT, and at a statement before it."""
     if point.label.startswith("COMMIT"):
         return point.label.startswith("COMMIT ")
     return point.label.rpartition(": ")[2].isupper()
 
 
-def lot(point: Point, of: int) -> int:
+def draw_number(point: FaultPoint, of: int) -> int:
     """Draw a number from 0 on for a point: always the same, whichever others there are beside it."""
     return zlib.crc32(str(point).encode()) % of
