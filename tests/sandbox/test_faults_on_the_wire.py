@@ -83,6 +83,7 @@ def test_a_truncated_answer_commits_its_invitation(m3ter_sandbox: SandboxServer,
     with pytest.raises(httpx.RemoteProtocolError, match="without sending complete message body"):
         invite(client)
     assert m3ter_sandbox.emails() == {"ada@example.com": 1}
+    assert m3ter_sandbox.posts() == 1
 
 
 @pytest.mark.parametrize(("when", "emails"), [("before", {}), ("after", {"ada@example.com": 1})])
