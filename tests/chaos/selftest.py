@@ -269,8 +269,8 @@ DID_NOTHING = retry_if_exception(
         (
             (
                 f"{ONBOARDING}/sending/approval.py",
-                "    who = name_of(user)\n    again",
-                '    who = name_of(user) or "x"\n    again',
+                "    who = answer.user\n    again",
+                '    who = answer.user or "x"\n    again',
             ),
         ),
         ("an answer of nobody",),
@@ -280,8 +280,8 @@ DID_NOTHING = retry_if_exception(
         (
             (
                 f"{ONBOARDING}/tasks/approve.py",
-                "                    raise approval.not_answered(db, run, utc_now())\n",
-                """                    approval.approved(db, run, {"name": "x"}, utc_now())
+                "                    raise approval.record_no_answer(db, run, utc_now())\n",
+                """                    approval.record_answer(db, run, approval.Answer(True, "x", utc_now()))
                     return None
 """,
             ),

@@ -24,7 +24,7 @@ from m3ter_onboarding.ledger.outcomes import Outcome, record_answers
 from m3ter_onboarding.ledger.remaining import remaining
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.planning.sealed_plan import Planned
-from m3ter_onboarding.reporting.run_report import Report, make_report
+from m3ter_onboarding.reporting.run_report import BesideTheLedger, Report, make_report
 from m3ter_onboarding.sending.pause_switch import PauseSwitch, names_paused
 from m3ter_onboarding.sending.progress import Delivered
 from m3ter_onboarding.sending.right_to_send import Caps, NotAllowedError
@@ -533,7 +533,7 @@ def report_of(world: World, run: str = "run-1", **values: Any) -> Report:
         "task_states": {},
         **values,
     }
-    return make_report(world.db, world.run(run), **arguments)
+    return make_report(world.db, world.run(run), BesideTheLedger(**arguments))
 
 
 def test_d15_send_is_not_green_while_someone_on_their_way_falls_back(world: World) -> None:

@@ -13,11 +13,11 @@ from typing import Any
 from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 
 from m3ter_onboarding.tasks.approve import OnboardingApproveOperator
-from m3ter_onboarding.tasks.onboarding_task import explained
 from m3ter_onboarding.tasks.plan import OnboardingPlanOperator
 from m3ter_onboarding.tasks.report import OnboardingReportOperator
 from m3ter_onboarding.tasks.send import OnboardingSendOperator
 from m3ter_onboarding.tasks.snapshot import OnboardingSnapshotOperator
+from m3ter_onboarding.tasks.task_errors import errors_as_sentences
 from tests.support.world import World, airflow_connection_named
 
 
@@ -68,10 +68,10 @@ class TaskRun:
     def ask(self) -> str:
         """Run the task ``approve`` until it waits, and return the text of the question; empty: it asks nobody."""
         operator = OnboardingApproveOperator(**self._arguments("approve"))
-        with explained():
-            if not operator.ask(self._context):
+        with errors_as_sentences():
+            if not operator.write_question(self._context):
                 return ""
-            operator.asked(self._context)
+            operator.record_question(self._context)
         return f"{operator.subject}\n\n{operator.body}"
 
     def answer_to_what_was_shown(self) -> None:

@@ -32,10 +32,10 @@ class FailureAlert:
         """Tell that a run has failed."""
         values: Mapping[str, Any] = context
         run_id = str(values.get("run_id") or getattr(values.get("dag_run"), "run_id", ""))
-        tell(self._notifiers, self._config_name, self._dag_id, run_id, "failed; its report says why", values)
+        notify(self._notifiers, self._config_name, self._dag_id, run_id, "failed; its report says why", values)
 
 
-def tell(
+def notify(
     notifiers: Iterable[Notifier], config_name: str, dag_id: str, run_id: str, what: str, context: Mapping[str, Any]
 ) -> None:
     """Send one sentence about a run to each notifier.
@@ -46,7 +46,7 @@ def tell(
 
     link = run_page(dag_id, run_id)
     for notifier in notifiers:
-        _notify(notifier, f"m3ter onboarding {config_name}: the run {run_id} {what}: {link}", link, context)
+        _send(notifier, f"m3ter onboarding {config_name}: the run {run_id} {what}: {link}", link, context)
 
 
 def deadline_missed(
@@ -57,7 +57,7 @@ def deadline_missed(
     :param context: of Airflow's; its ``dag_run`` is as the REST API describes one.
     """
     run: Mapping[str, Any] = context.get("dag_run") or {}
-    tell(
+    notify(
         [Notifier.model_validate(one) for one in notifiers],
         config_name,
         str(run.get("dag_id")),
@@ -67,7 +67,7 @@ def deadline_missed(
     )
 
 
-def _notify(notifier: Notifier, message: str, link: str, context: Mapping[str, Any]) -> None:
+def _send(notifier: Notifier, message: str, link: str, context: Mapping[str, Any]) -> None:
     """Send a message through one notifier; an error is logged."""
     module, _, name = notifier.notifier.rpartition(".")
     try:

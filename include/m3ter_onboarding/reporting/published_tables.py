@@ -6,15 +6,22 @@ The same two tables, without the keys that guard sending: what is published is r
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 from sqlalchemy import JSON, Column, Dialect, Engine, MetaData, String, Table, Text, and_, delete, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.types import TypeDecorator
 
+from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.databases.failures import describe_database_error
 from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.plan_counts import plans_of_run
+from m3ter_onboarding.ledger.runs import RunKey
+from m3ter_onboarding.source.warehouse import warehouse_engine
+
+log = logging.getLogger(__name__)
 
 _BATCH = 500
 #: Where a JSON column can be made and filled: Snowflake and Redshift know none, and BigQuery's takes no text.
@@ -91,6 +98,25 @@ def publish(db: LedgerDatabase, warehouse: Engine, plan_ids: list[str], *, creat
             f" them; clear the task `report` when the warehouse can be written.{tables}"
         ) from None
     return len(decisions) + len(invitations)
+
+
+def publish_run(db: LedgerDatabase, run: RunKey, config: OnboardingConfig) -> None:
+    """Write what a run decided and did to its warehouse, where the ledger is not in it.
+
+    :raises LedgerError: when the warehouse cannot be read or written.
+    """
+    if config.ledger_conn_id == config.warehouse_conn_id:
+        return
+    warehouse = warehouse_engine(config.warehouse_conn_id)
+    try:
+        plan_ids = plans_of_run(db, run.dag_id, run.run_id)
+        written = publish(db, warehouse, plan_ids, create_tables=config.create_tables)
+    finally:
+        warehouse.dispose()
+    if written is None:
+        log.info("The warehouse holds the ledger itself; there is nothing to publish.")
+        return
+    log.info("Published %d rows to the warehouse (connection %s).", written, config.warehouse_conn_id)
 
 
 def _holds_a_ledger(db: LedgerDatabase, warehouse: Engine) -> bool:

@@ -9,17 +9,34 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from m3ter_onboarding.ledger import mirror_comparison, plan_counts, plans, remaining
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.plans import PlanRow
-from m3ter_onboarding.ledger.runs import RunKey
+from m3ter_onboarding.ledger.runs import RunKey, RunOutcome
 from m3ter_onboarding.reporting.run_outcome import problems_of
 
 log = logging.getLogger(__name__)
 
 _UNFINISHED = ("failed", "upstream_failed", "up_for_retry", "removed")
+
+
+@dataclass(frozen=True)
+class BesideTheLedger:
+    """What a report needs and the ledger does not hold.
+
+    :param org_id: of the m3ter connection.
+    :param may_send: whether the m3ter connection may send.
+    :param task_states: of the run's other tasks, as far as Airflow answers.
+    """
+
+    org_id: str
+    may_send: bool
+    mode: str
+    fail_on_refused: bool
+    task_states: Mapping[str, str | None]
 
 
 @dataclass(frozen=True)
@@ -42,6 +59,11 @@ class Report:
     problems: tuple[str, ...] = ()
 
     @property
+    def outcome(self) -> str:
+        """The run's colour, in a word."""
+        return "failed" if self.problems else "success"
+
+    @property
     def for_review(self) -> int:
         """How many rows or invitations wait for a person."""
         rows = sum(count for name, count in self.decisions.items() if name.startswith("review:"))
@@ -57,8 +79,18 @@ class Report:
             "invitations": dict(self.states),
             "ledger": dict(self.ledger),
             "approval": self.approval,
-            "outcome": "failed" if self.problems else "success",
+            "outcome": self.outcome,
         }
+
+    def run_outcome(self, finished_at: datetime) -> RunOutcome:
+        """Return what the ledger records of the run's end."""
+        counts = {
+            "rows": self.rows,
+            **self.decisions,
+            "invitations": dict(self.states),
+            "allow_invitations": self.may_send,
+        }
+        return RunOutcome(finished_at, self.outcome, counts)
 
     def lines(self) -> list[str]:
         """Return the report as it is logged."""
@@ -78,36 +110,23 @@ class Report:
         return lines + [f"Problem: {problem}" for problem in self.problems]
 
 
-def make_report(
-    db: LedgerDatabase,
-    run: RunKey,
-    *,
-    org_id: str,
-    may_send: bool,
-    mode: str,
-    fail_on_refused: bool,
-    task_states: Mapping[str, str | None],
-) -> Report:
-    """Count what the run came to.
-
-    :param may_send: what the m3ter connection says.
-    :param task_states: of the run's other tasks, as far as Airflow could tell them.
-    """
+def make_report(db: LedgerDatabase, run: RunKey, beside: BesideTheLedger) -> Report:
+    """Count what the run came to."""
     plan_id = plans.newest_plan_id(db, run)
     plan = plans.read_plan(db, plan_id) if plan_id else None
-    unfinished = [name for name in ("snapshot", "plan") if task_states.get(name) in _UNFINISHED]
-    left = remaining.remaining(db, plan.plan_id, org_id) if plan and plan.state == "sealed" else None
+    unfinished = [name for name in ("snapshot", "plan") if beside.task_states.get(name) in _UNFINISHED]
+    left = remaining.remaining(db, plan.plan_id, beside.org_id) if plan and plan.state == "sealed" else None
     return Report(
-        organisation=org_id,
-        may_send=may_send,
-        mode=mode,
+        organisation=beside.org_id,
+        may_send=beside.may_send,
+        mode=beside.mode,
         plan_id=plan_id,
         rows=plan.rows_read if plan else 0,
         decisions=plan_counts.decisions_by_reason(db, plan_id) if plan_id else {},
         states=left.states if left else {},
-        ledger=mirror_comparison.count_rows(db, org_id),
+        ledger=mirror_comparison.count_rows(db, beside.org_id),
         approval=_approval(plan),
-        problems=tuple(problems_of(plan, left, unfinished, fail_on_refused)),
+        problems=tuple(problems_of(plan, left, unfinished, beside.fail_on_refused)),
     )
 
 

@@ -1,6 +1,6 @@
 """A sealed plan is sent, each invitation exactly once (docs/delivery.md, rules 8 to 15).
 
-An invitation passes ``approval``, ``right_to_send`` and ``preflight``; then ``sender`` claims it, records that its
+A plan passes ``approval``, ``right_to_send`` and ``preflight``; then ``sender`` claims its invitations, records that an
 attempt begins, and hands it to ``in_flight``, where each ``attempt`` passes the ``gate`` and its ``lease`` before its
 POST. How it ended reaches the ledger by the ``outbox``; ``settling_wait`` waits for what is open, ``unsent_reasons``
 says why somebody is left. ``pause_switch`` and m3ter (``recurring_checks``), ``stop_signals`` and ``circuit_breaker``

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.config.run_parameters import RunParameters
 from m3ter_onboarding.errors import DeliveryError
 from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
 from m3ter_onboarding.ledger.plans import PlannedPolicy, PlanRow
@@ -35,6 +37,21 @@ class Caps:
     per_day: int | None = None
     backfill: int | None = None
     approval_above: int | None = None
+
+
+def caps_of(config: OnboardingConfig, parameters: RunParameters, run_type: str) -> Caps:
+    """Return the caps of a run.
+
+    :param run_type: Airflow's word for it, such as ``backfill``.
+    """
+    most = config.max_invitations if parameters.max_invitations is None else parameters.max_invitations
+    return Caps(
+        invitations=most,
+        percent=None if parameters.only_employee else config.max_percent,  # one of one is no mass mailing
+        per_day=config.max_invitations_per_day,
+        backfill=most if run_type == "backfill" else None,
+        approval_above=config.approval_above,
+    )
 
 
 @dataclass(frozen=True)

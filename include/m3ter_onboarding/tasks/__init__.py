@@ -1,4 +1,5 @@
 """The tasks of the onboarding DAG, a step a file: ``snapshot``, ``plan``, ``approve``, ``send``, ``report``.
 
-``onboarding_task`` holds what they share: the configuration, the way to ledger and m3ter, and how a task fails.
+``onboarding_task`` holds what they share: the configuration, and the way to ledger and m3ter. ``task_errors`` is where
+errors become sentences, ``planned_summary`` what ``plan`` leaves for later tasks, ``task_states`` what Airflow knows.
 """

@@ -11,13 +11,14 @@ from airflow.sdk import BaseOperator
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.errors import PlanError
 from m3ter_onboarding.planning.window import Window
-from m3ter_onboarding.tasks.onboarding_task import OnboardingStep, explained, text_of
+from m3ter_onboarding.tasks.onboarding_task import OnboardingTask, text_of
+from m3ter_onboarding.tasks.task_errors import errors_as_sentences
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class OnboardingPlanOperator(OnboardingStep, BaseOperator):
+class OnboardingPlanOperator(OnboardingTask, BaseOperator):
     """Read the new hires, decide about each of them, and seal the plan.
 
     :param config: the organisation's configuration.
@@ -35,9 +36,9 @@ class OnboardingPlanOperator(OnboardingStep, BaseOperator):
         from m3ter_onboarding.ledger import runs
         from m3ter_onboarding.planning.sealed_plan import make_plan, may_invite
 
-        with explained():
+        with errors_as_sentences():
             parameters = self._parameters(context)
-            settings = self._settings()
+            settings = self._connection_settings()
             run = self._run_key(context)
             with closing(self._open_ledger()) as db:
                 begun = runs.read_run(db, run)

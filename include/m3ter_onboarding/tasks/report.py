@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -11,19 +10,18 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
-from m3ter_onboarding.tasks.onboarding_task import OnboardingStep, explained
+from m3ter_onboarding.tasks.onboarding_task import OnboardingTask
+from m3ter_onboarding.tasks.task_errors import errors_as_sentences
+from m3ter_onboarding.tasks.task_states import task_states
 from m3ter_provider import __version__
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from m3ter_onboarding.ledger.database import LedgerDatabase
-    from m3ter_onboarding.ledger.runs import RunKey
-
 log = logging.getLogger(__name__)
 
 
-class OnboardingReportOperator(OnboardingStep, BaseOperator):
+class OnboardingReportOperator(OnboardingTask, BaseOperator):
     """Sum up the run from the ledger, and decide its colour: it fails where somebody is left.
 
     :param config: the organisation's configuration.
@@ -42,74 +40,34 @@ class OnboardingReportOperator(OnboardingStep, BaseOperator):
         """
         from m3ter_onboarding.clock import utc_now
         from m3ter_onboarding.ledger import runs
-        from m3ter_onboarding.reporting.run_report import make_report
+        from m3ter_onboarding.reporting.alerts import notify
+        from m3ter_onboarding.reporting.published_tables import publish_run
+        from m3ter_onboarding.reporting.run_report import BesideTheLedger, make_report
 
-        with explained():
-            run = self._run_key(context)
-            settings = self._settings()
+        config = self.config
+        with errors_as_sentences():
+            run, settings = self._run_key(context), self._connection_settings()
             with closing(self._open_ledger()) as db:
-                db.prepare(create_tables=self.config.create_tables, now=utc_now(), package_version=__version__)
+                db.prepare(create_tables=config.create_tables, now=utc_now(), package_version=__version__)
                 begun = runs.read_run(db, run)
-                report = make_report(
-                    db,
-                    run,
+                beside = BesideTheLedger(
                     org_id=settings.org_id,
                     may_send=settings.allow_invitations,
                     mode=begun.mode if begun else "unknown",
-                    fail_on_refused=self.config.fail_on_refused,
-                    task_states=_task_states(run),
+                    fail_on_refused=config.fail_on_refused,
+                    task_states=task_states(run),
                 )
+                report = make_report(db, run, beside)
                 for line in report.lines():
                     log.info("%s", line)
-                summary = report.summary()
                 if begun is not None:
-                    counts = {**_counts_of(summary), "allow_invitations": settings.allow_invitations}
-                    runs.finish_run(db, run, runs.RunOutcome(utc_now(), summary["outcome"], counts))
-                self._publish(db, run)
+                    runs.finish_run(db, run, report.run_outcome(utc_now()))
+                publish_run(db, run, config)
+            summary = report.summary()
             context["ti"].xcom_push(key="report", value=summary)
             if report.for_review and begun is not None and begun.may_invite:
-                self._tell_reviewers(context, run, report.for_review)
+                what = f"has {report.for_review} for a person to decide about"
+                notify(config.alerts.on_review, config.name, run.dag_id, run.run_id, what, dict(context))
             if report.problems:
                 raise AirflowFailException(" ".join(report.problems))
         return summary
-
-    def _tell_reviewers(self, context: Context, run: RunKey, count: int) -> None:
-        from m3ter_onboarding.reporting.alerts import tell
-
-        what = f"has {count} for a person to decide about"
-        tell(self.config.alerts.on_review, self.config.name, run.dag_id, run.run_id, what, dict(context))
-
-    def _publish(self, db: LedgerDatabase, run: RunKey) -> None:
-        from m3ter_onboarding.ledger.plan_counts import plans_of_run
-        from m3ter_onboarding.reporting.published_tables import publish
-        from m3ter_onboarding.source.warehouse import warehouse_engine
-
-        if self.config.ledger_conn_id == self.config.warehouse_conn_id:
-            return
-        warehouse = warehouse_engine(self.config.warehouse_conn_id)
-        try:
-            plan_ids = plans_of_run(db, run.dag_id, run.run_id)
-            written = publish(db, warehouse, plan_ids, create_tables=self.config.create_tables)
-        finally:
-            warehouse.dispose()
-        if written is None:
-            log.info("The warehouse holds the ledger itself; there is nothing to publish.")
-            return
-        log.info("Published %d rows to the warehouse (connection %s).", written, self.config.warehouse_conn_id)
-
-
-def _counts_of(summary: Mapping[str, Any]) -> dict[str, Any]:
-    return {"rows": summary["rows"], **summary["decisions"], "invitations": summary["invitations"]}
-
-
-def _task_states(run: RunKey) -> dict[str, str | None]:
-    """Return the states of the run's tasks; nothing where Airflow cannot tell (the ledger decides then)."""
-    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-
-    try:
-        states = RuntimeTaskInstance.get_task_states(dag_id=run.dag_id, run_ids=[run.run_id])
-    except Exception as error:  # noqa: BLE001  (a report without them is better than none)
-        log.info("Airflow could not tell the states of the other tasks (%s).", type(error).__name__)
-        return {}
-    of_run = states.get(run.run_id, states)
-    return {str(task): None if state is None else str(state) for task, state in of_run.items()}

@@ -11,7 +11,9 @@ from airflow.sdk import BaseAsyncOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
-from m3ter_onboarding.tasks.onboarding_task import OnboardingStep, explained, planned_by
+from m3ter_onboarding.tasks.onboarding_task import OnboardingTask
+from m3ter_onboarding.tasks.planned_summary import PlannedSummary
+from m3ter_onboarding.tasks.task_errors import errors_as_sentences
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class OnboardingSendOperator(OnboardingStep, BaseAsyncOperator):
+class OnboardingSendOperator(OnboardingTask, BaseAsyncOperator):
     """Send what was planned, each invitation exactly once, and wait until nothing of it is open.
 
     :param config: the organisation's configuration.
@@ -36,7 +38,7 @@ class OnboardingSendOperator(OnboardingStep, BaseAsyncOperator):
         from m3ter_onboarding.sending.stop_signals import Stop, signals_taken_over
 
         stop = Stop()
-        with explained(), signals_taken_over(stop):
+        with errors_as_sentences(), signals_taken_over(stop):
             sending = asyncio.create_task(self._send(context, stop))
             try:
                 return await asyncio.shield(sending)
@@ -56,8 +58,8 @@ class OnboardingSendOperator(OnboardingStep, BaseAsyncOperator):
         from m3ter_provider.hooks.m3ter import M3terAsyncHook
 
         run = self._run_key(context)
-        planned = planned_by(await asyncio.to_thread(context["ti"].xcom_pull, task_ids="plan"))
-        if not planned.get("sendable"):
+        planned = PlannedSummary.from_xcom(await asyncio.to_thread(context["ti"].xcom_pull, task_ids="plan"))
+        if not planned.sendable:
             raise AirflowSkipException("This run plans only; nothing is sent. The plan's task says why.")
         config = self.config
         db = await asyncio.to_thread(self._open_ledger)
@@ -65,13 +67,13 @@ class OnboardingSendOperator(OnboardingStep, BaseAsyncOperator):
             async with M3terAsyncHook(config.m3ter_conn_id) as hook:
                 sender = Sender(
                     org=self._organisation(hook, db),
-                    to_send=PlanToSend(run, str(planned["plan_id"]), self._caps(context)),
+                    to_send=PlanToSend(run, planned.plan_id, self._caps(context)),
                     stop=stop,
                     pause=PauseSwitch(config.name),
                     breaker=Breaker(config.stop_after_failures, config.stop_at_failure_percent),
                 )
                 done = await sender.send()
-            await asyncio.to_thread(runs.mark_delivered, db, run, str(planned["plan_id"]), utc_now())
+            await asyncio.to_thread(runs.mark_delivered, db, run, planned.plan_id, utc_now())
         summary = done.summary()
         log.info("Done: %s.", ", ".join(f"{count} {name}" for name, count in summary.items()))
         return summary

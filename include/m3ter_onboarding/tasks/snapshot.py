@@ -14,7 +14,8 @@ from airflow.sdk import BaseOperator
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.run_parameters import Mode, RunParameters
 from m3ter_onboarding.planning.window import Window, resolve_interval, resolve_window
-from m3ter_onboarding.tasks.onboarding_task import OnboardingStep, explained, text_of
+from m3ter_onboarding.tasks.onboarding_task import OnboardingTask, text_of
+from m3ter_onboarding.tasks.task_errors import errors_as_sentences
 from m3ter_provider import __version__
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class OnboardingSnapshotOperator(OnboardingStep, BaseOperator):
+class OnboardingSnapshotOperator(OnboardingTask, BaseOperator):
     """Check the run's parameters, mirror m3ter into the ledger, and settle what dead runs left behind.
 
     :param config: the organisation's configuration.
@@ -40,9 +41,9 @@ class OnboardingSnapshotOperator(OnboardingStep, BaseOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Return counts of what was read and found."""
-        with explained():
+        with errors_as_sentences():
             parameters = self._parameters(context)
-            settings = self._settings()
+            settings = self._connection_settings()
             with closing(self._open_ledger()) as db:
                 self._begin_run(context, db, parameters, settings.org_id)
                 return asyncio.run(self._snapshot(db, parameters.mode))

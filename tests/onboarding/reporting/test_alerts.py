@@ -16,7 +16,7 @@ from m3ter_onboarding import onboarding_dag
 from m3ter_onboarding.config.alerts_section import Notifier
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.errors import ConfigurationError
-from m3ter_onboarding.reporting.alerts import FailureAlert, deadline_missed, tell
+from m3ter_onboarding.reporting.alerts import FailureAlert, deadline_missed, notify
 from tests.support.recording_notifier import Told
 from tests.support.task_runs import TaskRun, m3ter_connection
 from tests.support.world import QUERY, WINDOW, World
@@ -130,7 +130,7 @@ def test_a_run_without_rows_for_review_notifies_nobody(sqlite_world: World, hear
 
 def test_a_notifier_of_airflows_own_kind(tmp_path: Path) -> None:
     assert issubclass(Told, BaseNotifier)
-    tell([Notifier(notifier=TOLD, arguments={"file": str(tmp_path / "told")})], "acme", "dag", "run", "so", {})
+    notify([Notifier(notifier=TOLD, arguments={"file": str(tmp_path / "told")})], "acme", "dag", "run", "so", {})
     assert (tmp_path / "told").read_text().startswith("m3ter onboarding acme: the run run so: ")
 
 

@@ -15,7 +15,7 @@ from m3ter_onboarding.errors import OnboardingError
 from m3ter_onboarding.ledger import plans
 from m3ter_onboarding.page import plugin
 from m3ter_onboarding.reporting import run_links
-from m3ter_onboarding.sending.approval import instant
+from m3ter_onboarding.sending.approval import Answer
 from m3ter_onboarding.tasks.approve import OnboardingApproveOperator
 from tests.support.task_runs import TaskRun, m3ter_connection
 from tests.support.world import WINDOW, World
@@ -216,8 +216,12 @@ def test_an_answer_is_logged_without_personal_data(asked: TaskRun, caplog: pytes
 
 @pytest.mark.parametrize("value", ["2026-11-26T08:00:00Z", "2026-11-26T09:00:00+01:00"])
 def test_the_instant_of_an_answer_is_read_from_airflow(value: str) -> None:
-    assert instant(value) == datetime(2026, 11, 26, 8, tzinfo=timezone.utc)
-    assert (datetime.now(timezone.utc) - instant("soon")).total_seconds() < 60
+    event = {"chosen_options": ["Approve"], "responded_at": value, "responded_by_user": {"id": "7", "name": "olga"}}
+    answered = datetime(2026, 11, 26, 8, tzinfo=timezone.utc)
+    assert Answer.from_airflow(event, approve="Approve") == Answer(True, "olga", answered)
+    soon = Answer.from_airflow({**event, "responded_at": "soon"}, approve="Reject")
+    assert (datetime.now(timezone.utc) - soon.at).total_seconds() < 60
+    assert not soon.approves
 
 
 def test_d08_a_rejection_in_one_run_does_not_concern_the_plan_of_another(asked: TaskRun, world: World) -> None:

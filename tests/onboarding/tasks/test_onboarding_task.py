@@ -1,27 +1,11 @@
-"""How errors leave a task."""
+"""What the tasks share."""
 
 from __future__ import annotations
 
-import traceback
-
-import pytest
 from airflow.serialization.serialized_objects import DagSerialization
 
 from m3ter_onboarding import onboarding_dag
 from m3ter_onboarding.config.organisation import OnboardingConfig
-from m3ter_onboarding.errors import OnboardingError
-from m3ter_onboarding.tasks.onboarding_task import explained
-
-ADDRESS = "quillondra@example.com"
-
-
-def test_d18_what_nobody_foresaw_is_named_by_class_and_place_alone() -> None:
-    with (
-        pytest.raises(OnboardingError, match=r"unexpected KeyError at .*test_onboarding_task\.py:\d+") as caught,
-        explained(),
-    ):
-        raise KeyError(ADDRESS)
-    assert ADDRESS not in "".join(traceback.format_exception(caught.value))
 
 
 def test_the_serialised_dag_says_where_the_ledger_is() -> None:

@@ -1,0 +1,32 @@
+"""What the task ``plan`` leaves in XCom for ``approve`` and ``send``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from m3ter_onboarding.sending.right_to_send import NotAllowedError
+
+
+@dataclass(frozen=True)
+class PlannedSummary:
+    """What later tasks need of a plan; whatever else they want to know is in the ledger.
+
+    :param sendable: whether the run may send it.
+    """
+
+    plan_id: str
+    sendable: bool
+
+    @classmethod
+    def from_xcom(cls, left: Any) -> PlannedSummary:
+        """Read what the task ``plan`` left.
+
+        :raises NotAllowedError: when it left no plan.
+        """
+        if not isinstance(left, Mapping) or not left.get("plan_id"):
+            raise NotAllowedError(
+                "The task `plan` left no plan (it may have been marked successful by hand); nothing is sent. Clear it."
+            )
+        return cls(str(left["plan_id"]), bool(left.get("sendable")))

@@ -1,0 +1,57 @@
+"""The border of a task: errors leave it as sentences, and those that only a person can mend fail it at once."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+
+from m3ter_onboarding.errors import (
+    ConfigurationError,
+    LedgerUnusableError,
+    OnboardingError,
+    PlanError,
+    RunParameterError,
+    SourceError,
+)
+from m3ter_onboarding.sending.right_to_send import NotAllowedError
+from m3ter_provider.errors import NEEDS_A_PERSON
+
+#: Trying again changes nothing: a person must act first.
+_FOR_GOOD = (
+    ConfigurationError,
+    RunParameterError,
+    LedgerUnusableError,
+    PlanError,
+    NotAllowedError,
+    *NEEDS_A_PERSON,
+)
+
+
+@contextmanager
+def errors_as_sentences() -> Iterator[None]:
+    """Let errors leave a task as sentences without personal data; permanent ones fail it at once.
+
+    What nobody foresaw is named by its class and place: the text of a foreign exception may quote a person.
+    """
+    try:
+        yield
+    except (AirflowFailException, AirflowSkipException):
+        raise
+    except _FOR_GOOD as error:
+        raise AirflowFailException(str(error)) from None
+    except SourceError as error:
+        if error.retryable:
+            raise
+        raise AirflowFailException(str(error)) from None
+    except AirflowException:
+        raise
+    except Exception as error:  # noqa: BLE001  (the border of the task)
+        places = traceback.extract_tb(error.__traceback__)
+        where = f"{places[-1].filename}:{places[-1].lineno}, in {places[-1].name}" if places else "unknown place"
+        raise OnboardingError(
+            f"An unexpected {type(error).__name__} at {where}. Nothing is lost: what was begun is settled by the next"
+            " try. Please report it."
+        ) from None
