@@ -25,6 +25,7 @@ from tenacity import wait_random_exponential
 from m3ter_onboarding.databases.connections import database_engine
 from m3ter_onboarding.ledger import database as ledger_database
 from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.schema import prepare_tables
 from m3ter_onboarding.source import warehouse
 from m3ter_provider import process_state, retries
 from m3ter_sandbox.testing import SandboxServer
@@ -135,7 +136,7 @@ class Environment:
         db = LedgerDatabase(self.engine(database), name=LEDGER_CONN_ID, write_patience=5.0)
         HIRES.create(db.engine)
         if tables:
-            db.prepare(create_tables=True, now=datetime.now(timezone.utc), package_version="0")
+            prepare_tables(db, create_tables=True, now=datetime.now(timezone.utc), package_version="0")
         return World(m3ter=self.m3ter, db=db, warehouse_conn_id=LEDGER_CONN_ID, values=values)
 
     def _empty(self, database: str) -> str:

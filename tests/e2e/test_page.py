@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, ConsoleMessage, FrameLocator, Page, Req
 from demo.airflow_api import wait_until
 from demo.airflow_stack import AirflowStack
 from demo.ports import HOST, free_port
+from m3ter_onboarding.ledger.schema import prepare_tables
 from m3ter_onboarding.page.onboarding_dags import LedgerPlace
 from tests.support.airflow_organisation import Organisation, organisation
 from tests.support.browser import AirflowPages
@@ -34,7 +35,7 @@ WIDE, NARROW = {"width": 1280, "height": 1000}, {"width": 390, "height": 800}
 def team_a(airflow: AirflowStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Organisation]:
     """Make an organisation whose ledger holds people of every kind, and let Airflow know its DAG."""
     with organisation(airflow, "team_a", tmp_path_factory.mktemp("team_a")) as made:
-        made.ledger.prepare(create_tables=True, now=NOW, package_version="0")
+        prepare_tables(made.ledger, create_tables=True, now=NOW, package_version="0")
         fill(made.ledger)
         made.hire(3, loaded_at=NOW - timedelta(hours=2))
         yield made

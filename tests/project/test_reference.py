@@ -19,6 +19,7 @@ from m3ter_onboarding.cli.warehouses import WAREHOUSES
 from m3ter_onboarding.config.organisation import Exclusions
 from m3ter_onboarding.config.run_parameters import LONGEST_EMPLOYEE_ID
 from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.schema import prepare_tables
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.ledger.tables import tables_in
 from m3ter_onboarding.reporting.run_report import Report
@@ -108,6 +109,7 @@ def test_the_search_finds_every_message() -> None:
     known = {
         "organisation.py: sentences(path, cls, error)",  # of problems.py
         "run_parameters.py: ' '.join(dict.fromkeys(problems))",  # of its own _sentence
+        "guard_proof.py: db.cannot_guard(wrong)",  # of database.py
         "check.py: message",  # of the test of a connection
         "in_flight.py: ended.stop_because",  # of the attempt
         "invitation.py: found",  # between two methods, never seen
@@ -228,7 +230,7 @@ def ledger(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         server: PostgresServer = request.getfixturevalue("postgres_server")
         engine = create_engine(server.new_database().url())
     db = LedgerDatabase(engine)
-    db.prepare(create_tables=True, now=datetime(2026, 11, 24, tzinfo=timezone.utc), package_version="1")
+    prepare_tables(db, create_tables=True, now=datetime(2026, 11, 24, tzinfo=timezone.utc), package_version="1")
     yield engine
     db.close()
 

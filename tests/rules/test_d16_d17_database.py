@@ -19,7 +19,9 @@ from m3ter_onboarding.cli.command import main
 from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.errors import LedgerError, LedgerUnusableError, PlanError
 from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.guard_proof import prove_guard
 from m3ter_onboarding.ledger.mirror import policies_of
+from m3ter_onboarding.ledger.schema import prepare_tables
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, tables_in
 from m3ter_onboarding.ledger.upgrades import upgrade_statements
 from m3ter_sandbox.testing import SandboxServer
@@ -81,8 +83,8 @@ def test_d16_tables_without_their_keys_plan_and_do_not_send(own_world: World, ke
 
 
 def test_d16_proof_leaves_nothing_behind(world: World) -> None:
-    world.db.prove_guard()
-    world.db.prove_guard()
+    prove_guard(world.db)
+    prove_guard(world.db)
     tables = world.db.tables
     with world.db.engine.connect() as connection:
         for table in (tables.invitation, tables.event):
@@ -130,7 +132,7 @@ def test_d16_full_disk_in_mid_transaction_is_named(m3ter: SandboxServer, tmp_pat
 def test_d16_tables_are_made_once_also_by_two_at_once(own_world: World) -> None:
     db = own_world.db
     for _ in range(2):
-        db.prepare(create_tables=True, now=utc_now(), package_version="1")
+        prepare_tables(db, create_tables=True, now=utc_now(), package_version="1")
     version = db.tables.schema_version
     with db.engine.connect() as connection:
         assert connection.execute(select(func.count()).select_from(version)).scalar_one() == 1
@@ -140,7 +142,7 @@ def test_d16_tables_are_made_once_also_by_two_at_once(own_world: World) -> None:
 def test_d16_missing_tables_are_not_made_where_the_configuration_forbids_it(tmp_path: Path) -> None:
     db = LedgerDatabase(engine_of(f"sqlite:///{tmp_path / 'empty.db'}"))
     with pytest.raises(LedgerError, match="`create_tables` is false"):
-        db.prepare(create_tables=False, now=utc_now(), package_version="1")
+        prepare_tables(db, create_tables=False, now=utc_now(), package_version="1")
     db.close()
 
 
@@ -150,7 +152,7 @@ def test_d16_tables_of_a_newer_version_are_left_alone(own_world: World) -> None:
         values = {"version": SCHEMA_VERSION + 1, "created_at": utc_now(), "package_version": "9"}
         connection.execute(insert(db.tables.schema_version).values(**values))
     with pytest.raises(LedgerError, match="Upgrade"):
-        db.prepare(create_tables=True, now=utc_now(), package_version="1")
+        prepare_tables(db, create_tables=True, now=utc_now(), package_version="1")
 
 
 @pytest.fixture
@@ -186,7 +188,7 @@ def versions(world: World) -> list[int]:
 def test_d16_tables_of_an_older_version_are_brought_up_to_date(older_world: World) -> None:
     world = older_world
     for _ in range(2):
-        world.db.prepare(create_tables=True, now=utc_now(), package_version="2")
+        prepare_tables(world.db, create_tables=True, now=utc_now(), package_version="2")
     assert versions(world) == [1, SCHEMA_VERSION]
     after = inspect(world.db.engine)
     with world.db.engine.connect() as connection:
@@ -208,7 +210,7 @@ def test_d16_tables_of_an_older_version_are_brought_up_to_date(older_world: Worl
 
 def test_d16_two_tasks_at_once_bring_tables_up_to_date_once(older_world: World) -> None:
     def prepare(_: int) -> None:
-        older_world.db.prepare(create_tables=True, now=utc_now(), package_version="2")
+        prepare_tables(older_world.db, create_tables=True, now=utc_now(), package_version="2")
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(prepare, range(4)))
@@ -218,10 +220,10 @@ def test_d16_two_tasks_at_once_bring_tables_up_to_date_once(older_world: World) 
 def test_d16_statements_are_named_where_tables_may_not_be_changed(older_world: World) -> None:
     world = older_world
     with pytest.raises(LedgerUnusableError, match="`create_tables` is false") as caught:
-        world.db.prepare(create_tables=False, now=utc_now(), package_version="2")
+        prepare_tables(world.db, create_tables=False, now=utc_now(), package_version="2")
     assert versions(world) == [1]
     run_sql(world, *filter(str.strip, str(caught.value).partition("has run: ")[2].split(";")))
-    world.db.prepare(create_tables=False, now=utc_now(), package_version="2")
+    prepare_tables(world.db, create_tables=False, now=utc_now(), package_version="2")
     assert versions(world) == [1, SCHEMA_VERSION]
     with world.db.engine.connect() as connection:
         assert connection.execute(select(func.count(world.db.tables.schema_version.c.created_at))).scalar_one() == 2
@@ -372,7 +374,7 @@ def test_d17_results_go_into_tables_that_a_person_made(
 ) -> None:
     world, warehouse, load = split
     load("e1")
-    world.db.prepare(create_tables=True, now=utc_now(), package_version="0")
+    prepare_tables(world.db, create_tables=True, now=utc_now(), package_version="0")
     world.values["create_tables"] = False
     run = TaskRun(world, "run-1", (WINDOW.start, WINDOW.end))
     with pytest.raises(AirflowException, match="ddl --published"):

@@ -40,6 +40,7 @@ from m3ter_onboarding.ledger import runs
 from m3ter_onboarding.ledger.claims import begin_attempts, claim_chunk
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.runs import RunKey
+from m3ter_onboarding.ledger.schema import prepare_tables
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.mirroring.lost_answers import Settled, settle_due
 from m3ter_onboarding.mirroring.m3ter_lists import take_snapshot
@@ -395,7 +396,7 @@ def stage_on(url: str, airflow_connection: str) -> Iterator[Stage]:
     with airflow_connection_named(airflow_connection) as conn_id:
         db = LedgerDatabase(engine_of(url), name=conn_id, write_patience=5.0)
         HIRES.create(db.engine, checkfirst=True)
-        db.prepare(create_tables=True, now=utc_now(), package_version="0")
+        prepare_tables(db, create_tables=True, now=utc_now(), package_version="0")
         try:
             yield Stage(db, conn_id)
         finally:

@@ -178,20 +178,22 @@ def _warehouse(config: OnboardingConfig, window: Window) -> str:
 
 def _ledger(config: OnboardingConfig, window: Window) -> str:
     from m3ter_onboarding.ledger.database import open_ledger
+    from m3ter_onboarding.ledger.guard_proof import prove_guard
+    from m3ter_onboarding.ledger.schema import prepare_tables, tables_version
     from m3ter_onboarding.ledger.tables import SCHEMA_VERSION
 
     with closing(open_ledger(config.ledger_conn_id, config.ledger_schema)) as db:
-        version = db.version()
+        version = tables_version(db)
         if version is None and config.create_tables and db.engine.dialect.name in ("postgresql", "sqlite"):
             return "it answers, and has no tables yet: the first run makes them."
         if version is None:
-            db.prepare(create_tables=False, now=window.end, package_version="")  # says what to do
+            prepare_tables(db, create_tables=False, now=window.end, package_version="")  # says what to do
         if version is not None and version > SCHEMA_VERSION:
             raise LedgerUnusableError(
                 f"its tables have version {version}, this package knows {SCHEMA_VERSION}; upgrade"
                 " airflow-provider-m3ter."
             )
-        db.prove_guard()
+        prove_guard(db)
         return f"its tables have version {version}, and it can guard against a second e-mail."
 
 

@@ -1,7 +1,7 @@
-"""What may be said about a database's error, which often quotes data (docs/delivery.md, rule 18).
+"""The one place that classifies database errors: may they pass by themselves, and what may be said about them.
 
-Drivers quote values: PostgreSQL's ``DETAIL: Key (email_key)=(…)``, SQLite's ``Could not decode … with text '…'``.
-So only the code, the class and names from the SQL text are passed on.
+Drivers quote values (docs/delivery.md, rule 18): PostgreSQL's ``DETAIL: Key (email_key)=(…)``, SQLite's ``Could not
+decode … with text '…'``. So only the code, the class and names from the SQL text are passed on.
 """
 
 from __future__ import annotations
@@ -9,7 +9,16 @@ from __future__ import annotations
 import re
 import sqlite3
 
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
 from m3ter_provider.email_identity import mask_addresses
+
+#: Over within seconds: the connection (class 08), serialisation failure, deadlock, lock not available, idle for too
+#: long in a transaction, shutdown and start-up of a server, too many connections.
+_SOON = ("08", "40001", "40P01", "55P03", "25P03", "57P01", "57P02", "57P03", "53300")
+#: Over in minutes or hours: also any other lack of resources, intervention of an operator, transaction rolled back.
+_LATER = (*_SOON, "40", "53", "57")
+_LOCKED = re.compile(r"database (?:table |schema )?is locked")
 
 #: What a message may hold to be passed on: it names parts of the SQL or of the set-up, never a value of a row.
 _HARMLESS = re.compile(
@@ -39,12 +48,48 @@ _HARMLESS = re.compile(
 _ABOUT_THE_SQL = ("42",)
 
 
+def passes_soon(error: BaseException) -> bool:
+    """Return whether the same statement may succeed within seconds: a lock, a failover, a connection that was lost."""
+    error = _first_cause(error)
+    if not isinstance(error, DBAPIError):
+        return False
+    if error.connection_invalidated:
+        return True
+    return (_sqlstate(error.orig) or "").startswith(_SOON) or _LOCKED.search(str(error.orig)) is not None
+
+
+def may_pass_by_itself(error: BaseException) -> bool:
+    """Return whether the same statement may succeed later, though nobody changes it, its rights or the data."""
+    if passes_soon(error):
+        return True
+    error = _first_cause(error)
+    if not isinstance(error, DBAPIError) or isinstance(error.orig, sqlite3.Error):
+        return False
+    sqlstate = _sqlstate(error.orig)
+    if sqlstate:
+        return sqlstate.startswith(_LATER)
+    return isinstance(error, (OperationalError, InterfaceError))
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """Return the error that came first.
+
+    SQLite rolls a whole transaction back when its disk is full or fails. The savepoint is gone then, and the error
+    about it would hide why.
+    """
+    cause: BaseException | None = error
+    while isinstance(cause, DBAPIError) and "no such savepoint" in str(cause.orig) and cause.orig is not None:
+        cause = cause.orig.__context__
+    return cause or error
+
+
 def describe_database_error(error: BaseException) -> str:
     """Describe a database's error by code, class and names from the SQL; no value of a row, no parameter.
 
     :param error: SQLAlchemy's exception or the driver's own.
     :returns: for example ``SQLSTATE 42703, UndefinedColumn: column "emial" does not exist``.
     """
+    error = _first_cause(error)
     cause = getattr(error, "orig", None) or error
     parts = [code for code in (_code(cause), type(cause).__name__) if code]
     said = _harmless_part(cause)
@@ -62,7 +107,7 @@ def _code(error: BaseException) -> str | None:
     return next((f"code {number}" for number in numbers if isinstance(number, int)), None)
 
 
-def _sqlstate(error: BaseException) -> str | None:
+def _sqlstate(error: BaseException | None) -> str | None:
     for attribute in ("sqlstate", "pgcode"):  # psycopg 3 and most others; psycopg2
         value = getattr(error, attribute, None)
         if isinstance(value, str) and re.fullmatch(r"[0-9A-Z]{5}", value):

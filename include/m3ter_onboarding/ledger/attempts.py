@@ -6,8 +6,9 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, and_, func, select
 
-from m3ter_onboarding.ledger.database import LedgerDatabase, db_now_ms
+from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.runs import RunKey
+from m3ter_onboarding.ledger.sql_types import db_now_ms
 from m3ter_onboarding.ledger.states import InvitationState
 
 

@@ -8,8 +8,9 @@ from sqlalchemy import ColumnElement, Connection, FromClause, and_, case, exists
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.runs import RunKey
+from m3ter_onboarding.ledger.sql_types import UtcDateTime
 from m3ter_onboarding.ledger.states import LIVE_STATES, OPEN_STATES
-from m3ter_onboarding.ledger.tables import UtcDateTime, state_in
+from m3ter_onboarding.ledger.tables import state_in
 
 
 def worked_off_until(db: LedgerDatabase, run: RunKey, org_id: str, not_before: datetime) -> datetime | None:

@@ -29,9 +29,10 @@ from sqlalchemy import (
     update,
 )
 
-from m3ter_onboarding.ledger.database import LedgerDatabase, db_now_ms
+from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.plans import may_be_sent
 from m3ter_onboarding.ledger.runs import RunKey
+from m3ter_onboarding.ledger.sql_types import db_now_ms
 from m3ter_onboarding.ledger.states import LIVE_STATES, InvitationState
 from m3ter_onboarding.ledger.tables import Tables, state_in
 

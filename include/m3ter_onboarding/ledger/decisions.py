@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, delete, insert, select
 
+from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_provider.models import InvitationRequest
@@ -45,9 +46,6 @@ class Decision:
         return f"{self.decision}:{self.reason}"
 
 
-_BATCH = 500
-
-
 def write_decisions(db: LedgerDatabase, plan_id: str, decisions: Sequence[Decision], decided_at: datetime) -> None:
     """Append the decisions of an unsealed plan.
 
@@ -62,9 +60,8 @@ def write_decisions(db: LedgerDatabase, plan_id: str, decisions: Sequence[Decisi
             raise LedgerError(f"Plan {plan_id} is {state}; its decisions are not changed any more.")
         connection.execute(delete(table).where(table.c.plan_id == plan_id))
         plan_values = {"plan_id": plan_id, "org_id": begun.org_id, "decided_at": decided_at}
-        for start in range(0, len(decisions), _BATCH):
-            rows = [{**plan_values, **_columns_of(decision)} for decision in decisions[start : start + _BATCH]]
-            connection.execute(insert(table), rows)
+        for batch in batches(decisions):
+            connection.execute(insert(table), [{**plan_values, **_columns_of(decision)} for decision in batch])
 
     db.write(work, doing="writing decisions")
 

@@ -14,12 +14,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, func, select, true, update
 
-from m3ter_onboarding.ledger.database import LedgerDatabase, db_now_ms
+from m3ter_onboarding.databases.batches import batches
+from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.mirror_entries import M3terInvitation, M3terPolicy, M3terUser
+from m3ter_onboarding.ledger.sql_types import db_now_ms
 from m3ter_provider.email_identity import email_key
 from m3ter_provider.models import INVITATION_LIFE, Invitation, OrgUser, PermissionPolicy
-
-_BATCH = 500
 
 
 class Kind(str, Enum):
@@ -208,10 +208,10 @@ def _of_keys(
 
     def work(connection: Connection) -> list[tuple[Any, ...]]:
         found: list[tuple[Any, ...]] = []
-        for start in range(0, len(wanted), _BATCH):
+        for batch in batches(wanted):
             statement = (
                 select(*columns)
-                .where(table.c.org_id == org_id, ~table.c.gone, table.c.email_key.in_(wanted[start : start + _BATCH]))
+                .where(table.c.org_id == org_id, ~table.c.gone, table.c.email_key.in_(batch))
                 .order_by(table.c.m3ter_id)
             )
             found.extend(tuple(row) for row in connection.execute(statement))

@@ -9,11 +9,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, insert, or_, select
 
+from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.ledger.tables import Tables
-
-_BATCH = 500
 
 
 @dataclass(frozen=True)
@@ -213,8 +212,8 @@ def insert_found(db: LedgerDatabase, org_id: str, matches: Sequence[Match], now:
 
     def work(connection: Connection) -> int:
         inserted = 0
-        for start in range(0, len(matches), _BATCH):
-            batch = {match.email_key: match for match in matches[start : start + _BATCH]}
+        for some in batches(matches):
+            batch = {match.email_key: match for match in some}
             rows = [_found_row(org_id, match, now) for match in batch.values()]
             returned = db.insert_new(table).returning(table.c.invitation_id, table.c.email_key)
             new = connection.execute(returned, rows).all()

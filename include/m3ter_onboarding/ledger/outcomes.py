@@ -15,11 +15,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from m3ter_onboarding.ledger.database import LedgerDatabase, db_now_ms
+from m3ter_onboarding.databases.batches import batches
+from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.sql_types import db_now_ms
 from m3ter_onboarding.ledger.states import OPEN_STATES, InvitationState
 from m3ter_onboarding.ledger.tables import Tables, state_in
 
-_BATCH = 500
 _OPEN = frozenset(state.value for state in OPEN_STATES)
 _SUCCESS = frozenset({InvitationState.SENT, InvitationState.ADOPTED, InvitationState.ACCEPTED})
 #: From here a success is still news.
@@ -166,8 +167,7 @@ def _apply(
 ) -> list[int]:
     """Apply changes, each if its row still is as the change says; return the ids of those that were."""
     applied: list[int] = []
-    for start in range(0, len(changes), _BATCH):
-        batch = changes[start : start + _BATCH]
+    for batch in batches(changes):
         try:
             with connection.begin_nested():
                 applied += _apply_batch(connection, t, batch, now, token)
@@ -255,10 +255,10 @@ def _supersede_other_addresses(connection: Connection, t: Tables, invitation_ids
     """End rows that were never sent where another address of the same employee now was."""
     i = t.invitation.c
     unsent = frozenset({InvitationState.UNSENT.value})
-    for start in range(0, len(invitation_ids), _BATCH):
+    for batch in batches(invitation_ids):
         sent = connection.execute(
             select(i.org_id, i.employee_id, i.email_key).where(
-                i.invitation_id.in_(list(invitation_ids[start : start + _BATCH])),
+                i.invitation_id.in_(batch),
                 i.state.in_(("sent", "accepted")),
                 i.employee_id.is_not(None),
             )

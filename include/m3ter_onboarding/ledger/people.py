@@ -8,8 +8,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, and_, case, select
 
+from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from m3ter_onboarding.ledger.decisions import _BATCH
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.states import LIVE_STATES, InvitationState
 from m3ter_onboarding.ledger.tables import as_dict
@@ -68,8 +68,8 @@ def read_ledger(
             (table.c.email_key, sorted(set(email_keys))),
             (table.c.employee_id, sorted(set(employee_ids))),
         ):
-            for start in range(0, len(values), _BATCH):
-                statement = select(*columns).where(table.c.org_id == org_id, column.in_(values[start : start + _BATCH]))
+            for batch in batches(values):
+                statement = select(*columns).where(table.c.org_id == org_id, column.in_(batch))
                 for row in connection.execute(statement):
                     found[row.invitation_id] = LedgerInvitation(**{**as_dict(row), "state": InvitationState(row.state)})
         return [found[key] for key in sorted(found)]
@@ -88,7 +88,7 @@ def previous_addresses(db: LedgerDatabase, org_id: str, employee_ids: Iterable[s
 
     def work(connection: Connection) -> dict[str, str]:
         found: dict[str, str] = {}
-        for start in range(0, len(wanted), _BATCH):
+        for batch in batches(wanted):
             statement = (
                 select(decision.c.employee_id, decision.c.email_key)
                 .join(
@@ -102,7 +102,7 @@ def previous_addresses(db: LedgerDatabase, org_id: str, employee_ids: Iterable[s
                 )
                 .where(
                     decision.c.org_id == org_id,
-                    decision.c.employee_id.in_(wanted[start : start + _BATCH]),
+                    decision.c.employee_id.in_(batch),
                     decision.c.decision == "skip",
                 )
                 .order_by(decision.c.decided_at, decision.c.plan_id, decision.c.row_no)

@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, insert, or_, select, true, update
 
 from m3ter_onboarding.errors import LedgerError
-from m3ter_onboarding.ledger.database import LedgerDatabase, db_now_ms
+from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.runs import RunKey
+from m3ter_onboarding.ledger.sql_types import db_now_ms
 from m3ter_onboarding.ledger.tables import Tables
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from sqlalchemy import ColumnElement, Connection, and_, exists, false, func, or_, select
 
 from m3ter_onboarding.ledger.claims import ended_since_planned
-from m3ter_onboarding.ledger.database import LedgerDatabase, db_now_ms
+from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.mirror_comparison import newest_of
+from m3ter_onboarding.ledger.sql_types import db_now_ms
 from m3ter_onboarding.ledger.states import LIVE_STATES, InvitationState
 from m3ter_onboarding.ledger.tables import Tables, state_in
 

@@ -7,7 +7,6 @@ clock: whatever decides who may send is written and judged there, never by a wor
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timezone
 from functools import lru_cache
 from typing import Any
 
@@ -18,8 +17,6 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Date,
-    DateTime,
-    Dialect,
     FromClause,
     Index,
     Integer,
@@ -31,68 +28,14 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import TypeDecorator
 
+from m3ter_onboarding.ledger.sql_types import NumberedKey, UtcDateTime, by_bytes, whose
 from m3ter_onboarding.ledger.states import LIVE_STATES
 
 #: Raised by one with every change of the tables below; ``upgrades.py`` has the step to it.
 SCHEMA_VERSION = 3
 
 _LIVE = ", ".join(sorted(f"'{state.value}'" for state in LIVE_STATES))
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware instant in UTC, on databases with and without time zones."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Store aware instants as UTC; a naive one is a programming error."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("The ledger stores aware instants only.")
-        value = value.astimezone(timezone.utc)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Read aware UTC instants."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value.astimezone(timezone.utc)
-
-
-class by_bytes(FunctionElement[str]):  # noqa: N801 (a SQL function's name)
-    """A text that is compared and sorted byte by byte, whatever the database's locale: a prefix is then a range."""
-
-    type = String()
-    name = "by_bytes"
-    inherit_cache = True
-
-
-@compiles(by_bytes)
-def _by_bytes_generic(element: by_bytes, compiler: SQLCompiler, **kw: Any) -> str:
-    return compiler.process(element.clauses, **kw)
-
-
-@compiles(by_bytes, "postgresql")
-def _by_bytes_postgresql(element: by_bytes, compiler: SQLCompiler, **kw: Any) -> str:
-    return f'({compiler.process(element.clauses, **kw)} COLLATE "C")'
-
-
-def whose(dag_id: ColumnElement[Any]) -> ColumnElement[str]:
-    """Return by which DAG's readers a row is seen; empty: by those of all DAGs of its organisation.
-
-    Not ``IS NULL``: PostgreSQL takes no order from an index behind such a condition.
-    """
-    return func.coalesce(dag_id, text("''"))
-
-
-_Id = BigInteger().with_variant(Integer, "sqlite")
 
 
 class Tables:
@@ -189,7 +132,7 @@ class Tables:
             Column("start_date", Date),
             Column("request", JSON(none_as_null=True)),
             Column("request_hash", String(64)),
-            Column("invitation_id", _Id),
+            Column("invitation_id", NumberedKey),
             Column("decided_at", UtcDateTime, nullable=False),
             Index("ix_m3ter_onboarding_decision_employee", "org_id", "employee_id"),
             Index("ix_m3ter_onboarding_decision_email", "org_id", "email_key"),
@@ -218,7 +161,7 @@ class Tables:
         self.invitation = Table(
             "m3ter_invitation",
             metadata,
-            Column("invitation_id", _Id, primary_key=True, autoincrement=True),
+            Column("invitation_id", NumberedKey, primary_key=True, autoincrement=True),
             Column("org_id", String(64), nullable=False),
             Column("email_key", String(400), nullable=False),
             Column("email", String(400), nullable=False),
@@ -291,8 +234,8 @@ class Tables:
         self.event = Table(
             "m3ter_invitation_event",
             metadata,
-            Column("event_id", _Id, primary_key=True, autoincrement=True),
-            Column("invitation_id", _Id, nullable=False),
+            Column("event_id", NumberedKey, primary_key=True, autoincrement=True),
+            Column("invitation_id", NumberedKey, nullable=False),
             Column("org_id", String(64), nullable=False),
             Column("from_state", String(20)),
             Column("to_state", String(20), nullable=False),

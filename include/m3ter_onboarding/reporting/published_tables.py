@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.types import TypeDecorator
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.databases.failures import describe_database_error
 from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.ledger.database import LedgerDatabase
@@ -23,7 +24,6 @@ from m3ter_onboarding.source.warehouse import warehouse_engine
 
 log = logging.getLogger(__name__)
 
-_BATCH = 500
 #: Where a JSON column can be made and filled: Snowflake and Redshift know none, and BigQuery's takes no text.
 _KNOW_JSON = ("postgresql", "sqlite")
 #: Redshift's TEXT is a VARCHAR(256); this is the longest it has.
@@ -87,10 +87,10 @@ def publish(db: LedgerDatabase, warehouse: Engine, plan_ids: list[str], *, creat
         with warehouse.begin() as connection:
             for table, key, rows in published:
                 keys = sorted({row[key] for row in rows})
-                for start in range(0, len(keys), _BATCH):
-                    connection.execute(delete(table).where(table.c[key].in_(keys[start : start + _BATCH])))
-                for start in range(0, len(rows), _BATCH):
-                    connection.execute(table.insert(), rows[start : start + _BATCH])
+                for some_keys in batches(keys):
+                    connection.execute(delete(table).where(table.c[key].in_(some_keys)))
+                for some_rows in batches(rows):
+                    connection.execute(table.insert(), some_rows)
     except SQLAlchemyError as error:
         tables = "" if create_tables else " `m3ter-onboarding ddl --published` prints what makes the two tables there."
         raise LedgerError(

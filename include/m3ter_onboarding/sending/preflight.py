@@ -6,6 +6,7 @@ import asyncio
 
 from m3ter_onboarding.ledger import mirror, plans
 from m3ter_onboarding.ledger.claims import attempted_by_run, attempted_in_a_day
+from m3ter_onboarding.ledger.guard_proof import prove_guard
 from m3ter_onboarding.ledger.plans import PlanRow
 from m3ter_onboarding.ledger.remaining import remaining
 from m3ter_onboarding.mirroring.organisation import M3terMirror
@@ -45,7 +46,7 @@ async def look_and_check(
     check_connection(plan, allow_invitations=org.m3ter.settings.allow_invitations)
     if not plan.sendable:
         raise NotAllowedError(f"Plan {to_send.plan_id} may not be sent: {plan.not_sendable_because}")
-    await asyncio.to_thread(org.db.prove_guard)
+    await asyncio.to_thread(prove_guard, org.db)
     await checks.look_before_sending()
     check_policies(plan.policies, await asyncio.to_thread(mirror.policies_of, org.db, org.org_id))
     unsent = (await asyncio.to_thread(remaining, org.db, to_send.plan_id, org.org_id)).unsent

@@ -11,23 +11,19 @@ The query gets two bound parameters, ``:window_start`` and ``:window_end``; noth
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 
 from sqlalchemy import Connection, DateTime, Engine, String, TextClause, bindparam, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from m3ter_onboarding.config.query_text import for_sqlalchemy
 from m3ter_onboarding.databases.connections import database_engine
-from m3ter_onboarding.databases.failures import describe_database_error
+from m3ter_onboarding.databases.failures import describe_database_error, may_pass_by_itself
 from m3ter_onboarding.errors import SourceError
 from m3ter_onboarding.planning.window import Window
 from m3ter_onboarding.source.columns import SourceRow, check_columns
-
-#: SQLSTATE classes that pass by themselves: connection, resources, operator's intervention, serialisation.
-_PASSING = ("08", "53", "57", "40")
 
 
 def warehouse_engine(conn_id: str) -> Engine:
@@ -110,7 +106,7 @@ def _explained(dialect: str) -> Iterator[None]:
         raise SourceError(
             f"The warehouse ({dialect}) refused the new-hires query: {describe_database_error(error)}. Nothing is sent;"
             " correct the query, or the rights of the connection.",
-            retryable=_passes_by_itself(error),
+            retryable=may_pass_by_itself(error),
         ) from None
     except SQLAlchemyError as error:
         raise SourceError(
@@ -122,12 +118,3 @@ def _explained(dialect: str) -> Iterator[None]:
             f"A row of the new-hires query cannot be read: the driver of {dialect} failed on a value"
             f" ({type(error).__name__}). Nothing is sent; select the column as text, or mend the row."
         ) from None
-
-
-def _passes_by_itself(error: DBAPIError) -> bool:
-    sqlstate = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
-    if sqlstate:
-        return str(sqlstate).startswith(_PASSING)
-    if isinstance(error.orig, sqlite3.Error):
-        return "locked" in str(error.orig)
-    return error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError))

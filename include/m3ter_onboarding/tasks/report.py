@@ -40,6 +40,7 @@ class OnboardingReportOperator(OnboardingTask, BaseOperator):
         """
         from m3ter_onboarding.clock import utc_now
         from m3ter_onboarding.ledger import runs
+        from m3ter_onboarding.ledger.schema import prepare_tables
         from m3ter_onboarding.reporting.alerts import notify
         from m3ter_onboarding.reporting.published_tables import publish_run
         from m3ter_onboarding.reporting.run_report import BesideTheLedger, make_report
@@ -48,7 +49,7 @@ class OnboardingReportOperator(OnboardingTask, BaseOperator):
         with errors_as_sentences():
             run, settings = self._run_key(context), self._connection_settings()
             with closing(self._open_ledger()) as db:
-                db.prepare(create_tables=config.create_tables, now=utc_now(), package_version=__version__)
+                prepare_tables(db, create_tables=config.create_tables, now=utc_now(), package_version=__version__)
                 begun = runs.read_run(db, run)
                 beside = BesideTheLedger(
                     org_id=settings.org_id,

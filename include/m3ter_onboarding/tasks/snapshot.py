@@ -51,6 +51,7 @@ class OnboardingSnapshotOperator(OnboardingTask, BaseOperator):
     def _begin_run(self, context: Context, db: LedgerDatabase, parameters: RunParameters, org_id: str) -> None:
         from m3ter_onboarding.clock import utc_now
         from m3ter_onboarding.ledger import catch_up, runs
+        from m3ter_onboarding.ledger.schema import prepare_tables
         from m3ter_onboarding.planning.sealed_plan import check_source, may_invite
 
         now = utc_now()
@@ -62,7 +63,7 @@ class OnboardingSnapshotOperator(OnboardingTask, BaseOperator):
             now=now,
             look_back=config.look_back,
         )
-        db.prepare(create_tables=config.create_tables, now=now, package_version=__version__)
+        prepare_tables(db, create_tables=config.create_tables, now=now, package_version=__version__)
         window = resolve_window(
             interval,
             look_back=config.look_back,

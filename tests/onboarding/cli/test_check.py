@@ -18,6 +18,7 @@ from m3ter_onboarding.cli.command import main
 from m3ter_onboarding.cli.failure import CommandError
 from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.ledger.database import open_ledger
+from m3ter_onboarding.ledger.schema import prepare_tables
 from m3ter_sandbox.testing import API_SECRET, SandboxServer
 
 NOW = datetime(2026, 11, 26, 12, 0, tzinfo=timezone.utc)
@@ -148,7 +149,7 @@ def test_a_ledger_that_is_there_is_proved(
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_M3TER_DEFAULT", m3ter_sandbox.airflow_connection())
     with closing(open_ledger("warehouse")) as db:
-        db.prepare(create_tables=True, now=utc_now(), package_version="0")
+        prepare_tables(db, create_tables=True, now=utc_now(), package_version="0")
     status, said = check(config, connect=True)
     assert status == 0, said
     assert "can guard against a second e-mail" in answer(said, "ledger")

@@ -18,6 +18,8 @@ from sqlalchemy.exc import ProgrammingError
 from m3ter_onboarding.cli.command import main
 from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.guard_proof import prove_guard
+from m3ter_onboarding.ledger.schema import prepare_tables, tables_version
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, tables_in
 from m3ter_sandbox.testing import SandboxServer
 from tests.support.postgresql import PostgresDatabase
@@ -71,11 +73,11 @@ def test_sqlite_gets_the_tables_that_the_package_makes(capsys: pytest.CaptureFix
         database.executescript(sql)  # again: nothing happens
     by_hand, by_us = (create_engine(f"sqlite:///{tmp_path / name}.db") for name in ("printed", "made"))
     ledger = LedgerDatabase(by_us)
-    ledger.prepare(create_tables=True, now=utc_now(), package_version="0")
+    prepare_tables(ledger, create_tables=True, now=utc_now(), package_version="0")
     assert made_on_sqlite(tmp_path / "printed.db") == made_on_sqlite(tmp_path / "made.db")
     assert len(made_on_sqlite(tmp_path / "made.db")) > 20
-    assert LedgerDatabase(by_hand).version() == SCHEMA_VERSION
-    LedgerDatabase(by_hand).prove_guard()
+    assert tables_version(LedgerDatabase(by_hand)) == SCHEMA_VERSION
+    prove_guard(LedgerDatabase(by_hand))
     for engine in (by_hand, by_us):
         engine.dispose()
 
@@ -92,11 +94,11 @@ def test_postgresql_gets_the_tables_that_the_package_makes(
     run_as_owner(by_hand, sql)
     run_as_owner(by_us, f"CREATE SCHEMA {schema or 'unused'}")
     engines = [create_engine(database.url()) for database in (by_hand, by_us)]
-    LedgerDatabase(engines[1], schema=schema).prepare(create_tables=True, now=utc_now(), package_version="0")
+    prepare_tables(LedgerDatabase(engines[1], schema=schema), create_tables=True, now=utc_now(), package_version="0")
     described = made_on_postgresql(engines[0], schema)
     assert described == made_on_postgresql(engines[1], schema)
     assert len(described) == len(tables_in(schema).all())
-    assert LedgerDatabase(engines[0], schema=schema).version() == SCHEMA_VERSION
+    assert tables_version(LedgerDatabase(engines[0], schema=schema)) == SCHEMA_VERSION
     for engine in engines:
         engine.dispose()
 

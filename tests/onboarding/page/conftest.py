@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 from m3ter_onboarding import onboarding_dag
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.schema import prepare_tables
 from m3ter_onboarding.page.app import make_app
 from m3ter_onboarding.page.plugin import URL_PREFIX
 from tests.support.page_ledger import NOW, empty, fill
@@ -85,7 +86,7 @@ def postgresql_ledger(postgres_server: PostgresServer) -> tuple[LedgerDatabase, 
 def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LedgerDatabase]:
     """Return each ledger in turn, with two organisations in it; others cannot be read."""
     db, connection = request.getfixturevalue(f"{request.param}_ledger")
-    db.prepare(create_tables=True, now=NOW, package_version="0")
+    prepare_tables(db, create_tables=True, now=NOW, package_version="0")
     empty(db)
     fill(db)
     (tmp_path / "empty.db").touch()

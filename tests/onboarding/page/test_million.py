@@ -10,6 +10,7 @@ from sqlalchemy import Engine, text
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.reads.invitation_list import COUNTED, PAGE
+from m3ter_onboarding.ledger.schema import prepare_tables
 from m3ter_onboarding.ledger.state_names import STATES
 from tests.onboarding.page.conftest import LEDGER, Page
 from tests.onboarding.page.test_access import KEY
@@ -29,7 +30,7 @@ def large(postgres_server: PostgresServer) -> Iterator[LedgerDatabase]:
     """Make a ledger of a million invitations, of two organisations, in every state."""
     database = postgres_server.new_database()
     db = LedgerDatabase(engine_of(database.url()), name=LEDGER)
-    db.prepare(create_tables=True, now=NOW, package_version="0")
+    prepare_tables(db, create_tables=True, now=NOW, package_version="0")
     fill(db)
     states = ", ".join(f"'{name}'" for name in ("accepted", "expired", "superseded", "failed", "unsent"))
     with db.engine.begin() as connection:

@@ -13,10 +13,12 @@ from sqlalchemy import ColumnElement, Connection, Select, func, literal, literal
 from sqlalchemy import union_all as all_of
 
 from m3ter_onboarding.clock import parse_iso
+from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from m3ter_onboarding.ledger.reads.scopes import Scope, within, within_any
+from m3ter_onboarding.ledger.sql_types import by_bytes
 from m3ter_onboarding.ledger.state_names import STATES
-from m3ter_onboarding.ledger.tables import Tables, by_bytes
+from m3ter_onboarding.ledger.tables import Tables
 from m3ter_onboarding.page.request_values import LARGEST_ID, in_utc, storable
 from m3ter_provider.email_identity import email_key
 
@@ -154,10 +156,7 @@ def keys_statements(t: Tables, scopes: Sequence[Scope], wanted: Wanted, limit: i
         for scope in scopes
         for state in states
     ]
-    return [
-        _merged(ranges[start : start + _TOGETHER], sort, descending, limit)
-        for start in range(0, len(ranges), _TOGETHER)
-    ]
+    return [_merged(some, sort, descending, limit) for some in batches(ranges, _TOGETHER)]
 
 
 def _merged(ranges: Sequence[Select[Any]], sort: Sort, descending: bool, limit: int) -> Select[Any]:
@@ -206,13 +205,13 @@ def count_up_to(
     """
     named = [(name, one) for name, statements in conditions.items() for one in statements]
     counted = dict.fromkeys(conditions, 0)
-    for start in range(0, len(named), 100):
+    for some in batches([*enumerate(named)], 100):
         parts = [
             select(
                 literal(position).label("which"),
                 select(func.count()).select_from(one.limit(most + 1).subquery()).scalar_subquery().label("many"),
             )
-            for position, (_, one) in enumerate(named[start : start + 100], start)
+            for position, (_, one) in some
         ]
         for row in connection.execute(all_of(*parts) if len(parts) > 1 else parts[0]):
             name = named[row.which][0]

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, event
 
 from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.schema import tables_version
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, Tables
 
 Result = TypeVar("Result")
@@ -48,7 +49,7 @@ class LedgerReader:
         """
         if self._checked:
             return
-        version = self.db.version()
+        version = tables_version(self.db)
         if version is None:
             raise NoRunYetError("No run has begun yet: the ledger is still empty.")
         if version < SCHEMA_VERSION:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 from sqlalchemy import union_all as all_of
 
+from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger import state_names
 from m3ter_onboarding.ledger.manual_decisions import is_listed, ways_out
 from m3ter_onboarding.ledger.reads.invitation_list import PAGE, Wanted, page_of
@@ -80,12 +81,7 @@ def _rows(connection: Connection, t: Tables, dags: Sequence[OnboardingDag], scop
     ]
     if not newest:
         return {"rows": [], "more_rows": False}
-    plans = [
-        one
-        for start in range(0, len(newest), _TOGETHER)
-        for one in connection.execute(all_of(*newest[start : start + _TOGETHER])).scalars()
-        if one
-    ]
+    plans = [one for some in batches(newest, _TOGETHER) for one in connection.execute(all_of(*some)).scalars() if one]
     found = connection.execute(
         select(t.decision, p.dag_id, p.run_id)
         .join(t.plan, p.plan_id == d.plan_id)

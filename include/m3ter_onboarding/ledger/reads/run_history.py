@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, literal_column, select
 
+from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger import state_names
 from m3ter_onboarding.ledger.reads.invitation_list import PAGE, count_up_to
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
@@ -223,12 +224,9 @@ def gone_since(reader: LedgerReader, plan: Mapping[str, Any]) -> dict[str, Any]:
 def _still_there(connection: Connection, t: Tables, plan_id: str, employees: Sequence[str]) -> set[str]:
     d = t.decision.c
     found: set[str] = set()
-    for start in range(0, len(employees), 500):
-        wanted = employees[start : start + 500]
+    for wanted in batches(employees):
         found.update(
-            connection.execute(
-                select(d.employee_id).where(d.plan_id == plan_id, d.employee_id.in_(list(wanted)))
-            ).scalars()
+            connection.execute(select(d.employee_id).where(d.plan_id == plan_id, d.employee_id.in_(wanted))).scalars()
         )
     return found
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
-from m3ter_onboarding.ledger.tables import Tables, whose
+from m3ter_onboarding.ledger.sql_types import whose
+from m3ter_onboarding.ledger.tables import Tables
 
 
 @dataclass(frozen=True, order=True)
