@@ -137,8 +137,8 @@ DID_NOTHING = retry_if_exception(
         (
             (
                 f"{ONBOARDING}/mirroring/m3ter_lists.py",
-                "    looked = await read_newest(org, until=until)\n    await read_users(org, looked)\n",
-                "    looked = await read_newest(org, until=until)\n",
+                "    looked = await mirror_invitations(org, until=until)\n    await mirror_users(org, looked)\n",
+                "    looked = await mirror_invitations(org, until=until)\n",
             ),
         ),
         ("accepted missing",),

@@ -21,7 +21,7 @@ from sqlalchemy import inspect, text
 from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.ledger import mirror, mirror_comparison, people
 from m3ter_onboarding.ledger.outcomes import open_invitations
-from m3ter_onboarding.mirroring.organisation import M3terMirror
+from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
 from m3ter_onboarding.planning.facts import Known
 from m3ter_onboarding.planning.planner import plan_invitations
 from m3ter_onboarding.planning.rules import PlanRules
@@ -308,7 +308,7 @@ def test_d18_reprs_of_what_is_read_name_nobody(person: World) -> None:
     )
     db, org_id, key = world.db, world.m3ter.org_id, ADDRESS.casefold()
 
-    async def first_items(org: M3terMirror) -> list[Any]:
+    async def first_items(org: MirroredOrganisation) -> list[Any]:
         pages: list[Any] = [page async for page in org.m3ter.iter_invitation_pages()]
         pages += [page async for page in org.m3ter.iter_user_pages()]
         return [*pages, *(item for page in pages for item in page.items)]

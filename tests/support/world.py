@@ -44,7 +44,7 @@ from m3ter_onboarding.ledger.schema import prepare_tables
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.mirroring.lost_answers import Settled, settle_due
 from m3ter_onboarding.mirroring.m3ter_lists import take_snapshot
-from m3ter_onboarding.mirroring.organisation import Looked, M3terMirror
+from m3ter_onboarding.mirroring.mirrored_organisation import LookResult, MirroredOrganisation
 from m3ter_onboarding.planning.sealed_plan import Planned, make_plan
 from m3ter_onboarding.planning.window import Window
 from m3ter_onboarding.sending.lease import boot_clock
@@ -152,7 +152,7 @@ class World:
         values = {"timeout_seconds": 2, "requests_per_second": 500, **self.extra, **extra}
         return Connection.from_json(self.m3ter.airflow_connection(**values), conn_id="m3ter_default")
 
-    def with_m3ter(self, work: Callable[[M3terMirror], Awaitable[Any]], **extra: Any) -> Any:
+    def with_m3ter(self, work: Callable[[MirroredOrganisation], Awaitable[Any]], **extra: Any) -> Any:
         """Run *work* with an open hook in haste: 2 requests a second are 100, a second's wait is 20 ms."""
         config = self.config()
 
@@ -161,7 +161,7 @@ class World:
                 connection=self.connection(**extra), clock=hasty_clock, sleep=hasty_sleep
             ) as hook:
                 return await work(
-                    M3terMirror(
+                    MirroredOrganisation(
                         m3ter=hook,
                         db=self.db,
                         settle_after=config.settle_after,
@@ -172,16 +172,16 @@ class World:
 
         return asyncio.run(main())
 
-    def snapshot(self) -> Looked:
+    def snapshot(self) -> LookResult:
         """Mirror m3ter, and settle what is due, as the task does."""
 
-        async def work(org: M3terMirror) -> Looked:
+        async def work(org: MirroredOrganisation) -> LookResult:
             looked = await take_snapshot(org)
             await settle_due(org)
             return looked
 
         looked = self.with_m3ter(work)
-        assert isinstance(looked, Looked)
+        assert isinstance(looked, LookResult)
         return looked
 
     def settle(self) -> Settled:
@@ -258,7 +258,7 @@ class World:
     ) -> Delivered:
         """Send a plan as the task does; *before* may take hold of the sender."""
 
-        async def work(org: M3terMirror) -> Delivered:
+        async def work(org: MirroredOrganisation) -> Delivered:
             sender = Sender(
                 org=org,
                 to_send=PlanToSend(self.run(run), plan.plan_id, caps or Caps()),

@@ -1,4 +1,4 @@
-"""What has no answer is looked up in m3ter, and only then settled (docs/delivery.md, rule 12).
+"""Lost answers are looked up in m3ter, and only then settled (docs/delivery.md, rule 12).
 
 A row is settled only when its sender can no longer act: its lease has ended by the database's clock, or its own
 sender recorded that the attempt ended without an answer. Absence counts after two looks that find nothing.
@@ -16,7 +16,7 @@ from m3ter_onboarding.ledger import mirror_comparison
 from m3ter_onboarding.ledger.outcomes import OpenInvitation, Settlement, open_invitations, settle
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.mirroring.m3ter_lists import look_again
-from m3ter_onboarding.mirroring.organisation import M3terMirror
+from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
 from m3ter_provider.models import INVITATION_LIFE
 
 log = logging.getLogger(__name__)
@@ -27,10 +27,10 @@ MOST_ABSENCES = 2
 
 @dataclass(frozen=True)
 class Settled:
-    """What one round of settling came to.
+    """The result of one round of settling.
 
     :param changed: rows that are not open any more.
-    :param held: open rows whose sender may still act.
+    :param held: open rows whose sender may still act on them.
     :param waiting: open rows that cannot be settled yet.
     :param next_due_in: seconds until the next of them may be looked at, by the database's clock; None: nothing waits.
     """
@@ -41,7 +41,7 @@ class Settled:
     next_due_in: float | None
 
 
-async def settle_due(org: M3terMirror) -> Settled:
+async def settle_due(org: MirroredOrganisation) -> Settled:
     """Settle every open row of the organisation that is due, whoever made it.
 
     :raises M3terError: when m3ter cannot be read; every row then stays as it is.
@@ -60,7 +60,7 @@ async def settle_due(org: M3terMirror) -> Settled:
     return Settled(changed=changed, held=held, waiting=len(rows) - held, next_due_in=next_due_in)
 
 
-async def _look_and_settle(org: M3terMirror, due: list[OpenInvitation], look_ms: int) -> int:
+async def _look_and_settle(org: MirroredOrganisation, due: list[OpenInvitation], look_ms: int) -> int:
     """Look once for all rows that are due, and settle those that are not found.
 
     :param look_ms: when this look began, by the database's clock.
@@ -68,7 +68,7 @@ async def _look_and_settle(org: M3terMirror, due: list[OpenInvitation], look_ms:
     db, org_id = org.db, org.org_id
     begun = [row.attempt_started_ms for row in due if row.attempt_started_ms is not None]
     oldest_ms = min(begun, default=look_ms)
-    # m3ter's clock may be ahead or behind; the first page of the look tells, the margin covers the rest.
+    # m3ter's clock may be ahead or behind; the first page of the look shows it, the margin covers the rest.
     until = _instant(oldest_ms) - 2 * MARGIN
     looked = await look_again(org, until=until)
     ahead = looked.server_time - _instant(look_ms)
@@ -110,7 +110,7 @@ def _since(row: OpenInvitation, margin_ms: int) -> int:
 def _settlement(
     row: OpenInvitation, look_ms: int, looked_ms: int, settle_after_ms: int, unexplained: list[int]
 ) -> Settlement:
-    """Return what not being found in this look, from *look_ms* to *looked_ms*, means for one open row."""
+    """Return what it means for one open row that this look, from *look_ms* to *looked_ms*, did not find it."""
     if row.attempt_started_ms is None:
         return Settlement(row, InvitationState.UNSENT, "not_begun")
     if look_ms - row.attempt_started_ms > INVITATION_LIFE / timedelta(milliseconds=1):

@@ -1,7 +1,7 @@
 """m3ter's lists, read into the mirror: invitations first, then users, then policies (docs/delivery.md, rules 1 to 3).
 
-Someone who accepts between two of these readings is then seen twice, never not at all. The ledger is worked on in
-threads: the same code looks again while POSTs are under way, and a slow database must not make their answers late.
+A person who accepts between two of these readings is then seen twice, never not at all. The ledger is used in
+threads: the same code looks again while POSTs are in flight, and a slow database must not make their answers late.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import datetime
 from m3ter_onboarding.clock import MARGIN
 from m3ter_onboarding.ledger import mirror
 from m3ter_onboarding.ledger.mirror import Kind
-from m3ter_onboarding.mirroring.organisation import Looked, M3terMirror
+from m3ter_onboarding.mirroring.mirrored_organisation import LookResult, MirroredOrganisation
 from m3ter_onboarding.mirroring.reconciliation import reconcile
 from m3ter_provider.errors import M3terStatusError
 from m3ter_provider.models import Invitation, Page
@@ -22,48 +22,48 @@ from m3ter_provider.models import Invitation, Page
 log = logging.getLogger(__name__)
 
 
-async def take_snapshot(org: M3terMirror) -> Looked:
+async def take_snapshot(org: MirroredOrganisation) -> LookResult:
     """Read invitations, users and policies, and bring the ledger up to date with them.
 
     :raises M3terError: when m3ter cannot be read; the mirror then stays incomplete for this run.
     """
     started_ms = await asyncio.to_thread(mirror.begin_pass, org.db, org.org_id)
-    await _learn_own_id(org)
-    looked = await read_newest(org)
-    await read_users(org, looked)
-    await read_policies(org, looked)
+    await _record_own_id(org)
+    looked = await mirror_invitations(org)
+    await mirror_users(org, looked)
+    await mirror_policies(org, looked)
     await asyncio.to_thread(mirror.mark_complete, org.db, org.org_id, started_ms)
     await asyncio.to_thread(reconcile, org, looked)
     return looked
 
 
-async def look_again(org: M3terMirror, *, until: datetime | None = None, policies: bool = False) -> Looked:
+async def look_again(org: MirroredOrganisation, *, until: datetime | None = None, policies: bool = False) -> LookResult:
     """Read the newest invitations and all users once more, and bring the ledger up to date.
 
     :param until: read back at least to here (m3ter's clock), even if the mirror knows it already.
     :param policies: read permission policies too.
     """
-    looked = await read_newest(org, until=until)
-    await read_users(org, looked)
+    looked = await mirror_invitations(org, until=until)
+    await mirror_users(org, looked)
     if policies:
-        await read_policies(org, looked)
+        await mirror_policies(org, looked)
     await asyncio.to_thread(reconcile, org, looked)
     return looked
 
 
-async def _learn_own_id(org: M3terMirror) -> None:
+async def _record_own_id(org: MirroredOrganisation) -> None:
     try:
         me = await org.m3ter.get_me()
     except M3terStatusError:
-        return  # not every service user may ask; then any invitation may be ours (settling is the more careful)
+        return  # not every service user may read itself; then any invitation may be ours (settling is the more careful)
     if me.service_user is not None:
         await asyncio.to_thread(mirror.record_service_user, org.db, org.org_id, me.service_user.id)
 
 
-async def read_newest(org: M3terMirror, *, until: datetime | None = None) -> Looked:
-    """Mirror invitations, newest first, until a page lies wholly behind the last complete pass.
+async def mirror_invitations(org: MirroredOrganisation, *, until: datetime | None = None) -> LookResult:
+    """Mirror invitations, newest first, until a page lies wholly behind the last pass.
 
-    Reads to the end when there was no complete pass for ``full_snapshot_every``, when an entry has no
+    Reads to the end when there was no full pass for ``full_snapshot_every``, when an entry has no
     ``dtCreated``, and when the order does not hold: newest first is a general rule of m3ter's docs, not a
     promise for this list.
 
@@ -72,7 +72,7 @@ async def read_newest(org: M3terMirror, *, until: datetime | None = None) -> Loo
     db, org_id = org.db, org.org_id
     started_ms = await asyncio.to_thread(mirror.begin_pass, db, org_id)
     state = await asyncio.to_thread(mirror.read_state, db, org_id)
-    looked = Looked(server_time=org.now())
+    looked = LookResult(server_time=org.now())
     stop_before = _stop_before(org, state, until)
     if stop_before is not None and await asyncio.to_thread(mirror.order_is_doubtful, db, org_id):
         stop_before = None
@@ -97,8 +97,8 @@ async def read_newest(org: M3terMirror, *, until: datetime | None = None) -> Loo
     return looked
 
 
-def _stop_before(org: M3terMirror, state: mirror.MirrorState, until: datetime | None) -> datetime | None:
-    """Return before which an incremental pass may stop, or None for a full pass."""
+def _stop_before(org: MirroredOrganisation, state: mirror.MirrorState, until: datetime | None) -> datetime | None:
+    """Return the moment before which an incremental pass may stop; None: read to the end."""
     if state.invitations_full_at is None or state.invitations_through is None:
         return None
     if org.now() - state.invitations_full_at > org.full_snapshot_every:
@@ -108,9 +108,9 @@ def _stop_before(org: M3terMirror, state: mirror.MirrorState, until: datetime | 
 
 
 class _NewestFirst:
-    """Watches whether a list comes newest first, page by page; entries of one and the same instant prove nothing.
+    """Judges, page by page, whether a list comes newest first; entries of one and the same instant prove nothing.
 
-    :param known: when the newest entry known was created: a list that begins with older ones begins at its other end,
+    :param known: when the newest known entry was created; a list that begins with older ones begins at its other end,
         or has lost entries.
     """
 
@@ -121,7 +121,7 @@ class _NewestFirst:
         self._fell = False
 
     def holds(self, page: Page[Invitation]) -> bool:
-        """Take the next page, and tell whether the list has shown by now that it comes newest first."""
+        """Take the next page, and return whether the list has shown by now that it comes newest first."""
         if self._oldest is None and self._known is not None:
             known = self._known
             self._doubt = bool(page.items) and all(i.dt_created is None or i.dt_created < known for i in page.items)
@@ -138,7 +138,7 @@ def _wholly_before(items: Sequence[Invitation], moment: datetime) -> bool:
     return all(item.dt_created is not None and item.dt_created < moment for item in items)
 
 
-async def read_users(org: M3terMirror, looked: Looked) -> None:
+async def mirror_users(org: MirroredOrganisation, looked: LookResult) -> None:
     """Mirror all users of the organisation."""
     started_ms = await asyncio.to_thread(mirror.begin_pass, org.db, org.org_id)
     began_at = org.now()
@@ -148,7 +148,7 @@ async def read_users(org: M3terMirror, looked: Looked) -> None:
     await asyncio.to_thread(mirror.finish_full_pass, org.db, org.org_id, Kind.USERS, started_ms, began_at)
 
 
-async def read_policies(org: M3terMirror, looked: Looked) -> None:
+async def mirror_policies(org: MirroredOrganisation, looked: LookResult) -> None:
     """Mirror all permission policies of the organisation."""
     started_ms = await asyncio.to_thread(mirror.begin_pass, org.db, org.org_id)
     began_at = org.now()

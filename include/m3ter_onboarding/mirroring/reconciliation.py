@@ -9,21 +9,27 @@ from m3ter_onboarding.ledger import mirror_comparison
 from m3ter_onboarding.ledger.mirror_comparison import Match
 from m3ter_onboarding.ledger.outcomes import Outcome, record_ended_access, record_found
 from m3ter_onboarding.ledger.states import InvitationState
-from m3ter_onboarding.mirroring.organisation import Looked, M3terMirror
+from m3ter_onboarding.mirroring.mirrored_organisation import LookResult, MirroredOrganisation
 
 _UNANSWERED = (InvitationState.SENDING, InvitationState.UNKNOWN, InvitationState.REVIEW)
+_OVER = (InvitationState.EXPIRED, InvitationState.SUPERSEDED)
 
 
-def reconcile(org: M3terMirror, looked: Looked) -> None:
-    """Bring the ledger up to date with the mirror: found, adopted, accepted, expired (docs/delivery.md, rules 2, 7)."""
-    db, org_id, now = org.db, org.org_id, org.now()
-    own = mirror_comparison.own_principals(db, org_id)
+def reconcile(org: MirroredOrganisation, looked: LookResult) -> None:
+    """Bring the ledger up to date with the mirror, and add to *looked* what changed."""
+    _match_invitations(org, looked)
+    _match_users(org, looked)
+    _follow_known(org, looked)
 
+
+def _match_invitations(org: MirroredOrganisation, looked: LookResult) -> None:
+    """Record invitations of m3ter that the ledger does not know: those of our attempts, and those of others."""
+    own = mirror_comparison.own_principals(org.db, org.org_id)
     found, adopted = [], []
     seen: set[str] = set()
-    for match in mirror_comparison.unmatched_invitations(db, org_id, looked.server_time):
+    for match in mirror_comparison.unmatched_invitations(org.db, org.org_id, looked.server_time):
         if match.email_key in seen:
-            continue  # two living invitations of one address: the older one stands for both
+            continue  # two active invitations of one address: the older one stands for both
         if match.has_expired(looked.server_time):
             if match.invitation_id is not None and _made_by_attempt(match, own):
                 # The e-mail of an attempt that got no answer, and nobody used it.
@@ -36,37 +42,46 @@ def reconcile(org: M3terMirror, looked: Looked) -> None:
             adopted.append(match)
         else:
             found.append(outcome)
-    changed = set(record_found(db, found, now))
-    looked.sent += sum(o.invitation_id in changed and o.state is InvitationState.SENT for o in found)
-    looked.adopted += sum(o.invitation_id in changed and o.state is InvitationState.ADOPTED for o in found)
-    looked.accepted += sum(o.invitation_id in changed and o.state is InvitationState.ACCEPTED for o in found)
-    looked.adopted += mirror_comparison.insert_found(db, org_id, adopted, now)
+    _record(org, looked, found)
+    looked.adopted += mirror_comparison.insert_found(org.db, org.org_id, adopted, org.now())
     looked.ours_unknown += sum(match.inviting_principal_id in own for match in adopted)
 
-    members, joined = [], []
-    for match in mirror_comparison.unmatched_users(db, org_id, looked.server_time):
-        if match.invitation_id is None or match.state in (InvitationState.EXPIRED, InvitationState.SUPERSEDED):
+
+def _match_users(org: MirroredOrganisation, looked: LookResult) -> None:
+    """Record users of m3ter whom the ledger does not know as accepted."""
+    accepted, joined = [], []
+    for match in mirror_comparison.unmatched_users(org.db, org.org_id, looked.server_time):
+        if match.invitation_id is None or match.state in _OVER:
             joined.append(match)
         else:
-            members.append(
+            accepted.append(
                 Outcome(match.invitation_id, InvitationState.ACCEPTED, "found_as_user", m3ter_user_id=match.m3ter_id)
             )
-    looked.accepted += len(record_found(db, members, now))
-    looked.accepted += mirror_comparison.insert_found(db, org_id, joined, now)
+    looked.accepted += len(record_found(org.db, accepted, org.now()))
+    looked.accepted += mirror_comparison.insert_found(org.db, org.org_id, joined, org.now())
 
-    progress = mirror_comparison.progress_of_tracked(db, org_id, looked.server_time)
+
+def _follow_known(org: MirroredOrganisation, looked: LookResult) -> None:
+    """Record how invitations that the ledger knows went on: accepted, expired, access ended."""
+    progress = mirror_comparison.progress_of_tracked(org.db, org.org_id, looked.server_time)
     ended = [p for p in progress if p.state is InvitationState.SUPERSEDED]
-    moved = [Outcome(p.invitation_id, p.state, "m3ter_says") for p in progress if p not in ended]
-    moved_ids = set(record_found(db, moved, now))
-    looked.accepted += sum(o.invitation_id in moved_ids and o.state is InvitationState.ACCEPTED for o in moved)
-    looked.expired += sum(o.invitation_id in moved_ids and o.state is InvitationState.EXPIRED for o in moved)
-    record_ended_access(db, [(p.invitation_id, p.m3ter_user_id) for p in ended], now)
+    _record(org, looked, [Outcome(p.invitation_id, p.state, "m3ter_says") for p in progress if p not in ended])
+    record_ended_access(org.db, [(p.invitation_id, p.m3ter_user_id) for p in ended], org.now())
+
+
+def _record(org: MirroredOrganisation, looked: LookResult, outcomes: list[Outcome]) -> None:
+    changed = set(record_found(org.db, outcomes, org.now()))
+    states = [outcome.state for outcome in outcomes if outcome.invitation_id in changed]
+    looked.sent += states.count(InvitationState.SENT)
+    looked.adopted += states.count(InvitationState.ADOPTED)
+    looked.accepted += states.count(InvitationState.ACCEPTED)
+    looked.expired += states.count(InvitationState.EXPIRED)
 
 
 def _outcome_of(match: Match, own: frozenset[str]) -> Outcome | None:
-    """Return what a living invitation of m3ter means for the newest row of its address; None: adopt it as new."""
+    """Return what an active invitation of m3ter means for the newest row of its address; None: adopt it as new."""
     state = match.state
-    if match.invitation_id is None or state in (InvitationState.EXPIRED, InvitationState.SUPERSEDED):
+    if match.invitation_id is None or state in _OVER:
         return None
     begun = match.attempt_started_ms is not None
     if match.accepted:
@@ -92,7 +107,7 @@ def _found(match: Match, row_id: int, state: InvitationState, why: str) -> Outco
 
 
 def _made_by_others(match: Match, own: frozenset[str]) -> bool:
-    """Tell whether m3ter names an inviter that is certainly not our own service user."""
+    """Return whether m3ter names an inviter that is certainly not our own service user."""
     return bool(own) and match.inviting_principal_id is not None and match.inviting_principal_id not in own
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from m3ter_onboarding.errors import DeliveryError, LedgerError
 from m3ter_onboarding.ledger.outcomes import Outcome, record_answers
 from m3ter_onboarding.ledger.states import InvitationState
-from m3ter_onboarding.mirroring.organisation import M3terMirror
+from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
 from m3ter_onboarding.sending.attempt import not_looked
 from m3ter_onboarding.sending.gate import Gate
 from m3ter_onboarding.sending.recurring_checks import RecurringChecks
@@ -33,7 +33,9 @@ class Outbox:
     :param clock: seconds.
     """
 
-    def __init__(self, org: M3terMirror, checks: RecurringChecks, gate: Gate, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, org: MirroredOrganisation, checks: RecurringChecks, gate: Gate, clock: Callable[[], float]
+    ) -> None:
         self._org = org
         self._checks = checks
         self._gate = gate

@@ -9,7 +9,7 @@ from m3ter_onboarding.ledger.claims import attempted_by_run, attempted_in_a_day
 from m3ter_onboarding.ledger.guard_proof import prove_guard
 from m3ter_onboarding.ledger.plans import PlanRow
 from m3ter_onboarding.ledger.remaining import remaining
-from m3ter_onboarding.mirroring.organisation import M3terMirror
+from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
 from m3ter_onboarding.sending.pause_switch import PauseSwitch
 from m3ter_onboarding.sending.recurring_checks import RecurringChecks
 from m3ter_onboarding.sending.right_to_send import (
@@ -24,7 +24,7 @@ from m3ter_onboarding.sending.right_to_send import (
 )
 
 
-async def read_plan_that_may_be_sent(org: M3terMirror, to_send: PlanToSend) -> PlanRow:
+async def read_plan_that_may_be_sent(org: MirroredOrganisation, to_send: PlanToSend) -> PlanRow:
     """Return the plan, checked by what the ledger says of it.
 
     :raises NotAllowedError: when it may not be sent.
@@ -36,7 +36,7 @@ async def read_plan_that_may_be_sent(org: M3terMirror, to_send: PlanToSend) -> P
 
 
 async def look_and_check(
-    org: M3terMirror, plan: PlanRow, to_send: PlanToSend, checks: RecurringChecks, pause: PauseSwitch
+    org: MirroredOrganisation, plan: PlanRow, to_send: PlanToSend, checks: RecurringChecks, pause: PauseSwitch
 ) -> int:
     """Check ledger, m3ter, caps and pause switch; return how many invitations of the plan are unsent.
 
@@ -57,7 +57,7 @@ async def look_and_check(
     return unsent
 
 
-async def _usage(org: M3terMirror, to_send: PlanToSend, unsent: int) -> Usage:
+async def _usage(org: MirroredOrganisation, to_send: PlanToSend, unsent: int) -> Usage:
     db, run = org.db, to_send.run
     return Usage(
         still_to_send=unsent,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from m3ter_onboarding.errors import DeliveryError, LedgerError
 from m3ter_onboarding.mirroring.m3ter_lists import look_again
-from m3ter_onboarding.mirroring.organisation import M3terMirror
+from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
 from m3ter_onboarding.sending.gate import Gate
 from m3ter_onboarding.sending.pause_switch import PauseSwitch
 from m3ter_provider.errors import M3terError
@@ -29,7 +29,7 @@ class RecurringChecks:
     :param clock: seconds.
     """
 
-    def __init__(self, org: M3terMirror, pause: PauseSwitch, gate: Gate, clock: Callable[[], float]) -> None:
+    def __init__(self, org: MirroredOrganisation, pause: PauseSwitch, gate: Gate, clock: Callable[[], float]) -> None:
         self._org = org
         self._pause = pause
         self.gate = gate

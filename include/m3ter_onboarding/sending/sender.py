@@ -18,7 +18,7 @@ from m3ter_onboarding.ledger.claims import begin_attempts, claim_chunk
 from m3ter_onboarding.ledger.outcomes import Outcome
 from m3ter_onboarding.ledger.plan_counts import events_of_plan
 from m3ter_onboarding.ledger.remaining import Remaining, remaining
-from m3ter_onboarding.mirroring.organisation import M3terMirror
+from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
 from m3ter_onboarding.sending.attempt import Attempt, not_begun
 from m3ter_onboarding.sending.circuit_breaker import Breaker
 from m3ter_onboarding.sending.gate import Gate
@@ -47,7 +47,7 @@ class Sender:
     :param clock: seconds; also runs while the machine is suspended.
     """
 
-    org: M3terMirror
+    org: MirroredOrganisation
     to_send: PlanToSend
     stop: Stop
     pause: PauseSwitch

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from m3ter_onboarding.ledger.remaining import Remaining, remaining
 from m3ter_onboarding.mirroring.lost_answers import settle_due
-from m3ter_onboarding.mirroring.organisation import M3terMirror
+from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
 from m3ter_onboarding.sending.progress import Progress
 from m3ter_onboarding.sending.recurring_checks import LOOK_EVERY, RecurringChecks
 
@@ -32,7 +32,7 @@ class SettlingWait:
 
     def __init__(
         self,
-        org: M3terMirror,
+        org: MirroredOrganisation,
         plan_id: str,
         checks: RecurringChecks,
         progress: Progress,

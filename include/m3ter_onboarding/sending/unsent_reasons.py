@@ -8,12 +8,14 @@ from m3ter_onboarding.errors import DeliveryError
 from m3ter_onboarding.ledger import plans
 from m3ter_onboarding.ledger.claims import attempted_in_a_day
 from m3ter_onboarding.ledger.remaining import Remaining
-from m3ter_onboarding.mirroring.organisation import M3terMirror
+from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
 from m3ter_onboarding.sending.gate import Gate
 from m3ter_onboarding.sending.right_to_send import NotAllowedError, PlanToSend, check_plan
 
 
-async def why_left(org: M3terMirror, to_send: PlanToSend, gate: Gate, *, sent: int, left: Remaining) -> DeliveryError:
+async def why_left(
+    org: MirroredOrganisation, to_send: PlanToSend, gate: Gate, *, sent: int, left: Remaining
+) -> DeliveryError:
     """Return what the task fails with; a :class:`NotAllowedError` where trying again changes nothing.
 
     :param sent: how many invitations this sender sent.
@@ -39,7 +41,7 @@ async def why_left(org: M3terMirror, to_send: PlanToSend, gate: Gate, *, sent: i
     return DeliveryError(f"Not everybody of the plan could be settled. {waiting} The next try goes on from here.")
 
 
-async def _cap_reached(org: M3terMirror, to_send: PlanToSend, waiting: str) -> NotAllowedError | None:
+async def _cap_reached(org: MirroredOrganisation, to_send: PlanToSend, waiting: str) -> NotAllowedError | None:
     caps = to_send.caps
     if caps.backfill is not None:
         used = await asyncio.to_thread(attempted_in_a_day, org.db, org.org_id, to_send.run.dag_id)

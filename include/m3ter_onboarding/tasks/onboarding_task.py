@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from m3ter_onboarding.ledger.database import LedgerDatabase
     from m3ter_onboarding.ledger.runs import RunKey
-    from m3ter_onboarding.mirroring.organisation import M3terMirror
+    from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
     from m3ter_provider.connection import ConnectionSettings
     from m3ter_provider.hooks.m3ter import M3terAsyncHook
 
@@ -72,10 +72,10 @@ class OnboardingTask:
             ) from None
         return connection_settings(connection)
 
-    def _organisation(self, hook: M3terAsyncHook, db: LedgerDatabase) -> M3terMirror:
-        from m3ter_onboarding.mirroring.organisation import M3terMirror
+    def _organisation(self, hook: M3terAsyncHook, db: LedgerDatabase) -> MirroredOrganisation:
+        from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
 
-        return M3terMirror(
+        return MirroredOrganisation(
             m3ter=hook,
             db=db,
             settle_after=self.config.settle_after,

@@ -12,7 +12,7 @@ import pytest
 from m3ter_onboarding.errors import DeliveryError
 from m3ter_onboarding.ledger.claims import Claimed
 from m3ter_onboarding.ledger.outcomes import Outcome
-from m3ter_onboarding.mirroring.organisation import M3terMirror
+from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
 from m3ter_onboarding.sending.attempt import Attempt
 from m3ter_onboarding.sending.circuit_breaker import Breaker
 from m3ter_onboarding.sending.gate import Gate
@@ -43,7 +43,7 @@ class Flight:
         self.recorded.append((outcome.invitation_id, outcome.state.value, outcome.why))
 
     def play(self, act: Callable[[InFlight], Awaitable[None]], **connection: Any) -> None:
-        async def work(org: M3terMirror) -> None:
+        async def work(org: MirroredOrganisation) -> None:
             await act(InFlight(org.m3ter, self.gate, self.breaker, self.record))
 
         self.world.with_m3ter(work, **connection)

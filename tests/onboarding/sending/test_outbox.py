@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from m3ter_onboarding.ledger.outcomes import Outcome
 from m3ter_onboarding.ledger.states import InvitationState
-from m3ter_onboarding.mirroring.organisation import M3terMirror
+from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
 from m3ter_onboarding.sending.gate import Gate
 from m3ter_onboarding.sending.outbox import COMMIT_EVERY, MOST_WAITING, Outbox
 from m3ter_onboarding.sending.pause_switch import PauseSwitch
@@ -38,7 +38,7 @@ class Claim:
         """Let *act* use the outbox; return its gate."""
         gate = Gate(Stop())
 
-        async def work(org: M3terMirror) -> None:
+        async def work(org: MirroredOrganisation) -> None:
             def clock() -> float:
                 return self.seconds
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from m3ter_onboarding.mirroring.organisation import M3terMirror
+from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
 from m3ter_onboarding.sending.gate import Gate
 from m3ter_onboarding.sending.pause_switch import PauseSwitch
 from m3ter_onboarding.sending.recurring_checks import ASK_PAUSE_EVERY, LOOK_EVERY, RecurringChecks
@@ -32,7 +32,7 @@ class Watch:
             self.asked += 1
             return self.says
 
-        async def work(org: M3terMirror) -> None:
+        async def work(org: MirroredOrganisation) -> None:
             await act(RecurringChecks(org, PauseSwitch("test", read=read), self.gate, lambda: self.seconds))
 
         self.world.with_m3ter(work)

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from m3ter_onboarding.errors import DeliveryError
-from m3ter_onboarding.mirroring.organisation import M3terMirror
+from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
 from m3ter_onboarding.planning.sealed_plan import Planned
 from m3ter_onboarding.sending.gate import Gate
 from m3ter_onboarding.sending.pause_switch import PauseSwitch
@@ -46,7 +46,7 @@ class Rounds:
     def play(self, act: Callable[[SimpleNamespace], Awaitable[None]]) -> None:
         gate = Gate(self.stop)
 
-        async def work(org: M3terMirror) -> None:
+        async def work(org: MirroredOrganisation) -> None:
             def clock() -> float:
                 return self.seconds
 

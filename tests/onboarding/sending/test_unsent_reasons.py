@@ -6,7 +6,7 @@ import pytest
 
 from m3ter_onboarding.errors import DeliveryError
 from m3ter_onboarding.ledger.remaining import Remaining
-from m3ter_onboarding.mirroring.organisation import M3terMirror
+from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
 from m3ter_onboarding.planning.sealed_plan import Planned
 from m3ter_onboarding.sending.gate import Gate
 from m3ter_onboarding.sending.right_to_send import Caps, NotAllowedError, PlanToSend
@@ -37,7 +37,7 @@ def reason(
 ) -> DeliveryError:
     to_send = PlanToSend(world.run("run-1"), plan.plan_id, caps or Caps())
 
-    async def work(org: M3terMirror) -> DeliveryError:
+    async def work(org: MirroredOrganisation) -> DeliveryError:
         return await why_left(org, to_send, gate or Gate(Stop()), sent=1, left=left)
 
     error = world.with_m3ter(work)

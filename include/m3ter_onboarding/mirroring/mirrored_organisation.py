@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class M3terMirror:
-    """One organisation of m3ter and its mirror: what snapshot, settling and sending share.
+class MirroredOrganisation:
+    """One organisation of m3ter and its mirror.
 
     :param m3ter: an open async hook.
     :param db: the ledger.
     :param settle_after: how long m3ter may take until its lists show what a POST made.
-    :param full_snapshot_every: the longest time between two complete passes over invitations.
+    :param full_snapshot_every: the longest time between two full passes over invitations.
     :param now: the worker's clock.
     """
 
@@ -38,7 +38,7 @@ class M3terMirror:
 
 
 @dataclass
-class Looked:
+class LookResult:
     """What a look in m3ter came to; counts only.
 
     :param full: whether invitations were read to the end.
@@ -56,4 +56,3 @@ class Looked:
     accepted: int = 0
     expired: int = 0
     ours_unknown: int = 0
-    counts: dict[str, int] = field(default_factory=dict)
