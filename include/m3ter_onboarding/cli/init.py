@@ -71,7 +71,10 @@ def write_example(folder: Path, warehouse_name: str, name: str) -> str:
     # The DAG file last: Airflow may be looking, and must not find it without its configuration.
     texts = {
         query_file: _template(f"new_hires/{warehouse_name}.sql"),
-        config_file: _template("config.yaml.template").replace("{{ledger}}", ledger).replace("{{name}}", name),
+        config_file: _template("config.yaml.template")
+        .replace("{{ledger}}", ledger)
+        .replace("{{name_as_text}}", name if name[0].isalpha() else f'"{name}"')  # YAML reads 123 as a number
+        .replace("{{name}}", name),
         dag_file: _template("dag.py.template").replace("{{name}}", name),
     }
     if existing := [str(path) for path in texts if path.exists() or path.is_symlink()]:
