@@ -178,13 +178,13 @@ DID_NOTHING = retry_if_exception(
         "a day that failed is forgotten",
         (
             (
-                f"{ONBOARDING}/tasks/snapshot.py",
-                "worked_off_until=catch_up.worked_off_until(db, run, org_id, now - config.max_age)",
-                "worked_off_until=None",
+                f"{ONBOARDING}/planning/run_start.py",
+                "caught_up_until=catch_up.worked_off_until(db, run.key, org_id, not_before)",
+                "caught_up_until=None",
             ),
             (
-                f"{ONBOARDING}/tasks/snapshot.py",
-                "waiting_since=catch_up.waiting_since(db, run, org_id, now - config.max_age)",
+                f"{ONBOARDING}/planning/run_start.py",
+                "waiting_since=catch_up.waiting_since(db, run.key, org_id, not_before)",
                 "waiting_since=None",
             ),
         ),
@@ -194,7 +194,7 @@ DID_NOTHING = retry_if_exception(
         "a backfill that may not send sends",
         (
             (
-                f"{ONBOARDING}/planning/sealed_plan.py",
+                f"{ONBOARDING}/planning/run_start.py",
                 'if run_type == "backfill" and not',
                 'if run_type == "dreamt of" and not',
             ),

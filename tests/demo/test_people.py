@@ -18,16 +18,16 @@ from m3ter_onboarding.config.query_text import for_sqlalchemy
 from m3ter_onboarding.config.yaml_file import load_config
 from m3ter_onboarding.ledger.decisions import Decision
 from m3ter_onboarding.ledger.mirror_entries import M3terInvitation, M3terPolicy, M3terUser
-from m3ter_onboarding.planning.facts import Known
-from m3ter_onboarding.planning.planner import plan_invitations
+from m3ter_onboarding.planning.facts import Facts
 from m3ter_onboarding.planning.rules import PlanRules
 from m3ter_onboarding.source.columns import SourceRow, check_columns
 from m3ter_provider.email_identity import email_key
+from tests.support.hire_rows import decide_rows
 
 CONFIG = load_config(ROOT / "include" / "config" / "demo.yaml")
 
 
-def known_of(people: list[Person], now: datetime) -> Known:
+def facts_of(people: list[Person], now: datetime) -> Facts:
     """Return what m3ter holds of the people, as the sandbox is given it."""
     users, invitations = [], []
     for number, person in enumerate(people):
@@ -40,7 +40,7 @@ def known_of(people: list[Person], now: datetime) -> Known:
             expires = now + timedelta(days=days)
             invitations.append(M3terInvitation(name, key, False, expires, expires - timedelta(days=30)))
     policies = [M3terPolicy(f"policy-{name}", name, 1) for name in POLICIES]
-    return Known(invitations=invitations, users=users, policies=policies, mirror_full_at=now)
+    return Facts(invitations=invitations, users=users, policies=policies, mirror_full_at=now)
 
 
 def decide(warehouse: Warehouse, people: list[Person], day: date) -> list[Decision]:
@@ -54,7 +54,7 @@ def decide(warehouse: Warehouse, people: list[Person], day: date) -> list[Decisi
         columns = check_columns([column[0] for column in cursor.description])
         rows = [SourceRow(number, dict(zip(columns, row, strict=True))) for number, row in enumerate(cursor, 1)]
     now = midnight(day + timedelta(days=1, hours=6))
-    return plan_invitations(rows, known=known_of(people, now), rules=PlanRules.from_config(CONFIG), now=now)
+    return decide_rows(rows, facts_of(people, now), PlanRules.from_config(CONFIG), now=now)
 
 
 @pytest.mark.parametrize("day", [date(2026, 11, 23), date(2028, 2, 29), date(2027, 3, 28), date(2026, 1, 1)])

@@ -10,8 +10,8 @@ from sqlalchemy import update
 from m3ter_onboarding.ledger import catch_up
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.states import InvitationState
-from m3ter_onboarding.planning.window import Window
 from m3ter_onboarding.sending.right_to_send import NotAllowedError
+from m3ter_onboarding.source.window import Window
 from tests.support.world import WINDOW, World
 
 POST = "CreateOrgUserInvitation"

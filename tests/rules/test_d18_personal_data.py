@@ -22,8 +22,8 @@ from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.ledger import mirror, mirror_comparison, people
 from m3ter_onboarding.ledger.outcomes import open_invitations
 from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
-from m3ter_onboarding.planning.facts import Known
-from m3ter_onboarding.planning.planner import plan_invitations
+from m3ter_onboarding.planning.facts import Facts
+from m3ter_onboarding.planning.planner import decide
 from m3ter_onboarding.planning.rules import PlanRules
 from m3ter_onboarding.sending.stop_signals import Stop
 from m3ter_onboarding.source.new_hire import validate_row
@@ -321,7 +321,7 @@ def test_d18_reprs_of_what_is_read_name_nobody(person: World) -> None:
     world.snapshot()
     hires = [validate_row(row, default_time_zone="UTC", now=utc_now()) for row in rows]
     ledger = people.read_ledger(db, org_id, [key], ["e42"], planning=world.run("none"))
-    known = Known(
+    facts = Facts(
         ledger=ledger, invitations=mirror.invitations_of(db, org_id, [key]), users=mirror.users_of(db, org_id, [key])
     )
     world.hire("e44", email="zaphod.2@heartofgold.example")
@@ -329,10 +329,10 @@ def test_d18_reprs_of_what_is_read_name_nobody(person: World) -> None:
     objects += open_invitations(db, org_id)[1]
     with db.engine.begin() as connection:
         connection.execute(db.tables.invitation.delete())
-    objects += [*rows, *hires, *ledger, known, *known.invitations, *known.users]
+    objects += [*rows, *hires, *ledger, facts, *facts.invitations, *facts.users]
     objects += mirror_comparison.unmatched_invitations(db, org_id, utc_now()) + mirror_comparison.unmatched_users(
         db, org_id, utc_now()
     )
-    objects += plan_invitations(rows, known=Known(), rules=PlanRules(), now=utc_now())
+    objects += decide(hires, Facts(), PlanRules(), now=utc_now())
     assert len({type(each).__name__ for each in objects}) >= 10
     assert {type(each).__name__: repr(each) for each in objects if markers_in(repr(each), world)} == {}

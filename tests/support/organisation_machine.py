@@ -24,7 +24,8 @@ from sqlalchemy import func, select
 from m3ter_onboarding.config.run_parameters import Mode, RunParameters
 from m3ter_onboarding.errors import DeliveryError, PlanError
 from m3ter_onboarding.ledger import plans
-from m3ter_onboarding.planning.sealed_plan import Planned, may_invite
+from m3ter_onboarding.planning.run_start import plans_only_because
+from m3ter_onboarding.planning.sealed_plan import Planned
 from m3ter_onboarding.sending.circuit_breaker import Breaker
 from m3ter_onboarding.sending.sender import Sender
 from m3ter_onboarding.sending.stop_signals import Stop
@@ -239,7 +240,7 @@ class OrganisationMachine(RuleBasedStateMachine):
         """Make a plan; None where m3ter was not read for a day, or its configured policies are missing."""
         mode = Mode(kind) if kind in {mode.value for mode in Mode} else Mode.NORMAL
         parameters = RunParameters(mode=mode, allow_backfill_send=kind == "backfill_send")
-        may, _ = may_invite("backfill" if kind.startswith("backfill") else "scheduled", parameters)
+        may = plans_only_because("backfill" if kind.startswith("backfill") else "scheduled", parameters) is None
         assert may == (kind in ("normal", "backfill_send", "retry_failed"))
         before = self._ledger_rows()
         try:

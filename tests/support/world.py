@@ -45,14 +45,14 @@ from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.mirroring.lost_answers import Settled, settle_due
 from m3ter_onboarding.mirroring.m3ter_lists import take_snapshot
 from m3ter_onboarding.mirroring.mirrored_organisation import LookResult, MirroredOrganisation
-from m3ter_onboarding.planning.sealed_plan import Planned, make_plan
-from m3ter_onboarding.planning.window import Window
+from m3ter_onboarding.planning.sealed_plan import Planned, PlanningRun, make_plan
 from m3ter_onboarding.sending.lease import boot_clock
 from m3ter_onboarding.sending.pause_switch import PauseSwitch
 from m3ter_onboarding.sending.progress import Delivered
 from m3ter_onboarding.sending.right_to_send import Caps, PlanToSend
 from m3ter_onboarding.sending.sender import Sender
 from m3ter_onboarding.sending.stop_signals import Stop
+from m3ter_onboarding.source.window import Window
 from m3ter_provider.hooks.m3ter import M3terAsyncHook
 from m3ter_sandbox.testing import SandboxServer
 from tests.support import ledger_rows
@@ -226,19 +226,18 @@ class World:
         :param answers_within: so long an older sender of the run is waited for.
         :param values: configuration.
         """
-        run = run if isinstance(run, RunKey) else self.run(run)
         return make_plan(
             self.config(**values),
             self.db,
-            run=run,
-            org_id=self.m3ter.org_id,
-            allowed_domains=(),
-            window=window,
-            parameters=RunParameters(mode=mode),
-            may_invite=may_invite,
-            not_because=None if may_invite else "it is a test.",
+            PlanningRun(
+                key=run if isinstance(run, RunKey) else self.run(run),
+                org_id=self.m3ter.org_id,
+                window=window,
+                parameters=RunParameters(mode=mode),
+                plans_only_because=None if may_invite else "it is a test.",
+                answers_within=answers_within,
+            ),
             now=self.now(),
-            answers_within=answers_within,
         )
 
     def run(self, run_id: str) -> RunKey:

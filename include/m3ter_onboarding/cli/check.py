@@ -6,18 +6,19 @@ import os
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 
 from m3ter_onboarding.cli.failure import CommandError
+from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.config.names import dag_id_of
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.run_parameters import RunParameters
 from m3ter_onboarding.config.yaml_file import load_config
 from m3ter_onboarding.errors import ConfigurationError, LedgerUnusableError, OnboardingError
-from m3ter_onboarding.planning.window import Interval, Window, resolve_interval, resolve_window
+from m3ter_onboarding.source.window import EarlierRuns, Interval, Window, resolve_interval, resolve_window
 
 Say = Callable[[str], None]
 #: A check that connects: what it is about, and what does it and says what it found.
@@ -38,16 +39,9 @@ def check_configuration(path: Path, *, connect: bool, say: Say, now: datetime | 
         config = load_config(path)
     except ConfigurationError as error:
         raise CommandError(str(error)) from None
-    now = now or datetime.now(timezone.utc)
+    now = now or utc_now()
     interval = _interval_of_today(config, now)
-    window = resolve_window(
-        interval,
-        look_back=config.look_back,
-        worked_off_until=None,
-        waiting_since=None,
-        max_age=config.max_age,
-        now=now,
-    )
+    window = resolve_window(interval, EarlierRuns(), look_back=config.look_back, max_age=config.max_age, now=now)
     say(f"{path} and {config.query} are right.")
     say("")
     for title, text in _plain_words(config, interval, window):
@@ -96,7 +90,7 @@ def _plain_words(config: OnboardingConfig, interval: Interval, window: Window) -
         "it reads",
         (
             f"{_span(window.start, window.end)} (`look_back_days` is {config.look_back_days}), and from earlier where"
-            f" days are not worked off yet, at most {config.max_age_days} days back."
+            f" days are not caught up yet, at most {config.max_age_days} days back."
         ),
     )
     yield "query", f"{config.path.parent / config.query}, run by the connection '{config.warehouse_conn_id}'."
@@ -170,9 +164,9 @@ def _instant(instant: datetime) -> str:
 
 
 def _warehouse(config: OnboardingConfig, window: Window) -> str:
-    from m3ter_onboarding.planning.sealed_plan import check_source
+    from m3ter_onboarding.source.warehouse import check_source
 
-    check_source(config, window)
+    check_source(config.warehouse_conn_id, config.query_text, window.end)
     return "the query runs, and its columns are the contract's (no row was read)."
 
 

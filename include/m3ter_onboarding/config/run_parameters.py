@@ -102,7 +102,7 @@ class RunParameters(BaseModel):
 
     mode: Mode = Mode.NORMAL
     max_invitations: Annotated[StrictInt, Field(ge=0)] | None = None
-    only_employee: Annotated[EmployeeId | None, BeforeValidator(_employee_text)] = None
+    only_employee: Annotated[EmployeeId | None, BeforeValidator(_employee_text), Field(repr=False)] = None
     interval_start: Instant | None = None
     interval_end: Instant | None = None
     allow_backfill_send: StrictBool = False

@@ -1,6 +1,7 @@
-"""Where one address stands, seen from the ledger and from m3ter together (docs/delivery.md, rule 7).
+"""The status of an address, from the ledger and from m3ter together (docs/delivery.md, rule 7).
 
-*Alive* means: an invitation that has not expired, or access that has not ended. Whoever is alive is never invited.
+An address is *taken* by an active invitation, or by access that has not ended, or where either is possible. An address
+that is taken is never invited.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from m3ter_onboarding.clock import MARGIN
 from m3ter_onboarding.ledger.mirror_entries import M3terInvitation, M3terUser
 from m3ter_onboarding.ledger.people import LedgerInvitation
 from m3ter_onboarding.ledger.states import OPEN_STATES, InvitationState
-from m3ter_onboarding.planning.facts import Known
+from m3ter_onboarding.planning.facts import Facts
 from m3ter_provider.models import INVITATION_LIFE
 
 
-class Standing(str, Enum):
-    """What an address is to the organisation."""
+class Status(str, Enum):
+    """What an address is to the organisation; what is more in the way comes first."""
 
     MEMBER = "member"  #: a user with access
     INVITED = "invited"  #: an invitation that can still be accepted
@@ -31,18 +32,18 @@ class Standing(str, Enum):
     FREE = "free"  #: nothing stands against an invitation
 
 
-#: Whoever stands here has an e-mail that counts, or may have one.
-ALIVE = frozenset({Standing.MEMBER, Standing.INVITED, Standing.UNDER_WAY, Standing.IN_REVIEW, Standing.MISSING})
+#: An address of these has an e-mail that counts, or may have one.
+TAKEN = frozenset({Status.MEMBER, Status.INVITED, Status.UNDER_WAY, Status.IN_REVIEW, Status.MISSING})
 
 
 @dataclass(frozen=True)
-class AddressStanding:
-    """Where an address stands, and the ledger's row that says so.
+class AddressStatus:
+    """The status of an address, and the ledger's row that it rests on.
 
     :param row: the live row, else the newest of the address; None: the ledger has none.
     """
 
-    standing: Standing
+    status: Status
     row: LedgerInvitation | None
 
     @property
@@ -52,90 +53,90 @@ class AddressStanding:
         return self.row.request_hash if self.row and refused else None
 
 
-class Standings:
-    """Answers where an address or an employee stands.
+class AddressStatuses:
+    """The status of every address of a plan, and of every employee's other addresses.
 
-    :param known: ledger and mirror.
+    :param facts: ledger and mirror.
     :param now: aware, UTC; judges what has expired and ended.
     """
 
-    def __init__(self, known: Known, now: datetime) -> None:
+    def __init__(self, facts: Facts, now: datetime) -> None:
         self._now = now
-        self._full_at = known.mirror_full_at
-        self._previous = known.previous_addresses
+        self._full_at = facts.mirror_full_at
+        self._previous = facts.previous_addresses
         self._rows: dict[str, list[LedgerInvitation]] = defaultdict(list)
         self._keys_of_employee: dict[str, set[str]] = defaultdict(set)
-        for row in sorted(known.ledger, key=lambda row: (row.generation, row.invitation_id)):
+        for row in sorted(facts.ledger, key=lambda row: (row.generation, row.invitation_id)):
             self._rows[row.email_key].append(row)
         for key, rows in self._rows.items():
             newest = next((row for row in rows if row.live), rows[-1])
-            # What a person replaced (superseded), or what was never sent, does not stand in the way.
+            # What is superseded, or was never sent, is not in the way.
             if newest.employee_id is not None and (newest.live or newest.state is InvitationState.EXPIRED):
                 self._keys_of_employee[newest.employee_id].add(key)
         self._invitations: dict[str, list[M3terInvitation]] = defaultdict(list)
-        for invitation in known.invitations:
+        for invitation in facts.invitations:
             self._invitations[invitation.email_key].append(invitation)
         self._users: dict[str, list[M3terUser]] = defaultdict(list)
-        for user in known.users:
+        for user in facts.users:
             self._users[user.email_key].append(user)
 
-    def of_address(self, key: str) -> AddressStanding:
-        """Tell where an address stands."""
+    def of_address(self, key: str) -> AddressStatus:
+        """Return the status of an address."""
         rows = self._rows.get(key, [])
         live = next((row for row in rows if row.live), None)
-        return AddressStanding(self._standing(key, rows, live), live or (rows[-1] if rows else None))
+        return AddressStatus(self._status(key, rows, live), live or (rows[-1] if rows else None))
 
-    def elsewhere(self, employee_id: str, key: str) -> Standing | None:
-        """Tell where an employee stands with another address than ``key``; None: with no other.
+    def elsewhere(self, employee_id: str, key: str) -> Status | None:
+        """Return the status of an employee's address other than ``key``; None: there is no other.
 
         Of several the one that is most in the way.
         """
         others = self._keys_of_employee.get(employee_id, set()) - {key}
-        standings = {self.of_address(other).standing for other in others}
+        found = {self.of_address(other).status for other in others}
         previous = self._previous.get(employee_id, key)
         if previous != key and previous not in others:
-            standings.add(self._seen_before(previous))
-        return next((standing for standing in Standing if standing in standings), None)
+            found.add(self._seen_before(previous))
+        return next((status for status in Status if status in found), None)
 
-    def _seen_before(self, key: str) -> Standing:
-        """Judge an address that an earlier plan saw alive; only knowledge of that address says otherwise."""
+    def _seen_before(self, key: str) -> Status:
+        """Judge an address that an earlier plan saw taken; only knowledge of that address says otherwise."""
         seen = self.of_address(key)
         if seen.row is None:
-            return Standing.MEMBER if seen.standing is Standing.FREE else seen.standing
-        replaced = seen.row.state is InvitationState.SUPERSEDED and seen.standing in ALIVE
-        return Standing.FREE if replaced else seen.standing
+            return Status.MEMBER if seen.status is Status.FREE else seen.status
+        replaced = seen.row.state is InvitationState.SUPERSEDED and seen.status in TAKEN
+        return Status.FREE if replaced else seen.status
 
-    def _standing(self, key: str, rows: list[LedgerInvitation], live: LedgerInvitation | None) -> Standing:
+    def _status(self, key: str, rows: list[LedgerInvitation], live: LedgerInvitation | None) -> Status:
         users, invitations = self._users.get(key, []), self._invitations.get(key, [])
         state = live.state if live else None
         if any(user.access_ends_at is None or user.access_ends_at > self._now for user in users):
-            return Standing.MEMBER
+            return Status.MEMBER
         if state in OPEN_STATES:
-            return Standing.UNDER_WAY
+            return Status.UNDER_WAY
         if any(not invitation.accepted and not self._has_expired(invitation) for invitation in invitations):
-            return Standing.INVITED
+            return Status.INVITED
         if state is InvitationState.REVIEW:
-            return Standing.IN_REVIEW
+            return Status.IN_REVIEW
         if live and state in (InvitationState.SENT, InvitationState.ADOPTED):
             unlisted = self._unlisted(live, invitations)
             if unlisted is not None:
                 return unlisted
         if users:
-            return Standing.ENDED
+            return Status.ENDED
         if state is InvitationState.ACCEPTED or any(invitation.accepted for invitation in invitations):
-            return Standing.MISSING
+            return Status.MISSING
         if live or invitations or any(row.state is InvitationState.EXPIRED for row in rows):
-            return Standing.EXPIRED
-        return Standing.FREE
+            return Status.EXPIRED
+        return Status.FREE
 
-    def _unlisted(self, live: LedgerInvitation, invitations: list[M3terInvitation]) -> Standing | None:
+    def _unlisted(self, live: LedgerInvitation, invitations: list[M3terInvitation]) -> Status | None:
         """Judge an invitation of the ledger that m3ter does not list; None: m3ter lists it, and is to be believed."""
         if any(live.m3ter_id in (None, invitation.m3ter_id) for invitation in invitations):
             return None
         if live.expires_at is not None and live.expires_at <= self._now:
-            return Standing.EXPIRED
+            return Status.EXPIRED
         long_ago = live.sent_at is None or (self._full_at is not None and live.sent_at + MARGIN < self._full_at)
-        return Standing.MISSING if self._full_at is not None and long_ago else Standing.INVITED
+        return Status.MISSING if self._full_at is not None and long_ago else Status.INVITED
 
     def _has_expired(self, invitation: M3terInvitation) -> bool:
         expires_at = invitation.expires_at

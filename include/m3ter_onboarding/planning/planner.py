@@ -1,7 +1,7 @@
-"""The plan: one decision for every row, from what the query returned and what ledger and m3ter hold.
+"""The decision whether somebody is invited: one for every row, by the row, the rules and what ledger and m3ter hold.
 
-A pure function: no connection, no clock, and the order of the rows does not matter. Of the reasons that apply to a
-row the first in this list is its decision:
+:func:`decide` is a pure function: no connection, no clock, and the order of the rows does not matter. Of the reasons
+that apply to a row the first in this list is its decision:
 
 1.  ``invalid:<field>``: the row breaks the contract.
 2.  ``skip:excluded``: by address, domain or employee; an address of an excluded employee is excluded in other rows too.
@@ -9,9 +9,10 @@ row the first in this list is its decision:
 4.  ``invalid:duplicate_in_batch``: another row has this address or this employee. The row that wins is in time
     (neither too early nor too old), then starts latest, then ends latest, then comes first by employee, address and
     the rest of its content.
-5.  ``skip:already_member``, ``skip:already_invited`` (a sender at work included), ``review:unknown_outcome``: alive.
+5.  ``skip:already_member``, ``skip:already_invited`` (a sender at work included), ``review:unknown_outcome``: the
+    address is taken.
 6.  ``skip:too_old``, ``skip:too_early``.
-7.  ``review:email_changed``: this employee is alive with another address.
+7.  ``review:email_changed``: another address of this employee is taken.
 8.  ``review:missing_in_m3ter``: invited or joined once, and m3ter knows nothing of it any more.
 9.  ``review:rehire``, ``review:expired``: access ended, or the invitation expired; ``invite`` by setting.
 10. ``invalid:policy``, ``review:policy_not_allowed``: what the row asks for.
@@ -28,12 +29,11 @@ from datetime import datetime, timedelta
 from m3ter_onboarding.errors import PlanError
 from m3ter_onboarding.ledger.decisions import Decision, Verdict
 from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
-from m3ter_onboarding.planning.address_status import ALIVE, AddressStanding, Standing, Standings
-from m3ter_onboarding.planning.facts import Known
+from m3ter_onboarding.planning.address_status import TAKEN, AddressStatus, AddressStatuses, Status
+from m3ter_onboarding.planning.facts import Facts
 from m3ter_onboarding.planning.fingerprint import hash_request
-from m3ter_onboarding.planning.rules import PlanRules
-from m3ter_onboarding.source.columns import SourceRow
-from m3ter_onboarding.source.new_hire import InvalidRow, NewHire, employee_id_of, end_of_day, validate_row, zone_of
+from m3ter_onboarding.planning.rules import PlanRules, WhenEnded
+from m3ter_onboarding.source.new_hire import NewHire, ValidatedRow, end_of_day, zone_of
 from m3ter_provider.administrators import administrators
 from m3ter_provider.email_identity import email_domain
 from m3ter_provider.errors import M3terPermissionPolicyError
@@ -41,48 +41,39 @@ from m3ter_provider.models import INVITATION_LIFE, InvitationRequest
 from m3ter_provider.permission_policies import PolicyBook, shown
 
 
-def plan_invitations(rows: Sequence[SourceRow], *, known: Known, rules: PlanRules, now: datetime) -> list[Decision]:
+def decide(rows: Sequence[ValidatedRow], facts: Facts, rules: PlanRules, *, now: datetime) -> list[Decision]:
     """Decide about every row.
 
-    :param rows: of the query; their numbers differ.
-    :param known: ledger and m3ter, for the addresses and employees of these rows.
+    :param rows: of the query, validated; their numbers differ.
+    :param facts: ledger and m3ter, for the addresses and employees of these rows.
     :param rules: the settings.
     :param now: aware.
     :returns: one decision for each row, in the rows' order.
     :raises PlanError: when the configured default policies are missing, ambiguous or not allowed, or make
         administrators where the configuration does not allow that.
     """
-    return _Planner(known, rules, now).plan(rows)
-
-
-def select_employee(rows: Iterable[SourceRow], employee_id: str) -> list[SourceRow]:
-    """Keep the rows of one employee.
-
-    :param employee_id: as the warehouse has it; ``1001`` also finds the number 1001.
-    """
-    return [row for row in rows if employee_id_of(row) == employee_id.strip()]
+    return _Planner(facts, rules, now).plan(rows)
 
 
 class _Planner:
-    def __init__(self, known: Known, rules: PlanRules, now: datetime) -> None:
+    def __init__(self, facts: Facts, rules: PlanRules, now: datetime) -> None:
         self._rules = rules
         self._now = now
-        self._standings = Standings(known, now)
-        self._policies = PolicyBook(known.policies)
+        self._statuses = AddressStatuses(facts, now)
+        self._policies = PolicyBook(facts.policies)
         self._check_default_policies()
 
-    def plan(self, rows: Sequence[SourceRow]) -> list[Decision]:
-        checked = [validate_row(row, default_time_zone=self._rules.time_zone, now=self._now) for row in rows]
+    def plan(self, rows: Sequence[ValidatedRow]) -> list[Decision]:
         decided: dict[int, Decision] = {}
         remaining: list[NewHire] = []
-        excluded_keys = self._keys_of_excluded_employees(checked)
-        for hire in checked:
-            if isinstance(hire, InvalidRow):
-                decided[hire.row_no] = _invalid(hire)
-            elif reason := self._exclusion(hire, excluded_keys):
-                decided[hire.row_no] = reason
+        excluded_keys = self._keys_of_excluded_employees(rows)
+        for row in rows:
+            if isinstance(row, Decision):
+                decided[row.row_no] = row
+            elif reason := self._exclusion(row, excluded_keys):
+                decided[row.row_no] = reason
             else:
-                remaining.append(hire)
+                remaining.append(row)
         winners, duplicates = self._without_duplicates(remaining)
         decided.update({decision.row_no: decision for decision in duplicates})
         decided.update({hire.row_no: self._decide(hire) for hire in winners})
@@ -90,9 +81,9 @@ class _Planner:
 
     # -- rows that are not to be invited, whoever they are -----------------------------------------------------------
 
-    def _keys_of_excluded_employees(self, checked: Iterable[NewHire | InvalidRow]) -> frozenset[str]:
+    def _keys_of_excluded_employees(self, rows: Iterable[ValidatedRow]) -> frozenset[str]:
         excluded = self._rules.excluded_employees
-        return frozenset(row.email_key for row in checked if row.email_key and row.employee_id in excluded)
+        return frozenset(row.email_key for row in rows if row.email_key and row.employee_id in excluded)
 
     def _exclusion(self, hire: NewHire, excluded_keys: frozenset[str]) -> Decision | None:
         rules = self._rules
@@ -149,7 +140,7 @@ class _Planner:
         )
 
     def _timing(self, hire: NewHire) -> tuple[str, str] | None:
-        """Tell whether it is not the time to invite: the reason and a sentence. Days are counted where the hire is."""
+        """Return why it is not the time to invite: the reason and a sentence. Days are counted where the hire is."""
         if hire.start_date is None:
             return None
         rules = self._rules
@@ -166,22 +157,27 @@ class _Planner:
     # -- one person --------------------------------------------------------------------------------------------------
 
     def _decide(self, hire: NewHire) -> Decision:
-        known = self._standings.of_address(hire.email_key)
-        decision = self._if_alive(hire, known) or self._if_not_in_time(hire) or self._if_alive_elsewhere(hire, known)
-        decision = decision or self._invite(hire, known)
-        return replace(decision, invitation_id=known.row.invitation_id) if known.row else decision
+        address = self._statuses.of_address(hire.email_key)
+        elsewhere = self._statuses.elsewhere(hire.employee_id, hire.email_key)
+        decision = (
+            self._if_taken(hire, address)
+            or self._if_not_in_time(hire)
+            or self._if_for_review(hire, address.status, elsewhere)
+            or self._invite(hire, address, elsewhere)
+        )
+        return replace(decision, invitation_id=address.row.invitation_id) if address.row else decision
 
-    def _if_alive(self, hire: NewHire, known: AddressStanding) -> Decision | None:
-        belongs_to = known.row.employee_id if known.row and known.row.live else None
+    def _if_taken(self, hire: NewHire, address: AddressStatus) -> Decision | None:
+        belongs_to = address.row.employee_id if address.row and address.row.live else None
         other = " It was invited as another employee." if belongs_to not in (None, hire.employee_id) else ""
-        match known.standing:
-            case Standing.MEMBER:
+        match address.status:
+            case Status.MEMBER:
                 return _decision(hire, "skip", "already_member", "Is a member of the m3ter organisation." + other)
-            case Standing.INVITED:
+            case Status.INVITED:
                 return _decision(hire, "skip", "already_invited", "Has an invitation that is still valid." + other)
-            case Standing.UNDER_WAY:
+            case Status.UNDER_WAY:
                 return _decision(hire, "skip", "already_invited", "The invitation is on its way." + other)
-            case Standing.IN_REVIEW:
+            case Status.IN_REVIEW:
                 detail = "Nobody can tell whether the last attempt sent an e-mail; a person has to decide."
                 return _decision(hire, "review", "unknown_outcome", detail + other)
         return None
@@ -190,50 +186,55 @@ class _Planner:
         timing = self._timing(hire)
         return _decision(hire, "skip", *timing) if timing else None
 
-    def _if_alive_elsewhere(self, hire: NewHire, known: AddressStanding) -> Decision | None:
-        elsewhere = self._standings.elsewhere(hire.employee_id, hire.email_key)
-        if elsewhere in ALIVE:
+    def _if_for_review(self, hire: NewHire, status: Status, elsewhere: Status | None) -> Decision | None:
+        if elsewhere in TAKEN:
             detail = "This employee was invited with another address, or is a member with it."
             return _decision(hire, "review", "email_changed", detail)
-        if known.standing is Standing.MISSING:
+        if status is Status.MISSING:
             detail = "Was invited or a member, but m3ter lists neither any more; a person has to decide."
             return _decision(hire, "review", "missing_in_m3ter", detail)
         return None
 
-    def _invite(self, hire: NewHire, known: AddressStanding) -> Decision:
-        rules = self._rules
-        elsewhere = self._standings.elsewhere(hire.employee_id, hire.email_key)
-        reason, detail = "new", "Nothing in ledger or m3ter stands against it."
-        if Standing.ENDED in (known.standing, elsewhere):
-            reason, detail = "rehire", "Was a member before; access has ended."
-            if rules.invite_again:
-                reason, detail = "requested", f"{detail} A person asked to invite again."
-            elif rules.if_rehire == "review":
-                return _decision(hire, "review", reason, detail)
-        elif Standing.EXPIRED in (known.standing, elsewhere):
-            reason, detail = "expired", "The last invitation expired without being accepted."
-            if rules.invite_again:
-                reason, detail = "requested", f"{detail} A person asked to invite again."
-            elif rules.if_expired == "review":
-                return _decision(hire, "review", reason, detail)
+    def _invite(self, hire: NewHire, address: AddressStatus, elsewhere: Status | None) -> Decision:
+        reason, detail, otherwise = self._occasion(address.status, elsewhere)
+        if reason != "new" and self._rules.invite_again:
+            reason, detail = "requested", f"{detail} A person asked to invite again."
+        elif otherwise == "review":
+            return _decision(hire, "review", reason, detail)
+        policy_ids = self._policies_of(hire)
+        if isinstance(policy_ids, Decision):
+            return policy_ids
+        request = self._request(hire, policy_ids)
+        request_hash = hash_request(request)
+        if address.refused_hash == request_hash:
+            if not self._rules.retry_failed:
+                detail = "m3ter refused exactly this request before, or gave no sign of it twice; correct the row."
+                return replace(_decision(hire, "skip", "refused_before", detail), request_hash=request_hash)
+            reason, detail = "requested", "m3ter refused this request before; a person asked to try again."
+        return replace(_decision(hire, "invite", reason, detail), request=request, request_hash=request_hash)
+
+    def _occasion(self, status: Status, elsewhere: Status | None) -> tuple[str, str, WhenEnded]:
+        """Return why somebody would be invited: the reason, a sentence, and what the configuration says about it."""
+        if Status.ENDED in (status, elsewhere):
+            return "rehire", "Was a member before; access has ended.", self._rules.if_rehire
+        if Status.EXPIRED in (status, elsewhere):
+            return "expired", "The last invitation expired without being accepted.", self._rules.if_expired
+        return "new", "Nothing in ledger or m3ter stands against it.", "invite"
+
+    def _policies_of(self, hire: NewHire) -> tuple[str, ...] | Decision:
+        """Return the ids of the permission policies that a hire gets, or the decision that they may not be given."""
+        allowed = self._rules.allowed_policies
         try:
-            policies = self._policies.resolve(hire.permission_policies or rules.default_policies)
+            policies = self._policies.resolve(hire.permission_policies or self._rules.default_policies)
         except M3terPermissionPolicyError as error:
             return _decision(hire, "invalid", "policy", str(error))
-        if rules.allowed_policies is not None and self._policies.not_among(policies, rules.allowed_policies):
+        if allowed is not None and self._policies.not_among(policies, allowed):
             detail = "Asks for a permission policy that is not among allowed_permission_policies."
             return _decision(hire, "review", "policy_not_allowed", detail)
         if powerful := self._administrators(policies):
             detail = f"Would be made an administrator by {powerful}, and allow_administrator_policies is false."
             return _decision(hire, "review", "policy_not_allowed", detail)
-        request = self._request(hire, tuple(policy.m3ter_id for policy in policies))
-        request_hash = hash_request(request)
-        if known.refused_hash == request_hash:
-            if not rules.retry_failed:
-                detail = "m3ter refused exactly this request before, or gave no sign of it twice; correct the row."
-                return replace(_decision(hire, "skip", "refused_before", detail), request_hash=request_hash)
-            reason, detail = "requested", "m3ter refused this request before; a person asked to try again."
-        return replace(_decision(hire, "invite", reason, detail), request=request, request_hash=request_hash)
+        return tuple(policy.m3ter_id for policy in policies)
 
     def _request(self, hire: NewHire, policy_ids: tuple[str, ...]) -> InvitationRequest:
         return InvitationRequest(
@@ -247,7 +248,7 @@ class _Planner:
         )
 
     def _expiry(self, hire: NewHire) -> datetime | None:
-        """Tell until when the invitation must be valid, where m3ter's own 30 days do not reach that far.
+        """Return until when the invitation must be valid, where m3ter's own 30 days do not reach that far.
 
         Reckoned from the start date, not from now: the request stays the same from run to run.
         """
@@ -298,20 +299,7 @@ def _decision(hire: NewHire, decision: Verdict, reason: str, detail: str) -> Dec
     )
 
 
-def _invalid(row: InvalidRow) -> Decision:
-    return Decision(
-        row_no=row.row_no,
-        decision="invalid",
-        reason=row.reason,
-        employee_id=row.employee_id,
-        email=row.email,
-        email_key=row.email_key,
-        detail=row.detail,
-        start_date=row.start_date,
-    )
-
-
-def _accounted(rows: Sequence[SourceRow], decided: dict[int, Decision]) -> list[Decision]:
+def _accounted(rows: Sequence[ValidatedRow], decided: dict[int, Decision]) -> list[Decision]:
     """Put decisions into the rows' order, and make sure that every row has exactly one."""
     if len(decided) != len(rows) or any(row.row_no not in decided for row in rows):
         raise PlanError(

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.config.run_parameters import Mode, RunParameters
 from m3ter_provider.email_identity import ascii_domain, email_key
 
-WhenDead = Literal["review", "invite"]
+#: What an invitation that expired, or an access that ended, comes to.
+WhenEnded = Literal["review", "invite"]
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,8 @@ class PlanRules:
     excluded_domains: frozenset[str] = frozenset()
     excluded_employees: frozenset[str] = field(default=frozenset(), repr=False)
     allowed_domains: frozenset[str] = frozenset()
-    if_expired: WhenDead = "review"
-    if_rehire: WhenDead = "review"
+    if_expired: WhenEnded = "review"
+    if_rehire: WhenEnded = "review"
     retry_failed: bool = False
     invite_again: bool = False
 
@@ -72,6 +74,22 @@ class PlanRules:
             if_rehire=config.if_rehire,
             retry_failed=retry_failed,
             invite_again=invite_again,
+        )
+
+    @classmethod
+    def of_run(
+        cls, config: OnboardingConfig, parameters: RunParameters, *, allowed_domains: Iterable[str] = ()
+    ) -> PlanRules:
+        """Take the rules of one run's plan from its configuration and its parameters.
+
+        :param allowed_domains: of the m3ter connection; empty: any.
+        """
+        again = parameters.mode is Mode.RETRY_FAILED
+        return cls.from_config(
+            config,
+            allowed_domains=allowed_domains,
+            retry_failed=again,
+            invite_again=again and parameters.only_employee is not None,
         )
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 from email_validator import EmailNotValidError, validate_email
 
 from m3ter_onboarding.config.run_parameters import LONGEST_EMPLOYEE_ID
+from m3ter_onboarding.ledger.decisions import Decision
 from m3ter_onboarding.source.columns import SourceRow
 from m3ter_onboarding.source.driver_values import NO_END, require_visible, storable, to_date, to_name, to_names, to_text
 from m3ter_provider.email_identity import email_key
@@ -50,22 +52,8 @@ class NewHire:
     time_zone: str
 
 
-@dataclass(frozen=True)
-class InvalidRow:
-    """A row that cannot be invited as it is.
-
-    :param reason: the part of the contract that it breaks.
-    :param detail: what is wrong, a sentence without personal data.
-    :param employee_id: for the record, cleaned of what a ledger cannot store; the same holds for ``email``.
-    """
-
-    row_no: int
-    reason: str
-    detail: str
-    employee_id: str | None = field(repr=False)
-    email: str | None = field(repr=False)
-    email_key: str | None = field(repr=False)
-    start_date: date | None = None
+#: What a row becomes: a hire that can be decided about, or the decision ``invalid:<reason>``.
+ValidatedRow: TypeAlias = NewHire | Decision
 
 
 class _FlawError(Exception):
@@ -77,8 +65,27 @@ class _FlawError(Exception):
         self.detail = detail
 
 
-def validate_row(row: SourceRow, *, default_time_zone: str, now: datetime) -> NewHire | InvalidRow:
-    """Make a new hire of a row, or say what is wrong with it; the first flaw found is the reason.
+def validate_rows(rows: Iterable[SourceRow], *, default_time_zone: str, now: datetime) -> list[ValidatedRow]:
+    """Validate every row of the query, each once and by itself; see :func:`validate_row`."""
+    return [validate_row(row, default_time_zone=default_time_zone, now=now) for row in rows]
+
+
+def select_employee(rows: Iterable[ValidatedRow], employee_id: str) -> list[ValidatedRow]:
+    """Keep the rows of one employee; a row whose ``employee_id`` is unusable is nobody's.
+
+    :param employee_id: as the warehouse has it; ``1001`` also finds the number 1001.
+    """
+    return [
+        row
+        for row in rows
+        if row.employee_id == employee_id.strip() and not (isinstance(row, Decision) and row.reason == "employee_id")
+    ]
+
+
+def validate_row(row: SourceRow, *, default_time_zone: str, now: datetime) -> ValidatedRow:
+    """Make a new hire of a row, or decide why it is invalid: the first flaw found is the reason.
+
+    What an invalid row names is kept for the record, cleaned of what a ledger cannot store.
 
     :param row: one row of the query.
     :param default_time_zone: IANA name, for rows without one.
@@ -99,8 +106,9 @@ def validate_row(row: SourceRow, *, default_time_zone: str, now: datetime) -> Ne
         policies = _policies(row.values.get("permission_policies"))
     except _FlawError as flaw:
         given = storable(row.values.get("email"), LONGEST_EMAIL)
-        return InvalidRow(
+        return Decision(
             row_no=row.row_no,
+            decision="invalid",
             reason=flaw.reason,
             detail=flaw.detail,
             employee_id=storable(row.values.get("employee_id"), LONGEST_EMPLOYEE_ID),
@@ -147,28 +155,6 @@ def zone_of(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # OSError: the name of a folder of zones, such as "Europe"
         raise ValueError("is no IANA time zone such as Europe/London") from None
-
-
-def employee_id_of(row: SourceRow) -> str | None:
-    """Read a row's ``employee_id``; None where it has none or it is unusable.
-
-    :param row: valid or not.
-    """
-    try:
-        return _employee_id(row.values.get("employee_id"))
-    except _FlawError:
-        return None
-
-
-def email_key_of(row: SourceRow) -> str | None:
-    """Read the identity of a row's address; None where it has none or it is no address.
-
-    :param row: valid or not.
-    """
-    try:
-        return email_key(_email(row.values.get("email"))[1])
-    except _FlawError:
-        return None
 
 
 def _employee_id(value: Any) -> str:

@@ -22,8 +22,8 @@ from m3ter_onboarding.config.query_text import for_sqlalchemy
 from m3ter_onboarding.databases.connections import database_engine
 from m3ter_onboarding.databases.failures import describe_database_error, may_pass_by_itself
 from m3ter_onboarding.errors import SourceError
-from m3ter_onboarding.planning.window import Window
 from m3ter_onboarding.source.columns import SourceRow, check_columns
+from m3ter_onboarding.source.window import Window
 
 
 def warehouse_engine(conn_id: str) -> Engine:
@@ -33,6 +33,24 @@ def warehouse_engine(conn_id: str) -> Engine:
     :raises SourceError: when the connection cannot be used.
     """
     return database_engine(conn_id, what="warehouse", key="warehouse_conn_id", error=SourceError)
+
+
+def read_new_hires(conn_id: str, query_text: str, window: Window) -> list[SourceRow]:
+    """Connect to the warehouse, run the query over a window and return its rows; see :func:`read_rows`."""
+    engine = warehouse_engine(conn_id)
+    try:
+        return read_rows(engine, query_text, window)
+    finally:
+        engine.dispose()
+
+
+def check_source(conn_id: str, query_text: str, at: datetime) -> None:
+    """Run the query over no time at all: are its columns those of the contract?
+
+    :param at: where the empty window lies.
+    :raises SourceError: naming the column, or why the warehouse cannot be read.
+    """
+    read_new_hires(conn_id, query_text, Window(at, at))
 
 
 def read_rows(engine: Engine, query_text: str, window: Window, *, chunk_rows: int = 1000) -> list[SourceRow]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from m3ter_onboarding.ledger.database import LedgerDatabase
     from m3ter_onboarding.ledger.runs import RunKey
     from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
+    from m3ter_onboarding.planning.run_start import AirflowRun
     from m3ter_provider.connection import ConnectionSettings
     from m3ter_provider.hooks.m3ter import M3terAsyncHook
 
@@ -48,6 +49,19 @@ class OnboardingTask:
 
         dag_run = context["dag_run"]
         return RunKey(str(dag_run.dag_id), str(dag_run.run_id))
+
+    def _airflow_run(self, context: Context) -> AirflowRun:
+        from m3ter_onboarding.planning.run_start import AirflowRun
+
+        dag_run = context["dag_run"]
+        return AirflowRun(
+            key=self._run_key(context),
+            run_type=text_of(dag_run.run_type),
+            parameters=self._parameters(context),
+            data_interval_start=context.get("data_interval_start"),
+            data_interval_end=context.get("data_interval_end"),
+            triggered_by=getattr(dag_run, "triggering_user_name", None),
+        )
 
     def _parameters(self, context: Context) -> RunParameters:
         return RunParameters.parse(dict(context.get("params") or {}))

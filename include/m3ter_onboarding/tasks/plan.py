@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
-from m3ter_onboarding.errors import PlanError
-from m3ter_onboarding.planning.window import Window
-from m3ter_onboarding.tasks.onboarding_task import OnboardingTask, text_of
+from m3ter_onboarding.tasks.onboarding_task import OnboardingTask
 from m3ter_onboarding.tasks.task_errors import errors_as_sentences
 
 if TYPE_CHECKING:
@@ -33,32 +31,19 @@ class OnboardingPlanOperator(OnboardingTask, BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the plan's id and its counts."""
         from m3ter_onboarding.clock import utc_now
-        from m3ter_onboarding.ledger import runs
-        from m3ter_onboarding.planning.sealed_plan import make_plan, may_invite
+        from m3ter_onboarding.planning.run_start import window_of_run
+        from m3ter_onboarding.planning.sealed_plan import PlanningRun, make_plan
 
         with errors_as_sentences():
-            parameters = self._parameters(context)
-            settings = self._connection_settings()
-            run = self._run_key(context)
+            run, settings = self._airflow_run(context), self._connection_settings()
             with closing(self._open_ledger()) as db:
-                begun = runs.read_run(db, run)
-                if begun is None or begun.org_id != settings.org_id:
-                    raise PlanError(
-                        "This run has not read the organisation that the m3ter connection names; nothing is planned."
-                        " Clear the task `snapshot` too."
-                    )
-                may, because = may_invite(text_of(context["dag_run"].run_type), parameters)
-                planned = make_plan(
-                    self.config,
-                    db,
-                    run=run,
+                planning = PlanningRun(
+                    key=run.key,
                     org_id=settings.org_id,
+                    window=window_of_run(db, run.key, settings.org_id),
+                    parameters=run.parameters,
+                    plans_only_because=run.plans_only_because,
                     allowed_domains=tuple(settings.allowed_domains or ()),
-                    window=Window(begun.window_start, begun.window_end),
-                    parameters=parameters,
-                    may_invite=may,
-                    not_because=because,
-                    now=utc_now(),
                     answers_within=timedelta(seconds=settings.timeout_seconds),
                 )
-        return planned.summary()
+                return make_plan(self.config, db, planning, now=utc_now()).summary()

@@ -15,10 +15,10 @@ from sqlalchemy import Engine, text
 
 from m3ter_onboarding.cli.warehouses import WAREHOUSES
 from m3ter_onboarding.config.query_text import WINDOW_PARAMETERS, bound_parameters, for_sqlalchemy
-from m3ter_onboarding.planning.window import Window
 from m3ter_onboarding.source.columns import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, check_columns
 from m3ter_onboarding.source.new_hire import NewHire, validate_row
 from m3ter_onboarding.source.warehouse import read_rows, warehouse_engine
+from m3ter_onboarding.source.window import Window
 from tests.support.postgresql import PostgresDatabase
 
 WINDOW = Window(datetime(2026, 11, 24, 6, tzinfo=timezone.utc), datetime(2026, 11, 25, 6, tzinfo=timezone.utc))

@@ -14,12 +14,11 @@ from m3ter_onboarding.ledger.mirror_entries import M3terInvitation, M3terPolicy,
 from m3ter_onboarding.ledger.people import LedgerInvitation
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.planning.explanation import count_decisions, explain
-from m3ter_onboarding.planning.facts import Known
+from m3ter_onboarding.planning.facts import Facts
 from m3ter_onboarding.planning.fingerprint import fingerprint
-from m3ter_onboarding.planning.planner import plan_invitations, select_employee
 from m3ter_onboarding.planning.rules import PlanRules
 from m3ter_onboarding.source.columns import SourceRow
-from tests.support.hire_rows import NOW, row
+from tests.support.hire_rows import NOW, decide_rows, row
 
 DAY = timedelta(days=1)
 VIEWER = M3terPolicy("p-view", "Viewer", 3)
@@ -54,8 +53,8 @@ def user(access_ends_at: datetime | None = None, key: str = KEY) -> M3terUser:
 def plan(
     rows: Sequence[SourceRow], rules: PlanRules | None = None, now: datetime = NOW, **known: Any
 ) -> list[Decision]:
-    facts = Known(**{"policies": POLICIES, **known})
-    return plan_invitations(rows, known=facts, rules=rules or PlanRules(), now=now)
+    facts = Facts(**{"policies": POLICIES, **known})
+    return decide_rows(rows, facts, rules or PlanRules(), now=now)
 
 
 def decided(rules: PlanRules | None = None, values: dict[str, Any] | None = None, **known: Any) -> Decision:
@@ -103,7 +102,7 @@ def test_f11_one_identity_in_any_spelling() -> None:
     assert decided(values={"email": spelt}, users=[user(key="ann@xn--bcher-kva.example")]).name == "skip:already_member"
 
 
-# -- alive (docs/delivery.md, 7) --------------------------------------------------------------------------------------
+# -- an address that is taken (docs/delivery.md, 7) -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -129,7 +128,7 @@ def test_f11_one_identity_in_any_spelling() -> None:
           "invitations": [invitation(NOW - DAY)], "mirror_full_at": NOW}, "skip:already_invited"),
     ],
 )  # fmt: skip
-def test_d07_an_active_invitation_or_member_is_not_invited(known: dict[str, Any], name: str) -> None:
+def test_d07_an_address_that_is_taken_is_not_invited(known: dict[str, Any], name: str) -> None:
     invite = PlanRules(if_expired="invite", if_rehire="invite")
     assert decided(invite, **known).name == name
 
@@ -214,7 +213,7 @@ def test_f20_a_refused_request_is_asked_again_only_when_it_changed_or_someone_as
     [InvitationState.SENT, InvitationState.ADOPTED, InvitationState.ACCEPTED, InvitationState.SENDING,
      InvitationState.UNKNOWN, InvitationState.REVIEW],
 )  # fmt: skip
-def test_f14_a_changed_address_of_an_active_invitation_is_not_a_second_email(state: InvitationState) -> None:
+def test_f14_a_changed_address_of_somebody_invited_is_not_a_second_email(state: InvitationState) -> None:
     old = ledger(state, key="old@example.com")
     assert decided(ledger=[old]).name == "review:email_changed"
     # What the new address is by itself comes first.
@@ -318,7 +317,7 @@ def test_f5_days_are_counted_where_the_hire_is() -> None:
     assert (sydney.name, new_york.name) == ("invite:new", "skip:too_early")
 
 
-def test_an_active_invitation_comes_before_the_calendar() -> None:
+def test_an_address_that_is_taken_comes_before_the_calendar() -> None:
     rules = PlanRules(invite_days_before_start=1)
     assert decided(rules, {"start_date": "2027-03-01"}, users=[user()]).name == "skip:already_member"
 
@@ -429,10 +428,10 @@ def test_f42_only_policies_that_are_allowed() -> None:
 
 def test_f42_administrators_need_their_own_switch() -> None:
     chief = M3terPolicy("p-all", "Chief", 1, administrator_like=True)
-    known = Known(policies=(*POLICIES, chief))
+    facts = Facts(policies=(*POLICIES, chief))
 
     def decide(rules: PlanRules, policies: str = "p-all") -> Decision:
-        return plan_invitations([row(permission_policies=policies)], known=known, rules=rules, now=NOW)[0]
+        return decide_rows([row(permission_policies=policies)], facts, rules, now=NOW)[0]
 
     for rules in (PlanRules(), PlanRules(allowed_policies=("Chief",))):
         decision = decide(rules)
@@ -500,11 +499,6 @@ def test_rules_come_from_a_configuration() -> None:
 
 
 # -- one person ------------------------------------------------------------------------------------------------------
-
-
-def test_f23_one_employee_alone() -> None:
-    rows = [row(1, employee_id=1001), row(2, employee_id="1001"), row(3, employee_id="10011"), row(4, employee_id=None)]
-    assert [found.row_no for found in select_employee(rows, " 1001 ")] == [1, 2]
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,11 @@ from m3ter_onboarding.ledger.decisions import Decision
 from m3ter_onboarding.ledger.mirror_entries import M3terInvitation, M3terPolicy, M3terUser
 from m3ter_onboarding.ledger.people import LedgerInvitation
 from m3ter_onboarding.ledger.states import InvitationState
-from m3ter_onboarding.planning.facts import Known
+from m3ter_onboarding.planning.facts import Facts
 from m3ter_onboarding.planning.fingerprint import fingerprint
-from m3ter_onboarding.planning.planner import plan_invitations
 from m3ter_onboarding.planning.rules import PlanRules
 from m3ter_onboarding.source.columns import SourceRow
-from tests.support.hire_rows import NOW
+from tests.support.hire_rows import NOW, decide_rows
 
 DAY = timedelta(days=1)
 KEYS = ["a@example.com", "b@example.com", "c@example.com", "d@example.org"]
@@ -63,8 +62,8 @@ _ledger = st.lists(
     # As the ledger's unique keys have it.
     unique_by=(lambda row: (row.email_key, row.generation), lambda row: row.email_key if row.live else row),
 )
-_known = st.builds(
-    Known,
+_facts = st.builds(
+    Facts,
     ledger=_ledger,
     invitations=st.lists(
         st.builds(M3terInvitation, st.sampled_from(["i1", "i2", "i3"]), _key, st.booleans(), _when, _when), max_size=4
@@ -88,27 +87,27 @@ _rules = st.builds(
 )
 
 
-def plan(rows: list[SourceRow], known: Known, rules: PlanRules) -> list[Decision]:
-    return plan_invitations(rows, known=known, rules=rules, now=NOW)
+def plan(rows: list[SourceRow], facts: Facts, rules: PlanRules) -> list[Decision]:
+    return decide_rows(rows, facts, rules, now=NOW)
 
 
-def alive(known: Known, key: str) -> bool:
-    """Tell, by a reading of docs/delivery.md, 7 of its own, whether this address must not get an e-mail."""
+def taken(facts: Facts, key: str) -> bool:
+    """Return, by a reading of docs/delivery.md, 7 of its own, whether this address must not get an e-mail."""
     if any(
-        user.email_key == key and (user.access_ends_at is None or user.access_ends_at > NOW) for user in known.users
+        user.email_key == key and (user.access_ends_at is None or user.access_ends_at > NOW) for user in facts.users
     ):
         return True
-    for invitation in known.invitations:
+    for invitation in facts.invitations:
         ends = invitation.expires_at or (invitation.created_at and invitation.created_at + 30 * DAY)
         if invitation.email_key == key and not invitation.accepted and (ends is None or ends > NOW):
             return True
     in_doubt = {InvitationState.SENDING, InvitationState.UNKNOWN, InvitationState.REVIEW}
-    return any(row.email_key == key and row.state in in_doubt for row in known.ledger)
+    return any(row.email_key == key and row.state in in_doubt for row in facts.ledger)
 
 
-@given(_rows, _known, _rules)
-def test_f30_rows_in_are_decisions_out(rows: list[SourceRow], known: Known, rules: PlanRules) -> None:
-    decisions = plan(rows, known, rules)
+@given(_rows, _facts, _rules)
+def test_f30_rows_in_are_decisions_out(rows: list[SourceRow], facts: Facts, rules: PlanRules) -> None:
+    decisions = plan(rows, facts, rules)
     assert [decision.row_no for decision in decisions] == [row.row_no for row in rows]
     for decision in decisions:
         assert (decision.request is not None) == (decision.decision == "invite")
@@ -116,17 +115,17 @@ def test_f30_rows_in_are_decisions_out(rows: list[SourceRow], known: Known, rule
         assert decision.decision != "invite" or decision.request_hash
 
 
-@given(_rows, _known, _rules, st.data())
+@given(_rows, _facts, _rules, st.data())
 def test_the_order_of_the_rows_does_not_matter(
-    rows: list[SourceRow], known: Known, rules: PlanRules, data: st.DataObject
+    rows: list[SourceRow], facts: Facts, rules: PlanRules, data: st.DataObject
 ) -> None:
     shuffled = data.draw(st.permutations(rows))
-    first = {decision.row_no: decision for decision in plan(rows, known, rules)}
-    assert {decision.row_no: decision for decision in plan(shuffled, known, rules)} == first
+    first = {decision.row_no: decision for decision in plan(rows, facts, rules)}
+    assert {decision.row_no: decision for decision in plan(shuffled, facts, rules)} == first
 
     # Nor do the rows' numbers: the same contents come to the same decisions.
     renumbered = [SourceRow(number, row.values) for number, row in enumerate(shuffled, start=1)]
-    second = plan(renumbered, known, rules)
+    second = plan(renumbered, facts, rules)
     assert _contents(second) == _contents(list(first.values()))
     assert fingerprint(second, POLICIES, org_id="o") == fingerprint(first.values(), POLICIES, org_id="o")
 
@@ -137,43 +136,43 @@ def _contents(decisions: list[Decision]) -> Counter[Any]:
     )
 
 
-@given(_rows, _known, _rules)
-def test_the_same_facts_make_the_same_plan(rows: list[SourceRow], known: Known, rules: PlanRules) -> None:
+@given(_rows, _facts, _rules)
+def test_the_same_facts_make_the_same_plan(rows: list[SourceRow], facts: Facts, rules: PlanRules) -> None:
     before = [dict(row.values) for row in rows]
-    assert plan(rows, known, rules) == plan(rows, known, rules)
+    assert plan(rows, facts, rules) == plan(rows, facts, rules)
     assert [dict(row.values) for row in rows] == before
 
 
 @settings(max_examples=300)
-@given(_rows, _known, _rules)
-def test_d07_no_active_address_is_invited_and_no_address_twice(
-    rows: list[SourceRow], known: Known, rules: PlanRules
+@given(_rows, _facts, _rules)
+def test_d07_no_address_that_is_taken_is_invited_and_nobody_twice(
+    rows: list[SourceRow], facts: Facts, rules: PlanRules
 ) -> None:
-    invited = [decision for decision in plan(rows, known, rules) if decision.decision == "invite"]
+    invited = [decision for decision in plan(rows, facts, rules) if decision.decision == "invite"]
     keys = [decision.email_key for decision in invited]
     employees = [decision.employee_id for decision in invited]
     assert len(set(keys)) == len(keys)
     assert len(set(employees)) == len(employees)
     for decision in invited:
         assert decision.email_key is not None
-        assert not alive(known, decision.email_key)
-        others = {row.email_key for row in known.ledger if row.employee_id == decision.employee_id and row.live}
-        assert not any(alive(known, other) for other in others)
+        assert not taken(facts, decision.email_key)
+        others = {row.email_key for row in facts.ledger if row.employee_id == decision.employee_id and row.live}
+        assert not any(taken(facts, other) for other in others)
         assert decision.email_key not in rules.excluded_keys
         assert decision.employee_id not in rules.excluded_employees
 
 
-@given(_rows, _known, _rules, _key)
+@given(_rows, _facts, _rules, _key)
 def test_a_member_more_is_never_an_invitation_more(
-    rows: list[SourceRow], known: Known, rules: PlanRules, key: str
+    rows: list[SourceRow], facts: Facts, rules: PlanRules, key: str
 ) -> None:
-    more = replace(known, users=[*known.users, M3terUser("new", key, None)])
-    before = {decision.email_key for decision in plan(rows, known, rules) if decision.decision == "invite"}
+    more = replace(facts, users=[*facts.users, M3terUser("new", key, None)])
+    before = {decision.email_key for decision in plan(rows, facts, rules) if decision.decision == "invite"}
     after = {decision.email_key for decision in plan(rows, more, rules) if decision.decision == "invite"}
     assert after <= before - {key}
 
 
-@given(_rows, _known, _rules)
-def test_a_bad_row_never_stops_a_good_one(rows: list[SourceRow], known: Known, rules: PlanRules) -> None:
+@given(_rows, _facts, _rules)
+def test_a_bad_row_never_stops_a_good_one(rows: list[SourceRow], facts: Facts, rules: PlanRules) -> None:
     bad = SourceRow(len(rows) + 1, {"employee_id": None, "email": "nonsense", "first_name": None, "last_name": None})
-    assert plan([*rows, bad], known, rules)[:-1] == plan(rows, known, rules)
+    assert plan([*rows, bad], facts, rules)[:-1] == plan(rows, facts, rules)

@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy import Engine, text
 
 from m3ter_onboarding.errors import SourceError
-from m3ter_onboarding.planning.window import Window
 from m3ter_onboarding.source.new_hire import NewHire, validate_row
 from m3ter_onboarding.source.warehouse import read_rows, warehouse_engine
+from m3ter_onboarding.source.window import Window
 from tests.support.hire_rows import NOW
 from tests.support.postgresql import PostgresDatabase
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from typing import Any
 
 import pendulum
 import pytest
@@ -9,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from m3ter_onboarding.config.run_parameters import RunParameters
-from m3ter_onboarding.planning.window import Interval, Window, resolve_interval, resolve_window
+from m3ter_onboarding.source.window import EarlierRuns, Interval, Window, resolve_interval, resolve_window
 
 UTC = timezone.utc
 DAY = timedelta(days=1)
@@ -19,15 +18,8 @@ def at(day: int, hour: int = 0) -> datetime:
     return datetime(2026, 11, day, hour, tzinfo=UTC)
 
 
-def window(interval: Interval, **changes: Any) -> Window:
-    settings: dict[str, Any] = {
-        "look_back": 3 * DAY,
-        "worked_off_until": None,
-        "waiting_since": None,
-        "max_age": 90 * DAY,
-        "now": at(24),
-    }
-    return resolve_window(interval, **{**settings, **changes})
+def window(interval: Interval, look_back: timedelta = 3 * DAY, **earlier: datetime | None) -> Window:
+    return resolve_window(interval, EarlierRuns(**earlier), look_back=look_back, max_age=90 * DAY, now=at(24))
 
 
 # -- the interval ----------------------------------------------------------------------------------------------------
@@ -50,7 +42,11 @@ def test_airflows_interval_is_pendulums_and_its_arithmetic_keeps_the_zone() -> N
     start, end = pendulum.datetime(2026, 11, 5, tz="UTC"), pendulum.datetime(2026, 11, 6, tz="UTC")
     interval = resolve_interval(start, end, RunParameters(), now=at(24), look_back=DAY)
     window = resolve_window(
-        interval, look_back=DAY, worked_off_until=at(4), waiting_since=at(2), max_age=90 * DAY, now=at(24)
+        interval,
+        EarlierRuns(caught_up_until=at(4), waiting_since=at(2)),
+        look_back=DAY,
+        max_age=90 * DAY,
+        now=at(24),
     )
     assert window == Window(at(2), at(6))
 
@@ -69,23 +65,23 @@ def test_d04_widened_by_the_look_back() -> None:
 
 
 def test_d04_a_failed_day_or_a_pause_is_caught_up_with_its_late_rows() -> None:
-    assert window(Interval(at(23), at(24)), worked_off_until=at(10)) == Window(at(7), at(24))
+    assert window(Interval(at(23), at(24)), caught_up_until=at(10)) == Window(at(7), at(24))
 
 
 def test_d04_the_age_limit_bounds_catching_up() -> None:
     long_ago = at(24) - 400 * DAY
-    caught_up = window(Interval(at(23), at(24)), worked_off_until=long_ago)
+    caught_up = window(Interval(at(23), at(24)), caught_up_until=long_ago)
     assert caught_up.start == at(24) - 90 * DAY
 
 
 def test_d04_the_age_limit_never_cuts_the_interval() -> None:
     old = Interval(at(24) - 300 * DAY, at(24) - 299 * DAY)
     assert window(old).start == old.start - 3 * DAY
-    assert window(old, worked_off_until=at(23)).start == old.start - 3 * DAY
+    assert window(old, caught_up_until=at(23)).start == old.start - 3 * DAY
 
 
 def test_d04_a_later_end_does_not_narrow_a_backfill() -> None:
-    assert window(Interval(at(1), at(2)), worked_off_until=at(23)) == window(Interval(at(1), at(2)))
+    assert window(Interval(at(1), at(2)), caught_up_until=at(23)) == window(Interval(at(1), at(2)))
 
 
 def test_d04_somebody_loaded_long_before_the_first_day_is_not_forgotten() -> None:
@@ -107,7 +103,7 @@ def test_d04_the_window_always_holds_interval_and_look_back(
     start: datetime, length: int, finished: datetime | None, waiting: datetime | None, look_back: int
 ) -> None:
     interval = Interval(start, start + length * DAY)
-    found = window(interval, worked_off_until=finished, waiting_since=waiting, look_back=look_back * DAY)
+    found = window(interval, caught_up_until=finished, waiting_since=waiting, look_back=look_back * DAY)
     assert found.start <= interval.start - look_back * DAY
     assert found.end == interval.end
     if waiting is not None:

@@ -30,6 +30,25 @@ class Window:
     start: datetime
     end: datetime
 
+    def __str__(self) -> str:
+        return f"{self.start:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M} UTC"
+
+
+@dataclass(frozen=True)
+class EarlierRuns:
+    """How far back earlier runs left something to read again.
+
+    :param caught_up_until: up to where sending runs over everybody have finished; None: there was none yet.
+    :param waiting_since: start of the earliest window that read somebody who was ``skip:too_early`` and is still to be
+        invited; None: nobody waits.
+    :param failed_since: start of the earliest window that read somebody whom m3ter refused, where the run asks for
+        them again; None: it does not, or there is nobody.
+    """
+
+    caught_up_until: datetime | None = None
+    waiting_since: datetime | None = None
+    failed_since: datetime | None = None
+
 
 def resolve_interval(
     data_interval_start: datetime | None,
@@ -59,33 +78,27 @@ def resolve_interval(
 
 def resolve_window(
     interval: Interval,
+    earlier: EarlierRuns,
     *,
     look_back: timedelta,
-    worked_off_until: datetime | None,
-    waiting_since: datetime | None,
     max_age: timedelta,
     now: datetime,
-    failed_since: datetime | None = None,
     everybody: bool = False,
 ) -> Window:
     """Widen a run's interval so that nobody is forgotten.
 
-    Back by the look-back, for rows that came late. Back to where the days are not worked off (and their look-back),
-    for days that failed and for pauses, but no further than ``max_age`` before now. And back to ``waiting_since``,
-    however long ago: those people have not started yet. The interval itself is never cut, and a later
-    ``worked_off_until`` never narrows it.
+    Back by the look-back, for rows that came late. Back to where the days are not caught up (and their look-back), for
+    days that failed and for pauses, but no further than ``max_age`` before now. And back to ``waiting_since``, however
+    long ago: those people have not started yet. The interval itself is never cut, and a later ``caught_up_until`` never
+    narrows it.
 
-    :param worked_off_until: up to where sending runs over everybody have finished; None: there was none yet.
-    :param waiting_since: start of the earliest window that read somebody who was ``skip:too_early`` and is still
-        to be invited; None: nobody waits.
-    :param failed_since: start of the earliest window that read somebody whom m3ter refused, where the run asks for
-        them again; None: it does not, or there is nobody.
+    :param earlier: what earlier runs left.
     :param everybody: the whole past.
     """
     if everybody:
         return Window(min(THE_BEGINNING, interval.start), interval.end)
     starts = [interval.start - look_back]
-    if worked_off_until is not None:
-        starts.append(max(in_utc(worked_off_until) - look_back, in_utc(now) - max_age))
-    starts += [in_utc(since) for since in (waiting_since, failed_since) if since is not None]
+    if earlier.caught_up_until is not None:
+        starts.append(max(in_utc(earlier.caught_up_until) - look_back, in_utc(now) - max_age))
+    starts += [in_utc(since) for since in (earlier.waiting_since, earlier.failed_since) if since is not None]
     return Window(min(starts), interval.end)
