@@ -40,8 +40,10 @@ def test_the_wheel_holds_the_three_packages_and_nothing_else(distribution: Distr
     assert any(name.endswith("licenses/LICENSE") for name in names)
     examples = {path.name for path in (ROOT / "include/m3ter_onboarding/examples").rglob("*.*") if path.is_file()}
     page = {path.name for path in (ROOT / "include/m3ter_onboarding/page/static").iterdir()}
+    migrations = {path.name for path in (ROOT / "include/m3ter_onboarding/ledger/migrations").iterdir()}
     assert len(page) > 10
-    assert examples | page <= {Path(name).name for name in names}
+    assert len(migrations) > 3
+    assert examples | page | migrations <= {Path(name).name for name in names}
 
 
 def test_every_entry_point_exists(distribution: Distribution) -> None:

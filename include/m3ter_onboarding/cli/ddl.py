@@ -14,7 +14,7 @@ from m3ter_onboarding.cli.failure import CommandError
 from m3ter_onboarding.config.yaml_file import load_config
 from m3ter_onboarding.errors import ConfigurationError
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, Tables, tables_in
-from m3ter_onboarding.ledger.upgrades import upgrade_statements
+from m3ter_onboarding.ledger.upgrades import record_version, upgrade_steps
 from m3ter_onboarding.reporting.published_tables import published_table
 from m3ter_provider import __version__
 
@@ -54,7 +54,7 @@ def ledger_ddl(
     if upgrade_from is None:
         made = [*_statements(tables, dialect, schema)]
     elif 1 <= upgrade_from < SCHEMA_VERSION:
-        made = upgrade_statements(dialect, tables, upgrade_from)
+        made = _upgrade(tables, dialect, upgrade_from)
     else:
         raise CommandError(
             f"--upgrade-from {upgrade_from}: this package's tables have version {SCHEMA_VERSION}, so a number from 1 to"
@@ -131,6 +131,14 @@ def _statements(tables: Tables, dialect: Dialect, schema: str | None) -> Iterato
         f"SELECT {SCHEMA_VERSION}, CURRENT_TIMESTAMP, '{__version__}'\n"
         f"WHERE NOT EXISTS (SELECT 1 FROM {version})"
     )
+
+
+def _upgrade(tables: Tables, dialect: Dialect, version: int) -> list[str]:
+    made = []
+    for step in upgrade_steps(dialect, tables, version):
+        first, *others = step.statements
+        made += [f"{step.about}\n{first}", *others]
+    return [*made, record_version(dialect, tables)]
 
 
 def _grants(tables: Tables, dialect: Dialect, schema: str | None, role: str | None) -> Iterator[str]:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, insert, inspect, select, text
 from m3ter_onboarding.errors import LedgerUnusableError
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION
-from m3ter_onboarding.ledger.upgrades import upgrade_changes, upgrade_statements
+from m3ter_onboarding.ledger.upgrades import run_steps, upgrade_statements
 
 
 def prepare_tables(db: LedgerDatabase, *, create_tables: bool, now: datetime, package_version: str) -> None:
@@ -84,8 +84,7 @@ def _upgrade(db: LedgerDatabase, connection: Connection, now: datetime, package_
     version = connection.execute(select(func.max(table.c.version))).scalar_one()
     if version >= SCHEMA_VERSION:
         return  # another task was faster
-    for change in upgrade_changes(connection.dialect, db.tables, version):
-        connection.exec_driver_sql(change)
+    run_steps(connection, db.tables, version)
     connection.execute(insert(table).values(version=SCHEMA_VERSION, created_at=now, package_version=package_version))
 
 

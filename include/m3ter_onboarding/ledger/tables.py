@@ -32,7 +32,7 @@ from sqlalchemy import (
 from m3ter_onboarding.ledger.sql_types import NumberedKey, UtcDateTime, by_bytes, whose
 from m3ter_onboarding.ledger.states import LIVE_STATES
 
-#: Raised by one with every change of the tables below; ``upgrades.py`` has the step to it.
+#: Raised by one with every change of the tables below; ``migrations/`` has the step to it, see ``upgrades.py``.
 SCHEMA_VERSION = 3
 
 _LIVE = ", ".join(sorted(f"'{state.value}'" for state in LIVE_STATES))

@@ -1,79 +1,113 @@
-"""The step from each version of the ledger's tables to the next, as SQL that a person may run, too.
+"""The steps from each version of the ledger's tables to the next, read from ``migrations/``.
 
-A column that is added may be empty: workers of the version before write rows without it until they are upgraded.
+A step is a numbered file of SQL for each database, and never changes once it is released: ledgers were made with it. It
+is not compiled from ``tables``, which go on changing. ``{schema}`` stands before each table for the configured
+``ledger_schema``. The comment at its head says whether it is safe before workers are upgraded; a column that is added
+may be empty, since they write rows without it until then.
+
+To change the tables: change ``tables.py``, raise ``SCHEMA_VERSION``, write the two files, and keep a ledger of the
+version before in ``tests/onboarding/ledger/versions/``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
 
-from sqlalchemy import Column, Dialect, Index, Table
-from sqlalchemy.schema import CreateColumn, CreateIndex
+from sqlalchemy import Connection, Dialect, inspect
 
+from m3ter_onboarding.errors import LedgerUnusableError
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, Tables
 from m3ter_provider import __version__
 
-
-def _administrator_like(dialect: Dialect, tables: Tables) -> list[str]:
-    """Version 2: the mirror tells which permission policies let people do everything."""
-    policies = tables.mirror_policy
-    # Without a complete snapshot there is no plan: the next one looks at the policies.
-    unread = f"UPDATE {_name(dialect, tables.mirror_org)} SET complete_ms = NULL"  # noqa: S608 - our own names
-    return [_add(dialect, policies.c.administrator_like), unread]
+_FILE = re.compile(r"(?P<version>\d{4})_\w+\.(?P<dialect>postgresql|sqlite)\.sql")
+_ADDED_COLUMN = re.compile(r"ALTER TABLE (?P<table>\w+) ADD COLUMN (?P<column>\w+) ")
 
 
-def _page(dialect: Dialect, tables: Tables) -> list[str]:
-    """Version 3: who was asked, decided by hand or said no; and the ways in which Airflow's page lists what is here."""
-    added = {
-        tables.run: ("started", "org"),
-        tables.plan: ("created",),
-        tables.decision: ("kind", "person"),
-        tables.invitation: ("run", "by_changed", "by_address", "by_expires"),
-    }
-    indexes = [
-        next(index for index in table.indexes if index.name == f"ix_{table.name}_{name}")
-        for table, names in added.items()
-        for name in names
-    ]
-    columns = (tables.event.c.decided_by, *(tables.plan.c[name] for name in ("asked_at", "rejected_by", "rejected_at")))
-    return [*(_add(dialect, column) for column in columns), *(_make(dialect, index) for index in indexes)]
+@dataclass(frozen=True)
+class Step:
+    """One step to the next version.
+
+    :param version: of the tables after it.
+    :param about: what it does, and whether it is safe before workers are upgraded; lines of comment.
+    :param statements: without ``;``, in their order.
+    """
+
+    version: int
+    about: str
+    statements: tuple[str, ...]
 
 
-_STEPS: dict[int, Callable[[Dialect, Tables], list[str]]] = {2: _administrator_like, 3: _page}
-
-
-def upgrade_changes(dialect: Dialect, tables: Tables, version: int) -> list[str]:
-    """Return the statements that change tables of an older version, without the note that they were run.
+def upgrade_steps(dialect: Dialect, tables: Tables, version: int) -> list[Step]:
+    """Return the steps that bring tables of an older version up to date, in their order.
 
     :param version: of the tables as they are.
+    :raises LedgerUnusableError: on a database for which there are no steps.
     """
-    return [change for step in range(version + 1, SCHEMA_VERSION + 1) for change in _STEPS[step](dialect, tables)]
+    texts = _texts(dialect.name)
+    if not texts:
+        raise LedgerUnusableError(
+            f"The ledger's tables ({dialect.name}) have version {version}, and only those in PostgreSQL and SQLite are"
+            f" brought to version {SCHEMA_VERSION}. Drop them: nothing was ever sent with them, and the next run makes"
+            " them anew."
+        )
+    schema = tables.metadata.schema
+    prefix = "" if schema is None else f"{dialect.identifier_preparer.quote(schema)}."
+    return [_step(step, texts[step].replace("{schema}", prefix)) for step in range(version + 1, SCHEMA_VERSION + 1)]
 
 
 def upgrade_statements(dialect: Dialect, tables: Tables, version: int) -> list[str]:
     """Return all that a person runs to bring tables of an older version up to date, in this order, without ``;``.
 
     :param version: of the tables as they are.
+    :raises LedgerUnusableError: on a database for which there are no steps.
     """
-    noted = (
-        f"INSERT INTO {_name(dialect, tables.schema_version)} (version, created_at, package_version)"  # noqa: S608
-        f" VALUES ({SCHEMA_VERSION}, CURRENT_TIMESTAMP, '{__version__}')"
+    changes = [change for step in upgrade_steps(dialect, tables, version) for change in step.statements]
+    return [*changes, record_version(dialect, tables)]
+
+
+def record_version(dialect: Dialect, tables: Tables) -> str:
+    """Return the statement that records that the tables are up to date."""
+    name = dialect.identifier_preparer.format_table(tables.schema_version)
+    return (
+        f"INSERT INTO {name} (version, created_at, package_version)"  # noqa: S608 - our own names
+        f" VALUES ({SCHEMA_VERSION}, CURRENT_TIMESTAMP, '{__version__}') ON CONFLICT DO NOTHING"
     )
-    return [*upgrade_changes(dialect, tables, version), noted]
 
 
-def _add(dialect: Dialect, column: Column[object]) -> str:
-    table = column.table
-    if not isinstance(table, Table):
-        raise TypeError("only a table's column can be added")
-    definition = CreateColumn(column).compile(dialect=dialect)
-    return f"ALTER TABLE {_name(dialect, table)} ADD COLUMN {definition}"
+def run_steps(connection: Connection, tables: Tables, version: int) -> None:
+    """Bring tables of an older version up to date, without recording it; what is there already is left as it is."""
+    for step in upgrade_steps(connection.dialect, tables, version):
+        for statement in step.statements:
+            if not _adds_known_column(connection, statement):
+                connection.exec_driver_sql(statement)
 
 
-def _make(dialect: Dialect, index: Index) -> str:
-    # A person may have made it in advance: it takes a while on a large ledger.
-    return " ".join(str(CreateIndex(index, if_not_exists=True).compile(dialect=dialect)).split())
+def _adds_known_column(connection: Connection, statement: str) -> bool:
+    """Return whether a column is there already; SQLite has no ADD COLUMN IF NOT EXISTS."""
+    added = _ADDED_COLUMN.match(statement) if connection.dialect.name == "sqlite" else None
+    return added is not None and any(
+        column["name"] == added["column"] for column in inspect(connection).get_columns(added["table"])
+    )
 
 
-def _name(dialect: Dialect, table: Table) -> str:
-    return str(dialect.identifier_preparer.format_table(table))
+@lru_cache(maxsize=2)
+def _texts(dialect_name: str) -> dict[int, str]:
+    """Return the file of each step by the version that it leads to."""
+    found = {}
+    for file in files(__package__).joinpath("migrations").iterdir():
+        name = _FILE.fullmatch(file.name)
+        if name and name["dialect"] == dialect_name:
+            found[int(name["version"])] = file.read_text(encoding="utf-8")
+    return found
+
+
+def _step(version: int, text: str) -> Step:
+    lines, about = text.splitlines(), []
+    while lines and lines[0].startswith("--"):
+        about.append(lines.pop(0))
+    sql = "\n".join(line for line in lines if not line.startswith("--"))
+    statements = (" ".join(statement.split()) for statement in sql.split(";"))
+    return Step(version, "\n".join(about), tuple(filter(None, statements)))
