@@ -313,7 +313,7 @@ def test_a_person_rejects_a_plan(pages: AirflowPages, acme: Acme) -> None:
     expect(page.get_by_text(re.compile(r"Response received at .* from admin"))).to_be_visible()
     made.succeeds(run_id)
     page = open_task(pages, made, run_id, "report")
-    expect(page.get_by_text("rejected by admin; nothing of the plan was sent")).to_be_visible()
+    expect(page.get_by_text("rejected by admin; the plan was not sent")).to_be_visible()
     pages.picture("rejected-log-of-report")
     assert made.states(run_id)["send"] == "skipped"
     assert made.plans(run_id)[0]["rejected_by"] == "admin"

@@ -61,7 +61,7 @@ def test_d01_plan_refuses_a_mirror_that_is_too_old(world: World) -> None:
 
 
 def test_d01_reads_invitations_before_users_before_policies(sqlite_world: World) -> None:
-    # Who accepts between the readings is then seen twice, the other way round never.
+    # A person who accepts between the readings is then seen twice, the other way round never.
     sqlite_world.snapshot()
     lists = ("invitations", "users", "permissionpolicies")
     paths = [r["path"].rsplit("/", 1)[-1] for r in sqlite_world.m3ter.requests() if r["method"] == "GET"]

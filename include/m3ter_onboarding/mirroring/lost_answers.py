@@ -118,7 +118,7 @@ def _settlement(
             row,
             InvitationState.REVIEW,
             "older_than_life",
-            message="The attempt is older than an invitation's life: that it is absent proves nothing.",
+            message="The attempt is older than an invitation's life: its absence proves nothing.",
         )
     if unexplained:
         return Settlement(

@@ -39,10 +39,10 @@ class MirroredOrganisation:
 
 @dataclass
 class LookResult:
-    """What a look in m3ter came to; counts only.
+    """The result of a look in m3ter; counts only.
 
     :param full: whether invitations were read to the end.
-    :param server_time: m3ter's clock when the look began, or the worker's where m3ter did not say.
+    :param server_time: m3ter's clock when the look began, or the worker's where m3ter gave none.
     :param ours_unknown: adopted invitations that our own service user made: a second or restored ledger.
     """
 

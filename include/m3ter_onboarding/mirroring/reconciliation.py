@@ -16,7 +16,7 @@ _OVER = (InvitationState.EXPIRED, InvitationState.SUPERSEDED)
 
 
 def reconcile(org: MirroredOrganisation, looked: LookResult) -> None:
-    """Bring the ledger up to date with the mirror, and add to *looked* what changed."""
+    """Bring the ledger up to date with the mirror, and count in *looked* how many rows changed."""
     _match_invitations(org, looked)
     _match_users(org, looked)
     _follow_known(org, looked)

@@ -1,4 +1,4 @@
-"""Alerts: Airflow notifiers by dotted path, told in one sentence with a link when somebody should look.
+"""Alerts: Airflow notifiers by dotted path, called with one sentence and a link when somebody should look.
 
 The sentence names no person. A notifier that cannot be used is a line in the log, and never fails a run.
 """
@@ -29,7 +29,7 @@ class FailureAlert:
         self._config_name, self._dag_id, self._notifiers = config_name, dag_id, tuple(notifiers)
 
     def __call__(self, context: Context) -> None:
-        """Tell that a run has failed."""
+        """Notify that a run has failed."""
         values: Mapping[str, Any] = context
         run_id = str(values.get("run_id") or getattr(values.get("dag_run"), "run_id", ""))
         notify(self._notifiers, self._config_name, self._dag_id, run_id, "failed; its report says why", values)
@@ -40,7 +40,7 @@ def notify(
 ) -> None:
     """Send one sentence about a run to each notifier.
 
-    :param what: what is the matter; it follows the run's name and names no person.
+    :param what: the event; it follows the run's name and names no person.
     """
     from m3ter_onboarding.reporting.run_links import run_page
 
@@ -52,7 +52,7 @@ def notify(
 def deadline_missed(
     context: Mapping[str, Any], config_name: str, notifiers: Iterable[Mapping[str, Any]], within: str
 ) -> None:
-    """Tell that a run was not finished in time; Airflow calls it by name.
+    """Notify that a run was not finished in time; Airflow calls it by name.
 
     :param context: of Airflow's; its ``dag_run`` is as the REST API describes one.
     """

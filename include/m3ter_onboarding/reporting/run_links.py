@@ -1,4 +1,4 @@
-"""Addresses in Airflow's UI, for texts that lead there."""
+"""Links to a run's page in Airflow's UI, for texts that lead there."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from airflow.sdk.configuration import conf
 
-#: What Airflow calls the tab of a run that shows the page (see ``page/plugin.py``).
+#: Airflow's name for the tab of a run that shows the page (see ``page/plugin.py``).
 RUN_ROUTE = "m3ter-onboarding-run"
 
 

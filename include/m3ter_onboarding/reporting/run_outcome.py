@@ -1,4 +1,4 @@
-"""Whether a run is a success, its colour in Airflow, from what the ledger says."""
+"""The outcome of a run, which decides its colour in Airflow: a success, or the problems that make it red."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def problems_of(
 ) -> list[str]:
     """Return why a run is not a success, a sentence each; none: it is one.
 
-    :param left: what stands between the plan and its end.
+    :param left: of the plan.
     :param unfinished: tasks that did not succeed.
     """
     if unfinished:
@@ -38,7 +38,7 @@ def problems_of(
         problems.append(f"{left.open + left.held} invitation(s) are still open; the next run settles them.")
     if left.review:
         problems.append(
-            f"{left.review} invitation(s) need a person: whether they were sent cannot be told by looking, or another"
+            f"{left.review} invitation(s) need a person: whether they were sent cannot be seen in m3ter, or another"
             " address of the employee was invited meanwhile; see m3ter_invitation and m3ter_invitation_event."
         )
     if left.failed and fail_on_refused:

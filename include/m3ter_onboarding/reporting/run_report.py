@@ -1,6 +1,6 @@
-"""What the run came to, counted from the ledger alone, and the lines that the log shows.
+"""The report of a run: counts from the ledger alone, and the lines that the log shows.
 
-Runs whatever happened before it, also while a killed ``send`` still posts: then rows under a live lease are open,
+It is made whatever happened before it, also while a killed ``send`` still posts: then rows under a live lease are open,
 not lost, and are not settled here.
 """
 
@@ -25,7 +25,7 @@ _UNFINISHED = ("failed", "upstream_failed", "up_for_retry", "removed")
 
 @dataclass(frozen=True)
 class BesideTheLedger:
-    """What a report needs and the ledger does not hold.
+    """Facts of a run that the ledger does not hold.
 
     :param org_id: of the m3ter connection.
     :param may_send: whether the m3ter connection may send.
@@ -41,9 +41,9 @@ class BesideTheLedger:
 
 @dataclass(frozen=True)
 class Report:
-    """What a run came to; counts only.
+    """The result of a run; counts only.
 
-    :param approval: whether a person had to approve the plan, and what she said.
+    :param approval: whether a person had to approve the plan, and what they answered.
     :param problems: sentences, each a reason why the run is not a success.
     """
 
@@ -71,7 +71,7 @@ class Report:
         return max(rows, rows - self.decisions.get("review:unknown_outcome", 0) + self.states.get("review", 0))
 
     def summary(self) -> dict[str, Any]:
-        """Return what goes into XCom: ids and counts."""
+        """Return ids and counts for XCom."""
         return {
             "plan_id": self.plan_id,
             "rows": self.rows,
@@ -83,7 +83,7 @@ class Report:
         }
 
     def run_outcome(self, finished_at: datetime) -> RunOutcome:
-        """Return what the ledger records of the run's end."""
+        """Return the run's end as the ledger records it."""
         counts = {
             "rows": self.rows,
             **self.decisions,
@@ -111,7 +111,7 @@ class Report:
 
 
 def make_report(db: LedgerDatabase, run: RunKey, beside: BesideTheLedger) -> Report:
-    """Count what the run came to."""
+    """Count the results of a run."""
     plan_id = plans.newest_plan_id(db, run)
     plan = plans.read_plan(db, plan_id) if plan_id else None
     unfinished = [name for name in ("snapshot", "plan") if beside.task_states.get(name) in _UNFINISHED]
@@ -135,8 +135,6 @@ def _approval(plan: PlanRow | None) -> str:
         return "not needed"
     if plan.rejected_at is not None:
         if plan.rejected_by:
-            return (
-                f"rejected by {plan.rejected_by}; nothing of the plan was sent, the next run plans these people again"
-            )
+            return f"rejected by {plan.rejected_by}; the plan was not sent, and the next run plans these people again"
         return "nobody answered in time"
     return f"approved by {plan.approved_by}" if plan.approved else "missing"

@@ -2,7 +2,7 @@
 
 A plan passes ``approval``, ``right_to_send`` and ``preflight``; then ``sender`` claims its invitations, records that an
 attempt begins, and hands it to ``in_flight``, where each ``attempt`` passes the ``gate`` and its ``lease`` before its
-POST. How it ended reaches the ledger by the ``outbox``; ``settling_wait`` waits for what is open, ``unsent_reasons``
-says why somebody is left. ``pause_switch`` and m3ter (``recurring_checks``), ``stop_signals`` and ``circuit_breaker``
-close the gate.
+POST. Its end reaches the ledger by the ``outbox``; ``settling_wait`` waits for open invitations, ``unsent_reasons``
+explains why somebody is left. ``recurring_checks`` (of m3ter and the ``pause_switch``), ``stop_signals`` and
+``circuit_breaker`` close the gate.
 """

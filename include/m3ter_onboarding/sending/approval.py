@@ -1,6 +1,6 @@
-"""The approval of a plan by a person: what an answer comes to (docs/delivery.md, rule 8).
+"""The approval of a plan by a person (docs/delivery.md, rule 8).
 
-The answer counts by what the ledger records, never by the state of Airflow's task.
+An answer counts by its record in the ledger, never by the state of Airflow's task.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Answer:
-    """What was chosen.
+    """An answer to the question about a plan.
 
     :param user: the name of the user of Airflow who answered; None: no user did, but a default or a time-out.
     :param at: when, in UTC.
@@ -85,7 +85,7 @@ def check_question_is_shown(plan: PlanRow, shown: str) -> None:
 
 
 def record_answer(db: LedgerDatabase, run: RunKey, answer: Answer) -> None:
-    """Record what somebody chose about the plan of the question.
+    """Record an answer to the question about a plan.
 
     :raises NotAllowedError: when an approval does not count.
     """
@@ -96,18 +96,18 @@ def record_answer(db: LedgerDatabase, run: RunKey, answer: Answer) -> None:
 
 
 def record_no_answer(db: LedgerDatabase, run: RunKey, now: datetime) -> NotAllowedError:
-    """Record that nobody answered in time, and return what the task fails with."""
+    """Record that nobody answered in time, and return the error of the task."""
     if shown := plans.plan_in_question(db, run):
         plans.record_rejection(db, run, shown[0], by=None, at=now)
     return NotAllowedError(
-        "Nobody answered whether this plan may be sent before it became too old (`plan_valid_for`), so nothing of it is"
-        " sent. Nobody is lost, the next run plans these people again; trigger one to plan them now."
+        "Nobody answered whether this plan may be sent before it became too old (`plan_valid_for`), so it is not sent."
+        " Nobody is lost: the next run plans these people again; trigger one to plan them now."
     )
 
 
 def _record_approval(db: LedgerDatabase, run: RunKey, answer: Answer) -> None:
     who = answer.user
-    again = "Nothing is sent, nobody is lost: the next run plans these people again; trigger one if it is urgent."
+    again = "Nothing is sent, and nobody is lost: the next run plans these people again; trigger one if it is urgent."
     if who is None:
         raise NotAllowedError(f"The plan was approved, but by no user of Airflow, so that does not count. {again}")
     shown = plans.plan_in_question(db, run)
@@ -129,8 +129,8 @@ def _record_rejection(db: LedgerDatabase, run: RunKey, answer: Answer) -> None:
     if shown := plans.plan_in_question(db, run):
         plans.record_rejection(db, run, shown[0], by=who, at=answer.at)
     log.warning(
-        "%s rejected the plan: nothing of it is sent. Nobody is lost, the next run plans these people again; trigger"
-        " one to plan them today.",
+        "%s rejected the plan: it is not sent. Nobody is lost: the next run plans these people again; trigger one to"
+        " plan them today.",
         who,
     )
 

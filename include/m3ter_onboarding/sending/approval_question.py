@@ -21,7 +21,7 @@ _DOMAINS_NAMED = 20
 
 @dataclass(frozen=True)
 class Question:
-    """What a person is asked.
+    """The text that a person reads.
 
     :param subject: one line.
     :param body: Markdown.
@@ -55,7 +55,7 @@ def write_question(
         f"The connection may send invitations to this organisation. Rows read for {plan.window_start:%Y-%m-%d %H:%M} to"
         f" {plan.window_end:%Y-%m-%d %H:%M} UTC: {plan.rows_read}. Fingerprint {_code(plan.fingerprint or '')}."
         f"\n\n**Approve**: exactly this plan is sent. **Reject**, or no answer until {until:%Y-%m-%d %H:%M} UTC:"
-        " nothing of it is sent. The people are not lost, the next run plans them again."
+        " it is not sent. Nobody is lost: the next run plans these people again."
     )
     body = "\n\n".join((asked, *_tables(db, plan, guarded), end))
     return Question(f"Send {plan.invitations} m3ter invitations for {config_name}?", body)
@@ -93,6 +93,6 @@ def _table(head: str, line: str, rows: list[str]) -> str:
 
 
 def _code(text: str) -> str:
-    """Show a text as it is: no Markdown, no table cell, no line of it counts."""
+    """Show a text as it is: neither Markdown, nor a table cell, nor a line break of it has an effect."""
     plain = re.sub(r"[`|\s]+", " ", text).strip()
     return f"`{plain}`"

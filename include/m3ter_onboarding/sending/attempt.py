@@ -1,4 +1,4 @@
-"""One POST of one invitation, and what its end means for the ledger and for the others of the batch."""
+"""One POST of one invitation: what the ledger records of its end, and whether others may still begin."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class NotBegunError(Exception):
 class Ended:
     """How an attempt ended.
 
-    :param outcome: what the ledger records.
+    :param outcome: for the ledger.
     :param unanswered: why there is no usable answer; None: there is one, or nothing was posted.
     :param stop_because: why no other invitation may begin either; None: they may.
     :param for_good: with *stop_because*: trying again changes nothing.
@@ -63,10 +63,10 @@ class Ended:
 
 
 async def post(m3ter: M3terAsyncHook, claimed: Claimed, before_post: Callable[[], None]) -> Ended:
-    """POST one invitation and say how that ended; every error but cancellation is an outcome.
+    """POST one invitation and return how that ended; every error but cancellation is an outcome.
 
-    :param before_post: called before every POST, repeats included; raises :class:`NotBegunError` to keep it from
-        beginning.
+    :param before_post: called before every POST, repeats included; raises :class:`NotBegunError` where it may not
+        begin.
     """
     row_id = claimed.invitation_id
     posted = False
@@ -90,7 +90,7 @@ async def post(m3ter: M3terAsyncHook, claimed: Claimed, before_post: Callable[[]
         outcome = Outcome(row_id, InvitationState.UNKNOWN, "no_answer", http_status=error.status_code)
         return Ended(outcome, unanswered=str(error))
     except M3terRequestRejectedError as error:
-        if not posted:  # the request for a token was refused: that says nothing about this person
+        if not posted:  # the request for a token was refused: this person is not concerned
             outcome = Outcome(row_id, InvitationState.UNSENT, "turned_away", http_status=error.status_code)
             return Ended(outcome, stop_because=str(error))
         message = error.m3ter_message or str(error)
@@ -129,7 +129,7 @@ def not_begun(claimed: Claimed, why: str = "not_begun") -> Outcome:
 
 
 def not_looked(refused: Outcome) -> Outcome:
-    """Return the outcome of a refusal that could not be looked into: settling will."""
+    """Return the outcome of a refusal that was not looked up: settling will."""
     return Outcome(
         refused.invitation_id, InvitationState.UNKNOWN, "refused_not_looked", http_status=refused.http_status
     )

@@ -1,4 +1,4 @@
-"""The breaker: a sender stops where so much fails that something is wrong with all of it (docs/delivery.md, 14)."""
+"""The breaker: a sender stops where so much fails that every invitation is concerned (docs/delivery.md, rule 14)."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from m3ter_onboarding.errors import DeliveryError
 from m3ter_onboarding.sending.right_to_send import NotAllowedError
 
-#: A rate of failures says something from so many attempts on.
+#: A rate of failures counts from so many attempts on.
 RATE_FROM = 10
 _HOW = (
-    "Nothing more is begun. Look at `message` in m3ter_invitation and mend what is wrong; then clear `send`, or leave"
+    "No other POST begins. Read `message` in m3ter_invitation and correct what is wrong; then clear `send`, or leave"
     " the rest to the next run."
 )
 
 
 @dataclass
 class Breaker:
-    """Counts what one sender attempted, and says when it must stop; a limit that is None never stops it.
+    """Counts the attempts of one sender, and decides when it must stop; a limit that is None never stops it.
 
     A failure is a refusal of m3ter's, or a POST without a usable answer.
 

@@ -23,8 +23,8 @@ class InFlight:
     """Runs attempts beside each other; one that fails cancels no other one.
 
     :param m3ter: an open async hook.
-    :param gate: asked before each POST, repeats included; closed by what concerns every invitation.
-    :param breaker: counts what was attempted.
+    :param gate: asked before each POST, repeats included; closed by failures that concern every invitation.
+    :param breaker: counts the attempts.
     :param record: called with each attempt that ended, and how.
     """
 
@@ -70,7 +70,7 @@ class InFlight:
         await asyncio.gather(*tasks, return_exceptions=True)
         for attempt in attempts:
             if self._tasks.pop(attempt, None) is not None:
-                # Cancelled before its first step: nothing of it ran, not even what records its end.
+                # Cancelled before its first step: none of its code ran, so nothing recorded its end.
                 self._record(attempt, not_begun(attempt.claimed))
 
     async def finish(self) -> None:

@@ -1,4 +1,4 @@
-"""How long a sender may act on what it claimed, on its own clock (docs/delivery.md, rule 11).
+"""A lease: how long a sender may act on its claim, by its own clock (docs/delivery.md, rule 11).
 
 The database writes and judges when a lease ends. The sender counts from a moment *before* it claimed, on a clock that
 also runs while the machine is suspended, and keeps a margin: when it believes that its lease lasts, the database does.
@@ -37,7 +37,7 @@ class Lease:
         return cls(started + seconds - LEASE_MARGIN, clock)
 
     def outlasts(self, seconds: float) -> bool:
-        """Tell whether the lease lasts longer than *seconds* from now."""
+        """Return whether the lease lasts longer than *seconds* from now."""
         return self.clock() + seconds < self.ends_at
 
 

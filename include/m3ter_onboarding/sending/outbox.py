@@ -1,4 +1,4 @@
-"""The outbox: m3ter's answers, and what was not sent, on their way into the ledger (docs/delivery.md, rule 13).
+"""The outbox: m3ter's answers, and attempts that were not sent, on their way into the ledger (docs/delivery.md, 13).
 
 Answers are committed in small groups, at most a second apart. m3ter's refusals wait in it too: 400 and 409 may mean
 that the invitation exists, so m3ter is looked at once before the rest of them is called ``failed``.
@@ -28,7 +28,7 @@ class Outbox:
     """Keeps how attempts ended until the ledger has it.
 
     :param org: the organisation, whose ledger it is.
-    :param checks: looks for refused invitations in m3ter.
+    :param checks: looks up refused invitations in m3ter.
     :param gate: closed when the ledger fails, or when m3ter cannot be looked at.
     :param clock: seconds.
     """
@@ -55,19 +55,20 @@ class Outbox:
         (self._refused if outcome.state is InvitationState.FAILED else self._answers).append((token, outcome))
 
     async def commit_if_due(self) -> None:
-        """Commit what waits, if the last commit is long enough ago or much is waiting."""
+        """Commit all that waits, if the last commit is long enough ago or much is waiting."""
         if len(self) and (self._clock() - self._committed_at >= COMMIT_EVERY or len(self) >= MOST_WAITING):
             await self.commit()
 
     async def commit(self) -> None:
-        """Look for what was refused, and commit what waits.
+        """Look up refused invitations, and commit all that waits.
 
-        What the ledger does not take stays here for the next commit, and nothing more begins: no POST without a ledger.
+        Answers that the ledger does not take stay here for the next commit, and the gate is closed: no POST without a
+        ledger.
         """
         if not len(self):
             return
         if self._refused:
-            await self._look_for_refused()
+            await self._look_up_refused()
         answers, self._answers = self._answers, []
         self._committed_at = self._clock()
         by_token: dict[str, list[Outcome]] = {}
@@ -83,13 +84,13 @@ class Outbox:
             self._gate.close(DeliveryError(str(error)))
 
     async def commit_at_the_end(self) -> None:
-        """Commit everything; where the stop leaves no time to look for what was refused, settling will."""
+        """Commit everything; where the stop leaves no time to look up refused invitations, settling will."""
         if self._gate.stop.grace is not None:
             self._answers.extend((token, not_looked(outcome)) for token, outcome in self._refused)
             self._refused = []
         await self.commit()
 
-    async def _look_for_refused(self) -> None:
+    async def _look_up_refused(self) -> None:
         refused, self._refused = self._refused, []
         try:
             looked = await self._checks.look_unless_stopped()
@@ -98,5 +99,5 @@ class Outbox:
             self._gate.close(
                 DeliveryError(f"m3ter refused invitations, and looking whether they exist failed: {error}")
             )
-        # What the look found is not `sending` any more, so that "failed" does not touch it.
+        # A row that the look found is not `sending` any more, so that "failed" does not touch it.
         self._answers.extend(refused if looked else [(token, not_looked(outcome)) for token, outcome in refused])

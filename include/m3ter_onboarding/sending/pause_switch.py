@@ -1,9 +1,9 @@
-"""The pause switch: the Airflow Variable ``m3ter_onboarding_paused``, asked before each chunk.
+"""The pause switch: the Airflow Variable ``m3ter_onboarding_paused``, asked each second while sending.
 
 Its value is ``all``, or names of configurations (or ids of their DAGs) separated by commas or spaces; ``false``,
 ``none`` and nothing at all pause nobody. ``Variable.get`` with a default answers "not paused" while Airflow is away,
 and without one it calls every failure "not found": so it is asked in a thread with a short limit, no answer in time
-means stop, and a variable that was there before and is not any more means stop.
+means stop, and a variable that was set before and is not any more means stop.
 """
 
 from __future__ import annotations
@@ -60,13 +60,13 @@ def _outside_a_task() -> str | None:
 
 
 def names_paused(value: str | None, name: str) -> bool:
-    """Tell whether a value of the switch pauses the configuration *name*: by it, or by its DAG's id."""
+    """Return whether a value of the switch pauses the configuration *name*: by it, or by its DAG's id."""
     words = {word.casefold() for word in re.split(r"[\s,;\"'\[\]{}()]+", value or "")} - NOBODY
     return bool(words & (EVERYBODY | {name.casefold(), dag_id_of(name).casefold()}))
 
 
 class PauseSwitch:
-    """Asks whether a configuration is paused; whatever cannot be asked counts as paused.
+    """Asks whether a configuration is paused; a question without an answer counts as paused.
 
     :param name: the configuration's name.
     :param read: returns the switch's value, None where it is not set; may block.
@@ -88,11 +88,11 @@ class PauseSwitch:
         try:
             value = await asyncio.wait_for(asyncio.shield(asking), self._answer_within)
         except asyncio.TimeoutError:
-            return f"Airflow did not say within {self._answer_within:g} s whether {PAUSE_VARIABLE} is set"
+            return f"Airflow did not answer within {self._answer_within:g} s whether {PAUSE_VARIABLE} is set"
         except Exception as error:  # noqa: BLE001  (whatever went wrong, the question has no answer)
             return f"Airflow could not be asked for {PAUSE_VARIABLE} ({type(error).__name__})"
         if value is None and self._was_set:
-            return f"the variable {PAUSE_VARIABLE} was there and is not any more; set it to 'none' to go on"
+            return f"the variable {PAUSE_VARIABLE} was set and is not any more; set it to 'none' to go on"
         self._was_set = value is not None
         if names_paused(value, self._name):
             return f"the Airflow variable {PAUSE_VARIABLE} pauses it; remove the name there and clear `send` to go on"

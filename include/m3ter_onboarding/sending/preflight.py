@@ -1,4 +1,4 @@
-"""What is checked before the first e-mail, at every start of a sender, a retry included (docs/delivery.md, 8 and 9)."""
+"""The checks before the first e-mail, at every start of a sender, a retry included (docs/delivery.md, rules 8, 9)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from m3ter_onboarding.sending.right_to_send import (
 
 
 async def read_plan_that_may_be_sent(org: MirroredOrganisation, to_send: PlanToSend) -> PlanRow:
-    """Return the plan, checked by what the ledger says of it.
+    """Return the plan, checked by the ledger alone.
 
     :raises NotAllowedError: when it may not be sent.
     """

@@ -1,4 +1,4 @@
-"""What a sender has done so far: its counts, and the lines of the log that show them."""
+"""The progress of a sender: its counts, and the lines of the log that show them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ PROGRESS_EVERY = 10.0
 
 @dataclass
 class Delivered:
-    """What a sender did; counts only.
+    """The work of one sender; counts only.
 
     :param sent: POSTs that m3ter answered with an invitation.
     :param unknown: POSTs without a usable answer.
     :param events: invitations by the state to which they came under this plan, found ones included.
-    :param left: what stands between the plan and its end.
+    :param left: of the plan, when the sender ended.
     """
 
     sent: int = 0
@@ -71,7 +71,7 @@ class Progress:
         log.info("Sent %d (%.1f/s), %d left, %d without answer%s.", self.done.sent, rate, left, self.done.unknown, rest)
 
     def log_waiting(self, left: Remaining, seconds: float) -> None:
-        """Log what is waited for, at once and then as often as progress.
+        """Log the wait for open invitations, at once and then as often as progress.
 
         :param seconds: until the next look in m3ter is due.
         """

@@ -1,4 +1,4 @@
-"""What a sender checks again and again while it sends: the pause switch, and what m3ter holds (rules 9 and 14)."""
+"""The checks that a sender repeats while it sends: the pause switch, and m3ter's lists (docs/delivery.md, 9 and 14)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class RecurringChecks:
 
     :param org: the organisation in m3ter and its mirror.
     :param pause: the pause switch.
-    :param gate: closed by what is found; nothing is checked any more once it is closed.
+    :param gate: closed by a pause or a failure; nothing is checked any more once it is closed.
     :param clock: seconds.
     """
 

@@ -29,7 +29,7 @@ class Caps:
     :param percent: by one run, in percent of the rows that its query returned.
     :param per_day: for the organisation in 24 hours, whichever runs send.
     :param backfill: by all runs of backfills of one DAG in 24 hours together; set where this run is one.
-    :param approval_above: not a limit, but what needs an approval: as it is now, not as it was when the plan was made.
+    :param approval_above: no limit: more need an approval. As it is set now, not as it was when the plan was made.
     """
 
     invitations: int | None = None
@@ -87,7 +87,7 @@ def check_plan(plan: PlanRow | None, plan_id: str, org_id: str, *, asking: bool 
     """Return the plan if it is one that may be sent.
 
     :param asking: a person is about to be asked, so that an approval may be missing.
-    :raises NotAllowedError: saying why not, and what to do.
+    :raises NotAllowedError: with the reason, and what to do.
     """
     again = "Clear the task `plan` to make a new one."
     if plan is None:
@@ -100,13 +100,12 @@ def check_plan(plan: PlanRow | None, plan_id: str, org_id: str, *, asking: bool 
     if plan.state != "sealed":
         raise NotAllowedError(f"Plan {plan_id} was never completed; nothing is sent. {again}")
     if not plan.newest:
-        raise NotAllowedError(f"Plan {plan_id} was replaced by a newer one of this run; nothing of it is sent.")
+        raise NotAllowedError(f"Plan {plan_id} was replaced by a newer one of this run; it is not sent.")
     if plan.expired:
         raise NotAllowedError(f"Plan {plan_id} is older than `plan_valid_for`; nothing is sent. {again}")
     if plan.rejected_at is not None:
         raise NotAllowedError(
-            f"Plan {plan_id} was rejected by {plan.rejected_by}; nothing of it is sent. The next run plans these people"
-            " again."
+            f"Plan {plan_id} was rejected by {plan.rejected_by}; it is not sent. The next run plans these people again."
             if plan.rejected_by
             else f"Nobody approved plan {plan_id} in time; nothing is sent. The next run plans these people again."
         )
@@ -135,7 +134,7 @@ def check_threshold(plan: PlanRow, caps: Caps) -> None:
 def check_connection(plan: PlanRow, *, allow_invitations: bool) -> None:
     """Check that the m3ter connection may send at all.
 
-    :raises NotAllowedError: saying where that is set.
+    :raises NotAllowedError: naming where that is set.
     """
     if plan.invitations and not allow_invitations:
         raise NotAllowedError(

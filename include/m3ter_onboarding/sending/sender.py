@@ -1,8 +1,8 @@
-"""The sender: it sends what was planned, each invitation exactly once (docs/delivery.md, rules 8 to 15).
+"""The sender: it sends a sealed plan, each invitation exactly once (docs/delivery.md, rules 8 to 15).
 
 Claim a chunk and commit; record that attempts begin and commit; wait for the pace, look at the lease, POST; commit the
-answers, at most a second apart. What has no answer is looked up in m3ter and only then settled. Everything that may
-happen twice, late or not at all is decided by the ledger, never here.
+answers, at most a second apart. Lost answers are looked up in m3ter and only then settled. Everything that may happen
+twice, late or not at all is decided by the ledger, never here.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Sender:
     clock: Callable[[], float] = boot_clock
 
     async def send(self) -> Delivered:
-        """Send the plan, and return when nothing of it is open or unsent.
+        """Send the plan, and return when none of its invitations is open or unsent.
 
         :raises NotAllowedError: when the plan may not be sent; nothing was.
         :raises DeliveryError: when something is left; Airflow's retry goes on with it.
@@ -173,14 +173,14 @@ class Sender:
                 self._record(attempt, not_begun(attempt.claimed))
 
     async def _finish(self) -> None:
-        """Begin nothing more, wait for what has begun as long as may be, and commit whatever is known."""
+        """Begin nothing more, wait for POSTs that have begun as long as the stop allows, and commit every outcome."""
         await self.in_flight.call_off()
         for attempt in self._pending:
             self._record(attempt, not_begun(attempt.claimed))
         self._pending.clear()
         await self._outbox.commit_at_the_end()
         await self.in_flight.finish()
-        await self._outbox.commit_at_the_end()  # also what came to its end during the first
+        await self._outbox.commit_at_the_end()  # also attempts that ended during the first
 
     def _record(self, attempt: Attempt, outcome: Outcome) -> None:
         self._outbox.add(attempt.token, outcome)

@@ -1,4 +1,4 @@
-"""The wait for what is open: it is settled when it is due, and then the rest of the plan is sent (rule 15)."""
+"""The wait for open invitations: they are settled when they are due, then the rest of the plan is sent (rule 15)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisatio
 from m3ter_onboarding.sending.progress import Progress
 from m3ter_onboarding.sending.recurring_checks import LOOK_EVERY, RecurringChecks
 
-#: So many rounds of claims without one e-mail: what hinders them does not pass by itself.
+#: The wait ends after so many rounds of claims without one e-mail: their hindrance does not pass by itself.
 MOST_IN_VAIN = 3
 #: Seconds between two questions to the ledger whether another sender is done.
 ASK_HELD_EVERY = 1.0
@@ -24,8 +24,8 @@ class SettlingWait:
 
     :param org: the organisation in m3ter and its mirror.
     :param plan_id: the plan that is sent.
-    :param checks: what is checked while waiting; no other round begins once they closed the gate.
-    :param progress: what was sent and claimed.
+    :param checks: made while waiting; no other round begins once they closed the gate.
+    :param progress: counts of what was sent and claimed.
     :param longest: seconds that leases and settling may take; the wait ends so long after anything moved.
     :param clock: seconds.
     """
@@ -52,7 +52,7 @@ class SettlingWait:
         self._in_vain = 0
 
     async def another_round(self) -> bool:
-        """Settle what is due, and wait for what is not; False: nothing is left, or nothing can be waited for."""
+        """Settle open rows that are due, and wait for the others; False: nothing is left, or waiting does not help."""
         left = await self._remaining()
         if left.open and self._progress.done.unknown > self._looked_for:
             # Most of them were made: see it now rather than when absence counts.

@@ -1,8 +1,8 @@
-"""When a sender must stop: signals, a parent that is gone, and whatever else was asked of it.
+"""When a sender must stop: signals, a parent that is gone, and requests of other parts.
 
 Airflow gives a task five seconds between SIGTERM and SIGKILL and raises nothing inside a coroutine for it; its time-out
 arrives by SIGALRM out of the event loop. So the sender takes both signals over while it runs. A supervisor that was
-killed sends no signal at all: its task lives on as an orphan while Airflow's retry starts beside it, and is found out
+killed sends no signal at all: its task goes on as an orphan while Airflow's retry starts beside it, and is recognised
 by its parent's process id.
 """
 
@@ -22,7 +22,7 @@ AFTER_SIGTERM = 3.5
 
 
 class Stop:
-    """Says whether, why and how urgently a sender must stop; asked before every POST.
+    """Whether, why and how urgently a sender must stop; asked before every POST.
 
     :param parent: returns the parent's process id.
     :param clock: seconds.
@@ -39,7 +39,7 @@ class Stop:
     def request(self, reason: str, *, grace: float | None = None) -> None:
         """Ask the sender to begin nothing more; the first reason stays.
 
-        :param grace: seconds for which what has begun may be waited for; None: as long as it takes.
+        :param grace: seconds for which POSTs that have begun may be waited for; None: as long as they take.
         """
         if self._reason is None:
             self._reason = reason

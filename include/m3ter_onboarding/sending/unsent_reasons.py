@@ -16,7 +16,7 @@ from m3ter_onboarding.sending.right_to_send import NotAllowedError, PlanToSend, 
 async def why_left(
     org: MirroredOrganisation, to_send: PlanToSend, gate: Gate, *, sent: int, left: Remaining
 ) -> DeliveryError:
-    """Return what the task fails with; a :class:`NotAllowedError` where trying again changes nothing.
+    """Return the error of the task; a :class:`NotAllowedError` where trying again changes nothing.
 
     :param sent: how many invitations this sender sent.
     :param left: of the plan.

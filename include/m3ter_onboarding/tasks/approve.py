@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 class OnboardingApproveOperator(OnboardingTask, ApprovalOperator):
     """Ask a person whether the plan may be sent, where it needs that; else be skipped, so that nothing waits.
 
-    Marking this task successful approves nothing: the answer counts by what is recorded in the ledger.
+    Marking this task successful approves nothing: the answer counts by its record in the ledger.
 
     :param config: the organisation's configuration.
     """
@@ -123,7 +123,7 @@ class OnboardingApproveOperator(OnboardingTask, ApprovalOperator):
             plans.record_question(db, self._run_key(context), self._plan.plan_id, utc_now())
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        """Record the answer in the ledger, which is what makes it count.
+        """Record the answer in the ledger; by that it counts.
 
         :raises AirflowFailException: when nobody answered in time, or the answer does not count.
         """

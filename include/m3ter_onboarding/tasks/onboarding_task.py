@@ -1,4 +1,4 @@
-"""What the tasks of the onboarding DAG share: the configuration, and how they reach ledger and m3ter."""
+"""The base of the onboarding DAG's tasks: the configuration, and the way to ledger and m3ter."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class OnboardingTask:
-    """What the tasks share: the configuration, and how they reach ledger and m3ter.
+    """The base of a task: the configuration, and the way to ledger and m3ter.
 
     Template fields are in the serialised DAG, so the page in Airflow's UI knows where the ledger is.
     """

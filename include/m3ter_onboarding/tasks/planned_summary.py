@@ -1,4 +1,4 @@
-"""What the task ``plan`` leaves in XCom for ``approve`` and ``send``."""
+"""The summary of a plan that the task ``plan`` leaves in XCom for ``approve`` and ``send``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from m3ter_onboarding.sending.right_to_send import NotAllowedError
 
 @dataclass(frozen=True)
 class PlannedSummary:
-    """What later tasks need of a plan; whatever else they want to know is in the ledger.
+    """The part of it that later tasks need; everything else about the plan is in the ledger.
 
     :param sendable: whether the run may send it.
     """
@@ -21,7 +21,7 @@ class PlannedSummary:
 
     @classmethod
     def from_xcom(cls, left: Any) -> PlannedSummary:
-        """Read what the task ``plan`` left.
+        """Read it from XCom.
 
         :raises NotAllowedError: when it left no plan.
         """

@@ -1,4 +1,4 @@
-"""The task ``send``: send what was planned, each invitation exactly once."""
+"""The task ``send``: send the plan, each invitation exactly once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class OnboardingSendOperator(OnboardingTask, BaseAsyncOperator):
-    """Send what was planned, each invitation exactly once, and wait until nothing of it is open.
+    """Send the plan, each invitation exactly once, and wait until none of them is open.
 
     :param config: the organisation's configuration.
     """
@@ -34,7 +34,7 @@ class OnboardingSendOperator(OnboardingTask, BaseAsyncOperator):
         self._works_for(config)
 
     async def aexecute(self, context: Context) -> dict[str, int]:
-        """Return counts of what was sent and what is left."""
+        """Return counts of the invitations by their state."""
         from m3ter_onboarding.sending.stop_signals import Stop, signals_taken_over
 
         stop = Stop()
@@ -43,7 +43,7 @@ class OnboardingSendOperator(OnboardingTask, BaseAsyncOperator):
             try:
                 return await asyncio.shield(sending)
             except asyncio.CancelledError:
-                # Airflow's time-out: begin nothing more, finish what has begun, and only then leave.
+                # Airflow's time-out: begin nothing more, finish the POSTs that have begun, and only then leave.
                 stop.request("the task's execution_timeout has passed")
                 await asyncio.gather(sending, return_exceptions=True)
                 raise

@@ -34,7 +34,7 @@ _FOR_GOOD = (
 def errors_as_sentences() -> Iterator[None]:
     """Let errors leave a task as sentences without personal data; permanent ones fail it at once.
 
-    What nobody foresaw is named by its class and place: the text of a foreign exception may quote a person.
+    An unforeseen error is named by its class and place: the text of a foreign exception may quote a person.
     """
     try:
         yield

@@ -18,7 +18,7 @@ def task_states(run: RunKey) -> dict[str, str | None]:
     try:
         states = RuntimeTaskInstance.get_task_states(dag_id=run.dag_id, run_ids=[run.run_id])
     except Exception as error:  # noqa: BLE001  (a report without them is better than none)
-        log.info("Airflow could not tell the states of the other tasks (%s).", type(error).__name__)
+        log.info("Airflow did not return the states of the other tasks (%s).", type(error).__name__)
         return {}
     of_run = states.get(run.run_id, states)
     return {str(task): None if state is None else str(state) for task, state in of_run.items()}

@@ -1,4 +1,4 @@
-"""Alerts: what may be configured, and what is told to whom."""
+"""Alerts: which may be configured, and who is notified of what."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_rows_for_review_are_notified_without_a_name(sqlite_world: World, heard:
         run(sqlite_world, params={"mode": "dry_run"}).all()
         assert heard == []
         run(sqlite_world).all()
-    assert "the run run-1 has 1 for a person to decide about: " in heard[0]
+    assert "the run run-1 has 1 row(s) or invitation(s) that wait for a person: " in heard[0]
     assert "Zaphodina" not in heard[0]
     assert "@" not in heard[0]
 

@@ -96,7 +96,7 @@ def test_d08_a_rejection_ends_the_plan_and_not_the_people(asked: TaskRun, world:
     assert world.emails() == {"e1@example.com": 1, "e2@example.org": 1}
 
 
-def test_d08_no_answer_in_time_is_a_no(asked: TaskRun, world: World) -> None:
+def test_d08_no_answer_in_time_rejects_the_plan(asked: TaskRun, world: World) -> None:
     with pytest.raises(AirflowFailException, match="Nobody answered"):
         asked.approve(None)
     row = plan_row(world, asked)

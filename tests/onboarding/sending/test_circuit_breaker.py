@@ -1,4 +1,4 @@
-"""Rails while sending: a breaker for what fails, caps that count over all runs of a backfill."""
+"""Limits while sending: a breaker for failures, caps that count over all runs of a backfill."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def org(sqlite_world: World) -> World:
     return sqlite_world
 
 
-def test_so_many_refusals_in_a_row_stop_it(org: World) -> None:
+def test_refusals_in_a_row_open_the_breaker(org: World) -> None:
     org.m3ter.faults(operation=POST, kind="status", status=400)
     with pytest.raises(NotAllowedError, match=r"5 invitations in a row failed \(`stop_after_failures`\)"):
         org.send(org.plan(), before=broken(Breaker(5, None)), **SLOWLY)
@@ -78,7 +78,7 @@ def test_a_rate_of_failures_opens_the_breaker(org: World, percent: float, stops:
         assert org.posts() == 30
 
 
-def test_without_answers_it_stops_and_may_try_again(org: World) -> None:
+def test_lost_answers_in_a_row_open_the_breaker_and_another_try_may_help(org: World) -> None:
     org.m3ter.faults(operation=POST, kind="status", status=504, when="before")
     with pytest.raises(DeliveryError, match="no usable answer to 4 invitations in a row") as raised:
         org.send(org.plan(), before=broken(Breaker(4, None)), **SLOWLY)

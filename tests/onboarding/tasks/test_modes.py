@@ -162,7 +162,7 @@ def expired(org: World, employee: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["normal", "retry_failed"])
-def test_one_person_is_invited_again_when_somebody_asks_for_exactly_her(org: World, mode: str) -> None:
+def test_one_person_is_invited_again_when_somebody_asks_for_exactly_them(org: World, mode: str) -> None:
     org.hire("e1", "e2")
     expired(org, "e1")
     expired(org, "e2")
@@ -186,7 +186,7 @@ def test_a_member_whose_access_ended_is_invited_again_when_somebody_asks(org: Wo
     assert org.emails() == {"e1@example.com": 1}
 
 
-def test_a_person_of_long_ago_is_found_when_somebody_asks_for_her(org: World) -> None:
+def test_a_person_of_long_ago_is_found_when_somebody_asks_for_them(org: World) -> None:
     org.hire("e1", loaded_at=LONG_AGO)
     first = run(org, "first")
     first.interval = (LONG_AGO - timedelta(days=1), LONG_AGO + timedelta(days=1))
