@@ -83,7 +83,7 @@ docs: $(STAMP)  ## the site in build/docs; a link that leads nowhere is an error
 	@$(BIN)/sphinx-build -q -E -W --keep-going -d build/doctrees docs build/docs
 	@echo "build/docs/index.html"
 
-reference: $(STAMP)  ## write what docs/ takes from the source
+reference: $(STAMP)  ## write what docs/ and the page's types take from the source
 	@$(BIN)/python -m reference
 
 screenshots: $(STAMP)  ## docs/images, taken by the tests in the browser

@@ -1,1 +1,4 @@
-"""What the pages of ``docs/`` take from the source: ``python -m reference`` writes it, ``--check`` compares."""
+"""What the pages of ``docs/`` and the page's script take from the source.
+
+``python -m reference`` writes it, ``--check`` compares.
+"""

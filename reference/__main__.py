@@ -1,26 +1,27 @@
-"""``python -m reference [--check]``: write the parts of ``docs/`` that are made from the source."""
+"""``python -m reference [--check]``: write the parts of ``docs/`` and the files that are made from the source."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
+from reference import api_types
 from reference.blocks import PAGES, renewed
 
 
 def main() -> int:
-    """Write the pages anew, or only tell which ones differ from the source."""
+    """Write what differs from the source, or only list it."""
     parser = argparse.ArgumentParser(prog="python -m reference", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a page differs")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if something differs")
     check = parser.parse_args().check
+    made = {page: renewed(page.read_text(encoding="utf-8"), page=page) for page in sorted(PAGES.glob("**/*.md"))}
+    made[api_types.FILE] = api_types.api_types()
     stale = []
-    for page in sorted(PAGES.glob("**/*.md")):
-        text = page.read_text(encoding="utf-8")
-        new = renewed(text, page=page)
-        if new != text:
-            stale.append(page.name)
+    for file, text in made.items():
+        if not file.exists() or file.read_text(encoding="utf-8") != text:
+            stale.append(file.name)
             if not check:
-                page.write_text(new, encoding="utf-8")
+                file.write_text(text, encoding="utf-8")
     if stale:
         print("differs from the source, run `make reference`:" if check else "written:", ", ".join(stale))
     return int(check and bool(stale))

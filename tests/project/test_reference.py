@@ -25,7 +25,7 @@ from m3ter_onboarding.ledger.tables import tables_in
 from m3ter_onboarding.reporting.run_report import Report
 from m3ter_onboarding.source import columns, new_hire
 from m3ter_provider.connection import connection_settings
-from reference import tables
+from reference import api_types, tables
 from reference.blocks import PAGES, ROOT, renewed
 from reference.decisions import order_in_the_planner, reasons
 from reference.messages import compare, passed_on
@@ -49,6 +49,10 @@ def page(name: str) -> str:
 def test_a_page_holds_what_the_source_says(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert renewed(text, page=path) == text, "run `make reference`"
+
+
+def test_the_types_of_the_pages_script_are_those_of_its_api() -> None:
+    assert api_types.FILE.read_text(encoding="utf-8") == api_types.api_types(), "run `make reference`"
 
 
 def test_a_block_that_differs_is_written_anew() -> None:

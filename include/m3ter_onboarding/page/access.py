@@ -15,7 +15,7 @@ from airflow.configuration import conf
 from fastapi import Depends, HTTPException, Request
 
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
-from m3ter_onboarding.ledger.reads.scopes import Scope, scopes_of
+from m3ter_onboarding.ledger.reads.scopes import VisibleRows, rows_visible_to
 from m3ter_onboarding.page.onboarding_dags import LedgerPlace, OnboardingDag
 from m3ter_onboarding.page.open_ledgers import Ledgers
 
@@ -33,16 +33,11 @@ def _may(user: BaseUser, dag: OnboardingDag, method: Any, entity: DagAccessEntit
 
 @dataclass(frozen=True)
 class View:
-    """What one user sees of one ledger."""
+    """What one user sees of one ledger: its DAGs, and the rows of it."""
 
     ledger: LedgerReader
     dags: list[OnboardingDag]
-    scopes: list[Scope]
-
-    @property
-    def dag_ids(self) -> list[str]:
-        """The DAGs whose rows they see."""
-        return [dag.dag_id for dag in self.dags]
+    visible: VisibleRows
 
 
 @dataclass(frozen=True)
@@ -62,11 +57,11 @@ class Reader:
         return str(self.user.get_name())[:250]
 
     def may_trigger(self, dag: OnboardingDag) -> bool:
-        """Tell whether they may start a run of this DAG."""
+        """Return whether they may start a run of this DAG."""
         return dag.active and _may(self.user, dag, "POST", DagAccessEntity.RUN)
 
     def may_edit(self, dag: OnboardingDag) -> bool:
-        """Tell whether they may change this DAG, and so what its ledger says of people."""
+        """Return whether they may change this DAG, and so what its ledger says of people."""
         return _may(self.user, dag, "PUT")
 
     def dag(self, dag_id: str) -> OnboardingDag:
@@ -85,15 +80,17 @@ class Reader:
         """Return their DAGs that keep this ledger."""
         return [dag for dag in self.dags.values() if dag.ledger == place]
 
+    def dag_ids_of(self, place: LedgerPlace) -> list[str]:
+        """Return the ids of their DAGs that keep this ledger."""
+        return [dag.dag_id for dag in self.dags_of(place)]
+
     def view_of(self, key: str) -> View:
         """Return what they see of a ledger."""
         place = self.places().get(key)
         if place is None:
             raise HTTPException(404, "None of the DAGs that you may read keeps such a ledger.")
-        ledger, dags = self.ledgers.of(place), self.dags_of(place)
-        ids = [dag.dag_id for dag in dags]
-        scopes = ledger.read(lambda c: scopes_of(c, ledger.t, ids), doing="looking for organisations")
-        return View(ledger, dags, scopes)
+        ledger = self.ledgers.of(place)
+        return View(ledger, self.dags_of(place), rows_visible_to(ledger, self.dag_ids_of(place)))
 
     def ledger_of(self, dag_id: str) -> LedgerReader:
         """Return the ledger of a DAG that they may read."""
@@ -101,7 +98,7 @@ class Reader:
 
 
 def reader_of(request: Request, user: Annotated[BaseUser, Depends(get_user)]) -> Reader:
-    """Tell who asks, and what they may read."""
+    """Return the user of a request, and what they may read."""
     state = request.app.state
     return Reader(
         user, {dag_id: dag for dag_id, dag in state.dags.all().items() if _may(user, dag, "GET")}, state.ledgers
@@ -112,7 +109,10 @@ ReaderDep = Annotated[Reader, Depends(reader_of)]
 
 
 def from_this_page(request: Request) -> None:
-    """Refuse what another site may have made a browser send: only our own script can send this kind of request."""
+    """Reject a request that another site may have made a browser send.
+
+    :raises HTTPException: 403, for a request that changes or searches, of a kind that also another script can send.
+    """
     if request.method in ("GET", "HEAD", "OPTIONS"):
         return
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -9,40 +9,40 @@ from fastapi.responses import JSONResponse
 
 #: No answer has more bytes.
 LARGEST = 200 * 1024
-#: Texts are cut to so many bytes, the next only where the one before did not do.
+#: Texts are shortened to so many bytes, the next only where the one before did not do.
 _STEPS = (800, 400, 200, 100, 50)
-#: What the page asks by or hands on to Airflow: half of it is of no use.
+#: The page asks by these or hands them on to Airflow: half of one is of no use.
 _ASKED_BY = frozenset({"after", "dag_id", "key", "ledger", "org_id", "plan_id", "plan_run_id", "run_id"})
-#: Our own words.
+#: Texts of our own.
 _OURS = frozenset({"said", "way", "words"})
 
 
 class Bounded(JSONResponse):
-    """JSON of no more than the largest size: where it would be more, the texts in it are cut."""
+    """JSON of no more than the largest size: where it would be more, the texts in it are shortened."""
 
     def render(self, content: Any) -> bytes:
         """Return the bytes."""
-        found = super().render(content)
-        # Of one person's story, the employee is invited again by it.
+        rendered = super().render(content)
+        # A person is invited again by the employee_id of their history.
         kept = frozenset({"employee_id"})
         for most in _STEPS:
-            if len(found) <= LARGEST:
+            if len(rendered) <= LARGEST:
                 break
-            found = super().render(_cut_in(content, most, kept=kept))
-        return found
+            rendered = super().render(_shortened_within(content, most, kept=kept))
+        return rendered
 
 
-def _cut_in(content: Any, most: int, *, kept: frozenset[str] = frozenset()) -> Any:
+def _shortened_within(content: Any, most: int, *, kept: frozenset[str] = frozenset()) -> Any:
     if isinstance(content, dict):
         whole = _ASKED_BY | _OURS | kept
-        return {name: one if name in whole else _cut_in(one, most) for name, one in content.items()}
+        return {name: one if name in whole else _shortened_within(one, most) for name, one in content.items()}
     if isinstance(content, (list, tuple)):
-        return [_cut_in(one, most) for one in content]
-    return cut_bytes(content, most) if isinstance(content, str) else content
+        return [_shortened_within(one, most) for one in content]
+    return shortened_bytes(content, most) if isinstance(content, str) else content
 
 
-def cut_bytes(text: str, most: int) -> str:
-    """Shorten a text to so many bytes, as JSON writes it."""
+def shortened_bytes(text: str, most: int) -> str:
+    """Return a text of at most so many bytes, as JSON writes it."""
     if _size(text) <= most:
         return text
     kept = text[:most]

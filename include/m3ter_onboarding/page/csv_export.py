@@ -7,17 +7,18 @@ import io
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from enum import Enum
 from typing import Any
 
-from m3ter_onboarding.ledger.reads.invitation_list import Page
+from m3ter_onboarding.ledger.reads.invitation_list import InvitationPage
 
 COLUMNS = (
     *("employee_id", "email", "state", "org_id", "generation", "origin", "m3ter_id", "sent_at", "accepted_at"),
     *("expires_at", "http_status", "message", "dag_id", "run_id", "created_at", "updated_at"),
 )
-#: What a spreadsheet takes for the beginning of a formula; the wide forms become plain ones in some.
+#: A spreadsheet takes these for the beginning of a formula; the wide forms become plain ones in some.
 _FORMULA = r"[=+\-@＝＋－＠]"
-#: What some skip before it.
+#: Some skip these before it.
 _UNSEEN = "\\s\\0\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
 _BEGINS = re.compile(rf"[\t\r\n]|[{_UNSEEN}]*{_FORMULA}")
 #: Where a spreadsheet that takes another character for the separator begins a new cell, quoted or not.
@@ -30,16 +31,16 @@ def cell(value: Any) -> str:
         return ""
     if isinstance(value, datetime):
         return value.isoformat()
-    text = _WITHIN.sub(r"\1'", str(value))
+    text = _WITHIN.sub(r"\1'", str(value.value if isinstance(value, Enum) else value))
     # Python 3.10 writes no NUL into CSV, and few programs read one: its symbol stands there instead.
     return (f"'{text}" if _BEGINS.match(text) else text).replace("\0", "\u2400")
 
 
-def as_csv(pages: Iterable[Page]) -> Iterator[str]:
+def as_csv(pages: Iterable[InvitationPage]) -> Iterator[str]:
     """Return the text of a CSV file, in pieces."""
     yield _lines([COLUMNS])
     for page in pages:
-        yield _lines([cell(row[name]) for name in COLUMNS] for row in page.rows)
+        yield _lines([cell(getattr(row, name)) for name in COLUMNS] for row in page.rows)
 
 
 def _lines(rows: Iterable[Iterable[str]]) -> str:

@@ -1,43 +1,16 @@
-"""What a request may give: numbers, texts and instants that every ledger can be asked about."""
+"""What a request may contain: numbers, texts and instants that every ledger can be asked about."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, Field
 
-from m3ter_onboarding import clock
+from m3ter_onboarding.ledger.storable_values import LARGEST_ID, LARGEST_ROW_NO, storable_instant, storable_text
 
-#: The largest numbers that the ledger's columns hold.
-LARGEST_ID, LARGEST_ROW_NO = 2**63 - 1, 2**31 - 1
+StorableText = Annotated[str, AfterValidator(storable_text)]
 
-
-def storable(text: str) -> str:
-    """Return a text that every database takes.
-
-    :raises ValueError: for NUL, which PostgreSQL has no place for, and for halves of a character.
-    """
-    if "\0" in text:
-        raise ValueError("A text with a NUL is in no ledger.")
-    text.encode()
-    return text
-
-
-def in_utc(instant: datetime) -> datetime:
-    """Return an instant in UTC.
-
-    :raises ValueError: when there it is before the first or after the last year.
-    """
-    try:
-        return clock.in_utc(instant)
-    except OverflowError:
-        raise ValueError("This instant is in no calendar.") from None
-
-
-Given = Annotated[str, AfterValidator(storable)]
-
-Instant = Annotated[AwareDatetime, AfterValidator(in_utc)]
+StorableInstant = Annotated[AwareDatetime, AfterValidator(storable_instant)]
 
 InvitationId = Annotated[int, Field(ge=0, le=LARGEST_ID)]
 

@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from m3ter_onboarding.clock import utc_now
+from m3ter_onboarding.ledger import decision_names
 from m3ter_onboarding.ledger.plan_counts import domains_of_plan
-from m3ter_onboarding.planning import reasons
 
 if TYPE_CHECKING:
     from m3ter_onboarding.ledger.database import LedgerDatabase
@@ -63,7 +63,7 @@ def write_question(
 
 def _tables(db: LedgerDatabase, plan: PlanRow, guarded: list[PlannedPolicy]) -> tuple[str, str, str]:
     decisions = [
-        f"| {_code(name)} | {reasons.decision(*name.partition(':')[::2])} | {count} |"
+        f"| {_code(name)} | {decision_names.decision(*name.partition(':')[::2])} | {count} |"
         for name, count in plan.counts.items()
     ]
     policies = [

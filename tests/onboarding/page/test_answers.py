@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from m3ter_onboarding.page.bounded_answers import LARGEST, Bounded, cut_bytes
+from m3ter_onboarding.page.bounded_answers import LARGEST, Bounded, shortened_bytes
 from tests.onboarding.page.conftest import Page
 from tests.onboarding.page.test_access import KEY
 from tests.support.page_ledger import DAG_A, NOW, ORG_A, PLAN, RUN, invite
@@ -20,11 +20,11 @@ from tests.support.page_ledger import DAG_A, NOW, ORG_A, PLAN, RUN, invite
 @pytest.mark.parametrize("character", ["a", "ü", "\U0001f600", '"', "\x01"])
 @pytest.mark.parametrize("most", [50, 51, 52, 53, 400])
 def test_a_text_is_cut_by_its_bytes(character: str, most: int) -> None:
-    found = cut_bytes(character * 1000, most)
+    found = shortened_bytes(character * 1000, most)
     size = len(json.dumps(found, ensure_ascii=False).encode()) - 2
     assert most - 8 < size <= most
     assert found.endswith("…")
-    assert cut_bytes("short", most) == "short"
+    assert shortened_bytes("short", most) == "short"
 
 
 def test_a_small_answer_is_not_cut() -> None:

@@ -7,13 +7,14 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from m3ter_onboarding.ledger.reads.invitation_list import Page as PageOfList
+from m3ter_onboarding.ledger.reads.invitation_list import InvitationPage, InvitationRow
 from m3ter_onboarding.page.csv_export import COLUMNS, as_csv, cell
 from tests.onboarding.page.conftest import AT, Page
 from tests.onboarding.page.test_access import GUARD, KEY
@@ -220,8 +221,9 @@ def test_a_separator_in_a_cell_makes_no_formula() -> None:
         "＝1",
         "\0=1",
     ]
-    rows = [{**dict.fromkeys(COLUMNS), "employee_id": "x", "email": value} for value in values]
-    text = "".join(as_csv([PageOfList([dict(row) for row in rows], None)]))
+    empty: dict[str, Any] = dict.fromkeys(field.name for field in fields(InvitationRow))
+    rows = [InvitationRow(**{**empty, "employee_id": "x", "email": value}) for value in values]
+    text = "".join(as_csv([InvitationPage(rows, None)]))
     assert [line for line in text.splitlines() if line.startswith('"x"')]
     for line in csv.reader(io.StringIO(text)):
         assert all(one == "" or one[0] == "'" or one in COLUMNS or one[0] in "ax" for one in line)

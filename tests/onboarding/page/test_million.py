@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from m3ter_onboarding.ledger.reads.invitation_list import COUNTED, PAGE
+from m3ter_onboarding.ledger.reads.bounded_counts import COUNTED
+from m3ter_onboarding.ledger.reads.invitation_list import PAGE
 from m3ter_onboarding.ledger.schema import prepare_tables
 from m3ter_onboarding.ledger.state_names import STATES
 from tests.onboarding.page.conftest import LEDGER, Page

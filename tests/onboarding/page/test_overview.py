@@ -8,7 +8,7 @@ from datetime import timedelta
 from sqlalchemy import update
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from m3ter_onboarding.ledger.reads.invitation_list import COUNTED
+from m3ter_onboarding.ledger.reads.bounded_counts import COUNTED
 from tests.onboarding.page.conftest import Page
 from tests.support.page_ledger import DAG_A, DAG_B, NOW, ORG_A, PLAN, PLAN_BEFORE, RUN, RUN_BEFORE, crowd
 

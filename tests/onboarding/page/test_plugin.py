@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from airflow.sdk.types import TaskInstanceKey
 
+from m3ter_onboarding.ledger.decision_names import REASONS
 from m3ter_onboarding.ledger.state_names import WHYS
 from m3ter_onboarding.page.onboarding_dags import described_by
 from m3ter_onboarding.page.plugin import M3terOnboardingPlugin, RunPageLink
-from m3ter_onboarding.planning.reasons import REASONS
 from reference.decisions import reasons
 
 LOOK = """

@@ -1,4 +1,6 @@
 """What the page in Airflow's UI reads of a ledger: each a few bounded statements, none of which changes anything.
 
-Read ``reader`` (how), ``scopes`` (which rows a reader of some DAGs sees), then a list at a time.
+Read ``reader`` (how), ``scopes`` (which rows a reader of some DAGs sees), ``bounded_counts`` and ``shortened_texts``
+(no answer grows with the ledger); then ``invitation_list``, ``run_history``, ``plan_comparison``, ``overview_figures``,
+``person_history`` and ``review_list``. Their dataclasses are the page's answers.
 """

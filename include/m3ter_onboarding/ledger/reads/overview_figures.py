@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, and_, select
 
-from m3ter_onboarding.ledger.reads.invitation_list import count_up_to, in_state
+from m3ter_onboarding.ledger.reads.bounded_counts import count_up_to, rows_in_state
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
-from m3ter_onboarding.ledger.reads.run_history import claimed_by_state, newest_runs
+from m3ter_onboarding.ledger.reads.run_history import RunSummary, newest_runs, states_by_run
 from m3ter_onboarding.ledger.reads.scopes import Scope, scopes_of, within
-from m3ter_onboarding.ledger.state_names import STATES
+from m3ter_onboarding.ledger.runs import RunKey
+from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.ledger.tables import Tables
-from m3ter_onboarding.page.onboarding_dags import OnboardingDag
 
 #: Runs that the overview shows of each DAG, and altogether.
 RUNS_EACH, RUNS_SHOWN = 10, 20
 
 #: What was sent by a run and did not come back.
-SENT = ("sent", "accepted", "expired", "superseded")
+SENT = (InvitationState.SENT, InvitationState.ACCEPTED, InvitationState.EXPIRED, InvitationState.SUPERSEDED)
 #: Invitations that expire soonest are compared with the first day of work, up to so many.
 COMPARED = 200
 
@@ -28,49 +28,108 @@ COMPARED = 200
 CHART_DAYS, CHART_RUNS = 30, 90
 
 
-def ledger_overview(reader: LedgerReader, dags: Sequence[OnboardingDag], now: datetime) -> dict[str, Any]:
-    """Return what one ledger says about a reader's DAGs."""
+@dataclass(frozen=True)
+class Funnel:
+    """How the last run that had somebody to invite went."""
 
-    def work(connection: Connection) -> dict[str, Any]:
+    run_id: str
+    planned: int
+    sent: int
+    accepted: int
+
+
+@dataclass(frozen=True)
+class DagFigures:
+    """What a ledger says of one DAG.
+
+    :param org_id: of its last run; None: it never ran.
+    :param allow_invitations: whether the connection may send, as the last finished run recorded it; None: no run did.
+    :param plan_review: rows for review in the last complete plan.
+    :param plan_invalid: rows in it that cannot be used.
+    :param plan_run_id: the run of that plan.
+    """
+
+    dag_id: str
+    org_id: str | None
+    allow_invitations: bool | None
+    funnel: Funnel | None
+    plan_review: int
+    plan_invalid: int
+    plan_run_id: str | None
+
+
+@dataclass(frozen=True)
+class LedgerFigures:
+    """What one ledger says of a reader's DAGs.
+
+    :param runs: the newest of all DAGs.
+    :param organisations: those that the DAGs work for.
+    :param states: invitations by state; counting stops.
+    :param expire_before_start: invitations that expire before the person's first day, of those that expire soonest.
+    """
+
+    dags: list[DagFigures]
+    runs: list[RunSummary]
+    organisations: list[str]
+    states: dict[str, int]
+    expire_before_start: int
+
+
+@dataclass(frozen=True)
+class ChartDay:
+    """What became of the invitations that the runs of one day set out to send."""
+
+    day: date
+    accepted: int
+    waiting: int
+    other: int
+
+    def __add__(self, more: ChartDay) -> ChartDay:
+        """Add the figures of the same day in another ledger."""
+        return ChartDay(self.day, self.accepted + more.accepted, self.waiting + more.waiting, self.other + more.other)
+
+
+def ledger_figures(reader: LedgerReader, dag_ids: Sequence[str], now: datetime) -> LedgerFigures:
+    """Return what one ledger says of these DAGs."""
+
+    def work(connection: Connection) -> LedgerFigures:
         t = reader.t
-        scopes = scopes_of(connection, t, [dag.dag_id for dag in dags])
-        runs = {dag.dag_id: newest_runs(connection, t, dag.dag_id, limit=RUNS_EACH) for dag in dags}
-        states = _states(connection, t, scopes)
-        return {
-            "dags": [_dag(connection, t, dag, runs[dag.dag_id]) for dag in dags],
-            "runs": sorted(
-                (run for of_dag in runs.values() for run in of_dag), key=lambda run: run["started_at"], reverse=True
-            )[:RUNS_SHOWN],
-            "organisations": sorted({scope.org_id for scope in scopes}),
-            "states": states,
-            "expire_before_start": _expire_before_start(connection, t, scopes, now),
-        }
+        scopes = scopes_of(connection, t, dag_ids)
+        runs = {dag_id: newest_runs(connection, t, dag_id, limit=RUNS_EACH) for dag_id in dag_ids}
+        newest = sorted(
+            (run for of_dag in runs.values() for run in of_dag), key=lambda run: run.started_at, reverse=True
+        )
+        return LedgerFigures(
+            dags=[_figures_of_dag(connection, t, dag_id, runs[dag_id]) for dag_id in dag_ids],
+            runs=newest[:RUNS_SHOWN],
+            organisations=sorted({scope.org_id for scope in scopes}),
+            states=_states(connection, t, scopes),
+            expire_before_start=_expire_before_start(connection, t, scopes, now),
+        )
 
     return reader.read(work, doing="reading the overview")
 
 
 def _states(connection: Connection, t: Tables, scopes: Sequence[Scope]) -> dict[str, int]:
-    counted = count_up_to(connection, {state: [in_state(t, scope, state) for scope in scopes] for state in STATES})
-    return {state: many for state, many in counted.items() if many}
+    chosen = {state.value: [rows_in_state(t, scope, state.value) for scope in scopes] for state in InvitationState}
+    return {state: many for state, many in count_up_to(connection, chosen).items() if many}
 
 
-def _dag(connection: Connection, t: Tables, dag: OnboardingDag, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    last = runs[0] if runs else None
-    planned = next((run["plan"] for run in runs if run["plan"] and run["plan"]["state"] == "sealed"), None)
-    counts: Mapping[str, int] = planned["counts"] if planned else {}
-    return {
-        "dag_id": dag.dag_id,
-        "org_id": last["org_id"] if last else None,
-        "allow_invitations": _allowed(connection, t, dag.dag_id),
-        "funnel": _funnel(connection, t, dag.dag_id, runs),
-        "plan_review": sum(many for name, many in counts.items() if name.startswith("review:")),
-        "plan_invalid": sum(many for name, many in counts.items() if name.startswith("invalid:")),
-        "plan_run_id": next((run["run_id"] for run in runs if run["plan"] is planned), None) if planned else None,
-    }
+def _figures_of_dag(connection: Connection, t: Tables, dag_id: str, runs: Sequence[RunSummary]) -> DagFigures:
+    planned = next((run for run in runs if run.plan and run.plan.state == "sealed"), None)
+    counts: Mapping[str, int] = planned.plan.counts if planned and planned.plan else {}
+    return DagFigures(
+        dag_id=dag_id,
+        org_id=runs[0].org_id if runs else None,
+        allow_invitations=_allowed(connection, t, dag_id),
+        funnel=_funnel(connection, t, runs),
+        plan_review=sum(many for name, many in counts.items() if name.startswith("review:")),
+        plan_invalid=sum(many for name, many in counts.items() if name.startswith("invalid:")),
+        plan_run_id=planned.run_id if planned else None,
+    )
 
 
 def _allowed(connection: Connection, t: Tables, dag_id: str) -> bool | None:
-    """Tell whether the connection may send, as the last finished run recorded it; None: no run did."""
     r = t.run.c
     counts = connection.execute(
         select(r.counts).where(r.dag_id == dag_id).order_by(r.started_at.desc()).limit(RUNS_EACH)
@@ -78,19 +137,14 @@ def _allowed(connection: Connection, t: Tables, dag_id: str) -> bool | None:
     return next((one["allow_invitations"] for one in counts if one and "allow_invitations" in one), None)
 
 
-def _funnel(connection: Connection, t: Tables, dag_id: str, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+def _funnel(connection: Connection, t: Tables, runs: Sequence[RunSummary]) -> Funnel | None:
     """Follow the last run that may send and had somebody to invite: planned, sent, accepted."""
     for run in runs:
-        plan = run["plan"]
-        if run["may_invite"] and plan and plan["state"] == "sealed" and plan["invitations"]:
-            key = (dag_id, run["run_id"])
-            states = claimed_by_state(connection, t, [key], SENT)[key]
-            return {
-                "run_id": run["run_id"],
-                "planned": plan["invitations"],
-                "sent": sum(states.values()),
-                "accepted": states["accepted"],
-            }
+        plan = run.plan
+        if run.may_invite and plan and plan.state == "sealed" and plan.invitations:
+            key = RunKey(run.dag_id, run.run_id)
+            states = states_by_run(connection, t, [key], SENT)[key]
+            return Funnel(run.run_id, plan.invitations, sum(states.values()), states[InvitationState.ACCEPTED])
     return None
 
 
@@ -117,29 +171,35 @@ def _expire_before_start(connection: Connection, t: Tables, scopes: Sequence[Sco
     return many
 
 
-def chart(reader: LedgerReader, dags: Sequence[OnboardingDag], now: datetime) -> list[dict[str, Any]]:
+def chart_days(reader: LedgerReader, dag_ids: Sequence[str], now: datetime) -> list[ChartDay]:
     """Return, for each of the last days, what became of the invitations that its runs set out to send."""
     since = now - timedelta(days=CHART_DAYS)
 
-    def work(connection: Connection) -> list[dict[str, Any]]:
+    def work(connection: Connection) -> list[ChartDay]:
         t = reader.t
         r = t.run.c
         runs = connection.execute(
             select(r.dag_id, r.run_id, r.started_at)
-            .where(r.dag_id.in_([dag.dag_id for dag in dags]), r.started_at >= since, r.may_invite)
+            .where(r.dag_id.in_(list(dag_ids)), r.started_at >= since, r.may_invite)
             .order_by(r.started_at.desc())
             .limit(CHART_RUNS)
         ).all()
-        states = claimed_by_state(
-            connection, t, [(run.dag_id, run.run_id) for run in runs], ("accepted", "sent", "expired", "failed")
-        )
-        days: dict[str, dict[str, int]] = {}
-        for run in runs:
-            day = days.setdefault(run.started_at.date().isoformat(), dict.fromkeys(("accepted", "waiting", "other"), 0))
-            of_run = states[run.dag_id, run.run_id]
-            day["accepted"] += of_run["accepted"]
-            day["waiting"] += of_run["sent"]
-            day["other"] += of_run["expired"] + of_run["failed"]
-        return [{"day": day, **counted} for day, counted in sorted(days.items())]
+        accepted, sent = InvitationState.ACCEPTED, InvitationState.SENT
+        expired, failed = InvitationState.EXPIRED, InvitationState.FAILED
+        keys = [RunKey(run.dag_id, run.run_id) for run in runs]
+        states = states_by_run(connection, t, keys, (accepted, sent, expired, failed))
+        of_runs = [
+            ChartDay(run.started_at.date(), of_run[accepted], of_run[sent], of_run[expired] + of_run[failed])
+            for run, of_run in zip(runs, map(states.__getitem__, keys), strict=True)
+        ]
+        return summed_by_day(of_runs)
 
     return reader.read(work, doing="reading the chart")
+
+
+def summed_by_day(figures: Iterable[ChartDay]) -> list[ChartDay]:
+    """Add figures of the same day; the earliest day first."""
+    days: dict[date, ChartDay] = {}
+    for one in figures:
+        days[one.day] = days[one.day] + one if one.day in days else one
+    return [days[day] for day in sorted(days)]

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
+from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from m3ter_onboarding.ledger.sql_types import whose
 from m3ter_onboarding.ledger.tables import Tables
 
@@ -20,8 +21,26 @@ class Scope:
     dag_id: str | None
 
 
+@dataclass(frozen=True)
+class VisibleRows:
+    """The rows of a ledger that a reader of some DAGs sees.
+
+    :param dag_ids: DAGs whose runs and plans they see.
+    :param scopes: invitations that they see.
+    """
+
+    dag_ids: Sequence[str]
+    scopes: Sequence[Scope]
+
+
+def rows_visible_to(reader: LedgerReader, dag_ids: Sequence[str]) -> VisibleRows:
+    """Return the rows that a reader of these DAGs sees."""
+    scopes = reader.read(lambda c: scopes_of(c, reader.t, dag_ids), doing="looking for organisations")
+    return VisibleRows(dag_ids, scopes)
+
+
 def scopes_of(connection: Connection, t: Tables, dag_ids: Iterable[str]) -> list[Scope]:
-    """Return what the readers of these DAGs see."""
+    """Return the scopes that a reader of these DAGs sees."""
     wanted = sorted(dag_ids)
     if not wanted:
         return []
@@ -44,3 +63,24 @@ def within_any(table: Any, scopes: Sequence[Scope]) -> ColumnElement[bool]:
         orgs.setdefault(scope.dag_id or "", []).append(scope.org_id)
     parts = [and_(whose(table.c.dag_id) == dag_id, table.c.org_id.in_(ids)) for dag_id, ids in sorted(orgs.items())]
     return or_(*parts) if parts else table.c.invitation_id.is_(None)
+
+
+def deciding_dags(reader: LedgerReader, scopes: Sequence[Scope], invitation_id: int) -> frozenset[str] | None:
+    """Return the DAGs of which a person must be allowed to edit one, to decide about an invitation.
+
+    The DAG that made it; where it was found in m3ter, each of its organisation that the reader sees.
+
+    :returns: None when the reader does not see the invitation.
+    """
+    i = reader.t.invitation
+    row = reader.read(
+        lambda connection: connection.execute(
+            select(i.c.org_id, i.c.dag_id).where(i.c.invitation_id == invitation_id, within_any(i, scopes))
+        ).one_or_none(),
+        doing="looking for an invitation",
+    )
+    if row is None:
+        return None
+    if row.dag_id is not None:
+        return frozenset({row.dag_id})
+    return frozenset(scope.dag_id for scope in scopes if scope.org_id == row.org_id and scope.dag_id is not None)

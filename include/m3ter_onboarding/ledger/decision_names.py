@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from m3ter_onboarding.ledger.state_names import STATES
-
 VERDICTS: dict[str, str] = {
     "invite": "to be invited",
     "skip": "nothing to do",
@@ -73,10 +69,5 @@ NO_WAYS: dict[str, str] = {
 
 
 def decision(verdict: str, reason: str) -> str:
-    """Say a decision with its reason."""
+    """Return a decision with its reason, in words."""
     return f"{VERDICTS.get(verdict, verdict)} ({REASONS.get(reason, reason.replace('_', ' '))})"
-
-
-def glossary() -> dict[str, Any]:
-    """Return what the page's script needs to name states and decisions."""
-    return {"states": STATES, "verdicts": VERDICTS, "reasons": REASONS, "ways": WAYS}

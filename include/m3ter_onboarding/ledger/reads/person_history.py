@@ -1,0 +1,227 @@
+"""One person: every decision and every change of an invitation, in the order in which they happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Connection, Row, select
+
+from m3ter_onboarding.ledger import decision_names, state_names
+from m3ter_onboarding.ledger.reads.invitation_list import InvitationRow, rows_of
+from m3ter_onboarding.ledger.reads.reader import LedgerReader
+from m3ter_onboarding.ledger.reads.scopes import VisibleRows, within_any
+from m3ter_onboarding.ledger.reads.shortened_texts import shortened
+from m3ter_onboarding.ledger.states import InvitationState
+from m3ter_onboarding.ledger.tables import Tables
+
+#: So many decisions and events at most, and so many invitations: the newest.
+MOST, INVITATIONS_SHOWN = 80, 20
+#: The task whose log says more, by the event.
+_SENT_BY = ("claimed", "answered", "refused", "no_answer", "not_begun", "turned_away", "not_reached", "invalid_request")
+
+
+@dataclass(frozen=True, repr=False)
+class DecisionStep:
+    """A plan decided about the person.
+
+    :param said: what was decided, in words.
+    :param name: ``decision:reason``.
+    """
+
+    at: datetime
+    kind: Literal["decision"]
+    said: str
+    name: str
+    detail: str | None
+    dag_id: str
+    run_id: str
+    task_id: Literal["plan"]
+
+
+@dataclass(frozen=True, repr=False)
+class EventStep:
+    """An invitation of the person changed.
+
+    :param said: what changed it, in words.
+    :param state: the new state.
+    :param name: both states and the reason.
+    :param decided_by: the person who decided it, where one did.
+    :param run_id: with *dag_id*: the run that changed it, where the reader sees it.
+    :param task_id: the task whose log says more.
+    """
+
+    at: datetime
+    kind: Literal["event"]
+    said: str
+    state: InvitationState
+    name: str
+    detail: str | None
+    http_status: int | None
+    decided_by: str | None
+    email: str
+    dag_id: str | None
+    run_id: str | None
+    task_id: Literal["send", "snapshot"] | None
+
+
+@dataclass(frozen=True, repr=False)
+class PersonHistory:
+    """What is known of one person, and how it came to that.
+
+    :param invitations: the newest first.
+    :param steps: the earliest first.
+    """
+
+    employee_id: str | None
+    email: str | None
+    org_id: str
+    invitations: list[InvitationRow]
+    steps: list[DecisionStep | EventStep]
+
+
+@dataclass(frozen=True, repr=False)
+class _Person:
+    org_id: str
+    employee_id: str | None
+    email_key: str | None
+    email: str | None
+
+
+def history_of_invitation(reader: LedgerReader, visible: VisibleRows, invitation_id: int) -> PersonHistory | None:
+    """Return the history of an invitation's person; None: the reader may not see it."""
+
+    def work(connection: Connection) -> PersonHistory | None:
+        t = reader.t
+        i = t.invitation.c
+        row = connection.execute(
+            select(i.org_id, i.employee_id, i.email_key, i.email).where(
+                i.invitation_id == invitation_id, within_any(t.invitation, visible.scopes)
+            )
+        ).one_or_none()
+        return None if row is None else _history(connection, t, visible, _Person(*row))
+
+    return reader.read(work, doing="reading a person's history")
+
+
+def history_of_decision(reader: LedgerReader, visible: VisibleRows, plan_id: str, row_no: int) -> PersonHistory | None:
+    """Return the history of a decision's person; None: the reader may not see it."""
+
+    def work(connection: Connection) -> PersonHistory | None:
+        t = reader.t
+        d, p = t.decision.c, t.plan.c
+        row = connection.execute(
+            select(d.org_id, d.employee_id, d.email_key, d.email)
+            .join(t.plan, p.plan_id == d.plan_id)
+            .where(d.plan_id == plan_id, d.row_no == row_no, p.dag_id.in_(list(visible.dag_ids)))
+        ).one_or_none()
+        return None if row is None else _history(connection, t, visible, _Person(*row))
+
+    return reader.read(work, doing="reading a person's history")
+
+
+def _history(connection: Connection, t: Tables, visible: VisibleRows, person: _Person) -> PersonHistory:
+    invitations = _invitations(connection, t, visible, person)
+    steps: list[DecisionStep | EventStep] = [
+        *_decisions(connection, t, visible, person),
+        *_events(connection, t, visible, {row.invitation_id: row for row in invitations}),
+    ]
+    return PersonHistory(
+        employee_id=person.employee_id or next((row.employee_id for row in invitations if row.employee_id), None),
+        email=person.email,
+        org_id=person.org_id,
+        invitations=[replace(row, message=shortened(row.message)) for row in invitations],
+        steps=sorted(steps, key=lambda step: step.at),
+    )
+
+
+def _of_person(table: Any, person: _Person) -> list[ColumnElement[bool]]:
+    # Two questions, not one with OR: each then has an index of its own.
+    found = []
+    if person.email_key:
+        found.append(table.c.email_key == person.email_key)
+    if person.employee_id:
+        found.append(table.c.employee_id == person.employee_id)
+    return found
+
+
+def _invitations(connection: Connection, t: Tables, visible: VisibleRows, person: _Person) -> list[InvitationRow]:
+    i = t.invitation
+    scopes = [scope for scope in visible.scopes if scope.org_id == person.org_id]
+    ids: set[int] = set()
+    for same in _of_person(i, person):
+        ids.update(
+            connection.execute(
+                select(i.c.invitation_id)
+                .where(i.c.org_id == person.org_id, same, within_any(i, scopes))
+                .order_by(i.c.invitation_id.desc())
+                .limit(INVITATIONS_SHOWN)
+            ).scalars()
+        )
+    return rows_of(connection, t, sorted(ids, reverse=True)[:INVITATIONS_SHOWN])
+
+
+def _decisions(connection: Connection, t: Tables, visible: VisibleRows, person: _Person) -> list[DecisionStep]:
+    d, p = t.decision, t.plan.c
+    found: dict[tuple[str, int], Row[Any]] = {}
+    for same in _of_person(d, person):
+        rows = connection.execute(
+            select(
+                *(d.c.plan_id, d.c.row_no, d.c.decision, d.c.reason, d.c.detail, d.c.decided_at),
+                *(p.dag_id, p.run_id, p.sendable),
+            )
+            .join(t.plan, p.plan_id == d.c.plan_id)
+            .where(d.c.org_id == person.org_id, same, p.dag_id.in_(list(visible.dag_ids)))
+            .order_by(d.c.decided_at.desc())
+            .limit(MOST)
+        )
+        found.update({(row.plan_id, row.row_no): row for row in rows})
+    return [
+        DecisionStep(
+            at=row.decided_at,
+            kind="decision",
+            said=f"Decided: {decision_names.decision(row.decision, row.reason)}."
+            + ("" if row.sendable else " This run planned only."),
+            name=f"{row.decision}:{row.reason}",
+            detail=shortened(row.detail),
+            dag_id=row.dag_id,
+            run_id=row.run_id,
+            task_id="plan",
+        )
+        for row in sorted(found.values(), key=lambda row: row.decided_at, reverse=True)[:MOST]
+    ]
+
+
+def _events(
+    connection: Connection, t: Tables, visible: VisibleRows, invitations: Mapping[int, InvitationRow]
+) -> list[EventStep]:
+    e, p = t.event.c, t.plan.c
+    rows = connection.execute(
+        select(t.event, p.dag_id, p.run_id)
+        .outerjoin(t.plan, p.plan_id == e.plan_id)
+        .where(e.invitation_id.in_(list(invitations)))
+        .order_by(e.event_id.desc())
+        .limit(MOST)
+    )
+    steps = []
+    for row in reversed(rows.all()):  # two of one instant keep their order
+        run_visible = row.dag_id in visible.dag_ids
+        steps.append(
+            EventStep(
+                at=row.at,
+                kind="event",
+                said=state_names.event(row.why),
+                state=InvitationState(row.to_state),
+                name=f"{row.from_state or '(new)'} → {row.to_state}: {row.why}",
+                detail=shortened(row.message),
+                http_status=row.http_status,
+                decided_by=row.decided_by,
+                email=invitations[row.invitation_id].email,
+                dag_id=row.dag_id if run_visible else None,
+                run_id=row.run_id if run_visible else None,
+                task_id=None if row.decided_by else "send" if row.why in _SENT_BY else "snapshot",
+            )
+        )
+    return steps

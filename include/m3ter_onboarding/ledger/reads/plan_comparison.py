@@ -1,0 +1,183 @@
+"""The rows of a plan beside those of the plan before: what is new, what changed, what is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, select
+
+from m3ter_onboarding.databases.batches import batches
+from m3ter_onboarding.ledger import decision_names
+from m3ter_onboarding.ledger.reads.invitation_list import PAGE
+from m3ter_onboarding.ledger.reads.reader import LedgerReader
+from m3ter_onboarding.ledger.reads.run_history import ComparablePlan, PreviousPlan, comparable, previous_plan
+from m3ter_onboarding.ledger.reads.shortened_texts import shortened
+from m3ter_onboarding.ledger.tables import Tables
+
+#: Of the plan before, so many rows are looked at for those that are not in the new one.
+LOOKED_AT = 2000
+
+
+@dataclass(frozen=True, repr=False)
+class PlannedRow:
+    """A row of a plan.
+
+    :param said: decision and reason, in words.
+    :param change: since the plan before; None: there is none to compare with.
+    :param before: what that one decided, in words, where it decided otherwise.
+    """
+
+    plan_id: str
+    row_no: int
+    employee_id: str | None
+    email: str | None
+    decision: str
+    reason: str
+    start_date: date | None
+    detail: str | None
+    said: str
+    change: Literal["new", "same", "changed"] | None
+    before: str | None
+
+
+@dataclass(frozen=True)
+class PlannedRows:
+    """A page of a plan's rows; *after* is the number of the last one, None: there are no more."""
+
+    rows: list[PlannedRow]
+    after: int | None
+
+
+@dataclass(frozen=True, repr=False)
+class GoneRow:
+    """A row of the plan before whose person is not in the new one."""
+
+    plan_id: str
+    row_no: int
+    employee_id: str | None
+    email: str | None
+    said: str
+
+
+@dataclass(frozen=True)
+class GoneRows:
+    """People of the plan before that are not in the new one, and whether these are all."""
+
+    rows: list[GoneRow]
+    complete: bool
+
+
+def find_plan(reader: LedgerReader, dag_id: str, plan_id: str) -> ComparablePlan | None:
+    """Return a plan of a DAG; None: it has no such plan."""
+    p = reader.t.plan
+    row = reader.read(
+        lambda connection: connection.execute(select(p).where(p.c.plan_id == plan_id)).one_or_none(),
+        doing="reading a plan",
+    )
+    return comparable(row) if row is not None and row.dag_id == dag_id else None
+
+
+def planned_rows(
+    reader: LedgerReader, plan: ComparablePlan, decision: str, after: int | None, size: int = PAGE
+) -> PlannedRows:
+    """Return a page of a plan's rows with one decision, each with what the plan before decided about this person.
+
+    :param after: the number of the row behind which the page begins.
+    """
+
+    def work(connection: Connection) -> PlannedRows:
+        t = reader.t
+        d = t.decision.c
+        chosen = select(t.decision).where(d.plan_id == plan.plan_id, d.decision == decision)
+        if after is not None:
+            chosen = chosen.where(d.row_no > after)
+        rows = connection.execute(chosen.order_by(d.row_no).limit(size + 1)).all()
+        before = previous_plan(connection, t, plan)
+        earlier = _decided_before(connection, t, before, [row.employee_id for row in rows]) if before else None
+        shown = [_planned_row(row, earlier) for row in rows[:size]]
+        return PlannedRows(shown, rows[size - 1].row_no if len(rows) > size else None)
+
+    return reader.read(work, doing="reading a plan")
+
+
+def _decided_before(
+    connection: Connection, t: Tables, before: PreviousPlan, employees: Sequence[str | None]
+) -> dict[str, tuple[str, str]]:
+    d = t.decision.c
+    wanted = sorted({employee for employee in employees if employee})
+    rows = connection.execute(
+        select(d.employee_id, d.decision, d.reason).where(d.plan_id == before.plan_id, d.employee_id.in_(wanted))
+    )
+    return {row.employee_id: (row.decision, row.reason) for row in rows}
+
+
+def _planned_row(row: Row[Any], earlier: Mapping[str, tuple[str, str]] | None) -> PlannedRow:
+    change: Literal["new", "same", "changed"] | None = None
+    before = None
+    if earlier is not None:
+        decided = earlier.get(row.employee_id or "")
+        change = "new" if decided is None else "same" if decided == (row.decision, row.reason) else "changed"
+        before = decision_names.decision(*decided) if decided and change == "changed" else None
+    return PlannedRow(
+        plan_id=row.plan_id,
+        row_no=row.row_no,
+        employee_id=row.employee_id,
+        email=row.email,
+        decision=row.decision,
+        reason=row.reason,
+        start_date=row.start_date,
+        detail=shortened(row.detail),
+        said=decision_names.decision(row.decision, row.reason),
+        change=change,
+        before=before,
+    )
+
+
+def rows_gone(reader: LedgerReader, plan: ComparablePlan) -> GoneRows:
+    """Return people of the plan before that are not in this one, of as many rows as are looked at."""
+
+    def work(connection: Connection) -> GoneRows:
+        t = reader.t
+        before = previous_plan(connection, t, plan)
+        if before is None:
+            return GoneRows([], complete=True)
+        d = t.decision.c
+        first = connection.execute(
+            select(d.row_no, d.employee_id)
+            .where(d.plan_id == before.plan_id, d.employee_id.is_not(None))
+            .order_by(d.row_no)
+            .limit(LOOKED_AT)
+        ).all()
+        still = _still_there(connection, t, plan.plan_id, [row.employee_id for row in first])
+        gone = [row.row_no for row in first if row.employee_id not in still]
+        rows = connection.execute(
+            select(d.row_no, d.employee_id, d.email, d.decision, d.reason)
+            .where(d.plan_id == before.plan_id, d.row_no.in_(gone[:PAGE]))
+            .order_by(d.row_no)
+        )
+        shown = [
+            GoneRow(
+                plan_id=before.plan_id,
+                row_no=row.row_no,
+                employee_id=row.employee_id,
+                email=row.email,
+                said=decision_names.decision(row.decision, row.reason),
+            )
+            for row in rows
+        ]
+        return GoneRows(shown, complete=len(gone) <= PAGE and (before.rows_read or 0) <= LOOKED_AT)
+
+    return reader.read(work, doing="comparing two plans")
+
+
+def _still_there(connection: Connection, t: Tables, plan_id: str, employees: Sequence[str]) -> set[str]:
+    d = t.decision.c
+    found: set[str] = set()
+    for wanted in batches(employees):
+        found.update(
+            connection.execute(select(d.employee_id).where(d.plan_id == plan_id, d.employee_id.in_(wanted))).scalars()
+        )
+    return found

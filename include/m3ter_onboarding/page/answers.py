@@ -1,0 +1,97 @@
+"""The page's answers, beside those that are what ``ledger/reads`` returns; the script's types are made from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from m3ter_onboarding.ledger.reads.overview_figures import ChartDay, LedgerFigures
+from m3ter_onboarding.ledger.reads.review_list import ReviewList
+from m3ter_onboarding.ledger.states import InvitationState
+
+
+@dataclass(frozen=True)
+class ReadableDag:
+    """An onboarding DAG that the reader may read.
+
+    :param ledger: the key of its ledger.
+    :param active: whether Airflow still finds its file.
+    :param modes: what its parameter ``mode`` offers.
+    """
+
+    dag_id: str
+    name: str
+    config_name: str
+    ledger: str
+    paused: bool
+    active: bool
+    modes: list[str]
+    may_trigger: bool
+    may_edit: bool
+
+
+@dataclass(frozen=True)
+class UnreadableLedger:
+    """A ledger that cannot be shown.
+
+    :param problem: why, and what to do.
+    :param empty: whether only the first run is missing.
+    """
+
+    key: str
+    name: str
+    problem: str
+    empty: bool
+
+
+@dataclass(frozen=True)
+class ReadableLedger(LedgerFigures):
+    """A ledger that can be shown."""
+
+    key: str
+    name: str
+    problem: None
+    empty: bool
+
+
+@dataclass(frozen=True)
+class Words:
+    """What states, decisions and reasons are called, and what a person can do about a reason."""
+
+    states: dict[str, str]
+    verdicts: dict[str, str]
+    reasons: dict[str, str]
+    ways: dict[str, str]
+
+
+@dataclass(frozen=True, repr=False)
+class Overview:
+    """Every DAG of the reader, ledger by ledger."""
+
+    user: str
+    dags: list[ReadableDag]
+    ledgers: list[ReadableLedger | UnreadableLedger]
+    words: Words
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Invitations of the last days."""
+
+    days: list[ChartDay]
+
+
+@dataclass(frozen=True)
+class Review(ReviewList):
+    """What waits for a person in one ledger.
+
+    :param may_decide: whether the reader may decide about what no DAG made.
+    """
+
+    may_decide: bool
+
+
+@dataclass(frozen=True)
+class Decided:
+    """The new state of an invitation."""
+
+    state: InvitationState

@@ -1,0 +1,426 @@
+// What the script asks the page's API, and what it is answered.
+// Made by `make reference` from the routes and their models; a test compares.
+
+/** An instant of ISO 8601, in UTC. */
+export type Instant = string;
+
+/** A day of ISO 8601. */
+export type Day = string;
+
+/** Invitations of the last days. */
+export interface Chart {
+  days: ChartDay[];
+}
+
+/** What became of the invitations that the runs of one day set out to send. */
+export interface ChartDay {
+  day: Day;
+  accepted: number;
+  waiting: number;
+  other: number;
+}
+
+/** What a ledger says of one DAG. */
+export interface DagFigures {
+  dag_id: string;
+  /** of its last run; null: it never ran. */
+  org_id: string | null;
+  /** whether the connection may send, as the last finished run recorded it; null: no run did. */
+  allow_invitations: boolean | null;
+  funnel: Funnel | null;
+  /** rows for review in the last complete plan. */
+  plan_review: number;
+  /** rows in it that cannot be used. */
+  plan_invalid: number;
+  /** the run of that plan. */
+  plan_run_id: string | null;
+}
+
+/** The new state of an invitation. */
+export interface Decided {
+  state: InvitationState;
+}
+
+/** What a person decides about an invitation. */
+export interface DecisionBody {
+  ledger: string;
+  /** the state that they saw. */
+  seen: InvitationState;
+  to: "sent" | "unsent" | "superseded";
+  why?: string | null;
+}
+
+/** A plan decided about the person. */
+export interface DecisionStep {
+  at: Instant;
+  kind: "decision";
+  /** what was decided, in words. */
+  said: string;
+  /** `decision:reason`. */
+  name: string;
+  detail: string | null;
+  dag_id: string;
+  run_id: string;
+  task_id: "plan";
+}
+
+/** An invitation of the person changed. */
+export interface EventStep {
+  at: Instant;
+  kind: "event";
+  /** what changed it, in words. */
+  said: string;
+  /** the new state. */
+  state: InvitationState;
+  /** both states and the reason. */
+  name: string;
+  detail: string | null;
+  http_status: number | null;
+  /** the person who decided it, where one did. */
+  decided_by: string | null;
+  email: string;
+  dag_id: string | null;
+  /** with *dag_id*: the run that changed it, where the reader sees it. */
+  run_id: string | null;
+  /** the task whose log says more. */
+  task_id: "send" | "snapshot" | null;
+}
+
+/** How the last run that had somebody to invite went. */
+export interface Funnel {
+  run_id: string;
+  planned: number;
+  sent: number;
+  accepted: number;
+}
+
+/** A row of the plan before whose person is not in the new one. */
+export interface GoneRow {
+  plan_id: string;
+  row_no: number;
+  employee_id: string | null;
+  email: string | null;
+  said: string;
+}
+
+/** People of the plan before that are not in the new one, and whether these are all. */
+export interface GoneRows {
+  rows: GoneRow[];
+  complete: boolean;
+}
+
+/** An invitation of which nobody knows whether it was sent. */
+export interface InvitationForReview {
+  invitation_id: number;
+  org_id: string;
+  email: string;
+  employee_id: string | null;
+  dag_id: string | null;
+  state: InvitationState;
+  since: Instant;
+  /** why, in words. */
+  said: string;
+  detail: string | null;
+  /** what a person can do. */
+  way: string;
+  /** the states that a person may give it. */
+  to: InvitationState[];
+}
+
+/** One page of invitations. */
+export interface InvitationPage {
+  rows: InvitationRow[];
+  /** the cursor of the next page; null: there is none. */
+  after: string | null;
+}
+
+/** One invitation, as lists show it. */
+export interface InvitationRow {
+  invitation_id: number;
+  org_id: string;
+  email: string;
+  employee_id: string | null;
+  generation: number;
+  state: InvitationState;
+  /** `claimed`: this ledger set out to send it; `found`: m3ter had it. */
+  origin: string;
+  m3ter_id: string | null;
+  dag_id: string | null;
+  run_id: string | null;
+  http_status: number | null;
+  /** the last answer of m3ter's, or why there was none. */
+  message: string | null;
+  sent_at: Instant | null;
+  accepted_at: Instant | null;
+  expires_at: Instant | null;
+  created_at: Instant;
+  updated_at: Instant;
+}
+
+/** Where one invitation stands; the ledger's `state` column holds the value. */
+export type InvitationState = "sending" | "unknown" | "review" | "sent" | "adopted" | "accepted" | "expired" | "unsent" | "failed" | "superseded";
+
+/** Which invitations a list shows; in the body, since addresses of requests are logged. */
+export interface ListBody {
+  ledger: string;
+  search?: string;
+  states?: InvitationState[];
+  org_id?: string | null;
+  sort?: "changed" | "address" | "expires";
+  descending?: boolean;
+  after?: string | null;
+}
+
+/** Every DAG of the reader, ledger by ledger. */
+export interface Overview {
+  user: string;
+  dags: ReadableDag[];
+  ledgers: (ReadableLedger | UnreadableLedger)[];
+  words: Words;
+}
+
+/** What is known of one person, and how it came to that. */
+export interface PersonHistory {
+  employee_id: string | null;
+  email: string | null;
+  org_id: string;
+  /** the newest first. */
+  invitations: InvitationRow[];
+  /** the earliest first. */
+  steps: (DecisionStep | EventStep)[];
+}
+
+/** What a plan came to. */
+export interface PlanHead {
+  plan_id: string;
+  seq: number;
+  /** `open` while rows are decided, then `sealed`. */
+  state: string;
+  mode: string;
+  sendable: boolean;
+  not_sendable_because: string | null;
+  needs_approval: boolean;
+  approved_by: string | null;
+  approved_at: Instant | null;
+  rejected_by: string | null;
+  rejected_at: Instant | null;
+  rows_read: number | null;
+  invitations: number | null;
+  /** rows by `decision:reason`. */
+  counts: Record<string, number>;
+  created_at: Instant;
+  /** names of the permission policies that it gives. */
+  policies: string[];
+}
+
+/** A row of a plan. */
+export interface PlannedRow {
+  plan_id: string;
+  row_no: number;
+  employee_id: string | null;
+  email: string | null;
+  decision: string;
+  reason: string;
+  start_date: Day | null;
+  detail: string | null;
+  /** decision and reason, in words. */
+  said: string;
+  /** since the plan before; null: there is none to compare with. */
+  change: "new" | "same" | "changed" | null;
+  /** what that one decided, in words, where it decided otherwise. */
+  before: string | null;
+}
+
+/** A page of a plan's rows; *after* is the number of the last one, null: there are no more. */
+export interface PlannedRows {
+  rows: PlannedRow[];
+  after: number | null;
+}
+
+/** The plan that another one is compared with, of whichever run. */
+export interface PreviousPlan {
+  plan_id: string;
+  seq: number;
+  state: string;
+  mode: string;
+  sendable: boolean;
+  not_sendable_because: string | null;
+  needs_approval: boolean;
+  approved_by: string | null;
+  approved_at: Instant | null;
+  rejected_by: string | null;
+  rejected_at: Instant | null;
+  rows_read: number | null;
+  invitations: number | null;
+  counts: Record<string, number>;
+  created_at: Instant;
+  policies: string[];
+  run_id: string;
+}
+
+/** An onboarding DAG that the reader may read. */
+export interface ReadableDag {
+  dag_id: string;
+  name: string;
+  config_name: string;
+  /** the key of its ledger. */
+  ledger: string;
+  paused: boolean;
+  /** whether Airflow still finds its file. */
+  active: boolean;
+  /** what its parameter `mode` offers. */
+  modes: string[];
+  may_trigger: boolean;
+  may_edit: boolean;
+}
+
+/** A ledger that can be shown. */
+export interface ReadableLedger {
+  dags: DagFigures[];
+  runs: RunSummary[];
+  organisations: string[];
+  states: Record<string, number>;
+  expire_before_start: number;
+  key: string;
+  name: string;
+  problem: null;
+  empty: boolean;
+}
+
+/** What waits for a person in one ledger. */
+export interface Review {
+  invitations: InvitationForReview[];
+  more_invitations: boolean;
+  rows: RowForReview[];
+  more_rows: boolean;
+  /** whether the reader may decide about what no DAG made. */
+  may_decide: boolean;
+}
+
+/** A row of a newest plan that needs a person. */
+export interface RowForReview {
+  plan_id: string;
+  row_no: number;
+  org_id: string;
+  email: string | null;
+  employee_id: string | null;
+  reason: string;
+  dag_id: string;
+  run_id: string;
+  start_date: Day | null;
+  /** the invitation that a person would decide about; null: none that the reader sees. */
+  invitation_id: number | null;
+  invitation_state: InvitationState | null;
+  invitation_email: string | null;
+  invitation_dag_id: string | null;
+  /** why, in words. */
+  said: string;
+  detail: string | null;
+  /** what a person can do. */
+  way: string;
+  /** the states that a person may give to that invitation. */
+  to: InvitationState[];
+}
+
+/** Which rows of a plan; `gone`: those of the plan before whose person is not in it. */
+export interface RowsBody {
+  dag_id: string;
+  plan_id: string;
+  decision: "invite" | "review" | "invalid" | "skip" | "gone";
+  after?: number | null;
+}
+
+/** A run with all its plans. */
+export interface RunDetails {
+  dag_id: string;
+  run_id: string;
+  org_id: string;
+  run_type: string;
+  triggered_by: string | null;
+  mode: string;
+  only_employee: string | null;
+  started_at: Instant;
+  finished_at: Instant | null;
+  outcome: string;
+  interval_start: Instant;
+  interval_end: Instant;
+  window_start: Instant;
+  window_end: Instant;
+  may_invite: boolean;
+  /** the beginning of its configuration's hash. */
+  config_hash: string;
+  package_version: string;
+  /** when all invitations of its days were sent or settled; null: not yet. */
+  delivered_at: Instant | null;
+  /** whether the connection could send; null: the run did not record it. */
+  allow_invitations: boolean | null;
+  /** the newest first. */
+  plans: PlanHead[];
+  /** its invitations by the state that they are in now; counting stops. */
+  states: Record<string, number>;
+  /** the plan that the newest one is compared with. */
+  before: PreviousPlan | null;
+}
+
+/** Runs of a DAG, the newest first, and whether there are older ones. */
+export interface RunPage {
+  rows: RunSummary[];
+  more: boolean;
+}
+
+/** A run with its newest plan; null: none was made yet. */
+export interface RunSummary {
+  dag_id: string;
+  run_id: string;
+  org_id: string;
+  run_type: string;
+  triggered_by: string | null;
+  mode: string;
+  only_employee: string | null;
+  started_at: Instant;
+  finished_at: Instant | null;
+  outcome: string;
+  interval_start: Instant;
+  interval_end: Instant;
+  window_start: Instant;
+  window_end: Instant;
+  may_invite: boolean;
+  plan: PlanHead | null;
+}
+
+/** A ledger that cannot be shown. */
+export interface UnreadableLedger {
+  key: string;
+  name: string;
+  /** why, and what to do. */
+  problem: string;
+  /** whether only the first run is missing. */
+  empty: boolean;
+}
+
+/** What states, decisions and reasons are called, and what a person can do about a reason. */
+export interface Words {
+  states: Record<string, string>;
+  verdicts: Record<string, string>;
+  reasons: Record<string, string>;
+  ways: Record<string, string>;
+}
+
+/** Answers of GET, by path. */
+export interface Gets {
+  "chart": Chart;
+  "overview": Overview;
+  [path: `review/${string}`]: Review;
+  "run": RunDetails;
+  "runs": RunPage;
+  [path: `stories/decision/${string}/${string}/${string}`]: PersonHistory;
+  [path: `stories/invitation/${string}/${string}`]: PersonHistory;
+}
+
+/** Bodies and answers of POST, by path. */
+export interface Posts {
+  "export": { body: ListBody; answer: unknown };
+  "invitations": { body: ListBody; answer: InvitationPage };
+  [path: `review/${string}`]: { body: DecisionBody; answer: Decided };
+  "run/rows": { body: RowsBody; answer: PlannedRows | GoneRows };
+}
