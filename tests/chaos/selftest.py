@@ -179,7 +179,7 @@ DID_NOTHING = retry_if_exception(
         (
             (
                 f"{ONBOARDING}/planning/run_start.py",
-                "caught_up_until=catch_up.worked_off_until(db, run.key, org_id, not_before)",
+                "caught_up_until=catch_up.caught_up_until(db, run.key, org_id, not_before)",
                 "caught_up_until=None",
             ),
             (
@@ -253,12 +253,12 @@ DID_NOTHING = retry_if_exception(
         (
             (
                 f"{ONBOARDING}/ledger/plans.py",
-                "shown = and_(p.plan_id == plan_id, p.fingerprint == fingerprint)",
-                "shown = p.fingerprint.is_not(None)",
+                "this = and_(p.plan_id == shown.plan_id, p.fingerprint == shown.fingerprint)",
+                "this = p.fingerprint.is_not(None)",
             ),
             (
                 f"{ONBOARDING}/ledger/plans.py",
-                "approved_fingerprint=fingerprint)",
+                "approved_fingerprint=shown.fingerprint)",
                 "approved_fingerprint=p.fingerprint)",
             ),
         ),

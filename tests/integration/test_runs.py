@@ -37,7 +37,7 @@ def one_person_and_a_cap(org: Organisation) -> None:
     org.fails(run_id)
     org.assert_logged(run_id, "send", "The plan has 4 invitations, and at most 3 may be sent by one run")
     org.assert_once([people[1]])
-    org.run_once(day=1)  # neither of the runs counts as having worked off its day
+    org.run_once(day=1)  # neither of the runs has caught up its day
     org.assert_once(people)
 
 

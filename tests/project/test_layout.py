@@ -30,7 +30,6 @@ STILL_TOO_LONG = {
     "sending/sender.py",
     "sending/sender.py Sender",
     "planning/sealed_plan.py make_plan",
-    "ledger/catch_up.py waiting_since",
     "ledger/manual_decisions.py decide_by_hand",
     "ledger/claims.py _reclaim",
     "m3ter_provider/hooks/m3ter.py",

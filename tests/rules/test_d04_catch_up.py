@@ -32,8 +32,8 @@ def deliver(world: World, run: RunKey, at: datetime) -> None:
         connection.execute(update(table).where(table.c.run_id == run.run_id).values(delivered_at=at))
 
 
-def worked_off(world: World, org_id: str | None = None) -> datetime | None:
-    return catch_up.worked_off_until(world.db, world.run("next"), org_id or world.m3ter.org_id, not_before(world))
+def caught_up(world: World, org_id: str | None = None) -> datetime | None:
+    return catch_up.caught_up_until(world.db, world.run("next"), org_id or world.m3ter.org_id, not_before(world))
 
 
 def test_d04_a_refused_person_keeps_the_window_open(world: World) -> None:
@@ -109,8 +109,8 @@ def test_d04_another_organisation_finishes_no_days_of_this_one(world: World) -> 
     run = world.run("run-1")
     world.begin_run(run, org_id="another")
     deliver(world, run, datetime.now(timezone.utc))
-    assert worked_off(world) is None
-    assert worked_off(world, "another") is not None
+    assert caught_up(world) is None
+    assert caught_up(world, "another") is not None
 
 
 def test_d04_days_of_a_backfill_that_failed_before_its_plan_are_read_by_the_next_run(world: World) -> None:
@@ -120,20 +120,20 @@ def test_d04_days_of_a_backfill_that_failed_before_its_plan_are_read_by_the_next
     world.values["max_age_days"] = 60
 
     world.begin_run(world.run("daily"), yesterday)
-    assert worked_off(world) == yesterday.start, "not delivered yet"
+    assert caught_up(world) == yesterday.start, "not delivered yet"
     deliver(world, world.run("daily"), now)
-    assert worked_off(world) == yesterday.end
+    assert caught_up(world) == yesterday.end
     world.begin_run(world.run("plans only"), old, may_invite=False)
     world.begin_run(world.run("one person"), old, only_employee="e1")
     world.begin_run(world.run("too old"), Window(now - 70 * day, now - 61 * day))
-    assert worked_off(world) == yesterday.end
+    assert caught_up(world) == yesterday.end
     world.begin_run(world.run("backfill"), old)
-    assert worked_off(world) == old.start
+    assert caught_up(world) == old.start
     world.begin_run(world.run("partly too old"), Window(now - 70 * day, now - 50 * day))
-    assert worked_off(world) == now - 70 * day
+    assert caught_up(world) == now - 70 * day
 
     # As far back as a window ever reaches; what is older is nobody's any more.
     later = world.run("later")
     world.begin_run(later, Window(now - 60 * day, now - timedelta(hours=1)))
     deliver(world, later, datetime.now(timezone.utc) + timedelta(seconds=1))
-    assert worked_off(world) == now - timedelta(hours=1)
+    assert caught_up(world) == now - timedelta(hours=1)

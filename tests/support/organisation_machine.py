@@ -275,8 +275,8 @@ class OrganisationMachine(RuleBasedStateMachine):
             note.rejected = True
             return
         right = answer == "approve"
-        shown = note.planned.fingerprint if right else "0" * 64
-        counts = plans.record_approval(db, self.judge.run(note.run), plan_id, shown, by="olga", at=now)
+        shown = plans.ShownPlan(plan_id, note.planned.fingerprint if right else "0" * 64)
+        counts = plans.record_approval(db, self.judge.run(note.run), shown, by="olga", at=now)
         newest = note is self.book.plans[note.run][-1]
         if note.run not in self.book.broken:
             assert counts == (right and newest and not note.rejected), "an approval counts for exactly this plan"

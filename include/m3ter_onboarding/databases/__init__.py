@@ -1,4 +1,5 @@
 """Databases that warehouse and ledger are in, reached through Airflow's connections.
 
-Read ``connections`` (an Airflow connection becomes an engine), then ``failures`` (what may be said about an error).
+Read ``connections`` (an Airflow connection becomes an engine), ``failures`` (whether an error may pass by itself, and
+what may be said about it), then ``batches`` (long lists in parts).
 """

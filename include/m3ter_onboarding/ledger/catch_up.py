@@ -1,4 +1,4 @@
-"""What earlier runs left undone: how far back a run must read so that nobody is forgotten (docs/delivery.md, 4)."""
+"""What earlier runs did not finish: how far back a run must read so that nobody is forgotten (docs/delivery.md, 4)."""
 
 from __future__ import annotations
 
@@ -10,15 +10,20 @@ from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.sql_types import UtcDateTime
 from m3ter_onboarding.ledger.states import LIVE_STATES, OPEN_STATES
-from m3ter_onboarding.ledger.tables import state_in
+from m3ter_onboarding.ledger.tables import Tables, state_in
+
+#: A later decision with one of these ends the waiting. `already_…` does not: whether that still holds is in the ledger.
+_ENDS_WAITING = ("excluded", "too_old", "domain_not_allowed")
+#: Nor does a review because of an invitation of the ledger that may turn out not to have been sent.
+_MAY_TURN_OUT = ("email_changed", "unknown_outcome")
 
 
-def worked_off_until(db: LedgerDatabase, run: RunKey, org_id: str, not_before: datetime) -> datetime | None:
-    """Return up to where the days of all sending runs over everybody are worked off, other than those of *run* itself.
+def caught_up_until(db: LedgerDatabase, run: RunKey, org_id: str, not_before: datetime) -> datetime | None:
+    """Return until when the days of all sending runs over everybody are caught up, *run* itself left out.
 
-    That is where the newest finished window ended, or where a run began that never came to its end, if that is earlier:
-    a day that failed, a backfill of days long ago. Its days count as worked off once a later run that covers them has
-    finished. A window that reached into the future counts only up to the moment its run began.
+    That is the end of the newest finished window, or the beginning of a run that never finished, if that is earlier: a
+    day that failed, a backfill of days long ago. Its days are caught up once a later run that covers them has finished.
+    A window that reached into the future counts only up to the moment its run began.
 
     :param not_before: days before this are never caught up.
     :returns: None as long as there was no such run.
@@ -58,59 +63,28 @@ def worked_off_until(db: LedgerDatabase, run: RunKey, org_id: str, not_before: d
     return db.read(work, doing="looking for runs that did not finish")
 
 
-#: A later decision with one of these ends the waiting; `already_…` does not: whether that still holds is in the ledger.
-_ENDS_WAITING = ("excluded", "too_old", "domain_not_allowed")
-#: Nor does a review because of an invitation of the ledger that may turn out not to have been sent.
-_MAY_TURN_OUT = ("email_changed", "unknown_outcome")
-
-
 def waiting_since(db: LedgerDatabase, run: RunKey, org_id: str, not_before: datetime) -> datetime | None:
-    """Return the start of the oldest window with someone who still waits to be invited.
+    """Return the start of the oldest window with somebody who still waits to be invited.
 
-    Counted are plans over everybody that were to be sent: a window is wide for all who are in it, so that a wish about
-    one person, or a look at other days, must not widen it.
+    Counted are plans over everybody that were to be sent. A window is wide for all who are in it, so that a plan for
+    one person, or one that only looked at other days, must not widen it.
 
-    Someone loaded long before the first day falls out of the look-back before it is time; someone who was to be invited
-    and was not (refused, interrupted, paused) falls out of it before the row is mended or the next run sends. The
-    window reaches back to them until they have a living invitation or are decided otherwise.
+    Somebody loaded long before the first day falls out of the look-back before it is time. Somebody who was to be
+    invited and was not (refused, interrupted, paused) falls out of it before the row is mended or the next run sends.
+    The window reaches back to them until an invitation of theirs is settled, or they are decided otherwise.
 
-    :param not_before: whoever was planned before this and not since is given up.
+    :param not_before: people who were planned before this, and not since, are given up.
     """
-    decision, plan, invitation, runs = db.tables.decision, db.tables.plan, db.tables.invitation, db.tables.run
-    later, later_plan, begun_by = decision.alias(), plan.alias(), invitation.alias()
+    t = db.tables
+    decision, plan, invitation = t.decision, t.plan, t.invitation
 
     def work(connection: Connection) -> datetime | None:
-        def alive(same: ColumnElement[bool]) -> ColumnElement[bool]:
-            settled = [state.value for state in LIVE_STATES - OPEN_STATES]
-            return exists().where(invitation.c.org_id == org_id, same, state_in(invitation, settled))
-
-        decided_since = exists().where(
-            later.c.org_id == org_id,
-            later.c.employee_id == decision.c.employee_id,
-            later.c.plan_id == later_plan.c.plan_id,
-            later_plan.c.dag_id == run.dag_id,
-            later_plan.c.mode.not_in(("dry_run", "baseline")),
-            later_plan.c.state == "sealed",
-            later_plan.c.sealed_at > plan.c.sealed_at,
-            or_(
-                and_(later.c.decision == "review", later.c.reason.not_in(_MAY_TURN_OUT)),
-                and_(later.c.decision == "skip", later.c.reason.in_(_ENDS_WAITING)),
-            ),
-        )
         waits = or_(
             and_(decision.c.decision == "skip", decision.c.reason == "too_early"), decision.c.decision == "invite"
         )
-        # A look at other days (a dry run, a backfill that plans only) asks nobody to invite whom it saw. What a
-        # baseline found missing in m3ter is for the next run.
+        # A plan that only looked at other days (a dry run, a backfill that plans only) asks for no invitation. A
+        # baseline does: the people that it found missing in m3ter are for the next run.
         meant = or_(plan.c.sendable, plan.c.mode == "baseline")
-        # The whole past is one person's wish: it is for others only once it was granted.
-        begun = or_(
-            plan.c.mode != "full",
-            exists().where(begun_by.c.dag_id == plan.c.dag_id, begun_by.c.run_id == plan.c.run_id),
-            exists().where(
-                runs.c.dag_id == plan.c.dag_id, runs.c.run_id == plan.c.run_id, runs.c.delivered_at.is_not(None)
-            ),
-        )
         return connection.execute(
             select(func.min(plan.c.window_start)).where(
                 plan.c.dag_id == run.dag_id,
@@ -120,22 +94,69 @@ def waiting_since(db: LedgerDatabase, run: RunKey, org_id: str, not_before: date
                 plan.c.plan_id == decision.c.plan_id,
                 waits,
                 meant,
-                begun,
-                ~_about_one(db, plan),
-                # Two questions, not one with OR: each then has an index of its own.
-                ~alive(invitation.c.email_key == decision.c.email_key),
-                ~alive(invitation.c.employee_id == decision.c.employee_id),
-                ~decided_since,
+                _is_no_ungranted_full_run(t),
+                ~_about_one(t),
+                # Two conditions, not one with OR: each then has an index of its own.
+                ~_invitation_is_settled(t, org_id, invitation.c.email_key == decision.c.email_key),
+                ~_invitation_is_settled(t, org_id, invitation.c.employee_id == decision.c.employee_id),
+                ~_decided_otherwise_since(t, run, org_id),
             )
         ).scalar()
 
     return db.read(work, doing="looking for those who wait to be invited")
 
 
-def failed_since(db: LedgerDatabase, run: RunKey, org_id: str, employee_id: str | None = None) -> datetime | None:
-    """Return the start of the earliest window that read somebody whom m3ter refused.
+def _is_no_ungranted_full_run(t: Tables) -> ColumnElement[bool]:
+    """Return the condition that a plan is not one over the whole past of which nothing was sent.
 
-    :param employee_id: instead, the earliest that read this person, whatever became of her.
+    The whole past is one person's request: it widens the windows of others only once it was granted.
+    """
+    plan, runs, begun = t.plan, t.run, t.invitation.alias()
+    return or_(
+        plan.c.mode != "full",
+        exists().where(begun.c.dag_id == plan.c.dag_id, begun.c.run_id == plan.c.run_id),
+        exists().where(
+            runs.c.dag_id == plan.c.dag_id, runs.c.run_id == plan.c.run_id, runs.c.delivered_at.is_not(None)
+        ),
+    )
+
+
+def _about_one(t: Tables) -> ColumnElement[bool]:
+    """Return the condition that a plan is of a run with ``only_employee``."""
+    plan, runs = t.plan, t.run.alias()
+    return exists().where(
+        runs.c.dag_id == plan.c.dag_id, runs.c.run_id == plan.c.run_id, runs.c.only_employee.is_not(None)
+    )
+
+
+def _invitation_is_settled(t: Tables, org_id: str, same_person: ColumnElement[bool]) -> ColumnElement[bool]:
+    settled = [state.value for state in LIVE_STATES - OPEN_STATES]
+    return exists().where(t.invitation.c.org_id == org_id, same_person, state_in(t.invitation, settled))
+
+
+def _decided_otherwise_since(t: Tables, run: RunKey, org_id: str) -> ColumnElement[bool]:
+    """Return the condition that a later plan decided about the same employee so that they wait no more."""
+    decision, plan = t.decision, t.plan
+    later, later_plan = decision.alias(), plan.alias()
+    return exists().where(
+        later.c.org_id == org_id,
+        later.c.employee_id == decision.c.employee_id,
+        later.c.plan_id == later_plan.c.plan_id,
+        later_plan.c.dag_id == run.dag_id,
+        later_plan.c.mode.not_in(("dry_run", "baseline")),
+        later_plan.c.state == "sealed",
+        later_plan.c.sealed_at > plan.c.sealed_at,
+        or_(
+            and_(later.c.decision == "review", later.c.reason.not_in(_MAY_TURN_OUT)),
+            and_(later.c.decision == "skip", later.c.reason.in_(_ENDS_WAITING)),
+        ),
+    )
+
+
+def failed_since(db: LedgerDatabase, run: RunKey, org_id: str, employee_id: str | None = None) -> datetime | None:
+    """Return the start of the earliest window that read somebody who was refused by m3ter.
+
+    :param employee_id: instead, the earliest that read this person, whatever became of them.
     :returns: None: there is nobody.
     """
     plan, invitation, decision = db.tables.plan, db.tables.invitation, db.tables.decision
@@ -156,16 +177,8 @@ def failed_since(db: LedgerDatabase, run: RunKey, org_id: str, employee_id: str 
                 invitation.c.state == "failed",
                 invitation.c.plan_id == plan.c.plan_id,
                 plan.c.dag_id == run.dag_id,
-                ~_about_one(db, plan),
+                ~_about_one(db.tables),
             )
         ).scalar()
 
     return db.read(work, doing="looking for those whom m3ter refused")
-
-
-def _about_one(db: LedgerDatabase, plan: FromClause) -> ColumnElement[bool]:
-    """Return the condition that a plan is of a run with ``only_employee``."""
-    runs = db.tables.run.alias()
-    return exists().where(
-        runs.c.dag_id == plan.c.dag_id, runs.c.run_id == plan.c.run_id, runs.c.only_employee.is_not(None)
-    )

@@ -1,4 +1,4 @@
-"""What was decided about one row, as the ledger keeps it: appended to an unsealed plan, never changed."""
+"""The decision about one row, as the ledger keeps it: appended to an unsealed plan, never changed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Verdict = Literal["invite", "skip", "invalid", "review"]
 
 @dataclass(frozen=True)
 class Decision:
-    """What happens with one row of the query. Its ``repr`` names nobody.
+    """The decision about one row of the query. Its ``repr`` names nobody.
 
     :param email: as the warehouse has it; ``request.email`` is what m3ter gets.
     :param request: only with ``invite``: complete, as it will be POSTed.

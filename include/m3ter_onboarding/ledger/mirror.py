@@ -1,4 +1,4 @@
-"""What m3ter holds, as last read: invitations, users and policies of one organisation.
+"""The mirror: invitations, users and policies of one organisation, as last read from m3ter.
 
 Passes may overlap (two runs at once): an entry has gone only when a *complete* pass, begun after the entry was
 last seen by anyone, did not meet it.
@@ -23,7 +23,7 @@ from m3ter_provider.models import INVITATION_LIFE, Invitation, OrgUser, Permissi
 
 
 class Kind(str, Enum):
-    """What a pass reads."""
+    """The kinds of list that a pass reads."""
 
     INVITATIONS = "invitations"
     USERS = "users"
@@ -162,7 +162,7 @@ def _store(db: LedgerDatabase, table: Table, org_id: str, rows: list[dict[str, A
 
 
 def finish_full_pass(db: LedgerDatabase, org_id: str, kind: Kind, started_ms: int, began_at: datetime) -> None:
-    """Mark what a complete pass did not meet as gone, and the pass as complete.
+    """Mark as gone all entries that a full pass did not meet, and the pass as complete.
 
     :param started_ms: what :func:`begin_pass` returned.
     :param began_at: when the pass began, by m3ter's clock.
@@ -236,7 +236,7 @@ def policies_of(db: LedgerDatabase, org_id: str) -> list[M3terPolicy]:
 
 
 def order_is_doubtful(db: LedgerDatabase, org_id: str) -> bool:
-    """Tell whether an incremental pass is of no use: an entry without ``dtCreated`` stands in the list."""
+    """Return whether an incremental pass may miss entries: one in the list has no ``dtCreated``."""
     table = db.tables.mirror_invitation
 
     def work(connection: Connection) -> bool:

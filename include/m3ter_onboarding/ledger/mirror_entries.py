@@ -1,4 +1,4 @@
-"""What m3ter lists, as the mirror keeps it. All instants are aware and in UTC."""
+"""Entries of m3ter's lists, as the mirror keeps them. All instants are aware and in UTC."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class M3terPolicy:
     m3ter_id: str
     name: str
     version: int | None
-    administrator_like: bool = False  #: whoever has it may do everything
+    administrator_like: bool = False  #: people who have it may do everything
 
     @property
     def id(self) -> str:
-        """m3ter's id of it, as :class:`~m3ter_provider.permission_policies.PolicyBook` asks for it."""
+        """m3ter's id of it, under the name that :class:`~m3ter_provider.permission_policies.PolicyBook` uses."""
         return self.m3ter_id

@@ -1,4 +1,4 @@
-"""What the ledger holds of the people of a plan: their invitations, and the addresses of earlier decisions."""
+"""The people of a plan in the ledger: their invitations, and the addresses of earlier decisions."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def read_ledger(
 ) -> list[LedgerInvitation]:
     """Return every row of the ledger for these addresses or employees, any state and generation.
 
-    :param planning: the run whose new plan has begun. What an older plan of the same run claimed and did not begin
-        counts as unsent: the newer plan keeps it from ever beginning.
+    :param planning: the run whose new plan has begun. An invitation that an older plan of the same run claimed and did
+        not begin counts as unsent: the newer plan keeps it from ever beginning.
     """
     table = db.tables.invitation
-    let_go = and_(
+    kept_from_beginning = and_(
         table.c.state == InvitationState.SENDING.value,
         table.c.attempt_started_ms.is_(None),
         table.c.dag_id == planning.dag_id,
@@ -55,7 +55,7 @@ def read_ledger(
         table.c.email_key,
         table.c.generation,
         table.c.employee_id,
-        case((let_go, InvitationState.UNSENT.value), else_=table.c.state).label("state"),
+        case((kept_from_beginning, InvitationState.UNSENT.value), else_=table.c.state).label("state"),
         table.c.request_hash,
         table.c.m3ter_id,
         table.c.expires_at,

@@ -1,4 +1,4 @@
-"""What a plan decided and came to: counts, never people."""
+"""Counts of a plan, never people: decisions, domains, and what became of its invitations."""
 
 from __future__ import annotations
 

@@ -27,13 +27,13 @@ class PlannedPolicy:
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> PlannedPolicy:
-        """Read one from the plan's row; plans of the first version do not say whether it is like an administrator's."""
+        """Read one from the plan's row; plans of version 1 leave out whether people may do everything."""
         return cls(kept["id"], kept["name"], kept["version"], bool(kept.get("administrator_like")))
 
 
 @dataclass(frozen=True)
 class PlanBeginning:
-    """What is known of a plan before the new hires are read."""
+    """The head of a plan before the new hires are read."""
 
     org_id: str
     mode: str
@@ -44,7 +44,7 @@ class PlanBeginning:
 
 @dataclass(frozen=True)
 class PlanSeal:
-    """What a plan came to, written once.
+    """The result of planning, written once.
 
     :param fingerprint: the hash of all that the plan will POST.
     :param counts: rows by ``decision:reason``.
@@ -91,6 +91,14 @@ class PlanRow:
     seconds_left: float = field(compare=False)  # as of the moment when it was read
     window_start: datetime
     window_end: datetime
+
+
+@dataclass(frozen=True)
+class ShownPlan:
+    """The plan that people were shown when they were asked: no other may be sent because of their answer."""
+
+    plan_id: str
+    fingerprint: str
 
 
 def begin_plan(db: LedgerDatabase, run: RunKey, plan_id: str, beginning: PlanBeginning) -> None:
@@ -189,51 +197,51 @@ def record_question(db: LedgerDatabase, run: RunKey, plan_id: str, at: datetime)
     db.write(work, doing="recording the question")
 
 
-def plan_in_question(db: LedgerDatabase, run: RunKey) -> tuple[str, str] | None:
-    """Return id and fingerprint of the last plan of a run about which people were asked."""
+def plan_in_question(db: LedgerDatabase, run: RunKey) -> ShownPlan | None:
+    """Return the last plan of a run about which people were asked."""
     p = db.tables.plan
 
-    def work(connection: Connection) -> tuple[str, str] | None:
+    def work(connection: Connection) -> ShownPlan | None:
         row = connection.execute(
             select(p.c.plan_id, p.c.fingerprint)
             .where(p.c.dag_id == run.dag_id, p.c.run_id == run.run_id, p.c.asked_at.is_not(None))
             .order_by(p.c.seq.desc())
             .limit(1)
         ).one_or_none()
-        return None if row is None else (row.plan_id, row.fingerprint)
+        return None if row is None else ShownPlan(row.plan_id, row.fingerprint)
 
     return db.read(work, doing="looking for the plan in question")
 
 
-def record_approval(db: LedgerDatabase, run: RunKey, plan_id: str, fingerprint: str, *, by: str, at: datetime) -> bool:
+def record_approval(db: LedgerDatabase, run: RunKey, shown: ShownPlan, *, by: str, at: datetime) -> bool:
     """Record that a person approved a plan: one compare-and-set.
 
-    :param plan_id: with *fingerprint*: the plan that the person was shown.
-    :returns: whether the approval counts. It does not where the run has a newer plan, or this one was said no to or is
+    :param shown: the plan that the person was shown.
+    :returns: whether the approval counts. It does not where the run has a newer plan, or this one was rejected or is
         too old.
     """
     t = db.tables
     p = t.plan.c
-    shown = and_(p.plan_id == plan_id, p.fingerprint == fingerprint)
-    newest = and_(p.dag_id == run.dag_id, p.run_id == run.run_id, p.state == "sealed", shown, ~_newer_exists(t))
+    this = and_(p.plan_id == shown.plan_id, p.fingerprint == shown.fingerprint)
+    newest = and_(p.dag_id == run.dag_id, p.run_id == run.run_id, p.state == "sealed", this, ~_newer_exists(t))
     mine = and_(newest, p.valid_until_ms > db_now_ms())
 
     def work(connection: Connection) -> bool:
         connection.execute(
             update(t.plan)
             .where(mine, p.approved_at.is_(None), p.rejected_at.is_(None))
-            .values(approved_by=by, approved_at=at, approved_fingerprint=fingerprint)
+            .values(approved_by=by, approved_at=at, approved_fingerprint=shown.fingerprint)
         )
-        counts = select(p.plan_id).where(mine, p.rejected_at.is_(None), p.approved_fingerprint == fingerprint)
+        counts = select(p.plan_id).where(mine, p.rejected_at.is_(None), p.approved_fingerprint == shown.fingerprint)
         return connection.execute(counts).one_or_none() is not None
 
     return db.write(work, doing="recording the approval")
 
 
 def record_rejection(db: LedgerDatabase, run: RunKey, plan_id: str, *, by: str | None, at: datetime) -> None:
-    """Record that a plan of a run was said no to, which ends it for good.
+    """Record that a plan of a run was rejected, which ends it for good.
 
-    :param by: who; None: nobody answered in time.
+    :param by: the person who rejected it; None: nobody answered in time.
     """
     p = db.tables.plan
 
@@ -252,7 +260,7 @@ def record_rejection(db: LedgerDatabase, run: RunKey, plan_id: str, *, by: str |
 def read_plan(db: LedgerDatabase, plan_id: str, run: RunKey | None = None) -> PlanRow | None:
     """Return the head of a plan, judged by the database's clock.
 
-    :param run: whose plan it must be; None: any run's.
+    :param run: the run that it must be a plan of; None: any.
     """
     t = db.tables
     mine = true() if run is None else and_(t.plan.c.dag_id == run.dag_id, t.plan.c.run_id == run.run_id)

@@ -1,4 +1,4 @@
-"""DAG runs as the ledger knows them: who or what asked for which days, and how it ended."""
+"""DAG runs as the ledger knows them: who or what started each, for which days, and how it ended."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from m3ter_onboarding.ledger.database import LedgerDatabase
 
 @dataclass(frozen=True)
 class RunKey:
-    """Which DAG run: the key of ``m3ter_onboarding_run``."""
+    """The key of one DAG run in ``m3ter_onboarding_run``."""
 
     dag_id: str
     run_id: str
@@ -22,11 +22,11 @@ class RunKey:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What a DAG run was asked to do: the columns of ``m3ter_onboarding_run`` that are written when it begins.
+    """The order for a DAG run: the columns of ``m3ter_onboarding_run`` that are written when it begins.
 
     :param run_type: Airflow's word for it, such as ``scheduled``.
     :param triggered_by: the person who started it; None: nobody did.
-    :param only_employee: the one employee whom the run is about; None: everybody.
+    :param only_employee: the ``employee_id`` of the one person that the run is about; None: everybody.
     :param window_start: with *window_end*: the days that the query reads, never less than the interval.
     :param may_invite: whether a run of this kind may send.
     """
@@ -52,7 +52,7 @@ class RunOutcome:
     """How a DAG run ended.
 
     :param outcome: ``success`` or ``failed``.
-    :param counts: what the run's page lists, by name.
+    :param counts: by name, as the run's page lists them.
     """
 
     finished_at: datetime

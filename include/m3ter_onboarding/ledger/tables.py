@@ -1,7 +1,7 @@
-"""The ledger's tables: names and keys are public, they are read with SQL by those who answer for a run.
+"""The ledger's tables. Names and keys are public: people who answer for a run read them with SQL.
 
 Instants in columns named ``*_at`` are UTC. Columns named ``*_ms`` are milliseconds since 1970 by the *database's*
-clock: whatever decides who may send is written and judged there, never by a worker's clock.
+clock: the right to send is written and judged there, never by a worker's clock.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Tables:
             Column("approved_by", String(250)),
             Column("approved_at", UtcDateTime),
             Column("approved_fingerprint", String(64)),
-            # Said no to, by whom; nobody's name: nobody answered in time. Such a plan is never sent.
+            # The person who rejected it; empty beside a time: nobody answered in time. Such a plan is never sent.
             Column("rejected_by", String(250)),
             Column("rejected_at", UtcDateTime),
             Column("fingerprint", String(64)),
@@ -168,7 +168,7 @@ class Tables:
             Column("generation", Integer, nullable=False),
             Column("employee_id", String(250)),
             Column("state", String(20), nullable=False),
-            # 'claimed': this ledger set out to send it. 'found': m3ter had it, whoever made it.
+            # 'claimed': this ledger set out to send it. 'found': m3ter had it, no matter who made it.
             Column("origin", String(10), nullable=False),
             Column("m3ter_id", String(100)),
             Column("m3ter_user_id", String(100)),

@@ -104,7 +104,7 @@ def _earlier_runs(
     not_before, parameters = now - config.max_age, run.parameters
     asks_again = parameters.mode is Mode.RETRY_FAILED
     return EarlierRuns(
-        caught_up_until=catch_up.worked_off_until(db, run.key, org_id, not_before),
+        caught_up_until=catch_up.caught_up_until(db, run.key, org_id, not_before),
         waiting_since=catch_up.waiting_since(db, run.key, org_id, not_before),
         failed_since=catch_up.failed_since(db, run.key, org_id, parameters.only_employee) if asks_again else None,
     )

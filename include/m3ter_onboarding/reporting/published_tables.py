@@ -9,7 +9,7 @@ import json
 import logging
 from typing import Any
 
-from sqlalchemy import JSON, Column, Dialect, Engine, MetaData, String, Table, Text, and_, delete, inspect, select
+from sqlalchemy import JSON, Column, Dialect, Engine, MetaData, String, Table, Text, delete, inspect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.types import TypeDecorator
 
@@ -17,6 +17,7 @@ from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.databases.failures import describe_database_error
 from m3ter_onboarding.errors import LedgerError
+from m3ter_onboarding.ledger import results
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.plan_counts import plans_of_run
 from m3ter_onboarding.ledger.runs import RunKey
@@ -41,7 +42,7 @@ class JsonText(TypeDecorator[Any]):
         return dialect.type_descriptor(String(65535) if dialect.name == "redshift" else Text())
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        """Write a value; nothing stays nothing."""
+        """Write a value as JSON; NULL stays NULL."""
         return None if value is None else json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
@@ -51,35 +52,20 @@ def publish(db: LedgerDatabase, warehouse: Engine, plan_ids: list[str], *, creat
     Publishing again replaces what was published of the same plans and people.
 
     :param create_tables: make the two tables where they are missing.
-    :returns: how many rows were written; None where the warehouse holds a ledger, be it this one under another
-        connection: its rows are the guard against a second e-mail, and nobody but the ledger writes them.
+    :returns: how many rows were written; None where the warehouse holds a ledger, this one under another connection
+        included: its rows are the guard against a second e-mail, and nobody but the ledger writes them.
     :raises LedgerError: when the warehouse refuses; the ledger itself is complete all the same.
     """
-    decision, invitation = db.tables.decision, db.tables.invitation
     if _holds_a_ledger(db, warehouse):
         return None
     if not plan_ids:
         return 0
-    decisions = db.read(
-        lambda c: [dict(r._mapping) for r in c.execute(select(decision).where(decision.c.plan_id.in_(plan_ids)))],
-        doing="reading decisions to publish",
-    )
-    people = (
-        select(decision.c.org_id, decision.c.email_key)
-        .where(decision.c.plan_id.in_(plan_ids), decision.c.email_key.is_not(None))
-        .distinct()
-        .subquery()
-    )
-    of_people = select(invitation).join(
-        people, and_(invitation.c.org_id == people.c.org_id, invitation.c.email_key == people.c.email_key)
-    )
-    invitations = db.read(
-        lambda c: [dict(r._mapping) for r in c.execute(of_people)], doing="reading invitations to publish"
-    )
+    decisions = results.decisions_of_plans(db, plan_ids)
+    invitations = results.invitations_of_plans(db, plan_ids)
     metadata = MetaData()
     published = [
-        (published_table(decision, metadata, warehouse.dialect.name), "plan_id", decisions),
-        (published_table(invitation, metadata, warehouse.dialect.name), "invitation_id", invitations),
+        (published_table(db.tables.decision, metadata, warehouse.dialect.name), "plan_id", decisions),
+        (published_table(db.tables.invitation, metadata, warehouse.dialect.name), "invitation_id", invitations),
     ]
     try:
         if create_tables:
@@ -101,7 +87,7 @@ def publish(db: LedgerDatabase, warehouse: Engine, plan_ids: list[str], *, creat
 
 
 def publish_run(db: LedgerDatabase, run: RunKey, config: OnboardingConfig) -> None:
-    """Write what a run decided and did to its warehouse, where the ledger is not in it.
+    """Write the decisions and results of a run to its warehouse, where the ledger is not in it.
 
     :raises LedgerError: when the warehouse cannot be read or written.
     """

@@ -98,7 +98,7 @@ def record_answer(db: LedgerDatabase, run: RunKey, answer: Answer) -> None:
 def record_no_answer(db: LedgerDatabase, run: RunKey, now: datetime) -> NotAllowedError:
     """Record that nobody answered in time, and return the error of the task."""
     if shown := plans.plan_in_question(db, run):
-        plans.record_rejection(db, run, shown[0], by=None, at=now)
+        plans.record_rejection(db, run, shown.plan_id, by=None, at=now)
     return NotAllowedError(
         "Nobody answered whether this plan may be sent before it became too old (`plan_valid_for`), so it is not sent."
         " Nobody is lost: the next run plans these people again; trigger one to plan them now."
@@ -115,19 +115,18 @@ def _record_approval(db: LedgerDatabase, run: RunKey, answer: Answer) -> None:
         raise NotAllowedError(
             f"The ledger does not know which plan {who} was shown, so the approval does not count. {again}"
         )
-    plan_id, fingerprint = shown
-    if not plans.record_approval(db, run, plan_id, fingerprint, by=who, at=answer.at):
+    if not plans.record_approval(db, run, shown, by=who, at=answer.at):
         raise NotAllowedError(
-            f"{who} approved plan {plan_id} with the fingerprint {fingerprint[:12]}. That is not the newest plan of"
-            f" this run any more, or it was rejected, or is older than `plan_valid_for`. {again}"
+            f"{who} approved plan {shown.plan_id} with the fingerprint {shown.fingerprint[:12]}. That is not the newest"
+            f" plan of this run any more, or it was rejected, or is older than `plan_valid_for`. {again}"
         )
-    log.info("%s approved plan %s; it is sent now.", who, plan_id)
+    log.info("%s approved plan %s; it is sent now.", who, shown.plan_id)
 
 
 def _record_rejection(db: LedgerDatabase, run: RunKey, answer: Answer) -> None:
     who = answer.user or "nobody known"
     if shown := plans.plan_in_question(db, run):
-        plans.record_rejection(db, run, shown[0], by=who, at=answer.at)
+        plans.record_rejection(db, run, shown.plan_id, by=who, at=answer.at)
     log.warning(
         "%s rejected the plan: it is not sent. Nobody is lost: the next run plans these people again; trigger one to"
         " plan them today.",

@@ -130,10 +130,10 @@ def test_d08_an_approval_of_a_plan_that_was_replaced_does_not_count(asked: TaskR
 def test_d08_an_approval_of_another_fingerprint_does_not_count(asked: TaskRun, world: World) -> None:
     plan_id = asked.xcoms["plan"]["plan_id"]
     now = datetime.now(timezone.utc)
-    assert not plans.record_approval(world.db, world.run("run-1"), plan_id, "0" * 64, by="olga", at=now)
-    assert not plans.record_approval(
-        world.db, world.run("run-2"), plan_id, asked.xcoms["plan"]["fingerprint"], by="olga", at=now
-    )
+    shown = plans.ShownPlan(plan_id, asked.xcoms["plan"]["fingerprint"])
+    other = plans.ShownPlan(plan_id, "0" * 64)
+    assert not plans.record_approval(world.db, world.run("run-1"), other, by="olga", at=now)
+    assert not plans.record_approval(world.db, world.run("run-2"), shown, by="olga", at=now)
     assert plan_row(world, asked).approved_at is None
 
 

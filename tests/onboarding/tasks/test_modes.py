@@ -72,7 +72,7 @@ def test_the_run_after_a_baseline_reaches_those_missing_in_m3ter(org: World) -> 
 def test_a_baseline_catches_up_with_no_day(org: World) -> None:
     org.hire("e1")
     run(org, "first", mode="baseline").all()
-    assert catch_up.worked_off_until(org.db, org.run("next"), org.m3ter.org_id, LONG_AGO) is None
+    assert catch_up.caught_up_until(org.db, org.run("next"), org.m3ter.org_id, LONG_AGO) is None
 
 
 def test_a_baseline_reads_all_of_m3ter(org: World) -> None:
