@@ -22,12 +22,12 @@ RIGHTS: dict[str, dict[str, frozenset[str]]] = {
 
 
 class DagByDag(SimpleAuthManager):
-    """Users are known by name; whoever is unknown may nothing."""
+    """Airflow's simple auth manager with rights by user name and DAG; an unknown user has none."""
 
     def is_authorized_dag(
         self, *, method: Any, user: SimpleAuthManagerUser, access_entity: Any = None, details: Any = None
     ) -> bool:
-        """Look into the list."""
+        """Return whether the table of rights allows it."""
         rights = RIGHTS.get(user.username, {})
         if details is None or details.id is None:
             return any(method in of_dag for of_dag in rights.values())

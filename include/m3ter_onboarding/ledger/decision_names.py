@@ -1,8 +1,8 @@
-"""What verdicts and reasons of a decision mean, and what a person can do about them, in words for people."""
+"""Decisions and their reasons in words for people, and what a person can do about a reason."""
 
 from __future__ import annotations
 
-VERDICTS: dict[str, str] = {
+DECISIONS: dict[str, str] = {
     "invite": "to be invited",
     "skip": "nothing to do",
     "invalid": "row cannot be used",
@@ -23,9 +23,9 @@ REASONS: dict[str, str] = {
     "refused_before": "m3ter refused exactly this before",
     "duplicate_in_batch": "another row has the same address or employee",
     "email_changed": "was invited, or is a member, with another address",
-    "missing_in_m3ter": "was invited or a member, and m3ter knows neither any more",
-    "unknown_outcome": "nobody can tell whether the last attempt sent an e-mail",
-    "policy": "the permission policy is not in m3ter, or two bear its name",
+    "missing_in_m3ter": "was invited or a member, and m3ter lists neither any more",
+    "unknown_outcome": "it is not known whether the last attempt sent an e-mail",
+    "policy": "the permission policy is not in m3ter, or two have its name",
     "policy_not_allowed": "asks for a permission policy that may not be given",
     "employee_id": "employee_id is missing or wrong",
     "email": "the address is missing or wrong",
@@ -36,7 +36,7 @@ REASONS: dict[str, str] = {
     "time_zone": "the time zone is unknown",
 }
 
-#: What a person can do about a row for review, by its reason.
+#: The ways out of a row for review, by its reason.
 WAYS: dict[str, str] = {
     "email_changed": (
         "If the new address counts: see in m3ter whether the old one still has access, then replace the old invitation"
@@ -48,7 +48,7 @@ WAYS: dict[str, str] = {
         "Look in m3ter's console. If the invitation or the person was removed by mistake, replace the old invitation"
         " here: the next run that reads the row invites again."
     ),
-    "policy_not_allowed": "Mend the row in the warehouse, or allow the policy in the configuration.",
+    "policy_not_allowed": "Correct the row in the warehouse, or allow the policy in the configuration.",
     "unknown_outcome": "Look in m3ter's console whether there is an invitation or a user, then decide here.",
 }
 
@@ -68,6 +68,6 @@ NO_WAYS: dict[str, str] = {
 }
 
 
-def decision(verdict: str, reason: str) -> str:
+def decision(name: str, reason: str) -> str:
     """Return a decision with its reason, in words."""
-    return f"{VERDICTS.get(verdict, verdict)} ({REASONS.get(reason, reason.replace('_', ' '))})"
+    return f"{DECISIONS.get(name, name)} ({REASONS.get(reason, reason.replace('_', ' '))})"

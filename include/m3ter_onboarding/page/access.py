@@ -1,10 +1,10 @@
-"""Who may see and do what: Airflow's own login and permissions, asked for each request."""
+"""Rights on the page: Airflow's own login and permissions, checked for each request."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
 from airflow.api_fastapi.app import get_auth_manager
@@ -19,8 +19,10 @@ from m3ter_onboarding.ledger.reads.scopes import VisibleRows, rows_visible_to
 from m3ter_onboarding.page.onboarding_dags import LedgerPlace, OnboardingDag
 from m3ter_onboarding.page.open_ledgers import Ledgers
 
-#: What the page's own script sends with every request that changes or searches; no other site's form can.
+#: The page's own script sends this with every request that changes or searches; no other site's form can.
 GUARD_HEADER = "x-m3ter-onboarding"
+
+Found = TypeVar("Found")
 
 
 def _may(user: BaseUser, dag: OnboardingDag, method: Any, entity: DagAccessEntity | None = None) -> bool:
@@ -33,7 +35,7 @@ def _may(user: BaseUser, dag: OnboardingDag, method: Any, entity: DagAccessEntit
 
 @dataclass(frozen=True)
 class View:
-    """What one user sees of one ledger: its DAGs, and the rows of it."""
+    """One ledger as one user sees it: their DAGs that keep it, and which of its rows they see."""
 
     ledger: LedgerReader
     dags: list[OnboardingDag]
@@ -53,7 +55,7 @@ class Reader:
 
     @property
     def name(self) -> str:
-        """What Airflow calls them."""
+        """Their name in Airflow."""
         return str(self.user.get_name())[:250]
 
     def may_trigger(self, dag: OnboardingDag) -> bool:
@@ -65,10 +67,13 @@ class Reader:
         return _may(self.user, dag, "PUT")
 
     def dag(self, dag_id: str) -> OnboardingDag:
-        """Return a DAG that they may read; one that they may not read is not there."""
+        """Return a DAG that they may read.
+
+        :raises HTTPException: 404, also for one that they may not read.
+        """
         if dag_id not in self.dags:
             raise HTTPException(
-                404, "This is no onboarding DAG, or you may not read it. Ask whoever administers this Airflow."
+                404, "This is no onboarding DAG, or you may not read it. Ask the administrator of this Airflow."
             )
         return self.dags[dag_id]
 
@@ -85,7 +90,11 @@ class Reader:
         return [dag.dag_id for dag in self.dags_of(place)]
 
     def view_of(self, key: str) -> View:
-        """Return what they see of a ledger."""
+        """Return a ledger as they see it.
+
+        :param key: of the ledger, as addresses of the page have it.
+        :raises HTTPException: 404, when no DAG of theirs keeps it.
+        """
         place = self.places().get(key)
         if place is None:
             raise HTTPException(404, "None of the DAGs that you may read keeps such a ledger.")
@@ -106,6 +115,16 @@ def reader_of(request: Request, user: Annotated[BaseUser, Depends(get_user)]) ->
 
 
 ReaderDep = Annotated[Reader, Depends(reader_of)]
+
+
+def found(answer: Found | None) -> Found:
+    """Return an answer that is there; what a reader may not see is not.
+
+    :raises HTTPException: 404.
+    """
+    if answer is None:
+        raise HTTPException(404, "There is nothing here that you may see.")
+    return answer
 
 
 def from_this_page(request: Request) -> None:

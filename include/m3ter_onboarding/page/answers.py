@@ -55,7 +55,7 @@ class ReadableLedger(LedgerFigures):
 
 @dataclass(frozen=True)
 class Words:
-    """What states, decisions and reasons are called, and what a person can do about a reason."""
+    """Names of states, decisions and reasons, and what a person can do about a reason."""
 
     states: dict[str, str]
     verdicts: dict[str, str]
@@ -82,7 +82,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Review(ReviewList):
-    """What waits for a person in one ledger.
+    """The invitations and rows of one ledger that wait for a person.
 
     :param may_decide: whether the reader may decide about what no DAG made.
     """

@@ -12,7 +12,7 @@ export interface Chart {
   days: ChartDay[];
 }
 
-/** What became of the invitations that the runs of one day set out to send. */
+/** The invitations that the runs of one day set out to send, by what became of them. */
 export interface ChartDay {
   day: Day;
   accepted: number;
@@ -20,7 +20,7 @@ export interface ChartDay {
   other: number;
 }
 
-/** What a ledger says of one DAG. */
+/** The figures of one DAG. */
 export interface DagFigures {
   dag_id: string;
   /** of its last run; null: it never ran. */
@@ -41,7 +41,7 @@ export interface Decided {
   state: InvitationState;
 }
 
-/** What a person decides about an invitation. */
+/** The decision of a person about an invitation. */
 export interface DecisionBody {
   ledger: string;
   /** the state that they saw. */
@@ -179,7 +179,7 @@ export interface Overview {
   words: Words;
 }
 
-/** What is known of one person, and how it came to that. */
+/** The invitations of one person, and the steps that led to them. */
 export interface PersonHistory {
   employee_id: string | null;
   email: string | null;
@@ -190,7 +190,7 @@ export interface PersonHistory {
   steps: (DecisionStep | EventStep)[];
 }
 
-/** What a plan came to. */
+/** The result of a plan, without its rows. */
 export interface PlanHead {
   plan_id: string;
   seq: number;
@@ -287,7 +287,7 @@ export interface ReadableLedger {
   empty: boolean;
 }
 
-/** What waits for a person in one ledger. */
+/** The invitations and rows of one ledger that wait for a person. */
 export interface Review {
   invitations: InvitationForReview[];
   more_invitations: boolean;
@@ -398,7 +398,7 @@ export interface UnreadableLedger {
   empty: boolean;
 }
 
-/** What states, decisions and reasons are called, and what a person can do about a reason. */
+/** Names of states, decisions and reasons, and what a person can do about a reason. */
 export interface Words {
   states: Record<string, string>;
   verdicts: Record<string, string>;

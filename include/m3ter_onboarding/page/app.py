@@ -11,7 +11,7 @@ from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.ledger.manual_decisions import DecidedOtherwiseError
 from m3ter_onboarding.ledger.reads.invitation_list import UnreadableCursorError
 from m3ter_onboarding.page.access import from_this_page
-from m3ter_onboarding.page.bounded_answers import Bounded
+from m3ter_onboarding.page.bounded_response import BoundedResponse
 from m3ter_onboarding.page.onboarding_dags import OnboardingDags
 from m3ter_onboarding.page.open_ledgers import Ledgers
 from m3ter_onboarding.page.routes import overview_routes, people_routes, review_routes, run_routes, static_files
@@ -30,7 +30,7 @@ def make_app(dags: OnboardingDags | None = None, ledgers: Ledgers | None = None)
         dependencies=[Depends(get_user), Depends(from_this_page)],
         docs_url=None,
         redoc_url=None,
-        default_response_class=Bounded,
+        default_response_class=BoundedResponse,
         openapi_url=None,
     )
     app.state.dags = dags or OnboardingDags()

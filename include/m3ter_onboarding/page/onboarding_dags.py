@@ -18,8 +18,8 @@ from m3ter_onboarding.config.names import DAG_ID_PREFIX
 
 #: The module of a task of ours, as a serialised DAG names it, begins with this.
 TASKS = "m3ter_onboarding.tasks."
-#: How long what Airflow's metadata say is believed, in seconds.
-BELIEVED_FOR = 10.0
+#: How long an answer of Airflow's metadata database is kept, in seconds.
+METADATA_KEPT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -31,32 +31,40 @@ class LedgerPlace:
 
     @property
     def key(self) -> str:
-        """What addresses of the page call it."""
+        """Its name in addresses of the page."""
         return hashlib.sha256(f"{self.conn_id}\n{self.schema or ''}".encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
-class OnboardingDag:
-    """One onboarding DAG.
+class SerialisedConfiguration:
+    """The configuration of an onboarding DAG, as its serialised form has it.
 
-    :param config_name: of its configuration.
-    :param modes: what its parameter ``mode`` offers.
-    :param active: whether Airflow still finds its file; one that it does not can be read, not run.
+    :param modes: the values of its parameter ``mode``.
     """
 
-    dag_id: str
-    display_name: str
     config_name: str
     m3ter_conn_id: str
     ledger: LedgerPlace
     modes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class OnboardingDag(SerialisedConfiguration):
+    """One onboarding DAG.
+
+    :param active: whether Airflow still finds its file; where it does not, the DAG can be read and not run.
+    :param team: that Airflow gives it to; None: to none.
+    """
+
+    dag_id: str
+    display_name: str
     paused: bool
     active: bool
     team: str | None
 
 
 class OnboardingDags:
-    """All of them; looked up again when what is known has become old.
+    """All onboarding DAGs, looked up again after a while.
 
     :param clock: seconds that never go back.
     """
@@ -72,7 +80,7 @@ class OnboardingDags:
         with self._lock:
             if self._clock() >= self._until:
                 self._known = {dag.dag_id: dag for dag in _look_up()}
-                self._until = self._clock() + BELIEVED_FOR
+                self._until = self._clock() + METADATA_KEPT_SECONDS
             return self._known
 
 
@@ -86,7 +94,7 @@ def _look_up() -> Iterable[OnboardingDag]:
         ids = sorted(models)
         teams = DagModel.get_dag_id_to_team_name_mapping(ids, session=session) if ids else {}
         serialised = SerializedDagModel.get_latest_serialized_dags(dag_ids=ids, session=session) if ids else ()
-        described = [(models[one.dag_id], described_by(one.data or {})) for one in serialised]
+        described = [(models[one.dag_id], configuration_of(one.data or {})) for one in serialised]
         return [
             OnboardingDag(
                 dag_id=model.dag_id,
@@ -94,28 +102,31 @@ def _look_up() -> Iterable[OnboardingDag]:
                 paused=bool(model.is_paused),
                 active=not model.is_stale,
                 team=teams.get(model.dag_id),
-                **description,
+                config_name=configuration.config_name,
+                m3ter_conn_id=configuration.m3ter_conn_id,
+                ledger=configuration.ledger,
+                modes=configuration.modes,
             )
-            for model, description in described
-            if description
+            for model, configuration in described
+            if configuration
         ]
 
 
-def described_by(data: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Read what a serialised DAG says about its ledger; None: its tasks are not ours.
+def configuration_of(data: Mapping[str, Any]) -> SerialisedConfiguration | None:
+    """Read the configuration of a serialised DAG; None: its tasks are not ours.
 
     :param data: as ``SerializedDagModel.data`` holds it.
     """
     dag = data.get("dag", {})
     for task in dag.get("tasks", ()):
-        told = task.get("__var", {})
-        if str(told.get("_task_module")).startswith(TASKS) and told.get("ledger_conn_id"):
-            return {
-                "config_name": str(told.get("config_name") or ""),
-                "m3ter_conn_id": str(told.get("m3ter_conn_id") or ""),
-                "ledger": LedgerPlace(str(told["ledger_conn_id"]), told.get("ledger_schema")),
-                "modes": _modes(dag.get("params", ())),
-            }
+        task_fields = task.get("__var", {})
+        if str(task_fields.get("_task_module")).startswith(TASKS) and task_fields.get("ledger_conn_id"):
+            return SerialisedConfiguration(
+                config_name=str(task_fields.get("config_name") or ""),
+                m3ter_conn_id=str(task_fields.get("m3ter_conn_id") or ""),
+                ledger=LedgerPlace(str(task_fields["ledger_conn_id"]), task_fields.get("ledger_schema")),
+                modes=_modes(dag.get("params", ())),
+            )
     return None
 
 

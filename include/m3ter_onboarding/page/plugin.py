@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 #: Where the page is, below Airflow's own address.
 URL_PREFIX = "/m3ter-onboarding"
-#: What Airflow calls it in its addresses: ``/plugin/<route>``, and as a tab of DAGs and runs.
+#: Its names in addresses of Airflow: ``/plugin/<route>``, and as a tab of DAGs and runs.
 NAV_ROUTE, DAG_ROUTE = "m3ter-onboarding", "m3ter-onboarding-dag"
 
 
@@ -72,7 +72,7 @@ class RunPageLink(BaseOperatorLink):
 
     @property
     def name(self) -> str:
-        """What the button says."""
+        """The text of the button."""
         return "m3ter onboarding"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:

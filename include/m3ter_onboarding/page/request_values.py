@@ -1,4 +1,4 @@
-"""What a request may contain: numbers, texts and instants that every ledger can be asked about."""
+"""Types of the values in requests: numbers, texts and instants that every ledger can be asked about."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from airflow.sdk.types import TaskInstanceKey
 
 from m3ter_onboarding.ledger.decision_names import REASONS
 from m3ter_onboarding.ledger.state_names import WHYS
-from m3ter_onboarding.page.onboarding_dags import described_by
+from m3ter_onboarding.page.onboarding_dags import configuration_of
 from m3ter_onboarding.page.plugin import M3terOnboardingPlugin, RunPageLink
 from reference.decisions import reasons
 
@@ -76,5 +76,8 @@ def test_every_cause_of_an_event_has_a_name() -> None:
 
 
 def test_a_dag_of_others_is_not_ours() -> None:
-    assert described_by({}) is None
-    assert described_by({"dag": {"tasks": [{"__var": {"_task_module": "airflow.sdk", "ledger_conn_id": "x"}}]}}) is None
+    assert configuration_of({}) is None
+    assert (
+        configuration_of({"dag": {"tasks": [{"__var": {"_task_module": "airflow.sdk", "ledger_conn_id": "x"}}]}})
+        is None
+    )

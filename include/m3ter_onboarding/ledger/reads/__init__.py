@@ -1,4 +1,4 @@
-"""What the page in Airflow's UI reads of a ledger: each a few bounded statements, none of which changes anything.
+"""Reads of a ledger for the page in Airflow's UI: each a few bounded statements, none of which changes anything.
 
 Read ``reader`` (how), ``scopes`` (which rows a reader of some DAGs sees), ``bounded_counts`` and ``shortened_texts``
 (no answer grows with the ledger); then ``invitation_list``, ``run_history``, ``plan_comparison``, ``overview_figures``,

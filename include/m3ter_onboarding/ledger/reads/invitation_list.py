@@ -157,7 +157,7 @@ def keys_statements(t: Tables, scopes: Sequence[Scope], query: InvitationQuery, 
     conditions: list[ColumnElement[bool]] = []
     if query.term:
         first = email_key(query.term)
-        # What was found exactly stands before the list already.
+        # Exact matches stand before the list already.
         same = or_(i.c.employee_id == query.term, i.c.m3ter_id == query.term)
         conditions += [key >= first, key < first + _LAST, ~func.coalesce(same, literal_column("false"))]
     elif sort == "expires":

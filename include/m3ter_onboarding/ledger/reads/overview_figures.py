@@ -19,12 +19,12 @@ from m3ter_onboarding.ledger.tables import Tables
 #: Runs that the overview shows of each DAG, and altogether.
 RUNS_EACH, RUNS_SHOWN = 10, 20
 
-#: What was sent by a run and did not come back.
+#: States of an invitation that a run sent.
 SENT = (InvitationState.SENT, InvitationState.ACCEPTED, InvitationState.EXPIRED, InvitationState.SUPERSEDED)
 #: Invitations that expire soonest are compared with the first day of work, up to so many.
 COMPARED = 200
 
-#: As far as the chart goes back, and the most runs in it.
+#: Days of the chart, and the most runs in it.
 CHART_DAYS, CHART_RUNS = 30, 90
 
 
@@ -40,7 +40,7 @@ class Funnel:
 
 @dataclass(frozen=True)
 class DagFigures:
-    """What a ledger says of one DAG.
+    """The figures of one DAG.
 
     :param org_id: of its last run; None: it never ran.
     :param allow_invitations: whether the connection may send, as the last finished run recorded it; None: no run did.
@@ -60,7 +60,7 @@ class DagFigures:
 
 @dataclass(frozen=True)
 class LedgerFigures:
-    """What one ledger says of a reader's DAGs.
+    """The figures of a reader's DAGs in one ledger.
 
     :param runs: the newest of all DAGs.
     :param organisations: those that the DAGs work for.
@@ -77,7 +77,7 @@ class LedgerFigures:
 
 @dataclass(frozen=True)
 class ChartDay:
-    """What became of the invitations that the runs of one day set out to send."""
+    """The invitations that the runs of one day set out to send, by what became of them."""
 
     day: date
     accepted: int
@@ -90,7 +90,7 @@ class ChartDay:
 
 
 def ledger_figures(reader: LedgerReader, dag_ids: Sequence[str], now: datetime) -> LedgerFigures:
-    """Return what one ledger says of these DAGs."""
+    """Return the figures of these DAGs in one ledger."""
 
     def work(connection: Connection) -> LedgerFigures:
         t = reader.t
@@ -154,7 +154,7 @@ def _expire_before_start(connection: Connection, t: Tables, scopes: Sequence[Sco
     many = 0
     for scope in scopes:
         if scope.dag_id is None:
-            continue  # what was found in m3ter has no row of the warehouse
+            continue  # invitations found in m3ter have no row of the warehouse
         soonest = (
             select(i.c.plan_id, i.c.row_no, i.c.expires_at)
             .where(within(i, scope), i.c.state == "sent", i.c.expires_at >= now)

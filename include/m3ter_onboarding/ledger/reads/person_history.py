@@ -69,7 +69,7 @@ class EventStep:
 
 @dataclass(frozen=True, repr=False)
 class PersonHistory:
-    """What is known of one person, and how it came to that.
+    """The invitations of one person, and the steps that led to them.
 
     :param invitations: the newest first.
     :param steps: the earliest first.

@@ -1,4 +1,4 @@
-"""What waits for a person: invitations of unknown outcome, and rows of the newest plans."""
+"""The list of those that wait for a person: invitations of unknown outcome, and rows of the newest plans."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class ReviewList:
 
 
 def review_list(reader: LedgerReader, visible: VisibleRows) -> ReviewList:
-    """Return what waits for a person."""
+    """Return the invitations and rows that wait for a person."""
     query = InvitationQuery(states=(InvitationState.REVIEW,), descending=False)
     unclear = page_of(reader, visible.scopes, query)
 
@@ -185,7 +185,7 @@ def _row_for_review(connection: Connection, t: Tables, row: Row[Any], visible: V
 def _in_the_way(connection: Connection, t: Tables, row: Row[Any], visible: VisibleRows) -> Row[Any] | None:
     """Return the invitation that a person would decide about for a plan's row; None: none that the reader sees.
 
-    That of the row itself; where another address stands against it, the live one of that address.
+    That of the row itself; where another address forbids it, the live one of that address.
     """
     i, d, p = t.invitation, t.decision, t.plan
     mine = select(i).where(i.c.org_id == row.org_id, within_any(i, visible.scopes))
@@ -197,7 +197,7 @@ def _in_the_way(connection: Connection, t: Tables, row: Row[Any], visible: Visib
     known = connection.execute(elsewhere.where(i.c.employee_id == row.employee_id).limit(1)).one_or_none()
     if known is not None:
         return known
-    # What was found in m3ter knows an address only; an earlier plan saw whose it is.
+    # An invitation that was found in m3ter has an address only; an earlier plan saw whose it is.
     seen = (
         select(d.c.email_key)
         .join(p, p.c.plan_id == d.c.plan_id)

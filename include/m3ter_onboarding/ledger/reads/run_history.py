@@ -21,7 +21,7 @@ RUNS_LISTED, PLANS_LISTED, POLICIES_NAMED = 20, 10, 50
 
 @dataclass(frozen=True, repr=False)
 class PlanHead:
-    """What a plan came to.
+    """The result of a plan, without its rows.
 
     :param state: ``open`` while rows are decided, then ``sealed``.
     :param counts: rows by ``decision:reason``.
@@ -55,7 +55,7 @@ class PreviousPlan(PlanHead):
 
 @dataclass(frozen=True)
 class ComparablePlan:
-    """What identifies a plan and the one before it."""
+    """The columns that identify a plan, and the one before it."""
 
     plan_id: str
     dag_id: str
@@ -66,7 +66,7 @@ class ComparablePlan:
 
 @dataclass(frozen=True, repr=False)
 class RunHead:
-    """What a run was for, and how it ended.
+    """The task of a run, and how it ended.
 
     :param run_type: Airflow's word for it, such as ``scheduled``.
     :param triggered_by: the person who started it; None: nobody did.

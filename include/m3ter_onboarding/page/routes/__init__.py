@@ -1,1 +1,1 @@
-"""What the page's script asks for, screen by screen."""
+"""The page's API, screen by screen; each route reads or writes by ``ledger`` and returns a type of ``answers``."""

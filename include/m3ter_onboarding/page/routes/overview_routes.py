@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.errors import LedgerError
-from m3ter_onboarding.ledger.decision_names import REASONS, VERDICTS, WAYS
+from m3ter_onboarding.ledger.decision_names import DECISIONS, REASONS, WAYS
 from m3ter_onboarding.ledger.reads.overview_figures import ChartDay, chart_days, ledger_figures, summed_by_day
 from m3ter_onboarding.ledger.reads.reader import NoRunYetError
 from m3ter_onboarding.ledger.state_names import STATES
@@ -24,7 +24,7 @@ def overview(reader: ReaderDep) -> Overview:
         user=reader.name,
         dags=_dags(reader),
         ledgers=[_ledger(reader, key, place) for key, place in sorted(reader.places().items())],
-        words=Words(states=STATES, verdicts=VERDICTS, reasons=REASONS, ways=WAYS),
+        words=Words(states=STATES, verdicts=DECISIONS, reasons=REASONS, ways=WAYS),
     )
 
 

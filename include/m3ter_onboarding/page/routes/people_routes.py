@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from itertools import chain
-from typing import Annotated, TypeVar
+from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -15,7 +15,7 @@ from m3ter_onboarding.ledger.reads.invitation_list import InvitationPage, Invita
 from m3ter_onboarding.ledger.reads.person_history import PersonHistory, history_of_decision, history_of_invitation
 from m3ter_onboarding.ledger.reads.shortened_texts import shortened
 from m3ter_onboarding.ledger.states import InvitationState
-from m3ter_onboarding.page.access import ReaderDep
+from m3ter_onboarding.page.access import ReaderDep, found
 from m3ter_onboarding.page.csv_export import as_csv
 from m3ter_onboarding.page.request_values import InvitationId, RowNo, StorableText
 
@@ -27,8 +27,6 @@ log = logging.getLogger(__name__)
 _EXPORTED_AT_ONCE = 1000
 #: Characters of m3ter's answer in a list.
 _MESSAGE = 200
-
-Found = TypeVar("Found")
 
 
 class ListBody(BaseModel):
@@ -81,13 +79,3 @@ def person_of_decision(ledger: str, plan_id: StorableText, row_no: RowNo, reader
     """Return the history of a decision's person."""
     view = reader.view_of(ledger)
     return found(history_of_decision(view.ledger, view.visible, plan_id, row_no))
-
-
-def found(answer: Found | None) -> Found:
-    """Return an answer that is there; what a reader may not see is not.
-
-    :raises HTTPException: 404.
-    """
-    if answer is None:
-        raise HTTPException(404, "There is nothing here that you may see.")
-    return answer

@@ -1,4 +1,4 @@
-"""What waits for a person, and what a person decides."""
+"""The list of those that wait for a person, and the decisions of people."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from m3ter_onboarding.ledger.manual_decisions import decide_by_hand
 from m3ter_onboarding.ledger.reads.review_list import review_list
 from m3ter_onboarding.ledger.reads.scopes import deciding_dags
 from m3ter_onboarding.ledger.states import InvitationState
-from m3ter_onboarding.page.access import ReaderDep
+from m3ter_onboarding.page.access import ReaderDep, found
 from m3ter_onboarding.page.answers import Decided, Review
 from m3ter_onboarding.page.request_values import InvitationId, StorableText
-from m3ter_onboarding.page.routes.people_routes import found
 
 router = APIRouter(prefix="/api/review")
 
@@ -24,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class DecisionBody(BaseModel):
-    """What a person decides about an invitation.
+    """The decision of a person about an invitation.
 
     :param seen: the state that they saw.
     """

@@ -10,9 +10,8 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from m3ter_onboarding.ledger.reads.plan_comparison import GoneRows, PlannedRows, find_plan, planned_rows, rows_gone
 from m3ter_onboarding.ledger.reads.run_history import RunDetails, RunPage, run_details, runs_of_dag
 from m3ter_onboarding.ledger.runs import RunKey
-from m3ter_onboarding.page.access import ReaderDep
+from m3ter_onboarding.page.access import ReaderDep, found
 from m3ter_onboarding.page.request_values import RowNo, StorableInstant, StorableText
-from m3ter_onboarding.page.routes.people_routes import found
 
 router = APIRouter(prefix="/api")
 

@@ -17,7 +17,7 @@ _ASKED_BY = frozenset({"after", "dag_id", "key", "ledger", "org_id", "plan_id", 
 _OURS = frozenset({"said", "way", "words"})
 
 
-class Bounded(JSONResponse):
+class BoundedResponse(JSONResponse):
     """JSON of no more than the largest size: where it would be more, the texts in it are shortened."""
 
     def render(self, content: Any) -> bytes:
