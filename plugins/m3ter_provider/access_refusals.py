@@ -41,14 +41,11 @@ class AccessRefusals:
         if is_invitation_post(call.method, call.url) and call.body:
             self._has_invited = True
 
-    def known(self, call: Call | None) -> M3terStatusError | None:
-        """Return the error that a call would end in by what is known, None if it is worth making.
-
-        :param call: the call; None: a token request.
-        """
+    def known(self, call: Call) -> M3terStatusError | None:
+        """Return the error that a call would end in by what is known, None if it is worth making."""
         if self._final is not None:
             return copy.copy(self._final)
-        if call is not None and is_invitation_post(call.method, call.url):
+        if is_invitation_post(call.method, call.url):
             kind = self._may_not_invite.get(_ANY) or self._may_not_invite.get(_policies(call))
             return self._error(kind, call, None) if kind else None
         return None
@@ -80,7 +77,7 @@ class AccessRefusals:
         else:
             self._member = worked
 
-    def verdict(self, call: Call, answer: Answer) -> M3terStatusError:
+    def reason(self, call: Call, answer: Answer) -> M3terStatusError:
         """Return the error for a refused call once no probe is left."""
         if answer.status != 403:
             return self.refused_credentials(authentication_error(answer.m3ter_message))

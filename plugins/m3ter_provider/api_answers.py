@@ -160,25 +160,23 @@ def read_invitation(answer: Answer, what: str) -> Invitation:
     raise _unknown(what, "an answer that cannot be read", answer.status)
 
 
-def lost(
-    call: Call | None, *, connected: bool, error: BaseException, base_url: str, status: int | None = None
-) -> M3terError:
+def lost(call: Call, *, connected: bool, error: BaseException, base_url: str, status: int | None = None) -> M3terError:
     """Return the error for a request without a whole answer.
 
-    :param call: the request; None: a token request.
+    :param call: the request.
     :param connected: whether there was a connection, so that the request may have left.
     :param error: what the HTTP library raised; only its kind is told, since its text may quote anything.
     :param base_url: where m3ter should be.
     :param status: the status, if that much of the answer came.
     """
-    what = call.what if call else "a token"
+    what = call.what
     kind = type(error).__name__
     if not connected:
         return M3terConnectionError(
             f"m3ter could not be reached at {base_url} for {what}, and nothing happened: {why_unreachable(error)} "
             f"({kind})."
         )
-    if call and not call.repeatable:
+    if not call.repeatable:
         return M3terUnknownOutcomeError(
             f"m3ter gave no whole answer to {what} ({kind}). It may have been done: look for it before anything else.",
             status_code=status,

@@ -31,6 +31,7 @@ class Call:
     :param what: what it asks for, as a message names it; no personal data.
     :param params: the query.
     :param body: the JSON body.
+    :param form: the body of a form instead.
     """
 
     method: Literal["GET", "POST"]
@@ -38,11 +39,12 @@ class Call:
     what: str
     params: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] | None = field(default=None, repr=False)
+    form: Mapping[str, str] | None = None
 
     @property
     def repeatable(self) -> bool:
         """Whether making it twice does no more than making it once."""
-        return self.method == "GET"
+        return self.method == "GET" or self.form is not None
 
 
 @dataclass(frozen=True)
@@ -115,12 +117,10 @@ def invitation_right_call(settings: ConnectionSettings) -> Call:
     return Call("POST", _url(settings, INVITATIONS.path), "a check of the right to invite", body={})
 
 
-def token_url(settings: ConnectionSettings) -> str:
-    """Return where tokens come from."""
-    return f"{settings.base_url}/oauth/token"
-
-
-TOKEN_BODY: Mapping[str, str] = {"grant_type": "client_credentials"}
+def token_call(settings: ConnectionSettings) -> Call:
+    """Build the request for a token. It is a form, the only one, and changes nothing in m3ter."""
+    url = f"{settings.base_url}/oauth/token"
+    return Call("POST", url, "a token", form={"grant_type": "client_credentials"})
 
 
 def is_invitation_post(method: str | None, url: str | None) -> bool:

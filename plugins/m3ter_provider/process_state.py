@@ -25,12 +25,6 @@ def token_life(settings: ConnectionSettings, clock: Clock) -> TokenLife:
         return _token_lives.setdefault(key, TokenLife(clock=clock))
 
 
-def forget_token(settings: ConnectionSettings, clock: Clock) -> None:
-    """Forget the token of this access key, so that the next call shows whether the credentials are good now."""
-    with _lock:
-        _token_lives.pop((settings.base_url, settings.access_key_id, settings.api_secret, clock), None)
-
-
 def pacer(settings: ConnectionSettings, clock: Clock) -> Pacer:
     """Return the pacer that all hooks of this process share for this organisation."""
     key = (settings.base_url, settings.org_id, settings.requests_per_second, clock)

@@ -7,10 +7,12 @@ connection, or 429. After a 429 nobody waits here: the pacer holds up everyone.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from typing import TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, Retrying, retry_if_exception, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
+from m3ter_provider.call_steps import Flow, Sleep
 from m3ter_provider.errors import (
     M3terConnectionError,
     M3terError,
@@ -19,9 +21,10 @@ from m3ter_provider.errors import (
     M3terServerError,
 )
 
-THROTTLED = "m3ter limits the rate of requests (429); everyone waits %.0f s and goes on more slowly."
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
+
 FAILURES = 4
 """How often something is tried that fails otherwise than by 429."""
 
@@ -40,16 +43,23 @@ DID_NOTHING = _raised(M3terConnectionError, M3terRateLimitError)
 """For POSTs."""
 
 
-def sync_retrying(retry: retry_if_exception, sleep: Callable[[float], None], *, failures: int = FAILURES) -> Retrying:
-    """Return what repeats a function."""
-    return Retrying(retry=retry, wait=_wait, stop=_stop(failures), sleep=sleep, before_sleep=_tell, reraise=True)
+def repeat(attempt: Callable[[], Flow[T]], retry: retry_if_exception, *, failures: int = FAILURES) -> Flow[T]:
+    """Repeat an attempt until it succeeds or is given up, and return its result.
 
-
-def async_retrying(
-    retry: retry_if_exception, sleep: Callable[[float], Awaitable[None]], *, failures: int = FAILURES
-) -> AsyncRetrying:
-    """Return what repeats a coroutine function."""
-    return AsyncRetrying(retry=retry, wait=_wait, stop=_stop(failures), sleep=sleep, before_sleep=_tell, reraise=True)
+    :param attempt: begins one attempt; what it raises last is raised.
+    :param retry: :data:`REPEATABLE` or :data:`DID_NOTHING`.
+    :param failures: how often it is tried, 429 aside.
+    """
+    waits: list[float] = []
+    # Not tenacity sleeps, but whoever takes the steps.
+    for one in Retrying(
+        retry=retry, wait=_wait, stop=_stop(failures), sleep=waits.append, before_sleep=_log_repeat, reraise=True
+    ):
+        if waits:
+            yield Sleep(waits.pop())
+        with one:
+            result = yield from attempt()
+    return result
 
 
 def _rate_limited(state: RetryCallState) -> bool:
@@ -66,7 +76,7 @@ def _stop(failures: int) -> Callable[[RetryCallState], bool]:
     return lambda state: state.attempt_number >= (rate_limits if _rate_limited(state) else failures)
 
 
-def _tell(state: RetryCallState) -> None:
+def _log_repeat(state: RetryCallState) -> None:
     """Log what is repeated; the texts of our errors show nobody."""
     if state.outcome is not None and state.next_action is not None and not _rate_limited(state):
         _log.info("%s Trying again in %.1f s.", state.outcome.exception(), state.next_action.sleep)

@@ -7,9 +7,10 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import requests
 from airflow.providers.http.hooks.http import HttpHook
@@ -18,33 +19,25 @@ from requests.auth import AuthBase
 from requests.cookies import RequestsCookieJar
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-from m3ter_provider import api_answers, api_calls, retries
+from m3ter_provider import api_answers, api_calls
 from m3ter_provider.access_refusals import AccessRefusals
 from m3ter_provider.api_answers import Answer
 from m3ter_provider.api_calls import INVITATIONS, PERMISSION_POLICIES, USERS, Call, ItemT, Listing
-from m3ter_provider.auth import Token, TokenLife
+from m3ter_provider.call_flow import CallFlow
+from m3ter_provider.call_steps import Acquire, Flow, Mask, Send, Sleep, Step, run
 from m3ter_provider.clock import Clock, boot_clock
 from m3ter_provider.connection import ConnectionSettings, connection_settings
 from m3ter_provider.connection_check import ConnectionCheck, failed_test
-from m3ter_provider.errors import M3terAuthenticationError, M3terConfigurationError, M3terError
+from m3ter_provider.errors import M3terConfigurationError
 from m3ter_provider.hooks.m3ter_async import M3terAsyncHook
-from m3ter_provider.models import (
-    Invitation,
-    InvitationRequest,
-    Me,
-    OrgUser,
-    Page,
-    PermissionPolicy,
-    parse,
-)
-from m3ter_provider.pacing import Pacer
+from m3ter_provider.models import Invitation, InvitationRequest, Me, OrgUser, Page, PermissionPolicy
 from m3ter_provider.paging import Paging
-from m3ter_provider.process_state import forget_token, pacer, token_life
+from m3ter_provider.process_state import pacer, token_life
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
-    from tenacity import Retrying
-    from tenacity.retry import retry_if_exception
+
+T = TypeVar("T")
 
 __all__ = ["M3terAsyncHook", "M3terHook"]
 
@@ -97,7 +90,7 @@ class M3terHook(HttpHook):
         self.m3ter_conn_id = m3ter_conn_id
         self._clock = clock
         self._sleep = sleep
-        self._failures = retries.FAILURES
+        self._opening = threading.Lock()
         self._gate = threading.Lock()
         self._probing = threading.Lock()
         self._sessions: dict[int, _M3terSession] = {}
@@ -149,18 +142,20 @@ class M3terHook(HttpHook):
 
         :raises M3terNotFoundError: if there is none with this id.
         """
-        return self._get_model(Invitation, api_calls.get_call(self.settings, INVITATIONS, invitation_id))
+        return self._run(
+            self._flow().get_model(Invitation, api_calls.get_call(self.settings, INVITATIONS, invitation_id))
+        )
 
     def get_user(self, user_id: str) -> OrgUser:
         """Get one user of the organisation.
 
         :raises M3terNotFoundError: if there is none with this id.
         """
-        return self._get_model(OrgUser, api_calls.get_call(self.settings, USERS, user_id))
+        return self._run(self._flow().get_model(OrgUser, api_calls.get_call(self.settings, USERS, user_id)))
 
     def get_me(self) -> Me:
         """Get who we are to m3ter."""
-        return self._get_model(Me, api_calls.me_call(self.settings))
+        return self._run(self._flow().get_model(Me, api_calls.me_call(self.settings)))
 
     def create_invitation(
         self, request: InvitationRequest, before_post: Callable[[], None] | None = None
@@ -180,7 +175,7 @@ class M3terHook(HttpHook):
         :raises M3terError: of another kind: no token could be had, or m3ter answered another 4xx; nothing was sent.
         """
         call = api_calls.invitation_call(self.settings, request)
-        return self._retrying(retries.DID_NOTHING)(self._post_once, call, before_post)
+        return self._run(self._flow().post_invitation(call, before_post))
 
     def test_connection(self) -> tuple[bool, str]:
         """Tell whether the connection does what it is set to do, and if not, why and what to do; never raises.
@@ -189,19 +184,9 @@ class M3terHook(HttpHook):
         empty body shows whether m3ter lets it: m3ter refuses that for its body, or for the right. Nothing is sent.
         """
         try:
-            check = ConnectionCheck(self.settings)
-            self._failures = 1  # somebody waits for it, and can press the button again
-            forget_token(self.settings, self._clock)
-            for call in check.calls():
-                try:
-                    check.answered(call, self._get(call)[1] if call.repeatable else self._only_once(call))
-                except M3terError as error:
-                    check.failed(call, error)
-            return check.result()
+            return self._run(self._flow().check_connection(ConnectionCheck(self.settings)))
         except Exception as error:  # noqa: BLE001 - Airflow would show its text, whatever that quotes
             return failed_test(error, self.m3ter_conn_id)
-        finally:
-            self._failures = retries.FAILURES
 
     def get_conn(
         self, headers: dict[Any, Any] | None = None, extra_options: dict[str, Any] | None = None
@@ -212,17 +197,7 @@ class M3terHook(HttpHook):
         :param extra_options: ``check_response`` and ``timeout`` (seconds) of the next :meth:`run`.
         """
         self.merged_extra = dict(extra_options or {})
-        with self._gate:
-            # A connection must not be used by both sides of a fork.
-            session = self._sessions.get(os.getpid())
-            if session is None:
-                session = _M3terSession(self)
-                self._set_base_url(self._read_connection)
-                session.auth = self._extract_auth(self._read_connection)
-                self._configure_session_from_extra(session, self._read_connection, {})
-                self._configure_session_from_mount_adapters(session)
-                self._sessions = {os.getpid(): session}
-        return session
+        return self._session()
 
     def check_response(self, response: requests.Response) -> None:
         """Raise what an error status means; nothing is logged, since m3ter's answers quote people.
@@ -254,171 +229,90 @@ class M3terHook(HttpHook):
         session.trust_env = self.settings.uses_tls
         return session
 
-    def _retrying(self, retry: retry_if_exception) -> Retrying:
-        return retries.sync_retrying(retry, self._sleep, failures=self._failures)
+    def _session(self) -> _M3terSession:
+        with self._opening:
+            # A connection must not be used by both sides of a fork.
+            session = self._sessions.get(os.getpid())
+            if session is None:
+                session = _M3terSession(self, clock=self._clock)
+                self._set_base_url(self._read_connection)
+                session.auth = self._extract_auth(self._read_connection)
+                self._configure_session_from_extra(session, self._read_connection, {})
+                self._configure_session_from_mount_adapters(session)
+                self._sessions = {os.getpid(): session}
+        return session
 
     def _pages(self, listing: Listing[ItemT]) -> Iterator[Page[ItemT]]:
         paging = Paging(self.settings, listing)
         for call in paging.calls():
-            yield paging.take(*self._get(call))
+            yield paging.take(*self._run(self._flow().get(call)))
 
-    def _get_model(self, model: type[ItemT], call: Call) -> ItemT:
-        data, _ = self._get(call)
-        return parse(model, data, call.what)
+    def _flow(self) -> CallFlow:
+        """Build what decides the way of a call. Token and pace are looked up each time: a fork ends both."""
+        return CallFlow(
+            settings=self.settings,
+            clock=self._clock,
+            tokens=token_life(self.settings, self._clock),
+            pacer=pacer(self.settings, self._clock),
+            refusals=self._refusals,
+            gate=self._gate,
+            probing=self._probing,
+        )
 
-    def _get(self, call: Call) -> tuple[Any, Answer]:
-        return self._retrying(retries.REPEATABLE)(self._get_once, call)
+    def _run(self, flow: Flow[T]) -> T:
+        return run(flow, partial(self._take, self._session()))
 
-    def _get_once(self, call: Call) -> tuple[Any, Answer]:
-        answer = self._authorised(call)
-        return api_answers.read_json(answer, call.what), answer
+    def _exchange(self, call: _PreparedCall) -> requests.Response:
+        answer, _ = self._run(self._flow().exchange(call))
+        return cast("_ResponseAnswer", answer).response
 
-    def _post_once(self, call: Call, before_post: Callable[[], None] | None) -> Invitation:
-        return api_answers.read_invitation(self._authorised(call, before_post), call.what)
+    def _take(self, session: _M3terSession, step: Step) -> object:
+        match step:
+            case Send():
+                return self._send(session, step)
+            case Sleep():
+                self._sleep(step.seconds)
+            case Acquire():
+                step.lock.acquire()
+            case Mask():
+                mask_secret(step.secret)
+        return None
 
-    def _only_once(self, call: Call) -> Answer:
-        """Make one call without finding out why m3ter refuses it."""
-        request = requests.Request(call.method, call.url, json=call.body)
-        return _answer(self._exchange(call, self.get_conn().prepare_request(request))[0])
-
-    def _authorised(self, call: Call, before_send: Callable[[], None] | None = None) -> Answer:
-        """Make one call, and find out why if m3ter refuses it."""
-        request = requests.Request(call.method, call.url, params=dict(call.params), json=call.body)
-        prepared = self.get_conn().prepare_request(request)
-        response, renewals = self._exchange(call, prepared, before_send=before_send)
-        answer = _answer(response)
-        if answer.status not in (401, 403):
-            return answer
-        self._probe(call, answer, requests_made=1 + 2 * renewals)
-        raise self._refusals.verdict(call, answer)
-
-    def _exchange(
-        self,
-        call: Call,
-        prepared: requests.PreparedRequest,
-        *,
-        before_send: Callable[[], None] | None = None,
-        timeout: Any = None,
-    ) -> tuple[requests.Response, int]:
-        """Send one request with a token, and again with a new one if m3ter refuses the first."""
-        renewals = 0
-        while True:
-            token = self._turn(call)
-            prepared.headers["Authorization"] = f"Bearer {token.value}"
-            if before_send is not None:
-                before_send()
-            response = self._send(call, prepared, timeout)
-            if response.status_code not in (401, 403):
-                self._tokens.accepted(token)
-                if response.status_code < 300:
-                    self._refusals.answered(call)
-                return response, renewals
-            if not self._tokens.renewal_may_help(token, renewals=renewals):
-                return response, renewals
-            self._tokens.rejected(token)
-            renewals += 1
-
-    def _probe(self, call: Call, answer: Answer, *, requests_made: int) -> None:
-        """Find out why a call was refused; one thread asks, the others wait for what it learns."""
-        with self._probing:
-            while (probe := self._refusals.next_probe(call, answer, requests_made=requests_made)) is not None:
-                worked: bool = self._retrying(retries.REPEATABLE)(self._probe_once, probe)
-                self._refusals.probed(probe, worked=worked)
-                requests_made += 1
-
-    def _probe_once(self, probe: Call) -> bool:
-        request = requests.Request(probe.method, probe.url, params=dict(probe.params))
-        prepared = self.get_conn().prepare_request(request)
-        token = self._turn(probe)
-        prepared.headers["Authorization"] = f"Bearer {token.value}"
-        answer = _answer(self._send(probe, prepared))
-        if answer.status in (401, 403):
-            return False
-        self._tokens.accepted(token)  # else the next dead token would be taken for a missing right
-        api_answers.read_json(answer, probe.what)
-        return True
-
-    def _turn(self, call: Call) -> Token:
-        """Wait for this call's turn, and leave with a token that is good for it: one thread at a time."""
-        session, since = self.get_conn(), self._clock()
-        with self._gate:
-            for _ in range(3):
-                if (known := self._refusals.known(call)) is not None:
-                    raise known
-                token = self._tokens.current() or self._renew(session, since)
-                self._wait_for_pace()
-                if self._tokens.is_current(token):  # it may have ended while we waited
-                    break
-            return token
-
-    def _renew(self, session: requests.Session, since: float) -> Token:
-        """Get a new token, unless another thread or hook of this process just has, or just could not.
-
-        :param since: since when the caller has waited for it.
-        """
-        # Bounded: a coroutine of this very thread may hold it. Two token requests do no harm.
-        alone = self._tokens.renewing.acquire(timeout=self.settings.timeout_seconds)
-        try:
-            if (token := self._tokens.current()) is not None:
-                return token
-            if (failure := self._tokens.failure_since(since)) is not None:
-                raise failure
-            return self._retrying(retries.REPEATABLE)(self._renew_once, session)
-        except M3terAuthenticationError as error:
-            raise self._refusals.refused_credentials(error) from None
-        except M3terError as error:
-            self._tokens.failed(error)
-            raise
-        finally:
-            if alone:
-                self._tokens.renewing.release()
-
-    def _renew_once(self, session: requests.Session) -> Token:
-        self._wait_for_pace()
-        asked_at = self._clock()
-        request = requests.Request("POST", api_calls.token_url(self.settings), data=dict(api_calls.TOKEN_BODY))
-        prepared = session.prepare_request(request)
-        prepared.headers["Authorization"] = self.settings.basic_authorization
-        value, lifetime = api_answers.read_token(_answer(self._send(None, prepared)))
-        mask_secret(value)
-        return self._tokens.renewed(value, issued_at=asked_at, lifetime=lifetime)
-
-    def _wait_for_pace(self) -> None:
-        while (seconds := self._pacer.try_turn()) > 0:
-            self._sleep(seconds)
-
-    def _send(self, call: Call | None, prepared: requests.PreparedRequest, timeout: Any = None) -> requests.Response:
-        """Send one request (call None: for a token) and read its answer whole."""
-        connect = self.settings.connect_timeout_seconds
-        sent_at = self._clock()
-        try:
-            response = self._sessions[os.getpid()].transmit(
-                prepared, timeout or (connect, self.settings.timeout_seconds - connect), self._clock
-            )
-        except requests.RequestException as error:
-            connected = _had_connection(error)
-            lost = api_answers.lost(call, connected=connected, error=error, base_url=self.settings.base_url)
+    def _send(self, session: _M3terSession, step: Send) -> Answer:
+        call, timeout = step.call, None
+        if isinstance(call, _PreparedCall):
+            prepared, timeout = call.prepared, call.timeout
         else:
-            if response.status_code == 429:
-                retry_after = _answer(response).retry_after
-                if pause := self._pacer.throttled(sent_at=sent_at, retry_after=retry_after):
-                    self.log.warning(retries.THROTTLED, pause)
-            else:
-                self._pacer.served(sent_at=sent_at)
-            return response
+            request = requests.Request(call.method, call.url, params=call.params, data=call.form, json=call.body)
+            prepared = session.prepare_request(request)
+        prepared.headers["Authorization"] = step.authorization
+        connect = self.settings.connect_timeout_seconds
+        try:
+            return session.transmit(prepared, timeout or (connect, self.settings.timeout_seconds - connect))
+        except requests.RequestException as error:
+            lost = api_answers.lost(
+                call, connected=_had_connection(error), error=error, base_url=self.settings.base_url
+            )
         raise lost
-
-    @property
-    def _tokens(self) -> TokenLife:
-        return token_life(self.settings, self._clock)
-
-    @property
-    def _pacer(self) -> Pacer:
-        return pacer(self.settings, self._clock)
 
     @cached_property
     def _refusals(self) -> AccessRefusals:
         return AccessRefusals(self.settings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PreparedCall(Call):
+    """A request of somebody else's making, as they prepared it; ``timeout`` in the forms that ``requests`` takes."""
+
+    prepared: requests.PreparedRequest = field(repr=False)
+    timeout: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ResponseAnswer(Answer):
+    """An answer with the response that it came in."""
+
+    response: requests.Response = field(repr=False)
 
 
 class _TokenAddedWhenSent(AuthBase):
@@ -432,11 +326,13 @@ class _M3terSession(requests.Session):
     """A session that refuses, paces and authorises whatever is sent through it, by whomever.
 
     :param hook: whose connection it is.
+    :param clock: the hook's.
     """
 
-    def __init__(self, hook: M3terHook) -> None:
+    def __init__(self, hook: M3terHook, *, clock: Clock) -> None:
         super().__init__()
         self._hook = hook
+        self._clock = clock
         self._used_at: float | None = None
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
@@ -452,16 +348,22 @@ class _M3terSession(requests.Session):
         if api_calls.is_invitation_post(request.method, url):
             self._hook.settings.assert_may_invite(_invited(request))
         method = (request.method or "GET").upper()
-        call = Call("GET" if method == "GET" else "POST", url.partition("?")[0], f"a {method} request")
-        return self._hook._exchange(call, request, timeout=kwargs.get("timeout"))[0]
+        call = _PreparedCall(
+            "GET" if method == "GET" else "POST",
+            url.partition("?")[0],
+            f"a {method} request",
+            prepared=request,
+            timeout=kwargs.get("timeout"),
+        )
+        return self._hook._exchange(call)
 
-    def transmit(self, request: requests.PreparedRequest, timeout: Any, clock: Clock) -> requests.Response:
+    def transmit(self, request: requests.PreparedRequest, timeout: Any) -> _ResponseAnswer:
         """Send a request as it is, once."""
-        if self._used_at is not None and clock() - self._used_at > _IDLE_CONNECTION_SECONDS:
+        if self._used_at is not None and self._clock() - self._used_at > _IDLE_CONNECTION_SECONDS:
             self.close()
-        self._used_at = clock()
+        self._used_at = self._clock()
         environment = self.merge_environment_settings(request.url, {}, False, None, None)
-        return super().send(request, timeout=timeout, allow_redirects=False, **environment)
+        return _answer(super().send(request, timeout=timeout, allow_redirects=False, **environment))
 
 
 def _invited(request: requests.PreparedRequest) -> str:
@@ -471,8 +373,8 @@ def _invited(request: requests.PreparedRequest) -> str:
         return ""
 
 
-def _answer(response: requests.Response) -> Answer:
-    return Answer(response.status_code, response.headers, response.content)
+def _answer(response: requests.Response) -> _ResponseAnswer:
+    return _ResponseAnswer(response.status_code, response.headers, response.content, response=response)
 
 
 def _had_connection(error: requests.RequestException) -> bool:

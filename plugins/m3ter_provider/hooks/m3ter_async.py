@@ -9,35 +9,34 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace, TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiohttp
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
-from m3ter_provider import api_answers, api_calls, retries
+from m3ter_provider import api_answers, api_calls
 from m3ter_provider.access_refusals import AccessRefusals
 from m3ter_provider.api_answers import Answer
 from m3ter_provider.api_calls import INVITATIONS, PERMISSION_POLICIES, USERS, Call, ItemT, Listing
-from m3ter_provider.auth import Token, TokenLife
+from m3ter_provider.call_flow import CallFlow
+from m3ter_provider.call_steps import Acquire, Flow, Mask, Send, Sleep, Step, run_async
 from m3ter_provider.clock import Clock, boot_clock
 from m3ter_provider.connection import ConnectionSettings, connection_settings
 from m3ter_provider.connection_check import ConnectionCheck, failed_test
-from m3ter_provider.errors import M3terAuthenticationError, M3terConfigurationError, M3terError
-from m3ter_provider.models import Invitation, InvitationRequest, Me, OrgUser, Page, PermissionPolicy, parse
-from m3ter_provider.pacing import Pacer
+from m3ter_provider.errors import M3terConfigurationError
+from m3ter_provider.models import Invitation, InvitationRequest, Me, OrgUser, Page, PermissionPolicy
 from m3ter_provider.paging import Paging
 from m3ter_provider.process_state import pacer, token_life
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
     from airflow.sdk import Connection
-    from tenacity import AsyncRetrying
-    from tenacity.retry import retry_if_exception
+
+T = TypeVar("T")
 
 # Shorter than any server's: a POST on a connection that the server is just closing would have an unknown outcome.
 _IDLE_CONNECTION_SECONDS = 3.0
-_WAIT_FOR_RENEWAL_SECONDS = 0.02
 
 
 class M3terAsyncHook(BaseHook):
@@ -74,7 +73,6 @@ class M3terAsyncHook(BaseHook):
         self._connection = connection
         self._clock = clock
         self._sleep = sleep
-        self._failures = retries.FAILURES
         self._settings: ConnectionSettings | None = None
         self._session: aiohttp.ClientSession | None = None
 
@@ -88,11 +86,15 @@ class M3terAsyncHook(BaseHook):
             self._connection = await asyncio.to_thread(self.get_connection, self.m3ter_conn_id)
         self._settings = settings = connection_settings(self._connection)
         await asyncio.to_thread(mask_secret, settings.api_secret)
-        self._tokens: TokenLife = token_life(settings, self._clock)
-        self._pacer: Pacer = pacer(settings, self._clock)
-        self._refusals = AccessRefusals(settings)
-        self._gate = asyncio.Lock()
-        self._probing = asyncio.Lock()
+        self._flow = CallFlow(
+            settings=settings,
+            clock=self._clock,
+            tokens=token_life(settings, self._clock),
+            pacer=pacer(settings, self._clock),
+            refusals=AccessRefusals(settings),
+            gate=asyncio.Lock(),
+            probing=asyncio.Lock(),
+        )
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 keepalive_timeout=_IDLE_CONNECTION_SECONDS, timeout_ceil_threshold=math.inf, ssl=_tls(settings)
@@ -165,18 +167,19 @@ class M3terAsyncHook(BaseHook):
 
         :raises M3terNotFoundError: if there is none with this id.
         """
-        return await self._get_model(Invitation, api_calls.get_call(self.settings, INVITATIONS, invitation_id))
+        call = api_calls.get_call(self.settings, INVITATIONS, invitation_id)
+        return await self._run(self._flow.get_model(Invitation, call))
 
     async def get_user(self, user_id: str) -> OrgUser:
         """Get one user of the organisation.
 
         :raises M3terNotFoundError: if there is none with this id.
         """
-        return await self._get_model(OrgUser, api_calls.get_call(self.settings, USERS, user_id))
+        return await self._run(self._flow.get_model(OrgUser, api_calls.get_call(self.settings, USERS, user_id)))
 
     async def get_me(self) -> Me:
         """Get who we are to m3ter."""
-        return await self._get_model(Me, api_calls.me_call(self.settings))
+        return await self._run(self._flow.get_model(Me, api_calls.me_call(self.settings)))
 
     async def create_invitation(
         self, request: InvitationRequest, before_post: Callable[[], None] | None = None
@@ -197,172 +200,58 @@ class M3terAsyncHook(BaseHook):
         :raises M3terError: of another kind: no token could be had, or m3ter answered another 4xx; nothing was sent.
         """
         call = api_calls.invitation_call(self.settings, request)
-        return await self._retrying(retries.DID_NOTHING)(self._post_once, call, before_post)
+        return await self._run(self._flow.post_invitation(call, before_post))
 
     async def test_connection(self) -> tuple[bool, str]:
         """Tell whether the connection does what it is set to do; see :meth:`.M3terHook.test_connection`."""
         try:
-            check = ConnectionCheck(self.settings)
-            self._failures = 1  # somebody waits for it, and can press the button again
-            self._tokens = TokenLife(clock=self._clock)
-            for call in check.calls():
-                try:
-                    got = (await self._get(call))[1] if call.repeatable else (await self._exchange(call))[0]
-                    check.answered(call, got)
-                except M3terError as error:
-                    check.failed(call, error)
-            return check.result()
+            return await self._run(self._flow.check_connection(ConnectionCheck(self.settings)))
         except Exception as error:  # noqa: BLE001 - Airflow would show its text, whatever that quotes
             return failed_test(error, self.m3ter_conn_id)
-        finally:
-            self._failures = retries.FAILURES
-
-    def _retrying(self, retry: retry_if_exception) -> AsyncRetrying:
-        return retries.async_retrying(retry, self._sleep, failures=self._failures)
 
     async def _pages(self, listing: Listing[ItemT]) -> AsyncIterator[Page[ItemT]]:
         paging = Paging(self.settings, listing)
         for call in paging.calls():
-            yield paging.take(*await self._get(call))
+            yield paging.take(*await self._run(self._flow.get(call)))
 
-    async def _get_model(self, model: type[ItemT], call: Call) -> ItemT:
-        data, _ = await self._get(call)
-        return parse(model, data, call.what)
+    async def _run(self, flow: Flow[T]) -> T:
+        return await run_async(flow, self._take)
 
-    async def _get(self, call: Call) -> tuple[Any, Answer]:
-        return await self._retrying(retries.REPEATABLE)(self._get_once, call)
+    async def _take(self, step: Step) -> object:
+        match step:
+            case Send():
+                return await self._send(step.call, step.authorization, step.before_body)
+            case Sleep():
+                await self._sleep(step.seconds)
+            case Acquire():
+                await step.lock.acquire()
+            case Mask():
+                await asyncio.to_thread(mask_secret, step.secret)
+        return None
 
-    async def _get_once(self, call: Call) -> tuple[Any, Answer]:
-        answer = await self._authorised(call)
-        return api_answers.read_json(answer, call.what), answer
-
-    async def _post_once(self, call: Call, before_post: Callable[[], None] | None) -> Invitation:
-        return api_answers.read_invitation(await self._authorised(call, before_post), call.what)
-
-    async def _authorised(self, call: Call, before_send: Callable[[], None] | None = None) -> Answer:
-        """Make one call, and find out why if m3ter refuses it."""
-        answer, renewals = await self._exchange(call, before_send)
-        if answer.status not in (401, 403):
-            return answer
-        await self._probe(call, answer, requests_made=1 + 2 * renewals)
-        raise self._refusals.verdict(call, answer)
-
-    async def _exchange(self, call: Call, before_send: Callable[[], None] | None = None) -> tuple[Answer, int]:
-        """Make one call with a token, and again with a new one if m3ter refuses the first."""
-        renewals = 0
-        while True:
-            token = await self._turn(call)
-            if before_send is not None:
-                before_send()
-            answer = await self._send(call, f"Bearer {token.value}", before_send)
-            if answer.status not in (401, 403):
-                self._tokens.accepted(token)
-                if answer.status < 300:
-                    self._refusals.answered(call)
-                return answer, renewals
-            if not self._tokens.renewal_may_help(token, renewals=renewals):
-                return answer, renewals
-            self._tokens.rejected(token)
-            renewals += 1
-
-    async def _probe(self, call: Call, answer: Answer, *, requests_made: int) -> None:
-        """Find out why a call was refused; one coroutine asks, the others wait for what it learns."""
-        async with self._probing:
-            while (probe := self._refusals.next_probe(call, answer, requests_made=requests_made)) is not None:
-                worked: bool = await self._retrying(retries.REPEATABLE)(self._probe_once, probe)
-                self._refusals.probed(probe, worked=worked)
-                requests_made += 1
-
-    async def _probe_once(self, probe: Call) -> bool:
-        token = await self._turn(probe)
-        answer = await self._send(probe, f"Bearer {token.value}")
-        if answer.status in (401, 403):
-            return False
-        self._tokens.accepted(token)  # else the next dead token would be taken for a missing right
-        api_answers.read_json(answer, probe.what)
-        return True
-
-    async def _turn(self, call: Call) -> Token:
-        """Wait for this call's turn, and leave with a token that is good for it: one at a time, first come first."""
-        since = self._clock()
-        async with self._gate:
-            for _ in range(3):
-                if (known := self._refusals.known(call)) is not None:
-                    raise known
-                token = self._tokens.current() or await self._renew(since)
-                await self._wait_for_pace()
-                if self._tokens.is_current(token):  # it may have ended while we waited
-                    break
-            return token
-
-    async def _renew(self, since: float) -> Token:
-        """Get a new token, unless another thread or hook of this process just has, or just could not.
-
-        :param since: since when the caller has waited for it.
-        """
-        # Bounded: a loop that was ended by a signal may have left it taken. Two token requests do no harm.
-        patience = self._clock() + self.settings.timeout_seconds
-        while not (alone := self._tokens.renewing.acquire(blocking=False)) and self._clock() < patience:
-            await self._sleep(_WAIT_FOR_RENEWAL_SECONDS)
-        try:
-            if (token := self._tokens.current()) is not None:
-                return token
-            if (failure := self._tokens.failure_since(since)) is not None:
-                raise failure
-            return await self._retrying(retries.REPEATABLE)(self._renew_once)
-        except M3terAuthenticationError as error:
-            raise self._refusals.refused_credentials(error) from None
-        except M3terError as error:
-            self._tokens.failed(error)
-            raise
-        finally:
-            if alone:
-                self._tokens.renewing.release()
-
-    async def _renew_once(self) -> Token:
-        await self._wait_for_pace()
-        asked_at = self._clock()
-        answer = await self._send(None, self.settings.basic_authorization)
-        value, lifetime = api_answers.read_token(answer)
-        await asyncio.to_thread(mask_secret, value)
-        return self._tokens.renewed(value, issued_at=asked_at, lifetime=lifetime)
-
-    async def _wait_for_pace(self) -> None:
-        while (seconds := self._pacer.try_turn()) > 0:
-            await self._sleep(seconds)
-
-    async def _send(
-        self, call: Call | None, authorization: str, before_body: Callable[[], None] | None = None
-    ) -> Answer:
-        """Send one request (None: for a token) and read its answer whole.
+    async def _send(self, call: Call, authorization: str, before_body: Callable[[], None] | None) -> Answer:
+        """Send one request and read its answer whole.
 
         :param before_body: called before the first byte of a request with a body; if it raises, none is written.
         """
         if self._session is None:
             raise M3terConfigurationError("M3terAsyncHook has no session; use it in 'async with'.")
         progress = SimpleNamespace(connected=False, called_off=None)
-        status, sent_at = None, self._clock()
-        request: dict[str, Any] = (
-            {"method": "POST", "url": api_calls.token_url(self.settings), "data": api_calls.TOKEN_BODY}
-            if call is None
-            else {"method": call.method, "url": call.url, "params": call.params, "json": call.body}
-        )
+        status: int | None = None
+        request: dict[str, Any] = {"data": call.form} if call.form is not None else {"json": call.body}
         if before_body is not None:
             request["data"] = _AskingBody(request.pop("json"), before_body, progress)
         try:
             async with self._session.request(
+                call.method,
+                call.url,
+                params=call.params,
                 **request,
                 headers={"Authorization": authorization},
                 allow_redirects=False,
                 trace_request_ctx=progress,
             ) as response:
                 status = response.status
-                if status == 429:
-                    retry_after = Answer(status, response.headers, b"").retry_after
-                    if pause := self._pacer.throttled(sent_at=sent_at, retry_after=retry_after):
-                        self.log.warning(retries.THROTTLED, pause)
-                else:
-                    self._pacer.served(sent_at=sent_at)
                 return Answer(status, response.headers, await _body(response))
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             lost = api_answers.lost(

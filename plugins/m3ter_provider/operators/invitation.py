@@ -266,7 +266,12 @@ class M3terCreateInvitationOperator(BaseOperator):
             "first_name": _stripped(self._field("first_name")),
             "last_name": _stripped(self._field("last_name")),
             "contact_number": self._field("contact_number"),
-            "permission_policy_ids": self._permission_policy_ids(),
+            "permission_policy_ids": _policy_ids(
+                self.hook,
+                self.permission_policies,
+                allowed=self.allowed_permission_policies,
+                allow_administrator=self.allow_administrator,
+            ),
             "dt_end_access": self.dt_end_access,
             "dt_expiry": self.dt_expiry,
             "m3ter_user": self.m3ter_user,
@@ -283,32 +288,6 @@ class M3terCreateInvitationOperator(BaseOperator):
                 for fault in error.errors(include_input=False, include_url=False, include_context=False)
             )
         raise AirflowFailException(f"This invitation cannot be sent as it is: {faults}.")
-
-    def _permission_policy_ids(self) -> tuple[str, ...] | None:
-        """Turn names into ids; one that is missing, ambiguous or not allowed must not become some other right."""
-        # "[]" is what a template makes of an empty list; other text without a name may be a template without a value.
-        if self.permission_policies in (None, [], (), "[]"):
-            return None
-        wanted = policy_names(self.permission_policies)
-        if not wanted:
-            raise M3terPermissionPolicyError(
-                "permission_policies is given and names none, perhaps since a template had no value. Nothing was sent; "
-                "name a policy, or leave the argument out for an invitation without rights."
-            )
-        book = PolicyBook(self.hook.iter_permission_policies())
-        policies = book.resolve(wanted)
-        if self.allowed_permission_policies is not None:
-            allowed = policy_names(self.allowed_permission_policies)
-            if forbidden := book.not_among(policies, allowed):
-                raise M3terPermissionPolicyError(
-                    f"allowed_permission_policies of this task has no {_listed(forbidden)}. Nothing was sent."
-                )
-        if not self.allow_administrator and (powerful := administrators(policies)):
-            raise M3terPermissionPolicyError(
-                f"The person would be made an administrator by {_listed(powerful)}. Nothing was sent; set"
-                " allow_administrator=True if that is meant."
-            )
-        return tuple(policy.id for policy in policies)
 
     def _field(self, name: str) -> Any:
         value = self._person.get(name, getattr(self, name))
@@ -355,6 +334,35 @@ def _unless_template(value: Any) -> Any:
 
 def _stripped(value: Any) -> Any:
     return value.strip() if isinstance(value, str) else value
+
+
+def _policy_ids(hook: M3terHook, given: Any, *, allowed: Any, allow_administrator: bool) -> tuple[str, ...] | None:
+    """Turn names into ids; one that is missing, ambiguous or not allowed must not become another right.
+
+    :param given: the operator's ``permission_policies``, rendered.
+    :param allowed: its ``allowed_permission_policies``.
+    """
+    # "[]" is what a template makes of an empty list; other text without a name may be a template without a value.
+    if given in (None, [], (), "[]"):
+        return None
+    wanted = policy_names(given)
+    if not wanted:
+        raise M3terPermissionPolicyError(
+            "permission_policies is given and names none, perhaps since a template had no value. Nothing was sent; "
+            "name a policy, or leave the argument out for an invitation without rights."
+        )
+    book = PolicyBook(hook.iter_permission_policies())
+    policies = book.resolve(wanted)
+    if allowed is not None and (forbidden := book.not_among(policies, policy_names(allowed))):
+        raise M3terPermissionPolicyError(
+            f"allowed_permission_policies of this task has no {_listed(forbidden)}. Nothing was sent."
+        )
+    if not allow_administrator and (powerful := administrators(policies)):
+        raise M3terPermissionPolicyError(
+            f"The person would be made an administrator by {_listed(powerful)}. Nothing was sent; set"
+            " allow_administrator=True if that is meant."
+        )
+    return tuple(policy.id for policy in policies)
 
 
 def _listed(policies: Iterable[PolicyT]) -> str:

@@ -1,0 +1,212 @@
+"""The way of one call: its turn, its token, its answer, and what is repeated; decided once, for both hooks.
+
+A divergence between the hooks in any of this could double an e-mail. So no request is made here: each method is a
+generator of :mod:`m3ter_provider.call_steps`, and a hook takes the steps.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from m3ter_provider import api_answers, api_calls, retries
+from m3ter_provider.access_refusals import AccessRefusals
+from m3ter_provider.api_answers import Answer
+from m3ter_provider.api_calls import Call, ItemT
+from m3ter_provider.auth import Token, TokenLife
+from m3ter_provider.call_steps import Acquire, Flow, Mask, Send, Sleep, StepLock
+from m3ter_provider.clock import Clock
+from m3ter_provider.connection import ConnectionSettings
+from m3ter_provider.connection_check import ConnectionCheck
+from m3ter_provider.errors import M3terAuthenticationError, M3terError
+from m3ter_provider.models import Invitation, parse
+from m3ter_provider.pacing import Pacer
+
+_REFUSED_ACCESS = (401, 403)
+_WAIT_FOR_RENEWAL_SECONDS = 0.02
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CallFlow:
+    """The calls of one hook.
+
+    :param settings: the connection.
+    :param clock: seconds, never going back.
+    :param tokens: the token, shared by all hooks of the process.
+    :param pacer: the pace, shared likewise.
+    :param refusals: what this hook has learnt about being refused.
+    :param gate: held by the one call whose turn it is.
+    :param probing: held by the one call that finds out why it was refused.
+    :param failures: how often something is tried that fails otherwise than by 429.
+    """
+
+    settings: ConnectionSettings
+    clock: Clock
+    tokens: TokenLife
+    pacer: Pacer
+    refusals: AccessRefusals
+    gate: StepLock
+    probing: StepLock
+    failures: int = retries.FAILURES
+
+    def get(self, call: Call) -> Flow[tuple[Any, Answer]]:
+        """Make a GET until it succeeds or is given up, and return the decoded body and the answer it came in."""
+        return retries.repeat(partial(self._get_once, call), retries.REPEATABLE, failures=self.failures)
+
+    def get_model(self, model: type[ItemT], call: Call) -> Flow[ItemT]:
+        """Make a GET, and return its answer as a model."""
+        data, _ = yield from self.get(call)
+        return parse(model, data, call.what)
+
+    def post_invitation(self, call: Call, before_post: Callable[[], None] | None) -> Flow[Invitation]:
+        """POST an invitation, and again only where it certainly did nothing.
+
+        :param before_post: called immediately before every POST, after all waiting is over; if it raises, none is made.
+        """
+        return retries.repeat(partial(self._post_once, call, before_post), retries.DID_NOTHING, failures=self.failures)
+
+    def exchange(self, call: Call, before_send: Callable[[], None] | None = None) -> Flow[tuple[Answer, int]]:
+        """Make one call with a token, and again with a new one if m3ter refuses the first.
+
+        :returns: the answer, and how many times the token was renewed for it.
+        """
+        renewals = 0
+        while True:
+            token = yield from self._turn(call)
+            if before_send is not None:
+                before_send()
+            answer = yield from self._request(call, f"Bearer {token.value}", before_send)
+            if answer.status not in _REFUSED_ACCESS:
+                self.tokens.accepted(token)
+                if answer.status < 300:
+                    self.refusals.answered(call)
+                return answer, renewals
+            if not self.tokens.renewal_may_help(token, renewals=renewals):
+                return answer, renewals
+            self.tokens.rejected(token)
+            renewals += 1
+
+    def check_connection(self, check: ConnectionCheck) -> Flow[tuple[bool, str]]:
+        """Make the calls of a connection's test, with a new token, and return its result.
+
+        Nothing is repeated after a failure: somebody waits for the result, and can press the button again.
+        """
+        once = replace(self, tokens=TokenLife(clock=self.clock), failures=1)
+        for call in check.calls():
+            try:
+                if call.repeatable:
+                    _, answer = yield from once.get(call)
+                else:
+                    answer, _ = yield from once.exchange(call)  # the reason of a refusal is not asked for
+                check.answered(call, answer)
+            except M3terError as error:
+                check.failed(call, error)
+        return check.result()
+
+    def _get_once(self, call: Call) -> Flow[tuple[Any, Answer]]:
+        answer = yield from self._authorised(call)
+        return api_answers.read_json(answer, call.what), answer
+
+    def _post_once(self, call: Call, before_post: Callable[[], None] | None) -> Flow[Invitation]:
+        answer = yield from self._authorised(call, before_post)
+        return api_answers.read_invitation(answer, call.what)
+
+    def _authorised(self, call: Call, before_send: Callable[[], None] | None = None) -> Flow[Answer]:
+        """Make one call, and find out why if m3ter refuses it."""
+        answer, renewals = yield from self.exchange(call, before_send)
+        if answer.status not in _REFUSED_ACCESS:
+            return answer
+        yield from self._probe(call, answer, requests_made=1 + 2 * renewals)
+        raise self.refusals.reason(call, answer)
+
+    def _probe(self, call: Call, answer: Answer, *, requests_made: int) -> Flow[None]:
+        """Find out why a call was refused; one call asks, the others wait for what it learns."""
+        yield Acquire(self.probing)
+        try:
+            while (probe := self.refusals.next_probe(call, answer, requests_made=requests_made)) is not None:
+                worked = yield from retries.repeat(
+                    partial(self._probe_once, probe), retries.REPEATABLE, failures=self.failures
+                )
+                self.refusals.probed(probe, worked=worked)
+                requests_made += 1
+        finally:
+            self.probing.release()
+
+    def _probe_once(self, probe: Call) -> Flow[bool]:
+        token = yield from self._turn(probe)
+        answer = yield from self._request(probe, f"Bearer {token.value}")
+        if answer.status in _REFUSED_ACCESS:
+            return False
+        self.tokens.accepted(token)  # else the next dead token would be taken for a missing right
+        api_answers.read_json(answer, probe.what)
+        return True
+
+    def _turn(self, call: Call) -> Flow[Token]:
+        """Wait for this call's turn, and leave with a token that is good for it: one at a time, first come first."""
+        since = self.clock()
+        yield Acquire(self.gate)
+        try:
+            for _ in range(3):
+                if (known := self.refusals.known(call)) is not None:
+                    raise known
+                token = self.tokens.current() or (yield from self._renew(since))
+                yield from self._wait_for_pace()
+                if self.tokens.is_current(token):  # it may have ended while we waited
+                    break
+            return token
+        finally:
+            self.gate.release()
+
+    def _renew(self, since: float) -> Flow[Token]:
+        """Get a new token, unless another thread or hook of this process just has, or just could not.
+
+        :param since: since when the caller has waited for it.
+        """
+        # Bounded: a coroutine of this very thread may hold it, or a loop that a signal has ended. Two token requests do
+        # no harm.
+        patience = self.clock() + self.settings.timeout_seconds
+        while not (alone := self.tokens.renewing.acquire(blocking=False)) and self.clock() < patience:
+            yield Sleep(_WAIT_FOR_RENEWAL_SECONDS)
+        try:
+            if (token := self.tokens.current()) is not None:
+                return token
+            if (failure := self.tokens.failure_since(since)) is not None:
+                raise failure
+            return (yield from retries.repeat(self._renew_once, retries.REPEATABLE, failures=self.failures))
+        except M3terAuthenticationError as error:
+            raise self.refusals.refused_credentials(error) from None
+        except M3terError as error:
+            self.tokens.failed(error)
+            raise
+        finally:
+            if alone:
+                self.tokens.renewing.release()
+
+    def _renew_once(self) -> Flow[Token]:
+        yield from self._wait_for_pace()
+        asked_at = self.clock()
+        answer = yield from self._request(api_calls.token_call(self.settings), self.settings.basic_authorization)
+        value, lifetime = api_answers.read_token(answer)
+        yield Mask(value)
+        return self.tokens.renewed(value, issued_at=asked_at, lifetime=lifetime)
+
+    def _wait_for_pace(self) -> Flow[None]:
+        while (seconds := self.pacer.try_turn()) > 0:
+            yield Sleep(seconds)
+
+    def _request(self, call: Call, authorization: str, before_body: Callable[[], None] | None = None) -> Flow[Answer]:
+        """Send one request whose turn it is, and let its answer set the pace."""
+        sent_at = self.clock()
+        answer: Answer = yield Send(call, authorization, before_body)
+        if answer.status != 429:
+            self.pacer.served(sent_at=sent_at)
+        elif pause := self.pacer.throttled(sent_at=sent_at, retry_after=answer.retry_after):
+            _log.warning(
+                "m3ter limits the rate of requests (429); everyone waits %.0f s and goes on more slowly.", pause
+            )
+        return answer
