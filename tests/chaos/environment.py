@@ -29,10 +29,10 @@ from m3ter_onboarding.ledger.schema import prepare_tables
 from m3ter_onboarding.source import warehouse
 from m3ter_provider import process_state, retries
 from m3ter_sandbox.testing import SandboxServer
+from tests.support.databases import POSTGRESQL, SQLITE, do_not_wait_for_the_disk, engine_of, sqlite_connection
 from tests.support.postgresql import PostgresServer
-from tests.support.world import HIRES, World, do_not_wait_for_the_disk, engine_of, sqlite_connection
+from tests.support.world import HIRES, World
 
-SQLITE, POSTGRESQL = "sqlite", "postgresql"
 DATABASES = (SQLITE, POSTGRESQL)
 
 LEDGER_CONN_ID = "chaos_ledger"

@@ -14,9 +14,9 @@ from typing import Any
 from tests.chaos import database_faults
 from tests.chaos.case_run import CaseRun
 from tests.chaos.cases import NotReachedError
-from tests.chaos.environment import SQLITE
 from tests.chaos.fault_points import FaultPoint, reached
 from tests.chaos.forked import Forked
+from tests.support.databases import SQLITE
 from tests.support.task_runs import TaskRun
 
 #: Connection extras with which one POST is over, most often, before the next begins.

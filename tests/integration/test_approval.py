@@ -11,15 +11,16 @@ import pytest
 
 from demo.airflow_api import FINISHED_TASK, AirflowApiError, wait_until
 from tests.support.airflow_organisation import FIRST_NAME, LAST_NAME, Organisation
+from tests.support.airflow_scenarios import AirflowScenario, RunningScenarios, cases, running_scenarios
 from tests.support.airflows import WAITS_IN_TRIGGERER
-from tests.support.side_by_side import POSTGRESQL, SQLITE, Scenario, SideBySide, cases, side_by_side
+from tests.support.databases import POSTGRESQL, SQLITE
 
 pytestmark = pytest.mark.slow
 
 ASKED_BRIEFLY = {
     "approval_above": 2,
     "plan_valid_for": "25s",
-    "alerts": {"on_failure": "told_notifier.Told", "deadline": "5s"},
+    "alerts": {"on_failure": "told_notifier.RecordingNotifier", "deadline": "5s"},
 }
 NOTIFIER = '''"""A notifier for Airflow, in a file beside the DAG's."""
 
@@ -28,7 +29,7 @@ from pathlib import Path
 from airflow.sdk import BaseNotifier
 
 
-class Told(BaseNotifier):
+class RecordingNotifier(BaseNotifier):
     def notify(self, context):
         with Path(__file__).with_name("told.txt").open("a") as file:
             file.write(context["message"] + "\\n")
@@ -186,22 +187,22 @@ def below(org: Organisation) -> None:
 
 ASK = {"values": {"approval_above": 2}}
 SCENARIOS = {
-    "approved": Scenario(approved, made_with=ASK),
-    "rejected": Scenario(rejected, (SQLITE,), ASK),
-    "nobody answers": Scenario(nobody_answers, (POSTGRESQL,), {"values": ASKED_BRIEFLY}),
-    "marked successful": Scenario(marked_successful, made_with=ASK),
-    "question old": Scenario(plan_cleared, (POSTGRESQL,), ASK),
-    "below": Scenario(below, (SQLITE,), {"values": {"approval_above": 3}}),
+    "approved": AirflowScenario(approved, made_with=ASK),
+    "rejected": AirflowScenario(rejected, (SQLITE,), ASK),
+    "nobody answers": AirflowScenario(nobody_answers, (POSTGRESQL,), {"values": ASKED_BRIEFLY}),
+    "marked successful": AirflowScenario(marked_successful, made_with=ASK),
+    "question old": AirflowScenario(plan_cleared, (POSTGRESQL,), ASK),
+    "below": AirflowScenario(below, (SQLITE,), {"values": {"approval_above": 3}}),
 }
 
 
 @pytest.fixture(scope="module")
-def begun(request: pytest.FixtureRequest) -> Iterator[SideBySide]:
+def begun(request: pytest.FixtureRequest) -> Iterator[RunningScenarios]:
     """Begin every scenario."""
-    with side_by_side(SCENARIOS, request) as scenarios:
+    with running_scenarios(SCENARIOS, request) as scenarios:
         yield scenarios
 
 
 @pytest.mark.parametrize(("name", "ledger"), cases(SCENARIOS))
-def test_a_plan_that_needs_approval(name: str, ledger: str, begun: SideBySide) -> None:
+def test_a_plan_that_needs_approval(name: str, ledger: str, begun: RunningScenarios) -> None:
     begun.result(name, ledger)

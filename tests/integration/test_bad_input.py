@@ -16,7 +16,8 @@ from sqlalchemy import create_engine, text
 from demo.ports import free_port
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from tests.support.airflow_organisation import FIRST_NAME, LAST_NAME, Organisation
-from tests.support.side_by_side import POSTGRESQL, SQLITE, Scenario, SideBySide, cases, side_by_side
+from tests.support.airflow_scenarios import AirflowScenario, RunningScenarios, cases, running_scenarios
+from tests.support.databases import POSTGRESQL, SQLITE
 from tests.support.world import QUERY
 
 pytestmark = pytest.mark.slow
@@ -163,22 +164,22 @@ def wrong_rows(org: Organisation) -> None:
 
 
 SCENARIOS = {
-    "unreachable warehouse": Scenario(
+    "unreachable warehouse": AirflowScenario(
         unreachable_warehouse, (SQLITE,), {"values": {"ledger_conn_id": "other_ledger", **FEW_RETRIES}}
     ),
-    "read-only ledger": Scenario(read_only_ledger, (POSTGRESQL,), {"values": FEW_RETRIES}),
-    "m3ter down": Scenario(m3ter_down, (SQLITE,), {"values": FEW_RETRIES}),
-    "missing column": Scenario(
+    "read-only ledger": AirflowScenario(read_only_ledger, (POSTGRESQL,), {"values": FEW_RETRIES}),
+    "m3ter down": AirflowScenario(m3ter_down, (SQLITE,), {"values": FEW_RETRIES}),
+    "missing column": AirflowScenario(
         partial(wrong_query, sentence="has 'emial' (did you mean email?)"),
         (POSTGRESQL,),
         {"query": QUERY.replace("email", "email AS emial", 1)},
     ),
-    "misspelt column": Scenario(
+    "misspelt column": AirflowScenario(
         partial(wrong_query, sentence="refused the new-hires query"),
         made_with={"query": QUERY.replace("email", "emial")},
     ),
-    "wrong policy": Scenario(wrong_policy, (SQLITE,), {"values": {"permission_policies": ["Veiwer"]}}),
-    "wrong secret": Scenario(
+    "wrong policy": AirflowScenario(wrong_policy, (SQLITE,), {"values": {"permission_policies": ["Veiwer"]}}),
+    "wrong secret": AirflowScenario(
         partial(
             wrong_connection,
             task_id="snapshot",
@@ -187,8 +188,8 @@ SCENARIOS = {
         ),
         (POSTGRESQL,),
     ),
-    "wrong organisation": Scenario(wrong_organisation, (SQLITE,)),
-    "may not send": Scenario(
+    "wrong organisation": AirflowScenario(wrong_organisation, (SQLITE,)),
+    "may not send": AirflowScenario(
         partial(
             wrong_connection,
             task_id="send",
@@ -197,18 +198,18 @@ SCENARIOS = {
         ),
         (POSTGRESQL,),
     ),
-    "no connection": Scenario(no_connection, (SQLITE,), {"values": FEW_RETRIES}),
-    "wrong rows": Scenario(wrong_rows),
+    "no connection": AirflowScenario(no_connection, (SQLITE,), {"values": FEW_RETRIES}),
+    "wrong rows": AirflowScenario(wrong_rows),
 }
 
 
 @pytest.fixture(scope="module")
-def begun(request: pytest.FixtureRequest) -> Iterator[SideBySide]:
+def begun(request: pytest.FixtureRequest) -> Iterator[RunningScenarios]:
     """Begin every scenario."""
-    with side_by_side(SCENARIOS, request) as scenarios:
+    with running_scenarios(SCENARIOS, request) as scenarios:
         yield scenarios
 
 
 @pytest.mark.parametrize(("name", "ledger"), cases(SCENARIOS))
-def test_bad_input_is_said_and_mended(name: str, ledger: str, begun: SideBySide) -> None:
+def test_bad_input_is_said_and_mended(name: str, ledger: str, begun: RunningScenarios) -> None:
     begun.result(name, ledger)

@@ -18,7 +18,8 @@ import pytest
 
 from demo.airflow_api import wait_until
 from tests.support.airflow_organisation import Organisation, is_gone
-from tests.support.side_by_side import POSTGRESQL, SQLITE, Scenario, SideBySide, cases, side_by_side
+from tests.support.airflow_scenarios import AirflowScenario, RunningScenarios, cases, running_scenarios
+from tests.support.databases import POSTGRESQL, SQLITE
 
 pytestmark = pytest.mark.slow
 
@@ -204,43 +205,43 @@ def cleared_when_finished(org: Organisation) -> None:
 
 
 SCENARIOS = {
-    "supervisor killed": Scenario(orphaned),
-    "killed": Scenario(killed),
-    "terminated": Scenario(terminated),
-    "timed out": Scenario(
+    "supervisor killed": AirflowScenario(orphaned),
+    "killed": AirflowScenario(killed),
+    "terminated": AirflowScenario(terminated),
+    "timed out": AirflowScenario(
         timed_out, made_with={"values": {"dag": {"send_timeout": "9s"}}, "extra": {"requests_per_second": 3}}
     ),
-    "plan cleared alone": Scenario(plan_cleared_alone, made_with={"extra": {"requests_per_second": 2}}),
-    "cleared when finished": Scenario(cleared_when_finished),
-    "snapshot cleared": Scenario(partial(cleared, clear=clear_snapshot, new_plan=False), (SQLITE,)),
-    "plan cleared": Scenario(partial(cleared, clear=clear_plan, new_plan=True), (POSTGRESQL,)),
-    "send cleared": Scenario(partial(cleared, clear=clear_send, new_plan=False), (SQLITE,)),
-    "run cleared": Scenario(partial(cleared, clear=clear_everything, new_plan=True), (POSTGRESQL,)),
-    "run marked failed": Scenario(marked_failed, (SQLITE,)),
+    "plan cleared alone": AirflowScenario(plan_cleared_alone, made_with={"extra": {"requests_per_second": 2}}),
+    "cleared when finished": AirflowScenario(cleared_when_finished),
+    "snapshot cleared": AirflowScenario(partial(cleared, clear=clear_snapshot, new_plan=False), (SQLITE,)),
+    "plan cleared": AirflowScenario(partial(cleared, clear=clear_plan, new_plan=True), (POSTGRESQL,)),
+    "send cleared": AirflowScenario(partial(cleared, clear=clear_send, new_plan=False), (SQLITE,)),
+    "run cleared": AirflowScenario(partial(cleared, clear=clear_everything, new_plan=True), (POSTGRESQL,)),
+    "run marked failed": AirflowScenario(marked_failed, (SQLITE,)),
 }
 
-ALONE = {"frozen and woken": Scenario(frozen)}
+ALONE = {"frozen and woken": AirflowScenario(frozen)}
 
 
 @pytest.fixture(scope="module")
-def begun(request: pytest.FixtureRequest) -> Iterator[SideBySide]:
+def begun(request: pytest.FixtureRequest) -> Iterator[RunningScenarios]:
     """Begin every scenario."""
-    with side_by_side(SCENARIOS, request) as scenarios:
+    with running_scenarios(SCENARIOS, request) as scenarios:
         yield scenarios
 
 
 @pytest.mark.parametrize(("name", "ledger"), cases(SCENARIOS))
-def test_one_email_each_and_nobody_left_out(name: str, ledger: str, begun: SideBySide) -> None:
+def test_one_email_each_and_nobody_left_out(name: str, ledger: str, begun: RunningScenarios) -> None:
     begun.result(name, ledger)
 
 
 @pytest.fixture(scope="module")
-def begun_alone(request: pytest.FixtureRequest) -> Iterator[SideBySide]:
+def begun_alone(request: pytest.FixtureRequest) -> Iterator[RunningScenarios]:
     """Begin what stops processes of Airflow's own executor: with others beside it, they wait for each other."""
-    with side_by_side(ALONE, request) as scenarios:
+    with running_scenarios(ALONE, request) as scenarios:
         yield scenarios
 
 
 @pytest.mark.parametrize(("name", "ledger"), cases(ALONE))
-def test_one_email_each_after_a_standstill(name: str, ledger: str, begun_alone: SideBySide) -> None:
+def test_everybody_gets_one_email_after_a_freeze(name: str, ledger: str, begun_alone: RunningScenarios) -> None:
     begun_alone.result(name, ledger)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.support.airflow_organisation import LAST_NAME, Organisation
-from tests.support.side_by_side import POSTGRESQL, SQLITE, Scenario, SideBySide, cases, side_by_side
+from tests.support.airflow_scenarios import AirflowScenario, RunningScenarios, cases, running_scenarios
+from tests.support.databases import POSTGRESQL, SQLITE
 
 pytestmark = pytest.mark.slow
 
@@ -122,29 +123,29 @@ def keeps_to_the_limit(org: Organisation) -> None:
 
 
 SCENARIOS = {
-    "answers lost": Scenario(answers_lost, made_with={"extra": {"requests_per_second": 50}}),
-    "refused": Scenario(refused, (SQLITE,)),
-    "send fails": Scenario(send_fails),
-    "every try fails": Scenario(
+    "answers lost": AirflowScenario(answers_lost, made_with={"extra": {"requests_per_second": 50}}),
+    "refused": AirflowScenario(refused, (SQLITE,)),
+    "send fails": AirflowScenario(send_fails),
+    "every try fails": AirflowScenario(
         every_try_fails,
         (POSTGRESQL,),
         {"values": {"dag": {"default_args": {"retries": 2, "retry_delay": "1s"}}}},
     ),
-    "one token a process": Scenario(one_token_a_process, (SQLITE,)),
-    "tokens of two seconds": Scenario(tokens_of_two_seconds, made_with={"token_lifetime_seconds": 2}),
-    "keeps to the limit": Scenario(
+    "one token a process": AirflowScenario(one_token_a_process, (SQLITE,)),
+    "tokens of two seconds": AirflowScenario(tokens_of_two_seconds, made_with={"token_lifetime_seconds": 2}),
+    "keeps to the limit": AirflowScenario(
         keeps_to_the_limit, (POSTGRESQL,), {"extra": {"requests_per_second": 50}, "requests_per_second": 50}
     ),
 }
 
 
 @pytest.fixture(scope="module")
-def begun(request: pytest.FixtureRequest) -> Iterator[SideBySide]:
+def begun(request: pytest.FixtureRequest) -> Iterator[RunningScenarios]:
     """Begin every scenario."""
-    with side_by_side(SCENARIOS, request) as scenarios:
+    with running_scenarios(SCENARIOS, request) as scenarios:
         yield scenarios
 
 
 @pytest.mark.parametrize(("name", "ledger"), cases(SCENARIOS))
-def test_a_run_ends_as_m3ters_answers_say(name: str, ledger: str, begun: SideBySide) -> None:
+def test_a_run_ends_as_m3ters_answers_say(name: str, ledger: str, begun: RunningScenarios) -> None:
     begun.result(name, ledger)

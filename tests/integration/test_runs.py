@@ -11,7 +11,8 @@ import pytest
 
 from demo.airflow_api import wait_until
 from tests.support.airflow_organisation import FIRST_DAY, Organisation
-from tests.support.side_by_side import POSTGRESQL, SQLITE, Scenario, SideBySide, cases, side_by_side
+from tests.support.airflow_scenarios import AirflowScenario, RunningScenarios, cases, running_scenarios
+from tests.support.databases import POSTGRESQL, SQLITE
 
 pytestmark = pytest.mark.slow
 
@@ -151,26 +152,26 @@ def beside_a_broken_one(org: Organisation) -> None:
 
 
 SCENARIOS = {
-    "scheduled and backfilled": Scenario(
+    "scheduled and backfilled": AirflowScenario(
         scheduled_and_backfilled,
         made_with={"values": {"schedule": "0 0 * * *", "start_date": FIRST_DAY.date()}, "paused": True},
     ),
-    "two at once": Scenario(two_at_once),
-    "marked by hand": Scenario(marked_by_hand, (POSTGRESQL,)),
-    "paused in mid-send": Scenario(paused_in_mid_send, (SQLITE,)),
-    "dry run": Scenario(dry_run, (SQLITE,)),
-    "one person and a cap": Scenario(one_person_and_a_cap, (POSTGRESQL,)),
-    "beside a broken one": Scenario(beside_a_broken_one, (SQLITE,)),
+    "two at once": AirflowScenario(two_at_once),
+    "marked by hand": AirflowScenario(marked_by_hand, (POSTGRESQL,)),
+    "paused in mid-send": AirflowScenario(paused_in_mid_send, (SQLITE,)),
+    "dry run": AirflowScenario(dry_run, (SQLITE,)),
+    "one person and a cap": AirflowScenario(one_person_and_a_cap, (POSTGRESQL,)),
+    "beside a broken one": AirflowScenario(beside_a_broken_one, (SQLITE,)),
 }
 
 
 @pytest.fixture(scope="module")
-def begun(request: pytest.FixtureRequest) -> Iterator[SideBySide]:
+def begun(request: pytest.FixtureRequest) -> Iterator[RunningScenarios]:
     """Begin every scenario."""
-    with side_by_side(SCENARIOS, request) as scenarios:
+    with running_scenarios(SCENARIOS, request) as scenarios:
         yield scenarios
 
 
 @pytest.mark.parametrize(("name", "ledger"), cases(SCENARIOS))
-def test_a_run_of_each_kind_ends_as_it_should(name: str, ledger: str, begun: SideBySide) -> None:
+def test_a_run_of_each_kind_ends_as_it_should(name: str, ledger: str, begun: RunningScenarios) -> None:
     begun.result(name, ledger)

@@ -16,32 +16,34 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from m3ter_sandbox.testing import SandboxServer
-from tests.support.mishaps import Frozen, Killed, Smooth
+from tests.support.interruptions import Frozen, Killed, Uninterrupted
+from tests.support.machine_environment import MachineEnvironment, machine_environment_on
 from tests.support.organisation_machine import OrganisationMachine
-from tests.support.steering import Bench, bench_on
-from tests.support.world import sqlite_connection, stage_on
+from tests.support.world import world_database_on_sqlite
 
 EXAMPLES = int(os.environ.get("M3TER_CHAOS_EXAMPLES", "0"))
 
 
 @pytest.fixture
-def bench(tmp_path: Path, m3ter: SandboxServer) -> Iterator[Bench]:
-    """Set up a bench of its own: its clock moves."""
-    path = tmp_path / "warehouse.db"
-    with stage_on(f"sqlite:///{path}", sqlite_connection(path)) as stage, bench_on(stage, m3ter) as bench:
-        yield bench
+def environment(tmp_path: Path, m3ter: SandboxServer) -> Iterator[MachineEnvironment]:
+    """Set up an environment of its own: its clock moves."""
+    with (
+        world_database_on_sqlite(tmp_path / "warehouse.db") as database,
+        machine_environment_on(database, m3ter) as made,
+    ):
+        yield made
 
 
 @pytest.mark.timeout(0 if EXAMPLES else 600)
 def test_whatever_happens_nobody_is_invited_twice_and_nobody_is_forgotten(
-    bench: Bench, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    environment: MachineEnvironment, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
     OrganisationMachine.tally.clear()
 
     class Machine(OrganisationMachine):
         def __init__(self) -> None:
-            super().__init__(bench)
+            super().__init__(environment)
 
     run_state_machine_as_test(
         Machine,
@@ -62,15 +64,15 @@ def test_whatever_happens_nobody_is_invited_twice_and_nobody_is_forgotten(
     assert OrganisationMachine.tally["sent"] > 0
 
 
-# -- orders of events that the search must know how to judge, each told by hand ---------------------------------------
+# -- orders of events that the search must know how to judge, each written by hand -------------------------------------
 
 QUESTIONS = (5, 8)
 
 
 @pytest.fixture
-def told(bench: Bench) -> OrganisationMachine:
+def machine(environment: MachineEnvironment) -> OrganisationMachine:
     """Begin with three people, and m3ter's lists a minute late."""
-    machine = OrganisationMachine(bench)
+    machine = OrganisationMachine(environment)
     machine.begin(
         hired=3,
         lag=True,
@@ -89,38 +91,38 @@ def judged(machine: OrganisationMachine) -> None:
     machine.teardown()
 
 
-def test_somebody_invited_by_hand_after_the_plan_is_not_invited_again(told: OrganisationMachine) -> None:
-    told.plan(run="monday", kind="normal", approval=False, mishap=Smooth())
-    told.invite_by_hand(person=1, which=1, look=False)
-    told.correct(person=2, change=("email", 2))
-    told.m3ter.seed(invitations=[{"email": "e1@example.com", "invitingPrincipalId": "console"}])
-    told.pass_time(seconds=60.0)
-    told.send(run="monday", which=-1, fault=None, mishap=Smooth())
-    judged(told)
+def test_somebody_invited_by_hand_after_the_plan_is_not_invited_again(machine: OrganisationMachine) -> None:
+    machine.plan(run="monday", kind="normal", approval=False, interruption=Uninterrupted())
+    machine.invite_by_hand(person=1, which=1, look=False)
+    machine.correct(person=2, change=("email", 2))
+    machine.m3ter.seed(invitations=[{"email": "e1@example.com", "invitingPrincipalId": "console"}])
+    machine.pass_time(seconds=60.0)
+    machine.send(run="monday", which=-1, fault=None, interruption=Uninterrupted())
+    judged(machine)
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_a_sender_that_wakes_up_after_its_lease_sends_nothing_more(told: OrganisationMachine, question: int) -> None:
-    told.plan(run="monday", kind="normal", approval=False, mishap=Smooth())
-    told.send(
-        run="monday", which=-1, fault=None, mishap=Frozen(question, ("an hour passes", "settle", "the same plan"))
+def test_a_sender_that_wakes_up_after_its_lease_sends_nothing_more(machine: OrganisationMachine, question: int) -> None:
+    machine.plan(run="monday", kind="normal", approval=False, interruption=Uninterrupted())
+    machine.send(
+        run="monday", which=-1, fault=None, interruption=Frozen(question, ("an hour passes", "settle", "the same plan"))
     )
-    judged(told)
+    judged(machine)
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_a_dead_senders_invitations_are_found_although_the_list_lags(told: OrganisationMachine, question: int) -> None:
-    told.plan(run="monday", kind="normal", approval=False, mishap=Smooth())
-    told.send(run="monday", which=-1, fault=None, mishap=Killed(question))
-    told.pass_time(seconds=20.0)
-    told.settle(mishap=Smooth())
-    told.day(newcomers=1, fault=None, mishap=Smooth())
-    judged(told)
+def test_a_dead_senders_invitations_are_found_where_the_list_lags(machine: OrganisationMachine, question: int) -> None:
+    machine.plan(run="monday", kind="normal", approval=False, interruption=Uninterrupted())
+    machine.send(run="monday", which=-1, fault=None, interruption=Killed(question))
+    machine.pass_time(seconds=20.0)
+    machine.settle(interruption=Uninterrupted())
+    machine.day(newcomers=1, fault=None, interruption=Uninterrupted())
+    judged(machine)
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_a_success_that_was_hidden_for_too_long_still_wins(told: OrganisationMachine, question: int) -> None:
-    told.plan(run="monday", kind="normal", approval=False, mishap=Smooth())
-    told.send(run="monday", which=-1, fault=None, mishap=Killed(question))
-    told.hide_what_was_made()
-    judged(told)
+def test_a_success_that_was_hidden_for_too_long_still_wins(machine: OrganisationMachine, question: int) -> None:
+    machine.plan(run="monday", kind="normal", approval=False, interruption=Uninterrupted())
+    machine.send(run="monday", which=-1, fault=None, interruption=Killed(question))
+    machine.hide_what_was_made()
+    judged(machine)

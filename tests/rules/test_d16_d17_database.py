@@ -25,18 +25,10 @@ from m3ter_onboarding.ledger.schema import prepare_tables
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, tables_in
 from m3ter_onboarding.ledger.upgrades import upgrade_statements
 from m3ter_sandbox.testing import SandboxServer
+from tests.support.databases import airflow_connection_named, engine_of, sqlite_connection
 from tests.support.postgresql import PostgresServer
 from tests.support.task_runs import TaskRun, m3ter_connection
-from tests.support.world import (
-    DAY,
-    HIRES,
-    WINDOW,
-    World,
-    airflow_connection_named,
-    engine_of,
-    sqlite_connection,
-    stage_on,
-)
+from tests.support.world import DAY, HIRES, WINDOW, World, world_database_on, world_database_on_sqlite
 
 KEYS = (
     "uq_m3ter_invitation_generation",
@@ -50,14 +42,13 @@ KEYS = (
 def own_world(request: pytest.FixtureRequest, m3ter: SandboxServer, tmp_path: Path) -> Iterator[World]:
     """Return a world on a database of its own, which a test may spoil."""
     if request.param == "sqlite":
-        path = tmp_path / "own.db"
-        with stage_on(f"sqlite:///{path}", sqlite_connection(path)) as stage:
-            yield stage.world(m3ter)
+        with world_database_on_sqlite(tmp_path / "own.db") as own:
+            yield own.world(m3ter)
         return
     server: PostgresServer = request.getfixturevalue("postgres_server")
     database = server.new_database()
-    with stage_on(database.url(), database.airflow_connection()) as stage:
-        yield stage.world(m3ter)
+    with world_database_on(database.url(), database.airflow_connection()) as own:
+        yield own.world(m3ter)
 
 
 def run_sql(world: World, *statements: str) -> None:
@@ -116,9 +107,8 @@ def test_d16_read_only_ledger_is_refused_before_the_first_e_mail(own_world: Worl
 
 def test_d16_full_disk_in_mid_transaction_is_named(m3ter: SandboxServer, tmp_path: Path) -> None:
     # SQLite rolls back by itself then: that the savepoint around the statement is gone must not hide why.
-    path = tmp_path / "own.db"
-    with stage_on(f"sqlite:///{path}", sqlite_connection(path)) as stage:
-        world = stage.world(m3ter)
+    with world_database_on_sqlite(tmp_path / "own.db") as own:
+        world = own.world(m3ter)
 
         def write(connection: Connection) -> None:
             connection.exec_driver_sql("PRAGMA max_page_count = 1")  # what the file has is the least
@@ -333,9 +323,9 @@ def split(
 
     with (
         airflow_connection_named(warehouse_connection) as warehouse_conn_id,
-        stage_on(ledger_url, ledger_connection) as stage,
+        world_database_on(ledger_url, ledger_connection) as own,
     ):
-        world = stage.world(m3ter, ledger_conn_id=stage.conn_id)
+        world = own.world(m3ter, ledger_conn_id=own.conn_id)
         world.warehouse_conn_id = warehouse_conn_id
         with m3ter_connection(world):
             yield world, warehouse, load

@@ -35,27 +35,27 @@ from m3ter_provider.errors import M3terError
 from tests.support import ledger_rows
 from tests.support.allowed_transitions import is_allowed
 from tests.support.console import Console
-from tests.support.mishaps import (
+from tests.support.interruptions import (
     EMPLOYEES,
     FAULTS,
     LATE,
     POLICIES,
     POST,
     REFUSING,
-    Cut,
     Frozen,
+    Interruption,
     Killed,
-    Mishap,
     Paused,
-    Smooth,
+    PowerCut,
     Stopped,
+    Uninterrupted,
     changes,
     faults,
-    mishaps,
+    interruptions,
     newcomers,
     people,
 )
-from tests.support.steering import DAY, Bench, PowerCutError, Steered
+from tests.support.machine_environment import DAY, MachineEnvironment, PowerCutError, SteeredStop
 from tests.support.world import World
 
 LIVE = ("sending", "unknown", "review", "sent", "adopted", "accepted")
@@ -122,23 +122,23 @@ class Backup:
 class OrganisationMachine(RuleBasedStateMachine):
     """One organisation from its first hire on.
 
-    :param bench: database, m3ter and clock.
+    :param environment: database, m3ter and clock.
     """
 
     #: How often each thing happened, over all examples.
     tally: ClassVar[Counter[str]] = Counter()
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, environment: MachineEnvironment) -> None:
         super().__init__()
-        self.bench, self.clock, self.m3ter = bench, bench.clock, bench.m3ter
-        bench.fuse.mend()
+        self.environment, self.clock, self.m3ter = environment, environment.clock, environment.m3ter
+        environment.power.restore()
         self.clock.reset()
         self.m3ter.reset()
         self.m3ter.switches(requests_per_second=0)
         process_state.forget_all()
-        self.judge = bench.stage.world(self.m3ter, settle_after=f"{SETTLE_AFTER:g}s")
+        self.judge = environment.database.world(self.m3ter, settle_after=f"{SETTLE_AFTER:g}s")
         self.judge.now = self.clock.now
-        self.world = replace(self.judge, db=bench.worker)
+        self.world = replace(self.judge, db=environment.worker)
         self.console = Console(self.m3ter)
         self.rows: dict[str, dict[str, Any]] = {}
         self.book = Book()
@@ -205,9 +205,9 @@ class OrganisationMachine(RuleBasedStateMachine):
 
     # -- the steps of a run -----------------------------------------------------------------------------------------
 
-    @rule(mishap=st.just(Smooth()) | st.builds(Cut, st.integers(0, 20)))
-    def snapshot(self, mishap: Smooth | Cut) -> None:
-        with self._mishap(mishap):
+    @rule(interruption=st.just(Uninterrupted()) | st.builds(PowerCut, st.integers(0, 20)))
+    def snapshot(self, interruption: Uninterrupted | PowerCut) -> None:
+        with self._interrupted_by(interruption):
             self._snapshot()
 
     def _snapshot(self, world: World | None = None) -> None:
@@ -216,20 +216,20 @@ class OrganisationMachine(RuleBasedStateMachine):
         (world or self.world).snapshot()
         self._a_late_success_has_won()
 
-    @rule(mishap=st.just(Smooth()) | st.builds(Cut, st.integers(0, 3)))
-    def settle(self, mishap: Smooth | Cut) -> None:
+    @rule(interruption=st.just(Uninterrupted()) | st.builds(PowerCut, st.integers(0, 3)))
+    def settle(self, interruption: Uninterrupted | PowerCut) -> None:
         process_state.forget_all()
-        with self._mishap(mishap):
+        with self._interrupted_by(interruption):
             self.world.settle()
 
     @rule(
         run=st.sampled_from(RUNS),
         kind=st.sampled_from(["normal", "normal", "dry_run", "backfill", "backfill_send", "retry_failed", "baseline"]),
         approval=st.booleans(),
-        mishap=st.just(Smooth()) | st.just(Smooth()) | st.builds(Cut, st.integers(0, 15)),
+        interruption=st.just(Uninterrupted()) | st.just(Uninterrupted()) | st.builds(PowerCut, st.integers(0, 15)),
     )
-    def plan(self, run: str, kind: str, approval: bool, mishap: Smooth | Cut) -> None:
-        with self._mishap(mishap):
+    def plan(self, run: str, kind: str, approval: bool, interruption: Uninterrupted | PowerCut) -> None:
+        with self._interrupted_by(interruption):
             try:
                 self._plan(self.world, run, kind, approval)
             except PowerCutError:
@@ -282,29 +282,34 @@ class OrganisationMachine(RuleBasedStateMachine):
             assert counts == (right and newest and not note.rejected), "an approval counts for exactly this plan"
         note.approved = note.approved or counts
 
-    @rule(run=st.sampled_from(RUNS), which=st.sampled_from([-1, -1, -1, -2, 0]), fault=faults, mishap=mishaps)
-    def send(self, run: str, which: int, fault: dict[str, Any] | None, mishap: Mishap) -> None:
+    @rule(
+        run=st.sampled_from(RUNS),
+        which=st.sampled_from([-1, -1, -1, -2, 0]),
+        fault=faults,
+        interruption=interruptions,
+    )
+    def send(self, run: str, which: int, fault: dict[str, Any] | None, interruption: Interruption) -> None:
         """Send a run's newest plan, the one before, or one that the ledger lost: a retry, a cleared task, a rival."""
         plans = self.book.plans[run]
         if which == 0 and self.lost_plans:
-            self._send(self.lost_plans[-1], None, Smooth(), may=False)
+            self._send(self.lost_plans[-1], None, Uninterrupted(), may=False)
         elif len(plans) >= -which > 0:
-            self._send(plans[which], fault, mishap)
+            self._send(plans[which], fault, interruption)
 
-    @rule(newcomers=newcomers, fault=faults, mishap=mishaps)
-    def day(self, newcomers: int, fault: dict[str, Any] | None, mishap: Mishap) -> None:
+    @rule(newcomers=newcomers, fault=faults, interruption=interruptions)
+    def day(self, newcomers: int, fault: dict[str, Any] | None, interruption: Interruption) -> None:
         """Let a day pass on which somebody joins: snapshot, plan, approval, send."""
         self._hire(newcomers)
-        self._whole_run(self.world, fault, mishap)
+        self._whole_run(self.world, fault, interruption)
 
-    @rule(newcomers=newcomers, fault=faults, mishap=mishaps)
-    def another_day(self, newcomers: int, fault: dict[str, Any] | None, mishap: Mishap) -> None:
+    @rule(newcomers=newcomers, fault=faults, interruption=interruptions)
+    def another_day(self, newcomers: int, fault: dict[str, Any] | None, interruption: Interruption) -> None:
         """Let one more pass: every rule is as likely as any other, and on days most happens."""
         self._hire(newcomers)
-        self._whole_run(self.world, fault, mishap)
+        self._whole_run(self.world, fault, interruption)
 
     def _whole_run(
-        self, world: World, fault: dict[str, Any] | None = None, mishap: Mishap | None = None
+        self, world: World, fault: dict[str, Any] | None = None, interruption: Interruption | None = None
     ) -> PlanNote | None:
         self.runs += 1
         try:
@@ -315,34 +320,34 @@ class OrganisationMachine(RuleBasedStateMachine):
         if note is not None:
             if note.approved is not None:
                 self._answer(note)
-            self._send(note, fault, mishap or Smooth(), world=world)
+            self._send(note, fault, interruption or Uninterrupted(), world=world)
         return note
 
     def _send(
         self,
         note: PlanNote,
         fault: dict[str, Any] | None,
-        mishap: Mishap,
+        interruption: Interruption,
         *,
         may: bool | None = None,
         world: World | None = None,
     ) -> None:
         may = self._may_send(note) if may is None else may
-        if isinstance(mishap, Paused) and mishap.asked == 0:
+        if isinstance(interruption, Paused) and interruption.asked == 0:
             may = False
         process_state.forget_all()
         before = self._posts()
         note.green = False
         self._switch_on(fault)
         try:
-            with self._mishap(mishap):
+            with self._interrupted_by(interruption):
                 try:
                     done = (world or self.world).send(
                         note.planned,
                         note.run,
-                        stop=lambda: self._stop(mishap, note),
-                        paused=self._switch(mishap),
-                        before=lambda sender: self._take_hold(sender, mishap),
+                        stop=lambda: self._stop(interruption, note),
+                        paused=self._switch(interruption),
+                        before=lambda sender: self._take_hold(sender, interruption),
                         timeout_seconds=POST_TIMEOUT,
                         requests_per_second=PACE,
                     )
@@ -355,32 +360,32 @@ class OrganisationMachine(RuleBasedStateMachine):
         finally:
             if fault:
                 self._switch_off()
-        if may is False and not isinstance(mishap, Frozen):
+        if may is False and not isinstance(interruption, Frozen):
             assert self._posts() == before, "what may not be sent sends nothing"
 
-    def _switch(self, mishap: Mishap) -> Callable[[], str | None]:
+    def _switch(self, interruption: Interruption) -> Callable[[], str | None]:
         """Return the pause switch that a sender asks."""
         asked = 0
 
         def read() -> str | None:
             nonlocal asked
             asked += 1
-            if not isinstance(mishap, Paused) or asked <= mishap.asked:
+            if not isinstance(interruption, Paused) or asked <= interruption.asked:
                 return "none"
-            self.tally[f"paused: {mishap.says}"] += 1
-            if mishap.says is None:
+            self.tally[f"paused: {interruption.says}"] += 1
+            if interruption.says is None:
                 raise ConnectionError("Airflow is away")
-            return mishap.says
+            return interruption.says
 
         return read
 
-    def _take_hold(self, sender: Sender, mishap: Mishap) -> None:
+    def _take_hold(self, sender: Sender, interruption: Interruption) -> None:
         sender.clock = self.clock.boot
         sender.breaker = Breaker(3, 50)
-        if isinstance(mishap, Frozen) and isinstance(sender.stop, Steered):
+        if isinstance(interruption, Frozen) and isinstance(sender.stop, SteeredStop):
             # A POST after its last look at the clock may not be on the wire yet: who stands still there, and wakes up
             # after everybody else has settled it, sends it all the same. That is said openly, and no promise.
-            sender.stop.may_strike = lambda: not sender.in_flight.posted
+            sender.stop.may_interrupt = lambda: not sender.in_flight.posted
 
     def _may_send(self, note: PlanNote) -> bool | None:
         """Tell whether a plan may be sent now; None: only the ledger knows."""
@@ -410,31 +415,31 @@ class OrganisationMachine(RuleBasedStateMachine):
         self.clock.work_may_be_late(LATE + 0.02)
 
     @contextmanager
-    def _mishap(self, mishap: Mishap) -> Iterator[None]:
-        if isinstance(mishap, Cut):
-            self.bench.fuse.left = mishap.transaction
+    def _interrupted_by(self, interruption: Interruption) -> Iterator[None]:
+        if isinstance(interruption, PowerCut):
+            self.environment.power.cut_at(interruption.transaction)
         try:
             yield
         except PowerCutError:
-            self.tally[f"died: {type(mishap).__name__}"] += 1
+            self.tally[f"died: {type(interruption).__name__}"] += 1
             self.clock.work_may_be_late(0.02)  # what was POSTed may still be on the wire
         finally:
-            self.bench.fuse.mend()
+            self.environment.power.restore()
 
-    def _stop(self, mishap: Mishap, note: PlanNote) -> Stop:
-        if isinstance(mishap, Smooth | Cut | Paused):
-            return Steered(self.clock)
-        return Steered(self.clock, mishap.question, lambda stop: self._strike(mishap, note, stop))
+    def _stop(self, interruption: Interruption, note: PlanNote) -> Stop:
+        if isinstance(interruption, Uninterrupted | PowerCut | Paused):
+            return SteeredStop(self.clock)
+        return SteeredStop(self.clock, interruption.question, lambda stop: self._interrupt(interruption, note, stop))
 
-    def _strike(self, mishap: Killed | Stopped | Frozen, note: PlanNote, stop: Stop) -> None:
-        self.tally[f"struck: {type(mishap).__name__}"] += 1
-        if isinstance(mishap, Stopped):
+    def _interrupt(self, interruption: Killed | Stopped | Frozen, note: PlanNote, stop: Stop) -> None:
+        self.tally[f"interrupted: {type(interruption).__name__}"] += 1
+        if isinstance(interruption, Stopped):
             stop.request("it is a test", grace=None)
-        elif isinstance(mishap, Killed):
-            self.bench.fuse.blown = True
+        elif isinstance(interruption, Killed):
+            self.environment.power.cut()
             stop.request("the process is gone")
         else:
-            self._beside(mishap.meanwhile, note)
+            self._beside(interruption.meanwhile, note)
 
     def _beside(self, meanwhile: tuple[str, ...], note: PlanNote) -> None:
         """Let things happen while a sender stands still: in another process, as far as it can tell."""

@@ -1,4 +1,4 @@
-"""A notifier as anybody may write one: it remembers what it was told, and in a file where it is given one."""
+"""A notifier as anybody may write one: it keeps its messages, and writes them into a file where it is given one."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any, ClassVar
 from airflow.sdk import BaseNotifier
 
 
-class Told(BaseNotifier):
-    """Remembers.
+class RecordingNotifier(BaseNotifier):
+    """Keeps its messages.
 
     :param text: a template.
     :param file: a further line for each message is written there.
     """
 
     template_fields: Sequence[str] = ("text",)
-    heard: ClassVar[list[str]] = []
+    messages: ClassVar[list[str]] = []
 
     def __init__(self, text: str = "{{ message }}", file: str | None = None) -> None:
         super().__init__()
@@ -25,8 +25,8 @@ class Told(BaseNotifier):
         self.file = file
 
     def notify(self, context: Mapping[str, Any]) -> None:  # type: ignore[override]
-        """Remember a message."""
-        self.heard.append(self.text)
+        """Keep a message."""
+        self.messages.append(self.text)
         if self.file is not None:
             with Path(self.file).open("a") as lines:
                 lines.write(f"{self.text}\n")

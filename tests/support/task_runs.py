@@ -18,7 +18,8 @@ from m3ter_onboarding.tasks.report import OnboardingReportOperator
 from m3ter_onboarding.tasks.send import OnboardingSendOperator
 from m3ter_onboarding.tasks.snapshot import OnboardingSnapshotOperator
 from m3ter_onboarding.tasks.task_errors import errors_as_sentences
-from tests.support.world import World, airflow_connection_named
+from tests.support.databases import airflow_connection_named
+from tests.support.world import World
 
 
 @dataclass

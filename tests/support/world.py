@@ -6,8 +6,6 @@ Time passes by moving the ledger's clock columns back (:meth:`World.pass_time`),
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -20,13 +18,10 @@ from airflow.sdk import Connection
 from sqlalchemy import (
     Column,
     DateTime,
-    Engine,
     MetaData,
     String,
     Table,
-    create_engine,
     delete,
-    event,
     insert,
     select,
     text,
@@ -56,6 +51,7 @@ from m3ter_onboarding.source.window import Window
 from m3ter_provider.hooks.m3ter import M3terAsyncHook
 from m3ter_sandbox.testing import SandboxServer
 from tests.support import ledger_rows
+from tests.support.databases import airflow_connection_named, engine_of, sqlite_connection
 
 QUERY = """
 SELECT employee_id, email, first_name, last_name, permission_policies, start_date
@@ -122,7 +118,8 @@ class World:
             for employee in employees
         ]
         with self.db.engine.begin() as connection:
-            connection.execute(insert(HIRES), rows)
+            for row in rows:
+                connection.execute(insert(HIRES), row)
         return [str(row["email"]) for row in rows]
 
     def correct(self, employee: str, **columns: Any) -> None:
@@ -364,7 +361,7 @@ class World:
 
 
 @dataclass(frozen=True)
-class Stage:
+class WorldDatabase:
     """A database with the warehouse and the ledger in it, for one world after the other.
 
     :param conn_id: its Airflow connection.
@@ -387,8 +384,8 @@ class Stage:
 
 
 @contextmanager
-def stage_on(url: str, airflow_connection: str) -> Iterator[Stage]:
-    """Make a stage on an empty database.
+def world_database_on(url: str, airflow_connection: str) -> Iterator[WorldDatabase]:
+    """Prepare an empty database for worlds.
 
     :param airflow_connection: the database as an Airflow connection (JSON).
     """
@@ -397,46 +394,16 @@ def stage_on(url: str, airflow_connection: str) -> Iterator[Stage]:
         HIRES.create(db.engine, checkfirst=True)
         prepare_tables(db, create_tables=True, now=utc_now(), package_version="0")
         try:
-            yield Stage(db, conn_id)
+            yield WorldDatabase(db, conn_id)
         finally:
             db.close()
 
 
 @contextmanager
-def airflow_connection_named(content: str, conn_id: str | None = None) -> Iterator[str]:
-    """Define an Airflow connection (JSON) while the body runs, and give its id."""
-    conn_id = conn_id or f"warehouse_{uuid4().hex[:8]}"
-    variable = f"AIRFLOW_CONN_{conn_id.upper()}"
-    os.environ[variable] = content
-    try:
-        yield conn_id
-    finally:
-        del os.environ[variable]
-
-
-def engine_of(url: str, **options: Any) -> Engine:
-    """Make an engine that does not wait for the disk."""
-    engine = create_engine(url, hide_parameters=True, **options)
-    do_not_wait_for_the_disk(engine)
-    return engine
-
-
-def do_not_wait_for_the_disk(engine: Engine) -> None:
-    """Let an engine's connections not wait for it: no test pulls the plug of the machine."""
-    pragma = "PRAGMA synchronous = OFF" if engine.dialect.name == "sqlite" else "SET synchronous_commit = off"
-
-    @event.listens_for(engine, "connect")
-    def connected(dbapi_connection: Any, _record: Any) -> None:
-        cursor = dbapi_connection.cursor()
-        cursor.execute(pragma)
-        cursor.close()
-        if engine.dialect.name != "sqlite":
-            dbapi_connection.commit()
-
-
-def sqlite_connection(path: Path) -> str:
-    """Return an Airflow connection to a SQLite file, as JSON."""
-    return json.dumps({"conn_type": "sqlite", "host": str(path)})
+def world_database_on_sqlite(path: Path) -> Iterator[WorldDatabase]:
+    """Prepare a SQLite file for worlds."""
+    with world_database_on(f"sqlite:///{path}", sqlite_connection(path)) as database:
+        yield database
 
 
 def run_sql(world: World, statement: str, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] = ()) -> None:

@@ -9,30 +9,29 @@ import pytest
 from m3ter_provider import process_state
 from m3ter_sandbox.testing import SandboxServer
 from tests.support.postgresql import PostgresServer
-from tests.support.world import Stage, World, sqlite_connection, stage_on
+from tests.support.world import World, WorldDatabase, world_database_on, world_database_on_sqlite
 
 
 @pytest.fixture(scope="session")
-def sqlite_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def sqlite_world_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorldDatabase]:
     """Make one SQLite database for all tests: statements are compiled once."""
-    path = tmp_path_factory.mktemp("world") / "warehouse.db"
-    with stage_on(f"sqlite:///{path}", sqlite_connection(path)) as stage:
-        yield stage
+    with world_database_on_sqlite(tmp_path_factory.mktemp("world") / "warehouse.db") as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
-def postgresql_stage(postgres_server: PostgresServer) -> Iterator[Stage]:
+def postgresql_world_database(postgres_server: PostgresServer) -> Iterator[WorldDatabase]:
     """Make one PostgreSQL database for all tests."""
     database = postgres_server.new_database()
-    with stage_on(database.url(), database.airflow_connection()) as stage:
-        yield stage
+    with world_database_on(database.url(), database.airflow_connection()) as made:
+        yield made
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def stage(request: pytest.FixtureRequest) -> Stage:
+def world_database(request: pytest.FixtureRequest) -> WorldDatabase:
     """Return each database in turn."""
-    found = request.getfixturevalue(f"{request.param}_stage")
-    assert isinstance(found, Stage)
+    found = request.getfixturevalue(f"{request.param}_world_database")
+    assert isinstance(found, WorldDatabase)
     return found
 
 
@@ -45,12 +44,12 @@ def m3ter(m3ter_sandbox: SandboxServer) -> SandboxServer:
 
 
 @pytest.fixture
-def world(stage: Stage, m3ter: SandboxServer) -> World:
+def world(world_database: WorldDatabase, m3ter: SandboxServer) -> World:
     """Return an empty organisation; each test runs on both databases."""
-    return stage.world(m3ter)
+    return world_database.world(m3ter)
 
 
 @pytest.fixture
-def sqlite_world(sqlite_stage: Stage, m3ter: SandboxServer) -> World:
+def sqlite_world(sqlite_world_database: WorldDatabase, m3ter: SandboxServer) -> World:
     """Return an empty organisation on SQLite, where the rule is about m3ter and not about the database."""
-    return sqlite_stage.world(m3ter)
+    return sqlite_world_database.world(m3ter)

@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, text
 
 from tests.chaos.airflow.airflow_case import CREATE, AirflowCase
 from tests.chaos.airflow.interrupted import KILL
-from tests.support.side_by_side import SQLITE
+from tests.support.databases import SQLITE
 
 #: What may become of the POST of an invitation.
 OF_POSTS: tuple[Mapping[str, Any], ...] = (

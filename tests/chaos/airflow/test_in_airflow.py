@@ -20,7 +20,8 @@ from tests.chaos.airflow.airflow_case import AirflowCase
 from tests.chaos.airflow.interrupted import END, KILL
 from tests.chaos.airflow.summary import SUMMARY, Played, Seed
 from tests.support.airflow_organisation import FIRST_DAY, Organisation
-from tests.support.side_by_side import POSTGRESQL, SQLITE, Scenario, SideBySide, cases, side_by_side
+from tests.support.airflow_scenarios import AirflowScenario, RunningScenarios, cases, running_scenarios
+from tests.support.databases import POSTGRESQL, SQLITE
 
 pytestmark = pytest.mark.chaos
 
@@ -44,7 +45,7 @@ class Trouble:
     values: Mapping[str, Any] = field(default_factory=dict)
     paused: bool = False
 
-    def scenario(self, name: str, patience: float) -> Scenario:
+    def scenario(self, name: str, patience: float) -> AirflowScenario:
         """Return it with the ordinary runs and the verdict after it.
 
         :param patience: how long it may take, in seconds.
@@ -55,7 +56,7 @@ class Trouble:
             "extra": {"requests_per_second": 5, "timeout_seconds": 3},
             "paused": self.paused,
         }
-        return Scenario(partial(self._play, name, patience), self.ledgers, made_with)
+        return AirflowScenario(partial(self._play, name, patience), self.ledgers, made_with)
 
     def _play(self, name: str, patience: float, org: Organisation) -> None:
         seed = Seed(name, org.ledger.engine.dialect.name)
@@ -142,7 +143,7 @@ TROUBLES = {
 }
 
 
-def scenarios(patience: float = 0.0) -> dict[str, Scenario]:
+def scenarios(patience: float = 0.0) -> dict[str, AirflowScenario]:
     """Return all of them.
 
     :param patience: how long each may take, in seconds.
@@ -151,16 +152,16 @@ def scenarios(patience: float = 0.0) -> dict[str, Scenario]:
 
 
 @pytest.fixture(scope="module")
-def begun(request: pytest.FixtureRequest) -> Iterator[SideBySide]:
+def begun(request: pytest.FixtureRequest) -> Iterator[RunningScenarios]:
     """Begin every case; each gives up before its test is ended by ``--timeout``."""
     patience = 0.85 * float(request.config.getoption("timeout") or 900)
-    with side_by_side(scenarios(patience), request, at_once=AT_ONCE) as all_of_them:
+    with running_scenarios(scenarios(patience), request, at_once=AT_ONCE) as all_of_them:
         yield all_of_them
 
 
 @pytest.mark.parametrize(("name", "ledger"), cases(scenarios()))
 def test_everybody_gets_exactly_one_email(
-    name: str, ledger: str, begun: SideBySide, request: pytest.FixtureRequest
+    name: str, ledger: str, begun: RunningScenarios, request: pytest.FixtureRequest
 ) -> None:
     seed = Seed(name, ledger)
     request.node.add_report_section("call", "seed", f"{seed.number}; alone: {seed.how_to_run()}")

@@ -14,10 +14,10 @@ from sqlalchemy import event, text
 from tests.chaos import database_faults
 from tests.chaos.case_run import TASKS, CaseRun
 from tests.chaos.cases import Case, NotReachedError
-from tests.chaos.environment import POSTGRESQL, SQLITE
 from tests.chaos.fault_points import Fault, FaultPoint
 from tests.chaos.recorded_points import Recording
 from tests.chaos.scenarios import SCENARIOS, Scenario
+from tests.support.databases import POSTGRESQL, SQLITE
 from tests.support.task_runs import TaskRun
 
 DROPPED = "connection dropped in a transaction"

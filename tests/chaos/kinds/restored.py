@@ -10,10 +10,11 @@ from sqlalchemy import text
 from tests.chaos import database_faults
 from tests.chaos.case_run import TASKS, CaseRun
 from tests.chaos.cases import Case
-from tests.chaos.environment import DATABASES, POSTGRESQL
+from tests.chaos.environment import DATABASES
 from tests.chaos.fault_points import FaultPoint, freeze
 from tests.chaos.process_freeze import resume, wait_until_frozen
 from tests.support import ledger_rows
+from tests.support.databases import POSTGRESQL
 from tests.support.task_runs import TaskRun
 
 KIND = "failover to a restored ledger"

@@ -8,12 +8,13 @@ from typing import Any
 
 from tests.chaos.case_run import CaseRun
 from tests.chaos.cases import Case
-from tests.chaos.environment import DATABASES, POSTGRESQL
+from tests.chaos.environment import DATABASES
 from tests.chaos.fault_points import FaultPoint
 from tests.chaos.ledger_checks import ViolationError
 from tests.chaos.process_freeze import SLOW, FrozenSender, resume
 from tests.chaos.recorded_points import Recording, draw_number
 from tests.chaos.scenarios import SCENARIOS
+from tests.support.databases import POSTGRESQL
 from tests.support.task_runs import TaskRun
 
 ZOMBIES = "zombie worker wakes up"

@@ -22,9 +22,10 @@ from m3ter_onboarding.ledger.guard_proof import prove_guard
 from m3ter_onboarding.ledger.schema import prepare_tables, tables_version
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, tables_in
 from m3ter_sandbox.testing import SandboxServer
+from tests.support.databases import airflow_connection_named, engine_of
 from tests.support.postgresql import PostgresDatabase
 from tests.support.task_runs import TaskRun, m3ter_connection
-from tests.support.world import HIRES, WINDOW, World, airflow_connection_named, engine_of
+from tests.support.world import HIRES, WINDOW, World
 
 SCHEMA = "onboarding"
 ROLE = "airflow tasks"  # must be quoted

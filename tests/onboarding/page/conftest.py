@@ -22,10 +22,10 @@ from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.schema import prepare_tables
 from m3ter_onboarding.page.app import make_app
 from m3ter_onboarding.page.plugin import URL_PREFIX
+from tests.support.databases import airflow_connection_named, engine_of, sqlite_connection
 from tests.support.page_ledger import NOW, empty, fill
 from tests.support.page_users import user
 from tests.support.postgresql import PostgresServer
-from tests.support.world import airflow_connection_named, engine_of, sqlite_connection
 
 #: Airflow has a path of its own here.
 AT = f"/airflow{URL_PREFIX}"

@@ -15,10 +15,10 @@ from m3ter_onboarding.ledger.schema import prepare_tables
 from m3ter_onboarding.ledger.state_names import STATES
 from tests.onboarding.page.conftest import LEDGER, Page
 from tests.onboarding.page.test_access import KEY
+from tests.support.databases import airflow_connection_named, engine_of
 from tests.support.page_ledger import DAG_A, DAG_B, NOW, ORG_A, ORG_B, PLAN, RUN, fill
 from tests.support.page_plans import statements_of, work_of_postgresql
 from tests.support.postgresql import PostgresServer
-from tests.support.world import airflow_connection_named, engine_of
 
 pytestmark = pytest.mark.slow
 

@@ -17,20 +17,20 @@ from m3ter_onboarding.config.alerts_section import Notifier
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.errors import ConfigurationError
 from m3ter_onboarding.reporting.alerts import FailureAlert, deadline_missed, notify
-from tests.support.recording_notifier import Told
+from tests.support.recording_notifier import RecordingNotifier
 from tests.support.task_runs import TaskRun, m3ter_connection
 from tests.support.world import QUERY, WINDOW, World
 
-TOLD = "tests.support.recording_notifier.Told"
+NOTIFIER = "tests.support.recording_notifier.RecordingNotifier"
 LINK = "/dags/m3ter_onboarding__test/runs/run-1/plugin/m3ter-onboarding-run"
 
 
 @pytest.fixture(autouse=True)
-def heard() -> Iterator[list[str]]:
+def messages() -> Iterator[list[str]]:
     """Return what notifiers were told."""
-    Told.heard.clear()
-    yield Told.heard
-    Told.heard.clear()
+    RecordingNotifier.messages.clear()
+    yield RecordingNotifier.messages
+    RecordingNotifier.messages.clear()
 
 
 def config(alerts: Any) -> OnboardingConfig:
@@ -42,12 +42,12 @@ def config(alerts: Any) -> OnboardingConfig:
     ("alerts", "said"),
     [
         ({"on_failure": ["slack"]}, r"alerts.on_failure\[0\].notifier"),
-        ({"on_failure": [{"notifier": TOLD, "argument": {}}]}, "argument.* is unknown"),
-        ({"on_failure": [{"notifier": TOLD, "arguments": {"slack_token": "xoxb-1"}}]}, "looks like a secret"),
-        ({"on_failure": [{"notifier": TOLD, "arguments": {"a b": 1}}]}, "no name of an argument"),
-        ({"on_failures": [TOLD]}, "did you mean 'on_failure'"),
+        ({"on_failure": [{"notifier": NOTIFIER, "argument": {}}]}, "argument.* is unknown"),
+        ({"on_failure": [{"notifier": NOTIFIER, "arguments": {"slack_token": "xoxb-1"}}]}, "looks like a secret"),
+        ({"on_failure": [{"notifier": NOTIFIER, "arguments": {"a b": 1}}]}, "no name of an argument"),
+        ({"on_failures": [NOTIFIER]}, "did you mean 'on_failure'"),
         ({"deadline": "2h"}, "nobody in on_failure"),
-        ({"deadline": 0, "on_failure": TOLD}, "longer than nothing"),
+        ({"deadline": 0, "on_failure": NOTIFIER}, "longer than nothing"),
     ],
 )
 def test_a_wrong_alert_is_an_error_that_names_the_key(alerts: Any, said: str) -> None:
@@ -57,7 +57,7 @@ def test_a_wrong_alert_is_an_error_that_names_the_key(alerts: Any, said: str) ->
 
 
 def test_a_path_alone_is_enough_and_nothing_is_imported() -> None:
-    made = config({"on_failure": "no.such.Notifier", "on_review": [TOLD]})
+    made = config({"on_failure": "no.such.Notifier", "on_review": [NOTIFIER]})
     assert made.alerts.on_failure == (Notifier(notifier="no.such.Notifier"),)
     assert isinstance(onboarding_dag(made).on_failure_callback, FailureAlert)
 
@@ -68,75 +68,75 @@ def test_without_alerts_the_dag_has_none() -> None:
     assert not dag.deadline
 
 
-def test_a_failed_run_is_notified_in_one_sentence_with_a_link(heard: list[str]) -> None:
-    callback = onboarding_dag(config({"on_failure": TOLD})).on_failure_callback
+def test_a_failed_run_is_notified_in_one_sentence_with_a_link(messages: list[str]) -> None:
+    callback = onboarding_dag(config({"on_failure": NOTIFIER})).on_failure_callback
     callback({"run_id": "run-1"})
-    assert heard == [heard[0]]
-    assert heard[0].startswith("m3ter onboarding test: the run run-1 failed; its report says why: ")
-    assert heard[0].endswith(LINK)
+    assert messages == [messages[0]]
+    assert messages[0].startswith("m3ter onboarding test: the run run-1 failed; its report says why: ")
+    assert messages[0].endswith(LINK)
 
 
-def test_the_message_also_goes_into_arguments(heard: list[str]) -> None:
-    spec = {"notifier": TOLD, "arguments": {"text": "Look: {message}"}}
+def test_the_message_also_goes_into_arguments(messages: list[str]) -> None:
+    spec = {"notifier": NOTIFIER, "arguments": {"text": "Look: {message}"}}
     onboarding_dag(config({"on_failure": [spec]})).on_failure_callback({"dag_run": SimpleNamespace(run_id="run-1")})
-    assert heard[0].startswith("Look: m3ter onboarding test: the run run-1 failed")
+    assert messages[0].startswith("Look: m3ter onboarding test: the run run-1 failed")
 
 
 @pytest.mark.parametrize(
-    "path", ["no.such.Notifier", "tests.support.recording_notifier.Nobody", "tests.support.recording_notifier.TOLD"]
+    "path", ["no.such.Notifier", "tests.support.recording_notifier.Nobody", "tests.support.recording_notifier.NOTIFIER"]
 )
 def test_a_notifier_that_cannot_be_used_is_logged_and_the_next_is_used(
-    path: str, heard: list[str], caplog: pytest.LogCaptureFixture
+    path: str, messages: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
-    FailureAlert("test", "d", config({"on_failure": [path, TOLD]}).alerts.on_failure)({"run_id": "r"})
-    assert len(heard) == 1
+    FailureAlert("test", "d", config({"on_failure": [path, NOTIFIER]}).alerts.on_failure)({"run_id": "r"})
+    assert len(messages) == 1
     assert f"The alert by {path} could not be sent" in caplog.text
 
 
-def test_a_missed_deadline_is_notified_as_airflow_calls_it(heard: list[str]) -> None:
-    dag = onboarding_dag(config({"on_failure": TOLD, "deadline": "2h"}))
+def test_a_missed_deadline_is_notified_as_airflow_calls_it(messages: list[str]) -> None:
+    dag = onboarding_dag(config({"on_failure": NOTIFIER, "deadline": "2h"}))
     (deadline,) = dag.deadline if isinstance(dag.deadline, list) else [dag.deadline]
     assert deadline.callback.path == "m3ter_onboarding.reporting.alerts.deadline_missed"
     deadline_missed(
         context={"dag_run": {"dag_id": "m3ter_onboarding__test", "dag_run_id": "run-1"}}, **deadline.callback.kwargs
     )
-    assert "the run run-1 was not finished within 2:00:00 of being queued: " in heard[0]
-    assert heard[0].endswith(LINK)
+    assert "the run run-1 was not finished within 2:00:00 of being queued: " in messages[0]
+    assert messages[0].endswith(LINK)
 
 
 def run(world: World, **values: Any) -> TaskRun:
-    return TaskRun(world, "run-1", (WINDOW.start, WINDOW.end), values={"alerts": {"on_review": TOLD}}, **values)
+    return TaskRun(world, "run-1", (WINDOW.start, WINDOW.end), values={"alerts": {"on_review": NOTIFIER}}, **values)
 
 
-def test_rows_for_review_are_notified_without_a_name(sqlite_world: World, heard: list[str]) -> None:
+def test_rows_for_review_are_notified_without_a_name(sqlite_world: World, messages: list[str]) -> None:
     sqlite_world.hire("e1", first_name="Zaphodina")
     sqlite_world.m3ter.seed(invitations=[{"email": "e1@example.com", "dtCreated": "-45d"}])
     with m3ter_connection(sqlite_world):
         run(sqlite_world, params={"mode": "dry_run"}).all()
-        assert heard == []
+        assert messages == []
         run(sqlite_world).all()
-    assert "the run run-1 has 1 row(s) or invitation(s) that wait for a person: " in heard[0]
-    assert "Zaphodina" not in heard[0]
-    assert "@" not in heard[0]
+    assert "the run run-1 has 1 row(s) or invitation(s) that wait for a person: " in messages[0]
+    assert "Zaphodina" not in messages[0]
+    assert "@" not in messages[0]
 
 
-def test_a_run_without_rows_for_review_notifies_nobody(sqlite_world: World, heard: list[str]) -> None:
+def test_a_run_without_rows_for_review_notifies_nobody(sqlite_world: World, messages: list[str]) -> None:
     sqlite_world.hire("e1", "e2", email="e2@example.com")
     with m3ter_connection(sqlite_world):
         run(sqlite_world).all()
-    assert heard == []
+    assert messages == []
 
 
 def test_a_notifier_of_airflows_own_kind(tmp_path: Path) -> None:
-    assert issubclass(Told, BaseNotifier)
-    notify([Notifier(notifier=TOLD, arguments={"file": str(tmp_path / "told")})], "acme", "dag", "run", "so", {})
+    assert issubclass(RecordingNotifier, BaseNotifier)
+    notify([Notifier(notifier=NOTIFIER, arguments={"file": str(tmp_path / "told")})], "acme", "dag", "run", "so", {})
     assert (tmp_path / "told").read_text().startswith("m3ter onboarding acme: the run run so: ")
 
 
-def test_a_failing_run_with_rows_for_review_notifies_of_both(sqlite_world: World, heard: list[str]) -> None:
+def test_a_failing_run_with_rows_for_review_notifies_of_both(sqlite_world: World, messages: list[str]) -> None:
     sqlite_world.hire("e1", "e2")
     sqlite_world.m3ter.seed(invitations=[{"email": "e1@example.com", "dtCreated": "-45d"}])
     with m3ter_connection(sqlite_world, allow_invitations=False), pytest.raises(AirflowFailException):
         run(sqlite_world).all()
-    assert len(heard) == 1
+    assert len(messages) == 1

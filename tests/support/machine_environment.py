@@ -1,4 +1,4 @@
-"""A clock, a power supply and a stop switch, moved, cut and asked at will: what processes meet, without waiting."""
+"""The environment of the organisation machine: clock, power and stop switch, which tests control without waiting."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.sending.lease import boot_clock
 from m3ter_onboarding.sending.stop_signals import Stop
 from m3ter_sandbox.testing import SandboxServer
-from tests.support.world import Stage, engine_of
+from tests.support.databases import engine_of
+from tests.support.world import WorldDatabase
 
 DAY = 86_400.0
 
@@ -74,43 +75,51 @@ class Clock:
         self._shift += seconds
 
 
-class Fuse:
+class PowerSupply:
     """Cuts a process off from its ledger at one of its transactions, and for all that follow."""
 
     def __init__(self) -> None:
-        self.left: int | None = None
-        self.blown = False
+        self._left: int | None = None
+        self._is_off = False
 
-    def mend(self) -> None:
-        """Let everything pass."""
-        self.left, self.blown = None, False
+    def cut_at(self, transaction: int) -> None:
+        """Cut the power when the n-th transaction from now begins, counted from 0."""
+        self._left = transaction
+
+    def cut(self) -> None:
+        """Cut the power now."""
+        self._is_off = True
+
+    def restore(self) -> None:
+        """Let every transaction pass."""
+        self._left, self._is_off = None, False
 
     def begins(self, _connection: Connection) -> None:
-        """Be told that a transaction begins.
+        """Receive that a transaction begins (an event of SQLAlchemy).
 
-        :raises PowerCutError: when it may not.
+        :raises PowerCutError: the power is off.
         """
-        if self.left is not None:
-            self.blown = self.blown or self.left == 0
-            self.left = max(0, self.left - 1)
-        if self.blown:
+        if self._left is not None:
+            self._is_off = self._is_off or self._left == 0
+            self._left = max(0, self._left - 1)
+        if self._is_off:
             raise PowerCutError
 
 
-class Steered(Stop):
+class SteeredStop(Stop):
     """A sender's stop switch that waits on the moved clock, and at one of its questions does something else first."""
 
-    def __init__(self, clock: Clock, at: int | None = None, then: Callable[[Steered], None] | None = None) -> None:
+    def __init__(self, clock: Clock, at: int | None = None, then: Callable[[SteeredStop], None] | None = None) -> None:
         super().__init__()
         self._moved, self._left, self._then = clock, at, then
-        self.may_strike: Callable[[], bool] = lambda: True
+        self.may_interrupt: Callable[[], bool] = lambda: True
 
     @property
     def reason(self) -> str | None:
         """Why nothing more may begin; asked before every POST."""
         if self._then is not None and self._left is not None:
             self._left -= 1
-            if self._left <= 0 and self.may_strike():
+            if self._left <= 0 and self.may_interrupt():
                 then, self._then = self._then, None
                 then(self)
         return super().reason
@@ -125,33 +134,33 @@ class Steered(Stop):
 
 
 @dataclass(frozen=True)
-class Bench:
+class MachineEnvironment:
     """One database for all examples, as two processes see it, and the clock.
 
-    :param stage: the database, as whoever judges sees it, and a second worker.
-    :param worker: the same, as the worker sees it that may lose its power.
+    :param database: for the test itself, and for a second worker.
+    :param worker: the same database, for the worker that may lose its power.
     """
 
-    stage: Stage
+    database: WorldDatabase
     worker: LedgerDatabase
     m3ter: SandboxServer
     clock: Clock
-    fuse: Fuse
+    power: PowerSupply
 
 
 @contextmanager
-def bench_on(stage: Stage, m3ter: SandboxServer) -> Iterator[Bench]:
-    """Set up a bench on a stage whose database is a SQLite file."""
-    clock, fuse = Clock(m3ter), Fuse()
-    engine = engine_of(str(stage.db.engine.url))
-    for one in (engine, stage.db.engine):
+def machine_environment_on(database: WorldDatabase, m3ter: SandboxServer) -> Iterator[MachineEnvironment]:
+    """Make the environment on a SQLite file."""
+    clock, power = Clock(m3ter), PowerSupply()
+    engine = engine_of(str(database.db.engine.url))
+    for one in (engine, database.db.engine):
         event.listen(one, "connect", clock.into_sqlite)
         one.dispose()
-    event.listen(engine, "begin", fuse.begins)
-    worker = LedgerDatabase(engine, name=stage.conn_id, write_patience=5.0)
+    event.listen(engine, "begin", power.begins)
+    worker = LedgerDatabase(engine, name=database.conn_id, write_patience=5.0)
     try:
-        yield Bench(stage, worker, m3ter, clock, fuse)
+        yield MachineEnvironment(database, worker, m3ter, clock, power)
     finally:
         worker.close()
-        event.remove(stage.db.engine, "connect", clock.into_sqlite)
-        stage.db.engine.dispose()
+        event.remove(database.db.engine, "connect", clock.into_sqlite)
+        database.db.engine.dispose()

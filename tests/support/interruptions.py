@@ -1,4 +1,4 @@
-"""What may go wrong with one step of a run, and what may change meanwhile: drawn by hypothesis."""
+"""Interruptions of one step of a run, faults of m3ter, and changes of people: drawn by hypothesis."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ LATE = 0.03
 
 
 @dataclass(frozen=True)
-class Smooth:
-    """Nothing."""
+class Uninterrupted:
+    """Nothing goes wrong."""
 
 
 @dataclass(frozen=True)
-class Cut:
+class PowerCut:
     """The process dies when it begins its n-th transaction from now, counted from 0."""
 
     transaction: int
@@ -34,7 +34,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Killed:
-    """The sender dies at its n-th question whether to stop, which it asks before every POST; POSTs under way arrive."""
+    """The sender dies at its n-th check whether to stop, which it makes before every POST; POSTs under way arrive."""
 
     question: int
 
@@ -48,7 +48,7 @@ class Stopped:
 
 @dataclass(frozen=True)
 class Frozen:
-    """The sender stands still there, and wakes up after something else happened."""
+    """The sender is frozen there, and is resumed after something else happened."""
 
     question: int
     meanwhile: tuple[str, ...]
@@ -56,31 +56,31 @@ class Frozen:
 
 @dataclass(frozen=True)
 class Paused:
-    """The pause switch is thrown, or cannot be asked any more, when it was asked so many times.
+    """The pause switch is set, or cannot be read any more, when it was read so many times.
 
-    :param says: its value then; None: nobody answers.
+    :param says: its value then; None: Airflow does not answer.
     """
 
     asked: int
     says: str | None
 
 
-Mishap = Smooth | Cut | Killed | Stopped | Frozen | Paused
+Interruption = Uninterrupted | PowerCut | Killed | Stopped | Frozen | Paused
 
 
 MEANWHILE = ("a minute passes", "an hour passes", "settle", "another run", "the same plan", "plan again", "snapshot")
 
 
-#: One of those who are there when it happens, whoever they are then.
+#: One of the people who are there at that moment.
 people = st.integers(0, len(EMPLOYEES) - 1)
 
 
 questions = st.integers(1, 14)
 
 
-mishaps = st.one_of(
-    st.just(Smooth()),
-    st.builds(Cut, st.integers(0, 40)),
+interruptions = st.one_of(
+    st.just(Uninterrupted()),
+    st.builds(PowerCut, st.integers(0, 40)),
     st.builds(Killed, questions),
     st.builds(Stopped, questions),
     st.builds(Paused, st.sampled_from([0, 0, 1, 2]), st.sampled_from(["all", "test", None])),
@@ -114,7 +114,7 @@ FAULTS: tuple[dict[str, Any], ...] = (
 )
 
 
-#: The answers to a POST that are final for its content.
+#: Statuses of a POST that are final for its content.
 REFUSING = (400, 409)
 
 

@@ -1,15 +1,17 @@
-"""A worker that stands still in mid-transaction (suspended, swapped out) does not hold up the others for ever."""
+"""Rule 10: a worker that is frozen in mid-transaction (suspended, swapped out) does not hold up the others for ever."""
 
 from __future__ import annotations
 
 from sqlalchemy import text, update
 
 from m3ter_onboarding.ledger import mirror
-from tests.support.world import Stage
+from tests.support.world import WorldDatabase
 
 
-def test_d10_a_lock_is_waited_for_no_longer_than_its_holder_may_stand_still(postgresql_stage: Stage) -> None:
-    db = postgresql_stage.db
+def test_d10_a_lock_is_waited_for_no_longer_than_its_holder_may_be_frozen(
+    postgresql_world_database: WorldDatabase,
+) -> None:
+    db = postgresql_world_database.db
     mirror.begin_pass(db, "an-organisation")
     table = db.tables.mirror_org
     with db.engine.connect() as connection, connection.begin():

@@ -12,31 +12,30 @@ import pytest
 
 from demo.airflow_stack import AirflowStack
 from tests.support.airflow_organisation import Organisation, organisation
+from tests.support.databases import POSTGRESQL, SQLITE
 from tests.support.postgresql import PostgresServer
-
-SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
 
 @dataclass(frozen=True)
-class Scenario:
+class AirflowScenario:
     """What happens to an organisation of its own.
 
-    :param play: acts and checks.
+    :param act: acts and checks.
     :param ledgers: where the ledger is; one case each.
     :param made_with: for :func:`tests.support.airflow_organisation.organisation`.
     """
 
-    play: Callable[[Organisation], None]
+    act: Callable[[Organisation], None]
     ledgers: tuple[str, ...] = (SQLITE, POSTGRESQL)
     made_with: Mapping[str, Any] = field(default_factory=dict)
 
 
-def cases(scenarios: Mapping[str, Scenario]) -> list[tuple[str, str]]:
+def cases(scenarios: Mapping[str, AirflowScenario]) -> list[tuple[str, str]]:
     """Return name and ledger of every case, for ``parametrize``."""
     return [(name, ledger) for name, scenario in scenarios.items() for ledger in scenario.ledgers]
 
 
-class SideBySide:
+class RunningScenarios:
     """Scenarios under way.
 
     :param begun: by name and ledger.
@@ -51,9 +50,9 @@ class SideBySide:
 
 
 @contextmanager
-def side_by_side(
-    scenarios: Mapping[str, Scenario], request: pytest.FixtureRequest, *, at_once: int = 10
-) -> Iterator[SideBySide]:
+def running_scenarios(
+    scenarios: Mapping[str, AirflowScenario], request: pytest.FixtureRequest, *, at_once: int = 10
+) -> Iterator[RunningScenarios]:
     """Begin the scenarios of a module whose tests are selected, and wait at the end for those that have begun.
 
     :param request: of a fixture of that module, whose tests have the parameters ``name`` and ``ledger``.
@@ -63,17 +62,17 @@ def side_by_side(
     postgres: PostgresServer = request.getfixturevalue("postgres_server")
     folders: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
 
-    def play(name: str, ledger: str) -> None:
+    def run(name: str, ledger: str) -> None:
         scenario = scenarios[name]
         short = f"{name.replace(' ', '_').replace('-', '_')}_{ledger}"
         database = postgres if ledger == POSTGRESQL else None
         with organisation(stack, short, folders.mktemp(short), database, **scenario.made_with) as org:
-            scenario.play(org)
+            scenario.act(org)
 
     with ThreadPoolExecutor(at_once) as pool:
-        futures = {case: pool.submit(play, *case) for case in _selected(request) if case[0] in scenarios}
+        futures = {case: pool.submit(run, *case) for case in _selected(request) if case[0] in scenarios}
         try:
-            yield SideBySide(futures)
+            yield RunningScenarios(futures)
         finally:
             for future in futures.values():
                 future.cancel()
