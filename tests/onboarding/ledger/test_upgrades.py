@@ -23,9 +23,10 @@ from m3ter_onboarding.ledger.schema import prepare_tables, tables_version
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, tables_in
 from m3ter_onboarding.ledger.upgrades import upgrade_steps
 from m3ter_sandbox.testing import SandboxServer
+from tests.support.databases import airflow_connection_named, engine_of, sqlite_connection
 from tests.support.older_ledgers import VERSIONS, described_tables, load_ledger, run_script
 from tests.support.postgresql import PostgresServer
-from tests.support.world import HIRES, World, airflow_connection_named, engine_of, sqlite_connection
+from tests.support.world import HIRES, World
 
 #: The steps as they were released. A file that is in here never changes; a new step adds its two.
 RELEASED = {
