@@ -381,7 +381,7 @@ def test_d17_results_go_into_tables_that_a_person_made(
     assert [row.state for row in published(warehouse, "m3ter_invitation")] == ["sent"]
 
 
-def test_d17_publishing_that_fails_is_said_and_loses_nothing(
+def test_d17_publishing_that_fails_is_reported_and_loses_nothing(
     split: tuple[World, Engine, Callable[..., None]], caplog: pytest.LogCaptureFixture
 ) -> None:
     world, warehouse, load = split

@@ -26,7 +26,7 @@ def ledger_ddl(
     config_path: Path | None = None,
     upgrade_from: int | None = None,
 ) -> str:
-    """Return one transaction that makes what is missing of the ledger's tables.
+    """Return one transaction that makes those of the ledger's tables that are missing.
 
     :param dialect_name: ``postgresql`` or ``sqlite``.
     :param schema: of the tables; None: the configuration's, or the connection's own.
@@ -69,7 +69,7 @@ def ledger_ddl(
 
 
 def published_ddl(dialect_name: str) -> str:
-    """Return what makes the two tables of a warehouse into which results are published.
+    """Return the statements that make the two tables of a warehouse into which results are published.
 
     :param dialect_name: of the warehouse, in SQLAlchemy's words, such as ``snowflake``.
     :raises CommandError: when SQLAlchemy does not know that dialect here.
@@ -125,7 +125,7 @@ def _statements(tables: Tables, dialect: Dialect, schema: str | None) -> Iterato
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
             yield _text(CreateIndex(index, if_not_exists=True), dialect)
     version = quote.format_table(tables.schema_version)
-    # Only into an empty table: what is there already may be of another version, and stays so.
+    # Only into an empty table: tables that are there already may be of another version, and stay so.
     yield (
         f"INSERT INTO {version} (version, created_at, package_version)\n"  # noqa: S608 - our own names
         f"SELECT {SCHEMA_VERSION}, CURRENT_TIMESTAMP, '{__version__}'\n"

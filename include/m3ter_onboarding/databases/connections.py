@@ -1,4 +1,4 @@
-"""Databases of Airflow connections, as SQLAlchemy engines that quote nobody."""
+"""Databases of Airflow connections, as SQLAlchemy engines whose errors quote nobody."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def database_engine(conn_id: str, *, what: str, key: str, error: type[Onboarding
 def engine_of(hook: Any) -> Engine:
     """Make the engine of a SQL hook.
 
-    Redshift's hook makes one of PostgreSQL's dialect, for what reads its catalogue. Redshift is no PostgreSQL: it holds
+    Redshift's hook makes one of PostgreSQL's dialect, for reading its catalogue. Redshift is no PostgreSQL: it enforces
     no unique keys and knows no JSON. So it gets its own dialect, over the connections that its hook makes.
     """
     if getattr(hook, "conn_type", None) == "redshift":

@@ -1,4 +1,4 @@
-"""The one place that classifies database errors: may they pass by themselves, and what may be said about them.
+"""Errors of databases, classified in one place: whether they may pass by themselves, and what may be said about them.
 
 Drivers quote values (docs/delivery.md, rule 18): PostgreSQL's ``DETAIL: Key (email_key)=(…)``, SQLite's ``Could not
 decode … with text '…'``. So only the code, the class and names from the SQL text are passed on.
@@ -20,7 +20,7 @@ _SOON = ("08", "40001", "40P01", "55P03", "25P03", "57P01", "57P02", "57P03", "5
 _LATER = (*_SOON, "40", "53", "57")
 _LOCKED = re.compile(r"database (?:table |schema )?is locked")
 
-#: What a message may hold to be passed on: it names parts of the SQL or of the set-up, never a value of a row.
+#: The parts of a message that are passed on: they name parts of the SQL or of the set-up, never a value of a row.
 _HARMLESS = re.compile(
     r"no such (?:column|table|function|collation sequence|module): [\w.$]+"
     r"|ambiguous column name: [\w.$]+"

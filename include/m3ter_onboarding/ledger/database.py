@@ -34,7 +34,7 @@ class LedgerDatabase:
 
     :param engine: a SQLAlchemy engine; SQLite and PostgreSQL can guard sending, others can plan.
     :param schema: the database schema of the tables, or None for the connection's default.
-    :param name: what to call it in errors (the Airflow connection's id).
+    :param name: its name in errors (the Airflow connection's id).
     :param sleep: used between tries.
     :param write_patience: seconds for which a locked or lost database is tried again.
     """
@@ -86,7 +86,7 @@ class LedgerDatabase:
         """Run *work* in one transaction, again while the database is locked or briefly away.
 
         :param work: a function of a connection; may be called several times.
-        :param doing: for errors: what was being done, as in "claiming invitations".
+        :param doing: for errors: the activity, as in "claiming invitations".
         :raises LedgerError: when the database refuses or stays away.
         """
 
@@ -207,7 +207,7 @@ def _use_plain_transactions(engine: Engine) -> None:
 
 
 def _postgresql_begin(connection: Connection) -> None:
-    """Let no worker that stands still in mid-transaction keep the others from their locks.
+    """Limit how long a worker that stands still in mid-transaction keeps the others from their locks.
 
     For this transaction alone: a pooler hands the session on. What either ends is tried again, see ``passes_soon``.
     """

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, and_, exists, insert, select, update
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
+
+#: By name; invitations by their state are counted under a name of their own.
+Counts = Mapping[str, int | Mapping[str, int]]
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class RunOutcome:
 
     finished_at: datetime
     outcome: str
-    counts: Mapping[str, Any]
+    counts: Counts
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class RunRow(RunRecord):
     delivered_at: datetime | None
     finished_at: datetime | None
     outcome: str
-    counts: Mapping[str, Any]
+    counts: Counts
 
 
 def record_run(db: LedgerDatabase, run: RunKey, record: RunRecord) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from m3ter_onboarding.ledger import mirror_comparison, plan_counts, plans, remaining
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.plans import PlanRow
-from m3ter_onboarding.ledger.runs import RunKey, RunOutcome
+from m3ter_onboarding.ledger.runs import Counts, RunKey, RunOutcome
 from m3ter_onboarding.reporting.run_outcome import problems_of
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class Report:
 
     def run_outcome(self, finished_at: datetime) -> RunOutcome:
         """Return the run's end as the ledger records it."""
-        counts = {
+        counts: Counts = {
             "rows": self.rows,
             **self.decisions,
             "invitations": dict(self.states),

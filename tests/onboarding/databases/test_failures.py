@@ -54,7 +54,7 @@ def test_locks_failovers_and_lost_connections_pass_within_seconds(error: DBAPIEr
         wrapped(DriverError(), InterfaceError),
     ],
 )
-def test_lack_of_resources_and_what_no_driver_names_may_pass_later(error: DBAPIError) -> None:
+def test_lack_of_resources_and_errors_without_a_code_may_pass_later(error: DBAPIError) -> None:
     assert not passes_soon(error)
     assert may_pass_by_itself(error)
 
@@ -71,7 +71,7 @@ def test_lack_of_resources_and_what_no_driver_names_may_pass_later(error: DBAPIE
         ValueError("database is locked"),
     ],
 )
-def test_what_somebody_must_mend_does_not_pass(error: Exception) -> None:
+def test_error_that_somebody_must_mend_does_not_pass(error: Exception) -> None:
     assert not passes_soon(error)
     assert not may_pass_by_itself(error)
 
