@@ -39,12 +39,12 @@ class Bug:
 
 BUGS: tuple[Bug, ...] = (
     Bug(
-        "the lease is not looked at before a POST",
+        "the lease is not checked before a POST",
         ((f"{ONBOARDING}/sending/lease.py", "return self.clock() + seconds < self.ends_at", "return True"),),
         ("zombie",),
     ),
     Bug(
-        "the lease is not looked at once more before the first byte of a POST",
+        "the lease is not checked once more before the first byte of a POST",
         (
             (
                 f"{PROVIDER}/hooks/m3ter_async.py",
@@ -144,7 +144,7 @@ DID_NOTHING = retry_if_exception(
         ("accepted missing",),
     ),
     Bug(
-        "nobody looks in m3ter before a send",
+        "m3ter is not read before a send",
         ((f"{ONBOARDING}/sending/recurring_checks.py", "        await look_again(self._org, policies=True)\n", ""),),
         ("invited by hand or member meanwhile",),
     ),
@@ -276,7 +276,7 @@ DID_NOTHING = retry_if_exception(
         ("an answer of nobody",),
     ),
     Bug(
-        "no answer in time is a yes",
+        "no answer in time is an approval",
         (
             (
                 f"{ONBOARDING}/tasks/approve.py",
@@ -289,7 +289,7 @@ DID_NOTHING = retry_if_exception(
         ("no answer in time",),
     ),
     Bug(
-        "a rejection is forgotten, so that the question may be asked until somebody says yes",
+        "a rejection is forgotten, so that the question may be asked until somebody approves",
         ((f"{ONBOARDING}/ledger/plans.py", "values(rejected_by=by, rejected_at=at)", "values(rejected_by=by)"),),
         ("/ rejected /",),
     ),
@@ -305,7 +305,7 @@ DID_NOTHING = retry_if_exception(
         ("not to be asked any more",),
     ),
     Bug(
-        "the pause switch is asked at the beginning only",
+        "the pause switch is read at the beginning only",
         (
             (
                 f"{ONBOARDING}/sending/recurring_checks.py",
@@ -321,7 +321,7 @@ DID_NOTHING = retry_if_exception(
         ("breaker / ",),
     ),
     Bug(
-        "one plan asks again and again for whom m3ter refuses",
+        "one plan asks again and again for a person that m3ter refuses",
         (
             (
                 f"{ONBOARDING}/ledger/claims.py",

@@ -24,7 +24,7 @@ def main() -> int:
         )
         if seen.broken:
             wrong += 1
-            _tell(explore(scope, symmetric=False).trace)
+            _print(explore(scope, symmetric=False).trace)
     print(f"  together {states:,} states, {transitions:,} transitions\n")
     print("With rules switched off:")
     for case in CASES:
@@ -37,12 +37,12 @@ def main() -> int:
         wrong += not as_expected
         print(f"  {case.name:38} {seen.seconds:5.1f} s  {says}{'' if as_expected else '  <- NOT EXPECTED'}", flush=True)
         if "-v" in sys.argv[1:] or not as_expected:
-            _tell(seen.trace)
+            _print(seen.trace)
     print(f"\n{time.perf_counter() - began:.0f} s; {f'{wrong} not as expected' if wrong else 'all as expected'}.")
     return 1 if wrong else 0
 
 
-def _tell(trace: list[str]) -> None:
+def _print(trace: list[str]) -> None:
     for number, step in enumerate(trace, 1):
         print(f"      {number:3}. {step}")
 

@@ -32,11 +32,11 @@ _LONG_ENOUGH = 200
 
 @dataclass
 class Explored:
-    """What an exploration came to.
+    """The result of an exploration.
 
     :param broken: the promise that was broken, or None.
     :param trace: the steps that lead there, the last of them breaks it.
-    :param arrows: every change of the row's state that was seen.
+    :param state_changes: every change of the row's state that was seen.
     """
 
     scope: Scope
@@ -48,7 +48,7 @@ class Explored:
     seconds: float = 0.0
     broken: str | None = None
     trace: list[str] = field(default_factory=list)
-    arrows: set[tuple[str, str]] = field(default_factory=set)
+    state_changes: set[tuple[str, str]] = field(default_factory=set)
 
 
 def explore(scope: Scope, off: frozenset[str] = frozenset(), *, symmetric: bool = True) -> Explored:
@@ -65,7 +65,7 @@ def explore(scope: Scope, off: frozenset[str] = frozenset(), *, symmetric: bool 
     level = [start]
     endings: dict[World, str | None] = {}
 
-    def told(world: World, last: str) -> list[str]:
+    def trace_to(world: World, last: str) -> list[str]:
         names = [last]
         at = came_from[world]
         while at is not None:
@@ -81,12 +81,14 @@ def explore(scope: Scope, off: frozenset[str] = frozenset(), *, symmetric: bool 
                 lost = end(machine, world, endings)
                 if lost is not None:
                     explored.broken = lost
-                    explored.trace = told(world, "from here on nothing goes wrong any more, and ordinary runs end so")
+                    explored.trace = trace_to(
+                        world, "from here on nothing goes wrong any more, and ordinary runs end so"
+                    )
                     break
             for name, after, broken in machine.steps(world):
                 explored.transitions += 1
                 if broken is not None:
-                    explored.broken, explored.trace = broken, told(world, name)
+                    explored.broken, explored.trace = broken, trace_to(world, name)
                     break
                 new = machine.canonical(after) if symmetric else after
                 if new not in came_from:
@@ -98,7 +100,7 @@ def explore(scope: Scope, off: frozenset[str] = frozenset(), *, symmetric: bool 
         level = following
     explored.states = len(came_from)
     explored.seconds = time.perf_counter() - began
-    explored.arrows = machine.arrows
+    explored.state_changes = machine.state_changes
     return explored
 
 
@@ -148,7 +150,7 @@ def _ordinary(machine: Machine, w: World) -> World | None:
     later = machine.tick(w)
     if later is not None and later != w:
         return later
-    if row.state in CLAIMABLE and not w.green and not machine.alive(w):
+    if row.state in CLAIMABLE and not w.green and not machine.is_active(w):
         # A new run plans, claims and sends, and is answered. Nobody's e-mail is hidden from it any more.
         if w.ours is not None:
             return w._replace(ours=None, row=row._replace(state="doubled"))

@@ -3,7 +3,7 @@
 Time is counted in ticks. Within a tick every process may take any number of steps, or none: a frozen process is one
 that takes none. A lease lasts as long as it likes, since no rule may depend on its length; it ends by a step of its
 own, at the same moment for the database and for the sender (the real sender thinks that it ends earlier, by a margin).
-Looking at the lease and POSTing are one step: a process frozen between the two is outside of what is promised.
+Checking the lease and POSTing are one step: a process frozen between the two is outside of what is promised.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Row(NamedTuple):
     """The ledger's row of the person."""
 
     state: str = NOBODY
-    owner: int = 0  #: the sender whose claim it is; 0: nobody who lives
+    owner: int = 0  #: the sender whose claim it is; 0: no process that runs
     leased: bool = False
     wait: int = 0  #: ticks until a look may settle it, once its lease is over
     begun: bool = False
@@ -115,7 +115,7 @@ class Machine:
         self.scope = scope
         self._on = {name: name not in off for name in NAMES}
         #: Every change of the row's state that was made.
-        self.arrows: set[tuple[str, str]] = set()
+        self.state_changes: set[tuple[str, str]] = set()
 
     def start(self) -> World:
         """Return the world with a sealed plan that invites the person, and nothing done yet."""
@@ -136,7 +136,7 @@ class Machine:
     def _to(self, row: Row, **changes: object) -> Row:
         new = row._replace(**changes)  # type: ignore[arg-type]
         if new.state != row.state:
-            self.arrows.add((row.state, new.state))
+            self.state_changes.add((row.state, new.state))
         if new.state in SUCCESS or new.state == EXPIRED:
             return Row(new.state)
         if new.state not in OPEN:
@@ -181,8 +181,8 @@ class Machine:
         w = self.read_users(self.read_invitations(w))
         return w._replace(row=self.reconciled(w))
 
-    def alive(self, w: World) -> bool:
-        """Tell whether m3ter, as last read, has an invitation or a user of this address."""
+    def is_active(self, w: World) -> bool:
+        """Return whether m3ter, as last read, has an invitation or a user of this address."""
         explained = w.ours is not None and not w.ours.rewritten
         return w.mirror[1] or w.mirror[3] or (explained and (w.mirror[0] or w.mirror[2]))
 
@@ -269,7 +269,7 @@ class Machine:
         invited = sender.plan == 1 or w.invites
         free = row.state in CLAIMABLE or not on["claim_compares_state"]
         may = self._may_be_sent(w, sender.plan) or not on["newest_in_claim"]
-        known = self.alive(w) and on["mirror_in_claim"]
+        known = self.is_active(w) and on["mirror_in_claim"]
         if sender.at == "claim":
             if not (invited and free and may and not known):
                 yield f"{who} finds nothing to claim", go(w, "count", leased=False), None
@@ -278,7 +278,7 @@ class Machine:
                 yield f"{who} finds the address free", go(w, "insert"), None
                 return
         elif row.state in LIVE:
-            yield f"{who} inserts a second row", w, "two living rows of one address"
+            yield f"{who} inserts a second row", w, "two live rows of one address"
             return
         claimed = w._replace(
             row=self._to(row, state=SENDING, owner=me, leased=True, wait=0, begun=False, absent=False, old=False),
@@ -448,7 +448,7 @@ class Machine:
                     joined = w.by_hand._replace(place="member", lag=lag)
                     yield "the person accepts the hand-made invitation", w._replace(by_hand=joined), None
         if self.scope.replan and not w.replanned and not w.green and w.row.state in CLAIMABLE | OPEN:
-            invites = w.row.state in CLAIMABLE and not self.alive(w)
+            invites = w.row.state in CLAIMABLE and not self.is_active(w)
             for kind in ("same run", "other run"):
                 yield f"plan 2 is made ({kind})", w._replace(replanned=kind, invites=invites), None
 

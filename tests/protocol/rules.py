@@ -25,24 +25,24 @@ class Rule:
 
 
 RULES = (
-    Rule("lease_check", "11", "the sender looks at its lease immediately before every POST"),
+    Rule("lease_check", "11", "the sender checks its lease immediately before every POST"),
     Rule("whole_timeout", "11", "it POSTs only if the lease outlasts the whole time-out"),
     Rule("write_ahead", "10", "that an attempt begins is committed before its POST"),
     Rule("begin_compares", "10", "that commit names state, claim and a lease that lasts"),
     Rule("claim_compares_state", "10", "a claim takes only what is nobody's, unsent or never claimed"),
     Rule("answer_names_claim", "10", "an answer other than success changes only a row of its own claim"),
-    Rule("settle_names_claim", "12", "a settler changes only the very attempt that it looked for"),
-    Rule("live_key", "10", "one living row for each address, by a unique key"),
+    Rule("settle_names_claim", "12", "a settler changes only the very attempt that it looked up"),
+    Rule("live_key", "10", "one live row for each address, by a unique key"),
     Rule("claims_queue", "10", "claims of one organisation wait for one another"),
     Rule("newest_in_claim", "10", "a claim requires that its plan is its run's newest"),
     Rule("newest_in_begin", "10", "so does the commit that an attempt begins"),
-    Rule("look_before_send", "9", "every start looks again in m3ter before it claims"),
-    Rule("mirror_in_claim", "9", "a claim leaves out whom m3ter, as last read, has already"),
+    Rule("look_before_send", "9", "every start reads m3ter again before it claims"),
+    Rule("mirror_in_claim", "9", "a claim leaves out people that m3ter, as last read, has already"),
     Rule("never_resend", "12", "a POST without an answer is looked up, never sent again at once"),
     Rule("lease_over_first", "12", "nothing is settled while its sender may still act"),
-    Rule("first_wait", "12", "the first look waits for `settle_after`"),
-    Rule("second_look", "12", "absence counts only when two looks find nothing"),
-    Rule("second_wait", "12", "the second look waits for `settle_after` once more"),
+    Rule("first_wait", "12", "the first look-up waits for `settle_after`"),
+    Rule("second_look", "12", "absence counts only when two look-ups find nothing"),
+    Rule("second_wait", "12", "the second look-up waits for `settle_after` once more"),
     Rule("dated_at_end", "12", "and counts from the end of the first, however long that took"),
     Rule("users_read", "12", "users are read when settling"),
     Rule("users_last", "1", "users are read after invitations"),
@@ -66,14 +66,14 @@ NAMES = frozenset(rule.name for rule in (*RULES, *ASSUMPTIONS))
 class Scope:
     """How much of the world one exploration lets happen; lost answers, kills and frozen processes always do.
 
-    :param senders: how many senders work side by side.
+    :param senders: how many senders work at the same time.
     :param settlers: how many processes settle beside them.
     :param console: someone may invite the person by hand, at any moment.
     :param replan: the run may be planned again, or another run plan beside it.
     :param accept: the person may accept at any moment; the invitation then vanishes from the list at once.
-    :param rewrite: m3ter may store another spelling of the address than it was sent.
+    :param rewrite: m3ter may store the address in another spelling than in the request.
     :param refuse: m3ter may refuse with 400 or turn away with 429.
-    :param unheard: a COMMIT may go through whose answer is lost, and is then tried again.
+    :param unheard: the answer of a COMMIT may be lost; it is then tried again.
     :param month: once, more than an invitation's life may pass.
     """
 

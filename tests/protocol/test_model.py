@@ -15,10 +15,10 @@ from tests.protocol.rules import ASSUMPTIONS, RULES, Scope
 SETTLED = ("unknown", "review", "unsent", "failed")
 ANSWERED = ("unknown", "unsent", "failed")
 
-#: Arrows of the code that no exploration of one address takes, and why.
+#: Transitions of the code that no exploration of one address takes, and why.
 NOT_MODELLED = {
     ("failed", "sending"): "only when the request changed, or a person asks",
-    ("failed", "accepted"): "the model adopts first, and then sees who accepts",
+    ("failed", "accepted"): "the model adopts first, and then sees the acceptance",
     ("failed", "sent"): "m3ter never lists what it refused, nor what two looks proved absent",
     ("review", "adopted"): "an entry by hand beside a rewritten address is in no small scope",
     ("review", "accepted"): "nor is that entry's acceptance",
@@ -27,7 +27,7 @@ NOT_MODELLED = {
 }
 
 
-def arrows_of_the_code() -> set[tuple[str, str]]:
+def transitions_of_the_code() -> set[tuple[str, str]]:
     """Return the changes of state that the ledger's code allows, of one address and without a person's decision."""
     success = {state.value for state in outcomes._SUCCESS}
     found = {("", "adopted"), ("", "accepted")}
@@ -41,21 +41,21 @@ def arrows_of_the_code() -> set[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def taken() -> set[tuple[str, str]]:
-    arrows: set[tuple[str, str]] = set()
+    changes: set[tuple[str, str]] = set()
     for scope in SMALL:
         seen = explore(scope)
         assert seen.broken is None, "\n".join([f"{scope.name}: {seen.broken}", *seen.trace])
         assert seen.quiet > 10
-        arrows |= seen.arrows
-    return arrows
+        changes |= seen.state_changes
+    return changes
 
 
-def test_every_rule_on_nothing_is_broken_and_only_the_codes_arrows_are_taken(taken: set[tuple[str, str]]) -> None:
-    assert taken <= arrows_of_the_code()
+def test_every_rule_on_nothing_is_broken_and_only_the_codes_transitions_are_taken(taken: set[tuple[str, str]]) -> None:
+    assert taken <= transitions_of_the_code()
 
 
-def test_every_arrow_of_the_code_is_taken_but_those_with_a_reason(taken: set[tuple[str, str]]) -> None:
-    assert arrows_of_the_code() - taken == set(NOT_MODELLED)
+def test_every_transition_of_the_code_is_taken_but_those_with_a_reason(taken: set[tuple[str, str]]) -> None:
+    assert transitions_of_the_code() - taken == set(NOT_MODELLED)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
