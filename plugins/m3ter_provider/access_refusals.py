@@ -1,4 +1,4 @@
-"""What a 403 means, found out once for everyone who meets it."""
+"""Why m3ter refuses access (401, 403), found out once for all calls of a hook."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _ANY = None
 
 
 class AccessRefusals:
-    """What one hook has learnt about being refused.
+    """The knowledge of one hook about refused access.
 
-    A hook makes one probe at a time and asks :meth:`known` first, so that a batch costs one probe and gets one error.
+    A hook makes one probe at a time and checks :meth:`known` first, so that a batch costs one probe and gets one error.
 
     :param settings: the connection.
     """
@@ -51,12 +51,12 @@ class AccessRefusals:
         return None
 
     def refused_credentials(self, error: M3terAuthenticationError) -> M3terAuthenticationError:
-        """Remember that the credentials are refused for good: asking again for every row would be a storm."""
+        """Remember that the credentials are refused for good: trying again for every row would be a storm."""
         self._final = error
         return error
 
     def next_probe(self, call: Call, answer: Answer, *, requests_made: int) -> Call | None:
-        """Return the GET that is still needed to tell why a call was refused, None if nothing more is.
+        """Return the GET that is still needed to find out why a call was refused, None if none is.
 
         :param call: the call that m3ter refused, also with a new token.
         :param answer: its last answer, 401 or 403.
@@ -71,7 +71,7 @@ class AccessRefusals:
         return me_call(self._settings)
 
     def probed(self, probe: Call, *, worked: bool) -> None:
-        """Note what a probe showed."""
+        """Note the result of a probe."""
         if _lists_invitations(self._settings, probe):
             self._readable = worked
         else:
@@ -88,7 +88,7 @@ class AccessRefusals:
         else:
             kind = "wrong_organisation"
         if not call.repeatable:
-            # m3ter may refuse somebody for the policies he would get: that says nothing about those with others.
+            # m3ter may refuse a person for the policies they would get, which shows nothing about those with others.
             self._may_not_invite[_policies(call) if kind == "no_right_to_invite" else _ANY] = kind
         return self._error(kind, call, answer.m3ter_message)
 

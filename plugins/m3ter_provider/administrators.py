@@ -1,10 +1,10 @@
 """Which permission policies make an administrator; nothing is sent from here.
 
-What counts as administrator-like is meant generously, since the price of a mistake is not the same on both sides: a
-switch that somebody must set, or the organisation in a new hire's hands. A policy is administrator-like
+The rule is generous, since the price of a mistake is not the same on both sides: a switch that somebody must set, or
+the organisation in a new hire's hands. A policy is administrator-like
 
 - by its statements, when those that allow something let one create, update and delete on all resources, taken
-  together; what other statements deny does not count;
+  together; statements that deny something do not count;
 - by its name, when it reads like *Administrator* and m3ter manages the policy or does not say that it does not.
 
 A policy whose statements m3ter does not show is judged by its name alone, no matter who made it.
@@ -33,11 +33,11 @@ class Statement(Protocol):
 
     @property
     def action(self) -> Sequence[str]:
-        """What may, or may not, be done."""
+        """The actions that are allowed or denied."""
 
     @property
     def resource(self) -> Sequence[str]:
-        """What it may be done to: ``service:resource-type/item-type/id``, with wildcards."""
+        """The resources of these actions: ``service:resource-type/item-type/id``, with wildcards."""
 
 
 class _Judged(Protocol):

@@ -1,4 +1,4 @@
-"""What m3ter's answers mean, and what the lack of one means; decided here once, for both hooks."""
+"""The meaning of m3ter's answers, and of the lack of one; decided here once, for both hooks."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from m3ter_provider.models import Invitation, parse
 from m3ter_provider.network_failures import concerns_tls, why_unreachable
 
 _REJECTED = frozenset({400, 409, 413, 422})
-# A gateway answers 408 when it stopped waiting; what stands behind it may have the request all the same.
+# A gateway answers 408 when it stopped waiting; m3ter behind it may have the request all the same.
 _UNKNOWN_4XX = frozenset({408})
 _LONGEST_MESSAGE = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back.
+    """An answer of m3ter's, read whole.
 
     :param status: the HTTP status.
     :param headers: the headers, by name without regard to case.
@@ -57,7 +57,7 @@ class Answer:
 
     @property
     def m3ter_message(self) -> str | None:
-        """What m3ter says about an error, None if it says nothing."""
+        """m3ter's message about an error, None if there is none."""
         try:
             message = self.json()["message"]
         except (ValueError, KeyError, TypeError):
@@ -71,7 +71,7 @@ class Answer:
 
     @property
     def retry_after(self) -> float | None:
-        """The seconds that ``Retry-After`` asks for, None without a usable one."""
+        """The seconds of ``Retry-After``, None without a usable one."""
         text = (self.headers.get("Retry-After") or "").strip()
         if text.isascii() and text.isdigit():
             return float(text)
@@ -110,10 +110,10 @@ def read_token(answer: Answer) -> tuple[str, float]:
 
 
 def check_status(answer: Answer, what: str, *, repeatable: bool = True) -> None:
-    """Raise what a status that is not 2xx means.
+    """Raise the error that a status means; 2xx means none.
 
     :param answer: the answer.
-    :param what: what was asked for, as a message names it.
+    :param what: names the request in the message.
     :param repeatable: False for a POST, which may have happened in spite of a redirect, a 408 or a 5xx.
     :raises M3terUnknownOutcomeError: if that is so.
     :raises M3terRequestRejectedError: if m3ter refused the content for good.
@@ -134,7 +134,7 @@ def read_json(answer: Answer, what: str) -> Any:
     """Return the decoded body of a good answer to something that may be repeated.
 
     :param answer: the answer.
-    :param what: what was asked for, as a message names it.
+    :param what: names the request in the message.
     :raises M3terGarbledAnswerError: if the body is no JSON.
     :raises M3terError: see :func:`check_status`.
     """
@@ -165,7 +165,7 @@ def lost(call: Call, *, connected: bool, error: BaseException, base_url: str, st
 
     :param call: the request.
     :param connected: whether there was a connection, so that the request may have left.
-    :param error: what the HTTP library raised; only its kind is told, since its text may quote anything.
+    :param error: what the HTTP library raised; only its class is named, since its text may quote anything.
     :param base_url: where m3ter should be.
     :param status: the status, if that much of the answer came.
     """
@@ -178,7 +178,7 @@ def lost(call: Call, *, connected: bool, error: BaseException, base_url: str, st
         )
     if not call.repeatable:
         return M3terUnknownOutcomeError(
-            f"m3ter gave no whole answer to {what} ({kind}). It may have been done: look for it before anything else.",
+            f"m3ter gave no whole answer to {what} ({kind}). It may have been done: look it up before anything else.",
             status_code=status,
         )
     reason = f": {why_unreachable(error)} ({kind})" if concerns_tls(error) else f" ({kind})"
@@ -187,7 +187,7 @@ def lost(call: Call, *, connected: bool, error: BaseException, base_url: str, st
 
 def _unknown(what: str, seen: str, status: int) -> M3terUnknownOutcomeError:
     return M3terUnknownOutcomeError(
-        f"m3ter answered {what} with {seen} ({status}). It may have been done: look for it before anything else.",
+        f"m3ter answered {what} with {seen} ({status}). It may have been done: look it up before anything else.",
         status_code=status,
     )
 

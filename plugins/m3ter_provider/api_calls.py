@@ -1,4 +1,4 @@
-"""The requests this provider makes; nothing is sent from here."""
+"""The requests that this provider makes, as values; nothing is sent from here."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Listing(Generic[ItemT]):
-    """One of m3ter's lists: what it is called, what it holds, how long a page may be, what a right to it names."""
+    """One of m3ter's lists: its path, model and name, its longest page, and its name in a right (``config:…``)."""
 
     path: str
     model: type[ItemT]
@@ -91,7 +91,7 @@ def get_call(settings: ConnectionSettings, listing: Listing[Any], item_id: str) 
 
 
 def me_call(settings: ConnectionSettings) -> Call:
-    """Build the request for who we are."""
+    """Build the request for the service user itself."""
     return Call("GET", _url(settings, "users", "me"), "the service user itself")
 
 
@@ -109,7 +109,7 @@ def invitation_right_call(settings: ConnectionSettings) -> Call:
     """Build the POST that shows whether the service user may create invitations, for the test of a connection alone.
 
     Its body is empty and not the caller's to fill. m3ter requires ``email``, ``firstName`` and ``lastName``: it refuses
-    this (400) even to whoever may invite, so it cannot become an e-mail.
+    this (400) also where the right is there, so it cannot become an e-mail.
 
     :raises M3terSendingNotAllowedError: if the connection does not allow invitations anyway.
     """
@@ -124,7 +124,7 @@ def token_call(settings: ConnectionSettings) -> Call:
 
 
 def is_invitation_post(method: str | None, url: str | None) -> bool:
-    """Tell whether a request, whoever made it, would send an invitation."""
+    """Return whether a request would send an invitation; it may come from outside this provider."""
     # As the connection pool will write it: without dots and doubled slashes.
     path = posixpath.normpath(unquote(urlsplit(url or "").path)).lower()
     return (method or "").upper() == "POST" and path.endswith(f"/{INVITATIONS.path}")

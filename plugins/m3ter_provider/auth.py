@@ -13,7 +13,7 @@ _MARGIN_SECONDS = 60.0
 _MARGIN_SHARE = 0.2
 _LEAST_USE_SECONDS = 1.0
 _MOST_RENEWALS = 3
-#: For so long a new token that was refused too says that another would not help either; then it may have been ended.
+#: For so long after a new token was refused too, another would not help either. Later it may have been ended since.
 _REFUSAL_HOLDS_SECONDS = 30.0
 
 
@@ -22,7 +22,7 @@ class Token:
     """A token as it was answered.
 
     :param value: the secret itself.
-    :param issued_at: when it was asked for, on the process's clock; its life is counted from here.
+    :param issued_at: when it was requested, on the process's clock; its life is counted from here.
     :param lifetime: m3ter's ``expires_in``, in seconds.
     """
 
@@ -37,15 +37,15 @@ class Token:
 
     @property
     def renew_at(self) -> float:
-        """When to ask for another: shortly before its end, but never sooner than after a second of use."""
+        """When to get another: shortly before its end, but never sooner than after a second of use."""
         margin = min(_MARGIN_SECONDS, self.lifetime * _MARGIN_SHARE)
         return self.issued_at + max(self.lifetime - margin, _LEAST_USE_SECONDS)
 
 
 class TokenLife:
-    """Owns the token of one access key in one process: the only place that knows whether it may still be used.
+    """The token of one access key in one process, and the only place that decides whether it may still be used.
 
-    Whoever finds none takes :attr:`renewing`, looks again, and only then asks m3ter.
+    A caller that finds none takes :attr:`renewing`, looks again, and only then requests one.
 
     :param clock: seconds, running during suspend too.
     """
@@ -63,11 +63,11 @@ class TokenLife:
         return token if token is not None and self._clock() < token.renew_at else None
 
     def is_current(self, token: Token) -> bool:
-        """Tell whether this very token is good for another request."""
+        """Return whether this very token is good for another request."""
         return token is self.current()
 
     def renewed(self, value: str, *, issued_at: float, lifetime: float) -> Token:
-        """Take over a new token."""
+        """Keep a new token, and return it."""
         self._token = token = Token(value, issued_at, lifetime)
         return token
 
@@ -77,7 +77,7 @@ class TokenLife:
         self._failure = (error, self._clock())
 
     def failure_since(self, moment: float) -> M3terError | None:
-        """Return the failure that whoever has waited for a token since then shares, instead of failing after it."""
+        """Return the failure that a caller who has waited for a token since then shares, instead of repeating it."""
         if self._failure is None or self._failure[1] <= moment:
             return None
         return copy.copy(self._failure[0])
@@ -103,7 +103,7 @@ class TokenLife:
         :param renewals: how often this call was repeated for this reason already.
         """
         if renewals:
-            # A token that ended while the call waited or travelled says nothing about rights.
+            # A token that ended while the call waited or travelled shows nothing about rights.
             return self._clock() >= token.expires_at and renewals < _MOST_RENEWALS
         if token is not self._token or self._refused_at is None:
             return True

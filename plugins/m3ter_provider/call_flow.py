@@ -1,7 +1,7 @@
-"""The way of one call: its turn, its token, its answer, and what is repeated; decided once, for both hooks.
+"""The control flow of a call, once for both hooks: its turn at the pace, its token, its renewal, probe and repeats.
 
-A divergence between the hooks in any of this could double an e-mail. So no request is made here: each method is a
-generator of :mod:`m3ter_provider.call_steps`, and a hook takes the steps.
+A divergence between the hooks in any of this could double an e-mail. So each method is a generator that yields the
+steps of :mod:`m3ter_provider.call_steps`, and a hook takes them; no request is made here.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class CallFlow:
     :param clock: seconds, never going back.
     :param tokens: the token, shared by all hooks of the process.
     :param pacer: the pace, shared likewise.
-    :param refusals: what this hook has learnt about being refused.
+    :param refusals: the hook's knowledge about refused access.
     :param gate: held by the one call whose turn it is.
     :param probing: held by the one call that finds out why it was refused.
     :param failures: how often something is tried that fails otherwise than by 429.
@@ -102,7 +102,7 @@ class CallFlow:
                 if call.repeatable:
                     _, answer = yield from once.get(call)
                 else:
-                    answer, _ = yield from once.exchange(call)  # the reason of a refusal is not asked for
+                    answer, _ = yield from once.exchange(call)  # its refusal is the result: no probe
                 check.answered(call, answer)
             except M3terError as error:
                 check.failed(call, error)

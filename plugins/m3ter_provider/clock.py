@@ -8,7 +8,7 @@ from collections.abc import Callable
 Clock = Callable[[], float]
 """Seconds since an arbitrary moment, never going back."""
 
-# Linux's CLOCK_MONOTONIC stands still while the machine is suspended: a token would seem alive long after its end.
+# Linux's CLOCK_MONOTONIC stands still while the machine is suspended: a token would seem good long after its end.
 _CLOCK_ID = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
 
 

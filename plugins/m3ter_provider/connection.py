@@ -1,4 +1,4 @@
-"""What an Airflow connection of type ``m3ter`` says, checked once."""
+"""The fields of an Airflow connection of type ``m3ter``, checked once."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _no_flag(value: Any) -> Any:
     return value
 
 
-# One that can match nobody, such as *.example.com, would be a rule that does not do what it says.
+# One that can match nobody, such as *.example.com, would be a rule without effect.
 _Domain = Annotated[str, Field(pattern=r"^[\w-]+(\.[\w-]+)+$")]
 _Number = Annotated[float, BeforeValidator(_no_flag)]
 
@@ -82,7 +82,7 @@ class ConnectionSettings(BaseModel):
 
     @property
     def basic_authorization(self) -> str:
-        """The header with which a token is asked for; a secret."""
+        """The header of a token request; a secret."""
         credentials = f"{self.access_key_id}:{self.api_secret}".encode()
         return f"Basic {base64.b64encode(credentials).decode('ascii')}"
 
@@ -185,7 +185,7 @@ def _extras(connection: Connection, conn_id: str) -> dict[str, Any]:
     except ValueError:
         extras = None
     if not isinstance(extras, dict):
-        # Airflow takes what it cannot read for no extras at all; then it would be org_id that is missed.
+        # Airflow takes unreadable extras for none at all; the error would be that org_id is missing.
         raise M3terConfigurationError(
             f"Connection {conn_id!r} has extras that are no JSON object. Write them as "
             '{"org_id": "…"}, or fill in the fields of the form.'

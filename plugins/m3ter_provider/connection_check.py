@@ -1,4 +1,4 @@
-"""The test of a connection: what it asks m3ter, and what it says to the person who pressed "Test"."""
+"""The test of a connection: its requests to m3ter, and its answer to the person who pressed "Test"."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ _REFUSED_FOR_ITS_BODY = frozenset({400, 422})
 
 
 class ConnectionCheck:
-    """One test of a connection. No request is made here: a hook makes each of :meth:`calls` and tells what came of it.
+    """One test of a connection. No request is made here: a hook makes each of :meth:`calls` and
+    gives its answer or error back.
 
     :param settings: the connection.
     """
@@ -38,7 +39,7 @@ class ConnectionCheck:
         self._unreadable: list[Listing[Any]] = []
         self._trouble: M3terError | None = None
         self._may_create: bool | None = None
-        self._untold = "it was not asked"
+        self._unclear = "it was not tried"
 
     def calls(self) -> Iterator[Call]:
         """Yield the requests; one that fails ends them, unless it is a right that is missing.
@@ -64,7 +65,7 @@ class ConnectionCheck:
             elif answer.status in _REFUSED_FOR_ITS_BODY:
                 self._may_create = True
             else:
-                self._untold = f"m3ter answered {answer.status} to an empty request"
+                self._unclear = f"m3ter answered {answer.status} to an empty request"
         elif listing := self._listing(call):
             Paging(self._settings, listing).take(read_json(answer, call.what), answer)
         else:
@@ -76,12 +77,12 @@ class ConnectionCheck:
         if not call.repeatable:
             if isinstance(error, M3terPermissionError):
                 self._may_create = False
-            self._untold = f"m3ter gave no clear answer, {type(error).__name__}"
+            self._unclear = f"m3ter gave no clear answer, {type(error).__name__}"
         elif listing is not None and isinstance(error, M3terPermissionError) and error.kind == "no_right_to_read":
             self._unreadable.append(listing)
         elif listing is not None:
             self._trouble = error
-        # Who we are is told if m3ter tells it.
+        # The service user's name is only shown where m3ter gives it.
 
     def result(self) -> tuple[bool, str]:
         """Return whether the connection does what it is set to do, and some sentences with the way out."""
@@ -89,10 +90,10 @@ class ConnectionCheck:
             return False, _explained(self._trouble, self._settings)
         organisation = (self._me and self._me.organization and self._me.organization.name) or self._settings.org_id
         name = (self._me and self._me.service_user and self._me.service_user.name) or "its service user"
-        told = [(True, f"Connected to organisation {organisation} as {name}."), self._reading(), self._sending()]
-        # Airflow shows it for some seconds only: what to mend comes first.
-        told.sort(key=lambda works_and_text: works_and_text[0])
-        return all(works for works, _ in told), " ".join(text for _, text in told)
+        results = [(True, f"Connected to organisation {organisation} as {name}."), self._reading(), self._sending()]
+        # Airflow shows it for some seconds only: problems come first.
+        results.sort(key=lambda works_and_text: works_and_text[0])
+        return all(works for works, _ in results), " ".join(text for _, text in results)
 
     def _reading(self) -> tuple[bool, str]:
         if not self._unreadable:
@@ -119,8 +120,8 @@ class ConnectionCheck:
         if self._may_create:
             return True, f"It may send invitations to {where}; none was sent now."
         return True, (
-            f"It is set to send invitations to {where}; whether m3ter lets the service user create them could not be "
-            f"told ({self._untold}). Test again later, or see what becomes of the first one."
+            f"It is set to send invitations to {where}; whether m3ter lets the service user create them is not "
+            f"known ({self._unclear}). Test again later, or see what becomes of the first one."
         )
 
     def _listing(self, call: Call) -> Listing[Any] | None:
@@ -129,7 +130,7 @@ class ConnectionCheck:
 
 
 def failed_test(error: Exception, conn_id: str) -> tuple[bool, str]:
-    """Return the result of a test that could not be made; texts that are not ours may quote anything, so none is shown.
+    """Return the result of a test that could not be made. It shows no text but our own: others may quote anything.
 
     :param error: what was raised.
     :param conn_id: the connection's id; Airflow tests under one of its own making, which nobody knows.

@@ -9,18 +9,18 @@ import idna
 
 _ADDRESS = re.compile(r"[^\s@<>()\[\]{},;:\"'`=]+@[^\s@<>()\[\]{},;:\"'`=]+")
 
-# What spreadsheets and mail programs leave at the ends of an address and str.strip() does not take for space.
+# Spreadsheets and mail programs leave these at the ends of an address; str.strip() does not take them for space.
 _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
 
 
-# What separates, quotes or hides: two addresses in one text, a display name, another header.
+# None of the characters that separate, quote or hide: two addresses in one text, a display name, another header.
 _ONE_ADDRESS = re.compile(r"[^\s@,;:<>\"()\[\]\\\x00-\x1f\x7f\u200b-\u200f\u2028-\u202f\u2060-\u2069\ufeff]+")
 
 
 def is_one_address(text: str) -> bool:
-    """Tell whether text is one address and nothing else, so that its domain is where the e-mail goes.
+    """Return whether text is one address and nothing else, so that its domain is where the e-mail goes.
 
-    Not whether such an address exists: that is for m3ter to say.
+    It need not exist: that is for m3ter to find out.
     """
     local, at, domain = text.partition("@")
     return bool(at and _ONE_ADDRESS.fullmatch(local) and _ONE_ADDRESS.fullmatch(domain))
@@ -31,7 +31,7 @@ def email_key(address: str) -> str:
 
     ``+tag`` and dots are left alone. Text that is no address at all gets a key too, so that it can be compared.
 
-    :param address: an address as somebody wrote it.
+    :param address: an address as it was written.
     """
     local, at, domain = _trimmed(address).rpartition("@")
     if not at:

@@ -1,4 +1,4 @@
-"""What can go wrong when talking to m3ter, as a small tree.
+"""The errors of this provider, as a small tree.
 
 The texts are sentences without personal data. m3ter's own message may quote an address: it is kept on the instance
 (:attr:`M3terStatusError.m3ter_message`) for the ledger and never becomes part of ``str()`` or ``repr()``::
@@ -8,15 +8,15 @@ The texts are sentences without personal data. m3ter's own message may quote an 
     │   └── M3terSendingNotAllowedError  the connection does not allow this e-mail; nothing was sent
     ├── M3terPermissionPolicyError       a permission policy is missing, ambiguous or not allowed; nothing was sent
     ├── M3terConnectionError             no connection was made; certainly nothing happened
-    ├── M3terUnknownOutcomeError         a POST that may have happened: look, never repeat
+    ├── M3terUnknownOutcomeError         a POST that may have happened: look it up, never repeat it
     ├── M3terResponseError               an answer to a GET (or for a token) that makes no sense
-    │   └── M3terGarbledAnswerError      it was cut off or no JSON, also when it was asked for again
+    │   └── M3terGarbledAnswerError      it was cut off or no JSON, also when repeated
     └── M3terStatusError                 m3ter answered with an error; nothing happened
         ├── M3terAuthenticationError     401: the credentials or the token were refused
         ├── M3terPermissionError         403, told apart by ``kind``
         ├── M3terRequestRejectedError    400, 409, 413, 422: final for that content
         ├── M3terNotFoundError           404
-        ├── M3terRateLimitError          429 for longer than we are patient
+        ├── M3terRateLimitError          429, also after ten tries
         └── M3terServerError             5xx on a GET or a token request, after retries
 """
 
@@ -63,9 +63,9 @@ class M3terConnectionError(M3terError):
 
 
 class M3terUnknownOutcomeError(M3terError):
-    """A POST may or may not have happened: m3ter must be asked, the POST must not be repeated.
+    """A POST may or may not have happened: it must be looked up in m3ter, and never repeated.
 
-    :param message: what was seen.
+    :param message: a sentence about the answer, or the lack of one.
     :param status_code: the HTTP status of the answer, None if there was no (whole) answer.
     """
 
@@ -78,17 +78,17 @@ class M3terUnknownOutcomeError(M3terError):
 
 
 class M3terResponseError(M3terError):
-    """The answer to a GET or a token request was not what m3ter's documentation promises."""
+    """The answer to a GET or a token request is not as m3ter's documentation promises."""
 
 
 class M3terGarbledAnswerError(M3terResponseError):
-    """The answer was no JSON at all; asking again may give a whole one."""
+    """The answer was no JSON at all; a repeated request may get a whole one."""
 
 
 class M3terStatusError(M3terError):
     """m3ter answered with an error status, and did nothing.
 
-    :param message: a sentence for whoever must act, without personal data.
+    :param message: a sentence for the person who must act, without personal data.
     :param status_code: the HTTP status.
     :param m3ter_message: m3ter's own words; may quote an address, so never log it.
     """
@@ -132,9 +132,9 @@ class M3terNotFoundError(M3terStatusError):
 
 
 class M3terRateLimitError(M3terStatusError):
-    """m3ter kept answering 429 for longer than we are patient; the request did nothing.
+    """m3ter kept answering 429, and the request did nothing.
 
-    :param retry_after: seconds that m3ter asked to wait, None if it did not say.
+    :param retry_after: the seconds of m3ter's ``Retry-After``; None: it gave none.
     """
 
     def __init__(

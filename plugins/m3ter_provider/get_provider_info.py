@@ -1,4 +1,4 @@
-"""What Airflow reads to know this provider: connection type ``m3ter`` and its form (metadata only)."""
+"""The provider as Airflow reads it: connection type ``m3ter`` and its form (metadata only)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "placeholders": {
                         "host": "https://api.m3ter.com",
-                        # Their button "Test" takes no port for port 0, and that for another host: Airflow's #73298.
+                        # Airflow's "Test" takes a missing port for port 0, thus for another host: apache/airflow#73298.
                         "port": "443; Airflow 3.3.1 and 3.3.2 cannot test a connection without",
                         "login": "access key id of a service user in m3ter",
                         "password": "API secret of that access key; kept encrypted",
@@ -73,7 +73,7 @@ def get_provider_info() -> dict[str, Any]:
                     "requests_per_second": {
                         "label": "Requests per second",
                         "description": (
-                            "The most that one process asks for, token and list calls included. m3ter allows 50 for "
+                            "The most that one process makes, token and list calls included. m3ter allows 50 for "
                             "all clients of an organisation together; leave some to the others."
                         ),
                         "schema": {"type": ["number", "null"], "default": 20, "minimum": 0.1, "maximum": 1000},

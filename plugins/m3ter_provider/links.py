@@ -20,7 +20,7 @@ CONSOLE = "https://console.m3ter.com"
 class M3terConsoleLink(BaseOperatorLink):
     """The m3ter Console, where the organisation's people stand under *Settings*, *Access*.
 
-    The console opens the organisation of whoever logs in, or asks which one; the addresses of its pages are not
+    The console opens the organisation of the person who logs in, or asks which one; the addresses of its pages are not
     documented, so the link goes to its start. Another API than m3ter's own (a stage, the sandbox) has none.
 
     The task computes it and leaves it in XCom, where Airflow's pages find it: they need no connection to m3ter.
@@ -36,5 +36,5 @@ class M3terConsoleLink(BaseOperatorLink):
         try:
             base_url = operator.hook.settings.base_url  # type: ignore[attr-defined]
         except M3terError:
-            return ""  # the task has said what is wrong with its connection
+            return ""  # the task's own error says what is wrong with its connection
         return CONSOLE if urlsplit(base_url).hostname == urlsplit(DEFAULT_HOST).hostname else ""

@@ -1,4 +1,4 @@
-"""What m3ter takes and gives, as frozen models.
+"""The requests and answers of m3ter, as frozen models.
 
 Fields that m3ter adds are ignored, a missing required one is an error. Neither an error nor a ``repr`` shows personal
 data. Times are aware and in UTC.
@@ -116,12 +116,12 @@ class InvitationRequest(M3terModel):
     version: int | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the body of the POST: m3ter's names, what is not set left out."""
+        """Return the body of the POST: m3ter's names, without the fields that are not set."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 class Invitation(M3terModel):
-    """One invitation as m3ter holds it. ``accepted`` is None where m3ter does not say."""
+    """One invitation as m3ter holds it. ``accepted`` is None where m3ter gives none."""
 
     id: str = Field(min_length=1)
     email: str = Field(min_length=1, repr=False)
@@ -157,7 +157,7 @@ class OrgUser(M3terModel):
 
 
 class PermissionStatement(M3terModel):
-    """What a policy allows or denies; action and resource names as m3ter spells them."""
+    """One statement of a policy: actions and resources that it allows or denies, as m3ter spells them."""
 
     effect: str
     action: Strings = ()
@@ -175,7 +175,7 @@ class PermissionPolicy(M3terModel):
 
     @property
     def administrator_like(self) -> bool:
-        """Whether whoever has it may do everything, see :mod:`m3ter_provider.administrators`."""
+        """Whether it lets people do everything, see :mod:`m3ter_provider.administrators`."""
         return is_administrator_like(self.name, managed=self.managed_policy, statements=self.permission_policy)
 
 
@@ -196,7 +196,7 @@ class Organization(M3terModel):
 
 
 class Me(M3terModel):
-    """Who we are to m3ter: a service user (or, with a person's token, a user) of an organisation."""
+    """The caller as m3ter sees it: a service user (or, with a person's token, a user) of an organisation."""
 
     service_user: ServiceUser | None = None
     user: OrgUser | None = None
@@ -208,7 +208,7 @@ class Page(Generic[T]):
     """One page of a list.
 
     :param items: the entries, in m3ter's order.
-    :param next_token: what asks for the page after this one; None on the last.
+    :param next_token: the parameter of the request for the next page; None on the last.
     :param server_time: when m3ter answered by its own clock (the ``Date`` header, whole seconds), aware and in UTC.
     """
 
@@ -221,7 +221,7 @@ def parse(model: type[ModelT], data: object, what: str) -> ModelT:
     """Make a model of decoded JSON.
 
     :param model: the model's class.
-    :param data: what the answer's JSON was.
+    :param data: the decoded JSON of the answer.
     :param what: names the answer in the error, for example ``an invitation``.
     :raises M3terResponseError: naming the fields that are missing or wrong, without any value.
     """

@@ -1,4 +1,4 @@
-"""Why no connection could be made, read from whatever an HTTP library raised, with the way out."""
+"""Why no connection could be made, read from the error of an HTTP library, with the way out."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _OTHER = "the network failed. Check the connection's host and the network"
 
 
 def why_unreachable(error: BaseException) -> str:
-    """Say why no connection was made, and what to do; no values.
+    """Return why no connection was made, and what to do; no values.
 
-    :param error: what ``requests`` or ``aiohttp`` raised.
+    :param error: the error of ``requests`` or ``aiohttp``.
     """
     causes = list(_causes(error))
     names = {cls.__name__ for cause in causes for cls in type(cause).__mro__}
@@ -55,7 +55,7 @@ def why_unreachable(error: BaseException) -> str:
 
 
 def concerns_tls(error: BaseException) -> bool:
-    """Tell whether TLS could not be agreed on; a connection that was cut off later is something else."""
+    """Return whether TLS could not be agreed on; a connection that was cut off later is something else."""
     return any(isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError) for cause in _causes(error))
 
 

@@ -22,8 +22,8 @@ _LONGEST_PAUSE_SECONDS = 60.0
 class Pacer:
     """A token bucket of depth one, shared by all threads and coroutines that talk to one organisation.
 
-    It only counts: who gets a positive answer from :meth:`try_turn` sleeps that long, in the way of his kind, and
-    asks again. No turn is promised ahead of time, so a 429 holds up everyone at once.
+    It only counts: a caller that gets a positive number from :meth:`try_turn` sleeps that long and tries again. No turn
+    is promised ahead of time, so a 429 holds up everyone at once.
 
     :param requests_per_second: m3ter's limit, or the share of it this connection may use.
     :param clock: seconds, never going back.
@@ -41,7 +41,7 @@ class Pacer:
         self._refusals = 0
 
     def try_turn(self) -> float:
-        """Take a turn and return 0, or return the seconds until it is worth asking again."""
+        """Take a turn and return 0, or return the seconds until it is worth trying again."""
         with self._lock:
             now = self._clock()
             due = max(self._next_turn, self._paused_until)
@@ -54,11 +54,11 @@ class Pacer:
     def throttled(self, *, sent_at: float, retry_after: float | None) -> float | None:
         """Make everyone wait after an answer of 429, and go on more slowly.
 
-        Without a word from m3ter the wait is a whole second, which empties every kind of window, and twice as long
+        Without ``Retry-After`` the wait is a whole second, which empties every kind of window, and twice as long
         each time it did not help: the limit of one source address takes minutes to drain.
 
-        :param sent_at: when the refused request was sent; what was already under way at the last 429 slows no further.
-        :param retry_after: seconds m3ter asked for.
+        :param sent_at: when the refused request was sent; one that was under way at the last 429 slows no further.
+        :param retry_after: the seconds of ``Retry-After``, None without.
         :returns: the seconds everyone waits, None if that was known already.
         """
         with self._lock:

@@ -17,7 +17,7 @@ _LONGEST_SHOWN = 80
 
 
 class Policy(Protocol):
-    """What is asked of a permission policy here."""
+    """A permission policy, as far as it matters here."""
 
     @property
     def id(self) -> str:
@@ -56,7 +56,7 @@ class PolicyBook(Generic[PolicyT]):
         """Return those of some policies that are not among the allowed ones.
 
         :param allowed: names or ids; one that no policy bears allows nothing.
-        :raises M3terPermissionPolicyError: for an allowed name that more than one policy bears: which one is meant?
+        :raises M3terPermissionPolicyError: for an allowed name that more than one policy bears.
         """
         ids = {self._resolve_one(name).id for name in allowed if name in self}
         return tuple(policy for policy in policies if policy.id not in ids)
@@ -81,11 +81,11 @@ class PolicyBook(Generic[PolicyT]):
 
 
 def policy_names(value: Any) -> tuple[str, ...]:
-    """Read names or ids as an operator gets them: a list, or what a template makes of one.
+    """Read names or ids as an operator gets them: a list, or a list that a template has made text of.
 
     :param value: a list of names; or text: JSON, a list as Python writes it, or names with commas or semicolons
         between. None, ``""`` and ``"None"`` are no names.
-    :raises M3terPermissionPolicyError: when it is none of these.
+    :raises M3terPermissionPolicyError: if it is none of these.
     """
     if isinstance(value, str):
         text = value.strip()

@@ -1,4 +1,4 @@
-"""Whether a person is in an organisation already, or on the way into it."""
+"""Look up whether a person is a member of an organisation already, or invited into it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A person m3ter knows.
+    """A person whom m3ter has already.
 
-    :param invitation: the newest invitation that still counts, None for a member without one.
-    :param user_id: the member's id, None for somebody who is only invited.
+    :param invitation: the invitation that counts, the newest of them; None for a member without one.
+    :param user_id: the member's id, None for a person who is only invited.
     """
 
     invitation: Invitation | None
@@ -27,13 +27,14 @@ class Found:
 
 
 def look_up_person(hook: M3terHook, address: str, *, ours_since: datetime | None = None) -> Found | None:
-    """Look for an open invitation or for access that has not ended; expired ones and former members do not count.
+    """Look up an active invitation, or access that has not ended; expired invitations and former members do not count.
 
-    Reads the invitations until one counts, and the users if none is open. Times are compared with m3ter's own clock.
+    It reads the invitations until one counts, and the users if none is active. Times are compared with m3ter's own
+    clock.
 
     :param hook: the organisation.
-    :param address: whom to look for, compared as :func:`~m3ter_provider.email_identity.email_key` does.
-    :param ours_since: an invitation made since then is the caller's own: it counts also where it has expired already.
+    :param address: the person's address, compared as :func:`~m3ter_provider.email_identity.email_key` does.
+    :param ours_since: an invitation made since then is the caller's own: it counts even if it has expired already.
     """
     key = email_key(address)
     accepted: Invitation | None = None
@@ -63,7 +64,7 @@ def _made_since(invitation: Invitation, moment: datetime | None) -> bool:
 
 
 def is_active(invitation: Invitation, now: datetime) -> bool:
-    """Tell whether an invitation that was not accepted can still be.
+    """Return whether an invitation that was not accepted still can be.
 
     :param now: by m3ter's clock, aware.
     """

@@ -1,4 +1,4 @@
-"""What all hooks of one process share: the token of an access key, the pace of an organisation."""
+"""The state that all hooks of one process share: the token of an access key, the pace of an organisation."""
 
 from __future__ import annotations
 

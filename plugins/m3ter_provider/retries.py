@@ -1,7 +1,7 @@
-"""What is repeated, how often and after how long. All of tenacity is here.
+"""Repeats: which failures, how often, and after how long. All of tenacity is here.
 
 A GET and a token request may be repeated whatever happened to them. A POST only when it certainly did nothing: no
-connection, or 429. After a 429 nobody waits here: the pacer holds up everyone.
+connection, or 429. After a 429 there is no wait here: the pacer holds up everyone.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def repeat(attempt: Callable[[], Flow[T]], retry: retry_if_exception, *, failure
     :param failures: how often it is tried, 429 aside.
     """
     waits: list[float] = []
-    # Not tenacity sleeps, but whoever takes the steps.
+    # tenacity only says how long: the driver sleeps.
     for one in Retrying(
         retry=retry, wait=_wait, stop=_stop(failures), sleep=waits.append, before_sleep=_log_repeat, reraise=True
     ):
@@ -71,12 +71,12 @@ def _wait(state: RetryCallState) -> float:
 
 
 def _stop(failures: int) -> Callable[[RetryCallState], bool]:
-    # Who wants nothing repeated does not want to wait for a minute either.
+    # A caller that wants nothing repeated does not want to wait for a minute either.
     rate_limits = _RATE_LIMITS if failures > 1 else 2
     return lambda state: state.attempt_number >= (rate_limits if _rate_limited(state) else failures)
 
 
 def _log_repeat(state: RetryCallState) -> None:
-    """Log what is repeated; the texts of our errors show nobody."""
+    """Log what is repeated; the texts of our errors show no personal data."""
     if state.outcome is not None and state.next_action is not None and not _rate_limited(state):
         _log.info("%s Trying again in %.1f s.", state.outcome.exception(), state.next_action.sleep)

@@ -1,4 +1,4 @@
-"""What a connection says, in every form in which it can be written."""
+"""A connection, in every form in which it can be written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What crosses the border to m3ter."""
+"""The models of m3ter's requests and answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Airflow knows of the provider without importing it."""
+"""The provider as Airflow knows it without importing it."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_the_form_as_airflows_page_gets_it() -> None:
 
 
 class TestAirflowsCommands:
-    """What an operator of a deployment asks first when a provider seems to be missing."""
+    """The first question of an operator when a provider seems to be missing."""
 
     pytestmark = pytest.mark.slow
 

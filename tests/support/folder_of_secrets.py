@@ -8,10 +8,9 @@ from airflow.secrets import BaseSecretsBackend
 
 
 class FolderOfSecrets(BaseSecretsBackend):
-    """
-    Look connections up in a folder.
+    """A folder in which connections are looked up.
 
-    :param folder: where the files are, each named like a connection's id.
+    :param folder: its files are named like the connections' ids.
     """
 
     def __init__(self, folder: str) -> None:

@@ -1,4 +1,4 @@
-"""A server that misbehaves on the socket as a test says; for what no HTTP framework lets one do."""
+"""A server that misbehaves on the socket as a test wants, in ways that no HTTP framework allows."""
 
 from __future__ import annotations
 
@@ -55,12 +55,11 @@ def created(request: Received) -> bytes:
 
 
 class ScriptedServer:
-    """
-    Listens on a free port and lets functions answer.
+    """Listens on a free port and lets functions answer.
 
-    :param post: what answers a POST of an invitation.
-    :param get: what answers every GET.
-    :param token: what answers a token request.
+    :param post: answers a POST of an invitation.
+    :param get: answers every GET.
+    :param token: answers a token request.
     :param port: where to listen; 0: a free port.
     :param drip_seconds: how long to wait after each byte of an answer to a POST of an invitation.
     :param stop: ends the dripping.

@@ -1,4 +1,4 @@
-"""Ask m3ter: the hook alone, for single calls and for many at once. Nothing is sent."""
+"""Read m3ter: the hook alone, for single calls and for many at once. Nothing is sent."""
 
 from __future__ import annotations
 

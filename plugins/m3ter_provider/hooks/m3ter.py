@@ -66,8 +66,8 @@ class M3terHook(HttpHook):
     :param method: the verb of :meth:`run`.
     :param clock: seconds, never going back, running during suspend too.
     :param sleep: how to wait, in seconds.
-    :param http_hook: what ``HttpOperator`` gives to every hook (``auth_type``, ``tcp_keep_alive…``, ``adapter``): not
-        used, since token and connections are ours.
+    :param http_hook: the arguments that ``HttpOperator`` gives to every hook (``auth_type``, ``tcp_keep_alive…``,
+        ``adapter``): not used, since token and connections are ours.
     """
 
     conn_name_attr = "m3ter_conn_id"
@@ -126,15 +126,15 @@ class M3terHook(HttpHook):
         return self._pages(PERMISSION_POLICIES)
 
     def iter_invitations(self) -> Iterator[Invitation]:
-        """Stream the organisation's invitations; whoever stops reading stops asking for pages."""
+        """Stream the organisation's invitations; a page is requested when it is needed."""
         return (item for page in self.iter_invitation_pages() for item in page.items)
 
     def iter_users(self) -> Iterator[OrgUser]:
-        """Stream the organisation's users; whoever stops reading stops asking for pages."""
+        """Stream the organisation's users; a page is requested when it is needed."""
         return (item for page in self.iter_user_pages() for item in page.items)
 
     def iter_permission_policies(self) -> Iterator[PermissionPolicy]:
-        """Stream the organisation's permission policies; whoever stops reading stops asking for pages."""
+        """Stream the organisation's permission policies; a page is requested when it is needed."""
         return (item for page in self.iter_permission_policy_pages() for item in page.items)
 
     def get_invitation(self, invitation_id: str) -> Invitation:
@@ -154,7 +154,7 @@ class M3terHook(HttpHook):
         return self._run(self._flow().get_model(OrgUser, api_calls.get_call(self.settings, USERS, user_id)))
 
     def get_me(self) -> Me:
-        """Get who we are to m3ter."""
+        """Get the service user and its organisation."""
         return self._run(self._flow().get_model(Me, api_calls.me_call(self.settings)))
 
     def create_invitation(
@@ -162,7 +162,7 @@ class M3terHook(HttpHook):
     ) -> Invitation:
         """Send one invitation: an e-mail to a real person that cannot be recalled.
 
-        :param request: whom to invite, and to what.
+        :param request: the invitation.
         :param before_post: called immediately before every POST, repeats included, after all waiting is over. If it
             raises, nothing is posted and the exception is the caller's.
         :raises M3terSendingNotAllowedError: if the connection does not allow it; no request was made.
@@ -178,10 +178,10 @@ class M3terHook(HttpHook):
         return self._run(self._flow().post_invitation(call, before_post))
 
     def test_connection(self) -> tuple[bool, str]:
-        """Tell whether the connection does what it is set to do, and if not, why and what to do; never raises.
+        """Return whether the connection does what it is set to do, and if not, why and what to do; never raises.
 
-        A new token is asked for, and one page of each list. Where the connection may send invitations, one POST with an
-        empty body shows whether m3ter lets it: m3ter refuses that for its body, or for the right. Nothing is sent.
+        It gets a new token and one page of each list. Where the connection may send invitations, one POST with an empty
+        body shows whether m3ter lets it: m3ter refuses that for its body, or for the missing right. Nothing is sent.
         """
         try:
             return self._run(self._flow().check_connection(ConnectionCheck(self.settings)))
@@ -221,7 +221,7 @@ class M3terHook(HttpHook):
     def _configure_session_from_extra(
         self, session: requests.Session, connection: Connection, extra_options: dict[str, Any]
     ) -> requests.Session:
-        """Set what our named extras say; unlike in HttpHook, no extra becomes a header."""
+        """Set the session up by our named extras; unlike in HttpHook, no extra becomes a header."""
         session.headers.clear()
         session.headers.update(api_calls.HEADERS)
         session.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
@@ -248,7 +248,7 @@ class M3terHook(HttpHook):
             yield paging.take(*self._run(self._flow().get(call)))
 
     def _flow(self) -> CallFlow:
-        """Build what decides the way of a call. Token and pace are looked up each time: a fork ends both."""
+        """Build the flow of the next call. Token and pace are looked up each time, since a fork ends both."""
         return CallFlow(
             settings=self.settings,
             clock=self._clock,
@@ -302,7 +302,7 @@ class M3terHook(HttpHook):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _PreparedCall(Call):
-    """A request of somebody else's making, as they prepared it; ``timeout`` in the forms that ``requests`` takes."""
+    """A request that was prepared outside this provider; ``timeout`` in the forms that ``requests`` takes."""
 
     prepared: requests.PreparedRequest = field(repr=False)
     timeout: Any = None
@@ -323,7 +323,7 @@ class _TokenAddedWhenSent(AuthBase):
 
 
 class _M3terSession(requests.Session):
-    """A session that refuses, paces and authorises whatever is sent through it, by whomever.
+    """A session that checks, paces and authorises every request that is sent through it.
 
     :param hook: whose connection it is.
     :param clock: the hook's.
@@ -336,9 +336,9 @@ class _M3terSession(requests.Session):
         self._used_at: float | None = None
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """Send a request of somebody's own making.
+        """Send a request that was prepared outside this provider.
 
-        :raises M3terSendingNotAllowedError: if it would invite somebody whom the connection does not allow.
+        :raises M3terSendingNotAllowedError: if it would send an invitation that the connection does not allow.
         :raises M3terError: if there was no answer.
         """
         url = request.url or ""
@@ -378,7 +378,7 @@ def _answer(response: requests.Response) -> _ResponseAnswer:
 
 
 def _had_connection(error: requests.RequestException) -> bool:
-    """Tell whether there was a connection, so that the request may have left."""
+    """Return whether there was a connection, so that the request may have left."""
     if isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError):
         return False
     reason = getattr(error.args[0], "reason", None) if error.args else None

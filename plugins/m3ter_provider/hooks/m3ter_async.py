@@ -81,7 +81,7 @@ class M3terAsyncHook(BaseHook):
 
         :raises M3terConfigurationError: if the connection cannot be used.
         """
-        # In a thread: a synchronous call to Airflow's API on the loop's thread would hold up everything.
+        # In a thread: a synchronous call to Airflow's API on the loop's thread would hold up every coroutine.
         if self._connection is None:
             self._connection = await asyncio.to_thread(self.get_connection, self.m3ter_conn_id)
         self._settings = settings = connection_settings(self._connection)
@@ -178,7 +178,7 @@ class M3terAsyncHook(BaseHook):
         return await self._run(self._flow.get_model(OrgUser, api_calls.get_call(self.settings, USERS, user_id)))
 
     async def get_me(self) -> Me:
-        """Get who we are to m3ter."""
+        """Get the service user and its organisation."""
         return await self._run(self._flow.get_model(Me, api_calls.me_call(self.settings)))
 
     async def create_invitation(
@@ -186,7 +186,7 @@ class M3terAsyncHook(BaseHook):
     ) -> Invitation:
         """Send one invitation: an e-mail to a real person that cannot be recalled.
 
-        :param request: whom to invite, and to what.
+        :param request: the invitation.
         :param before_post: called before every POST, repeats included, after all waiting is over, and once more before
             its first byte is written: connecting may have taken long, or the process have stood still. If it raises,
             nothing is posted and the exception is the caller's.
@@ -203,7 +203,7 @@ class M3terAsyncHook(BaseHook):
         return await self._run(self._flow.post_invitation(call, before_post))
 
     async def test_connection(self) -> tuple[bool, str]:
-        """Tell whether the connection does what it is set to do; see :meth:`.M3terHook.test_connection`."""
+        """Return whether the connection does what it is set to do; see :meth:`.M3terHook.test_connection`."""
         try:
             return await self._run(self._flow.check_connection(ConnectionCheck(self.settings)))
         except Exception as error:  # noqa: BLE001 - Airflow would show its text, whatever that quotes
@@ -240,7 +240,7 @@ class M3terAsyncHook(BaseHook):
         status: int | None = None
         request: dict[str, Any] = {"data": call.form} if call.form is not None else {"json": call.body}
         if before_body is not None:
-            request["data"] = _AskingBody(request.pop("json"), before_body, progress)
+            request["data"] = _CheckedBody(request.pop("json"), before_body, progress)
         try:
             async with self._session.request(
                 call.method,
@@ -266,29 +266,29 @@ class M3terAsyncHook(BaseHook):
         raise lost
 
 
-class _AskingBody(aiohttp.BytesPayload):
-    """A JSON body that asks whether it may leave before its first byte is written, headers included.
+class _CheckedBody(aiohttp.BytesPayload):
+    """A JSON body that is checked before its first byte is written, headers included.
 
     :param content: becomes JSON.
-    :param ask: raises to keep the request from leaving.
-    :param progress: of the request; notes what was raised.
+    :param check: raises to keep the request from leaving.
+    :param progress: of the request; gets the error that was raised.
     """
 
-    def __init__(self, content: object, ask: Callable[[], None], progress: SimpleNamespace) -> None:
+    def __init__(self, content: object, check: Callable[[], None], progress: SimpleNamespace) -> None:
         super().__init__(json.dumps(content).encode(), content_type="application/json")
-        self._ask, self._progress = ask, progress
+        self._check, self._progress = check, progress
 
     async def write(self, writer: AbstractStreamWriter) -> None:
-        self._ask_now()
+        self._check_now()
         await super().write(writer)
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        self._ask_now()
+        self._check_now()
         await super().write_with_length(writer, content_length)
 
-    def _ask_now(self) -> None:
+    def _check_now(self) -> None:
         try:
-            self._ask()
+            self._check()
         except Exception as error:
             self._progress.called_off = error
             raise

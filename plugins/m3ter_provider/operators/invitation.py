@@ -51,18 +51,19 @@ _PERMANENT = (
 class M3terCreateInvitationOperator(BaseOperator):
     """Invite one person into a m3ter organisation, once: m3ter is looked at before every POST.
 
-    Whoever has an open invitation, or access that has not ended, is not invited again. A retry of the task first waits
+    A person with an active invitation, or with access that has not ended, is not invited again. A retry first waits
     until an invitation of the attempt before must have become visible, and looks again: an e-mail whose outcome was
     unknown is found, not repeated. A new run is no retry.
 
     Returns the invitation's id (None for a member without one). The task shows and stores no personal data: in its
     rendered fields and in the serialized DAG they are ``***``. Airflow stores and shows as they are: the text of a DAG
-    file, the parameters of a run, what a task leaves in XCom, and the values that a mapped task is expanded over or
+    file, the parameters of a run, the XComs of a task, and the values that a mapped task is expanded over or
     holds in ``partial(…)``. A person comes from none of these, but from a template that looks elsewhere when it is
     rendered: a Variable, or a macro of your own.
 
     :param email: the person's address, where ``email_address`` is not given. It never becomes Airflow's own argument
-        of that name (whom to alert about a failed task), and an ``email`` of ``default_args`` never becomes the person.
+        of that name (the people to alert about a failed task), and an ``email`` of ``default_args`` never becomes the
+        person.
     :param email_address: the person's address; then ``email`` is Airflow's own argument.
     :param first_name: 1–100 characters.
     :param last_name: 1–100 characters.
@@ -71,15 +72,15 @@ class M3terCreateInvitationOperator(BaseOperator):
         (after templates were rendered) text: JSON, or names with commas between.
     :param allowed_permission_policies: the only ones that may be given, by name or id, in the same forms; None: any.
     :param allow_administrator: whether a policy may be given that lets people do everything, such as m3ter's own
-        Administrator; see :mod:`m3ter_provider.administrators` for what counts.
+        Administrator; see :mod:`m3ter_provider.administrators` for the rule.
     :param dt_end_access: when access ends, with a time zone (a ``datetime``, or ISO-8601 text such as
         ``2027-01-01T00:00:00Z``), in the future; default: never.
     :param dt_expiry: when the invitation expires, likewise; default: 30 days after it is sent.
     :param m3ter_user: m3ter's field ``m3terUser``: whether the person is one of m3ter's own staff.
     :param version: m3ter's field ``version``, unused for new invitations.
     :param m3ter_conn_id: a connection of type ``m3ter`` that allows invitations.
-    :param if_exists: what an invitation or membership that exists means: ``skip`` succeeds without sending,
-        ``fail`` fails the task for good. What this task itself sent before a retry never counts.
+    :param if_exists: for a person with an invitation or membership already: ``skip`` succeeds without sending,
+        ``fail`` fails the task for good. An invitation that this task itself sent before a retry never counts.
     :param settle_after: seconds after which an invitation that m3ter accepted must be visible in its list.
     :param sleep: how to wait, in seconds.
     """
@@ -165,7 +166,7 @@ class M3terCreateInvitationOperator(BaseOperator):
         jinja_env: jinja2.Environment,
         seen_oids: set[int],
     ) -> None:
-        """Render the fields and hide the personal ones: Airflow stores and shows what is left in them.
+        """Render the fields and hide the personal ones, since Airflow stores and shows them.
 
         Here and not in ``render_template_fields``, which Airflow does not call for a mapped task.
         """
@@ -184,13 +185,13 @@ class M3terCreateInvitationOperator(BaseOperator):
         self._person = {**self._person, **person}
 
     def execute(self, context: Context) -> str | None:
-        """Look, invite if need be, and return the invitation's id."""
+        """Look the person up, invite them if need be, and return the invitation's id."""
         retry = context["ti"].try_number > 1
         ours_since = self._run_began(context) if retry else None
         try:
             self.hook.settings.assert_may_invite(str(self._field("email_address")))
             request = self._request()
-            found = self._look(request, patiently=retry, ours_since=ours_since)
+            found = self._look_up(request, patiently=retry, ours_since=ours_since)
             return self._existing(found, request, ours_since) if found else self._invite(request, ours_since)
         except _PERMANENT as error:
             raise AirflowFailException(str(error)) from None
@@ -219,22 +220,22 @@ class M3terCreateInvitationOperator(BaseOperator):
         except _AlreadyThereError as error:
             return self._existing(error.found, request, ours_since)
         except M3terUnknownOutcomeError as error:
-            self.log.warning("%s Looking for it in m3ter.", error)
-            found = self._look(request, patiently=True, ours_since=ours_since or began - _CLOCK_SKEW)
+            self.log.warning("%s Looking it up in m3ter.", error)
+            found = self._look_up(request, patiently=True, ours_since=ours_since or began - _CLOCK_SKEW)
             if found is None:
                 raise
             invitation_id = found.invitation.id if found.invitation else None
         except M3terRequestRejectedError as error:
             # 400 and 409 may also mean that m3ter has this person already.
-            found = self._look(request, patiently=False, ours_since=None)
+            found = self._look_up(request, patiently=False, ours_since=None)
             if found is None:
                 raise AirflowFailException(_with_fields(error)) from None
             return self._existing(found, request, ours_since)
         self.log.info("Invited %s: invitation %s.", who, invitation_id)
         return invitation_id
 
-    def _look(self, request: InvitationRequest, *, patiently: bool, ours_since: datetime | None) -> Found | None:
-        """Look for the person in m3ter.
+    def _look_up(self, request: InvitationRequest, *, patiently: bool, ours_since: datetime | None) -> Found | None:
+        """Look the person up in m3ter.
 
         :param patiently: whether an e-mail may just have been sent: then absence counts only ``settle_after`` later.
         """
@@ -246,7 +247,7 @@ class M3terCreateInvitationOperator(BaseOperator):
         return found
 
     def _existing(self, found: Found, request: InvitationRequest, ours_since: datetime | None) -> str | None:
-        """Return what the task returns for somebody who needs no invitation any more.
+        """Return the task's result for a person who needs no invitation any more.
 
         :param ours_since: on a retry: an invitation since then is this task's own.
         """
@@ -300,7 +301,7 @@ class M3terCreateInvitationOperator(BaseOperator):
 
 
 class _AlreadyThereError(Exception):
-    """m3ter has come to know the person between two attempts at a POST."""
+    """m3ter got to know the person between two attempts at a POST."""
 
     def __init__(self, found: Found) -> None:
         super().__init__("the person is there already")
@@ -308,9 +309,9 @@ class _AlreadyThereError(Exception):
 
 
 class _Personal:
-    """Somebody's data on the operator, where Airflow, OpenLineage and whoever looks at its attributes see ``***``.
+    """Personal data on the operator, which Airflow, OpenLineage and others that read its attributes see as ``***``.
 
-    :param value: what is hidden.
+    :param value: the data.
     """
 
     __slots__ = ("value",)
@@ -322,12 +323,12 @@ class _Personal:
         return _HIDDEN
 
     def serialize(self) -> str:
-        """Return what stands for it in the serialized DAG."""
+        """Return its text in the serialized DAG."""
         return _HIDDEN
 
 
 def _unless_template(value: Any) -> Any:
-    """Hide text that is somebody's; a template, or another task's result, still has to be rendered."""
+    """Hide text that is personal; a template, or another task's result, still has to be rendered."""
     is_text = isinstance(value, str) and not any(mark in value for mark in ("{{", "{%", "{#"))
     return _Personal(value) if is_text else value
 
@@ -342,7 +343,7 @@ def _policy_ids(hook: M3terHook, given: Any, *, allowed: Any, allow_administrato
     :param given: the operator's ``permission_policies``, rendered.
     :param allowed: its ``allowed_permission_policies``.
     """
-    # "[]" is what a template makes of an empty list; other text without a name may be a template without a value.
+    # A template makes "[]" of an empty list; other text without a name may be a template without a value.
     if given in (None, [], (), "[]"):
         return None
     wanted = policy_names(given)

@@ -35,7 +35,7 @@ class M3terInvitationAcceptedSensor(BaseSensorOperator):
     that m3ter does not know fails the task so that Airflow's retries look again: it may have been made a moment ago.
 
     People take days. So the task gives its worker back between two looks (``mode="reschedule"``), looks every half
-    hour, and waits for longer than an invitation lives, unless told otherwise.
+    hour, and waits for longer than an invitation lives; all three can be set.
 
     :param invitation_id: m3ter's id of the invitation, as
         :class:`~m3ter_provider.operators.invitation.M3terCreateInvitationOperator` returns it. None, which that task

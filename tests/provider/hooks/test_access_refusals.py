@@ -23,7 +23,7 @@ def requests_after_the_token(sandbox: SandboxServer) -> int:
     return int(sandbox.counts()["total"]) - 1
 
 
-def denied(call: Callable[[], Any]) -> M3terPermissionError:
+def refused(call: Callable[[], Any]) -> M3terPermissionError:
     with pytest.raises(M3terPermissionError) as error:
         call()
     return error.value
@@ -31,7 +31,7 @@ def denied(call: Callable[[], Any]) -> M3terPermissionError:
 
 def test_a_missing_right_to_invite_is_told_apart(sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
     m3ter_sandbox.switches(may_invite=False)
-    error = denied(sandbox_client().invite)
+    error = refused(sandbox_client().invite)
     assert error.kind == "no_right_to_invite"
     assert "config:create on orgUserInvitation" in str(error)
     assert requests_after_the_token(m3ter_sandbox) <= 4
@@ -39,7 +39,7 @@ def test_a_missing_right_to_invite_is_told_apart(sandbox_client: ClientOf, m3ter
 
 def test_a_wrong_organisation_is_told_apart(sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
     client = sandbox_client(org_id="another-organisation")
-    error = denied(client.invite)
+    error = refused(client.invite)
     assert error.kind == "wrong_organisation"
     assert "org_id" in str(error)
     assert requests_after_the_token(m3ter_sandbox) <= 4
@@ -47,24 +47,24 @@ def test_a_wrong_organisation_is_told_apart(sandbox_client: ClientOf, m3ter_sand
 
 def test_wrong_organisation_when_reading(sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
     client = sandbox_client(org_id="another-organisation")
-    assert denied(client.invitations).kind == "wrong_organisation"
+    assert refused(client.invitations).kind == "wrong_organisation"
     assert requests_after_the_token(m3ter_sandbox) <= 4
 
 
 def test_a_missing_right_to_read_is_told_apart(sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
     m3ter_sandbox.switches(may_read=False)
-    error = denied(sandbox_client().invitations)
+    error = refused(sandbox_client().invitations)
     assert error.kind == "no_right_to_read"
     assert "config:retrieve" in str(error)
     assert requests_after_the_token(m3ter_sandbox) <= 4
 
 
-def test_the_three_denials_say_different_things(sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
-    texts = {str(denied(sandbox_client(org_id="another-organisation").invite))}
+def test_the_three_refusals_have_different_messages(sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
+    texts = {str(refused(sandbox_client(org_id="another-organisation").invite))}
     m3ter_sandbox.switches(may_invite=False)
-    texts.add(str(denied(sandbox_client().invite)))
+    texts.add(str(refused(sandbox_client().invite)))
     m3ter_sandbox.switches(may_read=False)
-    texts.add(str(denied(sandbox_client().invitations)))
+    texts.add(str(refused(sandbox_client().invitations)))
     assert len(texts) == 3
 
 
@@ -88,13 +88,13 @@ def test_rights_that_come_back_are_used_by_the_next_hook(
 ) -> None:
     m3ter_sandbox.switches(may_invite=False)
     client = sandbox_client()
-    denied(client.invite)
+    refused(client.invite)
     m3ter_sandbox.switches(may_invite=True)
     client.invite()
     assert sum(m3ter_sandbox.emails().values()) == 1
 
 
-def test_an_error_of_the_probe_is_no_verdict(sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
+def test_an_error_of_the_probe_is_no_permission_error(sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
     m3ter_sandbox.switches(may_invite=False)
     m3ter_sandbox.faults(kind="status", status=503, method="GET")
     with pytest.raises(M3terError) as error:
@@ -122,9 +122,9 @@ def test_a_policy_that_may_not_be_granted_stops_only_those_who_would_get_it(
         return [first, await _error_of(hook.create_invitation(request("c@example.com", "policy-beyond")))]
 
     def one_by_one(hook: M3terHook) -> list[M3terPermissionError]:
-        first = denied(lambda: hook.create_invitation(request("a@example.com", "policy-beyond")))
+        first = refused(lambda: hook.create_invitation(request("a@example.com", "policy-beyond")))
         hook.create_invitation(request("b@example.com", "policy-own"))
-        return [first, denied(lambda: hook.create_invitation(request("c@example.com", "policy-beyond")))]
+        return [first, refused(lambda: hook.create_invitation(request("c@example.com", "policy-beyond")))]
 
     first, second = sandbox_client().run(one_by_one, at_once)
     assert first.kind == second.kind == "no_right_to_invite"

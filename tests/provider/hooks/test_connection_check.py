@@ -90,7 +90,7 @@ class TestSending:
         with ScriptedServer(post=lambda _: answer(status, {})) as server:
             text = worked(client_of(server).test_connection())
             assert "It can read invitations, users and permission policies." in text
-            assert "could not be told" in text
+            assert "is not known" in text
             assert f"m3ter answered {status}" in text
             assert {post.body for post in server.posts} == {b"{}"}
             assert len(server.posts) == (2 if status == 401 else 1)
@@ -100,7 +100,7 @@ class TestSending:
             raise HangupError
 
         with ScriptedServer(post=hang_up) as server:
-            assert "could not be told (m3ter gave no clear answer" in worked(client_of(server).test_connection())
+            assert "is not known (m3ter gave no clear answer" in worked(client_of(server).test_connection())
             assert len(server.posts) == 1
 
     def test_the_check_of_the_right_is_no_way_to_send(self) -> None:

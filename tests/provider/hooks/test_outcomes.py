@@ -1,4 +1,4 @@
-"""What a POST may end in: done, certainly not done, or unknown; and what is never repeated."""
+"""A POST ends done, certainly not done, or unknown; an unknown one is never repeated."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def test_the_callback_runs_once_more_before_the_first_byte_is_written() -> None:
 
 
 def test_a_connection_the_server_is_just_closing_makes_no_second_post(client_of: ClientOf) -> None:
-    """The request is written, the server closes the kept-alive connection: nobody may send it again by himself."""
+    """The request is written, the server closes the kept-alive connection: no library may send it again by itself."""
 
     def close_on_reuse(request: Received) -> bytes:
         if request.on_connection > 1:

@@ -77,7 +77,7 @@ def test_a_token_of_two_seconds_fails_nobody_and_makes_no_storm(m3ter_sandbox: S
     assert 2 <= token_requests(m3ter_sandbox) <= 3
 
 
-def test_refused_credentials_are_asked_for_once(sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
+def test_refused_credentials_are_tried_once(sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
     client = sandbox_client()
     client.connection.password = "not-the-secret"
     results = client.invite_all(PEOPLE)
@@ -120,7 +120,7 @@ def test_token_requests_are_repeated_after_failures(client_of: ClientOf) -> None
 
 
 def test_a_token_that_cannot_be_had_fails_all_who_wait_at_once(client_of: ClientOf) -> None:
-    """Else each of many would wait for the failures of those before."""
+    """Otherwise each of many would wait for the failures of those before."""
     with ScriptedServer(token=lambda _: answer(503)) as server:
         client = client_of(server)
         results = client.invite_all(PEOPLE)
@@ -151,7 +151,7 @@ def test_threads_share_one_token() -> None:
         assert len(server.tokens) == 1
 
 
-def test_a_token_request_is_asked_for_as_documented(client_of: ClientOf) -> None:
+def test_a_token_request_is_as_documented(client_of: ClientOf) -> None:
     with ScriptedServer() as server:
         client_of(server).invitations()
         (request,) = server.tokens

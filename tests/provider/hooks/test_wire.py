@@ -1,4 +1,4 @@
-"""What reaches the wire: no extra, no credentials for strangers, no redirect followed."""
+"""The wire: no extra, no credentials for strangers, no redirect followed."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def test_before_the_context_is_entered_there_is_a_clear_error(client_of: ClientO
         _ = Client("async", connection_to(server.url)).async_hook().settings
 
 
-def test_a_connection_that_cannot_be_used_is_said_before_any_request(client_of: ClientOf) -> None:
+def test_a_connection_that_cannot_be_used_is_an_error_before_any_request(client_of: ClientOf) -> None:
     with ScriptedServer() as server:
         client = client_of(server)
         client.connection = Connection(conn_id="x", conn_type="m3ter", host=server.url, login="a")

@@ -36,7 +36,7 @@ PERSONAL = ("ann.example", "Annabella", "Marker-Surname", "+44 5555 0199")
 
 
 class Waits:
-    """Notes how long the operator would have waited; and what happened meanwhile, if the test says so."""
+    """Notes how long the operator would have waited; a test can let something happen meanwhile."""
 
     def __init__(self, meanwhile: Callable[[], object] = lambda: None) -> None:
         self.seconds: list[float] = []
@@ -192,7 +192,7 @@ class TestRetry:
 
 
 class TestUnknownOutcome:
-    """m3ter did it and did not say so, or did not."""
+    """m3ter did it and gave no answer, or did not do it."""
 
     @pytest.mark.parametrize("fault", ["status", "reset", "drop", "hang", "garbled"])
     def test_a_lost_answer_is_looked_up_and_found(self, sandbox: SandboxServer, fault: str) -> None:
@@ -308,7 +308,7 @@ class TestWhatCannotSucceed:
 
 
 class TestPolicies:
-    """What a person may do is checked before the first POST."""
+    """The rights of a person are checked before the first POST."""
 
     @pytest.mark.parametrize(
         "wanted",
@@ -452,7 +452,7 @@ def test_email_names_the_person_too(sandbox: SandboxServer) -> None:
 
 
 class TestRenderedFields:
-    """What Airflow stores of a task."""
+    """Airflow's own store of a task."""
 
     def test_personal_fields_are_hidden(self, sandbox: SandboxServer) -> None:
         from airflow.sdk.execution_time.task_runner import _serialize_rendered_fields

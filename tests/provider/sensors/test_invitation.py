@@ -84,7 +84,7 @@ def test_a_sensor_that_cannot_succeed_fails_at_once(sandbox: SandboxServer, monk
 
 
 class Task:
-    """What a sensor asks its task instance."""
+    """The part of a task instance that a sensor uses."""
 
     try_number, map_index, max_tries, task = 1, -1, 0, None
 
