@@ -14,7 +14,8 @@ from pydantic_core import PydanticUndefined
 
 from m3ter_onboarding.config.alerts_section import Alerts, Notifier
 from m3ter_onboarding.config.dag_section import DagSettings, TaskDefaults
-from m3ter_onboarding.config.organisation import Exclusions, OnboardingConfig
+from m3ter_onboarding.config.exclude_section import Exclusions
+from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_provider.get_provider_info import get_provider_info
 
 _SECTIONS: Mapping[type[BaseModel], str] = {

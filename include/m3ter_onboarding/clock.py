@@ -28,6 +28,11 @@ def in_utc(instant: datetime) -> datetime:
     return datetime.combine(there.date(), there.time(), tzinfo=timezone.utc)
 
 
+def from_milliseconds(milliseconds: int) -> datetime:
+    """Return an instant of the database's clock, which counts milliseconds since 1970."""
+    return datetime.fromtimestamp(milliseconds / 1000, timezone.utc)
+
+
 def parse_iso(text: str) -> datetime:
     """Read date and time of ISO 8601, to the microsecond; aware where the text names a zone.
 

@@ -321,7 +321,7 @@ def test_a_person_decides_in_the_review_list(pages: AirflowPages, team_a: Organi
     page = pages.open("/m3ter-onboarding/#/review")
     page.get_by_role("row").filter(has_text="dan@example.com").get_by_role("button", name="It was not sent").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Why").fill("LookResult in the console.")
+    dialog.get_by_label("Why").fill("Looked in the console.")
     pages.picture("page-review-asks")
     dialog.get_by_role("button", name="It was not sent").click()
     expect(page.get_by_role("row").filter(has_text="dan@example.com")).to_have_count(0)

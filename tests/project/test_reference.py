@@ -16,7 +16,7 @@ import m3ter_onboarding.errors
 import m3ter_onboarding.sending.right_to_send
 import m3ter_provider.errors
 from m3ter_onboarding.cli.warehouses import WAREHOUSES
-from m3ter_onboarding.config.organisation import Exclusions
+from m3ter_onboarding.config.exclude_section import Exclusions
 from m3ter_onboarding.config.run_parameters import LONGEST_EMPLOYEE_ID
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.schema import prepare_tables

@@ -1,17 +1,22 @@
-"""docs/delivery.md, 4 to 7: the window, what planning reserves, the seal, and who is alive."""
+"""docs/delivery.md, 4 to 7: the window, what planning reserves, the seal, and which addresses are taken."""
 
 from __future__ import annotations
 
+import re
+import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
+from types import FrameType
 from typing import Any
 
 import pytest
 import time_machine
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
-from sqlalchemy import select
+from email_validator import validate_email
+from sqlalchemy import event, select
 
 from m3ter_onboarding.errors import LedgerError, PlanError
 from m3ter_onboarding.ledger import decisions, plans, runs
@@ -204,6 +209,32 @@ def test_d05_planning_writes_decisions_only(world: World) -> None:
     assert [world.decisions(plan) for plan in plans] == [{"e1": "invite:new", "e2": "invite:new"}] * 3
     world.send(plans[1], "two")
     assert emailed(world) == {"e1", "e2"}
+
+
+def test_d05_planning_reads_each_fact_once_and_validates_each_address_once(world: World) -> None:
+    world.hire("e1", "e2", "e3")
+    world.snapshot()
+    read: Counter[str] = Counter()
+    validated = 0
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        read.update(re.findall(r"FROM (m3ter_mirror_\w+)", statement))
+
+    def profile(frame: FrameType, event_name: str, _argument: Any) -> None:
+        nonlocal validated
+        validated += event_name == "call" and frame.f_code is validate_email.__code__
+
+    event.listen(world.db.engine, "before_cursor_execute", note)
+    sys.setprofile(profile)
+    try:
+        plan = world.plan()
+    finally:
+        sys.setprofile(None)
+        event.remove(world.db.engine, "before_cursor_execute", note)
+    assert plan.counts == {"invite:new": 3}
+    kinds = ("org", "invitation", "user", "policy")
+    assert read == {f"m3ter_mirror_{kind}": 1 for kind in kinds}
+    assert validated == 3
 
 
 def test_d05_backfill_plans_only_unless_it_is_allowed_to_send(connected: World) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, StrictStr, field_validator, model_validator
 
-from m3ter_onboarding.config.durations import Duration
+from m3ter_onboarding.config.durations import LastingDuration
 from m3ter_onboarding.config.section import Section
 
 _SECRET = re.compile(r"(^|_)(password|passwd|secret|token|api_?key|access_?key)(_|$)", re.IGNORECASE)
@@ -56,14 +55,7 @@ class Alerts(Section):
 
     on_failure: Notifiers = ()
     on_review: Notifiers = ()
-    deadline: Duration | None = None
-
-    @field_validator("deadline")
-    @classmethod
-    def _not_zero(cls, value: timedelta | None) -> timedelta | None:
-        if value is not None and value <= timedelta(0):
-            raise ValueError("must be longer than nothing")
-        return value
+    deadline: LastingDuration | None = None
 
     @model_validator(mode="after")
     def _somebody_is_told(self) -> Alerts:

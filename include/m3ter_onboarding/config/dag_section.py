@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StrictBool, StrictInt, StrictStr, field_validator
 
-from m3ter_onboarding.config.durations import Duration
+from m3ter_onboarding.config.durations import LastingDuration
 from m3ter_onboarding.config.section import Section, Text, _as_list
 
 Action = Literal["can_create", "can_read", "can_edit", "can_delete", "menu_access"]
@@ -35,10 +35,10 @@ class TaskDefaults(Section):
     """
 
     retries: Annotated[StrictInt, Field(ge=2, le=100)] = 3  # a worker may start before the API server answers
-    retry_delay: Duration = timedelta(minutes=1)
+    retry_delay: LastingDuration = timedelta(minutes=1)
     retry_exponential_backoff: StrictBool = False
-    max_retry_delay: Duration | None = None
-    execution_timeout: Duration | None = timedelta(hours=1)
+    max_retry_delay: LastingDuration | None = None
+    execution_timeout: LastingDuration | None = timedelta(hours=1)
     depends_on_past: StrictBool = False
     priority_weight: StrictInt = 1
     weight_rule: Literal["downstream", "upstream", "absolute"] = "downstream"
@@ -46,13 +46,6 @@ class TaskDefaults(Section):
     run_as_user: Text | None = None
     executor: Text | None = None
     executor_config: dict[str, Any] = Field(default={})
-
-    @field_validator("retry_delay", "max_retry_delay", "execution_timeout")
-    @classmethod
-    def _not_zero(cls, value: timedelta | None) -> timedelta | None:
-        if value is not None and value <= timedelta(0):
-            raise ValueError("must be longer than nothing")
-        return value
 
 
 class DagSettings(Section):
@@ -87,8 +80,8 @@ class DagSettings(Section):
     queue: Text | None = None
     access_control: dict[Text, dict[Resource, _ActionList]] | None = None
     max_active_runs: Annotated[StrictInt, Field(ge=1)] = 4
-    dagrun_timeout: Duration | None = None
-    send_timeout: Duration | None = timedelta(hours=4)
+    dagrun_timeout: LastingDuration | None = None
+    send_timeout: LastingDuration | None = timedelta(hours=4)
     default_args: TaskDefaults = TaskDefaults()
 
     @field_validator("access_control", mode="before")
@@ -101,13 +94,6 @@ class DagSettings(Section):
             role: {"DAGs": granted} if isinstance(granted, (str, list, tuple, set)) else granted
             for role, granted in value.items()
         }
-
-    @field_validator("dagrun_timeout", "send_timeout")
-    @classmethod
-    def _not_zero(cls, value: timedelta | None) -> timedelta | None:
-        if value is not None and value <= timedelta(0):
-            raise ValueError("must be longer than nothing")
-        return value
 
     def task_arguments(self) -> dict[str, Any]:
         """Build the DAG's ``default_args``; what is not set is left to Airflow."""

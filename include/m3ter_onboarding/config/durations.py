@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _TEXT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*")
@@ -35,9 +35,18 @@ def parse_duration(value: Any) -> timedelta:
     return duration
 
 
+def _not_zero(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise ValueError("must be longer than nothing")
+    return value
+
+
 #: A ``timedelta`` that YAML may write as ``2m``; serialised as seconds.
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
     PlainSerializer(timedelta.total_seconds, return_type=float, when_used="json"),
 ]
+
+#: One that is longer than nothing.
+LastingDuration = Annotated[Duration, AfterValidator(_not_zero)]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, and_, exists, insert, or_, select, update
 
+from m3ter_onboarding.clock import from_milliseconds
 from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.states import InvitationState
@@ -87,7 +88,7 @@ def decide_by_hand(
         changes: dict[str, Any] = {"state": to, "updated_at": now}
         if to == InvitationState.SENT.value and row.sent_at is None:
             begun = row.attempt_started_ms
-            changes["sent_at"] = now if begun is None else datetime.fromtimestamp(begun / 1000, timezone.utc)
+            changes["sent_at"] = now if begun is None else from_milliseconds(begun)
         changed = connection.execute(
             update(t.invitation).where(i.invitation_id == invitation_id, i.state == seen).values(**changes)
         ).rowcount

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, insert, or_, select
 
+from m3ter_onboarding.clock import from_milliseconds
 from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.states import InvitationState
@@ -296,7 +297,7 @@ def unexplained_since(
     """
     t = db.tables
     m, u, i = t.mirror_invitation.c, t.mirror_user.c, t.invitation.c
-    since = datetime.fromtimestamp(since_ms / 1000, timezone.utc) + clock_ahead
+    since = from_milliseconds(since_ms) + clock_ahead
 
     def appeared(table: Any) -> ColumnElement[bool]:
         return or_(table.created_at >= since, and_(table.created_at.is_(None), table.first_seen_ms >= since_ms))

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
-from m3ter_onboarding.clock import MARGIN
+from m3ter_onboarding.clock import MARGIN, from_milliseconds
 from m3ter_onboarding.ledger import mirror_comparison
 from m3ter_onboarding.ledger.outcomes import OpenInvitation, Settlement, open_invitations, settle
 from m3ter_onboarding.ledger.states import InvitationState
@@ -69,11 +69,11 @@ async def _look_and_settle(org: MirroredOrganisation, due: list[OpenInvitation],
     begun = [row.attempt_started_ms for row in due if row.attempt_started_ms is not None]
     oldest_ms = min(begun, default=look_ms)
     # m3ter's clock may be ahead or behind; the first page of the look shows it, the margin covers the rest.
-    until = _instant(oldest_ms) - 2 * MARGIN
+    until = from_milliseconds(oldest_ms) - 2 * MARGIN
     looked = await look_again(org, until=until)
-    ahead = looked.server_time - _instant(look_ms)
+    ahead = looked.server_time - from_milliseconds(look_ms)
     if ahead < -MARGIN:
-        looked = await look_again(org, until=_instant(oldest_ms) + ahead - 2 * MARGIN)
+        looked = await look_again(org, until=from_milliseconds(oldest_ms) + ahead - 2 * MARGIN)
 
     # Absence is dated by the end of a look, which may take long: the next one begins `settle_after` later than that.
     looked_ms, still_open = await asyncio.to_thread(open_invitations, db, org_id)
@@ -140,7 +140,3 @@ def _settlement(
             message="Two attempts got no answer, and m3ter shows no invitation of either.",
         )
     return Settlement(row, InvitationState.UNSENT, "absent_twice")
-
-
-def _instant(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, timezone.utc)

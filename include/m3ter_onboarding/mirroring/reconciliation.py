@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-
-from m3ter_onboarding.clock import MARGIN
+from m3ter_onboarding.clock import MARGIN, from_milliseconds
 from m3ter_onboarding.ledger import mirror_comparison
 from m3ter_onboarding.ledger.mirror_comparison import Match
 from m3ter_onboarding.ledger.outcomes import Outcome, record_ended_access, record_found
@@ -114,5 +112,5 @@ def _made_by_others(match: Match, own: frozenset[str]) -> bool:
 def _made_by_attempt(match: Match, own: frozenset[str]) -> bool:
     if match.attempt_started_ms is None or match.created_at is None:
         return False
-    started = datetime.fromtimestamp(match.attempt_started_ms / 1000, timezone.utc)
+    started = from_milliseconds(match.attempt_started_ms)
     return not _made_by_others(match, own) and match.created_at >= started - MARGIN

@@ -249,7 +249,7 @@ def test_the_example_loads(project_root: Path) -> None:
 def test_loading_imports_neither_hooks_nor_ledger() -> None:
     # In a fresh interpreter: by now the other tests have imported everything.
     code = (
-        "import sys, m3ter_onboarding.config\n"
+        "import sys, m3ter_onboarding.config.yaml_file\n"
         "heavy = ('m3ter_provider.hooks', 'm3ter_onboarding.source.warehouse', 'm3ter_onboarding.ledger', 'aiohttp')\n"
         "assert not (found := [name for name in sys.modules if name.startswith(heavy)]), found\n"
     )

@@ -150,7 +150,7 @@ def test_the_review_list_has_invitations_and_rows(page: Callable[[str], Page], l
 @pytest.mark.parametrize("to", ["sent", "unsent", "superseded"])
 def test_a_decision_is_written_once_and_by_name(page: Callable[[str], Page], ledger: LedgerDatabase, to: str) -> None:
     anna = page("anna")
-    body = {"ledger": KEY, "seen": "review", "to": to, "why": "LookResult in m3ter's console."}
+    body = {"ledger": KEY, "seen": "review", "to": to, "why": "Looked in m3ter's console."}
     assert anna.post("api/review/4", body) == {"state": to}
     assert "changed since" in anna.post("api/review/4", body, 409)["detail"]
     t = ledger.tables
@@ -163,7 +163,7 @@ def test_a_decision_is_written_once_and_by_name(page: Callable[[str], Page], led
     assert (row.sent_at is not None) == (to == "sent")
     [event] = events
     assert (event.from_state, event.to_state, event.decided_by) == ("review", to, "anna")
-    assert event.message == "LookResult in m3ter's console."
+    assert event.message == "Looked in m3ter's console."
     story = anna.get(f"api/stories/invitation/{KEY}/4")
     assert story["steps"][-1]["decided_by"] == "anna"
 

@@ -1,0 +1,47 @@
+"""The ``exclude:`` section of a configuration: people who are never invited."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from m3ter_onboarding.config.section import Section, Text, TextList
+
+
+def _ids_as_text(value: Any) -> Any:
+    """YAML reads ``1001`` as a number; an id is text."""
+    if isinstance(value, (str, int)) and not isinstance(value, bool):
+        value = [value]
+    if isinstance(value, list):
+        return [str(item) if isinstance(item, int) and not isinstance(item, bool) else item for item in value]
+    return value
+
+
+class Exclusions(Section):
+    """``exclude``: people who are never invited, each decided ``skip:excluded``.
+
+    :param addresses: e-mail addresses, compared as identities (case does not matter).
+    :param domains: domains of addresses, exact; a subdomain is another domain.
+    :param employee_ids: as the query gives them.
+    """
+
+    addresses: Annotated[TextList, Field(repr=False)] = ()
+    domains: TextList = ()
+    employee_ids: Annotated[tuple[Text, ...], BeforeValidator(_ids_as_text), Field(repr=False)] = ()
+
+    @field_validator("addresses")
+    @classmethod
+    def _are_addresses(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        # One that can match nobody would exclude nobody, silently.
+        if any(not re.fullmatch(r"[^@\s]+@[^@\s]+", value) for value in values):
+            raise ValueError("one of them is no e-mail address")
+        return values
+
+    @field_validator("domains")
+    @classmethod
+    def _are_domains(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        if any(not re.fullmatch(r"@?[^@\s*/:]+\.[^@\s*/:]+", value) for value in values):
+            raise ValueError("one of them is no domain such as example.com; each is exact, without *")
+        return values
