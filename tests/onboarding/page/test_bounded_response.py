@@ -35,9 +35,9 @@ def test_a_small_answer_is_not_cut() -> None:
 def test_keys_that_the_page_asks_by_are_never_cut() -> None:
     long = "x" * 900
     row = {"run_id": long, "employee_id": long, "detail": "y" * 9000}
-    told = json.loads(bytes(BoundedResponse({"employee_id": long, "steps": [row] * 100}).body))
-    assert told["employee_id"] == told["steps"][0]["run_id"] == long
-    assert len(told["steps"][0]["detail"]) < 900
+    answer = json.loads(bytes(BoundedResponse({"employee_id": long, "steps": [row] * 100}).body))
+    assert answer["employee_id"] == answer["steps"][0]["run_id"] == long
+    assert len(answer["steps"][0]["detail"]) < 900
 
 
 def long_texts(db: LedgerDatabase, character: str) -> None:

@@ -14,16 +14,16 @@ from tests.support.page_ledger import DAG_A, DAG_B, NOW, ORG_A, PLAN, PLAN_BEFOR
 
 
 def test_the_overview_has_states_dags_and_funnel(page: Callable[[str], Page]) -> None:
-    told = page("anna").get("api/overview")
-    [ledger] = told["ledgers"]
+    answer = page("anna").get("api/overview")
+    [ledger] = answer["ledgers"]
     assert ledger["states"] == {"review": 1, "sent": 5, "adopted": 1, "accepted": 1, "expired": 1, "failed": 1}
     [dag] = ledger["dags"]
     assert (dag["org_id"], dag["allow_invitations"]) == (ORG_A, True)
     assert dag["funnel"] == {"run_id": RUN, "planned": 3, "sent": 3, "accepted": 1}
     assert (dag["plan_review"], dag["plan_invalid"], dag["plan_run_id"]) == (1, 1, RUN)
     assert [run["run_id"] for run in ledger["runs"]] == [RUN, RUN_BEFORE]
-    assert told["user"] == "anna"
-    assert [(one["dag_id"], "dry_run" in one["modes"]) for one in told["dags"]] == [(DAG_A, True)]
+    assert answer["user"] == "anna"
+    assert [(one["dag_id"], "dry_run" in one["modes"]) for one in answer["dags"]] == [(DAG_A, True)]
 
 
 def test_one_ledger_that_is_away_leaves_the_others(page: Callable[[str], Page]) -> None:
@@ -65,9 +65,9 @@ def test_the_chart_counts_invitations_by_day(page: Callable[[str], Page]) -> Non
 
 def test_a_run_is_compared_with_the_plan_before(page: Callable[[str], Page]) -> None:
     anna = page("anna")
-    told = anna.get("api/run", dag_id=DAG_A, run_id=RUN)
-    assert told["before"]["plan_id"] == PLAN_BEFORE
-    [plan] = told["plans"]
+    answer = anna.get("api/run", dag_id=DAG_A, run_id=RUN)
+    assert answer["before"]["plan_id"] == PLAN_BEFORE
+    [plan] = answer["plans"]
     assert plan["policies"] == ["Analyst"]
 
     def rows(kind: str, plan_id: str = PLAN) -> dict[str, tuple[str | None, str | None]]:
