@@ -3,6 +3,7 @@
     <!-- code: plugins/m3ter_provider/example_dags/example_m3ter_hook.py howto_hook -->
     <!-- table: OnboardingConfig -->
     <!-- command: init -->
+    <!-- drawing: states -->
     …
     <!-- end -->
 
@@ -16,13 +17,13 @@ import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from reference import commands, tables
+from reference import commands, drawings, tables
 
 ROOT = Path(__file__).parent.parent
 PAGES = ROOT / "docs"
 
 _BLOCK = re.compile(
-    r"(?P<begin><!-- (?P<kind>code|table|command): (?P<what>[^\n]+?) -->\n).*?(?P<end><!-- end -->)", re.DOTALL
+    r"(?P<begin><!-- (?P<kind>code|table|command|drawing): (?P<what>[^\n]+?) -->\n).*?(?P<end><!-- end -->)", re.DOTALL
 )
 _LANGUAGES = {".py": "python", ".sql": "sql", ".yaml": "yaml", ".json": "json"}
 _MARKS = re.compile(r"^ *# \[(?:START|END) \w+\]\n", re.MULTILINE)
@@ -66,4 +67,9 @@ def code(what: str) -> str:
     return f"```{_LANGUAGES.get(Path(name).suffix, 'text')}\n{text}\n```\n"
 
 
-_MAKERS: Mapping[str, Callable[[str], str]] = {"code": code, "table": tables.table, "command": commands.described}
+_MAKERS: Mapping[str, Callable[[str], str]] = {
+    "code": code,
+    "table": tables.table,
+    "command": commands.described,
+    "drawing": drawings.drawing,
+}

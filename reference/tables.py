@@ -16,6 +16,7 @@ from m3ter_onboarding.config.alerts_section import Alerts, Notifier
 from m3ter_onboarding.config.dag_section import DagSettings, TaskDefaults
 from m3ter_onboarding.config.exclude_section import Exclusions
 from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.ledger.states import WHYS
 from m3ter_provider.get_provider_info import get_provider_info
 
 _SECTIONS: Mapping[type[BaseModel], str] = {
@@ -221,6 +222,10 @@ def _sentence(text: str) -> str:
     return text if text.startswith("m3ter") else text[:1].upper() + text[1:]
 
 
+def _events() -> str:
+    return _rows(("event", "meaning"), [(f"`{why}`", meaning) for why, meaning in WHYS.items()])
+
+
 _TABLES: Mapping[str, Callable[[], str]] = {
     "OnboardingConfig": lambda: _model(OnboardingConfig),
     "Exclusions": lambda: _model(Exclusions),
@@ -230,6 +235,7 @@ _TABLES: Mapping[str, Callable[[], str]] = {
     "TaskDefaults": lambda: _model(TaskDefaults),
     "run parameters": _run_parameters,
     "connection": _connection,
+    "events": _events,
     "M3terCreateInvitationOperator": _operator,
     "M3terInvitationAcceptedSensor": _sensor,
 }

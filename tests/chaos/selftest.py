@@ -122,8 +122,8 @@ DID_NOTHING = retry_if_exception(
     Bug(
         "absence counts at once, without waiting for late commits and the list's lag",
         (
-            (f"{ONBOARDING}/ledger/outcomes.py", "return self.first_absent_ms + settle_after_ms", "return 0"),
-            (f"{ONBOARDING}/ledger/outcomes.py", "return ended + settle_after_ms", "return ended"),
+            (f"{ONBOARDING}/ledger/open_invitations.py", "return self.first_absent_ms + settle_after_ms", "return 0"),
+            (f"{ONBOARDING}/ledger/open_invitations.py", "return ended + settle_after_ms", "return ended"),
             (
                 f"{ONBOARDING}/mirroring/lost_answers.py",
                 "if look_ms < row.first_absent_ms + settle_after_ms:",

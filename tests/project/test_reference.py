@@ -20,7 +20,7 @@ from m3ter_onboarding.config.exclude_section import Exclusions
 from m3ter_onboarding.config.run_parameters import LONGEST_EMPLOYEE_ID
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.schema import prepare_tables
-from m3ter_onboarding.ledger.states import InvitationState
+from m3ter_onboarding.ledger.states import WHYS, InvitationState
 from m3ter_onboarding.ledger.tables import tables_in
 from m3ter_onboarding.reporting.run_report import Report
 from m3ter_onboarding.source import columns, new_hire
@@ -29,7 +29,7 @@ from reference import api_types, tables
 from reference.blocks import PAGES, ROOT, renewed
 from reference.decisions import order_in_the_planner, reasons
 from reference.messages import compare, passed_on
-from tests.support.allowed_transitions import ALLOWED
+from tests.support.allowed_transitions import ALLOWED, BY_A_PERSON, is_allowed
 from tests.support.postgresql import PostgresServer
 
 RECIPES = re.findall(
@@ -66,7 +66,13 @@ def test_a_block_that_differs_is_written_anew() -> None:
 
 @pytest.mark.parametrize(
     "block",
-    ["table: Nothing", "command: nothing", "code: include/nothing.py", "code: include/m3ter_onboarding/dag.py nothing"],
+    [
+        "table: Nothing",
+        "command: nothing",
+        "drawing: nothing",
+        "code: include/nothing.py",
+        "code: include/m3ter_onboarding/dag.py nothing",
+    ],
 )
 def test_a_block_without_a_source_names_the_page(block: str) -> None:
     with pytest.raises(LookupError, match=r"a\.md"):
@@ -173,21 +179,35 @@ def test_tables_and_states_of_the_ledger_are_on_the_page() -> None:
         assert re.search(rf"\b{state.value}\b", text), state
 
 
+def drawn() -> set[tuple[str | None, str, str]]:
+    """Read from the page what leads from which state to which: state (None: the row begins), event, state."""
+    found: set[tuple[str | None, str, str]] = set()
+    before: list[str] = []
+    (drawing,) = re.findall(r"<!-- drawing: states -->\n```text\n(.*?)```", page("delivery.md"), re.DOTALL)
+    for line in drawing.splitlines():
+        if arrow := re.fullmatch(r" +─ (.*?) ─*→ (.*)", line):
+            found.update(
+                (None if one == "(none)" else one, why, after)
+                for one in before
+                for why in arrow[1].split(", ")
+                for after in arrow[2].split(", ")
+            )
+        else:
+            before = line.split(", ")
+    return found
+
+
 def test_the_states_are_drawn_as_they_are() -> None:
-    drawn: set[tuple[str | None, str]] = set()
-    by_a_person: set[tuple[str | None, str]] = set()
-    for before, why, after in re.findall(r"^(\S.*?) +─ (.*?) ─*→ (.*)$", page("delivery.md"), re.MULTILINE):
-        pairs = {
-            (None if one == "(none)" else one, other)
-            for one in before.split(", ")
-            for other in re.findall(r"\b(?!the\b|second\b|time\b)[a-z]+\b", after)
-        }
-        (by_a_person if why == "a person decides" else drawn).update(pairs)
+    by_a_person = {(before, after) for before, why, after in drawn() if why == "decided"}
+    for before, why, after in drawn():
+        assert why == "decided" or is_allowed(before, after, why), (before, why, after)
     arrows = {(before, after) for before, afters in ALLOWED.items() for after in afters}
-    assert drawn <= arrows
-    # Settling a row whose sender died goes through `unknown` in the drawing, and in one step in the ledger.
-    through = {("sending", after) for before, after in drawn if before == "unknown"}
-    assert arrows <= drawn | through | by_a_person
+    assert arrows <= {(before, after) for before, _, after in drawn()}
+    assert by_a_person == {(before, after) for before, afters in BY_A_PERSON.items() for after in afters}
+
+
+def test_every_event_that_is_drawn_has_words() -> None:
+    assert {why for _, why, _ in drawn()} == set(WHYS)
 
 
 def test_the_parts_of_the_report_are_named() -> None:

@@ -23,7 +23,7 @@ NOBODY = ""  #: the ledger has no row
 LIVE = frozenset(state.value for state in LIVE_STATES)
 OPEN = frozenset(state.value for state in OPEN_STATES)
 SUCCESS = frozenset({SENT, ADOPTED, ACCEPTED})
-#: From here a success is still news (``ledger.outcomes``).
+#: From here a success is still news (``ledger.states``).
 NOT_YET_SENT = frozenset({SENDING, UNKNOWN, REVIEW, UNSENT, FAILED})
 CLAIMABLE = frozenset({NOBODY, UNSENT})
 

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import delete, update
 
 from m3ter_onboarding.ledger.claims import begin_attempts, claim_chunk
-from m3ter_onboarding.ledger.outcomes import Outcome, Settlement, open_invitations, record_answers, settle
+from m3ter_onboarding.ledger.open_invitations import open_invitations, settle
+from m3ter_onboarding.ledger.outcomes import Outcome, record_answers
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.planning.sealed_plan import Planned
 from m3ter_provider.errors import M3terError
@@ -441,8 +442,12 @@ def test_d12_late_answer_other_than_success_needs_the_claim(world: World) -> Non
     token, row_id = world.row("e1")["claim_token"], world.row("e1")["invitation_id"]
     absent_twice(world)
     world.claim(world.plan("second"), "second")
-    for state in (InvitationState.UNSENT, InvitationState.FAILED, InvitationState.UNKNOWN):
-        record_answers(world.db, token, [Outcome(row_id, state, "late")], datetime.now(timezone.utc))
+    for state, why in (
+        (InvitationState.UNSENT, "turned_away"),
+        (InvitationState.FAILED, "refused"),
+        (InvitationState.UNKNOWN, "no_answer"),
+    ):
+        record_answers(world.db, token, [Outcome(row_id, state, why)], datetime.now(timezone.utc))
         assert world.state("e1") == "sending"
 
 
@@ -472,7 +477,7 @@ def test_d12_two_settlers_count_an_absence_once(world: World) -> None:
     settle_after(world, LEASE + SETTLE_AFTER)
     world.pass_time(SETTLE_AFTER)
     _, [seen] = open_invitations(world.db, world.m3ter.org_id)
-    settlement = Settlement(seen, InvitationState.UNSENT, "absent_twice")
+    settlement = seen.settled(InvitationState.UNSENT, "absent_twice")
     now = datetime.now(timezone.utc)
     assert settle(world.db, [settlement], now) == 1
     world.claim(world.plan("second"), "second")
@@ -487,8 +492,12 @@ def test_d12_stale_look_at_a_sending_row_does_not_touch_the_next_claim(world: Wo
     world.settle()
     world.claim(world.plan("second"), "second")
     now = datetime.now(timezone.utc)
-    for state in (InvitationState.UNSENT, InvitationState.UNKNOWN, InvitationState.REVIEW):
-        assert settle(world.db, [Settlement(seen, state, "stale")], now) == 0
+    for state, why in (
+        (InvitationState.UNSENT, "not_begun"),
+        (InvitationState.UNKNOWN, "absent_once"),
+        (InvitationState.REVIEW, "unexplained_entry"),
+    ):
+        assert settle(world.db, [seen.settled(state, why)], now) == 0
     assert world.state("e1") == "sending"
 
 

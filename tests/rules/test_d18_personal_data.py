@@ -20,7 +20,7 @@ from sqlalchemy import inspect, text
 
 from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.ledger import mirror, mirror_comparison, people
-from m3ter_onboarding.ledger.outcomes import open_invitations
+from m3ter_onboarding.ledger.open_invitations import open_invitations
 from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
 from m3ter_onboarding.planning.facts import Facts
 from m3ter_onboarding.planning.planner import decide

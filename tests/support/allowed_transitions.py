@@ -21,6 +21,14 @@ ALLOWED: dict[str | None, frozenset[str]] = {
     "superseded": frozenset(),
 }
 
+#: What a person may decide about a row; of an accepted one only where m3ter lists nothing of it any more.
+BY_A_PERSON: dict[str, frozenset[str]] = {
+    "review": frozenset({"sent", "unsent", "superseded"}),
+    "sent": frozenset({"superseded"}),
+    "adopted": frozenset({"superseded"}),
+    "accepted": frozenset({"superseded"}),
+}
+
 
 def is_allowed(before: str | None, after: str, why: str) -> bool:
     """Return whether a row may go from one state to another.

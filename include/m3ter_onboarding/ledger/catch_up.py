@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, and_, case, exists
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.sql_types import UtcDateTime
-from m3ter_onboarding.ledger.states import LIVE_STATES, OPEN_STATES
+from m3ter_onboarding.ledger.states import LIVE_STATES, OPEN_STATES, InvitationState
 from m3ter_onboarding.ledger.tables import Tables, state_in
 
 #: A later decision with one of these ends the waiting. `already_…` does not: whether that still holds is in the ledger.
@@ -130,7 +130,7 @@ def _about_one(t: Tables) -> ColumnElement[bool]:
 
 
 def _invitation_is_settled(t: Tables, org_id: str, same_person: ColumnElement[bool]) -> ColumnElement[bool]:
-    settled = [state.value for state in LIVE_STATES - OPEN_STATES]
+    settled = LIVE_STATES - OPEN_STATES
     return exists().where(t.invitation.c.org_id == org_id, same_person, state_in(t.invitation, settled))
 
 
@@ -174,7 +174,7 @@ def failed_since(db: LedgerDatabase, run: RunKey, org_id: str, employee_id: str 
         return connection.execute(
             select(func.min(plan.c.window_start)).where(
                 invitation.c.org_id == org_id,
-                invitation.c.state == "failed",
+                invitation.c.state == InvitationState.FAILED.value,
                 invitation.c.plan_id == plan.c.plan_id,
                 plan.c.dag_id == run.dag_id,
                 ~_about_one(db.tables),

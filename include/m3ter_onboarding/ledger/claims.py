@@ -33,12 +33,11 @@ from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.plans import may_be_sent
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.sql_types import db_now_ms
-from m3ter_onboarding.ledger.states import LIVE_STATES, InvitationState
+from m3ter_onboarding.ledger.states import CLAIMABLE_STATES, ENDED_STATES, LIVE_STATES, InvitationState, state_values
 from m3ter_onboarding.ledger.tables import Tables, state_in
 
+_NOT_ENDED = LIVE_STATES | CLAIMABLE_STATES
 DAY_MS = 24 * 60 * 60 * 1000
-_LIVE = tuple(state.value for state in LIVE_STATES)
-_CLAIMABLE = (InvitationState.UNSENT.value, InvitationState.FAILED.value)
 
 
 @dataclass(frozen=True)
@@ -143,7 +142,7 @@ def attempted_by_run(db: LedgerDatabase, run: RunKey, *, other_than: str) -> int
 
     def work(connection: Connection) -> int:
         mine = and_(i.dag_id == run.dag_id, i.run_id == run.run_id, i.plan_id != other_than)
-        sent = and_(i.origin == "claimed", state_in(db.tables.invitation, _LIVE))
+        sent = and_(i.origin == "claimed", state_in(db.tables.invitation, LIVE_STATES))
         return int(connection.execute(select(func.count()).where(mine, sent)).scalar_one())
 
     return db.read(work, doing="counting what the run has sent")
@@ -172,7 +171,7 @@ def ended_since_planned(invitation: FromClause, decision: FromClause) -> ColumnE
     """
     i, d = invitation.c, decision.c
     since = or_(i.invitation_id > func.coalesce(d.invitation_id, 0), i.plan_id == d.plan_id)
-    return and_(state_in(invitation, ("expired", "superseded")), since)
+    return and_(state_in(invitation, ENDED_STATES), since)
 
 
 def _claim_new(
@@ -190,9 +189,9 @@ def _claim_new(
     d = t.decision.c
     i, earlier = t.invitation.alias(), t.invitation.alias()
     # Two questions, not one with OR: each then has an index of its own.
-    address_taken = exists().where(i.c.org_id == org_id, i.c.email_key == d.email_key, state_in(i, _LIVE + _CLAIMABLE))
+    address_taken = exists().where(i.c.org_id == org_id, i.c.email_key == d.email_key, state_in(i, _NOT_ENDED))
     ended_since = exists().where(i.c.org_id == org_id, i.c.email_key == d.email_key, ended_since_planned(i, t.decision))
-    employee_taken = exists().where(i.c.org_id == org_id, i.c.employee_id == d.employee_id, state_in(i, _LIVE))
+    employee_taken = exists().where(i.c.org_id == org_id, i.c.employee_id == d.employee_id, state_in(i, LIVE_STATES))
     generation = (
         select(func.coalesce(func.max(earlier.c.generation), 0) + 1)
         .where(earlier.c.org_id == org_id, earlier.c.email_key == d.email_key)
@@ -257,7 +256,7 @@ def _reclaim(
 
     # `failed` is final for that content: only a changed request, or a person who asks, begins again, once a plan.
     claimable = and_(
-        i.state.in_(_CLAIMABLE),
+        i.state.in_(state_values(CLAIMABLE_STATES)),
         or_(
             i.state == InvitationState.UNSENT.value,
             i.request_hash.is_(None),
@@ -272,7 +271,7 @@ def _reclaim(
             .where(
                 rival.c.org_id == org_id,
                 rival.c.invitation_id != i.invitation_id,
-                state_in(rival, _LIVE),
+                state_in(rival, LIVE_STATES),
                 same,
             )
             .correlate(table)

@@ -7,13 +7,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select
 
 from m3ter_onboarding.clock import from_milliseconds
 from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from m3ter_onboarding.ledger.states import InvitationState
+from m3ter_onboarding.ledger.events import Event, record_events
+from m3ter_onboarding.ledger.outcomes import Outcome
+from m3ter_onboarding.ledger.states import (
+    ENDED_STATES,
+    ON_ITS_WAY_STATES,
+    SUCCESS_STATES,
+    InvitationState,
+    state_values,
+)
 from m3ter_onboarding.ledger.tables import Tables
+
+_ACCEPTED, _EXPIRED = InvitationState.ACCEPTED.value, InvitationState.EXPIRED.value
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,11 @@ class Match:
     generation: int
     attempt_started_ms: int | None
     is_user: bool = False
+
+    @property
+    def found_state(self) -> InvitationState:
+        """The state of a row that begins with it."""
+        return InvitationState.ACCEPTED if self.accepted else InvitationState.ADOPTED
 
     def has_expired(self, now: datetime) -> bool:
         """Tell whether the invitation can no longer be accepted.
@@ -61,11 +76,22 @@ def newest_of(t: Tables, org_id: str, email: ColumnElement[Any]) -> ColumnElemen
     return t.invitation.c.invitation_id == newest
 
 
-def _match(row: Any) -> Match:
-    values = dict(row._mapping)
-    values["state"] = None if row.state is None else InvitationState(row.state)
-    values["generation"] = row.generation or 0
-    return Match(**values)
+def _match(row: Any, *, is_user: bool) -> Match:
+    """Return a match of a row with the columns of an entry of m3ter's and of the newest row of its address."""
+    return Match(
+        m3ter_id=row.m3ter_id,
+        email_key=row.email_key,
+        email=row.email,
+        accepted=is_user or row.accepted,
+        created_at=row.created_at,
+        expires_at=None if is_user else row.expires_at,
+        inviting_principal_id=None if is_user else row.inviting_principal_id,
+        invitation_id=row.invitation_id,
+        state=None if row.state is None else InvitationState(row.state),
+        generation=row.generation or 0,
+        attempt_started_ms=row.attempt_started_ms,
+        is_user=is_user,
+    )
 
 
 def unmatched_invitations(db: LedgerDatabase, org_id: str, now: datetime) -> list[Match]:
@@ -80,7 +106,7 @@ def unmatched_invitations(db: LedgerDatabase, org_id: str, now: datetime) -> lis
     t = db.tables
     m, i, known = t.mirror_invitation.c, t.invitation.c, t.invitation.alias()
     living = or_(m.accepted, m.expires_at.is_(None), m.expires_at > now)
-    attempted = and_(i.attempt_started_ms.is_not(None), i.state.not_in(("expired", "superseded")))
+    attempted = and_(i.attempt_started_ms.is_not(None), i.state.not_in(state_values(ENDED_STATES)))
 
     def work(connection: Connection) -> list[Match]:
         rows = connection.execute(
@@ -103,13 +129,13 @@ def unmatched_invitations(db: LedgerDatabase, org_id: str, now: datetime) -> lis
                 m.org_id == org_id,
                 ~m.gone,
                 or_(living, attempted),
-                or_(i.state.is_(None), i.state.not_in(("sent", "adopted", "accepted"))),
+                or_(i.state.is_(None), i.state.not_in(state_values(SUCCESS_STATES))),
                 # One that the ledger calls expired and m3ter does not was revived, perhaps by a POST of ours.
-                ~exists().where(known.c.org_id == org_id, known.c.m3ter_id == m.m3ter_id, known.c.state != "expired"),
+                ~exists().where(known.c.org_id == org_id, known.c.m3ter_id == m.m3ter_id, known.c.state != _EXPIRED),
             )
             .order_by(case((living, 0), else_=1), m.created_at, m.m3ter_id)
         )
-        return [_match(row) for row in rows]
+        return [_match(row, is_user=False) for row in rows]
 
     return db.read(work, doing="comparing the ledger with m3ter")
 
@@ -137,49 +163,27 @@ def unmatched_users(db: LedgerDatabase, org_id: str, now: datetime) -> list[Matc
                 u.org_id == org_id,
                 ~u.gone,
                 or_(u.access_ends_at.is_(None), u.access_ends_at > now),
-                or_(i.state.is_(None), i.state != "accepted"),
+                or_(i.state.is_(None), i.state != _ACCEPTED),
             )
             .order_by(u.created_at, u.m3ter_id)
         )
-        return [
-            Match(
-                **{
-                    **row._mapping,
-                    "accepted": True,
-                    "expires_at": None,
-                    "inviting_principal_id": None,
-                    "is_user": True,
-                    "state": None if row.state is None else InvitationState(row.state),
-                    "generation": row.generation or 0,
-                }
-            )
-            for row in rows
-        ]
+        return [_match(row, is_user=True) for row in rows]
 
     return db.read(work, doing="comparing the ledger with m3ter")
 
 
-@dataclass(frozen=True)
-class Progress:
-    """What m3ter says of a row that was sent or adopted: accepted, expired, or its access has ended."""
-
-    invitation_id: int
-    state: InvitationState
-    m3ter_user_id: str | None = None
-
-
-def progress_of_tracked(db: LedgerDatabase, org_id: str, now: datetime) -> list[Progress]:
-    """Return sent and adopted rows whose invitation was accepted or has expired, and accepted ones now without access.
+def progress_of_tracked(db: LedgerDatabase, org_id: str, now: datetime) -> list[Outcome]:
+    """Return what became of sent and adopted rows (accepted, expired), and of accepted ones whose access has ended.
 
     :param now: m3ter's clock (UTC).
     """
     t = db.tables
     i, m, u = t.invitation.c, t.mirror_invitation.c, t.mirror_user.c
-    on_its_way = i.state.in_(("sent", "adopted"))
+    on_its_way = i.state.in_(state_values(ON_ITS_WAY_STATES))
     in_list = and_(m.org_id == org_id, m.m3ter_id == i.m3ter_id, ~m.gone)
 
-    def work(connection: Connection) -> list[Progress]:
-        found: list[Progress] = []
+    def work(connection: Connection) -> list[Outcome]:
+        found: list[Outcome] = []
         listed = connection.execute(
             select(i.invitation_id, m.accepted)
             .join(t.mirror_invitation, in_list)
@@ -187,17 +191,21 @@ def progress_of_tracked(db: LedgerDatabase, org_id: str, now: datetime) -> list[
         )
         for invitation_id, accepted in listed:
             state = InvitationState.ACCEPTED if accepted else InvitationState.EXPIRED
-            found.append(Progress(invitation_id, state))
+            found.append(Outcome(invitation_id, state, "m3ter_says"))
         dropped = connection.execute(
             select(i.invitation_id).where(i.org_id == org_id, on_its_way, i.expires_at <= now, ~exists().where(in_list))
         )
-        found.extend(Progress(row.invitation_id, InvitationState.EXPIRED) for row in dropped)
+        found.extend(Outcome(row.invitation_id, InvitationState.EXPIRED, "m3ter_says") for row in dropped)
         ended = connection.execute(
             select(i.invitation_id, u.m3ter_id)
             .join(t.mirror_user, and_(u.org_id == org_id, u.email_key == i.email_key, ~u.gone))
-            .where(i.org_id == org_id, i.state == "accepted", u.access_ends_at <= now)
+            .where(i.org_id == org_id, i.state == _ACCEPTED, u.access_ends_at <= now)
         )
-        found.extend(Progress(row.invitation_id, InvitationState.SUPERSEDED, row.m3ter_id) for row in ended)
+        # They no longer forbid a new invitation.
+        found.extend(
+            Outcome(row.invitation_id, InvitationState.SUPERSEDED, "access_ended", m3ter_user_id=row.m3ter_id)
+            for row in ended
+        )
         return found
 
     return db.read(work, doing="comparing the ledger with m3ter")
@@ -215,46 +223,59 @@ def insert_found(db: LedgerDatabase, org_id: str, matches: Sequence[Match], now:
         inserted = 0
         for some in batches(matches):
             batch = {match.email_key: match for match in some}
-            rows = [_found_row(org_id, match, now) for match in batch.values()]
+            rows = [vars(_found_row(org_id, match, now)) for match in batch.values()]
             returned = db.insert_new(table).returning(table.c.invitation_id, table.c.email_key)
             new = connection.execute(returned, rows).all()
-            if new:
-                connection.execute(
-                    insert(t.event),
-                    [
-                        {
-                            "invitation_id": row.invitation_id,
-                            "org_id": org_id,
-                            "to_state": "accepted" if batch[row.email_key].accepted else "adopted",
-                            "why": "found",
-                            "m3ter_id": batch[row.email_key].m3ter_id,
-                            "at": now,
-                        }
-                        for row in new
-                    ],
-                )
+            record_events(
+                connection,
+                t,
+                [
+                    Event(row.invitation_id, org_id, None, found.found_state, "found", now, m3ter_id=found.m3ter_id)
+                    for row in new
+                    for found in (batch[row.email_key],)
+                ],
+            )
             inserted += len(new)
         return inserted
 
     return db.write(work, doing="adopting what m3ter holds")
 
 
-def _found_row(org_id: str, match: Match, now: datetime) -> dict[str, Any]:
-    return {
-        "org_id": org_id,
-        "email_key": match.email_key,
-        "email": match.email,
-        "generation": match.generation + 1,
-        "state": "accepted" if match.accepted else "adopted",
-        "origin": "found",
-        "m3ter_id": None if match.is_user else match.m3ter_id,
-        "m3ter_user_id": match.m3ter_id if match.is_user else None,
-        "inviting_principal_id": match.inviting_principal_id,
-        "expires_at": match.expires_at,
-        "accepted_at": now if match.accepted else None,
-        "created_at": now,
-        "updated_at": now,
-    }
+@dataclass(frozen=True)
+class _FoundRow:
+    """A row that begins with what was found in m3ter, column by column."""
+
+    org_id: str
+    email_key: str
+    email: str
+    generation: int
+    state: str
+    origin: str
+    m3ter_id: str | None
+    m3ter_user_id: str | None
+    inviting_principal_id: str | None
+    expires_at: datetime | None
+    accepted_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+def _found_row(org_id: str, match: Match, now: datetime) -> _FoundRow:
+    return _FoundRow(
+        org_id=org_id,
+        email_key=match.email_key,
+        email=match.email,
+        generation=match.generation + 1,
+        state=match.found_state.value,
+        origin="found",
+        m3ter_id=None if match.is_user else match.m3ter_id,
+        m3ter_user_id=match.m3ter_id if match.is_user else None,
+        inviting_principal_id=match.inviting_principal_id,
+        expires_at=match.expires_at,
+        accepted_at=now if match.accepted else None,
+        created_at=now,
+        updated_at=now,
+    )
 
 
 def own_principals(db: LedgerDatabase, org_id: str) -> frozenset[str]:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, and_, case, select
 from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.runs import RunKey
-from m3ter_onboarding.ledger.states import LIVE_STATES, InvitationState
+from m3ter_onboarding.ledger.states import LIVE_STATES, InvitationState, state_values
 from m3ter_onboarding.ledger.tables import as_dict
 
 
@@ -84,7 +84,6 @@ def previous_addresses(db: LedgerDatabase, org_id: str, employee_ids: Iterable[s
     """
     decision, invitation = db.tables.decision, db.tables.invitation
     wanted = sorted(set(employee_ids))
-    live = [state.value for state in LIVE_STATES]
 
     def work(connection: Connection) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -96,7 +95,7 @@ def previous_addresses(db: LedgerDatabase, org_id: str, employee_ids: Iterable[s
                     and_(
                         invitation.c.org_id == decision.c.org_id,
                         invitation.c.email_key == decision.c.email_key,
-                        invitation.c.state.in_(live),
+                        invitation.c.state.in_(state_values(LIVE_STATES)),
                         invitation.c.employee_id.is_(None),
                     ),
                 )

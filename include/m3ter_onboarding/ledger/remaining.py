@@ -11,13 +11,12 @@ from m3ter_onboarding.ledger.claims import ended_since_planned
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.mirror_comparison import newest_of
 from m3ter_onboarding.ledger.sql_types import db_now_ms
-from m3ter_onboarding.ledger.states import LIVE_STATES, InvitationState
+from m3ter_onboarding.ledger.states import CLAIMABLE_STATES, ENDED_STATES, LIVE_STATES, OPEN_STATES, InvitationState
 from m3ter_onboarding.ledger.tables import Tables, state_in
 
 #: Who else is a person of the plan: those whose invitation must have come to an end, and those whom m3ter refused
 #: before, so that the next run does not hide them by being green.
 _SKIPPED_BUT_COUNTED = ("already_invited", "refused_before")
-_LIVE = tuple(state.value for state in LIVE_STATES)
 
 
 @dataclass(frozen=True)
@@ -47,6 +46,42 @@ class Remaining:
         return self.held == self.open == self.unsent == self.fallen_back == 0
 
 
+@dataclass(frozen=True)
+class _Group:
+    """People of a plan who are in the same place.
+
+    :param state: of the newest invitation of the address; None: there is none.
+    :param lease_over: no sender may act on it any more.
+    :param rival: another address of the employee has a live invitation.
+    :param claimable_again: it failed, and the plan's request may be claimed all the same.
+    :param ended: it was sent under this plan or since, and is over.
+    """
+
+    decision: str
+    state: str | None
+    lease_over: bool | None
+    rival: bool
+    claimable_again: bool
+    ended: bool
+
+    @property
+    def counts_as(self) -> str | None:
+        """The field of :class:`Remaining` that counts them; None: nothing is left to do for them."""
+        if self.state in OPEN_STATES:
+            return "open" if self.lease_over else "held"
+        if self.state == InvitationState.FAILED and not self.claimable_again:
+            return "failed"
+        if self.state == InvitationState.REVIEW:
+            return "review"
+        if self.decision == "skip" and self.state == InvitationState.UNSENT:
+            return "fallen_back"
+        if self.ended and not self.rival:
+            return None  # the next plan decides what follows
+        if self.decision == "invite" and (self.state is None or self.state in CLAIMABLE_STATES | ENDED_STATES):
+            return "review" if self.rival else "unsent"
+        return None
+
+
 def _people(t: Tables, plan_id: str) -> ColumnElement[bool]:
     d = t.decision.c
     return and_(
@@ -64,7 +99,7 @@ def remaining(db: LedgerDatabase, plan_id: str, org_id: str) -> Remaining:
         other.c.org_id == org_id,
         other.c.employee_id == d.employee_id,
         other.c.email_key != d.email_key,
-        state_in(other, _LIVE),
+        state_in(other, LIVE_STATES),
     )
     # A changed request is claimed although the row failed, and so is one that a person asked for: still to be sent.
     asked_for = and_(d.reason == "requested", func.coalesce(i.plan_id, "") != d.plan_id)
@@ -90,21 +125,12 @@ def remaining(db: LedgerDatabase, plan_id: str, org_id: str) -> Remaining:
         rows = connection.execute(select(*kinds, func.count()).group_by(*kinds))
         counted = {"held": 0, "open": 0, "unsent": 0, "fallen_back": 0, "failed": 0, "review": 0}
         states: dict[str, int] = {}
-        for decision, state, over, has_rival, is_changed, has_ended, count in rows:
-            if state is not None:
-                states[state] = states.get(state, 0) + count
-            if state in ("sending", "unknown"):
-                counted["open" if over else "held"] += count
-            elif state == "failed" and not is_changed:
-                counted["failed"] += count
-            elif state == "review":
-                counted["review"] += count
-            elif decision == "skip" and state == "unsent":
-                counted["fallen_back"] += count
-            elif has_ended and not has_rival:
-                continue  # sent under this plan or since, and over: the next plan says what follows
-            elif decision == "invite" and state in (None, "unsent", "failed", "expired", "superseded"):
-                counted["review" if has_rival else "unsent"] += count
+        for *kind, count in rows:
+            group = _Group(*kind)
+            if group.state is not None:
+                states[group.state] = states.get(group.state, 0) + count
+            if group.counts_as is not None:
+                counted[group.counts_as] += count
         return Remaining(**counted, states=states)
 
     return db.read(work, doing="counting what is left")

@@ -30,12 +30,12 @@ from sqlalchemy import (
 )
 
 from m3ter_onboarding.ledger.sql_types import NumberedKey, UtcDateTime, by_bytes, whose
-from m3ter_onboarding.ledger.states import LIVE_STATES
+from m3ter_onboarding.ledger.states import LIVE_STATES, InvitationState, state_values
 
 #: Raised by one with every change of the tables below; ``migrations/`` has the step to it, see ``upgrades.py``.
 SCHEMA_VERSION = 3
 
-_LIVE = ", ".join(sorted(f"'{state.value}'" for state in LIVE_STATES))
+_LIVE = ", ".join(f"'{state}'" for state in state_values(LIVE_STATES))
 
 
 class Tables:
@@ -327,13 +327,13 @@ def tables_in(schema: str | None) -> Tables:
     return Tables(schema)
 
 
-def state_in(table: FromClause, states: Iterable[str]) -> ColumnElement[bool]:
+def state_in(table: FromClause, states: Iterable[InvitationState]) -> ColumnElement[bool]:
     """Return the condition that a row's state is one of *states*, not to be looked up by state.
 
     SQLite without statistics prefers the index on states to the one on the address or employee that is asked for with
     it, and reads half the table for each row.
     """
-    return func.coalesce(table.c.state, "").in_(list(states))
+    return func.coalesce(table.c.state, "").in_(state_values(states))
 
 
 def as_dict(row: Any) -> dict[str, Any]:

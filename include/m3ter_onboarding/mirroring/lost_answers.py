@@ -13,7 +13,8 @@ from datetime import timedelta
 
 from m3ter_onboarding.clock import MARGIN, from_milliseconds
 from m3ter_onboarding.ledger import mirror_comparison
-from m3ter_onboarding.ledger.outcomes import OpenInvitation, Settlement, open_invitations, settle
+from m3ter_onboarding.ledger.open_invitations import OpenInvitation, open_invitations, settle
+from m3ter_onboarding.ledger.outcomes import Outcome
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.mirroring.m3ter_lists import look_again
 from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
@@ -109,34 +110,31 @@ def _since(row: OpenInvitation, margin_ms: int) -> int:
 
 def _settlement(
     row: OpenInvitation, look_ms: int, looked_ms: int, settle_after_ms: int, unexplained: list[int]
-) -> Settlement:
-    """Return what it means for one open row that this look, from *look_ms* to *looked_ms*, did not find it."""
+) -> Outcome:
+    """Return what not being found in this look, from *look_ms* to *looked_ms*, means for one open row."""
     if row.attempt_started_ms is None:
-        return Settlement(row, InvitationState.UNSENT, "not_begun")
+        return row.settled(InvitationState.UNSENT, "not_begun")
     if look_ms - row.attempt_started_ms > INVITATION_LIFE / timedelta(milliseconds=1):
-        return Settlement(
-            row,
+        return row.settled(
             InvitationState.REVIEW,
             "older_than_life",
             message="The attempt is older than an invitation's life: its absence proves nothing.",
         )
     if unexplained:
-        return Settlement(
-            row,
+        return row.settled(
             InvitationState.REVIEW,
             "unexplained_entry",
             message="m3ter holds an invitation or user of that time that the ledger cannot explain: perhaps this one,"
             " under an address that m3ter rewrote.",
         )
     if row.first_absent_ms is None:
-        return Settlement(row, InvitationState.UNKNOWN, "absent_once", first_absent_ms=looked_ms)
+        return row.settled(InvitationState.UNKNOWN, "absent_once", first_absent_ms=looked_ms)
     if look_ms < row.first_absent_ms + settle_after_ms:
-        return Settlement(row, InvitationState.UNKNOWN, "absent_once", first_absent_ms=row.first_absent_ms)
+        return row.settled(InvitationState.UNKNOWN, "absent_once", first_absent_ms=row.first_absent_ms)
     if row.absences + 1 >= MOST_ABSENCES:
-        return Settlement(
-            row,
+        return row.settled(
             InvitationState.FAILED,
             "absent_again",
             message="Two attempts got no answer, and m3ter shows no invitation of either.",
         )
-    return Settlement(row, InvitationState.UNSENT, "absent_twice")
+    return row.settled(InvitationState.UNSENT, "absent_twice")

@@ -5,12 +5,9 @@ from __future__ import annotations
 from m3ter_onboarding.clock import MARGIN, from_milliseconds
 from m3ter_onboarding.ledger import mirror_comparison
 from m3ter_onboarding.ledger.mirror_comparison import Match
-from m3ter_onboarding.ledger.outcomes import Outcome, record_ended_access, record_found
-from m3ter_onboarding.ledger.states import InvitationState
+from m3ter_onboarding.ledger.outcomes import Outcome, record_found
+from m3ter_onboarding.ledger.states import ENDED_STATES, UNANSWERED_STATES, InvitationState
 from m3ter_onboarding.mirroring.mirrored_organisation import LookResult, MirroredOrganisation
-
-_UNANSWERED = (InvitationState.SENDING, InvitationState.UNKNOWN, InvitationState.REVIEW)
-_OVER = (InvitationState.EXPIRED, InvitationState.SUPERSEDED)
 
 
 def reconcile(org: MirroredOrganisation, looked: LookResult) -> None:
@@ -49,7 +46,7 @@ def _match_users(org: MirroredOrganisation, looked: LookResult) -> None:
     """Record users of m3ter whom the ledger does not know as accepted."""
     accepted, joined = [], []
     for match in mirror_comparison.unmatched_users(org.db, org.org_id, looked.server_time):
-        if match.invitation_id is None or match.state in _OVER:
+        if match.invitation_id is None or match.state in ENDED_STATES:
             joined.append(match)
         else:
             accepted.append(
@@ -61,10 +58,7 @@ def _match_users(org: MirroredOrganisation, looked: LookResult) -> None:
 
 def _follow_known(org: MirroredOrganisation, looked: LookResult) -> None:
     """Record how invitations that the ledger knows went on: accepted, expired, access ended."""
-    progress = mirror_comparison.progress_of_tracked(org.db, org.org_id, looked.server_time)
-    ended = [p for p in progress if p.state is InvitationState.SUPERSEDED]
-    _record(org, looked, [Outcome(p.invitation_id, p.state, "m3ter_says") for p in progress if p not in ended])
-    record_ended_access(org.db, [(p.invitation_id, p.m3ter_user_id) for p in ended], org.now())
+    _record(org, looked, mirror_comparison.progress_of_tracked(org.db, org.org_id, looked.server_time))
 
 
 def _record(org: MirroredOrganisation, looked: LookResult, outcomes: list[Outcome]) -> None:
@@ -79,12 +73,12 @@ def _record(org: MirroredOrganisation, looked: LookResult, outcomes: list[Outcom
 def _outcome_of(match: Match, own: frozenset[str]) -> Outcome | None:
     """Return what an active invitation of m3ter means for the newest row of its address; None: adopt it as new."""
     state = match.state
-    if match.invitation_id is None or state in _OVER:
+    if match.invitation_id is None or state in ENDED_STATES:
         return None
     begun = match.attempt_started_ms is not None
     if match.accepted:
         new, why = InvitationState.ACCEPTED, "found"
-    elif begun and state in _UNANSWERED and not _made_by_others(match, own):
+    elif begun and state in UNANSWERED_STATES and not _made_by_others(match, own):
         new, why = InvitationState.SENT, "found"
     elif begun and _made_by_attempt(match, own):
         new, why = InvitationState.SENT, "found_late"

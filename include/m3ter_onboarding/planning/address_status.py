@@ -14,7 +14,7 @@ from enum import Enum
 from m3ter_onboarding.clock import MARGIN
 from m3ter_onboarding.ledger.mirror_entries import M3terInvitation, M3terUser
 from m3ter_onboarding.ledger.people import LedgerInvitation
-from m3ter_onboarding.ledger.states import OPEN_STATES, InvitationState
+from m3ter_onboarding.ledger.states import ON_ITS_WAY_STATES, OPEN_STATES, InvitationState
 from m3ter_onboarding.planning.facts import Facts
 from m3ter_provider.models import INVITATION_LIFE
 
@@ -117,7 +117,7 @@ class AddressStatuses:
             return Status.INVITED
         if state is InvitationState.REVIEW:
             return Status.IN_REVIEW
-        if live and state in (InvitationState.SENT, InvitationState.ADOPTED):
+        if live and state in ON_ITS_WAY_STATES:
             unlisted = self._unlisted(live, invitations)
             if unlisted is not None:
                 return unlisted

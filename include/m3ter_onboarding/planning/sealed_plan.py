@@ -16,7 +16,7 @@ from typing import Any
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.run_parameters import Mode, RunParameters
 from m3ter_onboarding.errors import PlanError, SourceError
-from m3ter_onboarding.ledger import attempts, mirror, plans
+from m3ter_onboarding.ledger import mirror, open_invitations, plans
 from m3ter_onboarding.ledger.claims import attempted_by_run
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.decisions import Decision, write_decisions
@@ -191,7 +191,7 @@ def _await_older_sender(db: LedgerDatabase, run: RunKey, longest: timedelta) -> 
     in no plan: when this one was made, their invitations were on their way.
     """
     last, logged = time.monotonic() + longest.total_seconds(), False
-    while time.monotonic() < last and (many := attempts.under_way(db, run, longest)):
+    while time.monotonic() < last and (many := open_invitations.attempts_under_way(db, run, longest)):
         if not logged:
             log.info("An older plan of this run is still being sent; waiting for %d answer(s) of m3ter.", many)
             logged = True

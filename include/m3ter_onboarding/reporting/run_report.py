@@ -16,6 +16,7 @@ from m3ter_onboarding.ledger import mirror_comparison, plan_counts, plans, remai
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.plans import PlanRow
 from m3ter_onboarding.ledger.runs import Counts, RunKey, RunOutcome
+from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.reporting.run_outcome import problems_of
 
 log = logging.getLogger(__name__)
@@ -68,7 +69,10 @@ class Report:
         """How many rows or invitations wait for a person."""
         rows = sum(count for name, count in self.decisions.items() if name.startswith("review:"))
         # One whose outcome is unknown is both.
-        return max(rows, rows - self.decisions.get("review:unknown_outcome", 0) + self.states.get("review", 0))
+        return max(
+            rows,
+            rows - self.decisions.get("review:unknown_outcome", 0) + self.states.get(InvitationState.REVIEW.value, 0),
+        )
 
     def summary(self) -> dict[str, Any]:
         """Return ids and counts for XCom."""

@@ -15,6 +15,13 @@ log = logging.getLogger(__name__)
 
 #: Progress is logged this often, in seconds.
 PROGRESS_EVERY = 10.0
+_SUMMED = (
+    InvitationState.SENT,
+    InvitationState.ADOPTED,
+    InvitationState.ACCEPTED,
+    InvitationState.FAILED,
+    InvitationState.REVIEW,
+)
 
 
 @dataclass
@@ -34,7 +41,7 @@ class Delivered:
 
     def summary(self) -> dict[str, int]:
         """Return the counts for XCom and log."""
-        counts = {name: self.events.get(name, 0) for name in ("sent", "adopted", "accepted", "failed", "review")}
+        counts = {state.value: self.events.get(state.value, 0) for state in _SUMMED}
         return {**counts, "without_answer": self.unknown}
 
 

@@ -6,14 +6,14 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from m3ter_onboarding.ledger.manual_decisions import DecidedOtherwiseError, decide_by_hand
+from m3ter_onboarding.ledger.manual_decisions import DecidedOtherwiseError, ManualDecision, decide_by_hand
 from tests.support.world import World
 
 
 def test_a_member_missing_in_m3ter_is_invited_again_when_a_person_superseded_the_old_invitation(world: World) -> None:
     def replace(invitation_id: int) -> None:
         now = datetime.now(timezone.utc)
-        decide_by_hand(world.db, invitation_id, seen="accepted", to="superseded", who="anna", why=None, now=now)
+        decide_by_hand(world.db, ManualDecision(invitation_id, seen="accepted", to="superseded", who="anna"), now)
 
     world.hire("e1")
     world.whole_run()

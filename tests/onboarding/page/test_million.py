@@ -12,7 +12,7 @@ from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.reads.bounded_counts import COUNTED
 from m3ter_onboarding.ledger.reads.invitation_list import PAGE
 from m3ter_onboarding.ledger.schema import prepare_tables
-from m3ter_onboarding.ledger.state_names import STATES
+from m3ter_onboarding.ledger.states import STATES
 from tests.onboarding.page.conftest import LEDGER, Page
 from tests.onboarding.page.test_access import KEY
 from tests.support.databases import airflow_connection_named, engine_of

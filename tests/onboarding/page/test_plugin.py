@@ -12,7 +12,7 @@ import pytest
 from airflow.sdk.types import TaskInstanceKey
 
 from m3ter_onboarding.ledger.decision_names import REASONS
-from m3ter_onboarding.ledger.state_names import WHYS
+from m3ter_onboarding.ledger.states import WHYS
 from m3ter_onboarding.page.onboarding_dags import configuration_of
 from m3ter_onboarding.page.plugin import M3terOnboardingPlugin, RunPageLink
 from reference.decisions import reasons
@@ -71,7 +71,7 @@ def test_every_reason_has_a_name() -> None:
 
 def test_every_cause_of_an_event_has_a_name() -> None:
     root = Path(__file__).parent.parent.parent.parent / "include" / "m3ter_onboarding"
-    source = "\n".join(path.read_text() for path in root.rglob("*.py") if path.name != "state_names.py")
+    source = "\n".join(path.read_text() for path in root.rglob("*.py") if path.name != "states.py")
     assert [why for why in WHYS if f'"{why}"' not in source] == []
 
 

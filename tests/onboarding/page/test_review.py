@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from m3ter_onboarding.ledger.manual_decisions import DecidedOtherwiseError, decide_by_hand, ways_out
+from m3ter_onboarding.ledger.manual_decisions import DecidedOtherwiseError, ManualDecision, decide_by_hand, ways_out
 from m3ter_onboarding.ledger.states import InvitationState
 from tests.onboarding.page.conftest import AT, Page
 from tests.onboarding.page.test_access import KEY
@@ -184,7 +184,7 @@ def test_a_state_allows_its_own_decisions_only(page: Callable[[str], Page], stat
 
 def test_a_commit_whose_answer_was_lost_is_not_taken_for_another_persons(ledger: LedgerDatabase) -> None:
     def decide(who: str) -> None:
-        decide_by_hand(ledger, 4, seen="review", to="unsent", who=who, why=None, now=NOW)
+        decide_by_hand(ledger, ManualDecision(4, seen="review", to="unsent", who=who), NOW)
 
     decide("anna")
     decide("anna")  # as if the first try's COMMIT had been lost

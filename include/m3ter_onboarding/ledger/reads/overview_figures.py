@@ -13,14 +13,12 @@ from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from m3ter_onboarding.ledger.reads.run_history import RunSummary, newest_runs, states_by_run
 from m3ter_onboarding.ledger.reads.scopes import Scope, scopes_of, within
 from m3ter_onboarding.ledger.runs import RunKey
-from m3ter_onboarding.ledger.states import InvitationState
+from m3ter_onboarding.ledger.states import ONCE_SENT_STATES, InvitationState
 from m3ter_onboarding.ledger.tables import Tables
 
 #: Runs that the overview shows of each DAG, and altogether.
 RUNS_EACH, RUNS_SHOWN = 10, 20
 
-#: States of an invitation that a run sent.
-SENT = (InvitationState.SENT, InvitationState.ACCEPTED, InvitationState.EXPIRED, InvitationState.SUPERSEDED)
 #: Invitations that expire soonest are compared with the first day of work, up to so many.
 COMPARED = 200
 
@@ -143,7 +141,7 @@ def _funnel(connection: Connection, t: Tables, runs: Sequence[RunSummary]) -> Fu
         plan = run.plan
         if run.may_invite and plan and plan.state == "sealed" and plan.invitations:
             key = RunKey(run.dag_id, run.run_id)
-            states = states_by_run(connection, t, [key], SENT)[key]
+            states = states_by_run(connection, t, [key], ONCE_SENT_STATES)[key]
             return Funnel(run.run_id, plan.invitations, sum(states.values()), states[InvitationState.ACCEPTED])
     return None
 
@@ -157,7 +155,7 @@ def _expire_before_start(connection: Connection, t: Tables, scopes: Sequence[Sco
             continue  # invitations found in m3ter have no row of the warehouse
         soonest = (
             select(i.c.plan_id, i.c.row_no, i.c.expires_at)
-            .where(within(i, scope), i.c.state == "sent", i.c.expires_at >= now)
+            .where(within(i, scope), i.c.state == InvitationState.SENT.value, i.c.expires_at >= now)
             .order_by(i.c.expires_at, i.c.invitation_id)
             .limit(COMPARED)
             .subquery()

@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Row, select
 
-from m3ter_onboarding.ledger import decision_names, state_names
+from m3ter_onboarding.ledger import decision_names
 from m3ter_onboarding.ledger.reads.invitation_list import InvitationRow, rows_of
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from m3ter_onboarding.ledger.reads.scopes import VisibleRows, within_any
 from m3ter_onboarding.ledger.reads.shortened_texts import shortened
-from m3ter_onboarding.ledger.states import InvitationState
+from m3ter_onboarding.ledger.states import InvitationState, event_sentence
 from m3ter_onboarding.ledger.tables import Tables
 
 #: So many decisions and events at most, and so many invitations: the newest.
@@ -212,7 +212,7 @@ def _events(
             EventStep(
                 at=row.at,
                 kind="event",
-                said=state_names.event(row.why),
+                said=event_sentence(row.why),
                 state=InvitationState(row.to_state),
                 name=f"{row.from_state or '(new)'} → {row.to_state}: {row.why}",
                 detail=shortened(row.message),

@@ -11,13 +11,13 @@ from sqlalchemy import Connection, Row, select
 from sqlalchemy import union_all as all_of
 
 from m3ter_onboarding.databases.batches import batches
-from m3ter_onboarding.ledger import decision_names, state_names
+from m3ter_onboarding.ledger import decision_names
 from m3ter_onboarding.ledger.manual_decisions import is_listed, ways_out
 from m3ter_onboarding.ledger.reads.invitation_list import PAGE, InvitationQuery, InvitationRow, page_of
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from m3ter_onboarding.ledger.reads.scopes import VisibleRows, within_any
 from m3ter_onboarding.ledger.reads.shortened_texts import shortened
-from m3ter_onboarding.ledger.states import LIVE_STATES, InvitationState
+from m3ter_onboarding.ledger.states import LIVE_STATES, WHYS, InvitationState
 from m3ter_onboarding.ledger.tables import Tables
 
 #: So many questions are asked together; SQLite takes no more than 500.
@@ -119,7 +119,7 @@ def _with_reasons(connection: Connection, t: Tables, rows: Sequence[InvitationRo
             dag_id=row.dag_id,
             state=row.state,
             since=cause.at if cause else row.updated_at,
-            said=state_names.WHYS.get(cause.why, "") if cause else "",
+            said=WHYS.get(cause.why, "") if cause else "",
             detail=shortened(row.message),
             way=decision_names.WAYS["unknown_outcome"],
             to=_sorted_states(ways_out(row.state.value)),

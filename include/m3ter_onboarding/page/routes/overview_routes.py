@@ -9,7 +9,7 @@ from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.ledger.decision_names import DECISIONS, REASONS, WAYS
 from m3ter_onboarding.ledger.reads.overview_figures import ChartDay, chart_days, ledger_figures, summed_by_day
 from m3ter_onboarding.ledger.reads.reader import NoRunYetError
-from m3ter_onboarding.ledger.state_names import STATES
+from m3ter_onboarding.ledger.states import STATES
 from m3ter_onboarding.page.access import Reader, ReaderDep
 from m3ter_onboarding.page.answers import Chart, Overview, ReadableDag, ReadableLedger, UnreadableLedger, Words
 from m3ter_onboarding.page.onboarding_dags import LedgerPlace

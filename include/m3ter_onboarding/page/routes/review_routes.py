@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from m3ter_onboarding.clock import utc_now
-from m3ter_onboarding.ledger.manual_decisions import decide_by_hand
+from m3ter_onboarding.ledger.manual_decisions import ManualDecision, decide_by_hand
 from m3ter_onboarding.ledger.reads.review_list import review_list
 from m3ter_onboarding.ledger.reads.scopes import deciding_dags
 from m3ter_onboarding.ledger.states import InvitationState
@@ -59,12 +59,8 @@ def decide(invitation_id: InvitationId, body: DecisionBody, reader: ReaderDep) -
         raise HTTPException(403, "You may read this, and not decide it: that needs the right to edit its DAG.")
     decide_by_hand(
         view.ledger.db,
-        invitation_id,
-        seen=body.seen.value,
-        to=body.to,
-        who=reader.name,
-        why=body.why or None,
-        now=utc_now(),
+        ManualDecision(invitation_id, seen=body.seen.value, to=body.to, who=reader.name, why=body.why or None),
+        utc_now(),
     )
     log.info("%s made invitation %d %r by hand; it was %r.", reader.name, invitation_id, body.to, body.seen.value)
     return Decided(InvitationState(body.to))
