@@ -4,6 +4,7 @@
     <!-- table: OnboardingConfig -->
     <!-- command: init -->
     <!-- drawing: states -->
+    <!-- statement: new postgresql -->
     …
     <!-- end -->
 
@@ -17,13 +18,14 @@ import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from reference import commands, drawings, tables
+from reference import commands, drawings, statements, tables
 
 ROOT = Path(__file__).parent.parent
 PAGES = ROOT / "docs"
 
 _BLOCK = re.compile(
-    r"(?P<begin><!-- (?P<kind>code|table|command|drawing): (?P<what>[^\n]+?) -->\n).*?(?P<end><!-- end -->)", re.DOTALL
+    r"(?P<begin><!-- (?P<kind>code|table|command|drawing|statement): (?P<what>[^\n]+?) -->\n).*?(?P<end><!-- end -->)",
+    re.DOTALL,
 )
 _LANGUAGES = {".py": "python", ".sql": "sql", ".yaml": "yaml", ".json": "json"}
 _MARKS = re.compile(r"^ *# \[(?:START|END) \w+\]\n", re.MULTILINE)
@@ -72,4 +74,5 @@ _MAKERS: Mapping[str, Callable[[str], str]] = {
     "table": tables.table,
     "command": commands.described,
     "drawing": drawings.drawing,
+    "statement": statements.statement,
 }

@@ -155,7 +155,7 @@ DID_NOTHING = retry_if_exception(
     ),
     Bug(
         "an expired invitation is renewed by the plan that sent it",
-        ((f"{ONBOARDING}/ledger/claims.py", "            ~ended_since,\n", ""),),
+        ((f"{ONBOARDING}/ledger/claim_statements.py", "            ~ended_since,\n", ""),),
         ("accepted kept, expired kept",),
     ),
     Bug(
@@ -324,8 +324,8 @@ DID_NOTHING = retry_if_exception(
         "one plan asks again and again for a person that m3ter refuses",
         (
             (
-                f"{ONBOARDING}/ledger/claims.py",
-                'and_(of_decision(d.reason) == "requested", func.coalesce(i.plan_id, "") != plan_id),',
+                f"{ONBOARDING}/ledger/claim_statements.py",
+                'and_(of_decision(d.reason) == "requested", func.coalesce(i.plan_id, "") != claim.plan_id),',
                 'of_decision(d.reason) == "requested",',
             ),
             (

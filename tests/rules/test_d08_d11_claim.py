@@ -15,6 +15,7 @@ import time_machine
 from sqlalchemy import delete, event, select, update
 
 from m3ter_onboarding.ledger import plans
+from m3ter_onboarding.ledger.claim_statements import ClaimRequest
 from m3ter_onboarding.ledger.claims import Claimed, begin_attempts, claim_chunk
 from m3ter_onboarding.planning.sealed_plan import Planned
 from m3ter_onboarding.sending.lease import LEASE_MARGIN, ChunkSize, Lease, boot_clock
@@ -35,20 +36,17 @@ def ready(world: World, *employees: str, run: str = "run-1", **config: Any) -> P
 
 
 def claim(world: World, plan: Planned, run: str = "run-1", **values: Any) -> list[Claimed]:
-    return claim_chunk(
-        world.db,
-        **{
-            "run": world.run(run),
-            "plan_id": plan.plan_id,
-            "org_id": world.m3ter.org_id,
-            "token": str(uuid4()),
-            "lease_ms": 60_000,
-            "size": 500,
-            "day_cap": None,
-            "now": datetime.now(timezone.utc),
-            **values,
-        },
-    )
+    wanted = {
+        "run": world.run(run),
+        "plan_id": plan.plan_id,
+        "org_id": world.m3ter.org_id,
+        "token": str(uuid4()),
+        "lease_ms": 60_000,
+        "size": 500,
+        "now": datetime.now(timezone.utc),
+        **values,
+    }
+    return claim_chunk(world.db, ClaimRequest(**wanted))
 
 
 def set_plan(world: World, plan: Planned, **values: Any) -> None:

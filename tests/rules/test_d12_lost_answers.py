@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import delete, update
 
+from m3ter_onboarding.ledger.claim_statements import ClaimRequest
 from m3ter_onboarding.ledger.claims import begin_attempts, claim_chunk
 from m3ter_onboarding.ledger.open_invitations import open_invitations, settle
 from m3ter_onboarding.ledger.outcomes import Outcome, record_answers
@@ -542,17 +543,16 @@ def test_d12_lost_row_of_the_mirror_does_not_hide_an_invitation(world: World) ->
 
 
 def claim_again(world: World, plan_id: str, run: str) -> list[Any]:
-    return claim_chunk(
-        world.db,
+    wanted = ClaimRequest(
         run=world.run(run),
         plan_id=plan_id,
         org_id=world.m3ter.org_id,
         token=str(uuid4()),
         lease_ms=60_000,
         size=10,
-        day_cap=None,
         now=datetime.now(timezone.utc),
     )
+    return claim_chunk(world.db, wanted)
 
 
 def test_d12_failed_is_claimed_again_only_when_the_request_changed(world: World) -> None:

@@ -32,6 +32,7 @@ from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.run_parameters import Mode, RunParameters
 from m3ter_onboarding.ledger import runs
+from m3ter_onboarding.ledger.claim_statements import ClaimRequest
 from m3ter_onboarding.ledger.claims import begin_attempts, claim_chunk
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.runs import RunKey
@@ -281,17 +282,17 @@ class World:
     ) -> list[Any]:
         """Claim a plan's invitations and record that they begin, as a sender that then dies."""
         token = str(uuid4())
-        claimed = claim_chunk(
-            self.db,
+        wanted = ClaimRequest(
             run=self.run(run),
             plan_id=plan.plan_id,
             org_id=self.m3ter.org_id,
             token=token,
             lease_ms=lease_ms,
             size=500,
-            **{"day_cap": None, **caps},
             now=self.now(),
+            **caps,
         )
+        claimed = claim_chunk(self.db, wanted)
         if begin:
             begin_attempts(
                 self.db, token=token, invitation_ids=[c.invitation_id for c in claimed], plan_id=plan.plan_id

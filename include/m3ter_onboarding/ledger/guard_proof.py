@@ -11,12 +11,13 @@ from sqlalchemy.exc import IntegrityError
 
 from m3ter_onboarding.errors import LedgerUnusableError
 from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.states import InvitationState
 
 #: What the first row must keep out: how a second one differs from it, and what to say when it was accepted.
 _RIVALS: tuple[tuple[str, dict[str, Any]], ...] = (
     (
         "a second row of one address and generation was accepted",
-        {"employee_id": "2", "m3ter_id": "2", "state": "unsent"},
+        {"employee_id": "2", "m3ter_id": "2", "state": InvitationState.UNSENT.value},
     ),
     ("a second live row of one address was accepted", {"generation": 2, "employee_id": "2", "m3ter_id": "2"}),
     ("a second live row of one employee was accepted", {"email_key": "b", "m3ter_id": "2"}),
@@ -48,7 +49,11 @@ def prove_guard(db: LedgerDatabase) -> None:
             connection.execute(statement, {**first_row, **difference})
             if count(connection) != 1:
                 return wrong
-        change = update(table).where(mine, table.c.state == "sending").values(state="unsent")
+        change = (
+            update(table)
+            .where(mine, table.c.state == InvitationState.SENDING.value)
+            .values(state=InvitationState.UNSENT.value)
+        )
         if connection.execute(change).rowcount != 1:
             return "it does not report how many rows a change touched"
         if connection.execute(change).rowcount != 0:
@@ -74,7 +79,7 @@ def _first_row() -> dict[str, Any]:
         "email": "a",
         "generation": 1,
         "employee_id": "1",
-        "state": "sending",
+        "state": InvitationState.SENDING.value,
         "origin": "claimed",
         "m3ter_id": "1",
         "created_at": now,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, false, func, or_, select
 
-from m3ter_onboarding.ledger.claims import ended_since_planned
+from m3ter_onboarding.ledger.claim_statements import ended_since_planned
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.mirror_comparison import newest_of
 from m3ter_onboarding.ledger.sql_types import db_now_ms

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from m3ter_onboarding.ledger.claim_statements import ClaimRequest
 from m3ter_onboarding.ledger.claims import begin_attempts, claim_chunk
 from m3ter_onboarding.ledger.outcomes import Outcome
 from m3ter_onboarding.ledger.plan_counts import events_of_plan
@@ -128,9 +129,7 @@ class Sender:
         """Claim a chunk; False: nothing may be claimed now."""
         token = str(uuid.uuid4())
         started = self.clock()
-        claimed = await asyncio.to_thread(
-            claim_chunk,
-            self.org.db,
+        wanted = ClaimRequest(
             run=self.to_send.run,
             plan_id=self.to_send.plan_id,
             org_id=self.org.org_id,
@@ -141,6 +140,7 @@ class Sender:
             backfill_cap=self.to_send.caps.backfill,
             now=self.org.now(),
         )
+        claimed = await asyncio.to_thread(claim_chunk, self.org.db, wanted)
         lease = Lease.begun_at(started, self._chunk.lease_seconds, self.clock)
         self._pending.extend(Attempt(row, token, lease) for row in claimed)
         self._progress.claimed += len(claimed)

@@ -1,0 +1,246 @@
+"""The claim, statement by statement: who of a plan may be claimed for sending now, and as what.
+
+Each of them requires by itself that the plan may be sent, and that nothing of the person is live. docs/delivery.md
+shows them as PostgreSQL and SQLite get them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    Update,
+    and_,
+    case,
+    exists,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    update,
+)
+
+from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.plans import may_be_sent
+from m3ter_onboarding.ledger.runs import RunKey
+from m3ter_onboarding.ledger.sql_types import db_now_ms
+from m3ter_onboarding.ledger.states import CLAIMABLE_STATES, ENDED_STATES, LIVE_STATES, InvitationState, state_values
+from m3ter_onboarding.ledger.tables import Tables, state_in
+
+_NOT_ENDED = LIVE_STATES | CLAIMABLE_STATES
+
+
+@dataclass(frozen=True)
+class ClaimRequest:
+    """A sender's wish for a chunk of a plan's invitations.
+
+    :param token: new and random for each chunk; the same again stands for the same chunk.
+    :param lease_ms: for how long, from now on the database's clock, the claim lasts.
+    :param size: the most invitations.
+    :param now: the worker's clock (UTC), for the readable columns and to judge expiry in the mirror.
+    :param day_cap: the most that may be attempted for the organisation in 24 hours; None: no limit.
+    :param backfill_cap: the most that may be attempted by backfills of the run's DAG in 24 hours; None: no limit.
+    """
+
+    run: RunKey
+    plan_id: str
+    org_id: str
+    token: str = field(repr=False)
+    lease_ms: int
+    size: int
+    now: datetime
+    day_cap: int | None = None
+    backfill_cap: int | None = None
+
+
+def new_rows(db: LedgerDatabase, claim: ClaimRequest, size: int) -> Any:
+    """Return the statement that claims people of the plan who have no row yet: one INSERT from the plan's decisions.
+
+    An existing key is left alone: the unique keys, not this SELECT, decide between two senders at once.
+
+    :param size: at most so many rows.
+    :raises LedgerUnusableError: on a database that knows no such INSERT.
+    """
+    t = db.tables
+    d = t.decision.c
+    i, earlier = t.invitation.alias("known"), t.invitation.alias("earlier")
+    # Two questions, not one with OR: each then has an index of its own.
+    address_taken = exists().where(i.c.org_id == claim.org_id, i.c.email_key == d.email_key, state_in(i, _NOT_ENDED))
+    ended_since = exists().where(
+        i.c.org_id == claim.org_id, i.c.email_key == d.email_key, ended_since_planned(i, t.decision)
+    )
+    employee_taken = exists().where(
+        i.c.org_id == claim.org_id, i.c.employee_id == d.employee_id, state_in(i, LIVE_STATES)
+    )
+    generation = (
+        select(func.coalesce(func.max(earlier.c.generation), 0) + 1)
+        .where(earlier.c.org_id == claim.org_id, earlier.c.email_key == d.email_key)
+        .scalar_subquery()
+    )
+    source: dict[str, Any] = {
+        "org_id": d.org_id,
+        "email_key": d.email_key,
+        "email": d.email,
+        "generation": generation,
+        "employee_id": d.employee_id,
+        "state": literal(InvitationState.SENDING.value),
+        "origin": literal("claimed"),
+        "dag_id": literal(claim.run.dag_id),
+        "run_id": literal(claim.run.run_id),
+        "plan_id": d.plan_id,
+        "row_no": d.row_no,
+        "request_hash": d.request_hash,
+        "claim_token": literal(claim.token),
+        "lease_until_ms": db_now_ms() + claim.lease_ms,
+        "attempt": literal(1),
+        "absences": literal(0),
+        "created_at": literal(claim.now, t.invitation.c.created_at.type),
+        "updated_at": literal(claim.now, t.invitation.c.updated_at.type),
+    }
+    chosen = (
+        select(*(value.label(name) for name, value in source.items()))
+        .where(
+            d.plan_id == claim.plan_id,
+            d.org_id == claim.org_id,
+            d.decision == "invite",
+            ~address_taken,
+            ~ended_since,
+            ~employee_taken,
+            ~_alive_in_m3ter(t, d.email_key, claim.org_id, claim.now),
+            may_be_sent(t, claim.plan_id, claim.org_id),
+        )
+        .order_by(d.row_no)
+        .limit(size)
+    )
+    return db.insert_new(t.invitation).from_select(list(source), chosen)
+
+
+def _decided(t: Tables, claim: ClaimRequest) -> ColumnElement[bool]:
+    """Return the condition that a decision of the plan invites the address of a row."""
+    d = t.decision.c
+    return and_(d.plan_id == claim.plan_id, d.decision == "invite", d.email_key == t.invitation.c.email_key)
+
+
+def _of_decision(t: Tables, claim: ClaimRequest, column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return a column of that decision, as a value of the row."""
+    return select(column).where(_decided(t, claim)).correlate(t.invitation).scalar_subquery()
+
+
+def reclaimable(t: Tables, claim: ClaimRequest) -> ColumnElement[bool]:
+    """Return the condition that a row, unsent or failed, may be claimed again for the plan's decision."""
+    d, table = t.decision.c, t.invitation
+    i = table.c
+    rival = table.alias("rival")
+
+    def of_decision(column: ColumnElement[Any]) -> ColumnElement[Any]:
+        return _of_decision(t, claim, column)
+
+    # `failed` is final for that content: only a changed request, or a person who asks, begins again, once a plan.
+    claimable = and_(
+        i.state.in_(state_values(CLAIMABLE_STATES)),
+        or_(
+            i.state == InvitationState.UNSENT.value,
+            i.request_hash.is_(None),
+            i.request_hash != of_decision(d.request_hash),
+            and_(of_decision(d.reason) == "requested", func.coalesce(i.plan_id, "") != claim.plan_id),
+        ),
+    )
+
+    def no_rival(same: ColumnElement[bool]) -> ColumnElement[bool]:
+        return ~exists(
+            select(rival.c.invitation_id)
+            .where(
+                rival.c.org_id == claim.org_id,
+                rival.c.invitation_id != i.invitation_id,
+                state_in(rival, LIVE_STATES),
+                same,
+            )
+            .correlate(table)
+        )
+
+    return and_(
+        i.org_id == claim.org_id,
+        claimable,
+        exists(select(d.row_no).where(_decided(t, claim)).correlate(table)),
+        no_rival(rival.c.email_key == i.email_key),
+        no_rival(rival.c.employee_id == of_decision(d.employee_id)),
+        ~_alive_in_m3ter(t, i.email_key, claim.org_id, claim.now),
+        may_be_sent(t, claim.plan_id, claim.org_id),
+    )
+
+
+def chosen_again(t: Tables, claim: ClaimRequest, size: int) -> Select[tuple[int]]:
+    """Return the statement that chooses, oldest first, which of these rows are claimed."""
+    i = t.invitation.c
+    return select(i.invitation_id).where(reclaimable(t, claim)).order_by(i.invitation_id).limit(size)
+
+
+def again(t: Tables, claim: ClaimRequest, invitation_ids: Sequence[int]) -> Update:
+    """Return the compare-and-set that claims chosen rows again, each if it still may be.
+
+    What the decision says now replaces what an earlier one said.
+    """
+    i, d = t.invitation.c, t.decision.c
+
+    def of_decision(column: ColumnElement[Any]) -> ColumnElement[Any]:
+        return _of_decision(t, claim, column)
+
+    return (
+        update(t.invitation)
+        .where(i.invitation_id.in_(invitation_ids), reclaimable(t, claim))
+        .values(
+            state=InvitationState.SENDING.value,
+            origin="claimed",
+            email=of_decision(d.email),
+            employee_id=of_decision(d.employee_id),
+            dag_id=claim.run.dag_id,
+            run_id=claim.run.run_id,
+            plan_id=claim.plan_id,
+            row_no=of_decision(d.row_no),
+            request_hash=of_decision(d.request_hash),
+            claim_token=claim.token,
+            lease_until_ms=db_now_ms() + claim.lease_ms,
+            attempt=i.attempt + 1,
+            # Changed content is a new start; the same content keeps its count of absences.
+            absences=case((i.state == InvitationState.FAILED.value, 0), else_=i.absences),
+            attempt_started_ms=None,
+            attempt_ended_ms=None,
+            first_absent_ms=None,
+            http_status=None,
+            message=None,
+            updated_at=claim.now,
+        )
+    )
+
+
+def _alive_in_m3ter(t: Tables, email: ColumnElement[Any], org_id: str, now: datetime) -> ColumnElement[bool]:
+    """Return the condition that m3ter, as last read, has an invitation or an access of this address."""
+    m, u = t.mirror_invitation.c, t.mirror_user.c
+    access = or_(u.access_ends_at.is_(None), u.access_ends_at > now)
+
+    def user_with(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+        # Correlated by hand: a query inside a query inside a query would else get the outermost table once more.
+        user = select(u.m3ter_id).where(u.org_id == org_id, u.email_key == email, ~u.gone, condition)
+        return exists(user.correlate_except(t.mirror_user))
+
+    pending = and_(~m.accepted, or_(m.expires_at.is_(None), m.expires_at > now))
+    joined = and_(m.accepted, ~user_with(not_(access)))
+    invitation = select(m.m3ter_id).where(m.org_id == org_id, m.email_key == email, ~m.gone, or_(pending, joined))
+    return or_(exists(invitation.correlate_except(t.mirror_invitation)), user_with(access))
+
+
+def ended_since_planned(invitation: FromClause, decision: FromClause) -> ColumnElement[bool]:
+    """Return the condition that an invitation came to its end after the decision: it is not this plan's to renew.
+
+    One decision is one e-mail. Whether an expired one is followed by another is for the next plan to say.
+    """
+    i, d = invitation.c, decision.c
+    since = or_(i.invitation_id > func.coalesce(d.invitation_id, 0), i.plan_id == d.plan_id)
+    return and_(state_in(invitation, ENDED_STATES), since)
