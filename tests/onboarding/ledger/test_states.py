@@ -106,7 +106,9 @@ def test_an_event_that_is_no_transition_cannot_be_made() -> None:
 
 
 def test_the_page_takes_the_states_that_there_are() -> None:
-    assert set(get_args(people_routes.State)) == set(STATES)
+    assert {state.value for state in InvitationState} == set(STATES)
+    states = people_routes.ListBody.model_fields["states"].annotation
+    assert get_args(states) == (InvitationState,)
     decided = {after for _, why, after in every if why == "decided"}
     assert set(get_args(review_routes.DecisionBody.model_fields["to"].annotation)) == decided
 
