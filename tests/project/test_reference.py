@@ -183,7 +183,7 @@ def drawn() -> set[tuple[str | None, str, str]]:
     """Read from the page what leads from which state to which: state (None: the row begins), event, state."""
     found: set[tuple[str | None, str, str]] = set()
     before: list[str] = []
-    (drawing,) = re.findall(r"<!-- drawing: states -->\n```text\n(.*?)```", page("delivery.md"), re.DOTALL)
+    (drawing,) = re.findall(r"<!-- drawing: states -->\n\n```text\n(.*?)```", page("delivery.md"), re.DOTALL)
     for line in drawing.splitlines():
         if arrow := re.fullmatch(r" +─ (.*?) ─*→ (.*)", line):
             found.update(
