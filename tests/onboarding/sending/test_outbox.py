@@ -19,6 +19,14 @@ from m3ter_onboarding.sending.recurring_checks import RecurringChecks
 from m3ter_onboarding.sending.stop_signals import Stop
 from tests.support.world import World
 
+#: What the sender says of an attempt that ended so.
+WHY = {
+    InvitationState.SENT: "answered",
+    InvitationState.FAILED: "refused",
+    InvitationState.UNKNOWN: "no_answer",
+    InvitationState.UNSENT: "not_begun",
+}
+
 
 @dataclass
 class Claim:
@@ -32,7 +40,7 @@ class Claim:
     def outcome(self, employee: str, state: InvitationState, **values: Any) -> Outcome:
         if state is InvitationState.SENT:
             values["m3ter_id"] = f"id-of-{employee}"
-        return Outcome(self.row_ids[employee], state, "test", **values)
+        return Outcome(self.row_ids[employee], state, WHY[state], **values)
 
     def play(self, act: Callable[[Outbox, Gate], Awaitable[None]]) -> Gate:
         """Let *act* use the outbox; return its gate."""

@@ -11,9 +11,17 @@ from m3ter_onboarding.sending.progress import PROGRESS_EVERY, Delivered, Progres
 
 LEFT = Remaining(held=1, open=2, unsent=0, fallen_back=0, failed=0, review=0)
 
+#: What the sender says of an attempt that ended so.
+WHY = {
+    InvitationState.SENT: "answered",
+    InvitationState.FAILED: "refused",
+    InvitationState.UNKNOWN: "no_answer",
+    InvitationState.UNSENT: "not_begun",
+}
+
 
 def outcomes(state: InvitationState, count: int) -> list[Outcome]:
-    return [Outcome(number, state, "test") for number in range(count)]
+    return [Outcome(number, state, WHY[state]) for number in range(count)]
 
 
 @pytest.fixture
