@@ -127,7 +127,7 @@ def test_d08_plan_without_the_right_is_refused(
     assert world.decisions(plan) == {"e1": "invite:new", "e2": "invite:new"}
 
 
-def test_d08_approval_of_exactly_this_plan_lets_it_go(world: World) -> None:
+def test_d08_approval_of_exactly_this_plan_allows_it(world: World) -> None:
     plan = ready(world, "e1", "e2", approval_above=1)
     assert plan.needs_approval
     now = datetime.now(timezone.utc)
@@ -188,14 +188,14 @@ def test_d08_daily_cap_is_exact_for_two_senders_at_once(world: World) -> None:
     assert claim(world, two, "two", day_cap=3) == []
 
 
-def test_d08_connection_that_may_not_send(world: World) -> None:
+def test_d08_connection_that_may_not_send_sends_nothing(world: World) -> None:
     plan = ready(world, "e1")
     with pytest.raises(NotAllowedError, match="allow_invitations"):
         world.send(plan, allow_invitations=False)
     assert (world.posts(), world.states()) == (0, {})
 
 
-def test_d08_checked_at_every_start(world: World) -> None:
+def test_d08_right_is_checked_at_every_start(world: World) -> None:
     plan = ready(world, "e1", "e2")
     world.m3ter.switches(may_invite=False)
     with pytest.raises(NotAllowedError):
@@ -277,7 +277,7 @@ def test_d09_looks_again_while_sending(world: World) -> None:
 
 @contextmanager
 def at_once(*works: Callable[[], Any]) -> Iterator[list[BaseException]]:
-    """Run several at the same time in threads; give what they raised."""
+    """Run several at the same time in threads; return what they raised."""
     errors: list[BaseException] = []
     start = threading.Barrier(len(works))
 

@@ -25,7 +25,7 @@ POST = "CreateOrgUserInvitation"
 
 
 def die_while_sending(world: World, *employees: str, run: str = "dead", **claim: Any) -> Planned:
-    """Let a sender claim everybody and record that the POSTs begin; whether they arrived nobody wrote down."""
+    """Let a sender claim everybody and record that the POSTs begin; nothing records whether they arrived."""
     for employee in employees:
         world.hire(employee)
     world.snapshot()
@@ -129,7 +129,7 @@ def test_d12_revived_invitation_of_an_older_generation_is_found(world: World) ->
 # -- absent ------------------------------------------------------------------------------------------------------------
 
 
-def test_d12_expired_before_it_was_looked_for_is_not_sent_again(world: World) -> None:
+def test_d12_expired_before_it_was_looked_up_is_not_sent_again(world: World) -> None:
     # m3ter lists it, so it was made; that nobody used it in time says nothing against that.
     die_while_sending(world, "e1", "e2")
     world.arrive("e1@example.com")
@@ -245,7 +245,7 @@ def test_d12_live_lease_is_not_settled(world: World) -> None:
     assert world.row("e1")["first_absent_ms"] is None
 
 
-# -- cannot be told ----------------------------------------------------------------------------------------------------
+# -- undecided --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("ahead", [0, 90, -90, 7200, -7200])
@@ -281,7 +281,7 @@ def test_d12_invitation_made_by_hand_explains_nothing(world: World) -> None:
     assert world.state("e1") == "unsent"
 
 
-def test_d12_any_unknown_invitation_may_be_ours_where_m3ter_does_not_say_who_we_are(world: World) -> None:
+def test_d12_any_unknown_invitation_may_be_ours_where_m3ter_does_not_name_our_user(world: World) -> None:
     world.m3ter.faults(kind="status", status=404, method="GET", path="/users/me")
     die_while_sending(world, "e1")
     world.m3ter.seed(invitations=[{"email": "somebody.else@example.com"}])
@@ -566,7 +566,7 @@ def test_d12_failed_is_claimed_again_only_when_the_request_changed(world: World)
 
 
 def test_d12_sender_waits_for_what_others_left_open(sqlite_world: World) -> None:
-    # "already on its way" in the plan, and its sender is dead: not green before it is settled.
+    # "already on its way" in the plan, and its sender was killed: not green before it is settled.
     world = sqlite_world
     world.values["settle_after"] = "0.2s"
     die_while_sending(world, "e1", lease_ms=300)

@@ -428,7 +428,7 @@ def test_d14_every_way_to_write_a_pause_pauses(value: str) -> None:
 
 
 @pytest.mark.parametrize("value", [None, "", "none", "null", "false", "0", "off", "other", "acme2", "[]", '"none"'])
-def test_d14_what_pauses_nobody_or_others(value: str | None) -> None:
+def test_d14_other_values_pause_nobody_here(value: str | None) -> None:
     assert not names_paused(value, "acme")
 
 

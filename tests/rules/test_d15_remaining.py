@@ -1,4 +1,4 @@
-"""D14 and D15: what a sender lets go of when it must stop, and what counts as left."""
+"""D14 and D15: what a sender releases when it must stop, and what counts as left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The claim, statement by statement: who of a plan may be claimed for sending now, and as what.
+"""The claim, statement by statement: which people of a plan may be claimed for sending now, and as what.
 
 Each of them requires by itself that the plan may be sent, and that nothing of the person is live. docs/delivery.md
 shows them as PostgreSQL and SQLite get them.
@@ -39,7 +39,7 @@ _NOT_ENDED = LIVE_STATES | CLAIMABLE_STATES
 
 @dataclass(frozen=True)
 class ClaimRequest:
-    """A sender's wish for a chunk of a plan's invitations.
+    """A sender's request for a chunk of a plan's invitations.
 
     :param token: new and random for each chunk; the same again stands for the same chunk.
     :param lease_ms: for how long, from now on the database's clock, the claim lasts.
@@ -71,7 +71,7 @@ def new_rows(db: LedgerDatabase, claim: ClaimRequest, size: int) -> Any:
     t = db.tables
     d = t.decision.c
     i, earlier = t.invitation.alias("known"), t.invitation.alias("earlier")
-    # Two questions, not one with OR: each then has an index of its own.
+    # Two queries, not one with OR: each then has an index of its own.
     address_taken = exists().where(i.c.org_id == claim.org_id, i.c.email_key == d.email_key, state_in(i, _NOT_ENDED))
     ended_since = exists().where(
         i.c.org_id == claim.org_id, i.c.email_key == d.email_key, ended_since_planned(i, t.decision)
@@ -113,7 +113,7 @@ def new_rows(db: LedgerDatabase, claim: ClaimRequest, size: int) -> Any:
             ~address_taken,
             ~ended_since,
             ~employee_taken,
-            ~_alive_in_m3ter(t, d.email_key, claim.org_id, claim.now),
+            ~_active_in_m3ter(t, d.email_key, claim.org_id, claim.now),
             may_be_sent(t, claim.plan_id, claim.org_id),
         )
         .order_by(d.row_no)
@@ -171,7 +171,7 @@ def reclaimable(t: Tables, claim: ClaimRequest) -> ColumnElement[bool]:
         exists(select(d.row_no).where(_decided(t, claim)).correlate(table)),
         no_rival(rival.c.email_key == i.email_key),
         no_rival(rival.c.employee_id == of_decision(d.employee_id)),
-        ~_alive_in_m3ter(t, i.email_key, claim.org_id, claim.now),
+        ~_active_in_m3ter(t, i.email_key, claim.org_id, claim.now),
         may_be_sent(t, claim.plan_id, claim.org_id),
     )
 
@@ -185,7 +185,7 @@ def chosen_again(t: Tables, claim: ClaimRequest, size: int) -> Select[tuple[int]
 def again(t: Tables, claim: ClaimRequest, invitation_ids: Sequence[int]) -> Update:
     """Return the compare-and-set that claims chosen rows again, each if it still may be.
 
-    What the decision says now replaces what an earlier one said.
+    The columns of this decision replace those of an earlier one.
     """
     i, d = t.invitation.c, t.decision.c
 
@@ -220,8 +220,8 @@ def again(t: Tables, claim: ClaimRequest, invitation_ids: Sequence[int]) -> Upda
     )
 
 
-def _alive_in_m3ter(t: Tables, email: ColumnElement[Any], org_id: str, now: datetime) -> ColumnElement[bool]:
-    """Return the condition that m3ter, as last read, has an invitation or an access of this address."""
+def _active_in_m3ter(t: Tables, email: ColumnElement[Any], org_id: str, now: datetime) -> ColumnElement[bool]:
+    """Return the condition that m3ter, as last read, has an active invitation or a member of this address."""
     m, u = t.mirror_invitation.c, t.mirror_user.c
     access = or_(u.access_ends_at.is_(None), u.access_ends_at > now)
 
@@ -239,7 +239,7 @@ def _alive_in_m3ter(t: Tables, email: ColumnElement[Any], org_id: str, now: date
 def ended_since_planned(invitation: FromClause, decision: FromClause) -> ColumnElement[bool]:
     """Return the condition that an invitation came to its end after the decision: it is not this plan's to renew.
 
-    One decision is one e-mail. Whether an expired one is followed by another is for the next plan to say.
+    One decision is one e-mail. The next plan decides whether another one follows one that expired.
     """
     i, d = invitation.c, decision.c
     since = or_(i.invitation_id > func.coalesce(d.invitation_id, 0), i.plan_id == d.plan_id)

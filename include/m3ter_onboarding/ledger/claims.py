@@ -1,4 +1,4 @@
-"""Who may send what: claims with a lease, written and judged by the database.
+"""Claims with a lease: the right to send, written and judged by the database.
 
 A claim is the only way to a POST. It is one transaction that takes a chunk of a plan's ``invite`` decisions;
 unique keys, not the SELECT before them, keep two senders from claiming one address or one employee. What came
@@ -117,7 +117,7 @@ def _attempted_in_a_day(connection: Connection, t: Tables, org_id: str, backfill
 def attempted_in_a_day(db: LedgerDatabase, org_id: str, backfills_of: str | None = None) -> int:
     """Return how many invitations of the organisation were attempted in the last 24 hours.
 
-    :param backfills_of: count only what runs of backfills of this DAG attempted.
+    :param backfills_of: count only attempts of this DAG's backfills.
     """
     return db.read(
         lambda c: _attempted_in_a_day(c, db.tables, org_id, backfills_of), doing="counting the last 24 hours"
@@ -127,7 +127,7 @@ def attempted_in_a_day(db: LedgerDatabase, org_id: str, backfills_of: str | None
 def attempted_by_run(db: LedgerDatabase, run: RunKey, *, other_than: str) -> int:
     """Return how many invitations of a run's earlier plans were sent, or may have been.
 
-    :param other_than: the plan that is looked at now.
+    :param other_than: the current plan.
     """
     i = db.tables.invitation.c
 
@@ -182,7 +182,7 @@ def begin_attempts(db: LedgerDatabase, *, token: str, invitation_ids: Sequence[i
     """Record, before their POSTs, that these attempts begin; return those that may.
 
     A row that this statement did not reach has certainly not been POSTed by this claim, so a dead sender's
-    untouched rows can be released without doubt. It also asks once more for the lease and the plan.
+    untouched rows can be released without doubt. It also checks lease and plan once more.
     """
     t = db.tables
     i = t.invitation.c

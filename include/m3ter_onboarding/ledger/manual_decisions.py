@@ -1,4 +1,4 @@
-"""What a person decides about an invitation, and who it was (docs/delivery.md, states of an invitation)."""
+"""Decisions of people about invitations, each with its person (docs/delivery.md, states of an invitation)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ def ways_out(state: str, *, listed: bool = True) -> frozenset[str]:
 
 
 def is_listed(connection: Connection, t: Tables, row: Any) -> bool:
-    """Return whether m3ter, as last read, lists an invitation or a user of this one; never read to the end: perhaps.
+    """Return whether m3ter, as last read, lists an invitation or a user of this one.
+
+    It counts as listed, too, as long as m3ter was never read to the end.
 
     :param row: of the invitation: ``org_id``, ``email_key``, ``m3ter_id`` and ``m3ter_user_id``.
     """

@@ -1,4 +1,4 @@
-"""The mirror held against the ledger: what m3ter has and the ledger does not, and what it says of known rows."""
+"""The mirror compared with the ledger: what m3ter has and the ledger does not, and what it says of known rows."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Match:
         return InvitationState.ACCEPTED if self.accepted else InvitationState.ADOPTED
 
     def has_expired(self, now: datetime) -> bool:
-        """Tell whether the invitation can no longer be accepted.
+        """Return whether the invitation can no longer be accepted.
 
         :param now: m3ter's clock (UTC).
         """
@@ -95,17 +95,17 @@ def _match(row: Any, *, is_user: bool) -> Match:
 
 
 def unmatched_invitations(db: LedgerDatabase, org_id: str, now: datetime) -> list[Match]:
-    """Return living (or accepted) invitations of m3ter that no row of the ledger holds by m3ter's id and as living.
+    """Return active or accepted invitations of m3ter that no row holds by m3ter's id, unless as expired.
 
     Expired ones too where an attempt of ours was made for their address: it may be the one that got no answer.
     Addresses that have a sent, adopted or accepted row already are left out: nothing is to be learnt for them.
 
     :param now: m3ter's clock (UTC), to judge what has expired.
-    :returns: the living first, each in the order in which m3ter made them.
+    :returns: the active and accepted first, each in the order in which m3ter made them.
     """
     t = db.tables
     m, i, known = t.mirror_invitation.c, t.invitation.c, t.invitation.alias()
-    living = or_(m.accepted, m.expires_at.is_(None), m.expires_at > now)
+    valid = or_(m.accepted, m.expires_at.is_(None), m.expires_at > now)
     attempted = and_(i.attempt_started_ms.is_not(None), i.state.not_in(state_values(ENDED_STATES)))
 
     def work(connection: Connection) -> list[Match]:
@@ -128,12 +128,12 @@ def unmatched_invitations(db: LedgerDatabase, org_id: str, now: datetime) -> lis
             .where(
                 m.org_id == org_id,
                 ~m.gone,
-                or_(living, attempted),
+                or_(valid, attempted),
                 or_(i.state.is_(None), i.state.not_in(state_values(SUCCESS_STATES))),
                 # One that the ledger calls expired and m3ter does not was revived, perhaps by a POST of ours.
                 ~exists().where(known.c.org_id == org_id, known.c.m3ter_id == m.m3ter_id, known.c.state != _EXPIRED),
             )
-            .order_by(case((living, 0), else_=1), m.created_at, m.m3ter_id)
+            .order_by(case((valid, 0), else_=1), m.created_at, m.m3ter_id)
         )
         return [_match(row, is_user=False) for row in rows]
 
@@ -212,7 +212,7 @@ def progress_of_tracked(db: LedgerDatabase, org_id: str, now: datetime) -> list[
 
 
 def insert_found(db: LedgerDatabase, org_id: str, matches: Sequence[Match], now: datetime) -> int:
-    """Insert what m3ter has and the ledger does not; who was faster wins.
+    """Insert what m3ter has and the ledger does not; a row that another task inserted first stays.
 
     :returns: how many rows were inserted.
     """

@@ -78,7 +78,7 @@ class OpenInvitations(NamedTuple):
 
 
 def open_invitations(db: LedgerDatabase, org_id: str) -> OpenInvitations:
-    """Return every open row of the organisation, whoever claimed it."""
+    """Return every open row of the organisation, of any run."""
     i = db.tables.invitation.c
 
     def work(connection: Connection) -> OpenInvitations:

@@ -31,7 +31,7 @@ from m3ter_onboarding.ledger.tables import Tables, state_in
 
 
 class Keep(Enum):
-    """Says of a column that it keeps its value; None would empty it."""
+    """Marks a column that keeps its value; None would empty it."""
 
     KEEP = "keep"
 

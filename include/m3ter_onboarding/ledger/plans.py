@@ -159,7 +159,7 @@ def seal_plan(db: LedgerDatabase, plan_id: str, seal: PlanSeal) -> None:
 
 
 def _newer_exists(t: Tables) -> ColumnElement[bool]:
-    newer = t.plan.alias()
+    newer = t.plan.alias("newer")
     return exists().where(
         newer.c.dag_id == t.plan.c.dag_id, newer.c.run_id == t.plan.c.run_id, newer.c.seq > t.plan.c.seq
     )

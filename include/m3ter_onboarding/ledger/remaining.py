@@ -1,4 +1,4 @@
-"""What is left of a plan: who is open, unsent, refused or for a person to decide; counts, never people."""
+"""What is left of a plan: how many are open, unsent, refused or for a person to decide; never names."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from m3ter_onboarding.ledger.sql_types import db_now_ms
 from m3ter_onboarding.ledger.states import CLAIMABLE_STATES, ENDED_STATES, LIVE_STATES, OPEN_STATES, InvitationState
 from m3ter_onboarding.ledger.tables import Tables, state_in
 
-#: Who else is a person of the plan: those whose invitation must have come to an end, and those whom m3ter refused
-#: before, so that the next run does not hide them by being green.
+#: Skipped, and people of the plan all the same: their invitation must have come to an end, or m3ter refused them
+#: before, and the next run must not hide them by being green.
 _SKIPPED_BUT_COUNTED = ("already_invited", "refused_before")
 
 
@@ -28,8 +28,8 @@ class Remaining:
     :param unsent: decided ``invite``, not open, and not sent.
     :param fallen_back: on its way when it was planned, and settled as unsent since: this plan holds no request for it.
     :param failed: refused by m3ter, or absent twice.
-    :param review: a person decides: it cannot be told by looking, or another address of this employee was
-        invited since the plan (the next plan says ``review:email_changed``).
+    :param review: a person decides: looking it up decides nothing, or another address of this employee was
+        invited since the plan (the next plan decides ``review:email_changed``).
     """
 
     held: int

@@ -138,7 +138,7 @@ STATES: dict[str, str] = {
 
 #: What each event says, in words for people.
 WHYS: dict[str, str] = {
-    "claimed": "A run took it up, to send it.",
+    "claimed": "A run claimed it, to send it.",
     "answered": "m3ter made the invitation and sent the e-mail.",
     "refused": "m3ter refused it.",
     "refused_not_looked": "m3ter refused it, and whether it is there all the same could not be looked up.",
@@ -158,7 +158,7 @@ WHYS: dict[str, str] = {
     "found_late": "It was found in m3ter later: the e-mail had been sent after all.",
     "found_expired": "It was found in m3ter, expired.",
     "found_as_user": "The person is a user in m3ter: it was accepted.",
-    "m3ter_says": "m3ter says how it went on.",
+    "m3ter_says": "m3ter's lists show what became of it.",
     "access_ended": "The person's access to m3ter has ended.",
     "late_success": "m3ter holds it, beside another one of the same address.",
     "other_address_sent": "Another address of this employee was invited.",
