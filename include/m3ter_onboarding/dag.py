@@ -24,11 +24,11 @@ from m3ter_onboarding.tasks.snapshot import OnboardingSnapshotOperator
 _DOC = """
 **Invites new hires into m3ter, each exactly once.**
 
-`snapshot` mirrors m3ter and settles what earlier runs left; `plan` reads the warehouse and decides about every row;
-`approve` asks a person where the plan is large or makes administrators, and is skipped else; `send` e-mails those who
-need it; `report` sums up and decides the run's colour.
+`snapshot` mirrors m3ter and settles the open invitations of earlier runs; `plan` reads the warehouse and decides about
+every row; `approve` asks a person where the plan is large or makes administrators, and is skipped else; `send` e-mails
+those who need it; `report` sums up and decides the run's colour.
 
-- See what would happen first: trigger with mode *Dry run*. Nothing is sent; the tab *m3ter onboarding* of the run shows
+- For a preview trigger it with mode *Dry run*. Nothing is sent; the tab *m3ter onboarding* of the run shows
   every decision.
 - A day that failed needs nothing: the next run reads back to where the last finished one ended.
 - The Airflow variable `m3ter_onboarding_paused` (`all`, or the configuration's name) stops sending.
@@ -36,8 +36,8 @@ need it; `report` sums up and decides the run's colour.
 **Backfill**
 
 1. It plans the chosen days and sends nothing, unless *A backfill may send* is switched on in its dialogue.
-2. Whoever was invited before, or is a member, is not invited again: over days already sent it sends nothing.
-3. Whoever started more than `max_age_days` ago is not invited.
+2. Members, and people who were invited before, are not invited again: over days already sent it sends nothing.
+3. People who started more than `max_age_days` ago are not invited.
 4. `max_invitations` counts for all of its runs in 24 hours together, and above `approval_above` each run asks first.
 5. You need none for days that failed or were paused: the next daily run reads them by itself.
 """

@@ -20,9 +20,9 @@ class RunParameterError(OnboardingError):
 class SourceError(OnboardingError):
     """The new hires could not be read from the warehouse, or the query's columns break the contract.
 
-    :param message: what happened and what to do next.
+    :param message: with the cause and the next step.
     :param retryable: whether the same read may succeed later without anyone changing anything
-        (the warehouse was not reached); False where the query or the set-up must be mended.
+        (the warehouse was not reached); False where the query or the set-up must be corrected.
     """
 
     def __init__(self, message: str, *, retryable: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""What may be said in logs and exceptions about people (docs/delivery.md, rule 18)."""
+"""People in logs and exceptions: masked (docs/delivery.md, rule 18)."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@
 --   contact_number, permission_policies, start_date,       may be left out, and may be NULL
 --   access_end_date, time_zone
 -- Any other column is an error. permission_policies: names or ids, with commas between, as a JSON list or an array.
--- Of several rows of one person one is used; whoever was invited before is not invited again.
+-- Of several rows of one person one is used; nobody is invited twice.
 --
 -- PostgreSQL: the session's time zone is UTC. SQLite: the two parameters are text 'YYYY-MM-DD HH:MM:SS'; where
 -- loaded_at is written otherwise, compare datetime(loaded_at).

@@ -1,4 +1,4 @@
-"""``check``: is a configuration right, what would today's run read, and, where asked, does everything answer?"""
+"""``check``: a configuration is checked, today's run is described, and, on demand, every connection is tried."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from m3ter_onboarding.errors import ConfigurationError, LedgerUnusableError, Onb
 from m3ter_onboarding.source.window import EarlierRuns, Interval, Window, resolve_interval, resolve_window
 
 Say = Callable[[str], None]
-#: A check that connects: what it is about, and what does it and says what it found.
+#: A check that connects: its subject, and a function that does it and returns its finding.
 _Check = tuple[str, Callable[[OnboardingConfig, Window], str]]
 
 
 def check_configuration(path: Path, *, connect: bool, say: Say, now: datetime | None = None) -> int:
-    """Check a configuration and say what it means.
+    """Check a configuration and print its meaning.
 
     :param path: the YAML file.
     :param connect: also ask warehouse, ledger and m3ter; nothing is sent, nothing is left changed.
@@ -60,7 +60,7 @@ def check_configuration(path: Path, *, connect: bool, say: Say, now: datetime | 
             right, found = True, ask(config, window)
         except (OnboardingError, AirflowException) as error:
             right, found = False, str(error)
-        except Exception as error:  # noqa: BLE001  (its text may quote what must not be shown)
+        except Exception as error:  # noqa: BLE001  (its text may quote a secret)
             right, found = False, f"An unexpected {type(error).__name__}; please report it."
         wrong += not right
         say(f"{title:<14}{'right' if right else 'WRONG'}: {found}")
@@ -142,9 +142,9 @@ def _limits(config: OnboardingConfig) -> Iterator[str]:
 
 
 def _nobody(config: OnboardingConfig) -> Iterator[str]:
-    yield f"who started more than {config.max_age_days} days ago"
+    yield f"people who started more than {config.max_age_days} days ago"
     if config.invite_days_before_start is not None:
-        yield f"who starts in more than {config.invite_days_before_start} days (not yet)"
+        yield f"people who start in more than {config.invite_days_before_start} days (not yet)"
     exclude = config.exclude
     for number, what in (
         (len(exclude.addresses), "addresses"),
@@ -181,7 +181,7 @@ def _ledger(config: OnboardingConfig, window: Window) -> str:
         if version is None and config.create_tables and db.engine.dialect.name in ("postgresql", "sqlite"):
             return "it answers, and has no tables yet: the first run makes them."
         if version is None:
-            prepare_tables(db, create_tables=False, now=window.end, package_version="")  # says what to do
+            prepare_tables(db, create_tables=False, now=window.end, package_version="")  # raises with the next step
         if version is not None and version > SCHEMA_VERSION:
             raise LedgerUnusableError(
                 f"its tables have version {version}, this package knows {SCHEMA_VERSION}; upgrade"

@@ -26,7 +26,7 @@ examples:
   m3ter-onboarding ddl dags/acme.yaml | psql …
       the ledger's tables, where tasks may not make them
 
-exit status: 0 all is well; 1 something is wrong, and says what to do; 2 the command line is wrong
+exit status: 0 all is well; 1 something is wrong, and a sentence names the next step; 2 the command line is wrong
 """
 
 _INIT = """\
@@ -42,10 +42,10 @@ examples:
 """
 
 _CHECK = """\
-Check a configuration and its query, and say in plain words what today's run would read.
+Check a configuration and its query, and describe in plain words the window of today's run.
 
-Calls nothing, unless --connect is given. Then it runs the query over no time at all (are its columns right?), looks
-whether the ledger is ready (what it tries out there is rolled back), and asks m3ter who we are. Nothing is sent.
+Calls nothing, unless --connect is given. Then it runs the query over no time at all (are its columns right?), checks
+whether the ledger is ready (every trial there is rolled back), and asks m3ter for our service user. Nothing is sent.
 Connections are found as Airflow finds them: environment variables, secrets backends, the metadata database.
 """
 
@@ -59,7 +59,8 @@ examples:
 _DDL = """\
 Print the SQL that makes the ledger's tables, for teams whose tasks may not (`create_tables: false`).
 
-What exists is left alone, so it may be run again. The schema is the configuration's `ledger_schema`, or --schema.
+Tables that exist are left alone, so it may be run again. The schema is the configuration's `ledger_schema`, or
+--schema.
 Where the warehouse is another database than the ledger, results are published to two tables there: --published.
 """
 
@@ -112,14 +113,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     ddl.add_argument("--schema", metavar="NAME", help="schema of the tables (default: the connection's own)")
     ddl.add_argument(
-        "--upgrade-from", metavar="N", type=int, help="what brings tables of version N up to date, instead"
+        "--upgrade-from", metavar="N", type=int, help="the SQL that brings tables of version N up to date, instead"
     )
     ddl.add_argument(
         "--published",
         action="store_true",
         help="the two tables of results in another warehouse, instead; its --dialect as SQLAlchemy calls it",
     )
-    ddl.add_argument("--role", metavar="NAME", help="also grant this PostgreSQL role what tasks need, and no more")
+    ddl.add_argument(
+        "--role", metavar="NAME", help="also grant this PostgreSQL role the rights that tasks need, and no more"
+    )
     return parser
 
 

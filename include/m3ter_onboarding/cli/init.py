@@ -60,7 +60,7 @@ def write_example(folder: Path, warehouse_name: str, name: str) -> str:
     :param folder: in (or below) Airflow's DAG folder; made where it is missing.
     :param warehouse_name: one of :data:`~m3ter_onboarding.cli.warehouses.WAREHOUSES`.
     :param name: of the organisation; the last part of the DAG's id.
-    :returns: what was written and what to do next.
+    :returns: the files that were written, and the next steps.
     :raises CommandError: when one of the files exists, or cannot be written.
     """
     _check_name(name)

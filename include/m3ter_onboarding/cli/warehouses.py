@@ -1,6 +1,6 @@
 """The warehouses that ``init`` writes a query for, and how Airflow connects to each.
 
-The connections are examples to fill in: what stands in <…> is the reader's.
+The connections are examples: the reader fills in every <…>.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ class Warehouse:
     """One kind of warehouse.
 
     :param title: its name for people.
-    :param install: what must be installed beside this package.
+    :param install: the packages to install.
     :param connection: an example of an Airflow connection.
     :param holds_ledger: whether the ledger can live in it (it must guard unique keys).
     """

@@ -17,7 +17,7 @@ class Notifier(Section):
     """One notifier of Airflow's.
 
     :param notifier: dotted path of its class, such as ``airflow.providers.slack.notifications.slack.SlackNotifier``.
-    :param arguments: what it is made with; ``{message}`` in a text becomes the sentence and the link.
+    :param arguments: of its constructor; ``{message}`` in a text becomes the sentence and the link.
     """
 
     notifier: Annotated[StrictStr, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
@@ -46,11 +46,12 @@ Notifiers = Annotated[tuple[Notifier, ...], BeforeValidator(_by_path)]
 
 
 class Alerts(Section):
-    """``alerts``: who is told when somebody should look.
+    """``alerts``: who is notified when somebody should look.
 
     :param on_failure: notifiers for a run that failed.
     :param on_review: notifiers for a run that may send and has rows, or invitations, for a person to decide about.
-    :param deadline: a run that is not finished so long after it was queued is told to ``on_failure``, too; None: never.
+    :param deadline: ``on_failure`` is also notified of a run that is not finished so long after it was queued; None:
+        never.
     """
 
     on_failure: Notifiers = ()
@@ -58,7 +59,7 @@ class Alerts(Section):
     deadline: LastingDuration | None = None
 
     @model_validator(mode="after")
-    def _somebody_is_told(self) -> Alerts:
+    def _somebody_is_notified(self) -> Alerts:
         if self.deadline is not None and not self.on_failure:
-            raise ValueError("has a deadline and nobody in on_failure to be told")
+            raise ValueError("has a deadline and nobody in on_failure to notify")
         return self

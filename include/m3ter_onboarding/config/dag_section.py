@@ -1,4 +1,4 @@
-"""The ``dag:`` section of a configuration: what Airflow is told about the DAG, checked when the file is parsed."""
+"""The ``dag:`` section of a configuration: arguments of the DAG, checked when the file is parsed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class TaskDefaults(Section):
     """``dag.default_args``: arguments of every task of the DAG.
 
     :param retries: at least 2: a worker may start before the API server answers.
-    :param retry_delay: between two tries; a minute or more, so that what the try before left can be settled.
+    :param retry_delay: between two tries; a minute or more, so that the leftovers of the try before can be settled.
     :param retry_exponential_backoff: whether the delay doubles with each try.
     :param max_retry_delay: the longest delay of a backoff; None: Airflow's own.
     :param execution_timeout: how long one try of a task may take, ``send`` aside; None: no limit.
@@ -49,7 +49,7 @@ class TaskDefaults(Section):
 
 
 class DagSettings(Section):
-    """``dag``: owner, tags, pool, queue, who may see it, how long it may run.
+    """``dag``: owner, tags, pool, queue, the roles that may see it, how long it may run.
 
     :param owner: shown in Airflow's list of DAGs.
     :param tags: for Airflow's list of DAGs.
@@ -96,13 +96,13 @@ class DagSettings(Section):
         }
 
     def task_arguments(self) -> dict[str, Any]:
-        """Build the DAG's ``default_args``; what is not set is left to Airflow."""
+        """Build the DAG's ``default_args``; Airflow decides about settings that are None."""
         arguments = {"owner": self.owner, "pool": self.pool, "queue": self.queue}
         arguments.update({name: getattr(self.default_args, name) for name in TaskDefaults.model_fields})
         return {name: value for name, value in arguments.items() if value is not None}
 
     def granted(self) -> dict[str, dict[str, set[str]]] | None:
-        """Give ``access_control`` in the form Airflow's ``DAG`` takes."""
+        """Return ``access_control`` in the form that Airflow's ``DAG`` takes."""
         if self.access_control is None:
             return None
         return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-#: What the name of a configuration is made of; with the prefix it is the id of its DAG.
+#: The characters of a configuration's name; with the prefix it is the id of its DAG.
 NAME_PATTERN = r"^[A-Za-z0-9_-]+$"
 LONGEST_NAME = 100
 #: The id of an onboarding DAG begins with this.

@@ -1,4 +1,4 @@
-"""What one organisation's YAML file says: every key, its type, its bounds and its default."""
+"""The configuration of one organisation: every key, its type, its bounds and its default."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ConnectionId = Annotated[StrictStr, Field(pattern=r"^[\w#!()\-.:/\\]+$", max_len
 
 
 class OnboardingConfig(Section):
-    """What one YAML file says; every value checked, every default filled in.
+    """The configuration of one organisation; every value checked, every default filled in.
 
     :param name: the last part of the DAG's id, ``m3ter_onboarding__<name>``.
     :param m3ter_conn_id: the m3ter connection: organisation, credentials, pace, and whether it may send at all.
@@ -53,10 +53,10 @@ class OnboardingConfig(Section):
     :param time_zone: IANA name; of the schedule, and of rows that name none.
     :param start_date: the first day of the schedule; days before it are not run.
     :param look_back_days: days before the run's interval that are read again, for rows that come late.
-    :param max_age_days: whoever started longer ago is not invited, and a pause is not caught up further back.
+    :param max_age_days: people who started longer ago are not invited, and a pause is not caught up further back.
     :param invite_days_before_start: an invitation leaves at most this many days before the start date; None: as
         soon as the row is there.
-    :param permission_policies: names or ids of what people get whose row names none.
+    :param permission_policies: names or ids of the policies for people whose row names none.
     :param allowed_permission_policies: names or ids of all that may be given; None: any.
     :param allow_administrator_policies: whether a policy that lets people do everything (m3ter's own Administrator,
         or one that allows all actions on all resources) may be given at all, by default or by a row.
@@ -64,23 +64,23 @@ class OnboardingConfig(Section):
         hours; None: no limit.
     :param max_percent: the most that one run may send, in percent of its rows; None: no limit.
     :param max_invitations_per_day: the most that an organisation gets in 24 hours; None: no limit.
-    :param stop_after_failures: sending stops after so many failures (refusals of m3ter's, or no usable answer) in a
+    :param stop_after_failures: sending stops after so many failures (refusals by m3ter, or no usable answer) in a
         row; None: never.
     :param stop_at_failure_percent: sending stops when so many percent of at least 10 attempts have failed; None: never.
-    :param approval_above: more invitations than this need a person's approval, and so does whoever becomes an
-        administrator; None: only the latter.
+    :param approval_above: more invitations than this need a person's approval, and so does every new administrator;
+        None: only the latter.
     :param plan_valid_for: age at which a plan may not be sent any more.
     :param settle_after: wait before an absence in m3ter counts; it must exceed late commits plus list lag.
     :param full_snapshot_every: the longest time between two complete readings of m3ter.
     :param fail_on_refused: whether a run fails when m3ter refused somebody.
     :param min_expected_rows: fewer rows from the query than this fail the run.
     :param exclude: people who are never invited.
-    :param if_expired: what an invitation means that expired without being accepted: a person looks, or a new one.
-    :param if_rehire: what a member means whose access has ended: a person looks, or a new invitation.
+    :param if_expired: after an invitation that expired without being accepted: a person looks, or a new invitation.
+    :param if_rehire: after a member's access has ended: a person looks, or a new invitation.
     :param expiry_grace_days: an invitation stays valid for this long after the start date, if that is later
         than the 30 days that m3ter gives it.
-    :param alerts: who is told when somebody should look.
-    :param dag: what Airflow is told about the DAG.
+    :param alerts: who is notified when somebody should look.
+    :param dag: arguments of the DAG.
     """
 
     name: Annotated[StrictStr, Field(pattern=NAME_PATTERN, max_length=LONGEST_NAME)]
@@ -151,7 +151,7 @@ class OnboardingConfig(Section):
     ) -> OnboardingConfig:
         """Check values that are in memory already.
 
-        :param values: what the YAML file would say.
+        :param values: the content of a YAML file.
         :param query_text: the SQL that ``query`` names.
         :param path: the file's name, for messages.
         :raises ConfigurationError: naming file, key and value.

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, as sentences that name file, key and value."""
+"""Problems of a configuration, as sentences that name file, key and value."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _SECRET_WORDS = re.compile(r"secret|password|passwd|token|key|credential", re.IG
 
 
 def sentences(path: Path, model: type[BaseModel], error: ValidationError) -> str:
-    """Say what pydantic found wrong: each file, key and value once.
+    """Write pydantic's findings as sentences: each file, key and value once.
 
-    :param model: what was validated; its fields name the keys.
+    :param model: of the configuration; its fields name the keys.
     """
     lines = [
         _sentence(model, problem["loc"], problem["type"], problem["msg"], problem["input"])
@@ -41,7 +41,7 @@ def _sentence(model: type[BaseModel], place: tuple[int | str, ...], kind: str, m
 
 
 def _dotted(root: type[BaseModel], place: tuple[int | str, ...]) -> str:
-    """Write ``dag.default_args.retries`` or ``exclude.domains[2]``; what pydantic adds for unions is left out."""
+    """Write ``dag.default_args.retries`` or ``exclude.domains[2]``; without pydantic's additions for unions."""
     key = ""
     model: type[BaseModel] | None = root
     for part in place:

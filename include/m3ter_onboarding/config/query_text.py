@@ -1,7 +1,7 @@
 """The text of the new-hires query: which parameters it binds, and how SQLAlchemy's ``text()`` must see it.
 
 ``text()`` takes every ``:name`` for a parameter, also inside comments and quoted text ("-- uses :window_start").
-Here those are told apart, so a colon in a comment neither binds nor breaks anything.
+Here the two are distinguished: a colon in a comment neither binds nor breaks anything.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from m3ter_onboarding.errors import ConfigurationError
 
-#: What the query may bind: the half-open window [start, end), UTC.
+#: The parameters that a query may bind: the half-open window [start, end), UTC.
 WINDOW_PARAMETERS = ("window_start", "window_end")
 # Comments, quoted text and quoted names: here a colon is just a colon.
 _INERT = re.compile(
@@ -36,7 +36,7 @@ def bound_parameters(query_text: str) -> frozenset[str]:
 
 
 def for_sqlalchemy(query_text: str) -> str:
-    """Escape what ``text()`` would mistake for a parameter, and drop a closing semicolon.
+    """Escape colons that ``text()`` would mistake for a parameter, and drop a closing semicolon.
 
     :param query_text: the SQL as written.
     """
@@ -51,7 +51,7 @@ def check_query(path: Path, query: str, query_text: str) -> None:
     """Check that a query binds both ends of the window, and nothing else.
 
     :param path: of the configuration; *query* is its key's value, both for messages.
-    :raises ConfigurationError: saying what to write instead.
+    :raises ConfigurationError: with the way to write it.
     """
     bound = bound_parameters(query_text)
     named = f"{path}, key 'query': {query}"

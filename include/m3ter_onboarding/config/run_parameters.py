@@ -36,7 +36,7 @@ LONGEST_EMPLOYEE_ID = 250
 
 
 class Mode(str, Enum):
-    """What a run may do."""
+    """The mode of a run: how much it reads, and whether it sends."""
 
     NORMAL = "normal"  #: plan and send
     DRY_RUN = "dry_run"  #: plan only

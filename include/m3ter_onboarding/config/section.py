@@ -1,4 +1,4 @@
-"""What every section of a configuration shares: strict, frozen, with texts that say something."""
+"""The base of every section of a configuration: strict, frozen, with texts that are not empty."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-#: A piece of text that says something; spaces around it do not count.
+#: A text that is not empty; spaces around it do not count.
 Text = Annotated[StrictStr, Field(min_length=1)]
 
 #: A list of texts; one text alone is a list of one.

@@ -7,13 +7,13 @@ from airflow.sdk import Param
 from m3ter_onboarding.clock import INSTANT_PATTERN
 from m3ter_onboarding.config.run_parameters import LONGEST_EMPLOYEE_ID, Mode, RunParameters
 
-#: What the trigger dialogue calls the modes.
+#: The modes, as the trigger dialogue names them.
 _MODES = {
     Mode.NORMAL: "Invite: plan, then send",
     Mode.DRY_RUN: "Dry run: plan only, send nothing",
     Mode.BASELINE: "Baseline: adopt what m3ter has, send nothing",
     Mode.FULL: "Full: plan everybody again, then send",
-    Mode.RETRY_FAILED: "Retry: also those whom m3ter refused",
+    Mode.RETRY_FAILED: "Retry: also people whom m3ter refused",
 }
 
 _DAYS, _LIMITS = "Other days", "Limits and backfill"
@@ -25,8 +25,8 @@ _INSTANT = f"^(|{INSTANT_PATTERN})$"
 def run_parameters() -> dict[str, Param]:
     """Return the parameters of a run, as the trigger dialogue shows them.
 
-    What has no section is open at once; sections are closed, and nobody needs one for an ordinary run. No code in
-    the texts: the form draws its box over the line above.
+    Parameters without a section are open at once; sections are closed, and an ordinary run needs none. No code in the
+    texts: the form draws its box over the line above.
     """
     defaults = RunParameters()
     return {
@@ -40,7 +40,7 @@ def run_parameters() -> dict[str, Param]:
                 "**Invite** is the ordinary run. **Dry run**: decides about every row, nothing is sent."
                 " **Baseline**: before the first run, adopts what m3ter has already. **Full**: reads all of m3ter"
                 " and the query from 1970 on; max_age_days still holds for rows with a start date. **Retry**: also"
-                " invites those whom m3ter refused; with one employee, also if the invitation has expired."
+                " invites people whom m3ter refused; with one employee, also if the invitation has expired."
             ),
         ),
         "only_employee": Param(

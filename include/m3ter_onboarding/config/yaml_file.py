@@ -18,7 +18,7 @@ def load_config(path: str | Path) -> OnboardingConfig:
     """Load one organisation's YAML file and its query.
 
     :param path: the YAML file; ``query`` in it is relative to its folder.
-    :raises ConfigurationError: naming the file, the key and its value, and what to write instead.
+    :raises ConfigurationError: naming the file, the key and its value, and the way to write it.
     """
     path = Path(path)
     text = _read(path, f"The configuration {path}")

@@ -1,6 +1,7 @@
 """Every row of the query gets one decision, and the plan is sealed.
 
-A hire passes ``window`` (which days are read), ``facts`` and ``address_status`` (what is known of a person),
-``planner`` (the decision, by the ``rules``), ``fingerprint`` and ``sealed_plan``. ``reasons`` and ``explanation`` say
-it to people.
+Read ``run_start`` (which days a run is for, and whether it may send), then ``sealed_plan``, which drives the rest:
+``facts`` (ledger and mirror, looked up for the hires), ``planner`` (here it is decided whether somebody is invited, by
+the ``rules`` and by each ``address_status``), ``fingerprint`` (the hash of all that will be POSTed) and ``explanation``
+(how a row came to its decision, for the log).
 """

@@ -70,7 +70,7 @@ class AddressStatuses:
             self._rows[row.email_key].append(row)
         for key, rows in self._rows.items():
             newest = next((row for row in rows if row.live), rows[-1])
-            # What is superseded, or was never sent, is not in the way.
+            # An invitation that is superseded, or was never sent, is not in the way.
             if newest.employee_id is not None and (newest.live or newest.state is InvitationState.EXPIRED):
                 self._keys_of_employee[newest.employee_id].add(key)
         self._invitations: dict[str, list[M3terInvitation]] = defaultdict(list)

@@ -14,7 +14,7 @@ def count_decisions(decisions: Iterable[Decision]) -> dict[str, int]:
     return dict(sorted(Counter(decision.name for decision in decisions).items()))
 
 
-# The step of the plan at which a decision of this reason is made; what is not here is made while matching.
+# The step of the plan at which a decision of this reason is made; all others are made while matching.
 _MADE_AT = {
     "policy": "policy",
     "policy_not_allowed": "policy",
@@ -23,7 +23,9 @@ _MADE_AT = {
 
 
 def explain(decision: Decision, policy_names: Mapping[str, str] | None = None, *, sendable: bool = True) -> list[str]:
-    """Tell how one row came to its decision: select, validate, match, policy, decide, act; without personal data.
+    """Return how one row came to its decision, without personal data.
+
+    A line a step: select, validate, match, policy, decide, act.
 
     :param decision: of the row.
     :param policy_names: of permission policies, by id.

@@ -43,10 +43,10 @@ class Facts:
 def read_facts(
     db: LedgerDatabase, hires: Iterable[NewHire], *, run: RunKey, org_id: str, mirror_full_at: datetime | None
 ) -> Facts:
-    """Look up what ledger and mirror hold of the hires of a plan.
+    """Look up the hires of a plan in ledger and mirror.
 
-    :param hires: valid rows; of an invalid one nothing has to be known.
-    :param run: that the plan is made for; what an older plan of it claimed and did not begin stands in nobody's way.
+    :param hires: valid rows; about an invalid one nothing has to be known.
+    :param run: that the plan is made for; claims of its older plans that were not begun stand in nobody's way.
     :param mirror_full_at: of the mirror, read before this; an older one only makes the plan more careful.
     """
     keys, employees = set[str](), set[str]()

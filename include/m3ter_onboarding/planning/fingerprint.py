@@ -1,4 +1,4 @@
-"""Hashes of what will be POSTed: of one request, and of a whole plan."""
+"""Hashes of the POSTs to come: of one request, and of a whole plan."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from m3ter_provider.models import InvitationRequest
 
 
 def hash_request(request: InvitationRequest) -> str:
-    """Hash what will be POSTed (SHA-256, hex)."""
+    """Hash the body of a POST (SHA-256, hex)."""
     return _sha256(request.to_json())
 
 
 def fingerprint(decisions: Iterable[Decision], policies: Iterable[M3terPolicy], *, org_id: str) -> str:
     """Hash a plan (SHA-256, hex): everything that will be POSTed and where, id and version of every policy used.
 
-    What is not sent does not count, nor does the order of the rows.
+    Rows that are not invited do not count, nor does the order of the rows.
 
     :param decisions: of one plan.
     :param policies: the organisation's, as the plan saw them.

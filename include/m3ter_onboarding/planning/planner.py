@@ -15,7 +15,7 @@ that apply to a row the first in this list is its decision:
 7.  ``review:email_changed``: another address of this employee is taken.
 8.  ``review:missing_in_m3ter``: invited or joined once, and m3ter knows nothing of it any more.
 9.  ``review:rehire``, ``review:expired``: access ended, or the invitation expired; ``invite`` by setting.
-10. ``invalid:policy``, ``review:policy_not_allowed``: what the row asks for.
+10. ``invalid:policy``, ``review:policy_not_allowed``: the policies that the row asks for.
 11. ``skip:refused_before``: m3ter refused exactly this request.
 12. ``invite:new``, ``invite:expired``, ``invite:rehire``, ``invite:requested``.
 """
@@ -79,7 +79,7 @@ class _Planner:
         decided.update({hire.row_no: self._decide(hire) for hire in winners})
         return _accounted(rows, decided)
 
-    # -- rows that are not to be invited, whoever they are -----------------------------------------------------------
+    # -- rows that are never invited ---------------------------------------------------------------------------------
 
     def _keys_of_excluded_employees(self, rows: Iterable[ValidatedRow]) -> frozenset[str]:
         excluded = self._rules.excluded_employees

@@ -10,21 +10,21 @@ from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.run_parameters import Mode, RunParameters
 from m3ter_provider.email_identity import ascii_domain, email_key
 
-#: What an invitation that expired, or an access that ended, comes to.
+#: The decision after an invitation that expired, or an access that ended.
 WhenEnded = Literal["review", "invite"]
 
 
 @dataclass(frozen=True)
 class PlanRules:
-    """What a plan may do; see :class:`~m3ter_onboarding.config.organisation.OnboardingConfig` for each setting.
+    """The rules of a plan; see :class:`~m3ter_onboarding.config.organisation.OnboardingConfig` for each setting.
 
     :param excluded_keys: address keys; ``excluded_domains`` and ``allowed_domains`` are in their ASCII form.
     :param allow_administrators: whether a policy may make somebody an administrator, see
         :mod:`m3ter_provider.administrators`.
     :param allowed_domains: of the m3ter connection; empty: any.
-    :param retry_failed: ask again for people whom m3ter refused, also when nothing changed.
-    :param invite_again: somebody asked for exactly this person: also when an invitation has expired, or an access has
-        ended.
+    :param retry_failed: invite again people whom m3ter refused, also when nothing changed.
+    :param invite_again: somebody asked for exactly this person: invite also when an invitation has expired, or an
+        access has ended.
     """
 
     time_zone: str = "UTC"

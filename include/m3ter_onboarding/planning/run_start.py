@@ -1,4 +1,4 @@
-"""A run begins: which days it is for, what its query reads and whether it may send are decided and recorded."""
+"""A run begins: its days, the window of its query and whether it may send are decided and recorded."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def plans_only_because(run_type: str, parameters: RunParameters) -> str | None:
 
 
 def start_run(config: OnboardingConfig, db: LedgerDatabase, run: AirflowRun, *, org_id: str, now: datetime) -> None:
-    """Make the ledger ready, decide what the run's query reads, record the run, and check the query.
+    """Make the ledger ready, decide the window of the run's query, record the run, and check the query.
 
     :param org_id: the organisation that the m3ter connection names.
     :raises LedgerError: when the ledger cannot be used.
@@ -111,7 +111,7 @@ def _earlier_runs(
 
 
 def window_of_run(db: LedgerDatabase, run: RunKey, org_id: str) -> Window:
-    """Return what the query of a run reads, as it was recorded when the run began.
+    """Return the window of a run's query, as it was recorded when the run began.
 
     :param org_id: the organisation that the m3ter connection names.
     :raises PlanError: when the run has not begun, or began for another organisation.

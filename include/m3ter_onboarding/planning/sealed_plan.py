@@ -1,6 +1,6 @@
 """The plan of one run: the new hires are read and decided about, the decisions are written, and the plan is sealed.
 
-Planning reserves nothing (docs/delivery.md, rule 5): what is written here takes nobody from another run.
+Planning reserves nothing (docs/delivery.md, rule 5): a plan takes nobody from another run.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 class PlanningRun:
     """The run that a plan is made for.
 
-    :param window: what its query reads.
+    :param window: the days that its query reads.
     :param plans_only_because: why nothing of the plan may be sent; None: it may.
     :param allowed_domains: of the m3ter connection; empty: any.
     :param answers_within: the longest that one POST takes: so long the answers to what an older plan of this run has
@@ -73,7 +73,7 @@ class Planned:
     fingerprint: str
 
     def summary(self) -> dict[str, Any]:
-        """Return what goes into XCom: ids and counts."""
+        """Return the ids and counts that go into XCom."""
         return {
             "plan_id": self.plan_id,
             "fingerprint": self.fingerprint,
@@ -110,7 +110,7 @@ def make_plan(config: OnboardingConfig, db: LedgerDatabase, run: PlanningRun, *,
 
     used = _used_by(decisions, facts.policies)
     invitations = sum(decision.decision == "invite" for decision in decisions)
-    # A run whose plan is made again is still one run: what it has sent already counts.
+    # A run whose plan is made again is still one run: its earlier attempts count.
     before = attempted_by_run(db, run.key, other_than=plan_id)
     planned = Planned(
         plan_id=plan_id,

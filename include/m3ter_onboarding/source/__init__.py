@@ -1,5 +1,6 @@
 """Rows of the warehouse become new hires.
 
-A row passes ``warehouse`` (the query is run), ``columns`` (the contract is checked), ``driver_values`` (what a driver
-returns becomes text, dates and lists) and ``new_hire`` (a hire that can be invited, or the reason why not).
+Read ``window`` (which days the query reads), ``warehouse`` (the query is run), ``columns`` (its columns are checked
+against the contract), ``new_hire`` (here a row becomes a hire, or the decision ``invalid``) and ``driver_values``
+(values of any driver become text, dates and lists).
 """

@@ -1,7 +1,7 @@
 """Values as database drivers give them, turned into text, dates and lists.
 
 One warehouse gives ``1001``, another ``Decimal('1001')`` or ``1001.0``; one a ``date``, another text. Each function
-returns None for what means nothing (NULL, NaN, blank text) and raises ``ValueError`` with a reason that quotes nothing.
+returns None for nothing (NULL, NaN, blank text) and raises ``ValueError`` with a reason that quotes nothing.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def to_text(value: Any) -> str | None:
 
 def _whole_number(value: float | Decimal) -> str | None:
     if math.isnan(value):
-        return None  # what data frames write for NULL
+        return None  # data frames write NaN for NULL
     largest = 2**53 if isinstance(value, float) else 10**38  # beyond it a float is no longer the number that was meant
     if not -largest < value < largest or value != int(value):
         raise ValueError("is a number with a fraction, or too large")
@@ -62,7 +62,7 @@ def to_name(value: Any, *, longest: int) -> str | None:
 
     :param value: text or bytes in UTF-8; a number is no name.
     :param longest: in characters.
-    :raises ValueError: when it is too long, or holds what cannot be seen.
+    :raises ValueError: when it is too long, or holds characters that cannot be seen.
     """
     if isinstance(value, (int, float, Decimal)) and not (isinstance(value, float) and math.isnan(value)):
         raise ValueError("is a number")
@@ -76,9 +76,9 @@ def to_name(value: Any, *, longest: int) -> str | None:
 
 
 def require_visible(text: str) -> None:
-    """Refuse text with characters that cannot be seen, or that are no characters.
+    """Check that all of a text can be seen.
 
-    :raises ValueError: control characters, line breaks, lone surrogates, bidirectional controls and the like.
+    :raises ValueError: for control characters, line breaks, lone surrogates, bidirectional controls and the like.
     """
     for character in text:
         if unicodedata.category(character) in {"Cc", "Cs", "Co", "Zl", "Zp"}:

@@ -20,11 +20,11 @@ from m3ter_provider.email_identity import email_key
 #: m3ter's limits, in characters ("Invite User to Organization").
 LONGEST_NAME = 100
 LONGEST_CONTACT_NUMBER = 50
-# What copying from a mail program leaves at the ends of an address.
+# Left at the ends of an address by copying from a mail program.
 _PASTED = "\u200b\u2060\ufeff"
 #: In bytes (RFC 5321).
 LONGEST_LOCAL_PART = 64
-#: The longest address that mail knows (RFC 5321), and room for what is no address.
+#: The longest address that mail knows (RFC 5321), and room for texts that are no address.
 LONGEST_EMAIL = 320
 
 
@@ -52,12 +52,12 @@ class NewHire:
     time_zone: str
 
 
-#: What a row becomes: a hire that can be decided about, or the decision ``invalid:<reason>``.
+#: A row after validation: a hire that can be decided about, or the decision ``invalid:<reason>``.
 ValidatedRow: TypeAlias = NewHire | Decision
 
 
 class _FlawError(Exception):
-    """What is wrong with a row, found on the way."""
+    """The first flaw of a row."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
@@ -85,7 +85,7 @@ def select_employee(rows: Iterable[ValidatedRow], employee_id: str) -> list[Vali
 def validate_row(row: SourceRow, *, default_time_zone: str, now: datetime) -> ValidatedRow:
     """Make a new hire of a row, or decide why it is invalid: the first flaw found is the reason.
 
-    What an invalid row names is kept for the record, cleaned of what a ledger cannot store.
+    The employee and the address of an invalid row are kept for the record, as far as a ledger can store them.
 
     :param row: one row of the query.
     :param default_time_zone: IANA name, for rows without one.
@@ -133,7 +133,7 @@ def validate_row(row: SourceRow, *, default_time_zone: str, now: datetime) -> Va
 
 
 def end_of_day(day: date, time_zone: str) -> datetime:
-    """Give the last millisecond of a local day, in UTC.
+    """Return the last millisecond of a local day, in UTC.
 
     A millisecond before midnight, so that the day is right whether m3ter takes the end as inclusive or not.
 
@@ -146,7 +146,7 @@ def end_of_day(day: date, time_zone: str) -> datetime:
 
 @lru_cache(maxsize=1024)
 def zone_of(name: str) -> ZoneInfo:
-    """Find a time zone.
+    """Return a time zone.
 
     :param name: IANA name.
     :raises ValueError: when there is none of that name.
@@ -170,7 +170,7 @@ def _employee_id(value: Any) -> str:
 
 
 def _email(value: Any) -> tuple[str, str]:
-    """Give the address as the warehouse has it, and as it will be sent."""
+    """Return the address as the warehouse has it, and as it will be sent."""
     try:
         text = to_text(value)
     except ValueError as reason:
@@ -179,14 +179,14 @@ def _email(value: Any) -> tuple[str, str]:
     try:
         checked = validate_email(given, check_deliverability=False)
     except EmailNotValidError as error:
-        raise _FlawError("email", f"The e-mail address is not valid. {_said_about_address(error)}") from None
+        raise _FlawError("email", f"The e-mail address is not valid. {_flaw_of_address(error)}") from None
     if not checked.ascii_domain or len(checked.local_part.encode()) > LONGEST_LOCAL_PART:
         raise _FlawError("email", "The e-mail address is not valid. The part before the @-sign is too long.")
     # Mail programs and m3ter understand the ASCII form everywhere, the Unicode form not.
     return given, f"{checked.local_part}@{checked.ascii_domain.lower()}"
 
 
-def _said_about_address(error: EmailNotValidError) -> str:
+def _flaw_of_address(error: EmailNotValidError) -> str:
     """Keep the library's sentence, unless it quotes: it names single characters, at most a part of the address."""
     said = str(error)
     return said if "'" not in said and '"' not in said and len(said) <= 200 else "Its form is wrong."

@@ -27,7 +27,7 @@ from m3ter_onboarding.source.window import Window
 
 
 def warehouse_engine(conn_id: str) -> Engine:
-    """Make the engine of the warehouse.
+    """Return an engine for the warehouse.
 
     :param conn_id: see :func:`~m3ter_onboarding.databases.connections.database_engine`.
     :raises SourceError: when the connection cannot be used.
@@ -54,7 +54,7 @@ def check_source(conn_id: str, query_text: str, at: datetime) -> None:
 
 
 def read_rows(engine: Engine, query_text: str, window: Window, *, chunk_rows: int = 1000) -> list[SourceRow]:
-    """Run the query over a window and give its rows, in its order.
+    """Run the query over a window and return its rows, in its order.
 
     Reading changes nothing, whatever the query says: its transaction is rolled back, and PostgreSQL's cursor on the
     server takes nothing but a SELECT.

@@ -25,7 +25,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Window:
-    """What the query reads: [start, end), never smaller than the run's interval."""
+    """The days that the query reads: [start, end), never less than the run's interval."""
 
     start: datetime
     end: datetime

@@ -1,4 +1,4 @@
-"""The task ``snapshot``: mirror m3ter, and settle what dead runs left behind."""
+"""The task ``snapshot``: mirror m3ter, and settle the open invitations of dead runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class OnboardingSnapshotOperator(OnboardingTask, BaseOperator):
-    """Check the run's parameters, mirror m3ter into the ledger, and settle what dead runs left behind.
+    """Check the run's parameters, mirror m3ter into the ledger, and settle the open invitations of dead runs.
 
     :param config: the organisation's configuration.
     """
@@ -32,7 +32,7 @@ class OnboardingSnapshotOperator(OnboardingTask, BaseOperator):
         self._works_for(config)
 
     def execute(self, context: Context) -> dict[str, int]:
-        """Return counts of what was read and found."""
+        """Return the counts of entries read and found."""
         from m3ter_onboarding.clock import utc_now
         from m3ter_onboarding.planning.run_start import start_run
 

@@ -6,7 +6,7 @@
 --   contact_number, permission_policies, start_date,    may be left out, and may be NULL
 --   access_end_date, time_zone
 -- permission_policies: names or ids, with commas between. Dates are dates, or text such as 2026-11-30.
--- Reading a row twice does no harm: whoever was invited before is not invited again.
+-- Reading a row twice does no harm: nobody is invited twice.
 -- The session's time zone is UTC, so loaded_at may be timestamptz, or timestamp in UTC.
 SELECT
     CAST(employee_number AS text) AS employee_id,

@@ -6,7 +6,7 @@
 --   contact_number, permission_policies, start_date,    may be left out, and may be NULL
 --   access_end_date, time_zone
 -- permission_policies: names or ids, with commas between. Dates are dates, or text such as 2026-11-30.
--- Reading a row twice does no harm: whoever was invited before is not invited again.
+-- Reading a row twice does no harm: nobody is invited twice.
 -- loaded_at: TIMESTAMPTZ, or TIMESTAMP in UTC (Redshift's own time zone, unless it was changed).
 SELECT
     CAST(employee_number AS VARCHAR) AS employee_id,

@@ -6,7 +6,7 @@
 --   contact_number, permission_policies, start_date,    may be left out, and may be NULL
 --   access_end_date, time_zone
 -- permission_policies: names or ids, with commas between. Dates are dates, or text such as 2026-11-30.
--- Reading a row twice does no harm: whoever was invited before is not invited again.
+-- Reading a row twice does no harm: nobody is invited twice.
 -- SQLite has no type for time: the parameters are text 'YYYY-MM-DD HH:MM:SS', and datetime() brings loaded_at to that.
 SELECT
     CAST(employee_number AS TEXT) AS employee_id,
