@@ -35,13 +35,13 @@ def test_a_text_without_zone_has_none() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-02-30T00:00Z", "2026-11-24T25:00Z", "1700000000", "Z"])
-def test_what_is_no_instant_is_an_error(text: str) -> None:
+def test_a_text_that_is_no_instant_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_iso(text)
 
 
 @given(st.datetimes(timezones=st.timezones()))
-def test_what_python_writes_is_read_back(instant: datetime) -> None:
+def test_an_instant_that_python_writes_is_read_back(instant: datetime) -> None:
     assert parse_iso(instant.isoformat()) == datetime.fromisoformat(instant.isoformat())
 
 

@@ -489,7 +489,7 @@ def test_d09_also_where_m3ter_gives_no_version() -> None:
             check_policies([plan], [powerful])
 
 
-# -- D7: alive, or never silently skipped ------------------------------------------------------------------------------
+# -- D7: an address that is taken, or never silently skipped ----------------------------------------------------------
 
 
 def people_of_every_kind(world: World) -> None:

@@ -26,7 +26,7 @@ NOW = datetime(2026, 11, 26, 12, 0, tzinfo=timezone.utc)
 
 @pytest.fixture
 def config(tmp_path: Path, airflow_db: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What ``init`` writes for SQLite, and a warehouse with its table."""
+    """Return the files that ``init`` writes for SQLite, beside a warehouse with its table."""
     # Set by the command; set here first, so that it is as before afterwards.
     monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "client")
     monkeypatch.delenv("_AIRFLOW_PROCESS_CONTEXT")

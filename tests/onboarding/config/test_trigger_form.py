@@ -40,5 +40,5 @@ def test_the_form_lets_through_every_way_to_write_an_instant(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["2026-11-10", "2026-11-10T00:00:00", "yesterday", "2026-11-10T00:00:00Z and more"])
-def test_the_form_rejects_what_is_no_instant(text: str) -> None:
+def test_the_form_rejects_a_text_that_is_no_instant(text: str) -> None:
     assert not re.search(run_parameters()["interval_start"].schema["pattern"], text)

@@ -1,4 +1,4 @@
-"""What holds for every plan, whatever the warehouse, the ledger and m3ter hold."""
+"""Properties of every plan, for any content of the warehouse, the ledger and m3ter."""
 
 from __future__ import annotations
 

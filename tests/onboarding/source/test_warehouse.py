@@ -201,7 +201,7 @@ def test_connections_that_are_no_warehouse(
 
 
 def test_sqlite_columns_are_read_in_another_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the docs advise for text with a ``T``, a zone, or a date alone: compare ``datetime(column)``."""
+    """As the docs advise for text with a ``T``, a zone, or a date alone: compare ``datetime(column)``."""
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "w.db")}))
     engine = warehouse_engine("warehouse")
     with engine.begin() as made:
