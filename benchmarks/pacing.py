@@ -1,6 +1,6 @@
 """The pace: 2,000 invitations against a strict limit of 50 requests a second, with the setting at 50.
 
-The sandbox counts what it refused (429) and whom it e-mailed; the rate is compared with the limit itself. Peers in the
+The sandbox counts refusals (429) and e-mails; the rate is compared with the limit itself. Peers in the
 same run: Airflow's own ``HttpHook`` in a loop, and the official ``m3ter`` SDK in eight threads. They are given fewer
 people, since they do not get through.
 """

@@ -18,7 +18,7 @@ from demo.airflow_settings import USERS
 from demo.metadata_template import MigrationError
 from demo.progress import Progress
 from demo.report import judge, report
-from demo.run import RunFailedError, tell
+from demo.run import RunFailedError, run_chapters
 from demo.scene import ROOT, Scene, open_scene
 from m3ter_sandbox.testing import SandboxError
 
@@ -47,7 +47,7 @@ def main() -> int:
     try:
         with _alone(state), open_scene(state, options.today, progress, keep) as scene:
             try:
-                chapters = tell(scene, progress)
+                chapters = run_chapters(scene, progress)
                 verdict = judge(scene, chapters)
                 print(report(scene, chapters, verdict, progress.seconds))
                 print(_next_steps(scene, keep), flush=True)

@@ -212,7 +212,7 @@ class AirflowStack:
         return wait_until(look, f"a process of {task_id} in {run_id}", timeout_seconds, 0.05)
 
     def processes(self) -> list[psutil.Process]:
-        """List every living process that this Airflow started, orphans included."""
+        """List every running process that this Airflow started, orphans included."""
         return members(self._family)
 
     # -- inside
@@ -289,7 +289,7 @@ class AirflowStack:
 
 
 def _healthy(answer: Mapping[str, Any], name: str, since: datetime) -> bool:
-    """Tell whether a component is healthy, and not merely its predecessor of a moment ago."""
+    """Return whether a component is healthy, and not merely its predecessor of a moment ago."""
     if answer["status"] != "healthy":
         return False
     if name == "metadatabase":

@@ -1,4 +1,4 @@
-"""The people of the demo, day by day, each with the outcome that is right for her.
+"""The people of the demo, day by day, each with the outcome that is right for them.
 
 Every day brings the same mixture to the warehouse: ordinary new hires of many countries, names and addresses that are
 odd but valid, rows with each kind of defect, and people whom m3ter knows already. All of it follows from the date.

@@ -21,12 +21,12 @@ def marked_environment(environment: dict[str, str], family: str) -> dict[str, st
     :param environment: the environment to start from
     :param family: a value that no other family uses
     """
-    # setproctitle overwrites the memory in which the kernel looks for a process's environment, unless told not to.
+    # setproctitle overwrites the memory in which the kernel looks for a process's environment, unless it is set not to.
     return {**environment, MARKER: family, "SPT_NOENV": "1"}
 
 
 def members(family: str) -> list[psutil.Process]:
-    """List the living processes of a family, without the calling one.
+    """List the running processes of a family, without the calling one.
 
     :param family: the value given to :func:`marked_environment`
     """
@@ -52,9 +52,9 @@ def end_family(family: str, grace_seconds: float = 5.0) -> None:
     """
     deadline = time.monotonic() + grace_seconds
     asked: set[int] = set()
-    while living := members(family):
+    while running := members(family):
         overdue = time.monotonic() >= deadline
-        for process in living:
+        for process in running:
             try:
                 if overdue:
                     process.kill()
@@ -63,6 +63,6 @@ def end_family(family: str, grace_seconds: float = 5.0) -> None:
                     process.terminate()
             except psutil.Error:
                 continue
-        psutil.wait_procs(living, timeout=0.1)
+        psutil.wait_procs(running, timeout=0.1)
         if time.monotonic() > deadline + 30:
-            raise RuntimeError(f"{len(living)} processes could not be ended: {[p.pid for p in living]}")
+            raise RuntimeError(f"{len(running)} processes could not be ended: {[p.pid for p in running]}")

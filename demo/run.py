@@ -36,11 +36,11 @@ class Chapter:
     seconds: float
 
 
-def tell(scene: Scene, progress: Progress) -> list[Chapter]:
+def run_chapters(scene: Scene, progress: Progress) -> list[Chapter]:
     """Run the whole story.
 
     :param scene: started
-    :param progress: told what is going on
+    :param progress: shows what is going on
     :raises RunFailedError: when a run does not succeed
     """
     scene.airflow.api.set_paused(DAG_ID, False)

@@ -53,7 +53,7 @@ def open_scene(state: Path, today: date, progress: Progress, keep: bool) -> Iter
 
     :param state: the directory of it all
     :param today: UTC; the demo is about the two days before
-    :param progress: told what is going on
+    :param progress: shows what is going on
     :param keep: go on with what an earlier start left, instead of a fresh beginning
     """
     if not keep:
@@ -79,7 +79,7 @@ def open_scene(state: Path, today: date, progress: Progress, keep: bool) -> Iter
                 "m3ter_demo": m3ter.airflow_connection(requests_per_second=45),
                 "warehouse_demo": warehouse.airflow_connection(),
             },
-            # Nothing happens unasked: the demo starts its runs itself, and so may who plays with it.
+            # No run starts by itself: the demo starts its own, and a person may start more.
             configuration={"scheduler": {"use_job_schedule": False}},
             port=8080 if keep else None,
             cache=CACHE,

@@ -18,7 +18,7 @@ PACKAGES = (ROOT / "plugins" / "m3ter_provider", ROOT / "include" / "m3ter_onboa
 
 #: Clauses and not sentences: they are part of a message that is collected (or of a decision's ``detail``).
 CLAUSES = frozenset({"ValueError", "PydanticCustomError", "_FlawError"})
-#: For whoever programs, not for whoever runs.
+#: For programmers, not for users.
 PROGRAMMING = frozenset({"TypeError", "AttributeError", "NotImplementedError", "AssertionError", "RuntimeError"})
 #: Functions whose texts are shown as they are.
 SENTENCES = {

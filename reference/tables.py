@@ -96,7 +96,7 @@ def _kind(shape: Mapping[str, Any]) -> str:
 
 
 def _bounds(shape: Mapping[str, Any]) -> Iterable[str]:
-    # Pydantic leaves its own words where it cannot tell the type.
+    # Pydantic uses its own words where the type is not clear.
     low, high = shape.get("minimum", shape.get("ge")), shape.get("maximum", shape.get("le"))
     if low is not None and high is not None:
         yield f"{low} to {high}"

@@ -158,7 +158,7 @@ def main(arguments: list[str] | None = None) -> int:
     def started() -> None:
         url = url_of(listener)
         if options.port_file:
-            # Renamed into place: whoever waits for the file must not read half a number.
+            # Renamed into place: a process that waits for the file must not read half a number.
             part = options.port_file.with_name(options.port_file.name + ".part")
             part.write_text(f"{listener.getsockname()[1]}\n", encoding="ascii")
             part.replace(options.port_file)

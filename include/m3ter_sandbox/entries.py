@@ -113,7 +113,7 @@ class Entries:
         return where, values
 
     def everything(self, kind: ListKind) -> list[Row]:
-        """Return all entries of a kind, newest first, whatever the switches hide."""
+        """Return all entries of a kind, newest first, also those that switches hide."""
         return self.store.all(f"SELECT * FROM {kind} ORDER BY dt_created DESC, seq DESC")  # noqa: S608 - our own names
 
     def get(self, kind: ListKind, entry_id: str) -> Row:

@@ -84,7 +84,7 @@ class Gate:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         entry = self.journal.open(arrived, method, path, kind, query, client, tuple(headers))
         try:
-            # Limits come first: whoever is over them is refused whatever the request says.
+            # Limits come first: a client over them is refused for any request.
             answer = self._limited(operation, path, client[0])
             try:
                 body = await _read_body(receive)

@@ -14,7 +14,7 @@ KEPT = 100_000  # entries; the counts go on
 class Entry:
     """One request.
 
-    ``port`` is the client's, so one connection can be told from the next; of the headers there are only the names.
+    ``port`` is the client's, which tells one connection from the next; of the headers there are only the names.
     ``status`` is None while it is not answered, and stays so where the client got no complete answer.
     """
 

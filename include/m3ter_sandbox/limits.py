@@ -12,7 +12,7 @@ FIVE_MINUTES = 300.0
 
 
 class OrganizationLimit:
-    """So many requests a second for one organisation, whoever sends them.
+    """So many requests a second for one organisation, from all clients together.
 
     On a calendar second the requests after the last allowed one are refused until the second ends; on a sliding one
     a request is refused while as many as allowed were admitted in the second before it.

@@ -17,7 +17,7 @@ from m3ter_sandbox.sandbox import Sandbox
 __all__ = ["mailbox_routes"]
 
 PAGE_SIZE = 100
-# Nothing on the page may load or run anything, whatever a name or an address holds.
+# Nothing on the page may load or run anything that a name or an address holds.
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'",
     "X-Content-Type-Options": "nosniff",

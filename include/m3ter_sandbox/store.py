@@ -14,7 +14,7 @@ SCHEMA_VERSION = 1
 Row = Mapping[str, Any]
 Values = Sequence[object] | Mapping[str, object]
 
-# Instants are whole milliseconds since the epoch. `stored_at` is when m3ter came to know an entry (0: since ever), for
+# Instants are whole milliseconds since the epoch. `stored_at` is when m3ter stored an entry (0: before all others), for
 # the lag of the lists.
 _SCHEMA = """
 CREATE TABLE invitation (

@@ -200,11 +200,11 @@ class SandboxServer:
         return cast("list[dict[str, Any]]", self._call("GET", "requests"))
 
     def invitations(self) -> list[dict[str, Any]]:
-        """Return all invitations that m3ter holds, newest first, whatever its lists hide."""
+        """Return all invitations that m3ter holds, newest first, also those that its lists hide."""
         return cast("list[dict[str, Any]]", self._call("GET", "invitations"))
 
     def users(self) -> list[dict[str, Any]]:
-        """Return all users that m3ter holds, newest first, whatever its lists hide."""
+        """Return all users that m3ter holds, newest first, also those that its lists hide."""
         return cast("list[dict[str, Any]]", self._call("GET", "users"))
 
     def totals(self) -> dict[str, Any]:

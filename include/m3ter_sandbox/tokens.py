@@ -48,7 +48,7 @@ class Tokens:
         self._store, self._clock, self._credentials = store, clock, credentials
 
     def accepts(self, basic: tuple[str, str] | None) -> bool:
-        """Tell whether these are the access key id and secret."""
+        """Return whether these are the access key id and secret."""
         if basic is None:
             return False
         ours = self._credentials
@@ -72,7 +72,7 @@ class Tokens:
         return value
 
     def good(self, value: str | None) -> bool:
-        """Tell whether a token is known, not revoked and not expired."""
+        """Return whether a token is known, not revoked and not expired."""
         if not value:
             return False
         row = self._store.one("SELECT expires_at FROM token WHERE value = ?", (value,))

@@ -26,7 +26,7 @@ class Users:
         self._mailbox = mailbox
 
     def has_access(self, user: Row, now: int, switches: Switches) -> bool:
-        """Tell whether a user may still work in the organisation at an instant."""
+        """Return whether a user may still work in the organisation at an instant."""
         end = user["dt_end_access"]
         if end is None:
             return True

@@ -1,4 +1,4 @@
-"""``python -m tests.chaos``: play cases, and print what was played and whether the promise held."""
+"""``python -m tests.chaos``: run cases, and print whether the promise held in each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SEED = 20260101
 
 
 def main() -> int:
-    """Play the chosen cases; the exit status is 0 if the promise held in all of them."""
+    """Run the chosen cases; the exit status is 0 if the promise held in all of them."""
     arguments = _arguments()
     assert airflow_home.AIRFLOW_HOME.exists()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that databases and servers are ended too
@@ -50,7 +50,7 @@ def main() -> int:
             if arguments.list:
                 print(*(case.full_name for case in cases), sep="\n")
                 return 0
-            return _play(cases, arguments, folder, postgres)
+            return _run(cases, arguments, folder, postgres)
         finally:
             server.cleanup()
 
@@ -75,7 +75,7 @@ def chosen(cases: list[Case], arguments: argparse.Namespace) -> list[Case]:
     return cases
 
 
-def _play(cases: list[Case], arguments: argparse.Namespace, folder: Path, postgres: PostgresServer) -> int:
+def _run(cases: list[Case], arguments: argparse.Namespace, folder: Path, postgres: PostgresServer) -> int:
     began = time.monotonic()
     results: list[Result] = []
     progress = _Progress(len(cases), began)
@@ -140,7 +140,7 @@ def summary(results: list[Result], total: int, seconds: float, seed: int) -> int
         print(f"{total - len(results)} of the chosen cases were not begun")
     asked = sum(result.asked_for for result in results)
     print(f"seed {seed}; {asked} people had to be asked for again, since two attempts left no trace of them")
-    # A trouble that no longer comes about is a test that no longer tests.
+    # A fault that is no longer reached is a test that no longer tests.
     return 1 if failed or not results or missed > len(results) * 0.05 else 0
 
 
@@ -149,13 +149,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--case", action="append", help="only cases whose name holds this text; may be repeated: any of them"
     )
-    parser.add_argument("--share", type=float, default=1.0, help="play this share of each kind")
+    parser.add_argument("--share", type=float, default=1.0, help="run this share of each kind")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--jobs", type=int, default=max(2, (os.cpu_count() or 2) + 1))
     parser.add_argument("--list", action="store_true", help="print the names")
     parser.add_argument("--max-failures", type=int, help="stop after so many")
     parser.add_argument("--minutes", type=float, help="begin no case later than this")
-    parser.add_argument("--log", type=Path, help="append what the tasks say to this file")
+    parser.add_argument("--log", type=Path, help="append the output of the tasks to this file")
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""One case as it is played: people, runs of forked tasks as Airflow would run them, and the verdict at the end."""
+"""The run of one case: people, forked tasks in the order of Airflow, and the check of the promise at the end."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class CaseRun:
     world: World
     rng: random.Random
     log: Path | None = None
-    #: How many e-mails each address must have at the end; whoever is not here must have none.
+    #: How many e-mails each address must have at the end; others must have none.
     expected: dict[str, int] = field(default_factory=dict)
     #: States in which a row may stay although it is open otherwise, by address.
     may_stay: dict[str, str] = field(default_factory=dict)
@@ -159,7 +159,7 @@ class CaseRun:
         return ended
 
     def run(self, run: TaskRun, faults: Mapping[str, Mapping[FaultPoint, Fault]] | None = None, **options: Any) -> bool:
-        """Run the tasks of a run, each tried again as Airflow does, the report whatever happened.
+        """Run the tasks of a run, each tried again as Airflow does, the report in any case.
 
         :param faults: by task, for its first try.
         :returns: whether every task did well.
@@ -175,7 +175,7 @@ class CaseRun:
         return self.tries(run, "report", (faults or {}).get("report"), **options).well and well
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass for everybody: the ledger's database, m3ter, and processes that stand still."""
+        """Let time pass for all: the ledger's database, m3ter, and frozen processes."""
         time.sleep(self.late_seconds)
         self.environment.shared.set_ahead(self.environment.shared.ahead + seconds)
         self.m3ter.advance(seconds)
@@ -187,7 +187,7 @@ class CaseRun:
         for process in self._forked:
             process.kill()
 
-    # -- the verdict ------------------------------------------------------------------------------------------------
+    # -- the promise ------------------------------------------------------------------------------------------------
 
     def until_quiet(self) -> int:
         """Switch every fault off and let ordinary daily runs work until a run had nothing to do.
@@ -212,7 +212,7 @@ class CaseRun:
         raise ViolationError(f"not quiet after {RUNS_UNTIL_QUIET} ordinary runs: {last}")
 
     def _asked_for_those_absent_twice(self) -> bool:
-        """Do what rule 12 leaves to a person: mend the row of those of whom two attempts left no trace."""
+        """Correct the rows of people of whom two attempts left no trace, as rule 12 leaves to a person."""
         asked = False
         for key, row in self.world.invitations().items():
             wanted = self.expected.get(key) and not self.m3ter.emails().get(key)

@@ -1,4 +1,4 @@
-"""What a case is, and what happens in one."""
+"""What a case is, and how one is run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VALUES: Mapping[str, Any] = {
 
 
 class NotReachedError(Exception):
-    """The trouble of a case did not come about, so it shows nothing."""
+    """The fault of a case was not reached, so it shows nothing."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Case:
 
     :param kind: what it belongs to in the summary.
     :param name: says what goes wrong; unique.
-    :param act: loads people and lets it go wrong; what must hold afterwards is checked by :class:`CaseRun`.
+    :param act: loads people and injects the fault; :class:`CaseRun` checks what must hold afterwards.
     :param values: configuration.
     :param tables: False: the ledger's tables do not exist yet.
     :param connection: extras of the connection to m3ter.
@@ -56,7 +56,7 @@ class Result:
     """How a case ended.
 
     :param failure: why the promise does not hold, or None.
-    :param not_reached: the trouble did not come about.
+    :param not_reached: the fault was not reached.
     :param asked_for: people of whom two attempts left no trace, and for whom a person had to ask again (rule 12).
     """
 

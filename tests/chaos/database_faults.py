@@ -1,4 +1,4 @@
-"""What may happen to a database under a task: faults for fault points (see :mod:`tests.chaos.fault_points`)."""
+"""Faults of a database under a task, for :mod:`tests.chaos.fault_points`."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _file(connection: Any) -> str:
 
 
 def is_free(file: Path) -> bool:
-    """Tell whether nobody holds a lock on a SQLite file."""
+    """Return whether nobody holds a lock on a SQLite file."""
     with closing(sqlite3.connect(file, isolation_level=None, timeout=0.0)) as other:
         try:
             other.execute("BEGIN EXCLUSIVE")
@@ -134,7 +134,7 @@ def let_no_page_be_added(connection: Any) -> None:
 
 
 def hold_locks(seconds: float) -> Fault:
-    """Return a fault: a rival session locks what it can get of the ledger, and lets go after so many seconds."""
+    """Return a fault: a rival session locks what it can get of the ledger, and releases it after so many seconds."""
 
     def fault(connection: Any) -> None:
         locked = threading.Event()
@@ -153,7 +153,7 @@ def _hold_sqlite(file: str, seconds: float, locked: threading.Event) -> None:
         try:
             other.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError:
-            # The task is writing: then a reader, for whom its COMMIT must wait.
+            # The task is writing: then a reader, which its COMMIT must wait for.
             other.execute("BEGIN")
             other.execute("SELECT name FROM sqlite_master").fetchone()
         locked.set()

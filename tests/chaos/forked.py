@@ -107,7 +107,7 @@ class Forked:
         raise StuckError(f"process {self.pid} neither stopped nor ended within {limit:.0f} s")
 
     def freezes_within(self, limit: float) -> bool:
-        """Tell whether the process stops itself within *limit* seconds; it goes on otherwise."""
+        """Return whether the process stops itself within *limit* seconds; it runs on otherwise."""
         deadline = time.monotonic() + limit
         while time.monotonic() < deadline and not self._status(("Z", "X")):
             self._receive(0)
@@ -117,7 +117,7 @@ class Forked:
         return False
 
     def wait_and_resume(self, limit: float = LIMIT) -> Ended:
-        """Wait for its end, and let it go on whenever it stands still; see :meth:`wait`."""
+        """Wait for its end, and resume it when it freezes; see :meth:`wait`."""
         deadline = time.monotonic() + limit
         while time.monotonic() < deadline and not self._status(("Z", "X")):
             if self.freezes_within(0.1):
@@ -149,7 +149,7 @@ class Forked:
         os.close(self._pipe)
 
     def _receive(self, timeout: float) -> bool:
-        """Read what the child says; True: it has said everything."""
+        """Read the child's answer; True: it is complete."""
         ready, _, _ = select.select([self._pipe], [], [], timeout)
         if not ready:
             return False
@@ -172,6 +172,6 @@ class Forked:
         if os.WIFSIGNALED(status):
             return Ended(killed_by=signal.Signals(os.WTERMSIG(status)))
         if not self._received:
-            return Ended(error=f"the process ended with status {os.WEXITSTATUS(status)} and said nothing")
+            return Ended(error=f"the process ended with status {os.WEXITSTATUS(status)} and without an answer")
         what, value = pickle.loads(self._received)
         return Ended(value=value) if what == "returned" else Ended(error=value)

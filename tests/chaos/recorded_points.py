@@ -1,4 +1,4 @@
-"""The fault points of the scenarios, found by playing them, and what kind of point each is."""
+"""The fault points of the scenarios, found by running them, and what kind of point each is."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Recording = Mapping[tuple[str, str, str], tuple[FaultPoint, ...]]
 
 
 def record(environment: Environment) -> tuple[Recording, frozenset[str]]:
-    """Play every scenario without trouble; return its points, and the modules that its tasks imported.
+    """Run every scenario without a fault; return its points, and the modules that its tasks imported.
 
     Twice: how often a point comes, such as a look for the next claim, depends a little on timing.
     """
@@ -62,14 +62,14 @@ def check_complete(recording: Recording) -> None:
 
     :raises SystemExit: one is not: a scenario must do what leads to it, or :data:`NOT_RECORDED` say why not.
     """
-    played = {
+    recorded = {
         point.label.removeprefix("COMMITTED ")
         for points in recording.values()
         for point in points
         if point.label.startswith("COMMITTED ")
     }
-    missing = writes_in_source() - played - set(NOT_RECORDED)
-    stale = set(NOT_RECORDED) & played
+    missing = writes_in_source() - recorded - set(NOT_RECORDED)
+    stale = set(NOT_RECORDED) & recorded
     if missing or stale:
         raise SystemExit(
             f"No scenario makes these writes: {sorted(missing)}; these are made after all: {sorted(stale)}"
@@ -89,7 +89,7 @@ def writes_in_source() -> frozenset[str]:
 
 
 def changes_something(point: FaultPoint) -> bool:
-    """Tell whether a point is a write or a call: before or after it, the world is another one."""
+    """Return whether a point is a write or a call: before or after it, the world is another one."""
     if point.label.startswith("COMMIT"):
         return point.label.partition(" ")[2] in writes_in_source()
     verb = point.label.rpartition(": ")[2]
@@ -97,7 +97,7 @@ def changes_something(point: FaultPoint) -> bool:
 
 
 def inside_transaction(point: FaultPoint) -> bool:
-    """Tell whether nothing is durable yet at a point: before a COMMIT, and at a statement before it."""
+    """Return whether nothing is durable yet at a point: before a COMMIT, and at a statement before it."""
     if point.label.startswith("COMMIT"):
         return point.label.startswith("COMMIT ")
     return point.label.rpartition(": ")[2].isupper()

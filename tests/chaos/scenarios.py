@@ -1,4 +1,4 @@
-"""Runs in which things go wrong at fault points."""
+"""Runs in which faults are injected."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Scenario:
 
         def run(case: CaseRun) -> None:
             act(case, self.prepare(case))
-            _expect_whoever_was_not_refused(case)
+            _expect_a_person_whose_refusal_was_lost(case)
 
         return Case(
             kind,
@@ -67,7 +67,7 @@ def first_run(case: CaseRun) -> TaskRun:
 
 
 def after_a_dead_sender(case: CaseRun) -> TaskRun:
-    """Yesterday's sender was killed between two POSTs; since then a refused row was mended and somebody has left."""
+    """Yesterday's sender was killed between two POSTs; since then a refused row was corrected and somebody has left."""
     case.m3ter.seed(users=[{"email": "leaver@example.com", "dtCreated": "-100d", "dtEndAccess": "+30m"}])
     case.hire("d1", "d2", "d3", "d4", "d5")
     case.m3ter.faults(kind="status", status=400, email="d5@example.com", count=1)
@@ -123,8 +123,8 @@ ASKED = (
 )
 
 
-def _expect_whoever_was_not_refused(case: CaseRun) -> None:
-    """Expect an e-mail for whom m3ter refused, where that was never recorded: she is asked for again without it."""
+def _expect_a_person_whose_refusal_was_lost(case: CaseRun) -> None:
+    """Expect an e-mail for the person that m3ter refused, if that was never recorded: they are asked for again then."""
     with case.world.db.engine.connect() as connection:
         refused = connection.execute(select(HIRES.c.employee_id).where(HIRES.c.employee_id == "refused")).first()
     if refused and case.world.states().get("refused@example.com") != "failed":

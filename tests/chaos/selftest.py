@@ -368,7 +368,7 @@ def plant(bug: Bug, folder: Path) -> None:
 
 
 def is_caught(bug: Bug) -> tuple[bool, float, str]:
-    """Play the cases of a bug; return whether they failed, in how many seconds, and what they printed."""
+    """Run the cases of a bug; return whether they failed, in how many seconds, and what they printed."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="m3ter-bug-") as name:
         plant(bug, Path(name))
@@ -387,7 +387,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Plant every bug; the exit status is 0 if all were caught."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.selftest", description=__doc__)
     parser.add_argument("--bug", default="", help="only bugs whose name holds this text")
-    parser.add_argument("--verbose", action="store_true", help="print what the cases of a bug that got away print")
+    parser.add_argument("--verbose", action="store_true", help="print the cases' output for a bug that was not caught")
     chosen = parser.parse_args(arguments)
     bugs = [bug for bug in BUGS if chosen.bug in bug.name]
     escaped = 0

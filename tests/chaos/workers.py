@@ -1,4 +1,4 @@
-"""Plays many cases on a few workers, each with a local m3ter and databases of its own."""
+"""Runs many cases on a few workers, each with a local m3ter and databases of its own."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def record_points(folder: Path, postgres: PostgresServer) -> tuple[Recording, fr
     try:
         found: tuple[Recording, frozenset[str]] = ours.recv()
     except EOFError:
-        raise SystemExit("The scenarios could not be played without trouble; see above.") from None
+        raise SystemExit("The scenarios could not be run without a fault; see above.") from None
     finally:
         process.join()
     return found
 
 
 class _Worker:
-    """A process that plays one case after the other."""
+    """A process that runs one case after the other."""
 
     def __init__(
         self, number: int, cases: Sequence[Case], seed: int, folder: Path, postgres: PostgresServer, log: Path | None
@@ -75,7 +75,7 @@ class _Worker:
         theirs.close()
 
     def give(self, index: int) -> None:
-        """Let it play a case."""
+        """Let it run a case."""
         self.index, self.since = index, time.monotonic()
         self.pipe.send(index)
 
@@ -110,7 +110,7 @@ def run_cases(
     log: Path | None = None,
     until: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Play cases, several at a time.
+    """Run cases, several at a time.
 
     :param until: asked before each case; True ends it.
     """

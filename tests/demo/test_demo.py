@@ -25,7 +25,7 @@ UP = "It runs until Ctrl-C"
 
 
 def started_in(state: Path) -> list[psutil.Process]:
-    """List the living processes of an Airflow or a sandbox in a directory."""
+    """List the running processes of an Airflow or a sandbox in a directory."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -39,7 +39,7 @@ def started_in(state: Path) -> list[psutil.Process]:
 
 @contextmanager
 def demo(state: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
-    """Start the demo and end it, whatever happens."""
+    """Start the demo, and end it in any case."""
     output = state.with_suffix(".txt").open("w")
     process = subprocess.Popen(
         [sys.executable, "-m", "demo", "--state", str(state), *options],

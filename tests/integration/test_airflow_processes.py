@@ -75,7 +75,7 @@ def test_an_airflow_leaves_no_process_not_even_an_orphan(tmp_path: Path) -> None
     with AirflowStack(tmp_path / "airflow") as stack:
         run_id = start_sleeper(stack, 300)
         task = stack.task_process("sleeper", run_id, "sleep")
-        # A task that has not been told yet what to do ends with its supervisor.
+        # A task that has not received its work yet ends with its supervisor.
         wait_until(lambda: "asleep" in stack.api.log("sleeper", run_id, "sleep"), "the task's first line", 30)
         os.kill(task.supervisor_pid, signal.SIGKILL)
         wait_until(lambda: psutil.Process(task.pid).ppid() != task.supervisor_pid, "an orphan", 10)

@@ -1,4 +1,4 @@
-"""A person's answer, asked for and given through a real Airflow, and none; and who is told of a failed run."""
+"""A person's answer, asked for and given through a real Airflow, and none; and who is notified of a failed run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 ASKED_BRIEFLY = {
     "approval_above": 2,
     "plan_valid_for": "25s",
-    "alerts": {"on_failure": "told_notifier.RecordingNotifier", "deadline": "5s"},
+    "alerts": {"on_failure": "notified_notifier.RecordingNotifier", "deadline": "5s"},
 }
 NOTIFIER = '''"""A notifier for Airflow, in a file beside the DAG's."""
 
@@ -31,7 +31,7 @@ from airflow.sdk import BaseNotifier
 
 class RecordingNotifier(BaseNotifier):
     def notify(self, context):
-        with Path(__file__).with_name("told.txt").open("a") as file:
+        with Path(__file__).with_name("notified.txt").open("a") as file:
             file.write(context["message"] + "\\n")
 '''
 
@@ -121,17 +121,17 @@ def rejected(org: Organisation) -> None:
     org.assert_once(people)
 
 
-def both(told: Path) -> str | None:
-    """Return what was told of a failure and of a deadline, when it is there."""
-    said = told.read_text() if told.exists() else ""
+def both(notified: Path) -> str | None:
+    """Return the notifications of a failure and of a deadline, when both are there."""
+    said = notified.read_text() if notified.exists() else ""
     # In Airflow 3.2 a deadline's callback does not see the DAG's folder, where this notifier is.
     return said if "failed" in said and (WAITS_IN_TRIGGERER or "not finished" in said) else None
 
 
 def nobody_answers(org: Organisation) -> None:
-    """A time-out is a no: the run fails and says so, and is told to whoever wants to know."""
-    told = org.stack.dags_folder / "told.txt"
-    (org.stack.dags_folder / "told_notifier.py").write_text(NOTIFIER)
+    """A time-out is no approval: the run fails and says so, and the notifiers are called."""
+    notified = org.stack.dags_folder / "notified.txt"
+    (org.stack.dags_folder / "notified_notifier.py").write_text(NOTIFIER)
     org.hire(3)
     run_id = org.trigger()
     org.fails(run_id)
@@ -139,7 +139,7 @@ def nobody_answers(org: Organisation) -> None:
     assert org.tries(run_id, "approve") == 1, "it is asked once"
     assert org.posts() == []
     org.assert_logged(run_id, "report", "Nobody approved the plan in time")
-    said = wait_until(lambda: both(told), f"the alerts in {told}", 120)
+    said = wait_until(lambda: both(notified), f"the alerts in {notified}", 120)
     assert f"the run {run_id} failed" in said
     if not WAITS_IN_TRIGGERER:
         assert f"the run {run_id} was not finished within 0:00:05 of being queued" in said

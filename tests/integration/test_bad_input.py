@@ -1,4 +1,4 @@
-"""What people get wrong: a sentence in the task's log, nothing sent, and once it is mended the next run does the rest.
+"""Mistakes of people: a sentence in the task's log, nothing sent, and once it is corrected the next run does the rest.
 
 The next run is one for the next day: nobody has to repeat the day that failed.
 """

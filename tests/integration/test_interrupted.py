@@ -75,7 +75,7 @@ def orphaned(org: Organisation) -> None:
 
 
 def freeze(org: Organisation, *pids: int) -> None:
-    """Stop processes, but not while they hold SQLite's one lock: nobody could write then, whatever we do."""
+    """Stop processes, but not while they hold SQLite's one lock: nobody could write then."""
     while True:
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
@@ -93,7 +93,7 @@ def freeze(org: Organisation, *pids: int) -> None:
 
 
 def frozen(org: Organisation) -> None:
-    """Sender and supervisor stand still, Airflow's retry does the work; then the sender wakes up.
+    """Sender and supervisor are frozen, Airflow's retry does the work; then the sender is resumed.
 
     Its parent is there and no signal arrives: only lease and claim keep it from sending.
     """
@@ -166,7 +166,7 @@ def plan_cleared_alone(org: Organisation) -> None:
     org.stack.api.clear(org.dag_id, run_id, "send", downstream=True)
     org.end_of(run_id)
     assert {plan_id for plan_id, at in org.claims() if at > newest["sealed_at"]} == {newest["plan_id"]}
-    # Who was claimed while the new plan was made, and let go afterwards, is for the plan after it.
+    # People claimed while the new plan was made, and released afterwards, are for the plan after it.
     clear_plan(org, run_id)
     org.succeeds(run_id)
     assert old["plan_id"] not in {plan_id for plan_id, at in org.claims() if at > newest["sealed_at"]}

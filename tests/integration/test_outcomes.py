@@ -1,4 +1,4 @@
-"""What m3ter does to a whole run: lost answers, refusals, short-lived tokens; and what the run comes to."""
+"""m3ter's part in the outcome of a whole run: lost answers, refusals, short-lived tokens."""
 
 from __future__ import annotations
 

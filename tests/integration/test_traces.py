@@ -68,7 +68,7 @@ def wrong_values(org: Organisation) -> None:
 
 
 def refused(org: Organisation) -> None:
-    """m3ter's message quotes whom it refused."""
+    """m3ter's message quotes the person that it refused."""
     org.hire(5)
     text = f"{LAST_NAME}.1@example.com ({FIRST_NAME} {LAST_NAME}) is not wanted"
     org.m3ter.faults(**CREATE, kind="status", status=400, message=text)
@@ -167,9 +167,9 @@ def _around(content: bytes, marker: bytes) -> str:
 
 @pytest.fixture(scope="module")
 def folders(airflow_sqlite: AirflowStack, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Play every scenario on SQLite metadata and SQLite ledgers; return the organisations' folders."""
+    """Run every scenario on SQLite metadata and SQLite ledgers; return the organisations' folders."""
 
-    def play(name: str, scenario: Callable[[Organisation], None]) -> Path:
+    def run(name: str, scenario: Callable[[Organisation], None]) -> Path:
         folder = tmp_path_factory.mktemp(f"traces_{name}")
         values: dict[str, Any] = {"dag": {"default_args": {"retries": 2, "retry_delay": "1s"}}}
         with organisation(airflow_sqlite, f"traces_{name}", folder, values=values) as org:
@@ -177,7 +177,7 @@ def folders(airflow_sqlite: AirflowStack, tmp_path_factory: pytest.TempPathFacto
         return folder
 
     with ThreadPoolExecutor(3) as pool:
-        futures = [pool.submit(partial(play, name, scenario)) for name, scenario in SCENARIOS.items()]
+        futures = [pool.submit(partial(run, name, scenario)) for name, scenario in SCENARIOS.items()]
         return [future.result() for future in futures]
 
 
@@ -192,7 +192,7 @@ def test_files_and_metadata_hold_no_personal_data(airflow_sqlite: AirflowStack, 
 def test_the_other_tests_left_no_personal_data(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Whatever ran before in this session: killed, orphaned, cleared, refused."""
+    """Tests that ran before in this session: killed, orphaned, cleared, refused."""
     folders = [file.parent for file in tmp_path_factory.getbasetemp().glob("*/m3ter.db")]
     if not [folder for folder in folders if not folder.name.startswith("traces_")]:
         pytest.skip("no other test ran before this one")

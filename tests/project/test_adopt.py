@@ -28,7 +28,7 @@ PORTS = ("8080", "8321")
 
 
 @dataclass(frozen=True)
-class Played:
+class Followed:
     """What the page's steps did.
 
     :param said: what each step printed, by its name.
@@ -53,8 +53,8 @@ def test_every_block_of_the_first_part_is_run() -> None:
 
 
 @pytest.fixture(scope="module")
-def played(distribution: Distribution, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
-    """Play the page once."""
+def followed(distribution: Distribution, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
+    """Follow the page once."""
     folder = tmp_path_factory.mktemp("adopt")
     shutil.copy(distribution.wheel, folder)
     shutil.copy(ROOT / "constraints.txt", folder)
@@ -92,7 +92,7 @@ def played(distribution: Distribution, tmp_path_factory: pytest.TempPathFactory)
         log = folder / "airflow.log"
         assert "=== end" in said, f"{done.returncode}\n{said}\n{log.read_text()[-3000:] if log.exists() else ''}"
         parts = re.split(r"^=== (\S+)\n", said, flags=re.MULTILINE)[1:]
-        yield Played(folder, dict(zip(parts[::2], parts[1::2], strict=True)))
+        yield Followed(folder, dict(zip(parts[::2], parts[1::2], strict=True)))
     finally:
         end_family(family)
 
@@ -114,24 +114,24 @@ def emails(said: str) -> dict[str, int]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_page_leads_from_nothing_to_exactly_one_invitation_each(played: Played) -> None:
-    assert set(played.said) == {name for name, _ in STEPS} | {"end"}
+def test_the_page_leads_from_nothing_to_exactly_one_invitation_each(followed: Followed) -> None:
+    assert set(followed.said) == {name for name, _ in STEPS} | {"end"}
     # The package is the wheel's, not the one of this repository.
-    assert list(played.folder.glob(".venv/lib/python*/site-packages/m3ter_onboarding/cli/command.py"))
+    assert list(followed.folder.glob(".venv/lib/python*/site-packages/m3ter_onboarding/cli/command.py"))
 
-    assert played.said["check"].count("right: ") == 3
-    assert re.search(r"preview .*success", played.said["preview"])
+    assert followed.said["check"].count("right: ") == 3
+    assert re.search(r"preview .*success", followed.said["preview"])
     shown = re.search(r"^```text\n(1001 .*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     assert shown is not None
-    assert _plain(played.said["decisions"]) == _plain(shown[1])
-    assert emails(played.said["decisions"]) == {}
+    assert _plain(followed.said["decisions"]) == _plain(shown[1])
+    assert emails(followed.said["decisions"]) == {}
 
     once = {"ada@example.com": 1, "grace@example.com": 1}
-    assert re.search(r"first .*success", played.said["send"])
-    assert emails(played.said["send"]) == once
-    assert re.search(r"second .*success", played.said["again"])
-    assert emails(played.said["again"]) == once
-    with closing(sqlite3.connect(played.folder / "people.db")) as ledger:
+    assert re.search(r"first .*success", followed.said["send"])
+    assert emails(followed.said["send"]) == once
+    assert re.search(r"second .*success", followed.said["again"])
+    assert emails(followed.said["again"]) == once
+    with closing(sqlite3.connect(followed.folder / "people.db")) as ledger:
         states = ledger.execute("SELECT state, COUNT(*) FROM m3ter_invitation GROUP BY state").fetchall()
         runs = ledger.execute("SELECT mode, outcome FROM m3ter_onboarding_run ORDER BY started_at").fetchall()
     assert states == [("sent", 2)]

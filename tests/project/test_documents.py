@@ -1,4 +1,4 @@
-"""What the documents tell a reader to type or to open exists."""
+"""Commands, files and links in the documents exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the source is cut: folders by step, files that fit a few screens, names that can be told apart."""
+"""How the source is cut: folders by step, files that fit a few screens, names that differ."""
 
 from __future__ import annotations
 

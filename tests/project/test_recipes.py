@@ -1,4 +1,4 @@
-"""What ``docs/recipes.md`` tells a person to do when nobody can tell whether an invitation was sent."""
+"""The steps of ``docs/recipes.md`` for an invitation of which it is not certain whether it was sent."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def test_a_missing_and_an_outdated_message_are_found() -> None:
 
 
 def test_the_search_finds_every_message() -> None:
-    """Whatever is raised or logged without a text that was found is known to pass on what another one says."""
+    """A message that is raised or logged without a text of its own is known to pass on another one."""
     known = {
         "organisation.py: sentences(path, cls, error)",  # of problems.py
         "run_parameters.py: ' '.join(dict.fromkeys(problems))",  # of its own _sentence

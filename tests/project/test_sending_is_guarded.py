@@ -66,7 +66,7 @@ class Place(NamedTuple):
 
 
 def posts(sandbox: SandboxServer) -> int:
-    """Return how many POSTs of invitations reached m3ter, whatever became of them."""
+    """Return how many POSTs of invitations reached m3ter, with any outcome."""
     journal = sandbox.requests()
     return sum(one["method"] == "POST" and one["path"].rstrip("/").lower().endswith("invitations") for one in journal)
 

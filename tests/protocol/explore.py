@@ -109,7 +109,7 @@ def end(machine: Machine, world: World, known: dict[World, str | None]) -> str |
 
     What m3ter still has under way may go either way.
 
-    :param world: a state in which no process is at work; any other comes to one by killing them.
+    :param world: a state in which no process is at work; any other becomes one by killing them.
     """
     plain = world._replace(replanned="", invites=False, row=world.row._replace(owner=0))
     if plain not in known:
@@ -132,7 +132,7 @@ def _ended(machine: Machine, world: World, known: dict[World, str | None]) -> st
         if after is None:
             return _judge(world)
         world = after
-    return "ordinary runs never come to an end"
+    return "ordinary runs never end"
 
 
 def _ordinary(machine: Machine, w: World) -> World | None:
@@ -197,5 +197,5 @@ def _judge(w: World) -> str | None:
 
 
 def machine_refused(w: World) -> bool:
-    """Tell whether a row may have failed since m3ter refused it: absences lead to ``failed`` only together."""
+    """Return whether a row may have failed since m3ter refused it: absences lead to ``failed`` only together."""
     return w.row.absences < MOST_ABSENCES

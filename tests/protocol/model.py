@@ -337,7 +337,7 @@ class Machine:
     # -- a settler --------------------------------------------------------------------------------------------------
 
     def due(self, row: Row) -> bool:
-        """Tell whether a look may settle the row now."""
+        """Return whether a look may settle the row now."""
         if row.state not in OPEN:
             return False
         if row.state == SENDING and row.leased and self._on["lease_over_first"]:

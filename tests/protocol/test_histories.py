@@ -1,4 +1,4 @@
-"""docs/delivery.md as a whole: whatever happens, in any order, nobody is invited twice and nobody is forgotten.
+"""docs/delivery.md as a whole: in any order of events, nobody is invited twice and nobody is forgotten.
 
 ``M3TER_CHAOS_EXAMPLES`` asks for so many random examples instead of a few fixed ones.
 """
@@ -35,7 +35,7 @@ def environment(tmp_path: Path, m3ter: SandboxServer) -> Iterator[MachineEnviron
 
 
 @pytest.mark.timeout(0 if EXAMPLES else 600)
-def test_whatever_happens_nobody_is_invited_twice_and_nobody_is_forgotten(
+def test_nobody_is_invited_twice_or_forgotten_in_any_order_of_events(
     environment: MachineEnvironment, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)

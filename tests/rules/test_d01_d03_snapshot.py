@@ -1,4 +1,4 @@
-"""docs/delivery.md, 1 to 3: reading m3ter, adopting what the ledger did not know, settling what dead runs left."""
+"""docs/delivery.md, rules 1 to 3: reading m3ter, adopting its invitations, settling what dead runs left."""
 
 from __future__ import annotations
 
@@ -228,7 +228,7 @@ def test_d02_unsent_person_found_in_m3ter_is_adopted(world: World) -> None:
     assert world.state("e1") == "adopted"
 
 
-# -- D3: then settle what a dead run left behind, whoever made it ------------------------------------------------------
+# -- D3: then settle what a dead run left behind, of any run -----------------------------------------------------------
 
 
 def test_d03_snapshot_settles_the_dead_runs_of_others(world: World) -> None:

@@ -1,4 +1,4 @@
-"""D4: how far back a run must read, so that nobody is forgotten."""
+"""docs/delivery.md, rule 4: how far back a run must read, so that nobody is forgotten."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/delivery.md, 4 to 7: the window, what planning reserves, the seal, and which addresses are taken."""
+"""docs/delivery.md, rules 4 to 7: the window, what planning reserves, the seal, and which addresses are taken."""
 
 from __future__ import annotations
 

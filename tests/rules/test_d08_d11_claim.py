@@ -1,4 +1,4 @@
-"""docs/delivery.md, 8 to 11: the right to send, looking again, claims and leases."""
+"""docs/delivery.md, rules 8 to 11: the right to send, reading m3ter again, claims and leases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rule 10: a worker that is frozen in mid-transaction (suspended, swapped out) does not hold up the others for ever."""
+"""docs/delivery.md, rule 10: a worker that is frozen in mid-transaction does not hold up the others for ever."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/delivery.md, 12: what has no answer is looked up in m3ter, and only then settled."""
+"""docs/delivery.md, rule 12: a lost answer is looked up in m3ter, and only then settled."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_d12_expired_before_it_was_looked_up_is_not_sent_again(world: World) -> 
 
 @pytest.mark.parametrize("if_expired", ["review", "invite"])
 def test_d12_expired_under_a_plan_is_not_renewed_by_it(world: World, if_expired: str) -> None:
-    # One decision is one e-mail, whatever becomes of it.
+    # One decision is one e-mail, in any case.
     plan = die_while_sending(world, "e1", "e2")
     world.arrive("e1@example.com")
     world.m3ter.expire("e1@example.com")

@@ -1,4 +1,4 @@
-"""docs/delivery.md, 13 to 15: what m3ter answers, stopping in mid-send, and when a send is done."""
+"""docs/delivery.md, rules 13 to 15: m3ter's answers, stopping in mid-send, and when a send is done."""
 
 from __future__ import annotations
 

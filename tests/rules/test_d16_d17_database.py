@@ -1,4 +1,4 @@
-"""docs/delivery.md, 16 and 17: a ledger that can guard, and results for a warehouse that is another database."""
+"""docs/delivery.md, rules 16 and 17: a ledger that can guard, and results for a warehouse that is another database."""
 
 from __future__ import annotations
 

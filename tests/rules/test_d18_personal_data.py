@@ -1,7 +1,7 @@
-"""docs/delivery.md, 18: names and addresses live in ledger, warehouse and m3ter only.
+"""docs/delivery.md, rule 18: names and addresses live in ledger, warehouse and m3ter only.
 
 Whole runs, good and failing, by their operators: logs, errors with everything chained to them, XComs and the reprs of
-every object of ours that was alive are searched for the marker values of one person, and for secrets.
+every object of ours in memory are searched for the marker values of one person, and for secrets.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Heard:
 
 
 def hear(world: World, caplog: pytest.LogCaptureFixture, **values: Any) -> Heard:
-    """Run all four tasks, each whatever became of the one before, and listen."""
+    """Run all four tasks, also after one that failed, and keep the log."""
     caplog.set_level(logging.INFO)
     run = TaskRun(world, "run-1", (WINDOW.start, WINDOW.end), **values)
     errors: list[BaseException] = []
@@ -260,14 +260,14 @@ OURS = ("m3ter_onboarding.", "m3ter_provider.")
 
 
 def test_d18_reprs_of_our_objects_name_nobody(person: World) -> None:
-    # Whatever lands in a log by "%s" or in a traceback with its locals.
+    # All that lands in a log by "%s" or in a traceback with its locals.
     world = person
     world.hire("d1", email=f"{FIRST} <{ADDRESS}>")
     world.m3ter.seed(
         invitations=[{"email": OTHER, "firstName": "Trillian", "lastName": "McMillan"}],
         users=[{"email": "zaphod@example.com", "firstName": FIRST, "lastName": LAST}],
     )
-    told: dict[str, str] = {}
+    leaking: dict[str, str] = {}
     seen: set[str] = set()
 
     def look() -> None:
@@ -277,8 +277,8 @@ def test_d18_reprs_of_our_objects_name_nobody(person: World) -> None:
                 continue
             seen.add(kind.__name__)
             shown = repr(candidate)
-            if markers_in(shown, world) and kind.__name__ not in told:
-                told[kind.__name__] = shown[:200]
+            if markers_in(shown, world) and kind.__name__ not in leaking:
+                leaking[kind.__name__] = shown[:200]
 
     class Looking(Stop):
         looks = 0
@@ -296,7 +296,7 @@ def test_d18_reprs_of_our_objects_name_nobody(person: World) -> None:
     look()
     world.send(plan, stop=Looking)
     assert {"Claimed", "InvitationRequest", "Sender", "ConnectionSettings"} <= seen
-    assert told == {}
+    assert leaking == {}
 
 
 def test_d18_reprs_of_what_is_read_name_nobody(person: World) -> None:

@@ -1,4 +1,4 @@
-"""Whatever comes in, the answer is the document's: no exception, no status that it does not know."""
+"""To any input the answer is the document's: no exception, no status that it does not know."""
 
 from __future__ import annotations
 

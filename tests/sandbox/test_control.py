@@ -158,8 +158,8 @@ def test_faults_are_listed_with_their_hits_and_switched_off_one_by_one(local: Lo
     m3ter = local()
     number = m3ter.control("POST", "faults", {"kind": "status", "status": 500, "count": 5})["id"]
     assert m3ter.raw("POST", "/oauth/token").status_code == 500
-    [told] = m3ter.control("GET", "faults")
-    assert (told["id"], told["kind"], told["hits"]) == (number, "status", 1)
+    [fault] = m3ter.control("GET", "faults")
+    assert (fault["id"], fault["kind"], fault["hits"]) == (number, "status", 1)
     assert m3ter.raw("DELETE", f"/_sandbox/faults/{number}").json() == {"cleared": 1}
     assert m3ter.raw("DELETE", f"/_sandbox/faults/{number}").status_code == 404
 

@@ -40,7 +40,7 @@ def test_a_window_never_holds_more_than_the_limit(window: str) -> None:
         else:
             held = [one for one in admitted[max(0, index - 60) : index + 60] if int(one) == int(start)]
         assert len(held) <= 50
-    # Strict, but not stricter: who waits as long as told is let in.
+    # Strict, but not stricter: a client that waits as long as asked is admitted.
     assert len(admitted) > 0.9 * 50 * int(now)
 
 

@@ -50,7 +50,7 @@ dag = onboarding_dag("config/{name}.yaml")
 
 
 def is_gone(pid: int) -> bool:
-    """Tell whether a process has ended, be it that nobody has asked for its exit status yet."""
+    """Return whether a process has ended, also if nobody has read its exit status yet."""
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -266,7 +266,7 @@ class Organisation:
         return self.stack.task_process(self.dag_id, run_id, "send")
 
     def is_finished(self, run_id: str) -> bool:
-        """Tell whether a run has ended."""
+        """Return whether a run has ended."""
         return self.stack.api.run(self.dag_id, run_id)["state"] in FINISHED
 
     # -- what became of it ------------------------------------------------------------------------------------------

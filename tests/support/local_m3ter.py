@@ -1,4 +1,4 @@
-"""A sandbox without a server: requests go straight to its ASGI application, and time stands still."""
+"""A sandbox without a server: requests go straight to its ASGI application, on a clock that stands still."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ START = 1_790_000_000.25  # 2026-09-21T14:13:20.250Z
 
 
 class FrozenTime:
-    """A clock that moves when it is told to."""
+    """A clock that only a test moves."""
 
     def __init__(self) -> None:
         self.seconds = 0.0

@@ -68,7 +68,7 @@ SETTLE_AFTER = 120.0
 LAG = 60.0
 
 
-#: Real seconds: who hangs or stands still costs a test that much.
+#: Real seconds: a request that hangs, or a frozen sender, costs a test that much.
 POST_TIMEOUT = 0.4
 
 
@@ -383,12 +383,12 @@ class OrganisationMachine(RuleBasedStateMachine):
         sender.clock = self.clock.boot
         sender.breaker = Breaker(3, 50)
         if isinstance(interruption, Frozen) and isinstance(sender.stop, SteeredStop):
-            # A POST after its last look at the clock may not be on the wire yet: who stands still there, and wakes up
-            # after everybody else has settled it, sends it all the same. That is said openly, and no promise.
+            # A POST after its last check of the clock may not be on the wire yet: a sender that is frozen there, and
+            # resumed when all others have settled it, sends it all the same. That is documented as not promised.
             sender.stop.may_interrupt = lambda: not sender.in_flight.posted
 
     def _may_send(self, note: PlanNote) -> bool | None:
-        """Tell whether a plan may be sent now; None: only the ledger knows."""
+        """Return whether a plan may be sent now; None: only the ledger knows."""
         if not note.planned.sendable or note.approved is False or note.rejected:
             return False
         if note is not self.book.plans[note.run][-1]:
@@ -442,7 +442,7 @@ class OrganisationMachine(RuleBasedStateMachine):
             self._beside(interruption.meanwhile, note)
 
     def _beside(self, meanwhile: tuple[str, ...], note: PlanNote) -> None:
-        """Let things happen while a sender stands still: in another process, as far as it can tell."""
+        """Let things happen while a sender is frozen: in another process, as far as it sees."""
         raised: list[BaseException] = []
 
         def work() -> None:
@@ -456,8 +456,8 @@ class OrganisationMachine(RuleBasedStateMachine):
         began = time.monotonic()
         other.start()
         other.join()
-        # The sleeper's own timers stood still too, and are overdue when it wakes up: that of a POST which had its last
-        # look at the clock, and was not on the wire yet, above all.
+        # The frozen sender's own timers stood still too, and are overdue when it is resumed: above all that of a POST
+        # after its last check of the clock that was not on the wire yet.
         time.sleep(max(0.0, began + POST_TIMEOUT + 0.05 - time.monotonic()))
         if raised:
             raise raised[0]
@@ -489,7 +489,7 @@ class OrganisationMachine(RuleBasedStateMachine):
     @rule(person=people, joins=st.booleans())
     def answer_invitation(self, person: int, joins: bool) -> None:
         """Accept an invitation, or let it expire."""
-        invited = sorted(address for address, one in self._alive().items() if one.pending)
+        invited = sorted(address for address, one in self._active_of().items() if one.pending)
         if not invited:
             return
         address = invited[person % len(invited)]
@@ -503,8 +503,8 @@ class OrganisationMachine(RuleBasedStateMachine):
     @rule(person=people)
     def leave(self, person: int) -> None:
         """End a member's access."""
-        alive = self._alive()
-        members = [user for user in self.m3ter.users() if alive[email_key(user["email"])].member]
+        active = self._active_of()
+        members = [user for user in self.m3ter.users() if active[email_key(user["email"])].member]
         if members:
             user = members[person % len(members)]
             end = self.clock.now().strftime("%Y-%m-%dT%H:%M:%S.000Z")
@@ -516,10 +516,10 @@ class OrganisationMachine(RuleBasedStateMachine):
 
     @rule(person=people, which=st.sampled_from([0, 0, 1, 2]), look=st.booleans())
     def invite_by_hand(self, person: int, which: int, look: bool) -> None:
-        """Invite in the console whoever has no invitation yet; m3ter's list shows it before we look again."""
+        """Invite somebody in the console who has no invitation yet; m3ter's list shows it before we look again."""
         employee = EMPLOYEES[min(person, len(self.rows), len(EMPLOYEES) - 1)] if which == 0 else self._hired(person)
         address = (*own_addresses(employee), SHARED)[which]
-        if self._alive()[email_key(address)].count == 0:
+        if self._active_of()[email_key(address)].count == 0:
             self.m3ter.seed(invitations=[{"email": address, "invitingPrincipalId": "console", "createdBy": "console"}])
             self.loose.add(employee)  # m3ter does not say which employee an address belongs to
             self.clock.advance(self.lag)
@@ -578,11 +578,11 @@ class OrganisationMachine(RuleBasedStateMachine):
 
     @invariant()
     def nobody_has_two(self) -> None:
-        alive = self._alive()
-        for address, one in alive.items():
+        active = self._active_of()
+        for address, one in active.items():
             assert one.count <= 1, f"{address} has {one.pending} invitations and is a member: {one.member}"
         for employee in set(EMPLOYEES) - self.loose:
-            assert sum(alive[address].count for address in own_addresses(employee)) <= 1, f"{employee} has two"
+            assert sum(active[address].count for address in own_addresses(employee)) <= 1, f"{employee} has two"
         sent = Counter(mail["invitationId"] for mail in self.m3ter.mailbox())
         assert all(count == 1 for count in sent.values()), "one e-mail for each invitation"
 
@@ -620,12 +620,12 @@ class OrganisationMachine(RuleBasedStateMachine):
         assert at == states, "the history ends where the rows are"
 
     def _a_late_success_has_won(self) -> None:
-        """Check, after a snapshot, that the ledger has as sent or found what m3ter's list shows as alive."""
+        """Check, after a snapshot, that the ledger has as sent or found what m3ter's list shows as active."""
         newest = self._newest_states_of_pending()
         if newest & {"expired", "superseded"}:
             self.judge.snapshot()  # one look says that something ended, the next what came after it
             newest = self._newest_states_of_pending()
-        assert newest <= {"sent", "adopted", "accepted"}, f"m3ter has it alive, and the ledger says {newest}"
+        assert newest <= {"sent", "adopted", "accepted"}, f"m3ter has it active, and the ledger says {newest}"
 
     def _newest_states_of_pending(self) -> set[str | None]:
         newest = self.judge.states()
@@ -674,12 +674,12 @@ class OrganisationMachine(RuleBasedStateMachine):
         row, rows = self.rows[employee], self.judge.invitations()
         key = email_key(row["email"])
         mine = [email_key(address) for address in (*own_addresses(employee), SHARED)]
-        alive, invitations = self._alive(), self.m3ter.invitations()
+        active, invitations = self._active_of(), self.m3ter.invitations()
         state = rows[key]["state"] if key in rows else None
         wanted = row["permission_policies"]
         rights: dict[str, Callable[[], bool]] = {
-            "skip:already_member": lambda: alive[key].member,
-            "skip:already_invited": lambda: alive[key].pending == 1,
+            "skip:already_member": lambda: active[key].member,
+            "skip:already_invited": lambda: active[key].pending == 1,
             "skip:refused_before": lambda: state == "failed" and (key in self.refused or self._absent_twice(key)),
             "invalid:email": lambda: row["email"] == BROKEN,
             "invalid:policy": lambda: wanted is not None and len(self.console.policies(wanted)) != 1,
@@ -688,7 +688,7 @@ class OrganisationMachine(RuleBasedStateMachine):
             ),
             "review:unknown_outcome": lambda: state == "review",
             "review:email_changed": lambda: any(
-                alive[other].count or other in self.vanished or rows.get(other, {}).get("state") == "review"
+                active[other].count or other in self.vanished or rows.get(other, {}).get("state") == "review"
                 for other in mine
                 if other != key
             ),
@@ -724,15 +724,15 @@ class OrganisationMachine(RuleBasedStateMachine):
 
     # -- what m3ter holds ---------------------------------------------------------------------------------------------
 
-    def _alive(self) -> defaultdict[str, Alive]:
-        """Return what of each address is alive in m3ter, whatever its lists hide."""
-        alive: defaultdict[str, Alive] = defaultdict(Alive)
+    def _active_of(self) -> defaultdict[str, Held]:
+        """Return what of each address is active in m3ter, also those that its lists hide."""
+        active: defaultdict[str, Held] = defaultdict(Held)
         for invitation in self.m3ter.invitations():
-            alive[email_key(invitation["email"])].pending += self._is_pending(invitation)
+            active[email_key(invitation["email"])].pending += self._is_pending(invitation)
         for user in self.m3ter.users():
             end = user.get("dtEndAccess")
-            alive[email_key(user["email"])].member |= end is None or _instant(end) > self.clock.now()
-        return alive
+            active[email_key(user["email"])].member |= end is None or _instant(end) > self.clock.now()
+        return active
 
     def _is_pending(self, invitation: Mapping[str, Any]) -> bool:
         return not invitation.get("accepted") and _instant(invitation["dtExpiry"]) > self.clock.now()
@@ -746,8 +746,8 @@ class OrganisationMachine(RuleBasedStateMachine):
 
 
 @dataclass
-class Alive:
-    """What an address has that can still be used."""
+class Held:
+    """Active invitations and memberships of one address."""
 
     pending: int = 0
     member: bool = False

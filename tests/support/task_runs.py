@@ -28,7 +28,7 @@ class TaskRun:
 
     :param values: configuration.
     :param params: the run's parameters.
-    :param answer_is: what whoever is asked chooses, unless it is given; None: nobody answers.
+    :param answer_is: the answer of the person who is asked, unless one is given; None: nobody answers.
     :param answers: who that is; None: a default.
     """
 
@@ -108,7 +108,7 @@ class TaskRun:
         return summary
 
     def all(self) -> TaskRun:
-        """Run one task after the other as the DAG does: ``report`` whatever happened.
+        """Run one task after the other as the DAG does: ``report`` in any case.
 
         :raises AirflowException: the first that a task raised.
         """

@@ -1,4 +1,4 @@
-"""One organisation under trouble: its people, what is done to its runs, and the verdict at the end."""
+"""One organisation under faults: its people, what is done to its runs, and the check of the promise at the end."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SENDING_TAKES = {"kind": "latency", "operation": CREATE, "seconds": 0.2, "jitter
 
 @dataclass
 class AirflowCase:
-    """One organisation under trouble.
+    """One organisation under faults.
 
     :param rng: every random number of the case.
     :param deadline: when nothing is waited for any more, in monotonic seconds.
@@ -51,8 +51,8 @@ class AirflowCase:
     expected: list[str] = field(default_factory=list)
     #: The day of the newest ordinary run.
     day: int = 0
-    #: So many things were done to it.
-    troubles: int = 0
+    #: How many faults were injected.
+    faults_injected: int = 0
     #: Addresses that needed a person: two attempts without an answer, and no trace of either.
     asked_for: list[str] = field(default_factory=list)
     _hired: int = 0
@@ -77,7 +77,7 @@ class AirflowCase:
         return self.org.trigger()
 
     def end_of(self, run_id: str) -> str:
-        """Wait for the end of a run, whatever it is."""
+        """Wait for the end of a run, and return its state."""
 
         def look() -> str | None:
             state: str = patiently(lambda: self.org.stack.api.run(self.org.dag_id, run_id))["state"]
@@ -94,7 +94,7 @@ class AirflowCase:
         """Return how many invitations m3ter was asked for."""
         return self.org.m3ter.posts()
 
-    # -- trouble ----------------------------------------------------------------------------------------------------
+    # -- faults ---------------------------------------------------------------------------------------------------
 
     def process(self, run_id: str, task_id: str, *, after_try: int = 0) -> TaskProcess | None:
         """Wait for the next try of a task and return its process; None: there is no other try."""
@@ -134,14 +134,14 @@ class AirflowCase:
         """Send a signal to a process, if it is there."""
         if not is_gone(pid):
             os.kill(pid, number)
-            self.troubles += 1
+            self.faults_injected += 1
 
-    def strike(
+    def signal_tries(
         self, run_id: str, task_id: str, signals: Iterable[signal.Signals], *, latest: float = 3.0
     ) -> TaskProcess | None:
-        """Send one signal to each of the next tries of a task, at some moment of it; return the last one struck.
+        """Send one signal to each of the next tries of a task, at some moment of it; return the last such try.
 
-        :param latest: seconds after its start; ``send`` is struck in mid-send.
+        :param latest: seconds after its start; ``send`` gets it in mid-send.
         """
         process: TaskProcess | None = None
         for number in signals:
@@ -158,17 +158,17 @@ class AirflowCase:
         return process
 
     def by_hand(self, method: str, *arguments: Any, **options: Any) -> bool:
-        """Do what a person does in Airflow's UI; False: Airflow said no, as the run has moved on."""
+        """Do what a person does in Airflow's UI; False: Airflow refused, as the run has moved on."""
         try:
             getattr(self.org.stack.api, method)(*arguments, **options)
         except AirflowApiError as error:
             if error.status not in {404, 409}:
                 raise
             return False
-        self.troubles += 1
+        self.faults_injected += 1
         return True
 
-    # -- the verdict ------------------------------------------------------------------------------------------------
+    # -- the promise ------------------------------------------------------------------------------------------------
 
     def until_quiet(self) -> None:
         """Switch every fault off and let ordinary daily runs work until a run had nothing to do.
@@ -193,7 +193,7 @@ class AirflowCase:
         raise ViolationError(f"not quiet after {RUNS_UNTIL_QUIET} ordinary runs: {what}{history}")
 
     def _ask_for_those_absent_twice(self) -> bool:
-        """Do what rule 12 leaves to a person: mend the row of those of whom two attempts left no trace."""
+        """Correct the rows of people of whom two attempts left no trace, as rule 12 leaves to a person."""
         emails = self.org.m3ter.emails()
         absent = {
             str(row["employee_id"]): key

@@ -1,4 +1,4 @@
-"""One Airflow for all trials, and what they came to, printed at the end."""
+"""One Airflow for all cases, and a summary of them, printed at the end."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.support.postgresql import PostgresServer
 def airflow_postgres(
     tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer
 ) -> Iterator[AirflowStack]:
-    """Run an Airflow. Trials write DAG files into its ``dags_folder``."""
+    """Run an Airflow. Cases write DAG files into its ``dags_folder``."""
     with airflow_on_postgres(tmp_path_factory.mktemp("airflow_postgres"), postgres_server) as stack:
         yield stack
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what was played."""
+    """Print the summary."""
     for line in SUMMARY.lines():
         terminalreporter.write_line(line)

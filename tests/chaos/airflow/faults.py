@@ -63,8 +63,8 @@ def mixed_and_killed(case: AirflowCase) -> None:
     """One day under faults, and tasks are killed as well."""
     switch_on(case)
     run_id = case.begin()
-    case.strike(run_id, "plan", [KILL])
-    case.strike(run_id, "send", [KILL])
+    case.signal_tries(run_id, "plan", [KILL])
+    case.signal_tries(run_id, "send", [KILL])
     case.end_of(run_id)
     count_hits(case)
 
@@ -73,19 +73,19 @@ def lists_lag(case: AirflowCase) -> None:
     """What was made is not in the lists for a while; some answers are lost, and the sender is killed."""
     lag = case.rng.uniform(0.5, 2)
     case.org.m3ter.switches(list_lag_seconds=lag, user_list_lag_seconds=lag)
-    case.troubles += 1
+    case.faults_injected += 1
     case.org.m3ter.faults(
         kind="status", status=504, when="after", operation=CREATE, probability=0.2, seed=case.rng.randrange(1000)
     )
     run_id = case.begin()
-    case.strike(run_id, "send", [KILL])
+    case.signal_tries(run_id, "send", [KILL])
     case.end_of(run_id)
     count_hits(case)
 
 
 def count_hits(case: AirflowCase) -> None:
     """Count the faults that hit, latency aside."""
-    case.troubles += sum(fault["hits"] for fault in case.org.m3ter.active_faults() if fault["kind"] != "latency")
+    case.faults_injected += sum(fault["hits"] for fault in case.org.m3ter.active_faults() if fault["kind"] != "latency")
 
 
 def m3ter_down(case: AirflowCase) -> None:
@@ -93,7 +93,7 @@ def m3ter_down(case: AirflowCase) -> None:
     run_id = case.begin()
     case.mid_send(run_id)
     case.rng.choice((case.org.m3ter.stop, case.org.m3ter.kill))()
-    case.troubles += 1
+    case.faults_injected += 1
     case.wait(2, 8)
     case.org.m3ter.start()
     case.end_of(run_id)
@@ -108,7 +108,7 @@ def database_away(case: AirflowCase) -> None:
             lock_for_some_seconds(case)
         else:
             end_sessions(case)
-        case.troubles += 1
+        case.faults_injected += 1
         case.wait(0.2, 2)
     case.end_of(run_id)
 

@@ -17,20 +17,20 @@ READING_TAKES = {"kind": "latency", "method": "GET", "seconds": 0.3, "jitter": 0
 LONGER_THAN_A_LEASE = 30.0
 
 
-def struck(case: AirflowCase, task_id: str, *signals: signal.Signals) -> None:
-    """The first tries of one task are struck, one by one."""
+def signalled(case: AirflowCase, task_id: str, *signals: signal.Signals) -> None:
+    """The first tries of one task get a signal each, one by one."""
     if task_id == "snapshot":
         case.org.m3ter.faults(**READING_TAKES, seed=case.rng.randrange(1000))
     run_id = case.begin()
-    case.strike(run_id, task_id, signals)
+    case.signal_tries(run_id, task_id, signals)
     case.end_of(run_id)
 
 
-def every_task_struck(case: AirflowCase) -> None:
+def every_task_signalled(case: AirflowCase) -> None:
     """The first try of every task is killed or ended."""
     run_id = case.begin()
     for task_id in ("snapshot", "plan", "approve", "send", "report"):
-        case.strike(run_id, task_id, [case.rng.choice((KILL, END))])
+        case.signal_tries(run_id, task_id, [case.rng.choice((KILL, END))])
     case.end_of(run_id)
 
 
@@ -43,14 +43,14 @@ def supervisor_killed(case: AirflowCase) -> None:
 
 
 def stopped_past_its_lease(case: AirflowCase) -> None:
-    """A sender stands still until its lease is over and another run has done its work; then it wakes up."""
+    """A sender is frozen until its lease is over and another run has done its work; then it is resumed."""
     run_id = case.begin()
     process = case.mid_send(run_id)
     other = case.org.trigger()
     if process is not None:
         freeze(case.org, process.pid)
         try:
-            case.troubles += 1
+            case.faults_injected += 1
             awake_at = time.monotonic() + LONGER_THAN_A_LEASE + case.rng.uniform(0, 15)
             wait_until(
                 lambda: time.monotonic() > awake_at or case.org.is_finished(other), "its lease", case.seconds_left, 1
@@ -61,8 +61,8 @@ def stopped_past_its_lease(case: AirflowCase) -> None:
     case.end_of(other)
 
 
-def stopped_for_moments(case: AirflowCase) -> None:
-    """A sender stands still for some seconds, again and again."""
+def stopped_for_seconds(case: AirflowCase) -> None:
+    """A sender is frozen for some seconds, again and again."""
     run_id = case.begin()
     process = case.mid_send(run_id)
     for _ in range(3):

@@ -17,7 +17,7 @@ def at_once(case: AirflowCase, count: int) -> None:
     """So many runs over the same people; the sender of one of them is killed."""
     first = case.begin()
     runs = [first, *(case.org.trigger() for _ in range(count - 1))]
-    case.strike(case.rng.choice(runs), "send", [KILL])
+    case.signal_tries(case.rng.choice(runs), "send", [KILL])
     for run_id in runs:
         case.end_of(run_id)
 

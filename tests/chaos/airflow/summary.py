@@ -1,4 +1,4 @@
-"""What was played: cases by kind, their seeds, and how long they took."""
+"""The summary of the cases: by kind, with their seeds and how long they took."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ class Seed:
 
 
 @dataclass(frozen=True)
-class Played:
-    """One case that was played.
+class CompletedCase:
+    """One case that has ended.
 
-    :param troubles: so many things were done to it; 0: the moment was missed, so it shows nothing.
+    :param faults_injected: so many things were done to it; 0: the moment was missed, so it shows nothing.
     :param runs: DAG runs until it was quiet.
     :param asked_for: people for whom a person had to ask again, since two attempts left no trace of them.
     """
@@ -54,7 +54,7 @@ class Played:
     kind: str
     seed: Seed
     people: int
-    troubles: int
+    faults_injected: int
     runs: int
     asked_for: int
     seconds: float
@@ -66,36 +66,36 @@ class Summary:
     """All of them."""
 
     began: float = field(default_factory=time.monotonic)
-    played: list[Played] = field(default_factory=list)
+    completed: list[CompletedCase] = field(default_factory=list)
 
     def lines(self) -> Iterator[str]:
         """Yield the table that stands in the documentation, each case before it."""
-        if not self.played:
+        if not self.completed:
             return
         seconds = time.monotonic() - self.began
         yield ""
-        width = max(len(one.seed.name) for one in self.played) + 1
-        for one in self.played:
+        width = max(len(one.seed.name) for one in self.completed) + 1
+        for one in self.completed:
             yield (
                 f"{'held' if one.held else 'FAILED':6}  {one.seed.name:{width}} {one.seed.ledger:10}  seed"
-                f" {one.seed.number:10d}  people {one.people:3d}  troubles {one.troubles:2d}  runs {one.runs:3d}"
+                f" {one.seed.number:10d}  people {one.people:3d}  troubles {one.faults_injected:2d}  runs {one.runs:3d}"
                 f"  {one.seconds:4.0f} s"
             )
         yield ""
-        kinds: dict[str, list[Played]] = defaultdict(list)
-        for one in self.played:
+        kinds: dict[str, list[CompletedCase]] = defaultdict(list)
+        for one in self.completed:
             kinds[one.kind].append(one)
         width = max(map(len, [*kinds, "all"]))
         yield f"{'kind':{width}}  cases  failed  not reached  people  troubles  runs  seconds"
-        for kind, same in [*sorted(kinds.items()), ("all", self.played)]:
+        for kind, same in [*sorted(kinds.items()), ("all", self.completed)]:
             spent = seconds if kind == "all" else sum(one.seconds for one in same)
             yield (
                 f"{kind:{width}}  {len(same):5d}  {sum(not one.held for one in same):6d}"
-                f"  {sum(not one.troubles for one in same):11d}"
-                f"  {sum(one.people for one in same):6d}  {sum(one.troubles for one in same):8d}"
+                f"  {sum(not one.faults_injected for one in same):11d}"
+                f"  {sum(one.people for one in same):6d}  {sum(one.faults_injected for one in same):8d}"
                 f"  {sum(one.runs for one in same):4d}  {spent:7.0f}{' (wall clock)' if kind == 'all' else ''}"
             )
-        asked = sum(one.asked_for for one in self.played)
+        asked = sum(one.asked_for for one in self.completed)
         yield f"seed {SEED}; {asked} people had to be asked for again, since two attempts left no trace of them"
 
 

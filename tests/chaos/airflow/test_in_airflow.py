@@ -1,7 +1,7 @@
-"""Trouble at random times through Airflow's scheduler and its supervised tasks: still exactly one e-mail each.
+"""Faults at random times through Airflow's scheduler and its supervised tasks: still exactly one e-mail each.
 
 Every case has an organisation of its own, so that a dozen of them run side by side on one Airflow; its random numbers
-come from its seed. After the trouble come ordinary daily runs with every fault off, and then the verdict, by the local
+come from its seed. After the faults come ordinary daily runs with every fault off, and then the check, by the local
 m3ter's own mailbox. ``M3TER_CHAOS_SEED`` chooses other random numbers.
 """
 
@@ -18,7 +18,7 @@ import pytest
 from tests.chaos.airflow import by_hand, faults, interrupted, many_runs
 from tests.chaos.airflow.airflow_case import AirflowCase
 from tests.chaos.airflow.interrupted import END, KILL
-from tests.chaos.airflow.summary import SUMMARY, Played, Seed
+from tests.chaos.airflow.summary import SUMMARY, CompletedCase, Seed
 from tests.support.airflow_organisation import FIRST_DAY, Organisation
 from tests.support.airflow_scenarios import AirflowScenario, RunningScenarios, cases, running_scenarios
 from tests.support.databases import POSTGRESQL, SQLITE
@@ -31,7 +31,7 @@ AT_ONCE = 12
 
 
 @dataclass(frozen=True)
-class Trouble:
+class FaultCase:
     """What is done to an organisation.
 
     :param kind: what it belongs to in the summary.
@@ -46,7 +46,7 @@ class Trouble:
     paused: bool = False
 
     def scenario(self, name: str, patience: float) -> AirflowScenario:
-        """Return it with the ordinary runs and the verdict after it.
+        """Return it with the ordinary runs and the check after it.
 
         :param patience: how long it may take, in seconds.
         """
@@ -68,12 +68,12 @@ class Trouble:
             case.check_promise()
             held = True
         finally:
-            SUMMARY.played.append(
-                Played(
+            SUMMARY.completed.append(
+                CompletedCase(
                     kind=self.kind,
                     seed=seed,
                     people=len(case.expected),
-                    troubles=case.troubles,
+                    faults_injected=case.faults_injected,
                     runs=len(org.stack.api.runs(org.dag_id)),
                     asked_for=len(case.asked_for),
                     seconds=time.monotonic() - began,
@@ -95,51 +95,51 @@ def backfilled(schedule: str) -> dict[str, Any]:
 DAILY, WEEKLY = "0 0 * * *", "0 0 * * 1"
 
 #: The longest first: the others run beside them.
-TROUBLES = {
-    "backfill of 90 days": Trouble(
+FAULT_CASES = {
+    "backfill of 90 days": FaultCase(
         "several runs",
         partial(many_runs.backfill, may_send=True, active_runs=5, each=1),
         (POSTGRESQL,),
         backfilled(DAILY),
         paused=True,
     ),
-    "backfill of 90 days by weeks": Trouble(
+    "backfill of 90 days by weeks": FaultCase(
         "several runs",
         partial(many_runs.backfill, may_send=True, active_runs=3, each=7),
         (SQLITE,),
         backfilled(WEEKLY),
         paused=True,
     ),
-    "backfill that may not send": Trouble(
+    "backfill that may not send": FaultCase(
         "several runs",
         partial(many_runs.backfill, may_send=False, active_runs=3, each=7),
         BOTH,
         backfilled(WEEKLY),
         paused=True,
     ),
-    "five runs at once": Trouble(
+    "five runs at once": FaultCase(
         "several runs", partial(many_runs.at_once, count=5), BOTH, {"dag": {"max_active_runs": 6}}
     ),
-    "two runs at once": Trouble("several runs", partial(many_runs.at_once, count=2)),
-    "send killed twice": Trouble("interrupted", lambda case: interrupted.struck(case, "send", KILL, KILL)),
-    "send ended twice": Trouble("interrupted", lambda case: interrupted.struck(case, "send", END, END)),
-    "snapshot killed twice": Trouble("interrupted", lambda case: interrupted.struck(case, "snapshot", KILL, KILL)),
-    "plan killed twice": Trouble("interrupted", lambda case: interrupted.struck(case, "plan", KILL, KILL)),
-    "every task struck": Trouble("interrupted", interrupted.every_task_struck),
-    "supervisor killed": Trouble("interrupted", interrupted.supervisor_killed),
-    "stopped past its lease": Trouble("interrupted", interrupted.stopped_past_its_lease),
-    "stopped for moments": Trouble("interrupted", interrupted.stopped_for_moments),
-    "mixed faults 1": Trouble("m3ter", faults.mixed),
-    "mixed faults 2": Trouble("m3ter", faults.mixed),
-    "mixed faults and kills": Trouble("m3ter", faults.mixed_and_killed),
-    "lists lag": Trouble("m3ter", faults.lists_lag, values={"settle_after": "4s"}),
-    "m3ter away": Trouble("m3ter", faults.m3ter_down),
-    "database away": Trouble("database", faults.database_away),
-    "every task cleared": Trouble("by hand", by_hand.cleared),
-    "send marked successful": Trouble("by hand", by_hand.send_marked),
-    "plan marked successful": Trouble("by hand", by_hand.plan_marked),
-    "run deleted": Trouble("by hand", by_hand.deleted),
-    "paused and released": Trouble("by hand", by_hand.paused),
+    "two runs at once": FaultCase("several runs", partial(many_runs.at_once, count=2)),
+    "send killed twice": FaultCase("interrupted", lambda case: interrupted.signalled(case, "send", KILL, KILL)),
+    "send ended twice": FaultCase("interrupted", lambda case: interrupted.signalled(case, "send", END, END)),
+    "snapshot killed twice": FaultCase("interrupted", lambda case: interrupted.signalled(case, "snapshot", KILL, KILL)),
+    "plan killed twice": FaultCase("interrupted", lambda case: interrupted.signalled(case, "plan", KILL, KILL)),
+    "every task struck": FaultCase("interrupted", interrupted.every_task_signalled),
+    "supervisor killed": FaultCase("interrupted", interrupted.supervisor_killed),
+    "stopped past its lease": FaultCase("interrupted", interrupted.stopped_past_its_lease),
+    "stopped for moments": FaultCase("interrupted", interrupted.stopped_for_seconds),
+    "mixed faults 1": FaultCase("m3ter", faults.mixed),
+    "mixed faults 2": FaultCase("m3ter", faults.mixed),
+    "mixed faults and kills": FaultCase("m3ter", faults.mixed_and_killed),
+    "lists lag": FaultCase("m3ter", faults.lists_lag, values={"settle_after": "4s"}),
+    "m3ter away": FaultCase("m3ter", faults.m3ter_down),
+    "database away": FaultCase("database", faults.database_away),
+    "every task cleared": FaultCase("by hand", by_hand.cleared),
+    "send marked successful": FaultCase("by hand", by_hand.send_marked),
+    "plan marked successful": FaultCase("by hand", by_hand.plan_marked),
+    "run deleted": FaultCase("by hand", by_hand.deleted),
+    "paused and released": FaultCase("by hand", by_hand.paused),
 }
 
 
@@ -148,7 +148,7 @@ def scenarios(patience: float = 0.0) -> dict[str, AirflowScenario]:
 
     :param patience: how long each may take, in seconds.
     """
-    return {name: trouble.scenario(name, patience) for name, trouble in TROUBLES.items()}
+    return {name: fault.scenario(name, patience) for name, fault in FAULT_CASES.items()}
 
 
 @pytest.fixture(scope="module")

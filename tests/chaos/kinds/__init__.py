@@ -1,4 +1,4 @@
-"""The kinds of trouble, one module each."""
+"""The kinds of cases, one module each."""
 
 from __future__ import annotations
 

@@ -29,11 +29,11 @@ def cases() -> Iterator[Case]:
         for number, (at_once, order) in enumerate(
             ((1, "oldest first"), (3, "oldest first"), (4, "newest first"), (4, "in any order"))
         ):
-            for trouble in ("", "one is killed", "a daily run beside it", "answers are lost"):
-                days = 5 if trouble == "answers are lost" or at_once == 1 else 7
-                name = f"{order}, {at_once} at once, of {days} days each" + (trouble and f", {trouble}")
-                act = _Backfill(days, at_once, order, trouble)
-                if (number + turn) % 2 == 0 or trouble == "one is killed":
+            for fault in ("", "one is killed", "a daily run beside it", "answers are lost"):
+                days = 5 if fault == "answers are lost" or at_once == 1 else 7
+                name = f"{order}, {at_once} at once, of {days} days each" + (fault and f", {fault}")
+                act = _Backfill(days, at_once, order, fault)
+                if (number + turn) % 2 == 0 or fault == "one is killed":
                     yield Case(BACKFILLS, f"may send, {name}", database, act, connection=SHORT_LEASE)
         yield Case(BACKFILLS, "may send, daily, 4 at once", database, _Backfill(1, 4, "oldest first", ""))
         for at_once in (1, 4):
@@ -49,19 +49,19 @@ class _Backfill:
     days: int
     at_once: int
     order: str
-    trouble: str
+    fault: str
 
     def __call__(self, case: CaseRun) -> None:
         hire_over_90_days(case)
-        if self.trouble == "answers are lost":
+        if self.fault == "answers are lost":
             case.m3ter.faults(kind="status", status=504, when="after", operation=CREATE, count=2)
         runs = backfill(case, self.days, allow_backfill_send=True)
         if self.order == "newest first":
             runs.reverse()
         elif self.order == "in any order":
             case.rng.shuffle(runs)
-        daily = [case.begin()] if self.trouble == "a daily run beside it" else []
-        victim = case.rng.choice(runs) if self.trouble == "one is killed" else None
+        daily = [case.begin()] if self.fault == "a daily run beside it" else []
+        victim = case.rng.choice(runs) if self.fault == "one is killed" else None
         killed = run_all(case, [*daily, *runs], self.at_once, victim)
         if victim is not None and not killed:
             raise NotReachedError
@@ -107,7 +107,7 @@ def backfill(case: CaseRun, days: int, **params: Any) -> list[TaskRun]:
 
 
 def run_all(case: CaseRun, runs: Sequence[TaskRun], at_once: int, victim: TaskRun | None = None) -> bool:
-    """Play whole runs, so many at once; one that did not end well is tried again when all others have ended.
+    """Run whole runs, so many at once; one that did not end well is tried again when all others have ended.
 
     :param victim: is killed somewhere.
     :returns: whether it was.

@@ -105,7 +105,7 @@ _HOW = ("then its sender ends", "beside its new sender", "its sender wakes up af
 
 @dataclass(frozen=True)
 class _PlanCleared:
-    """A new plan of a run is made while the sender of the old one stands still."""
+    """A new plan of a run is made while the sender of the old one is frozen."""
 
     point: FaultPoint
     how: str
@@ -193,7 +193,7 @@ def _deleted() -> Iterator[Case]:
 class _Deleted:
     """A run is deleted while its sender is at work; only later runs can do the rest.
 
-    :param lives_on: its sender stands still, and goes on when the next day's run has begun.
+    :param lives_on: its sender is frozen, and is resumed when the next day's run has begun.
     """
 
     point: FaultPoint

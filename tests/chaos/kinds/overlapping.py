@@ -35,16 +35,16 @@ def cases() -> Iterator[Case]:
 
 
 TOGETHER = ("whole runs", "each step", "senders", "retries of one run", "one run cleared", "windows that overlap")
-TROUBLES = ("", "answers are lost", "one is killed")
+FAULTS = ("", "answers are lost", "one is killed")
 
 
 def _at_once() -> Iterator[Case]:
     for database in DATABASES:
         for count in (2, 5):
             for together in TOGETHER:
-                for trouble in TROUBLES:
-                    name = f"{count} at once, {together}" + (trouble and f", {trouble}")
-                    act = _AtOnce(count, together, trouble)
+                for fault in FAULTS:
+                    name = f"{count} at once, {together}" + (fault and f", {fault}")
+                    act = _AtOnce(count, together, fault)
                     yield Case(AT_ONCE, name, database, act, _values(together), connection=SHORT_LEASE)
             act = _AtOnce(count, "senders", people=24)
             yield Case(AT_ONCE, f"{count} at once, senders that share", database, act, connection=_SMALL_CLAIMS)
@@ -53,11 +53,11 @@ def _at_once() -> Iterator[Case]:
 def _on_other_clocks() -> Iterator[Case]:
     for number, together in enumerate(TOGETHER):
         for ahead in (-90, 90):
-            for turn, trouble in enumerate(("", "answers are lost")):
+            for turn, fault in enumerate(("", "answers are lost")):
                 database = DATABASES[(number + turn + (ahead > 0)) % 2]
                 count = 5 if (number + turn) % 3 == 0 else 2
-                name = f"{count} at once, {together}, one worker {ahead:+d} s" + (trouble and f", {trouble}")
-                act = _AtOnce(count, together, trouble, ahead)
+                name = f"{count} at once, {together}, one worker {ahead:+d} s" + (fault and f", {fault}")
+                act = _AtOnce(count, together, fault, ahead)
                 yield Case(CLOCKS, name, database, act, _values(together), connection=SHORT_LEASE)
 
 
@@ -93,7 +93,7 @@ class _AtOnce:
 
     count: int
     together: str
-    trouble: str = ""
+    fault: str = ""
     ahead: float = 0.0
     people: int = 12
 
@@ -106,7 +106,7 @@ class _AtOnce:
             case.day = min(self.count, 3) - 1
         else:
             case.hire(*people)
-        if self.trouble == "answers are lost":
+        if self.fault == "answers are lost":
             for employee, when in (("e2", "after"), ("e5", "before"), ("e9", "after")):
                 email = f"{employee}@example.com"
                 case.m3ter.faults(kind="status", status=504, when=when, operation=CREATE, email=email, count=1)
@@ -143,7 +143,7 @@ class _AtOnce:
             killed = killed or ended.killed_by is not None
             if not ended.well and run not in failed:
                 failed.append(run)
-        if self.trouble == "one is killed" and task in ("send", "all") and not killed:
+        if self.fault == "one is killed" and task in ("send", "all") and not killed:
             raise NotReachedError
         for run in failed:
             if task == "all":
@@ -154,7 +154,7 @@ class _AtOnce:
                 case.tries(run, task)
 
     def _fault(self, case: CaseRun, number: int, task: str) -> Fault | None:
-        if self.trouble != "one is killed" or number or task not in ("send", "all"):
+        if self.fault != "one is killed" or number or task not in ("send", "all"):
             return None
         return at_nth(case.rng.randrange(1, 100 if task == "all" else 40), die)
 

@@ -33,7 +33,7 @@ BACKUPS: tuple[tuple[str, str | FaultPoint | None], ...] = (
     ("after yesterday's run", ""),
 )
 
-#: When it is restored: before a task of today's run, or at a point of its sender, which stands still meanwhile.
+#: When it is restored: before a task of today's run, or at a point of its sender, which is frozen meanwhile.
 RESTORES: tuple[tuple[str, str | FaultPoint], ...] = (
     ("before today's run", "snapshot"),
     ("before today's plan", "plan"),
@@ -70,7 +70,7 @@ def cases() -> Iterator[Case]:
 class _Restored:
     """Yesterday's run goes well; today the ledger is what the backup knows.
 
-    :param zombie: a sender that stood still at the fail-over wakes up an hour later, when another has sent.
+    :param zombie: a sender that was frozen at the fail-over is resumed an hour later, when another has sent.
     """
 
     backed_up_at: str | FaultPoint | None

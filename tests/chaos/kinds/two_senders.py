@@ -1,4 +1,4 @@
-"""Two senders of the same people, each let go on when the other is where it hurts."""
+"""Two senders of the same people, each resumed when the other is at the worst place."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def cases() -> Iterator[Case]:
     for database in DATABASES:
         for people in (1, 3):
             name = f"a late sender says `not begun` of what another is sending, {people}"
-            yield Case(LATE, name, database, _LateWord(people))
+            yield Case(LATE, name, database, _LateAnswer(people))
 
 
 def _in_turn() -> Iterator[Case]:
@@ -45,7 +45,7 @@ def _in_turn() -> Iterator[Case]:
 
 @dataclass(frozen=True)
 class _InTurn:
-    """Two senders of the same people that stand still in turn, all within a lease.
+    """Two senders of the same people that are frozen in turn, all within a lease.
 
     :param same: the second is a retry of the first, which was taken for dead.
     """
@@ -77,7 +77,7 @@ class _InTurn:
 
 
 @dataclass(frozen=True)
-class _LateWord:
+class _LateAnswer:
     """One sender froze before its POSTs, was given up, and wakes while another is just about to POST."""
 
     people: int

@@ -1,4 +1,4 @@
-"""Workers thought dead that wake up after their lease, when others have done their work."""
+"""Workers thought dead that are resumed after their lease, when others have done their work."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _in_transaction(point: FaultPoint) -> bool:
 
 @dataclass(frozen=True)
 class _Zombie:
-    """A sender stands still for an hour, others do its work, and it wakes up."""
+    """A sender is frozen for an hour, others do its work, and it is resumed."""
 
     point: FaultPoint
     done_by: str
