@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 DEFAULT_HOST = "https://api.m3ter.com"
 
+#: Seconds for which an unused connection is kept. Shorter than any server's: a POST on one that the server is just
+#: closing would have an unknown outcome.
+IDLE_CONNECTION_SECONDS = 3.0
+
 
 def _domains(value: Any) -> Any:
     """Accept a list or text with commas; ``@example.com`` is ``example.com``."""

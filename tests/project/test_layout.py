@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,3 +87,14 @@ def test_files_classes_and_functions_fit_a_few_screens() -> None:
     found = {name for path in FILES for name in too_long(path)}
     assert len(FILES) > 100
     assert found <= set(DECLARATIONS)
+
+
+def test_the_reading_order_of_a_folder_names_what_is_there() -> None:
+    """A docstring that names a module which has moved leads a newcomer astray."""
+    modules = {path.stem for path in FILES} | {path.parent.name for path in FILES}
+    for folder in (path.parent for path in FILES if path.name == "__init__.py" and APPLICATION in path.parents):
+        text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
+        _, _, order = text.partition("Read ``")
+        named = re.findall(r"``(\w+)``", f"``{order}")
+        here = {child.stem for child in folder.iterdir()}
+        assert set(named) - modules - here <= {"invalid"}, folder.name

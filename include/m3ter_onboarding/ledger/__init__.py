@@ -1,8 +1,9 @@
 """The ledger: what was decided, claimed, sent and found, in the warehouse (or beside it). All SQL over it is here.
 
 Read ``states`` and ``tables``. Then, on the way of an invitation: ``runs``, ``mirror`` (m3ter's lists) and
-``mirror_comparison``, ``catch_up`` (how far back a run reads), ``people``, ``plans``, ``decisions``, ``claims`` (right
-to send), ``attempts``, ``outcomes``, ``remaining`` (what is left). ``reads/`` is for Airflow's page.
+``mirror_comparison``, ``catch_up`` (how far back a run reads), ``people``, ``plans``, ``decisions``, ``claims`` (which
+invitations a sender may send; ``claim_statements`` is its SQL), ``outcomes`` and ``open_invitations``, ``remaining``
+(what is left). ``reads/`` is for Airflow's page.
 
 Below them: ``database`` (transactions), ``sql_types``, ``schema`` and ``upgrades`` (tables are made and brought up to
 date, by the steps in ``migrations/``), ``guard_proof`` (whether this database can guard sending).

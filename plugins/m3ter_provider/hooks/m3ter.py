@@ -26,7 +26,7 @@ from m3ter_provider.api_calls import INVITATIONS, PERMISSION_POLICIES, USERS, Ca
 from m3ter_provider.call_flow import CallFlow
 from m3ter_provider.call_steps import Acquire, Flow, Mask, Send, Sleep, Step, run
 from m3ter_provider.clock import Clock, boot_clock
-from m3ter_provider.connection import ConnectionSettings, connection_settings
+from m3ter_provider.connection import IDLE_CONNECTION_SECONDS, ConnectionSettings, connection_settings
 from m3ter_provider.connection_check import ConnectionCheck, failed_test
 from m3ter_provider.errors import M3terConfigurationError
 from m3ter_provider.hooks.m3ter_async import M3terAsyncHook
@@ -41,8 +41,6 @@ T = TypeVar("T")
 
 __all__ = ["M3terAsyncHook", "M3terHook"]
 
-# Shorter than any server's: a POST on a connection that the server is just closing would have an unknown outcome.
-_IDLE_CONNECTION_SECONDS = 3.0
 
 _OF_HTTP_HOOK = frozenset(
     {
@@ -359,7 +357,7 @@ class _M3terSession(requests.Session):
 
     def transmit(self, request: requests.PreparedRequest, timeout: Any) -> _ResponseAnswer:
         """Send a request as it is, once."""
-        if self._used_at is not None and self._clock() - self._used_at > _IDLE_CONNECTION_SECONDS:
+        if self._used_at is not None and self._clock() - self._used_at > IDLE_CONNECTION_SECONDS:
             self.close()
         self._used_at = self._clock()
         environment = self.merge_environment_settings(request.url, {}, False, None, None)

@@ -22,7 +22,7 @@ from m3ter_provider.api_calls import INVITATIONS, PERMISSION_POLICIES, USERS, Ca
 from m3ter_provider.call_flow import CallFlow
 from m3ter_provider.call_steps import Acquire, Flow, Mask, Send, Sleep, Step, run_async
 from m3ter_provider.clock import Clock, boot_clock
-from m3ter_provider.connection import ConnectionSettings, connection_settings
+from m3ter_provider.connection import IDLE_CONNECTION_SECONDS, ConnectionSettings, connection_settings
 from m3ter_provider.connection_check import ConnectionCheck, failed_test
 from m3ter_provider.errors import M3terConfigurationError
 from m3ter_provider.models import Invitation, InvitationRequest, Me, OrgUser, Page, PermissionPolicy
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
 T = TypeVar("T")
-
-# Shorter than any server's: a POST on a connection that the server is just closing would have an unknown outcome.
-_IDLE_CONNECTION_SECONDS = 3.0
 
 
 class M3terAsyncHook(BaseHook):
@@ -97,7 +94,7 @@ class M3terAsyncHook(BaseHook):
         )
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                keepalive_timeout=_IDLE_CONNECTION_SECONDS, timeout_ceil_threshold=math.inf, ssl=_tls(settings)
+                keepalive_timeout=IDLE_CONNECTION_SECONDS, timeout_ceil_threshold=math.inf, ssl=_tls(settings)
             ),
             timeout=aiohttp.ClientTimeout(
                 # The total includes waiting for a pooled connection. Without a threshold aiohttp rounds it up.
