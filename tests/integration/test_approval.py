@@ -99,7 +99,7 @@ def approved(org: Organisation) -> None:
     assert plan["approved_by"] == "admin"
     assert plan["approved_fingerprint"] == plan["fingerprint"]
     assert plan["approved_at"] is not None
-    assert org.states(run_id)["approve"] == "success"
+    org.assert_state(run_id, "approve", "success")
 
 
 def rejected(org: Organisation) -> None:
@@ -107,7 +107,7 @@ def rejected(org: Organisation) -> None:
     people = org.hire(3)
     run_id = org.trigger()
     answered(org, run_id, "Reject")
-    assert org.states(run_id)["send"] == "skipped"
+    org.assert_state(run_id, "send", "skipped")
     assert org.posts() == []
     assert org.report(run_id)["approval"].startswith("rejected by admin")
     (plan,) = org.plans(run_id)
@@ -135,7 +135,7 @@ def nobody_answers(org: Organisation) -> None:
     org.hire(3)
     run_id = org.trigger()
     org.fails(run_id)
-    assert org.states(run_id)["approve"] == "failed"
+    org.assert_state(run_id, "approve", "failed")
     assert org.tries(run_id, "approve") == 1, "it is asked once"
     assert org.posts() == []
     org.assert_logged(run_id, "report", "Nobody approved the plan in time")
@@ -153,7 +153,7 @@ def marked_successful(org: Organisation) -> None:
     question(org, run_id)
     org.stack.api.set_task_state(org.dag_id, run_id, "approve", "success")
     org.fails(run_id)
-    assert org.states(run_id)["send"] == "failed"
+    org.assert_state(run_id, "send", "failed")
     assert org.posts() == []
     org.assert_logged(run_id, "send", "nobody approved it")
     org.stack.api.clear(org.dag_id, run_id, "approve", downstream=True)
@@ -169,7 +169,7 @@ def plan_cleared(org: Organisation) -> None:
     org.correct(first_name="Mended")
     org.stack.api.clear(org.dag_id, run_id, "plan", downstream=True)
     org.fails(run_id)
-    assert org.states(run_id)["approve"] == "failed"
+    org.assert_state(run_id, "approve", "failed")
     org.assert_logged(run_id, "approve", "still shows the question about an older plan")
     assert org.posts() == []
     again = org.trigger(day=1)
@@ -181,7 +181,7 @@ def below(org: Organisation) -> None:
     """Nobody is asked, nothing waits."""
     people = org.hire(3)
     run_id = org.run_once()
-    assert org.states(run_id)["approve"] == "skipped"
+    org.assert_state(run_id, "approve", "skipped")
     org.assert_once(people)
 
 

@@ -29,7 +29,7 @@ def fails_and_says(org: Organisation, task_id: str, sentence: str, *, tries: int
     """Run one day, and check which task failed, what it says, how often it was tried, and that nothing was sent."""
     run_id = org.trigger(day)
     org.fails(run_id)
-    assert org.states(run_id)[task_id] == "failed"
+    org.assert_state(run_id, task_id, "failed")
     org.assert_logged(run_id, task_id, sentence)
     assert org.tries(run_id, task_id) == tries
 

@@ -38,7 +38,7 @@ def refused(org: Organisation) -> None:
     org.m3ter.faults(**CREATE, kind="status", status=400, message=f"{people[3]} is blocked", email=people[3])
     run_id = org.trigger()
     org.fails(run_id)
-    assert org.states(run_id)["send"] == "success"
+    org.assert_state(run_id, "send", "success")
     report = org.report(run_id)
     assert report["invitations"] == {"sent": 9, "failed": 1}
     assert report["outcome"] == org.run_row(run_id)["outcome"] == "failed"

@@ -21,7 +21,7 @@ def dry_run(org: Organisation) -> None:
     """A dry run decides about every row and sends nothing; it takes nobody from the run after it."""
     people = org.hire(5)
     run_id = org.run_once(mode="dry_run")
-    assert org.states(run_id)["send"] == "skipped"
+    org.assert_state(run_id, "send", "skipped")
     (plan,) = org.plans(run_id)
     assert org.decisions(plan["plan_id"]) == {f"E-00{n}": "invite:new" for n in range(1, 6)}
     assert org.posts() == []

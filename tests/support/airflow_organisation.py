@@ -225,6 +225,11 @@ class Organisation:
         """Return the state of each task of a run."""
         return self.stack.api.task_states(self.dag_id, run_id)
 
+    def assert_state(self, run_id: str, task_id: str, state: str) -> None:
+        """Check the state of a task; where it is another, show the logs of the run's tasks."""
+        states = self.states(run_id)
+        assert states[task_id] == state, f"{states} in run {run_id} of {self.dag_id}:\n{self.what_was_logged(run_id)}"
+
     def tries(self, run_id: str, task_id: str) -> int:
         """Return how often a task was tried."""
         return int(self.stack.api.task_instances(self.dag_id, run_id)[task_id]["try_number"])
