@@ -150,14 +150,16 @@ def clear_everything(org: Organisation, run_id: str) -> None:
 
 
 def plan_cleared_alone(org: Organisation) -> None:
-    """Only ``plan`` is cleared in mid-send: the old plan stops, and the new one is sent when ``send`` is cleared.
-
-    The sender is slow: it must not be ready before the new plan begins.
-    """
+    """Only ``plan`` is cleared in mid-send: the old plan stops, and the new one is sent when ``send`` is cleared."""
     people, run_id = begin(org)
     org.mid_send(run_id, posts=2)
     (old,) = org.plans(run_id)
+    # However long Airflow takes for it: the sender must not be ready before the new plan begins.
+    org.m3ter.faults(kind="status", operation=LATENCY["operation"], status=429)
     org.stack.api.clear(org.dag_id, run_id, "plan")
+    wait_until(lambda: len(org.plans(run_id)) > 1, f"the new plan of {run_id}", 240)
+    org.m3ter.clear_faults()
+    org.m3ter.faults(**LATENCY)
     org.fails(run_id)
     newest = org.plans(run_id)[-1]
     assert newest["plan_id"] != old["plan_id"]
