@@ -22,7 +22,7 @@ def not_before(world: World) -> datetime:
 
 
 def waits_since(world: World, run: str) -> datetime | None:
-    return catch_up.waiting_since(world.db, world.run(run), world.m3ter.org_id, not_before(world))
+    return catch_up.waiting_since(world.db, world.m3ter.org_id, not_before(world))
 
 
 def deliver(world: World, run: RunKey, at: datetime) -> None:

@@ -38,6 +38,7 @@ class TaskRun:
     run_type: str = "manual"
     params: Mapping[str, Any] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
+    dag_id: str = "m3ter_onboarding__test"
     answer_is: str | None = "Approve"
     answers: str | None = "olga"
     xcoms: dict[str, Any] = field(default_factory=dict)
@@ -138,7 +139,7 @@ class TaskRun:
     def _context(self) -> Any:
         return {
             "dag_run": SimpleNamespace(
-                dag_id="m3ter_onboarding__test",
+                dag_id=self.dag_id,
                 run_id=self.run_id,
                 run_type=self.run_type,
                 triggering_user_name="tester",

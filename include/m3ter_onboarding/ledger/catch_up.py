@@ -12,6 +12,8 @@ from m3ter_onboarding.ledger.sql_types import UtcDateTime
 from m3ter_onboarding.ledger.states import LIVE_STATES, OPEN_STATES, InvitationState
 from m3ter_onboarding.ledger.tables import Tables, state_in
 
+#: Too early; or invited or a member already, which may have ended since without an acceptance.
+_WAITING_SKIPS = ("too_early", "already_invited", "already_member")
 #: A later decision with one of these ends the waiting. `already_…` does not: whether that still holds is in the ledger.
 _ENDS_WAITING = ("excluded", "too_old", "domain_not_allowed")
 #: Nor does a review because of an invitation of the ledger that may turn out not to have been sent.
@@ -63,11 +65,12 @@ def caught_up_until(db: LedgerDatabase, run: RunKey, org_id: str, not_before: da
     return db.read(work, doing="looking for runs that did not finish")
 
 
-def waiting_since(db: LedgerDatabase, run: RunKey, org_id: str, not_before: datetime) -> datetime | None:
+def waiting_since(db: LedgerDatabase, org_id: str, not_before: datetime) -> datetime | None:
     """Return the start of the oldest window with somebody who still waits to be invited.
 
-    Counted are plans over everybody that were to be sent. A window is wide for all who are in it, so that a plan for
-    one person, or one that only looked at other days, must not widen it.
+    Counted are plans over everybody that were to be sent, of all DAGs of the organisation: one may have been renamed.
+    A window is wide for all who are in it, so that a plan for one person, or one that only looked at other days, must
+    not widen it.
 
     Somebody loaded long before the first day falls out of the look-back before it is time. Somebody who was to be
     invited and was not (refused, interrupted, paused) falls out of it before the row is mended or the next run sends.
@@ -80,14 +83,13 @@ def waiting_since(db: LedgerDatabase, run: RunKey, org_id: str, not_before: date
 
     def work(connection: Connection) -> datetime | None:
         waits = or_(
-            and_(decision.c.decision == "skip", decision.c.reason == "too_early"), decision.c.decision == "invite"
+            and_(decision.c.decision == "skip", decision.c.reason.in_(_WAITING_SKIPS)), decision.c.decision == "invite"
         )
         # A plan that only looked at other days (a dry run, a backfill that plans only) asks for no invitation. A
         # baseline does: the people that it found missing in m3ter are for the next run.
         meant = or_(plan.c.sendable, plan.c.mode == "baseline")
         return connection.execute(
             select(func.min(plan.c.window_start)).where(
-                plan.c.dag_id == run.dag_id,
                 plan.c.org_id == org_id,
                 plan.c.state == "sealed",
                 plan.c.sealed_at >= not_before,
@@ -99,7 +101,7 @@ def waiting_since(db: LedgerDatabase, run: RunKey, org_id: str, not_before: date
                 # Two conditions, not one with OR: each then has an index of its own.
                 ~_invitation_is_settled(t, org_id, invitation.c.email_key == decision.c.email_key),
                 ~_invitation_is_settled(t, org_id, invitation.c.employee_id == decision.c.employee_id),
-                ~_decided_otherwise_since(t, run, org_id),
+                ~_decided_otherwise_since(t, org_id),
             )
         ).scalar()
 
@@ -134,7 +136,7 @@ def _invitation_is_settled(t: Tables, org_id: str, same_person: ColumnElement[bo
     return exists().where(t.invitation.c.org_id == org_id, same_person, state_in(t.invitation, settled))
 
 
-def _decided_otherwise_since(t: Tables, run: RunKey, org_id: str) -> ColumnElement[bool]:
+def _decided_otherwise_since(t: Tables, org_id: str) -> ColumnElement[bool]:
     """Return the condition that a later plan decided about the same employee so that they wait no more."""
     decision, plan = t.decision, t.plan
     later, later_plan = decision.alias(), plan.alias()
@@ -142,7 +144,7 @@ def _decided_otherwise_since(t: Tables, run: RunKey, org_id: str) -> ColumnEleme
         later.c.org_id == org_id,
         later.c.employee_id == decision.c.employee_id,
         later.c.plan_id == later_plan.c.plan_id,
-        later_plan.c.dag_id == run.dag_id,
+        later_plan.c.org_id == org_id,
         later_plan.c.mode.not_in(("dry_run", "baseline")),
         later_plan.c.state == "sealed",
         later_plan.c.sealed_at > plan.c.sealed_at,
@@ -153,7 +155,7 @@ def _decided_otherwise_since(t: Tables, run: RunKey, org_id: str) -> ColumnEleme
     )
 
 
-def failed_since(db: LedgerDatabase, run: RunKey, org_id: str, employee_id: str | None = None) -> datetime | None:
+def failed_since(db: LedgerDatabase, org_id: str, employee_id: str | None = None) -> datetime | None:
     """Return the start of the earliest window that read somebody who was refused by m3ter.
 
     :param employee_id: instead, the earliest that read this person, whatever became of them.
@@ -168,7 +170,6 @@ def failed_since(db: LedgerDatabase, run: RunKey, org_id: str, employee_id: str 
                     decision.c.org_id == org_id,
                     decision.c.employee_id == employee_id,
                     decision.c.plan_id == plan.c.plan_id,
-                    plan.c.dag_id == run.dag_id,
                 )
             ).scalar()
         return connection.execute(
@@ -176,7 +177,6 @@ def failed_since(db: LedgerDatabase, run: RunKey, org_id: str, employee_id: str 
                 invitation.c.org_id == org_id,
                 invitation.c.state == InvitationState.FAILED.value,
                 invitation.c.plan_id == plan.c.plan_id,
-                plan.c.dag_id == run.dag_id,
                 ~_about_one(db.tables),
             )
         ).scalar()

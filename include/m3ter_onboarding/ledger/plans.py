@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -128,9 +128,12 @@ def begin_plan(db: LedgerDatabase, run: RunKey, plan_id: str, beginning: PlanBeg
     db.write(work, doing="beginning a plan")
 
 
-def seal_plan(db: LedgerDatabase, plan_id: str, seal: PlanSeal) -> None:
+def seal_plan(
+    db: LedgerDatabase, plan_id: str, seal: PlanSeal, also: Callable[[Connection], object] | None = None
+) -> None:
     """Seal a plan: one compare-and-set, after which it may be sent and never changes.
 
+    :param also: further work of the same transaction, for a plan that is sealed by this call.
     :raises LedgerError: when the plan is not open, or the ledger does not hold one decision for each row read.
     """
     table, decision = db.tables.plan, db.tables.decision
@@ -148,6 +151,8 @@ def seal_plan(db: LedgerDatabase, plan_id: str, seal: PlanSeal) -> None:
             .where(table.c.plan_id == plan_id, table.c.state == "open")
             .values(state="sealed", valid_until_ms=db_now_ms() + valid_ms, **values)
         ).rowcount
+        if sealed and also is not None:
+            also(connection)
         if not sealed:
             known = connection.execute(
                 select(table.c.fingerprint).where(table.c.plan_id == plan_id, table.c.state == "sealed")

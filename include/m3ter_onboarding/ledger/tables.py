@@ -33,7 +33,7 @@ from m3ter_onboarding.ledger.sql_types import NumberedKey, UtcDateTime, by_bytes
 from m3ter_onboarding.ledger.states import LIVE_STATES, InvitationState, state_values
 
 #: Raised by one with every change of the tables below; ``migrations/`` has the step to it, see ``upgrades.py``.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _LIVE = ", ".join(f"'{state}'" for state in state_values(LIVE_STATES))
 
@@ -132,6 +132,8 @@ class Tables:
             Column("start_date", Date),
             Column("request", JSON(none_as_null=True)),
             Column("request_hash", String(64)),
+            # What the query has in the configured `extra_columns`, by name.
+            Column("extra", JSON(none_as_null=True)),
             Column("invitation_id", NumberedKey),
             Column("decided_at", UtcDateTime, nullable=False),
             Index("ix_m3ter_onboarding_decision_employee", "org_id", "employee_id"),
@@ -189,6 +191,8 @@ class Tables:
             Column("absences", Integer, nullable=False, server_default="0"),
             Column("http_status", Integer),
             Column("message", Text),
+            # m3ter's whole answer to the POST.
+            Column("answer", JSON(none_as_null=True)),
             Column("sent_at", UtcDateTime),
             Column("accepted_at", UtcDateTime),
             Column("expires_at", UtcDateTime),
@@ -252,6 +256,51 @@ class Tables:
             Index("ix_m3ter_invitation_event_invitation", "invitation_id"),
         )
 
+        # What a person or a setting can still change, by organisation and person (rule 4); closed, never deleted.
+        self.worklist = Table(
+            "m3ter_onboarding_worklist",
+            metadata,
+            Column("item_id", NumberedKey, primary_key=True, autoincrement=True),
+            Column("org_id", String(64), nullable=False),
+            # "employee:" and the employee_id, else "address:" and the address.
+            Column("person_key", String(420), nullable=False),
+            Column("employee_id", String(250)),
+            Column("email", String(400)),
+            Column("email_key", String(400)),
+            Column("decision", String(20), nullable=False),
+            Column("reason", String(50), nullable=False),
+            Column("detail", Text),
+            Column("start_date", Date),
+            Column("invitation_id", BigInteger),
+            Column("opened_plan_id", String(36), nullable=False),
+            # The newest plan that asked the same.
+            Column("plan_id", String(36), nullable=False),
+            Column("row_no", Integer, nullable=False),
+            Column("dag_id", String(250), nullable=False),
+            Column("config_name", String(200), nullable=False),
+            # The days in which the row lies, as far as they are known.
+            Column("window_start", UtcDateTime, nullable=False),
+            Column("window_end", UtcDateTime, nullable=False),
+            Column("first_seen_at", UtcDateTime, nullable=False),
+            # Later than first seen where the question was answered in between and came up again.
+            Column("opened_at", UtcDateTime, nullable=False),
+            Column("last_seen_at", UtcDateTime, nullable=False),
+            # Since when a complete read of these days has not had the row.
+            Column("gone_at", UtcDateTime),
+            Column("closed_at", UtcDateTime),
+            # "answered" by a later decision, "decided" by a person, "too_old".
+            Column("closed_why", String(20)),
+            Column("closed_by", String(250)),
+            Column("closed_plan_id", String(36)),
+            Column("snoozed_until", UtcDateTime),
+            Column("note", Text),
+            Column("noted_by", String(250)),
+            UniqueConstraint(
+                "org_id", "person_key", "decision", "reason", name="uq_m3ter_onboarding_worklist_question"
+            ),
+            Index("ix_m3ter_onboarding_worklist_open", "org_id", "closed_at", "window_start"),
+        )
+
         self.mirror_org = Table(
             "m3ter_mirror_org",
             metadata,
@@ -279,6 +328,8 @@ class Tables:
             Column("modified_at", UtcDateTime),
             Column("expires_at", UtcDateTime),
             Column("inviting_principal_id", String(100)),
+            # The whole entry as m3ter listed it.
+            Column("entry", JSON(none_as_null=True)),
             Column("first_seen_ms", BigInteger, nullable=False),
             Column("last_seen_ms", BigInteger, nullable=False),
             Column("gone", Boolean, nullable=False),
@@ -295,6 +346,11 @@ class Tables:
             Column("email", String(400), nullable=False),
             Column("access_ends_at", UtcDateTime),
             Column("created_at", UtcDateTime),
+            # The whole entry as m3ter listed it.
+            Column("entry", JSON(none_as_null=True)),
+            # The ids of the policies that the user has, and when m3ter was asked; NULL: never.
+            Column("permission_policy_ids", JSON(none_as_null=True)),
+            Column("policies_read_at", UtcDateTime),
             Column("first_seen_ms", BigInteger, nullable=False),
             Column("last_seen_ms", BigInteger, nullable=False),
             Column("gone", Boolean, nullable=False),

@@ -9,7 +9,7 @@ from datetime import datetime
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.run_parameters import Mode, RunParameters
 from m3ter_onboarding.errors import PlanError
-from m3ter_onboarding.ledger import catch_up, runs
+from m3ter_onboarding.ledger import catch_up, runs, worklist
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.schema import prepare_tables
@@ -105,8 +105,9 @@ def _earlier_runs(
     asks_again = parameters.mode is Mode.RETRY_FAILED
     return EarlierRuns(
         caught_up_until=catch_up.caught_up_until(db, run.key, org_id, not_before),
-        waiting_since=catch_up.waiting_since(db, run.key, org_id, not_before),
-        failed_since=catch_up.failed_since(db, run.key, org_id, parameters.only_employee) if asks_again else None,
+        waiting_since=catch_up.waiting_since(db, org_id, not_before),
+        asked_since=worklist.open_since(db, org_id),
+        failed_since=catch_up.failed_since(db, org_id, parameters.only_employee) if asks_again else None,
     )
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from sqlalchemy import Connection
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.run_parameters import Mode, RunParameters
@@ -22,6 +24,7 @@ from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.decisions import Decision, write_decisions
 from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
 from m3ter_onboarding.ledger.runs import RunKey
+from m3ter_onboarding.ledger.worklist import PlanRead, update_worklist
 from m3ter_onboarding.planning.explanation import count_decisions, explain
 from m3ter_onboarding.planning.facts import read_facts
 from m3ter_onboarding.planning.fingerprint import fingerprint
@@ -122,7 +125,8 @@ def make_plan(config: OnboardingConfig, db: LedgerDatabase, run: PlanningRun, *,
         needs_approval=_needs_approval(config, invitations, before, used),
         fingerprint=fingerprint(decisions, used, org_id=run.org_id),
     )
-    plans.seal_plan(db, plan_id, _seal_of(planned, used, valid_for=config.plan_valid_for, now=now))
+    seal = _seal_of(planned, used, valid_for=config.plan_valid_for, now=now)
+    plans.seal_plan(db, plan_id, seal, _change_of_worklist(config, db, run, planned, decisions, now))
     _log(config, planned, run, decisions, {policy.m3ter_id: policy.name for policy in facts.policies})
     return planned
 
@@ -228,6 +232,29 @@ def _seal_of(planned: Planned, used: Sequence[M3terPolicy], *, valid_for: timede
         sealed_at=now,
         valid_for=valid_for,
     )
+
+
+def _change_of_worklist(
+    config: OnboardingConfig,
+    db: LedgerDatabase,
+    run: PlanningRun,
+    planned: Planned,
+    decisions: Sequence[Decision],
+    now: datetime,
+) -> Callable[[Connection], None] | None:
+    """Return what the plan changes in the worklist; None: it only looks at days, and neither asks nor answers."""
+    if not planned.sendable and run.parameters.mode is not Mode.BASELINE:
+        return None
+    read = PlanRead(
+        plan_id=planned.plan_id,
+        dag_id=run.key.dag_id,
+        org_id=run.org_id,
+        config_name=config.name,
+        everybody=run.parameters.only_employee is None,
+        window_start=run.window.start,
+        window_end=run.window.end,
+    )
+    return lambda connection: update_worklist(connection, db, read, decisions, now=now, max_age=config.max_age)
 
 
 def _log(

@@ -41,12 +41,15 @@ class EarlierRuns:
     :param caught_up_until: up to where sending runs over everybody have finished; None: there was none yet.
     :param waiting_since: start of the earliest window that read somebody who was ``skip:too_early`` and is still to be
         invited; None: nobody waits.
+    :param asked_since: start of the earliest window that read a row of an open entry of the worklist; None: no entry is
+        open.
     :param failed_since: start of the earliest window that read somebody whom m3ter refused, where the run asks for
         them again; None: it does not, or there is nobody.
     """
 
     caught_up_until: datetime | None = None
     waiting_since: datetime | None = None
+    asked_since: datetime | None = None
     failed_since: datetime | None = None
 
 
@@ -88,9 +91,9 @@ def resolve_window(
     """Widen a run's interval so that nobody is forgotten.
 
     Back by the look-back, for rows that came late. Back to where the days are not caught up (and their look-back), for
-    days that failed and for pauses, but no further than ``max_age`` before now. And back to ``waiting_since``, however
-    long ago: those people have not started yet. The interval itself is never cut, and a later ``caught_up_until`` never
-    narrows it.
+    days that failed and for pauses, but no further than ``max_age`` before now. And back to ``waiting_since`` and
+    ``asked_since``, however long ago: those people are not invited yet, and something can still change that. The
+    interval itself is never cut, and a later ``caught_up_until`` never narrows it.
 
     :param earlier: what earlier runs left.
     :param everybody: the whole past.
@@ -100,5 +103,9 @@ def resolve_window(
     starts = [interval.start - look_back]
     if earlier.caught_up_until is not None:
         starts.append(max(in_utc(earlier.caught_up_until) - look_back, in_utc(now) - max_age))
-    starts += [in_utc(since) for since in (earlier.waiting_since, earlier.failed_since) if since is not None]
+    starts += [
+        in_utc(since)
+        for since in (earlier.waiting_since, earlier.asked_since, earlier.failed_since)
+        if since is not None
+    ]
     return Window(min(starts), interval.end)

@@ -1,0 +1,48 @@
+-- Version 4: the worklist, what the query has beside a person's own columns, and m3ter's whole answers and entries.
+-- Before workers are upgraded it is safe: workers of version 3 write rows without the new columns, and ask for the
+-- upgrade in `snapshot`.
+
+-- Released: this file never changes. A further change of the tables is a step of its own.
+
+ALTER TABLE {schema}m3ter_onboarding_decision ADD COLUMN extra JSON;
+ALTER TABLE {schema}m3ter_invitation ADD COLUMN answer JSON;
+ALTER TABLE {schema}m3ter_mirror_invitation ADD COLUMN entry JSON;
+ALTER TABLE {schema}m3ter_mirror_user ADD COLUMN entry JSON;
+ALTER TABLE {schema}m3ter_mirror_user ADD COLUMN permission_policy_ids JSON;
+ALTER TABLE {schema}m3ter_mirror_user ADD COLUMN policies_read_at DATETIME;
+
+CREATE TABLE IF NOT EXISTS {schema}m3ter_onboarding_worklist (
+    item_id INTEGER NOT NULL,
+    org_id VARCHAR(64) NOT NULL,
+    person_key VARCHAR(420) NOT NULL,
+    employee_id VARCHAR(250),
+    email VARCHAR(400),
+    email_key VARCHAR(400),
+    decision VARCHAR(20) NOT NULL,
+    reason VARCHAR(50) NOT NULL,
+    detail TEXT,
+    start_date DATE,
+    invitation_id BIGINT,
+    opened_plan_id VARCHAR(36) NOT NULL,
+    plan_id VARCHAR(36) NOT NULL,
+    row_no INTEGER NOT NULL,
+    dag_id VARCHAR(250) NOT NULL,
+    config_name VARCHAR(200) NOT NULL,
+    window_start DATETIME NOT NULL,
+    window_end DATETIME NOT NULL,
+    first_seen_at DATETIME NOT NULL,
+    opened_at DATETIME NOT NULL,
+    last_seen_at DATETIME NOT NULL,
+    gone_at DATETIME,
+    closed_at DATETIME,
+    closed_why VARCHAR(20),
+    closed_by VARCHAR(250),
+    closed_plan_id VARCHAR(36),
+    snoozed_until DATETIME,
+    note TEXT,
+    noted_by VARCHAR(250),
+    PRIMARY KEY (item_id),
+    CONSTRAINT uq_m3ter_onboarding_worklist_question UNIQUE (org_id, person_key, decision, reason)
+);
+CREATE INDEX IF NOT EXISTS ix_m3ter_onboarding_worklist_open
+    ON {schema}m3ter_onboarding_worklist (org_id, closed_at, window_start);

@@ -1,0 +1,51 @@
+"""``python -m tests.year``: a simulated year of daily runs; exit status 0 if every promise was kept."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import tests.conftest  # noqa: F401  (an Airflow home of its own, before Airflow is imported)
+from m3ter_sandbox.testing import SandboxServer
+from tests.year.simulation import Simulation
+
+
+def main() -> int:
+    """Play a year and print what it came to."""
+    parser = argparse.ArgumentParser(prog="python -m tests.year", description=__doc__)
+    parser.add_argument("--days", type=int, default=365)
+    parser.add_argument("--people", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--not-widening", action="store_true", help="without people who widen the window for all")
+    parser.add_argument("--show", type=int, default=10, help="so many violations are printed")
+    chosen = parser.parse_args()
+    logging.disable(logging.ERROR)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="m3ter-year-") as folder, SandboxServer(requests_per_second=0) as m3ter:
+        played = Simulation(
+            m3ter,
+            Path(folder),
+            days=chosen.days,
+            count=chosen.people,
+            seed=chosen.seed,
+            widening=not chosen.not_widening,
+        ).play()
+    print(
+        f"seed {chosen.seed}: {chosen.days} days, {chosen.people} people, {played.runs} runs"
+        f" ({played.failed_runs} failed on purpose), {played.emails} e-mails, {played.questions} open questions"
+        f" at the end, {time.monotonic() - began:.0f} s"
+    )
+    for violation in played.violations[: chosen.show]:
+        print(violation)
+    for what, count in sorted(played.by_kind().items()):
+        print(f"{count:5d}  {what}")
+    print(f"{len({v.person for v in played.violations})} people with a broken promise")
+    return 1 if played.violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
