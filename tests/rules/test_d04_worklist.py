@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from m3ter_onboarding.ledger.worklist import count_open
+from m3ter_onboarding.ledger.runs import RunKey
+from m3ter_onboarding.ledger.worklist import WorklistCounts, count_worklist
+from m3ter_onboarding.reporting.run_report import BesideTheLedger, make_report
 from tests.support.task_runs import TaskRun, m3ter_connection
 from tests.support.world import World
 
@@ -38,8 +41,13 @@ def hire(org: World, *employees: str, **columns: Any) -> None:
     org.hire(*employees, **{"loaded_at": DAY - timedelta(hours=12), **columns})
 
 
+def key_of(run: TaskRun) -> RunKey:
+    return RunKey(run.dag_id, run.run_id)
+
+
 def listed(org: World) -> dict[str, int]:
-    return count_open(org.db, org.m3ter.org_id)
+    """Return the open questions by decision and reason."""
+    return dict(count_worklist(org.db, org.m3ter.org_id, None, datetime.now(timezone.utc)).open)
 
 
 def emails(org: World) -> dict[str, int]:
@@ -233,3 +241,39 @@ def test_d04_duplicate_of_somebody_who_is_invited_is_no_question(org: World) -> 
 
 def move(org: World, employee: str, loaded_at: datetime) -> None:
     org.correct(employee, loaded_at=loaded_at)
+
+
+def test_d04_renamed_dag_catches_up_the_days_of_a_pause(org: World) -> None:
+    """Loaded while everything was paused, then renamed: the new DAG goes on where the old one had stopped."""
+    on_day(org, 0)
+    hire(org, "e1", loaded_at=DAY + timedelta(days=2))
+    end = DAY + timedelta(days=20)
+    TaskRun(org, "renamed", (end - timedelta(days=1), end), dag_id="m3ter_onboarding__renamed").all()
+    assert emails(org) == {"e1@example.com": 1}
+
+
+def test_d04_first_run_in_a_new_ledger_says_that_it_knows_nobody(org: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    hire(org, "e1", loaded_at=DAY - timedelta(days=30))
+    on_day(org, 0)
+    assert emails(org) == {}
+    assert "This ledger holds no earlier run of organisation" in caplog.text
+    caplog.clear()
+    on_day(org, 1)
+    assert "no earlier run" not in caplog.text
+
+
+def test_d04_report_lists_the_worklist_and_what_was_given_up(org: World) -> None:
+    org.values["max_age_days"] = 30
+    hire(org, "e1", first_name="")
+    org.m3ter.seed(users=[{"email": "e2@example.com", "dtEndAccess": "-10d"}])
+    hire(org, "e2")
+    first = on_day(org, 0)
+    assert first.xcoms["report"]["worklist"] == {"invalid:first_name": 1, "review:rehire": 1}
+    w = org.db.tables.worklist
+    with org.db.engine.begin() as connection:
+        connection.execute(update(w).where(w.c.employee_id == "e1").values(opened_at=DAY - timedelta(days=300)))
+    org.values["if_rehire"] = "invite"
+    report = make_report(org.db, key_of(on_day(org, 1)), BesideTheLedger(org.m3ter.org_id, True, "normal", True, {}))
+    assert report.worklist == WorklistCounts(answered=1, too_old=1)
+    assert "Given up by this plan: 1 of the worklist" in "\n".join(report.lines())

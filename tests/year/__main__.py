@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import sys
 import tempfile
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import tests.conftest  # noqa: F401  (an Airflow home of its own, before Airflow is imported)
@@ -25,7 +27,11 @@ def main() -> int:
     chosen = parser.parse_args()
     logging.disable(logging.ERROR)
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="m3ter-year-") as folder, SandboxServer(requests_per_second=0) as m3ter:
+    with (
+        tempfile.TemporaryDirectory(prefix="m3ter-year-") as folder,
+        SandboxServer(requests_per_second=0) as m3ter,
+        redirect_stdout(io.StringIO()),  # Airflow's tasks write there that nobody supervises them
+    ):
         played = Simulation(
             m3ter,
             Path(folder),

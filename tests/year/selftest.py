@@ -19,7 +19,7 @@ _SHORT = ("--days", "70", "--people", "120", "--not-widening")
 BUGS: tuple[Bug, ...] = (
     Bug(
         "open questions do not widen the window",
-        ((f"{ONBOARDING}/tasks/snapshot.py", "asked_since=worklist.open_since(db, org_id)", "asked_since=None"),),
+        ((f"{ONBOARDING}/planning/run_start.py", "asked_since=worklist.open_since(db, org_id)", "asked_since=None"),),
         _SHORT,
     ),
     Bug(
@@ -50,8 +50,8 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "a look at one person answers for all",
         (
-            (_WORKLIST, "return plan.everybody and plan.window_start <= row.window_start", "return bool(row)"),
-            (_WORKLIST, "row.gone_at is None and _was_read_by", "_was_read_by"),
+            (_WORKLIST, "return self.everybody and self.dag_id == row.dag_id and covers", "return bool(row)"),
+            (_WORKLIST, "row.gone_at is None and plan.has_read", "plan.has_read"),
         ),
         _SHORT,
     ),

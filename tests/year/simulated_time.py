@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Any
 
 import time_machine
@@ -62,15 +60,3 @@ def _simulate_julianday(dbapi_connection: Any, _record: object) -> None:
     create = getattr(dbapi_connection, "create_function", None)
     if create is not None:
         create("julianday", 1, lambda _now: time.time() / 86400.0 + _JULIAN_EPOCH)
-
-
-@contextmanager
-def simulated(start: datetime, m3ter: SandboxServer) -> Iterator[SimulatedTime]:
-    """Simulate while the body runs."""
-    with SimulatedTime(start, m3ter) as clock:
-        yield clock
-
-
-def days_from(start: datetime, count: int) -> Iterator[datetime]:
-    """Return the morning of each day."""
-    return (start + timedelta(days=number) for number in range(count))

@@ -20,9 +20,9 @@ from sqlalchemy import create_engine, inspect, text
 
 from m3ter_onboarding import onboarding_dag
 from m3ter_onboarding.config.organisation import OnboardingConfig
-from m3ter_provider import process
+from m3ter_provider.process_state import forget_all
 from m3ter_sandbox.testing import SandboxServer
-from tests.support.world import airflow_connection_named, sqlite_connection
+from tests.support.databases import airflow_connection_named, sqlite_connection
 from tests.year.oracle import COVERED, EARLY, INVITE, NOTHING, OLD, Truth, expected, truth_of
 from tests.year.people import READER, Person, people_of
 from tests.year.settings import Settings, Year
@@ -116,7 +116,7 @@ class Simulation:
         self._change_m3ter(day, settings)
         self._load(day)
         self._clock.move_to(datetime.combine(day, _MORNING) + timedelta(minutes=1))
-        process.forget_all()
+        forget_all()
         if self._year.pauses(day):
             return
         if self._chance.random() < 0.1:

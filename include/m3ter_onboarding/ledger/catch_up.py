@@ -27,10 +27,30 @@ def caught_up_until(db: LedgerDatabase, run: RunKey, org_id: str, not_before: da
     day that failed, a backfill of days long ago. Its days are caught up once a later run that covers them has finished.
     A window that reached into the future counts only up to the moment its run began.
 
+    A DAG without such a run may be one that was renamed: it goes on where the organisation's other DAGs have stopped.
+
     :param not_before: days before this are never caught up.
     :returns: None as long as there was no such run.
     """
     table = db.tables.run
+
+    def work(connection: Connection) -> datetime | None:
+        own = _caught_up_by(connection, db.tables, run, org_id, not_before)
+        if own is not None:
+            return own
+        dag_ids = select(table.c.dag_id).where(table.c.org_id == org_id, table.c.dag_id != run.dag_id).distinct()
+        others = [
+            _caught_up_by(connection, db.tables, RunKey(dag_id, run.run_id), org_id, not_before)
+            for dag_id in connection.execute(dag_ids).scalars()
+        ]
+        return max((until for until in others if until is not None), default=None)
+
+    return db.read(work, doing="looking for runs that did not finish")
+
+
+def _caught_up_by(connection: Connection, t: Tables, run: RunKey, org_id: str, not_before: datetime) -> datetime | None:
+    """Return until when the days of one DAG's runs are caught up; None: it has none."""
+    table = t.run
     later = table.alias()
 
     def over_everybody(of: FromClause) -> ColumnElement[bool]:
@@ -45,24 +65,20 @@ def caught_up_until(db: LedgerDatabase, run: RunKey, org_id: str, not_before: da
         later.c.window_start <= begins,
         later.c.window_end >= table.c.interval_end,
     )
-
-    def work(connection: Connection) -> datetime | None:
-        others = and_(over_everybody(table), table.c.run_id != run.run_id)
-        rows = connection.execute(
-            select(table.c.window_end, table.c.started_at)
-            .where(others, table.c.delivered_at.is_not(None))
-            .order_by(table.c.window_end.desc())
-            .limit(1000)
+    others = and_(over_everybody(table), table.c.run_id != run.run_id)
+    rows = connection.execute(
+        select(table.c.window_end, table.c.started_at)
+        .where(others, table.c.delivered_at.is_not(None))
+        .order_by(table.c.window_end.desc())
+        .limit(1000)
+    )
+    finished: datetime | None = max((min(end, started) for end, started in rows), default=None)
+    unfinished: datetime | None = connection.execute(
+        select(func.min(table.c.interval_start)).where(
+            others, table.c.delivered_at.is_(None), table.c.interval_end > not_before, ~covered_since
         )
-        finished: datetime | None = max((min(end, started) for end, started in rows), default=None)
-        unfinished: datetime | None = connection.execute(
-            select(func.min(table.c.interval_start)).where(
-                others, table.c.delivered_at.is_(None), table.c.interval_end > not_before, ~covered_since
-            )
-        ).scalar()
-        return min((instant for instant in (finished, unfinished) if instant is not None), default=None)
-
-    return db.read(work, doing="looking for runs that did not finish")
+    ).scalar()
+    return min((instant for instant in (finished, unfinished) if instant is not None), default=None)
 
 
 def waiting_since(db: LedgerDatabase, org_id: str, not_before: datetime) -> datetime | None:

@@ -76,6 +76,12 @@ class RunRow(RunRecord):
     counts: Counts
 
 
+def is_first_of_organisation(db: LedgerDatabase, org_id: str) -> bool:
+    """Return whether the ledger holds no run of an organisation yet."""
+    known = exists().where(db.tables.run.c.org_id == org_id)
+    return not db.read(lambda c: c.execute(select(known)).scalar_one(), doing="looking for earlier runs")
+
+
 def record_run(db: LedgerDatabase, run: RunKey, record: RunRecord) -> None:
     """Begin the row of a DAG run; of a run that was cleared, begin it again, without what the earlier try reached."""
     table = db.tables.run

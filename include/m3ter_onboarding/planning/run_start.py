@@ -87,6 +87,14 @@ def start_run(config: OnboardingConfig, db: LedgerDatabase, run: AirflowRun, *, 
         may_invite=run.plans_only_because is None,
         started_at=now,
     )
+    if runs.is_first_of_organisation(db, org_id):
+        log.warning(
+            "This ledger holds no earlier run of organisation %s: whoever waited in another ledger is not known here."
+            " The query reads %s; people loaded before are not read. To see them, start a run with mode `dry_run` and"
+            " an earlier interval_start, or with mode `full`.",
+            org_id,
+            window,
+        )
     runs.record_run(db, run.key, record)
     # After the run was recorded: the next one then knows of the days of a run whose query was wrong.
     check_source(config.warehouse_conn_id, config.query_text, interval.end)

@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.ledger import mirror_comparison, plan_counts, plans, remaining
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.plans import PlanRow
 from m3ter_onboarding.ledger.runs import Counts, RunKey, RunOutcome
 from m3ter_onboarding.ledger.states import InvitationState
+from m3ter_onboarding.ledger.worklist import WorklistCounts, count_worklist
 from m3ter_onboarding.reporting.run_outcome import problems_of
 
 log = logging.getLogger(__name__)
@@ -56,6 +58,7 @@ class Report:
     decisions: Mapping[str, int] = field(default_factory=dict)
     states: Mapping[str, int] = field(default_factory=dict)
     ledger: Mapping[str, int] = field(default_factory=dict)
+    worklist: WorklistCounts = field(default_factory=WorklistCounts)
     approval: str = "not needed"
     problems: tuple[str, ...] = ()
 
@@ -82,6 +85,7 @@ class Report:
             "decisions": dict(self.decisions),
             "invitations": dict(self.states),
             "ledger": dict(self.ledger),
+            "worklist": dict(self.worklist.open),
             "approval": self.approval,
             "outcome": self.outcome,
         }
@@ -109,9 +113,30 @@ class Report:
         if self.states:
             lines.append("Invitations of the people in this plan now, earlier ones included:")
             lines += [f"  {count:6d}  {state}" for state, count in sorted(self.states.items())]
+        lines += self._worklist_lines()
         lines.append("The ledger holds for this organisation:")
         lines += [f"  {count:6d}  {state}" for state, count in self.ledger.items()] or ["  nothing yet"]
         return lines + [f"Problem: {problem}" for problem in self.problems]
+
+    def _worklist_lines(self) -> list[str]:
+        worklist, lines = self.worklist, []
+        if worklist.open:
+            oldest = f"{worklist.oldest:%Y-%m-%d}" if worklist.oldest else "unknown"
+            lines.append(
+                "The worklist of this organisation: every run reads these rows again until a setting, the warehouse or"
+                f" a person answers them; the oldest is of {oldest}."
+            )
+            lines += [f"  {count:6d}  {name}" for name, count in worklist.open.items()]
+        if worklist.answered:
+            lines.append(f"Answered by this plan: {worklist.answered} of the worklist.")
+        if worklist.gone:
+            lines.append(f"Not in the query any more: the rows of {worklist.gone} further entries of the worklist.")
+        if worklist.too_old:
+            lines.append(
+                f"Given up by this plan: {worklist.too_old} of the worklist, unanswered for longer than `max_age_days`;"
+                " m3ter_onboarding_worklist has them as `too_old`."
+            )
+        return lines
 
 
 def make_report(db: LedgerDatabase, run: RunKey, beside: BesideTheLedger) -> Report:
@@ -129,6 +154,7 @@ def make_report(db: LedgerDatabase, run: RunKey, beside: BesideTheLedger) -> Rep
         decisions=plan_counts.decisions_by_reason(db, plan_id) if plan_id else {},
         states=left.states if left else {},
         ledger=mirror_comparison.count_rows(db, beside.org_id),
+        worklist=count_worklist(db, beside.org_id, plan_id, utc_now()),
         approval=_approval(plan),
         problems=tuple(problems_of(plan, left, unfinished, beside.fail_on_refused)),
     )
