@@ -25,6 +25,7 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": [{"integration-name": "m3ter", "python-modules": ["m3ter_provider.hooks.m3ter"]}],
         "operators": [{"integration-name": "m3ter", "python-modules": ["m3ter_provider.operators.invitation"]}],
         "sensors": [{"integration-name": "m3ter", "python-modules": ["m3ter_provider.sensors.invitation"]}],
+        "triggers": [{"integration-name": "m3ter", "python-modules": ["m3ter_provider.triggers.invitation"]}],
         "extra-links": ["m3ter_provider.links.M3terConsoleLink"],
         "connection-types": [
             {

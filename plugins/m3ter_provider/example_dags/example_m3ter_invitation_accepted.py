@@ -30,6 +30,7 @@ with DAG(
         invitation_id=invite.output,  # an id: people never go into XCom
         if_expired="skip",
         poke_interval=timedelta(minutes=30),
+        deferrable=True,  # all tasks that wait share their requests, in the triggerer
     )
 
     @task
