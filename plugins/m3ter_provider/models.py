@@ -20,6 +20,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    PrivateAttr,
     ValidationError,
 )
 from pydantic.alias_generators import to_camel
@@ -120,7 +121,28 @@ class InvitationRequest(M3terModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-class Invitation(M3terModel):
+class WholeAnswer(M3terModel):
+    """An entry of m3ter's that is kept as it came, beside the fields that this package reads."""
+
+    _as_answered: Mapping[str, Any] = PrivateAttr(default_factory=dict)
+
+    @property
+    def as_answered(self) -> Mapping[str, Any]:
+        """m3ter's JSON, with the keys that this package does not know; empty where the model was made otherwise."""
+        return self._as_answered
+
+    def __eq__(self, other: object) -> bool:
+        """Compare the fields that this package reads."""
+        if not isinstance(other, WholeAnswer) or type(self) is not type(other):
+            return NotImplemented
+        return self.__dict__ == other.__dict__
+
+    def __hash__(self) -> int:
+        """Return a hash of the fields that this package reads."""
+        return hash((type(self), *self.__dict__.values()))
+
+
+class Invitation(WholeAnswer):
     """One invitation as m3ter holds it. ``accepted`` is None where m3ter gives none."""
 
     id: str = Field(min_length=1)
@@ -139,7 +161,7 @@ class Invitation(M3terModel):
     last_modified_by: str | None = None
 
 
-class OrgUser(M3terModel):
+class OrgUser(WholeAnswer):
     """One member of the organisation. ``dt_end_access`` None: access is permanent."""
 
     id: str = Field(min_length=1)
@@ -228,10 +250,14 @@ def parse(model: type[ModelT], data: object, what: str) -> ModelT:
     if not isinstance(data, Mapping):
         raise M3terResponseError(f"m3ter's answer for {what} is no JSON object.")
     try:
-        return model.model_validate(data)
+        parsed = model.model_validate(data)
     except ValidationError as error:
         faults = ", ".join(
             f"{'.'.join(str(part) for part in fault['loc']) or 'the object'} ({fault['type']})"
             for fault in error.errors(include_url=False, include_context=False, include_input=False)
         )
+    else:
+        if isinstance(parsed, WholeAnswer):
+            parsed._as_answered = data
+        return parsed
     raise M3terResponseError(f"m3ter's answer for {what} is not as documented: {faults}.")

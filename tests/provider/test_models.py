@@ -103,6 +103,16 @@ def test_models_show_no_person_in_their_repr() -> None:
     assert not [value for value in PERSONAL.values() if value in shown]
 
 
+def test_an_entry_is_kept_as_it_came_beside_its_fields() -> None:
+    data = {"id": "i1", **PERSONAL, "new": {"key": "hidden@example.com"}}
+    invitation = parse(Invitation, data, "an invitation")
+    assert invitation.as_answered == data
+    assert invitation == Invitation.model_validate(data)
+    assert len({invitation, Invitation.model_validate(data)}) == 1
+    assert "hidden@" not in repr(invitation)
+    assert "new" not in invitation.model_dump()
+
+
 def test_policies_and_ourselves() -> None:
     policy = PermissionPolicy.model_validate(
         {

@@ -18,6 +18,7 @@ from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.mirror_entries import M3terInvitation, M3terPolicy, M3terUser
 from m3ter_onboarding.ledger.sql_types import db_now_ms
+from m3ter_onboarding.ledger.storable_values import storable_answer
 from m3ter_provider.email_identity import email_key
 from m3ter_provider.models import INVITATION_LIFE, Invitation, OrgUser, PermissionPolicy
 
@@ -112,6 +113,7 @@ def store_invitations(db: LedgerDatabase, org_id: str, items: Sequence[Invitatio
             "modified_at": item.dt_last_modified,
             "expires_at": item.dt_expiry or (item.dt_created + INVITATION_LIFE if item.dt_created else None),
             "inviting_principal_id": item.inviting_principal_id or item.created_by,
+            "entry": storable_answer(item.as_answered),
         }
         for item in items
     ]
@@ -127,6 +129,7 @@ def store_users(db: LedgerDatabase, org_id: str, items: Sequence[OrgUser]) -> No
             "email": item.email,
             "access_ends_at": item.dt_end_access,
             "created_at": item.dt_created,
+            "entry": storable_answer(item.as_answered),
         }
         for item in items
         if item.email

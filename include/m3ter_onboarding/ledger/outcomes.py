@@ -7,7 +7,7 @@ believed before.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from enum import Enum
@@ -62,6 +62,8 @@ class Outcome:
     :param state: the new state.
     :param why: a short word for the event, such as ``answered``, ``refused``, ``no_answer``, ``found``.
     :param m3ter_id: like the three after it: None keeps what the row has.
+    :param answer: m3ter's whole answer to the POST, as :func:`~.storable_values.storable_answer` returns it; None keeps
+        what the row has.
     :param message: m3ter's message or ours; it may quote personal data and stays in the ledger.
     :param only_from: only from this state; None: from any that leads to the new one.
     :param claim: only under this claim; None: under any, or none.
@@ -76,6 +78,7 @@ class Outcome:
     m3ter_user_id: str | None = None
     inviting_principal_id: str | None = None
     expires_at: datetime | None = None
+    answer: Mapping[str, Any] | None = None
     http_status: int | None = None
     message: str | None = None
     only_from: InvitationState | None = None
@@ -212,7 +215,7 @@ def _apply_conceding(
 
 
 #: Every change writes these; what it does not name keeps its value, so that one statement serves them all.
-_FROM_M3TER = ("m3ter_id", "m3ter_user_id", "inviting_principal_id", "expires_at")
+_FROM_M3TER = ("m3ter_id", "m3ter_user_id", "inviting_principal_id", "expires_at", "answer")
 _FURTHER = tuple(column.name for column in fields(Columns))
 _WRITTEN = tuple(dict.fromkeys((*_FROM_M3TER, *_FURTHER, "state", "http_status", "message", "updated_at")))
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import math
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from m3ter_onboarding import clock
 
 #: The largest numbers that the ledger's columns hold.
 LARGEST_ID, LARGEST_ROW_NO = 2**63 - 1, 2**31 - 1
+#: So many bytes of an answer are kept, written as JSON; a tenth of that is a long one. Redshift takes 65,535.
+LONGEST_ANSWER = 16_384
+#: In an answer that was too long: how many of its keys are left out.
+LEFT_OUT = "(left out)"
+#: Deeper than this nothing of m3ter's is nested.
+_DEEPEST = 20
 
 
 def storable_text(text: str) -> str:
@@ -30,3 +40,39 @@ def storable_instant(instant: datetime) -> datetime:
         return clock.in_utc(instant)
     except OverflowError:
         raise ValueError("This instant is in no calendar.") from None
+
+
+def storable_answer(answer: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return a JSON object of m3ter's as every database takes it, and never raise: an e-mail was sent before it came.
+
+    Characters that a database refuses become U+FFFD, numbers that JSON has not become null. Of an object that is too
+    long the shortest entries are kept.
+
+    :returns: None for an empty one.
+    """
+    whole = _storable_json(answer, 0)
+    room = LONGEST_ANSWER - 2
+    kept: set[str] = set()
+    for length, key in sorted((len(json.dumps({key: value})), key) for key, value in whole.items()):
+        if length > room:
+            break
+        room -= length
+        kept.add(key)
+    result = {key: value for key, value in whole.items() if key in kept}
+    if len(kept) < len(whole):
+        result[LEFT_OUT] = len(whole) - len(kept)
+    return result or None
+
+
+def _storable_json(value: Any, depth: int) -> Any:
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if not isinstance(value, Mapping | Sequence):
+        return value
+    if depth == _DEEPEST:
+        return None
+    if isinstance(value, Mapping):
+        return {_storable_json(str(key), depth): _storable_json(one, depth + 1) for key, one in value.items()}
+    return [_storable_json(one, depth + 1) for one in value]

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from m3ter_onboarding.ledger.claims import Claimed
 from m3ter_onboarding.ledger.outcomes import Outcome
 from m3ter_onboarding.ledger.states import InvitationState
+from m3ter_onboarding.ledger.storable_values import storable_answer
 from m3ter_onboarding.sending.lease import Lease
 from m3ter_provider.errors import (
     NEEDS_A_PERSON,
@@ -118,6 +119,7 @@ async def post(m3ter: M3terAsyncHook, claimed: Claimed, before_post: Callable[[]
             m3ter_id=invitation.id,
             inviting_principal_id=invitation.inviting_principal_id or invitation.created_by,
             expires_at=_expiry(invitation.dt_expiry, invitation.dt_created),
+            answer=storable_answer(invitation.as_answered),
             http_status=200,
         )
     )
