@@ -3,6 +3,9 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# What checks the page's JavaScript; only `make check` and `make format` need it.
+NODE_STAMP := node_modules/.installed
+BIOME := scripts/node node_modules/@biomejs/biome/bin/biome
 # Tests must not read the developer's own Airflow: a home of their own, and no bytecode switch (it doubles import time).
 unexport PYTHONDONTWRITEBYTECODE AIRFLOW_HOME
 # uv trusts only the authorities that it carries (see scripts/bootstrap); tests build and install with it, too.
@@ -13,13 +16,19 @@ endif
 # The slow tests remember what failed; pytest's cache is off otherwise.
 REMEMBER := -o addopts="-ra --strict-markers --strict-config --import-mode=importlib"
 
-.PHONY: help demo ui test test-matrix test-integration test-integration-again chaos chaos-part chaos-selftest check format docs reference screenshots bench clean constraints
+.PHONY: help demo ui test test-matrix test-integration test-integration-again chaos chaos-part chaos-selftest check check-javascript format docs reference screenshots bench clean constraints
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 $(STAMP): pyproject.toml constraints.txt scripts/bootstrap
 	@scripts/bootstrap $(VENV)
+	@touch $@
+
+$(NODE_STAMP): package.json package-lock.json .npmrc scripts/node | $(STAMP)
+	@scripts/node npm ci --loglevel=error >/dev/null || { \
+	  echo "npm could not install what checks the page's JavaScript (see above); 'scripts/node npm config get registry' names its source." >&2; \
+	  exit 1; }
 	@touch $@
 
 demo: $(STAMP)  ## the main job on real input, offline, by real Airflow; ends everything it started
@@ -73,10 +82,16 @@ check: $(STAMP)  ## formatting, lint and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(MAKE) --no-print-directory check-javascript
 
-format: $(STAMP)  ## rewrite files as `make check` wants them
+check-javascript: $(NODE_STAMP)  ## the same of the page's JavaScript alone
+	@$(BIOME) check --error-on-warnings
+	@scripts/node node_modules/typescript/bin/tsc --project tsconfig.json
+
+format: $(STAMP) $(NODE_STAMP)  ## rewrite files as `make check` wants them
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+	@$(BIOME) check --write --error-on-warnings
 
 docs: $(STAMP)  ## the site in build/docs; a link that leads nowhere is an error
 	@$(BIN)/python -m reference --check
@@ -94,12 +109,12 @@ bench: $(STAMP)  ## figures against peers in the same run
 	@$(BIN)/python -m benchmarks
 
 constraints: $(STAMP)  ## resolve constraints.txt and constraints-floors.txt anew (names and versions only)
-	@$(BIN)/uv pip compile -q --universal --python-version 3.10 --extra dev --no-annotate --no-header \
-	  --no-emit-index-url pyproject.toml -o constraints.txt --upgrade
+	@$(BIN)/uv pip compile -q --universal --python-version 3.10 --extra dev --extra javascript --no-annotate \
+	  --no-header --no-emit-index-url pyproject.toml -o constraints.txt --upgrade
 	@# What is not declared is of the time of Airflow 3.2: with newer ones that Airflow itself does not work.
 	@$(BIN)/uv pip compile -q --universal --python-version 3.10 --resolution lowest-direct --exclude-newer 2026-06-01 \
 	  --extra sqlite --extra postgres --no-annotate --no-header --no-emit-index-url pyproject.toml \
 	  -o constraints-floors.txt --upgrade
 
 clean:  ## remove what the commands above made
-	rm -rf $(VENV) .matrix .demo dist build .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) node_modules .matrix .demo dist build .mypy_cache .ruff_cache .hypothesis

@@ -285,7 +285,7 @@ def test_a_dry_run_is_started_and_read(pages: AirflowPages, airflow: AirflowStac
     team_a.succeeds(run["dag_run_id"])
     inside.get_by_role("link", name="Its plan, here").click()
     expect(inside.get_by_role("heading", name="Preview")).to_be_visible()
-    expect(inside.get_by_text("Nothing of it is sent")).to_be_visible()
+    expect(inside.get_by_text("Nothing in it is sent")).to_be_visible()
     expect(inside.locator("tr.diff.invite")).to_have_count(3)
     settled(page)
     pages.picture("page-preview")
@@ -303,7 +303,7 @@ def test_a_person_is_invited_again(
 ) -> None:
     page = pages.open(f"/m3ter-onboarding/#/person/{ledger_key}/1")
     expect(page.locator("h1")).to_have_text("ann@example.com")
-    expect(page.get_by_role("button", name="Invite again")).to_have_count(0)  # her invitation lives
+    expect(page.get_by_role("button", name="Invite again")).to_have_count(0)  # their invitation is active
     pages.open(f"/m3ter-onboarding/#/person/{ledger_key}/3")
     page.get_by_role("button", name="Invite again").click()
     dialog = page.get_by_role("dialog")

@@ -39,31 +39,32 @@ REASONS: dict[str, str] = {
 #: The ways out of a row for review, by its reason.
 WAYS: dict[str, str] = {
     "email_changed": (
-        "If the new address counts: see in m3ter whether the old one still has access, then replace the old invitation"
-        " here. The next run that reads the row invites the new address. If the old one counts: correct the warehouse."
+        "If the new address counts: see in m3ter whether the old one still has access, then supersede the old"
+        " invitation here. The next run that reads the row invites the new address. If the old one counts: correct the"
+        " warehouse."
     ),
     "rehire": "Renew access in m3ter, or set `if_rehire: invite` in the configuration.",
     "expired": "Invite again here, or set `if_expired: invite` in the configuration.",
     "missing_in_m3ter": (
-        "Look in m3ter's console. If the invitation or the person was removed by mistake, replace the old invitation"
-        " here: the next run that reads the row invites again."
+        "Look in m3ter's console. If the invitation or the person was removed by mistake, supersede the old"
+        " invitation here: the next run that reads the row invites again."
     ),
     "policy_not_allowed": "Correct the row in the warehouse, or allow the policy in the configuration.",
     "unknown_outcome": "Look in m3ter's console whether there is an invitation or a user, then decide here.",
 }
 
-#: The same, where there is no invitation that this reader could replace.
+#: The same, where there is no invitation that this reader could supersede.
 NO_WAYS: dict[str, str] = {
     "email_changed": (
-        "Nothing is left to be replaced here. If it was replaced since this plan, the next run that reads the row"
-        " decides anew. Else the other address is a user of m3ter, or its invitation is on its way or not yours to"
-        " decide. If the new address counts: end the access of the old one in m3ter's console; the next run that reads"
-        " the row sees it. If the old one counts: correct the warehouse."
+        "Nothing is left to be superseded here. If it was superseded since this plan, the next run that reads"
+        " the row decides anew. Else the other address is a user of m3ter, or its invitation is on its way or not yours"
+        " to decide. If the new address counts: end the access of the old one in m3ter's console; the next run that"
+        " reads the row sees it. If the old one counts: correct the warehouse."
     ),
     "missing_in_m3ter": (
-        "Nothing is left to be replaced here. If it was replaced since this plan, the next run that reads the row"
-        " decides anew. Else m3ter, as last read, still lists something of this person, or the invitation is not yours"
-        " to decide: look in m3ter's console and give access there; the next run that reads the row sees it."
+        "Nothing is left to be superseded here. If it was superseded since this plan, the next run that reads"
+        " the row decides anew. Else m3ter, as last read, still lists something of this person, or the invitation is"
+        " not yours to decide: look in m3ter's console and give access there; the next run that reads the row sees it."
     ),
 }
 

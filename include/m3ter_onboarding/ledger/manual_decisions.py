@@ -92,8 +92,8 @@ def _decide(connection: Connection, t: Tables, decision: ManualDecision, now: da
         return row is not None and row.state == decision.to and _is_ours(connection, t, decision, now)
     if decision.to not in ways_out(decision.seen, listed=is_listed(connection, t, row)):
         raise DecidedOtherwiseError(
-            "m3ter, as it was last read, still lists an invitation or a user of this one: what was accepted is"
-            " replaced only where it lists neither. Nothing was written. See in m3ter's console."
+            "m3ter, as it was last read, still lists an invitation or a user of this one: an accepted"
+            " invitation is superseded only where it lists neither. Nothing was written. See in m3ter's console."
         )
     event = Event(
         row.invitation_id,

@@ -133,7 +133,7 @@ STATES: dict[str, str] = {
     _EXPIRED.value: "expired",
     _UNSENT.value: "not sent",
     _FAILED.value: "refused",
-    _SUPERSEDED.value: "replaced",
+    _SUPERSEDED.value: "superseded",
 }
 
 #: What each event says, in words for people.

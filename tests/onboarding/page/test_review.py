@@ -60,7 +60,7 @@ def test_a_changed_address_leads_to_the_old_invitation(page: Callable[[str], Pag
     anna = page("anna")
     row = the_row(anna)
     assert (row["invitation_id"], row["to"]) == (None, [])
-    assert "Nothing is left to be replaced here" in row["way"]
+    assert "Nothing is left to be superseded here" in row["way"]
     with ledger.engine.begin() as connection:
         invite(connection, ledger.tables, 60, state="superseded", email="older@example.com", employee_id="1005")
         invite(connection, ledger.tables, 61, state="sent", email="old@example.com", employee_id="1005")
@@ -104,7 +104,7 @@ def test_an_accepted_invitation_is_superseded_only_where_m3ter_lists_nothing_of_
     def offered() -> bool:
         row = the_row(anna)
         assert row["invitation_id"] == 2
-        assert ("replace the old invitation here" in row["way"]) == bool(row["to"])
+        assert ("supersede the old invitation here" in row["way"]) == bool(row["to"])
         return bool(row["to"] == ["superseded"])
 
     def refused() -> bool:
@@ -143,7 +143,7 @@ def test_the_review_list_has_invitations_and_rows(page: Callable[[str], Page], l
     [row] = found["rows"]
     assert (row["reason"], row["invitation_id"], row["to"]) == ("email_changed", 5, ["superseded"])
     assert (row["email"], row["invitation_email"]) == ("person-1005@example.com", "eve@example.com")
-    assert "replace the old invitation here" in row["way"]
+    assert "supersede the old invitation here" in row["way"]
     assert found["may_decide"]
 
 

@@ -1,74 +1,114 @@
-// Which screen is shown: what stands behind the # of the address. It never holds a name or an address of a person.
+/**
+ * The page's entry: shows the screen that the hash of the address names. The hash holds no name and no e-mail address.
+ *
+ * The browser loads these files as they are; `make check` checks their types, which are written as comments. Read them
+ * in this order:
+ *
+ *   page.js             which screen is shown
+ *   elements.js         HTML elements, always made from text; dialog.js asks before something is done
+ *   glossary.js         names of states and decisions; formats.js writes instants and numbers
+ *   addresses.js        addresses of the screens, and of Airflow's own pages
+ *   airflow_window.js   Airflow's window, where this page is a frame of it; theme.js runs before all others
+ *   requests.js         requests to the page's API and to Airflow's
+ *   readable_dags.js    the DAGs and ledgers that this user may read: every screen needs them
+ *   overview_screen.js, invitations_screen.js, person_screen.js, dag_screen.js, run_screen.js, review_screen.js
+ *                       one screen a file; they share runs_table.js, run_buttons.js and decision_buttons.js
+ *   invitation_chart.js the chart of the overview; plan_diff.js the plan of a run
+ *
+ * @module
+ */
 
-import { h, problem, say } from "./dom.js";
-import { Refused, firstHash, tellAddress } from "./airflow.js";
-import { overview } from "./overview.js";
-import { invitations } from "./invitations.js";
-import { review } from "./review.js";
-import { dag, run } from "./runs.js";
-import { personOfInvitation, personOfRow } from "./story.js";
-import { known } from "./known.js";
+import { initialHash, showInAirflowAddress } from "./airflow_window.js";
+import { dagScreen } from "./dag_screen.js";
+import { announce, byId, fill, h, onReload, problem } from "./elements.js";
+import { invitationsScreen } from "./invitations_screen.js";
+import { overviewScreen } from "./overview_screen.js";
+import { personOfDecision, personOfInvitation } from "./person_screen.js";
+import { readOverview } from "./readable_dags.js";
+import { RequestError } from "./requests.js";
+import { reviewScreen } from "./review_screen.js";
+import { runScreen } from "./run_screen.js";
 
+/** @typedef {{ title: string, content: import("./elements.js").Child }} Screen */
+
+/** @type {[RegExp, (...parts: string[]) => Promise<Screen>][]} */
 const SCREENS = [
-  [/^#\/?$/, overview],
-  [/^#\/invitations(?:\/([a-z]+))?$/, invitations],
-  [/^#\/review$/, review],
-  [/^#\/dag\/([^/]+)$/, dag],
-  [/^#\/run\/([^/]+)\/([^/]+)$/, run],
+  [/^#\/?$/, overviewScreen],
+  [/^#\/invitations(?:\/([a-z]+))?$/, invitationsScreen],
+  [/^#\/review$/, reviewScreen],
+  [/^#\/dag\/([^/]+)$/, dagScreen],
+  [/^#\/run\/([^/]+)\/([^/]+)$/, runScreen],
   [/^#\/person\/([^/]+)\/([^/]+)$/, personOfInvitation],
-  [/^#\/row\/([^/]+)\/([^/]+)\/([^/]+)$/, personOfRow],
+  [/^#\/row\/([^/]+)\/([^/]+)\/([^/]+)$/, personOfDecision],
 ];
+const TITLE = "m3ter onboarding";
 
-const main = document.getElementById("main");
-let shown = 0;
+const main = byId("main");
+let newest = 0;
 
-function mark(hash) {
+/**
+ * Mark the link of the navigation that leads to what is shown.
+ * @param {string} hash
+ */
+function markCurrent(hash) {
   for (const link of document.querySelectorAll("header nav a")) {
-    const at = link.getAttribute("href");
-    const here = at === "#/" ? hash === "#/" || hash === "" : hash.startsWith(at);
-    if (here) link.setAttribute("aria-current", "page");
+    const target = link.getAttribute("href") ?? "";
+    const current = target === "#/" ? hash === "#/" || hash === "" : hash.startsWith(target);
+    if (current) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
 }
 
-async function show({ first = false } = {}) {
-  const mine = ++shown;
-  const hash = location.hash || "#/";
-  mark(hash);
-  tellAddress(hash);
-  main.setAttribute("aria-busy", "true");
-  let content;
-  let title = "m3ter onboarding";
-  try {
-    const [pattern, screen] = SCREENS.find(([one]) => one.test(hash)) ?? [null, null];
-    if (!screen) throw new Refused(404, "There is no such screen.");
-    const parts = hash.match(pattern).slice(1).map((text) => (text === undefined ? text : decodeURIComponent(text)));
-    await known();
-    ({ title, content } = await screen(...parts));
-  } catch (error) {
-    if (!(error instanceof Refused)) console.error(error);
-    content = [
-      h("h1", {}, "This cannot be shown"),
-      problem(error instanceof Refused ? error.message : "Something went wrong in this page. Reload it."),
-    ];
+/**
+ * @param {string} hash
+ * @returns {Promise<Screen>}
+ */
+async function screenOf(hash) {
+  for (const [pattern, screen] of SCREENS) {
+    const match = pattern.exec(hash);
+    if (match) {
+      await readOverview();
+      return screen(...match.slice(1).map((part) => (part === undefined ? part : decodeURIComponent(part))));
+    }
   }
-  if (mine !== shown) return;
-  main.replaceChildren(...content.flat(2).filter(Boolean));
+  throw new RequestError(404, "There is no such screen.");
+}
+
+/**
+ * @param {unknown} error
+ * @returns {Screen}
+ */
+function errorScreen(error) {
+  const known = error instanceof RequestError;
+  if (!known) console.error(error);
+  const text = known ? error.message : "Something went wrong in this page. Reload it.";
+  return { title: TITLE, content: [h("h1", {}, "This cannot be shown"), problem(text)] };
+}
+
+async function show({ first = false } = {}) {
+  const mine = ++newest;
+  const hash = location.hash || "#/";
+  markCurrent(hash);
+  showInAirflowAddress(hash);
+  main.setAttribute("aria-busy", "true");
+  const { title, content } = await screenOf(hash).catch(errorScreen);
+  if (mine !== newest) return;
+  fill(main, content);
   main.removeAttribute("aria-busy");
-  document.title = title === "m3ter onboarding" ? title : `${title} · m3ter onboarding`;
+  document.title = title === TITLE ? title : `${title} · ${TITLE}`;
   if (!first) {
     main.focus({ preventScroll: true });
     window.scrollTo(0, 0);
   }
-  say(title);
+  announce(title);
 }
 
-document.querySelector("a.skip").addEventListener("click", (event) => {
+document.querySelector("a.skip")?.addEventListener("click", (event) => {
   event.preventDefault();
   main.focus();
 });
 window.addEventListener("hashchange", () => show());
-window.addEventListener("m3ter:reload", () => show());
-const begin = firstHash();
+onReload(() => show());
+const begin = initialHash();
 if (begin && begin !== location.hash) history.replaceState(null, "", begin);
 show({ first: true });

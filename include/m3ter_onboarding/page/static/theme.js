@@ -1,6 +1,5 @@
 // Light or dark as Airflow itself is; before anything is painted. Not a module: those run later.
-(function () {
-  "use strict";
+(() => {
   const root = document.documentElement;
   const system = window.matchMedia("(prefers-color-scheme: dark)");
 
@@ -14,8 +13,8 @@
 
   function chosen() {
     const outside = airflow();
-    if (outside && outside.classList.contains("dark")) return "dark";
-    if (outside && outside.classList.contains("light")) return "light";
+    if (outside?.classList.contains("dark")) return "dark";
+    if (outside?.classList.contains("light")) return "light";
     let kept = null;
     try {
       kept = localStorage.getItem("theme");

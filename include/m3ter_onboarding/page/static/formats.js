@@ -1,0 +1,63 @@
+/**
+ * Instants, numbers and answers of m3ter as people read them.
+ *
+ * @module
+ */
+
+import { h, quoted } from "./elements.js";
+
+// The server counts no further.
+const COUNTED = 1000;
+
+/** Return the time zone that Airflow's UI is set to; undefined: the browser's own. */
+function timeZone() {
+  try {
+    const kept = localStorage.getItem("timezone");
+    if (!kept || kept === "local") return undefined;
+    const name = kept.replaceAll('"', "");
+    new Intl.DateTimeFormat("en", { timeZone: name });
+    return name;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * @param {string | null | undefined} value an instant in ISO 8601
+ */
+export function instant(value) {
+  if (!value) return h("span", { class: "faint" }, "–");
+  const when = new Date(value);
+  const text = new Intl.DateTimeFormat("en-GB", {
+    year: "numeric",
+    month: "short",
+    day: "2-digit",
+    hour: "2-digit",
+    minute: "2-digit",
+    hour12: false,
+    timeZone: timeZone(),
+    timeZoneName: "short",
+  }).format(when);
+  return h("time", { datetime: when.toISOString(), title: when.toISOString() }, text);
+}
+
+/**
+ * Write a count that stops at the largest that is counted: `1,000+`.
+ * @param {number} value
+ */
+export function boundedNumber(value) {
+  return value > COUNTED ? `${exactNumber(COUNTED)}+` : exactNumber(value);
+}
+
+/** @param {number | null | undefined} value */
+export function exactNumber(value) {
+  return (value ?? 0).toLocaleString("en");
+}
+
+/**
+ * @param {{ http_status?: number | null, message: string | null }} answer
+ */
+export function m3terAnswer({ http_status, message }) {
+  if (!message) return "";
+  return h("span", { class: "long" }, http_status ? `${http_status}: ` : "", quoted(message));
+}

@@ -1,0 +1,199 @@
+/**
+ * How each organisation goes, and what needs attention.
+ *
+ * @module
+ */
+
+import { dagHash, runHash } from "./addresses.js";
+import { fact, h, loadInto, quoted, section } from "./elements.js";
+import { boundedNumber, exactNumber } from "./formats.js";
+import { connectionName, stateBadge } from "./glossary.js";
+import { invitationChart } from "./invitation_chart.js";
+import { dagName, ledgerProblem, readOverview } from "./readable_dags.js";
+import { get } from "./requests.js";
+import { dryRunButton, retryFailedButton } from "./run_buttons.js";
+import { runLink, runsTable } from "./runs_table.js";
+
+/** @typedef {import("../api_types").ReadableDag} Dag */
+/** @typedef {import("../api_types").ReadableLedger} Ledger */
+/** @typedef {import("../api_types").Overview} Overview */
+/** @typedef {import("../api_types").RunSummary} Run */
+
+const RUNS = 20;
+
+/** @returns {Promise<import("./page.js").Screen>} */
+export async function overviewScreen() {
+  const overview = await readOverview({ again: true });
+  const title = "Overview";
+  if (!overview.dags.length) {
+    const text = 'There is no onboarding DAG that you may read. The guide "Adopt it" of the documentation makes one.';
+    return { title, content: [h("h1", {}, title), h("p", {}, text)] };
+  }
+  const ledgers = overview.ledgers.filter((ledger) => ledger.problem === null);
+  return {
+    title,
+    content: [
+      h("h1", {}, title),
+      overview.ledgers.map(ledgerProblem),
+      ledgers.length > 0 && attention(ledgers),
+      section(
+        "dags",
+        "Organisations",
+        h(
+          "div",
+          { class: "cards" },
+          overview.dags.map((dag) => card(dag, overview)),
+        ),
+      ),
+      ledgers.length > 0 && section("chart", "Invitations over time", laterChart()),
+      ledgers.length > 0 && section("runs", "Last runs", runsTable(newestRuns(ledgers))),
+    ],
+  };
+}
+
+/** @param {readonly Ledger[]} ledgers */
+function newestRuns(ledgers) {
+  const runs = ledgers.flatMap((ledger) => ledger.runs);
+  return runs.sort((a, b) => (a.started_at < b.started_at ? 1 : -1)).slice(0, RUNS);
+}
+
+/** Return the place of the chart, which is read after the first paint: nothing waits for it. */
+function laterChart() {
+  const place = h("div", { "aria-busy": "true" }, h("p", { class: "faint" }, "Loading the chart …"));
+  const load = () => loadInto(place, async () => invitationChart((await get("chart")).days));
+  requestAnimationFrame(() => setTimeout(load, 0));
+  return place;
+}
+
+/** @param {readonly Ledger[]} ledgers */
+function attention(ledgers) {
+  const items = ledgers.flatMap((ledger) => [
+    ...ledger.dags.map((dag) => lastRun(ledger, dag.dag_id)),
+    ...counted(ledger, ledgers.length > 1 ? ` (${ledger.name})` : ""),
+  ]);
+  const found = items.filter((item) => item !== null);
+  return section(
+    "attention",
+    "Needs attention",
+    found.length
+      ? h("ul", { class: "attention" }, found)
+      : h("p", { class: "fine" }, "Nothing: everybody is invited, waiting or decided."),
+  );
+}
+
+/**
+ * @param {number | undefined} many
+ * @param {string} text
+ * @param {string} href
+ * @param {"bad" | "warn" | "info"} kind
+ */
+function item(many, text, href, kind) {
+  if (!many) return null;
+  return h("li", { class: kind }, h("a", { href }, h("strong", {}, boundedNumber(many)), ` ${text}`));
+}
+
+/**
+ * @param {Ledger} ledger
+ * @param {string} where
+ */
+function counted({ states, dags, expire_before_start }, where) {
+  const review = dags.reduce((sum, dag) => sum + dag.plan_review, 0);
+  const invalid = dags.reduce((sum, dag) => sum + dag.plan_invalid, 0);
+  const open = (states.sending ?? 0) + (states.unknown ?? 0);
+  const first = dags.find((dag) => dag.plan_invalid);
+  return [
+    item(states.failed, `refused by m3ter${where}`, "#/invitations/failed", "bad"),
+    item(states.review, `with a lost answer that only a person can settle${where}`, "#/review", "bad"),
+    item(review, `for review in the last plans${where}`, "#/review", "warn"),
+    first?.plan_run_id
+      ? item(invalid, `invalid in the last plans (rows)${where}`, runHash(first.dag_id, first.plan_run_id), "warn")
+      : null,
+    item(open, `being sent, or with a lost answer that is looked up${where}`, "#/invitations/unknown", "info"),
+    item(expire_before_start, `to expire before the first day of work${where}`, "#/invitations/sent", "warn"),
+  ];
+}
+
+/**
+ * Return what the newest run of a DAG needs; runs are sorted, the newest first.
+ * @param {Ledger} ledger
+ * @param {string} dagId
+ */
+function lastRun(ledger, dagId) {
+  const run = ledger.runs.find((one) => one.dag_id === dagId);
+  if (!run) return null;
+  const href = runHash(run.dag_id, run.run_id);
+  const name = dagName(dagId);
+  if (run.outcome === "failed") return h("li", { class: "bad" }, h("a", { href }, `The last run failed: ${name}`));
+  if (!waitsForApproval(run)) return null;
+  const many = h("strong", {}, exactNumber(run.plan?.invitations));
+  return h("li", { class: "warn" }, h("a", { href }, many, ` wait for approval: ${name}`));
+}
+
+/** @param {Run} run */
+function waitsForApproval({ outcome, plan }) {
+  if (outcome && outcome !== "running") return false;
+  return Boolean(plan?.sendable && plan.needs_approval && !plan.approved_at && !plan.rejected_at);
+}
+
+/**
+ * @param {Dag} dag
+ * @param {Overview} overview
+ */
+function card(dag, overview) {
+  const ledger = overview.ledgers.filter((one) => one.problem === null).find((one) => one.key === dag.ledger);
+  const found = ledger?.dags.find((one) => one.dag_id === dag.dag_id);
+  const alone = overview.dags.filter((one) => one.ledger === dag.ledger).length === 1;
+  return h(
+    "article",
+    { class: "card", "aria-label": dag.name },
+    h("h3", {}, h("a", { href: dagHash(dag.dag_id) }, dag.name)),
+    dag.paused && h("p", { class: "note" }, "Paused in Airflow."),
+    !dag.active && h("p", { class: "note" }, "Airflow no longer finds its file."),
+    h(
+      "dl",
+      {},
+      fact("Organisation", quoted(found?.org_id)),
+      fact("Its connection, in the last run", connectionName(found?.allow_invitations)),
+    ),
+    found?.funnel ? funnel(dag, found.funnel) : h("p", { class: "faint" }, "No invitations planned in the last runs."),
+    h("div", { class: "actions" }, dryRunButton(dag), retryFailedButton(dag)),
+    alone && ledger && h("p", { class: "states" }, Object.entries(ledger.states).map(stateLink)),
+  );
+}
+
+/** @param {[string, number]} entry */
+function stateLink([state, many]) {
+  return [h("a", { href: `#/invitations/${state}` }, stateBadge(state), ` ${boundedNumber(many)}`), " "];
+}
+
+/**
+ * Follow the last run that had somebody to invite.
+ * @param {Dag} dag
+ * @param {import("../api_types").Funnel} counts
+ */
+function funnel(dag, counts) {
+  const max = String(Math.max(counts.planned, 1));
+  /** @type {[string, number, string][]} */
+  const steps = [
+    ["planned", counts.planned, exactNumber(counts.planned)],
+    ["sent", counts.sent, boundedNumber(counts.sent)],
+    ["accepted", counts.accepted, boundedNumber(counts.accepted)],
+  ];
+  return h(
+    "div",
+    { class: "funnel" },
+    h("p", {}, "Last run with invitations: ", runLink(dag.dag_id, counts.run_id)),
+    h(
+      "ol",
+      {},
+      steps.map(([name, value, text]) =>
+        h(
+          "li",
+          {},
+          h("span", { class: "step" }, h("strong", {}, text), ` ${name}`),
+          h("meter", { min: "0", max, value, "aria-label": `${text} ${name}` }),
+        ),
+      ),
+    ),
+  );
+}

@@ -1,0 +1,147 @@
+/**
+ * One person: their invitations, and their history.
+ *
+ * @module
+ */
+
+import { airflowRun, airflowTask, runHash } from "./addresses.js";
+import { airflowLink } from "./airflow_window.js";
+import { decisionButtons } from "./decision_buttons.js";
+import { fact, h, quoted, section, table } from "./elements.js";
+import { instant, m3terAnswer } from "./formats.js";
+import { stateBadge } from "./glossary.js";
+import { actingDag } from "./readable_dags.js";
+import { get } from "./requests.js";
+import { inviteAgainButton } from "./run_buttons.js";
+
+/** @typedef {import("../api_types").InvitationRow} InvitationRow */
+/** @typedef {import("../api_types").PersonHistory} PersonHistory */
+/** @typedef {import("../api_types").PersonHistory["steps"][number]} Step */
+/** @typedef {import("../api_types").EventStep} EventStep */
+/** @typedef {import("../api_types").InvitationState} InvitationState */
+
+const part = encodeURIComponent;
+const HEADS = ["Address", "State", "Began", "Invited", "Accepted", "Expires", "m3ter id", "m3ter's answer", ""];
+
+/** @type {Partial<Record<InvitationState, InvitationState[]>>} */
+const DECIDABLE = { review: ["sent", "unsent", "superseded"], sent: ["superseded"], adopted: ["superseded"] };
+
+/**
+ * @param {string} ledger
+ * @param {string} invitationId
+ */
+export async function personOfInvitation(ledger, invitationId) {
+  return personScreen(ledger, await get(`stories/invitation/${part(ledger)}/${part(invitationId)}`));
+}
+
+/**
+ * @param {string} ledger
+ * @param {string} planId
+ * @param {string} rowNo
+ */
+export async function personOfDecision(ledger, planId, rowNo) {
+  return personScreen(ledger, await get(`stories/decision/${part(ledger)}/${part(planId)}/${part(rowNo)}`));
+}
+
+/**
+ * @param {string} ledger
+ * @param {PersonHistory} story
+ * @returns {import("./page.js").Screen}
+ */
+function personScreen(ledger, story) {
+  const [newest] = story.invitations;
+  return {
+    title: "A person's story",
+    content: [
+      h("p", { class: "way" }, h("a", { href: "#/invitations" }, "Invitations"), " / a person"),
+      h("h1", {}, quoted(story.email)),
+      h(
+        "dl",
+        {},
+        fact("Employee", quoted(story.employee_id)),
+        fact("Organisation", quoted(story.org_id)),
+        newest && fact("Now", stateBadge(newest.state)),
+      ),
+      newest && actions(ledger, newest, story.employee_id),
+      section("invited", "Invitations", invitationsTable(ledger, story.invitations)),
+      section("story", "History", history(story.steps)),
+    ],
+  };
+}
+
+/**
+ * @param {string} ledger
+ * @param {InvitationRow} newest
+ * @param {string | null} employeeId
+ */
+function actions(ledger, newest, employeeId) {
+  if (newest.state !== "failed" && newest.state !== "expired") return null;
+  const again = inviteAgainButton(actingDag(ledger, newest.dag_id), employeeId);
+  return again && h("div", { class: "actions" }, again);
+}
+
+/**
+ * @param {string} ledger
+ * @param {readonly InvitationRow[]} invitations
+ */
+function invitationsTable(ledger, invitations) {
+  return table(
+    "Invitations of this person",
+    HEADS,
+    invitations.map((one) => [
+      quoted(one.email),
+      stateBadge(one.state),
+      instant(one.created_at),
+      instant(one.sent_at),
+      instant(one.accepted_at),
+      instant(one.expires_at),
+      quoted(one.m3ter_id),
+      m3terAnswer(one),
+      actingDag(ledger, one.dag_id)?.may_edit ? decisionButtons(ledger, one, DECIDABLE[one.state] ?? []) : "",
+    ]),
+    { empty: "Never invited, and not found in m3ter.", unseen: true },
+  );
+}
+
+/** @param {readonly Step[]} steps */
+function history(steps) {
+  if (!steps.length) return h("p", { class: "empty" }, "Nothing was recorded.");
+  return h("ol", { class: "steps" }, steps.map(stepItem));
+}
+
+/** @param {Step} step */
+function stepItem(step) {
+  return h(
+    "li",
+    { class: step.kind },
+    h("p", { class: "when" }, instant(step.at), " ", h("code", {}, step.name)),
+    step.kind === "event" ? eventText(step) : h("p", {}, step.said),
+    stepDetail(step),
+    stepLinks(step),
+  );
+}
+
+/** @param {EventStep} event */
+function eventText({ state, said, decided_by }) {
+  return h("p", {}, stateBadge(state), " ", said, decided_by ? ` It was ${decided_by}.` : "");
+}
+
+/** @param {Step} step */
+function stepDetail(step) {
+  const status = step.kind === "event" ? step.http_status : null;
+  if (!step.detail && !status) return null;
+  return h("p", { class: "long" }, status ? `HTTP ${status}. ` : "", step.detail ? quoted(step.detail) : "");
+}
+
+/** @param {Step} step */
+function stepLinks({ dag_id, run_id, task_id }) {
+  if (!dag_id || !run_id) return null;
+  return h(
+    "p",
+    { class: "links" },
+    airflowLink(airflowRun(dag_id, run_id), "DAG run"),
+    task_id && [" · ", airflowLink(airflowTask(dag_id, run_id, task_id), `log of ${task_id}`)],
+    " · ",
+    h("a", { href: runHash(dag_id, run_id) }, "this run's plan"),
+  );
+}

@@ -1,0 +1,71 @@
+/**
+ * The DAGs and ledgers that this user may read: every screen needs them.
+ *
+ * @module
+ */
+
+import { h, problem } from "./elements.js";
+import { setGlossary } from "./glossary.js";
+import { get } from "./requests.js";
+
+/** @typedef {import("../api_types").Overview} Overview */
+/** @typedef {import("../api_types").ReadableDag} Dag */
+
+/** @type {Overview | null} */
+let kept = null;
+/** @type {Promise<Overview> | null} */
+let pending = null;
+
+/**
+ * Return the overview, read once; several callers at once share one request.
+ * @param {{ again?: boolean }} [options] whether it is read again
+ * @returns {Promise<Overview>}
+ */
+export async function readOverview({ again = false } = {}) {
+  if (kept && !again) return kept;
+  pending ??= get("overview");
+  try {
+    kept = await pending;
+  } finally {
+    pending = null;
+  }
+  setGlossary(kept.words);
+  return kept;
+}
+
+/**
+ * @param {string} dagId
+ * @returns {Dag | null} null: it is no onboarding DAG, or not readable
+ */
+export function dagOf(dagId) {
+  return kept?.dags.find((dag) => dag.dag_id === dagId) ?? null;
+}
+
+/**
+ * @param {string} dagId
+ */
+export function dagName(dagId) {
+  return dagOf(dagId)?.name ?? dagId;
+}
+
+/**
+ * Return the DAG that acts for a person; where no DAG invited them, the only one of their ledger.
+ * @param {string} ledger
+ * @param {string | null} dagId
+ * @returns {Dag | null} null: there is none, or more than one
+ */
+export function actingDag(ledger, dagId) {
+  if (dagId) return dagOf(dagId);
+  const dags = (kept?.dags ?? []).filter((dag) => dag.ledger === ledger);
+  return dags.length === 1 ? (dags[0] ?? null) : null;
+}
+
+/**
+ * Return why a ledger is not shown.
+ * @param {Overview["ledgers"][number]} ledger
+ * @returns {HTMLElement | null} null: it is shown
+ */
+export function ledgerProblem(ledger) {
+  if (ledger.problem === null) return null;
+  return ledger.empty ? h("p", { class: "note" }, ledger.problem) : problem(ledger.problem);
+}
