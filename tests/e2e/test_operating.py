@@ -394,6 +394,7 @@ def test_the_page_inside_airflow(pages: AirflowPages, airflow: AirflowStack, acm
 
     # From a task in the grid to the run on the page, and the review.
     page.get_by_role("cell", name="plan", exact=True).get_by_role("link").click()
+    page.wait_for_url(f"**/dags/{made.dag_id}/runs/*/tasks/plan**")  # the run's page has links of the same names
     page.get_by_role("link", name="Details").last.click()
     page.get_by_role("link", name="m3ter onboarding", exact=True).click()
     expect(frame(page).get_by_role("heading", name="Plan", exact=True)).to_be_visible()
