@@ -27,8 +27,10 @@ def _of_rows() -> Iterator[str]:
 
 
 def _of_the_planner() -> Iterator[str]:
-    for node in _nodes("planning/planner.py"):
+    for node in (*_nodes("planning/planner.py"), *_nodes("planning/occasion.py")):
         match node:
+            case ast.Call(func=ast.Name(id="Occasion"), args=[_, ast.Constant(value=str(reason)), *_]):
+                yield reason
             case ast.Call(func=ast.Name(id="_decision"), args=[_, ast.Constant(), ast.Constant(value=str(reason)), *_]):
                 yield reason
             case ast.Assign(

@@ -517,12 +517,12 @@ def test_d07_dead_ones_are_for_review_by_default(world: World) -> None:
 
 def test_d07_dead_ones_are_invited_where_the_configuration_says_so(world: World) -> None:
     people_of_every_kind(world)
-    plan = world.plan(if_expired="invite", if_rehire="invite")
+    plan = world.plan(reinvite=5, cool_off_days=0, if_rehire="invite")
     assert world.decisions(plan)["expired"] == "invite:expired"
     assert world.decisions(plan)["ended"] == "invite:rehire"
     world.send(plan)
     assert emailed(world) == {"free", "expired", "ended"}
-    assert set(world.decisions(world.plan("again", if_expired="invite", if_rehire="invite")).values()) == {
+    assert set(world.decisions(world.plan("again", reinvite=5, cool_off_days=0, if_rehire="invite")).values()) == {
         "skip:already_invited",
         "skip:already_member",
     }
@@ -535,7 +535,7 @@ def test_d07_own_invitation_that_expired_gets_a_second_generation(world: World) 
     world.snapshot()
     assert world.state("e1") == "expired"
     assert world.decisions(world.plan("next")) == {"e1": "review:expired"}
-    world.send(world.plan("invite", if_expired="invite"), "invite")
+    world.send(world.plan("invite", reinvite=5, cool_off_days=0), "invite")
     assert world.emails() == {"e1@example.com": 2}, "a person asked for this, by the configuration"
     assert (world.row("e1")["generation"], world.row("e1")["state"]) == (2, "sent")
 

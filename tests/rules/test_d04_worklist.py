@@ -120,19 +120,32 @@ def test_d04_five_days_of_a_wrong_domain_drop_nobody_who_waits(world: World) -> 
 @pytest.mark.parametrize(
     ("setting", "held", "reason"),
     [
-        ("if_rehire", {"users": [{"email": "e1@example.com", "dtEndAccess": "-10d"}]}, "review:rehire"),
-        ("if_expired", {"invitations": [{"email": "e1@example.com", "dtCreated": "-45d"}]}, "review:expired"),
+        ({"if_rehire": "invite"}, {"users": [{"email": "e1@example.com", "dtEndAccess": "-10d"}]}, "review:rehire"),
+        ({"reinvite": "once"}, {"invitations": [{"email": "e1@example.com", "dtCreated": "-45d"}]}, "review:expired"),
     ],
 )
 def test_d04_answer_by_setting_after_the_look_back_reaches_the_person(
-    org: World, setting: str, held: dict[str, Sequence[dict[str, Any]]], reason: str
+    org: World, setting: dict[str, str], held: dict[str, Sequence[dict[str, Any]]], reason: str
 ) -> None:
     org.m3ter.seed(**held)
     hire(org, "e1")
     for day in range(6):
         on_day(org, day)
     assert listed(org) == {reason: 1}
-    org.values[setting] = "invite"
+    org.values.update(setting)
+    on_day(org, 6)
+    assert emails(org) == {"e1@example.com": 1}
+    assert listed(org) == {}
+
+
+def test_d04_somebody_who_cools_off_stays_in_the_window(org: World) -> None:
+    org.m3ter.seed(invitations=[{"email": "e1@example.com", "dtCreated": "-31d"}])
+    org.values.update(reinvite="once", cool_off_days=5)
+    hire(org, "e1")
+    for day in range(6):
+        on_day(org, day)
+    assert listed(org) == {"skip:cooling_off": 1}
+    org.values["cool_off_days"] = 0
     on_day(org, 6)
     assert emails(org) == {"e1@example.com": 1}
     assert listed(org) == {}

@@ -340,8 +340,8 @@ def test_d10_two_addresses_of_one_employee_at_once(world: World) -> None:
 
 def test_d10_no_second_generation_while_one_is_live(world: World) -> None:
     world.m3ter.seed(invitations=[{"email": "e1@example.com", "dtCreated": "-40d"}])
-    first = ready(world, "e1", run="one", if_expired="invite")
-    second = world.plan("two", if_expired="invite")
+    first = ready(world, "e1", run="one", reinvite=5, cool_off_days=0)
+    second = world.plan("two", reinvite=5, cool_off_days=0)
     assert world.decisions(second) == {"e1": "invite:expired"}
     world.send(first, "one")
     world.send(second, "two")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import func, select
 
+from m3ter_onboarding.config.organisation import MOST_REINVITATIONS
 from m3ter_onboarding.config.run_parameters import Mode, RunParameters
 from m3ter_onboarding.errors import DeliveryError, PlanError
 from m3ter_onboarding.ledger import plans
@@ -180,7 +181,8 @@ class OrganisationMachine(RuleBasedStateMachine):
             pending_invitation=pending,
             date_precision=precision,
         )
-        self.judge.values.update(if_expired=when_dead[0], if_rehire=when_dead[1])
+        reinvite = "never" if when_dead[0] == "review" else MOST_REINVITATIONS
+        self.judge.values.update(reinvite=reinvite, cool_off_days=0, if_rehire=when_dead[1])
         self.m3ter.seed(policies=[{"name": name} for name in POLICIES])
         self._hire(hired)
         self._snapshot()
@@ -700,7 +702,7 @@ class OrganisationMachine(RuleBasedStateMachine):
             # Gone from the list before its time.
             "review:missing_in_m3ter": lambda: key in self.vanished,
             "review:expired": lambda: (
-                self.judge.values["if_expired"] == "review"
+                (self.judge.values["reinvite"] == "never" or self._emails_of(mine) > MOST_REINVITATIONS)
                 and any(
                     email_key(one["email"]) in mine and not one.get("accepted") and not self._is_pending(one)
                     for one in invitations
@@ -715,6 +717,11 @@ class OrganisationMachine(RuleBasedStateMachine):
         assert rights[name](), f"{employee} ends as {name} for no reason; the ledger says {state}"
         if name == "review:unknown_outcome":
             self.tally[f"review: {rows[key]['message'][:40]}"] += 1
+
+    def _emails_of(self, keys: Collection[str]) -> int:
+        """Return how many e-mails these addresses may have got at most, by hand and by runs."""
+        listed = sum(email_key(one["email"]) in keys for one in self.m3ter.invitations())
+        return listed + sum(sent for email, sent in self.judge.emails().items() if email_key(email) in keys)
 
     def _absent_twice(self, key: str) -> bool:
         table, row_id = self.judge.db.tables.event, self.judge.invitations()[key]["invitation_id"]

@@ -79,7 +79,7 @@ def expected(person: Person, earlier: Iterable[str], truth: Truth, settings: Set
     if person.email in truth.former and settings.if_rehire == "review":
         return "review:rehire"
     expired = any(address in truth.expired for address in (person.email, *earlier))
-    if person.email not in truth.former and expired and settings.if_expired == "review":
+    if person.email not in truth.former and expired and settings.reinvite == "never":
         return "review:expired"
     if person.policies == LATE and LATE not in settings.policies:
         return "invalid:policy"

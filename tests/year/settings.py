@@ -18,7 +18,7 @@ class Settings:
     policies: frozenset[str] = frozenset({READER, GUARDED})
     allowed_policies: tuple[str, ...] = (READER, LATE)
     if_rehire: str = "review"
-    if_expired: str = "review"
+    reinvite: str = "never"
     max_age_days: int = 90
     invite_days_before_start: int = 14
 

@@ -307,7 +307,7 @@ def _dag(settings: Settings) -> Any:
         "allowed_permission_policies": list(settings.allowed_policies),
         "exclude": {"domains": sorted(settings.excluded_domains)},
         "if_rehire": settings.if_rehire,
-        "if_expired": settings.if_expired,
+        "reinvite": settings.reinvite,
         "max_invitations": None,
         "stop_after_failures": None,
         "full_snapshot_every": "1d",

@@ -35,6 +35,9 @@ from m3ter_onboarding.errors import ConfigurationError
 
 _PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
 
+#: What ``reinvite`` may be at most: nobody gets more e-mails than one and these without a person who asks for it.
+MOST_REINVITATIONS = 5
+
 #: Airflow's own rule for connection ids.
 ConnectionId = Annotated[StrictStr, Field(pattern=r"^[\w#!()\-.:/\\]+$", max_length=250)]
 
@@ -75,7 +78,9 @@ class OnboardingConfig(Section):
     :param fail_on_refused: whether a run fails when m3ter refused somebody.
     :param min_expected_rows: fewer rows from the query than this fail the run.
     :param exclude: people who are never invited.
-    :param if_expired: after an invitation that expired without being accepted: a person looks, or a new invitation.
+    :param reinvite: after an invitation that expired without being accepted: ``never``, a person looks; ``once``, or so
+        many times, a new invitation, counted by person over all that they got, also by hand.
+    :param cool_off_days: from when an invitation expired until the next one.
     :param if_rehire: after a member's access has ended: a person looks, or a new invitation.
     :param expiry_grace_days: an invitation stays valid for this long after the start date, if that is later
         than the 30 days that m3ter gives it.
@@ -111,7 +116,8 @@ class OnboardingConfig(Section):
     fail_on_refused: StrictBool = True
     min_expected_rows: Annotated[StrictInt, Field(ge=0)] = 0
     exclude: Exclusions = Exclusions()
-    if_expired: Literal["review", "invite"] = "review"
+    reinvite: Literal["never", "once"] | int = "never"
+    cool_off_days: Annotated[StrictInt, Field(ge=0, le=366)] = 7
     if_rehire: Literal["review", "invite"] = "review"
     expiry_grace_days: Annotated[StrictInt, Field(ge=0, le=366)] = 14
     alerts: Alerts = Alerts()
@@ -134,6 +140,15 @@ class OnboardingConfig(Section):
             return value
         if len(value.split()) != 5 or not croniter.is_valid(value):
             raise ValueError(f"write five cron fields such as '0 6 * * *', one of {', '.join(_PRESETS)}, or null")
+        return value
+
+    @field_validator("reinvite", mode="before")
+    @classmethod
+    def _bounded(cls, value: Any) -> Any:
+        if value in ("never", "once"):
+            return value
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_REINVITATIONS:
+            raise ValueError(f"write never, once, or a number from 1 to {MOST_REINVITATIONS}")
         return value
 
     @field_validator("time_zone")
@@ -193,6 +208,11 @@ class OnboardingConfig(Section):
     def max_age(self) -> timedelta:
         """``max_age_days`` for arithmetic."""
         return timedelta(days=self.max_age_days)
+
+    @property
+    def most_reinvitations(self) -> int:
+        """``reinvite`` as a number."""
+        return {"never": 0, "once": 1}[self.reinvite] if isinstance(self.reinvite, str) else self.reinvite
 
     @cached_property
     def hash(self) -> str:

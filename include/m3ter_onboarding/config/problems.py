@@ -12,6 +12,8 @@ from pydantic import BaseModel, ValidationError
 
 from m3ter_onboarding.privacy import mask_addresses
 
+#: Keys that there were once, and what is written instead.
+_REPLACED = {"if_expired": "reinvite: never, once, or how many times (with cool_off_days)"}
 _SECRET_WORDS = re.compile(r"secret|password|passwd|token|key|credential", re.IGNORECASE)
 
 
@@ -32,6 +34,8 @@ def _sentence(model: type[BaseModel], place: tuple[int | str, ...], kind: str, m
     key = _dotted(model, place)
     if kind == "missing":
         return f"the key '{key}' is missing"
+    if kind == "extra_forbidden" and key in _REPLACED:
+        return f"the key '{key}' is no longer there: write {_REPLACED[key]}"
     if kind == "extra_forbidden":
         close = get_close_matches(str(place[-1]), _keys_beside(model, place), n=1)
         return f"the key '{key}' is unknown" + (f" (did you mean '{close[0]}'?)" if close else "")

@@ -18,6 +18,7 @@ REASONS: dict[str, str] = {
     "already_member": "is a member of the organisation",
     "excluded": "excluded by the configuration",
     "domain_not_allowed": "the m3ter connection does not send to this domain",
+    "cooling_off": "the last invitation expired a short while ago",
     "too_early": "starts too far in the future",
     "too_old": "started too long ago",
     "refused_before": "m3ter refused exactly this before",
@@ -44,7 +45,7 @@ WAYS: dict[str, str] = {
         " warehouse."
     ),
     "rehire": "Renew access in m3ter, or set `if_rehire: invite` in the configuration.",
-    "expired": "Invite again here, or set `if_expired: invite` in the configuration.",
+    "expired": "Invite again here, or set `reinvite` in the configuration.",
     "missing_in_m3ter": (
         "Look in m3ter's console. If the invitation or the person was removed by mistake, supersede the old"
         " invitation here: the next run that reads the row invites again."

@@ -28,6 +28,7 @@ class LedgerInvitation:
     m3ter_id: str | None
     expires_at: datetime | None
     sent_at: datetime | None
+    accepted_at: datetime | None = None
 
     @property
     def live(self) -> bool:
@@ -60,6 +61,7 @@ def read_ledger(
         table.c.m3ter_id,
         table.c.expires_at,
         table.c.sent_at,
+        table.c.accepted_at,
     ]
 
     def work(connection: Connection) -> list[LedgerInvitation]:

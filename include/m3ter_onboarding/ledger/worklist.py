@@ -24,7 +24,7 @@ from m3ter_onboarding.ledger.states import LIVE_STATES
 from m3ter_onboarding.ledger.tables import Tables, state_in
 
 #: Skipped for now: the start date, a setting or the row may change.
-_CHANGEABLE_SKIPS = frozenset({"too_early", "excluded", "domain_not_allowed", "refused_before"})
+_CHANGEABLE_SKIPS = frozenset({"too_early", "excluded", "domain_not_allowed", "refused_before", "cooling_off"})
 #: Of these, nothing is left to be changed for somebody who has an invitation or access already.
 _ONLY_WITHOUT_INVITATION = frozenset({"excluded", "domain_not_allowed"})
 

@@ -14,7 +14,8 @@ that apply to a row the first in this list is its decision:
 6.  ``skip:too_old``, ``skip:too_early``.
 7.  ``review:email_changed``: another address of this employee is taken.
 8.  ``review:missing_in_m3ter``: invited or joined once, and m3ter knows nothing of it any more.
-9.  ``review:rehire``, ``review:expired``: access ended, or the invitation expired; ``invite`` by setting.
+9.  ``review:rehire``, ``review:expired``, ``skip:cooling_off``: access ended, or the invitation expired; ``invite`` by
+    setting, as often as the setting allows.
 10. ``invalid:policy``, ``review:policy_not_allowed``: the policies that the row asks for.
 11. ``skip:refused_before``: m3ter refused exactly this request.
 12. ``invite:new``, ``invite:expired``, ``invite:rehire``, ``invite:requested``.
@@ -32,7 +33,8 @@ from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
 from m3ter_onboarding.planning.address_status import TAKEN, AddressStatus, AddressStatuses, Status
 from m3ter_onboarding.planning.facts import Facts
 from m3ter_onboarding.planning.fingerprint import hash_request
-from m3ter_onboarding.planning.rules import PlanRules, WhenEnded
+from m3ter_onboarding.planning.occasion import Occasions
+from m3ter_onboarding.planning.rules import PlanRules
 from m3ter_onboarding.source.new_hire import NewHire, ValidatedRow, end_of_day, zone_of
 from m3ter_provider.administrators import administrators
 from m3ter_provider.email_identity import email_domain
@@ -60,6 +62,7 @@ class _Planner:
         self._rules = rules
         self._now = now
         self._statuses = AddressStatuses(facts, now)
+        self._occasions = Occasions(facts, rules, now)
         self._policies = PolicyBook(facts.policies)
         self._check_default_policies()
 
@@ -196,11 +199,12 @@ class _Planner:
         return None
 
     def _invite(self, hire: NewHire, address: AddressStatus, elsewhere: Status | None) -> Decision:
-        reason, detail, otherwise = self._occasion(address.status, elsewhere)
+        occasion = self._occasions.of(hire, address, elsewhere)
+        reason, detail = occasion.reason, occasion.detail
         if reason != "new" and self._rules.invite_again:
             reason, detail = "requested", f"{detail} A person asked to invite again."
-        elif otherwise == "review":
-            return _decision(hire, "review", reason, detail)
+        elif occasion.verdict != "invite":
+            return _decision(hire, occasion.verdict, reason, detail)
         policy_ids = self._policies_of(hire)
         if isinstance(policy_ids, Decision):
             return policy_ids
@@ -212,14 +216,6 @@ class _Planner:
                 return replace(_decision(hire, "skip", "refused_before", detail), request_hash=request_hash)
             reason, detail = "requested", "m3ter refused this request before; a person asked to try again."
         return replace(_decision(hire, "invite", reason, detail), request=request, request_hash=request_hash)
-
-    def _occasion(self, status: Status, elsewhere: Status | None) -> tuple[str, str, WhenEnded]:
-        """Return why somebody would be invited: the reason, a sentence, and what the configuration says about it."""
-        if Status.ENDED in (status, elsewhere):
-            return "rehire", "Was a member before; access has ended.", self._rules.if_rehire
-        if Status.EXPIRED in (status, elsewhere):
-            return "expired", "The last invitation expired without being accepted.", self._rules.if_expired
-        return "new", "Nothing in ledger or m3ter stands against it.", "invite"
 
     def _policies_of(self, hire: NewHire) -> tuple[str, ...] | Decision:
         """Return the ids of the permission policies that a hire gets, or the decision that they may not be given."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Literal
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.run_parameters import Mode, RunParameters
 from m3ter_provider.email_identity import ascii_domain, email_key
 
-#: The decision after an invitation that expired, or an access that ended.
+#: The decision after access that ended.
 WhenEnded = Literal["review", "invite"]
 
 
@@ -22,6 +23,8 @@ class PlanRules:
     :param allow_administrators: whether a policy may make somebody an administrator, see
         :mod:`m3ter_provider.administrators`.
     :param allowed_domains: of the m3ter connection; empty: any.
+    :param reinvite: how often a person may be invited again after an invitation that expired.
+    :param cool_off: from then until the next.
     :param retry_failed: invite again people whom m3ter refused, also when nothing changed.
     :param invite_again: somebody asked for exactly this person: invite also when an invitation has expired, or an
         access has ended.
@@ -38,7 +41,8 @@ class PlanRules:
     excluded_domains: frozenset[str] = frozenset()
     excluded_employees: frozenset[str] = field(default=frozenset(), repr=False)
     allowed_domains: frozenset[str] = frozenset()
-    if_expired: WhenEnded = "review"
+    reinvite: int = 0
+    cool_off: timedelta = timedelta()
     if_rehire: WhenEnded = "review"
     retry_failed: bool = False
     invite_again: bool = False
@@ -70,7 +74,8 @@ class PlanRules:
             excluded_domains=_domains(config.exclude.domains),
             excluded_employees=frozenset(config.exclude.employee_ids),
             allowed_domains=_domains(allowed_domains),
-            if_expired=config.if_expired,
+            reinvite=config.most_reinvitations,
+            cool_off=timedelta(days=config.cool_off_days),
             if_rehire=config.if_rehire,
             retry_failed=retry_failed,
             invite_again=invite_again,

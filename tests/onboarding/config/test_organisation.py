@@ -56,7 +56,7 @@ def test_least_configuration_has_the_documented_defaults(write: Any) -> None:
     assert config.plan_valid_for == timedelta(hours=24)
     assert config.settle_after == timedelta(minutes=2)
     assert config.fail_on_refused is True
-    assert (config.if_expired, config.if_rehire) == ("review", "review")
+    assert (config.reinvite, config.cool_off_days, config.if_rehire) == ("never", 7, "review")
     assert config.start_at == datetime(2025, 1, 1, tzinfo=timezone.utc)
     assert config.query_text == QUERY
     assert config.dag.task_arguments()["retries"] >= 2
@@ -88,7 +88,7 @@ settle_after: 0.5
 fail_on_refused: false
 min_expected_rows: 1
 exclude: {addresses: [Root@Example.com], domains: example.org, employee_ids: [1001, E2]}
-if_expired: invite
+reinvite: 2
 if_rehire: invite
 expiry_grace_days: 3
 dag:
@@ -143,7 +143,13 @@ dag:
         ("plan_valid_for: 1e9d", ["'plan_valid_for'"]),
         ("plan_valid_for: 99999d", ["'plan_valid_for'", "ten years"]),
         ("max_percent: 101", ["'max_percent' is 101"]),
-        ("if_expired: always", ["'if_expired' is 'always'", "'review' or 'invite'"]),
+        ("if_rehire: always", ["'if_rehire' is 'always'", "'review' or 'invite'"]),
+        ("if_expired: invite", ["'if_expired' is no longer there", "reinvite: never, once", "cool_off_days"]),
+        ("reinvite: always", ["'reinvite' is 'always'", "never, once, or a number from 1 to 5"]),
+        ("reinvite: 6", ["'reinvite' is 6", "from 1 to 5"]),
+        ("reinvite: 0", ["'reinvite' is 0", "from 1 to 5"]),
+        ("reinvite: true", ["'reinvite' is True"]),
+        ("cool_off_days: -1", ["'cool_off_days' is -1"]),
         ("ledger_schema: a.b; drop", ["'ledger_schema'"]),
         ("permission_policies: [1]", ["'permission_policies[0]' is 1"]),
         ("exclude: {addresses: [3]}", ["'exclude.addresses[0]'"]),

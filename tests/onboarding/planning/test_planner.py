@@ -129,7 +129,7 @@ def test_f11_one_identity_in_any_spelling() -> None:
     ],
 )  # fmt: skip
 def test_d07_an_address_that_is_taken_is_not_invited(known: dict[str, Any], name: str) -> None:
-    invite = PlanRules(if_expired="invite", if_rehire="invite")
+    invite = PlanRules(reinvite=5, if_rehire="invite")
     assert decided(invite, **known).name == name
 
 
@@ -160,7 +160,7 @@ def test_d07_an_address_that_was_invited_as_another_employee_is_pointed_out() ->
 )
 def test_d07_an_expired_invitation_is_never_a_silent_skip(known: dict[str, Any]) -> None:
     assert decided(**known).name == "review:expired"
-    again = decided(PlanRules(if_expired="invite"), **known)
+    again = decided(PlanRules(reinvite=5), **known)
     assert again.name == "invite:expired"
     assert again.request is not None
 
@@ -172,8 +172,8 @@ def test_f35_a_rehire_is_never_a_silent_skip() -> None:
         "invitations": [invitation(NOW - DAY, accepted=True)],
     }
     assert decided(**known).name == "review:rehire"
-    assert decided(PlanRules(if_rehire="invite", if_expired="invite"), **known).name == "invite:rehire"
-    assert decided(PlanRules(if_expired="invite"), **known).name == "review:rehire"
+    assert decided(PlanRules(if_rehire="invite", reinvite=5), **known).name == "invite:rehire"
+    assert decided(PlanRules(reinvite=5), **known).name == "review:rehire"
     assert decided(users=[user(NOW)]).name == "review:rehire"
 
 
@@ -237,7 +237,7 @@ def test_f14_another_address_that_is_dead_does_not_stand_in_the_way() -> None:
         ledger(InvitationState.EXPIRED, key=old),
     ):
         assert decided(ledger=[expired]).name == "review:expired"
-        assert decided(PlanRules(if_expired="invite"), ledger=[expired]).name == "invite:expired"
+        assert decided(PlanRules(reinvite=5), ledger=[expired]).name == "invite:expired"
     left = {"previous_addresses": {"E1": old}, "users": [user(NOW - DAY, key=old)]}
     assert decided(**left).name == "review:rehire"
     assert decided(PlanRules(if_rehire="invite"), **left).name == "invite:rehire"

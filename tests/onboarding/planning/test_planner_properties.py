@@ -81,7 +81,8 @@ _rules = st.builds(
     excluded_keys=st.sampled_from([frozenset(), frozenset({KEYS[0]})]),
     excluded_employees=st.sampled_from([frozenset(), frozenset({"1"})]),
     allowed_domains=st.sampled_from([frozenset(), frozenset({"example.com"})]),
-    if_expired=st.sampled_from(["review", "invite"]),
+    reinvite=st.sampled_from([0, 1, 5]),
+    cool_off=st.sampled_from([timedelta(), DAY]),
     if_rehire=st.sampled_from(["review", "invite"]),
     retry_failed=st.booleans(),
 )
