@@ -11,7 +11,7 @@ from m3ter_onboarding.errors import DeliveryError
 from m3ter_onboarding.ledger.claims import Claimed
 from m3ter_onboarding.ledger.remaining import remaining
 from m3ter_onboarding.ledger.states import InvitationState
-from m3ter_onboarding.reporting.published_tables import publish
+from m3ter_onboarding.reporting.publication import publish
 from m3ter_onboarding.sending.attempt import post
 from m3ter_onboarding.sending.stop_signals import Stop
 from m3ter_provider.errors import M3terRequestRejectedError
@@ -79,8 +79,8 @@ def test_d17_the_ledgers_own_rows_are_never_published_over(world: World) -> None
     """The warehouse under another connection id is the ledger's database all the same."""
     world.hire("e1")
     world.snapshot()
-    plan = world.plan()
-    assert publish(world.db, world.db.engine, [plan.plan_id]) is None
+    world.plan()
+    assert publish(world.db, world.db.engine, world.m3ter.org_id) is None
 
 
 def test_d13_a_refused_token_is_nobodys_refusal() -> None:

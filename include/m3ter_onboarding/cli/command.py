@@ -61,7 +61,7 @@ Print the SQL that makes the ledger's tables, for teams whose tasks may not (`cr
 
 Tables that exist are left alone, so it may be run again. The schema is the configuration's `ledger_schema`, or
 --schema.
-Where the warehouse is another database than the ledger, results are published to two tables there: --published.
+Where the warehouse is another database than the ledger, results are published to tables there: --published.
 """
 
 _DDL_EXAMPLES = """\
@@ -118,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     ddl.add_argument(
         "--published",
         action="store_true",
-        help="the two tables of results in another warehouse, instead; its --dialect as SQLAlchemy calls it",
+        help="the tables of results in another warehouse, instead; its --dialect as SQLAlchemy calls it",
     )
     ddl.add_argument(
         "--role", metavar="NAME", help="also grant this PostgreSQL role the rights that tasks need, and no more"
@@ -133,7 +133,7 @@ def _ddl(options: argparse.Namespace) -> str:
         return ledger_ddl(options.dialect, options.schema, options.role, options.config, options.upgrade_from)
     if unfit := [name for name in ("config", "schema", "role", "upgrade_from") if getattr(options, name) is not None]:
         raise CommandError(
-            f"--published makes two tables in the warehouse connection's own schema; leave out {', '.join(unfit)}.",
+            f"--published makes tables in the warehouse connection's own schema; leave out {', '.join(unfit)}.",
             status=2,
         )
     return published_ddl(options.dialect)

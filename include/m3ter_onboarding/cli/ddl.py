@@ -6,16 +6,17 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from sqlalchemy import Dialect, MetaData, Table, make_url
+from sqlalchemy import Dialect, Table, make_url
 from sqlalchemy.exc import NoSuchModuleError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from m3ter_onboarding.cli.failure import CommandError
 from m3ter_onboarding.config.yaml_file import load_config
 from m3ter_onboarding.errors import ConfigurationError
+from m3ter_onboarding.ledger.person_view import view_ddl
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, Tables, tables_in
 from m3ter_onboarding.ledger.upgrades import record_version, upgrade_steps
-from m3ter_onboarding.reporting.published_tables import published_table
+from m3ter_onboarding.reporting.published_tables import published_tables
 from m3ter_provider import __version__
 
 
@@ -69,7 +70,7 @@ def ledger_ddl(
 
 
 def published_ddl(dialect_name: str) -> str:
-    """Return the statements that make the two tables of a warehouse into which results are published.
+    """Return the statements that make the tables into which results are published, and the view over them.
 
     :param dialect_name: of the warehouse, in SQLAlchemy's words, such as ``snowflake``.
     :raises CommandError: when SQLAlchemy does not know that dialect here.
@@ -82,12 +83,12 @@ def published_ddl(dialect_name: str) -> str:
             " the warehouse needs, such as snowflake-sqlalchemy, and run this again.",
             status=2,
         ) from None
-    ledger, metadata = tables_in(None), MetaData()
-    made = [published_table(table, metadata, dialect.name) for table in (ledger.decision, ledger.invitation)]
+    published = published_tables(tables_in(None), dialect.name)
+    made = [_text(CreateTable(copy.table, if_not_exists=True), dialect) for copy in published.all()]
     return _script(
         f"-- The results that airflow-provider-m3ter {__version__} publishes, {dialect_name}. Tasks need SELECT, INSERT"
         " and DELETE.",
-        [_text(CreateTable(table, if_not_exists=True), dialect) for table in made],
+        [*made, view_ddl(dialect, published.of_people)],
     )
 
 
@@ -124,6 +125,7 @@ def _statements(tables: Tables, dialect: Dialect, schema: str | None) -> Iterato
         yield _text(CreateTable(table, if_not_exists=True), dialect)
         for index in sorted(table.indexes, key=lambda index: str(index.name)):
             yield _text(CreateIndex(index, if_not_exists=True), dialect)
+    yield view_ddl(dialect, tables.of_people)
     version = quote.format_table(tables.schema_version)
     # Only into an empty table: tables that are there already may be of another version, and stay so.
     yield (
@@ -138,7 +140,7 @@ def _upgrade(tables: Tables, dialect: Dialect, version: int) -> list[str]:
     for step in upgrade_steps(dialect, tables, version):
         first, *others = step.statements
         made += [f"{step.about}\n{first}", *others]
-    return [*made, record_version(dialect, tables)]
+    return [*made, view_ddl(dialect, tables.of_people), record_version(dialect, tables)]
 
 
 def _grants(tables: Tables, dialect: Dialect, schema: str | None, role: str | None) -> Iterator[str]:

@@ -49,17 +49,3 @@ def events_of_plan(db: LedgerDatabase, plan_id: str) -> dict[str, int]:
         return dict(sorted((state, count) for state, count in rows))
 
     return db.read(work, doing="counting events")
-
-
-def plans_of_run(db: LedgerDatabase, dag_id: str, run_id: str) -> list[str]:
-    """Return the ids of every plan of a run, oldest first."""
-    p = db.tables.plan.c
-
-    def work(connection: Connection) -> list[str]:
-        return list(
-            connection.execute(
-                select(p.plan_id).where(p.dag_id == dag_id, p.run_id == run_id).order_by(p.seq)
-            ).scalars()
-        )
-
-    return db.read(work, doing="reading plans")

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, insert, inspect, select, text
 
 from m3ter_onboarding.errors import LedgerUnusableError
 from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.person_view import make_view
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION
 from m3ter_onboarding.ledger.upgrades import run_steps, upgrade_statements
 
@@ -85,6 +86,7 @@ def _upgrade(db: LedgerDatabase, connection: Connection, now: datetime, package_
     if version >= SCHEMA_VERSION:
         return  # another task was faster
     run_steps(connection, db.tables, version)
+    make_view(connection, db.tables.of_people)
     connection.execute(insert(table).values(version=SCHEMA_VERSION, created_at=now, package_version=package_version))
 
 

@@ -29,6 +29,7 @@ from sqlalchemy import (
     text,
 )
 
+from m3ter_onboarding.ledger.person_view import PersonTables, make_with_tables
 from m3ter_onboarding.ledger.sql_types import NumberedKey, UtcDateTime, by_bytes, whose
 from m3ter_onboarding.ledger.states import LIVE_STATES, InvitationState, state_values
 
@@ -371,6 +372,13 @@ class Tables:
             Column("last_seen_ms", BigInteger, nullable=False),
             Column("gone", Boolean, nullable=False),
         )
+
+        make_with_tables(metadata, self.of_people)
+
+    @property
+    def of_people(self) -> PersonTables:
+        """The tables of the view of people."""
+        return PersonTables(self.plan, self.decision, self.invitation, self.event, self.worklist)
 
     def all(self) -> tuple[Table, ...]:
         """Every table, in the order in which they are made."""

@@ -19,6 +19,7 @@ from importlib.resources import files
 from sqlalchemy import Connection, Dialect, inspect
 
 from m3ter_onboarding.errors import LedgerUnusableError
+from m3ter_onboarding.ledger.person_view import view_ddl
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, Tables
 from m3ter_provider import __version__
 
@@ -65,7 +66,7 @@ def upgrade_statements(dialect: Dialect, tables: Tables, version: int) -> list[s
     :raises LedgerUnusableError: on a database for which there are no steps.
     """
     changes = [change for step in upgrade_steps(dialect, tables, version) for change in step.statements]
-    return [*changes, record_version(dialect, tables)]
+    return [*changes, view_ddl(dialect, tables.of_people), record_version(dialect, tables)]
 
 
 def record_version(dialect: Dialect, tables: Tables) -> str:

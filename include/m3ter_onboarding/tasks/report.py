@@ -42,7 +42,7 @@ class OnboardingReportOperator(OnboardingTask, BaseOperator):
         from m3ter_onboarding.ledger import runs
         from m3ter_onboarding.ledger.schema import prepare_tables
         from m3ter_onboarding.reporting.alerts import notify
-        from m3ter_onboarding.reporting.published_tables import publish_run
+        from m3ter_onboarding.reporting.publication import publish_organisation
         from m3ter_onboarding.reporting.run_report import BesideTheLedger, make_report
 
         config = self.config
@@ -63,7 +63,7 @@ class OnboardingReportOperator(OnboardingTask, BaseOperator):
                     log.info("%s", line)
                 if begun is not None:
                     runs.finish_run(db, run, report.run_outcome(utc_now()))
-                publish_run(db, run, config)
+                publish_organisation(db, settings.org_id, config)
             summary = report.summary()
             context["ti"].xcom_push(key="report", value=summary)
             if report.for_review and begun is not None and begun.may_invite:
