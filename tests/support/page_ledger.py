@@ -170,6 +170,41 @@ def _plans(connection: Connection, t: Any) -> None:
                     decided_at=NOW - timedelta(hours=hours),
                 )
             )
+            if verdict in ("review", "invalid"):
+                ask(connection, t, plan_id, row_no, employee, verdict, reason)
+
+
+def ask(
+    connection: Connection, t: Any, plan_id: str, row_no: int, employee: str, *question: str, **values: Any
+) -> None:
+    """Put an open question of team A's DAG into the worklist."""
+    decision, reason = question
+    email, seen = f"person-{employee}@example.com", NOW - timedelta(hours=5)
+    connection.execute(
+        insert(t.worklist).values(
+            {
+                "org_id": ORG_A,
+                "person_key": f"employee:{employee}",
+                "employee_id": employee,
+                "email": email,
+                "email_key": email,
+                "decision": decision,
+                "reason": reason,
+                "detail": f"A sentence about {employee}.",
+                "opened_plan_id": plan_id,
+                "plan_id": plan_id,
+                "row_no": row_no,
+                "dag_id": DAG_A,
+                "config_name": "team_a",
+                "window_start": NOW - timedelta(days=4),
+                "window_end": NOW,
+                "first_seen_at": seen,
+                "opened_at": seen,
+                "last_seen_at": seen,
+                **values,
+            }
+        )
+    )
 
 
 def invite(connection: Connection, t: Any, invitation_id: int, *, email: str, state: str, **values: Any) -> None:

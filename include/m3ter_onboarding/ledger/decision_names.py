@@ -37,8 +37,19 @@ REASONS: dict[str, str] = {
     "time_zone": "the time zone is unknown",
 }
 
-#: The ways out of a row for review, by its reason.
+_CORRECT = "Correct the row in the warehouse; the next run reads it again, also without a new load date."
+
+#: The ways out of an open question, by its reason.
 WAYS: dict[str, str] = {
+    "policy": "Make the policy in m3ter, or correct its name in the row or the configuration.",
+    **dict.fromkeys(
+        ("employee_id", "email", "first_name", "last_name", "contact_number", "dates", "time_zone"), _CORRECT
+    ),
+    "duplicate_in_batch": "Decide which row counts, and correct the other in the warehouse.",
+    "too_early": "Nothing: it is invited when it is time.",
+    "excluded": "Lift the exclusion, or close this if it is meant for good.",
+    "domain_not_allowed": "Allow the domain in the m3ter connection, or close this if it is meant for good.",
+    "refused_before": "Read m3ter's message, and correct the row; or start a run with mode `retry_failed`.",
     "email_changed": (
         "If the new address counts: see in m3ter whether the old one still has access, then supersede the old"
         " invitation here. The next run that reads the row invites the new address. If the old one counts: correct the"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from m3ter_onboarding.ledger.reads.overview_figures import ChartDay, LedgerFigures
 from m3ter_onboarding.ledger.reads.review_list import ReviewList
 from m3ter_onboarding.ledger.states import InvitationState
+from m3ter_onboarding.ledger.worklist_decisions import Action
 
 
 @dataclass(frozen=True)
@@ -95,3 +96,10 @@ class Decided:
     """The new state of an invitation."""
 
     state: InvitationState
+
+
+@dataclass(frozen=True)
+class QuestionDecided:
+    """What was decided about a question."""
+
+    action: Action

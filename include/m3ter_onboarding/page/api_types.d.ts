@@ -171,6 +171,45 @@ export interface ListBody {
   after?: string | null;
 }
 
+/** An entry of the worklist. */
+export interface OpenQuestion {
+  item_id: number;
+  /** with *row_no*: the newest plan that asked it. */
+  plan_id: string;
+  row_no: number;
+  org_id: string;
+  dag_id: string;
+  email: string | null;
+  employee_id: string | null;
+  decision: string;
+  reason: string;
+  detail: string | null;
+  start_date: Day | null;
+  /** when it was opened. */
+  since: Instant;
+  last_seen: Instant;
+  /** since when a complete read has not had the row. */
+  gone_since: Instant | null;
+  snoozed_until: Instant | null;
+  closed_at: Instant | null;
+  /** `decided` by *closed_by*, or `too_old`. */
+  closed_why: string | null;
+  closed_by: string | null;
+  note: string | null;
+  noted_by: string | null;
+  /** the invitation that a person would decide about; null: none that the reader sees. */
+  invitation_id: number | null;
+  invitation_state: InvitationState | null;
+  invitation_email: string | null;
+  invitation_dag_id: string | null;
+  /** why, in words. */
+  said: string;
+  /** what a person can do. */
+  way: string;
+  /** the states that a person may give to that invitation. */
+  to: InvitationState[];
+}
+
 /** Every DAG of the reader, ledger by ledger. */
 export interface Overview {
   user: string;
@@ -258,6 +297,23 @@ export interface PreviousPlan {
   run_id: string;
 }
 
+/** The decision of a person about an open question of the worklist. */
+export interface QuestionBody {
+  ledger: string;
+  /** when it was opened, as they saw it. */
+  since: Instant;
+  action: "close" | "reopen" | "snooze" | "note";
+  /** only with `snooze`; empty: not put off any more. */
+  until?: Instant | null;
+  /** empty: no note any more; absent: it stays as it is. */
+  note?: string | null;
+}
+
+/** What was decided about a question. */
+export interface QuestionDecided {
+  action: "close" | "reopen" | "snooze" | "note";
+}
+
 /** An onboarding DAG that the reader may read. */
 export interface ReadableDag {
   dag_id: string;
@@ -291,35 +347,11 @@ export interface ReadableLedger {
 export interface Review {
   invitations: InvitationForReview[];
   more_invitations: boolean;
-  rows: RowForReview[];
-  more_rows: boolean;
+  questions: OpenQuestion[];
+  after: number | null;
+  counts: Record<string, number>;
   /** whether the reader may decide about what no DAG made. */
   may_decide: boolean;
-}
-
-/** A row of a newest plan that needs a person. */
-export interface RowForReview {
-  plan_id: string;
-  row_no: number;
-  org_id: string;
-  email: string | null;
-  employee_id: string | null;
-  reason: string;
-  dag_id: string;
-  run_id: string;
-  start_date: Day | null;
-  /** the invitation that a person would decide about; null: none that the reader sees. */
-  invitation_id: number | null;
-  invitation_state: InvitationState | null;
-  invitation_email: string | null;
-  invitation_dag_id: string | null;
-  /** why, in words. */
-  said: string;
-  detail: string | null;
-  /** what a person can do. */
-  way: string;
-  /** the states that a person may give to that invitation. */
-  to: InvitationState[];
 }
 
 /** Which rows of a plan; `gone`: those of the plan before whose person is not in it. */
@@ -421,6 +453,7 @@ export interface Gets {
 export interface Posts {
   "export": { body: ListBody; answer: unknown };
   "invitations": { body: ListBody; answer: InvitationPage };
+  [path: `review/questions/${string}`]: { body: QuestionBody; answer: QuestionDecided };
   [path: `review/${string}`]: { body: DecisionBody; answer: Decided };
   "run/rows": { body: RowsBody; answer: PlannedRows | GoneRows };
 }

@@ -14,7 +14,7 @@ from m3ter_onboarding.ledger.manual_decisions import DecidedOtherwiseError, Manu
 from m3ter_onboarding.ledger.states import InvitationState
 from tests.onboarding.page.conftest import AT, Page
 from tests.onboarding.page.test_access import KEY
-from tests.support.page_ledger import DAG_A, DAG_B, NOW, ORG_A, PLAN_B, PLAN_BEFORE, invite
+from tests.support.page_ledger import DAG_A, DAG_B, NOW, ORG_A, PLAN, PLAN_B, PLAN_BEFORE, ask, invite
 
 
 def matched(db: LedgerDatabase, email: str, dag_id: str = DAG_A) -> None:
@@ -36,17 +36,17 @@ def matched(db: LedgerDatabase, email: str, dag_id: str = DAG_A) -> None:
 
 
 def the_row(page: Page) -> dict[str, Any]:
-    [row] = page.get(f"api/review/{KEY}")["rows"]
+    [row] = [one for one in page.get(f"api/review/{KEY}")["questions"] if one["decision"] == "review"]
     return dict(row)
 
 
 def missing(db: LedgerDatabase, invitation_id: int) -> None:
     """Let the row for review be about an invitation of which m3ter lists nothing, it was found."""
-    d = db.tables.decision
+    w = db.tables.worklist
     with db.engine.begin() as connection:
         connection.execute(
-            update(d)
-            .where(d.c.reason == "email_changed")
+            update(w)
+            .where(w.c.reason == "email_changed")
             .values(reason="missing_in_m3ter", invitation_id=invitation_id)
         )
 
@@ -133,14 +133,18 @@ def test_an_accepted_invitation_is_superseded_only_where_m3ter_lists_nothing_of_
     assert "decides anew" in row["way"]
 
 
-def test_the_review_list_has_invitations_and_rows(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
+def test_the_review_list_has_invitations_and_open_questions(
+    page: Callable[[str], Page], ledger: LedgerDatabase
+) -> None:
     matched(ledger, "eve@example.com")
     anna = page("anna")
     found = anna.get(f"api/review/{KEY}")
     [unclear] = found["invitations"]
     assert (unclear["email"], unclear["to"]) == ("dan@example.com", ["sent", "superseded", "unsent"])
     assert "cannot explain" in unclear["said"]
-    [row] = found["rows"]
+    row, unusable = found["questions"]
+    assert (unusable["decision"], unusable["reason"], unusable["to"]) == ("invalid", "email", [])
+    assert found["counts"] == {"invalid:email": 1, "review:email_changed": 1}
     assert (row["reason"], row["invitation_id"], row["to"]) == ("email_changed", 5, ["superseded"])
     assert (row["email"], row["invitation_email"]) == ("person-1005@example.com", "eve@example.com")
     assert "supersede the old invitation here" in row["way"]
@@ -190,3 +194,70 @@ def test_a_commit_whose_answer_was_lost_is_not_taken_for_another_persons(ledger:
     decide("anna")  # as if the first try's COMMIT had been lost
     with pytest.raises(DecidedOtherwiseError, match="changed since"):
         decide("bert")
+
+
+def question(page: Page, **query: Any) -> list[dict[str, Any]]:
+    """Return the questions of a list about the row that cannot be used."""
+    found: list[dict[str, Any]] = page.get(f"api/review/{KEY}", **query)["questions"]
+    return [one for one in found if one["reason"] == "email"]
+
+
+def act(page: Page, one: dict[str, Any], action: str, status: int = 200, **more: Any) -> dict[str, Any]:
+    body = {"ledger": KEY, "since": one["since"], "action": action, **more}
+    answer: dict[str, Any] = page.post(f"api/review/questions/{one['item_id']}", body, status)
+    return answer
+
+
+def test_a_question_is_closed_by_name_and_can_be_opened_again(page: Callable[[str], Page]) -> None:
+    anna = page("anna")
+    [one] = question(anna)
+    assert one["way"].startswith("Correct the row in the warehouse")
+    act(anna, one, "close", note="A test account.")
+    assert question(anna) == []
+    [closed] = question(anna, shown="closed")
+    assert (closed["closed_why"], closed["closed_by"], closed["note"]) == ("decided", "anna", "A test account.")
+    assert "answered since" in act(anna, one, "snooze", 409, until=(NOW + timedelta(days=1)).isoformat())["detail"]
+    act(anna, closed, "reopen")
+    [again] = question(anna)
+    assert (again["closed_at"], again["note"], again["noted_by"]) == (None, "A test account.", "anna")
+
+
+def test_a_question_is_put_off_until_a_day(page: Callable[[str], Page]) -> None:
+    anna = page("anna")
+    [one] = question(anna)
+    act(anna, one, "snooze", until="2099-01-01T00:00:00Z")
+    assert question(anna) == []
+    assert anna.get(f"api/review/{KEY}")["counts"] == {"review:email_changed": 1}
+    [put_off] = question(anna, shown="snoozed")
+    assert put_off["snoozed_until"] == "2099-01-01T00:00:00Z"
+    act(anna, put_off, "snooze", until="2001-01-01T00:00:00Z")
+    assert question(anna) == [{**put_off, "snoozed_until": "2001-01-01T00:00:00Z"}]
+
+
+def test_a_question_that_was_opened_again_since_is_another(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
+    anna = page("anna")
+    [one] = question(anna)
+    with ledger.engine.begin() as connection:
+        connection.execute(update(ledger.tables.worklist).values(opened_at=NOW))
+    assert "answered since" in act(anna, one, "close", 409)["detail"]
+
+
+def test_questions_are_decided_by_who_may_edit_their_dag_only(page: Callable[[str], Page]) -> None:
+    [one] = question(page("anna"))
+    assert "right to edit" in act(page("vera"), one, "close", 403)["detail"]
+    act(page("bert"), one, "close", 404)
+    act(page("olaf"), one, "close", 404)
+    assert question(page("anna")) == [one]
+
+
+def test_questions_are_listed_by_kind_and_page(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
+    with ledger.engine.begin() as connection:
+        for number in range(70):
+            ask(connection, ledger.tables, PLAN, number, f"q{number}", "skip", "excluded")
+    anna, found, after = page("anna"), list[str](), 0
+    while after is not None:
+        answer = anna.get(f"api/review/{KEY}", kind="skip:excluded", after=after)
+        found += [one["employee_id"] for one in answer["questions"]]
+        after = answer["after"]
+    assert found == [f"q{number}" for number in range(70)]
+    assert answer["counts"] == {"invalid:email": 1, "review:email_changed": 1, "skip:excluded": 70}

@@ -1,0 +1,71 @@
+"""Decisions of people about entries of the worklist: close one, put it off, write a note; each with its person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection, select, update
+
+from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.manual_decisions import DecidedOtherwiseError
+from m3ter_onboarding.ledger.worklist import ClosedWhy
+
+Action = Literal["close", "reopen", "snooze", "note"]
+
+
+@dataclass(frozen=True)
+class WorklistDecision:
+    """What a person decides about an entry.
+
+    :param opened_at: as the person saw it: an entry that was answered and opened again since is another question.
+    :param until: only with ``snooze``: UTC; None: not put off any more.
+    :param who: the user's name in Airflow.
+    :param note: in their words; it may name people and stays in the ledger. None: the note stays as it is.
+    """
+
+    item_id: int
+    opened_at: datetime
+    action: Action
+    who: str = field(repr=False)
+    until: datetime | None = None
+    note: str | None = field(default=None, repr=False)
+
+
+def decide_about_entry(db: LedgerDatabase, decision: WorklistDecision, now: datetime) -> None:
+    """Write what a person decided about an entry: one compare-and-set.
+
+    A closed entry leaves the worklist and no longer widens windows. The same question is asked again only when
+    something about it changes.
+
+    :param now: UTC.
+    :raises DecidedOtherwiseError: when the entry was answered meanwhile, or is another question by now.
+    """
+    if not db.write(lambda c: _decide(c, db, decision, now), doing="writing what a person decided"):
+        raise DecidedOtherwiseError(
+            "This question has been answered since the page was loaded; nothing was written. Load the page again."
+        )
+
+
+def _decide(connection: Connection, db: LedgerDatabase, decision: WorklistDecision, now: datetime) -> bool:
+    w = db.tables.worklist
+    row = connection.execute(select(w).where(w.c.item_id == decision.item_id).with_for_update()).one_or_none()
+    if row is None or row.opened_at != decision.opened_at:
+        return False
+    values: dict[str, Any] = {}
+    if decision.action == "reopen":
+        if row.closed_why not in (ClosedWhy.DECIDED.value, ClosedWhy.TOO_OLD.value):
+            return row.closed_at is None  # already open: an earlier try whose COMMIT went through unheard
+        values = {"closed_at": None, "closed_why": None, "closed_by": None, "closed_plan_id": None}
+    elif row.closed_at is not None:
+        return bool(decision.action == "close" and row.closed_by == decision.who and row.closed_at == now)
+    elif decision.action == "close":
+        values = {"closed_at": now, "closed_why": ClosedWhy.DECIDED.value, "closed_by": decision.who}
+    elif decision.action == "snooze":
+        values = {"snoozed_until": decision.until}
+    if decision.note is not None:
+        values |= {"note": decision.note or None, "noted_by": decision.who if decision.note else None}
+    if values:
+        connection.execute(update(w).where(w.c.item_id == decision.item_id).values(**values))
+    return True
