@@ -16,7 +16,7 @@ endif
 # The slow tests remember what failed; pytest's cache is off otherwise.
 REMEMBER := -o addopts="-ra --strict-markers --strict-config --import-mode=importlib"
 
-.PHONY: help demo ui test test-matrix test-integration test-integration-again chaos chaos-part chaos-selftest check check-javascript format docs reference screenshots bench clean constraints
+.PHONY: help demo ui test test-matrix test-integration test-integration-again chaos chaos-part chaos-selftest year year-selftest check check-javascript format docs reference screenshots bench clean constraints
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -77,6 +77,18 @@ chaos-part: $(STAMP)  ## a share of every kind of trouble, drawn by the seed; at
 
 chaos-selftest: $(STAMP)  ## bugs are planted, and each must be caught
 	@$(BIN)/python -m tests.chaos.selftest
+
+# make year DAYS=90 PEOPLE=300 SEED=7
+DAYS ?= 365
+PEOPLE ?= 2000
+SEED ?= 1
+
+year: $(STAMP)  ## a simulated year of daily runs: nobody is forgotten; some minutes
+	@$(BIN)/python -m tests.year --days $(DAYS) --people $(PEOPLE) --seed $(SEED)
+	@$(BIN)/python -m tests.year --days $(DAYS) --people $(PEOPLE) --seed $(SEED) --not-widening
+
+year-selftest: $(STAMP)  ## what was once forgotten is planted again, and each play must notice it
+	@$(BIN)/python -m tests.year.selftest
 
 check: $(STAMP)  ## formatting, lint and types
 	@$(BIN)/ruff format --check .

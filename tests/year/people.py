@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -116,8 +116,3 @@ def _change_address(person: Person, loaded: date | None) -> None:
     person.email = f"new.{person.email}"
     if loaded is not None:
         person.loaded = loaded
-
-
-def of_kind(people: Sequence[Person], kind: str) -> list[Person]:
-    """Return the people of one kind."""
-    return [person for person in people if person.kind == kind]

@@ -105,6 +105,7 @@ class Simulation:
             stack.enter_context(airflow_connection_named(sqlite_connection(file), "year_warehouse"))
             for number in range(self.days):
                 self._day(self.first + timedelta(days=number))
+            self._judge_events(self.first + timedelta(days=self.days - 1))
         self._engine.dispose()
         return self.outcome
 
@@ -269,6 +270,23 @@ class Simulation:
             now = self._due(known[employee], truth, settings)
             if not {now, self._due(known[employee], soon, settings)} & reasons:
                 self._violate(day, f"listed as {sorted(reasons)}", known[employee], employee, {employee: now})
+
+    def _judge_events(self, day: date) -> None:
+        """Check that the state of each invitation is where its events lead, one after the other."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(text("SELECT invitation_id, state FROM m3ter_invitation")).all()
+            events = connection.execute(
+                text("SELECT invitation_id, from_state, to_state FROM m3ter_invitation_event ORDER BY event_id")
+            ).all()
+        led_to: dict[int, str | None] = defaultdict(lambda: None)
+        for invitation_id, before, after in events:
+            if led_to[invitation_id] != before:
+                self._violate(day, f"an event from {before!r} after one to {led_to[invitation_id]!r}", None, "", {})
+            led_to[invitation_id] = after
+        for invitation_id, state in rows:
+            if led_to[invitation_id] != state:
+                what = f"{state!r} is not explained: events lead to {led_to[invitation_id]!r}"
+                self._violate(day, what, None, str(invitation_id), {})
 
     def _violate(self, day: date, what: str, person: Person | None, address: str, due: Mapping[str, str]) -> None:
         kind, employee = (person.kind, person.employee_id) if person else ("?", address)
