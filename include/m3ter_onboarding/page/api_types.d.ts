@@ -28,12 +28,6 @@ export interface DagFigures {
   /** whether the connection may send, as the last finished run recorded it; null: no run did. */
   allow_invitations: boolean | null;
   funnel: Funnel | null;
-  /** rows for review in the last complete plan. */
-  plan_review: number;
-  /** rows in it that cannot be used. */
-  plan_invalid: number;
-  /** the run of that plan. */
-  plan_run_id: string | null;
 }
 
 /** The new state of an invitation. */
@@ -336,6 +330,7 @@ export interface ReadableLedger {
   runs: RunSummary[];
   organisations: string[];
   states: Record<string, number>;
+  questions: Record<string, number>;
   expire_before_start: number;
   key: string;
   name: string;

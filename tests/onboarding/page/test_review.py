@@ -261,3 +261,13 @@ def test_questions_are_listed_by_kind_and_page(page: Callable[[str], Page], ledg
         after = answer["after"]
     assert found == [f"q{number}" for number in range(70)]
     assert answer["counts"] == {"invalid:email": 1, "review:email_changed": 1, "skip:excluded": 70}
+
+
+def test_who_waits_for_a_day_is_no_open_question(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
+    with ledger.engine.begin() as connection:
+        ask(connection, ledger.tables, PLAN, 90, "1090", "skip", "too_early")
+        ask(connection, ledger.tables, PLAN, 91, "1091", "skip", "excluded", gone_at=NOW)
+    anna = page("anna")
+    assert [one["employee_id"] for one in anna.get(f"api/review/{KEY}")["questions"]] == ["1005", "1006"]
+    assert [one["employee_id"] for one in anna.get(f"api/review/{KEY}", shown="waiting")["questions"]] == ["1090"]
+    assert [one["employee_id"] for one in anna.get(f"api/review/{KEY}", shown="gone")["questions"]] == ["1091"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, select
 
 from m3ter_onboarding.ledger import decision_names
 from m3ter_onboarding.ledger.manual_decisions import is_listed, ways_out
@@ -16,8 +16,11 @@ from m3ter_onboarding.ledger.reads.shortened_texts import shortened
 from m3ter_onboarding.ledger.states import LIVE_STATES, InvitationState
 from m3ter_onboarding.ledger.tables import Tables
 
-#: Open and to be answered; put off; open, and their row is gone; closed by a person or by age.
-Shown = Literal["open", "snoozed", "gone", "closed"]
+#: To be answered; answered by time alone; put off; open, and their row is gone; closed by a person or by age.
+Shown = Literal["open", "waiting", "snoozed", "gone", "closed"]
+
+#: Nobody has to do anything about these.
+_ANSWERED_BY_TIME = ("too_early", "cooling_off")
 
 
 @dataclass(frozen=True)
@@ -121,15 +124,12 @@ def _shown(t: Tables, query: QuestionQuery) -> ColumnElement[bool]:
     w = t.worklist.c
     if query.shown == "closed":
         return and_(w.closed_at.is_not(None), w.closed_why != "answered")
-    put_off = w.snoozed_until > query.at
-    return and_(
-        w.closed_at.is_(None),
-        {
-            "open": and_(w.gone_at.is_(None), or_(w.snoozed_until.is_(None), ~put_off)),
-            "snoozed": and_(w.gone_at.is_(None), put_off),
-            "gone": w.gone_at.is_not(None),
-        }[query.shown],
-    )
+    if query.shown == "gone":
+        return and_(w.closed_at.is_(None), w.gone_at.is_not(None))
+    put_off = and_(w.snoozed_until.is_not(None), w.snoozed_until > query.at)
+    by_time = w.reason.in_(_ANSWERED_BY_TIME)
+    shown = {"open": and_(~by_time, ~put_off), "waiting": and_(by_time, ~put_off), "snoozed": put_off}
+    return and_(w.closed_at.is_(None), w.gone_at.is_(None), shown[query.shown])
 
 
 def _question(connection: Connection, t: Tables, row: Row[Any], visible: VisibleRows) -> OpenQuestion:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, and_, select
 
 from m3ter_onboarding.ledger.reads.bounded_counts import count_up_to, rows_in_state
+from m3ter_onboarding.ledger.reads.open_questions import count_questions
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from m3ter_onboarding.ledger.reads.run_history import RunSummary, newest_runs, states_by_run
-from m3ter_onboarding.ledger.reads.scopes import Scope, scopes_of, within
+from m3ter_onboarding.ledger.reads.scopes import Scope, VisibleRows, scopes_of, within
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.states import ONCE_SENT_STATES, InvitationState
 from m3ter_onboarding.ledger.tables import Tables
@@ -42,18 +43,12 @@ class DagFigures:
 
     :param org_id: of its last run; None: it never ran.
     :param allow_invitations: whether the connection may send, as the last finished run recorded it; None: no run did.
-    :param plan_review: rows for review in the last complete plan.
-    :param plan_invalid: rows in it that cannot be used.
-    :param plan_run_id: the run of that plan.
     """
 
     dag_id: str
     org_id: str | None
     allow_invitations: bool | None
     funnel: Funnel | None
-    plan_review: int
-    plan_invalid: int
-    plan_run_id: str | None
 
 
 @dataclass(frozen=True)
@@ -63,6 +58,7 @@ class LedgerFigures:
     :param runs: the newest of all DAGs.
     :param organisations: those that the DAGs work for.
     :param states: invitations by state; counting stops.
+    :param questions: the worklist's open questions by decision and reason, without those that wait for a day.
     :param expire_before_start: invitations that expire before the person's first day, of those that expire soonest.
     """
 
@@ -70,6 +66,7 @@ class LedgerFigures:
     runs: list[RunSummary]
     organisations: list[str]
     states: dict[str, int]
+    questions: dict[str, int]
     expire_before_start: int
 
 
@@ -102,6 +99,7 @@ def ledger_figures(reader: LedgerReader, dag_ids: Sequence[str], now: datetime) 
             runs=newest[:RUNS_SHOWN],
             organisations=sorted({scope.org_id for scope in scopes}),
             states=_states(connection, t, scopes),
+            questions=count_questions(connection, t, VisibleRows(dag_ids, scopes), now),
             expire_before_start=_expire_before_start(connection, t, scopes, now),
         )
 
@@ -114,16 +112,11 @@ def _states(connection: Connection, t: Tables, scopes: Sequence[Scope]) -> dict[
 
 
 def _figures_of_dag(connection: Connection, t: Tables, dag_id: str, runs: Sequence[RunSummary]) -> DagFigures:
-    planned = next((run for run in runs if run.plan and run.plan.state == "sealed"), None)
-    counts: Mapping[str, int] = planned.plan.counts if planned and planned.plan else {}
     return DagFigures(
         dag_id=dag_id,
         org_id=runs[0].org_id if runs else None,
         allow_invitations=_allowed(connection, t, dag_id),
         funnel=_funnel(connection, t, runs),
-        plan_review=sum(many for name, many in counts.items() if name.startswith("review:")),
-        plan_invalid=sum(many for name, many in counts.items() if name.startswith("invalid:")),
-        plan_run_id=planned.run_id if planned else None,
     )
 
 

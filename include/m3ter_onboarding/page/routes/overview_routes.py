@@ -45,6 +45,7 @@ def _ledger(reader: Reader, key: str, place: LedgerPlace) -> ReadableLedger | Un
         runs=figures.runs,
         organisations=figures.organisations,
         states=figures.states,
+        questions=figures.questions,
         expire_before_start=figures.expire_before_start,
     )
 
