@@ -448,7 +448,7 @@ export interface Gets {
 export interface Posts {
   "export": { body: ListBody; answer: unknown };
   "invitations": { body: ListBody; answer: InvitationPage };
-  [path: `review/questions/${string}`]: { body: QuestionBody; answer: QuestionDecided };
+  [path: `questions/${string}`]: { body: QuestionBody; answer: QuestionDecided };
   [path: `review/${string}`]: { body: DecisionBody; answer: Decided };
   "run/rows": { body: RowsBody; answer: PlannedRows | GoneRows };
 }

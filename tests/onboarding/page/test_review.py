@@ -204,7 +204,7 @@ def question(page: Page, **query: Any) -> list[dict[str, Any]]:
 
 def act(page: Page, one: dict[str, Any], action: str, status: int = 200, **more: Any) -> dict[str, Any]:
     body = {"ledger": KEY, "since": one["since"], "action": action, **more}
-    answer: dict[str, Any] = page.post(f"api/review/questions/{one['item_id']}", body, status)
+    answer: dict[str, Any] = page.post(f"api/questions/{one['item_id']}", body, status)
     return answer
 
 

@@ -19,7 +19,7 @@ from m3ter_onboarding.page.access import ReaderDep, found
 from m3ter_onboarding.page.answers import Decided, QuestionDecided, Review
 from m3ter_onboarding.page.request_values import InvitationId, StorableInstant, StorableText
 
-router = APIRouter(prefix="/api/review")
+router = APIRouter(prefix="/api")
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class QuestionBody(BaseModel):
     note: Annotated[StorableText, StringConstraints(max_length=300, strip_whitespace=True)] | None = None
 
 
-@router.get("/{ledger}")
+@router.get("/review/{ledger}")
 def review(
     ledger: str,
     reader: ReaderDep,
@@ -94,7 +94,7 @@ def decide_question(item_id: InvitationId, body: QuestionBody, reader: ReaderDep
     return QuestionDecided(body.action)
 
 
-@router.post("/{invitation_id}")
+@router.post("/review/{invitation_id}")
 def decide(invitation_id: InvitationId, body: DecisionBody, reader: ReaderDep) -> Decided:
     """Record what a person decided."""
     view = reader.view_of(body.ledger)
