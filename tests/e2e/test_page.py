@@ -328,6 +328,38 @@ def test_a_person_decides_in_the_review_list(pages: AirflowPages, team_a: Organi
     assert team_a.ledger_states()["dan@example.com"] == "unsent"
 
 
+@pytest.mark.usefixtures("team_a")
+def test_a_person_decides_about_a_question_of_the_worklist(pages: AirflowPages) -> None:
+    page = pages.open("/m3ter-onboarding/#/review")
+    row = page.get_by_role("row").filter(has_text="person-1006@example.com")
+    expect(row).to_contain_text("Correct the row in the warehouse")
+    pages.picture("page-worklist")
+    row.get_by_role("button", name="Put off").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Put off").click()
+    expect(dialog).to_be_visible()  # no day is chosen yet
+    dialog.get_by_label("Until (UTC)").fill("2099-01-31")
+    dialog.get_by_role("button", name="Put off").click()
+    expect(row).to_have_count(0)
+    page.get_by_label("Questions", exact=True).select_option("snoozed")
+    expect(row).to_contain_text("Put off until")
+    row.get_by_role("button", name="Close").click()
+    dialog.get_by_label("Note").fill("A test account.")
+    pages.picture("page-question-asks")
+    dialog.get_by_role("button", name="Close").click()
+    expect(row).to_have_count(0)
+    page.get_by_label("Questions", exact=True).select_option("closed")
+    expect(row).to_contain_text("Closed by admin")
+    expect(row).to_contain_text("A test account.")
+    row.get_by_role("button", name="Open again").click()
+    dialog.get_by_role("button", name="Open again").click()
+    expect(row).to_have_count(0)
+    page.get_by_label("Questions", exact=True).select_option("open")
+    expect(row).to_be_visible()
+    page.get_by_label("Reason").select_option("review:email_changed")
+    expect(row).to_have_count(0)
+
+
 def test_readers_have_no_buttons(
     browser: Browser, airflow: AirflowStack, screenshots: Path, team_a: Organisation
 ) -> None:

@@ -34,7 +34,7 @@ def find_chromium() -> str | None:
 @contextmanager
 def chromium(executable: str) -> Iterator[Browser]:
     """Run a browser without a window."""
-    expect.set_options(timeout=20_000)  # two busy cores run the browser, an Airflow and its tasks
+    expect.set_options(timeout=60_000)  # two busy cores run the browser, an Airflow and its tasks
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
         try:

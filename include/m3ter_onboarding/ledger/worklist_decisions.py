@@ -57,7 +57,7 @@ def _decide(connection: Connection, db: LedgerDatabase, decision: WorklistDecisi
     if decision.action == "reopen":
         if row.closed_why not in (ClosedWhy.DECIDED.value, ClosedWhy.TOO_OLD.value):
             return row.closed_at is None  # already open: an earlier try whose COMMIT went through unheard
-        values = {"closed_at": None, "closed_why": None, "closed_by": None, "closed_plan_id": None}
+        values = dict.fromkeys(("closed_at", "closed_why", "closed_by", "closed_plan_id", "snoozed_until"))
     elif row.closed_at is not None:
         return bool(decision.action == "close" and row.closed_by == decision.who and row.closed_at == now)
     elif decision.action == "close":

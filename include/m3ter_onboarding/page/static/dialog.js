@@ -12,28 +12,31 @@ import { button, h } from "./elements.js";
  * @property {string[]} text one paragraph each
  * @property {string} yes the button that agrees
  * @property {string} [field] the label of a text that the person may write
+ * @property {string} [written] what stands in it at first
+ * @property {string} [date] instead, the label of a day to come that the person must choose
  */
 
 /**
- * Ask; resolve to the text that the person wrote (empty where nothing), or to null when they cancelled.
+ * Ask; resolve to the text that the person wrote (empty where nothing) or the day they chose, or to null when they cancelled.
  * @param {Question} question
  * @returns {Promise<string | null>}
  */
-export function ask({ title, text, yes, field }) {
+export function ask({ title, text, yes, field, written, date }) {
   return new Promise((resolve) => {
-    const input = field ? h("textarea", { id: "ask-field", rows: "3", maxlength: "300" }) : null;
+    const label = field ?? date;
+    const input = label ? inputOf({ date, written }) : null;
     /** @type {HTMLDialogElement} */
     const dialog = h(
       "dialog",
       { "aria-labelledby": "ask-title" },
       h("h2", { id: "ask-title" }, title),
       text.map((line) => h("p", {}, line)),
-      field && [h("label", { for: "ask-field" }, field), input],
+      label && [h("label", { for: "ask-field" }, label), input],
       h(
         "div",
         { class: "actions" },
         button("Cancel", () => dialog.close("")),
-        button(yes, () => dialog.close("yes"), { class: "primary" }),
+        button(yes, () => (input?.reportValidity() ?? true) && dialog.close("yes"), { class: "primary" }),
       ),
     );
     dialog.addEventListener("close", () => {
@@ -44,4 +47,22 @@ export function ask({ title, text, yes, field }) {
     document.body.append(dialog);
     dialog.showModal();
   });
+}
+
+/**
+ * @param {{ date: string | undefined, written: string | undefined }} question
+ * @returns {HTMLInputElement | HTMLTextAreaElement}
+ */
+function inputOf({ date, written = "" }) {
+  if (date) return dayInput();
+  /** @type {HTMLTextAreaElement} */
+  const input = h("textarea", { id: "ask-field", rows: "3", maxlength: "300" });
+  input.value = written;
+  return input;
+}
+
+/** @returns {HTMLInputElement} */
+function dayInput() {
+  const tomorrow = new Date(Date.now() + 86_400_000).toISOString().slice(0, 10);
+  return h("input", { id: "ask-field", type: "date", min: tomorrow, max: "2999-12-31", required: true });
 }

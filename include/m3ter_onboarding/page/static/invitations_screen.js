@@ -6,6 +6,7 @@
 
 import { invitationHash } from "./addresses.js";
 import { announce, button, fill, h, messageOf, problem, quoted, table } from "./elements.js";
+import { choice } from "./filters.js";
 import { instant, m3terAnswer } from "./formats.js";
 import { invitationStates, stateBadge, stateName } from "./glossary.js";
 import { ledgerProblem, readOverview } from "./readable_dags.js";
@@ -108,23 +109,6 @@ function filterForm(ledgers, ledger, apply) {
     orderChoice(apply),
     stateBoxes(apply),
   );
-}
-
-/**
- * @param {string} id
- * @param {string} label
- * @param {{ value: string, text: string }[]} options
- * @param {string} chosen
- * @param {(value: string) => unknown} choose
- */
-function choice(id, label, options, chosen, choose) {
-  /** @type {HTMLSelectElement} */
-  const select = h(
-    "select",
-    { id, onchange: () => choose(select.value) },
-    options.map(({ value, text }) => h("option", { value, selected: value === chosen }, text)),
-  );
-  return h("div", { class: "field" }, h("label", { for: id }, label), select);
 }
 
 /**

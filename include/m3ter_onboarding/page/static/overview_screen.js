@@ -96,21 +96,26 @@ function item(many, text, href, kind) {
  * @param {Ledger} ledger
  * @param {string} where
  */
-function counted({ states, dags, expire_before_start }, where) {
-  const review = dags.reduce((sum, dag) => sum + dag.plan_review, 0);
-  const invalid = dags.reduce((sum, dag) => sum + dag.plan_invalid, 0);
+function counted({ states, questions, expire_before_start }, where) {
   const open = (states.sending ?? 0) + (states.unknown ?? 0);
-  const first = dags.find((dag) => dag.plan_invalid);
   return [
     item(states.failed, `refused by m3ter${where}`, "#/invitations/failed", "bad"),
     item(states.review, `with a lost answer that only a person can settle${where}`, "#/review", "bad"),
-    item(review, `for review in the last plans${where}`, "#/review", "warn"),
-    first?.plan_run_id
-      ? item(invalid, `invalid in the last plans (rows)${where}`, runHash(first.dag_id, first.plan_run_id), "warn")
-      : null,
+    item(asked(questions, "review:"), `questions that a person has to decide${where}`, "#/review", "warn"),
+    item(asked(questions, "invalid:"), `rows that cannot be used${where}`, "#/review", "warn"),
+    item(asked(questions, "skip:"), `people whom a setting keeps from being invited${where}`, "#/review", "info"),
     item(open, `being sent, or with a lost answer that is looked up${where}`, "#/invitations/unknown", "info"),
     item(expire_before_start, `to expire before the first day of work${where}`, "#/invitations/sent", "warn"),
   ];
+}
+
+/**
+ * @param {Record<string, number>} questions by decision and reason
+ * @param {string} decision with its colon
+ */
+function asked(questions, decision) {
+  const of = Object.entries(questions).filter(([name]) => name.startsWith(decision));
+  return of.reduce((sum, [, many]) => sum + many, 0);
 }
 
 /**

@@ -6,23 +6,43 @@
 
 import { invitationHash, rowHash } from "./addresses.js";
 import { decisionButtons } from "./decision_buttons.js";
-import { h, prose, quoted, section, table } from "./elements.js";
-import { instant } from "./formats.js";
+import { button, fill, h, prose, quoted, reload, section, table } from "./elements.js";
+import { choice } from "./filters.js";
+import { exactNumber, instant } from "./formats.js";
 import { stateBadge } from "./glossary.js";
+import { questionButtons } from "./question_buttons.js";
 import { dagOf, ledgerProblem, readOverview } from "./readable_dags.js";
 import { get } from "./requests.js";
 
 /** @typedef {import("../api_types").Review} Review */
-/** @typedef {import("../api_types").RowForReview} RowForReview */
+/** @typedef {import("../api_types").OpenQuestion} OpenQuestion */
+/** @typedef {"open" | "waiting" | "snoozed" | "gone" | "closed"} Shown */
 
 const INTRODUCTION =
-  "These cases are not decided automatically. Nobody listed here is invited again before a person has decided.";
+  "What a person, a setting or the warehouse can still change. Each question stays here, and every run reads its row " +
+  "again, until it is answered; nobody listed here is invited before.";
+
+/** @type {Record<Shown, string>} */
+const VIEWS = {
+  open: "Open",
+  waiting: "Waiting for their day",
+  snoozed: "Put off",
+  gone: "Row no longer in the query",
+  closed: "Closed by a person or by age",
+};
+
+/** The filter of the worklist: kept while the page is open, in no address. */
+const filter = {
+  /** @type {Shown} */
+  shown: "open",
+  kind: "",
+};
 
 /** @returns {Promise<import("./page.js").Screen>} */
 export async function reviewScreen() {
   const overview = await readOverview({ again: true });
   /** @type {import("./elements.js").Child[]} */
-  const content = [h("h1", {}, "Review"), h("p", {}, INTRODUCTION)];
+  const content = [h("h1", {}, "Review"), h("p", {}, INTRODUCTION), filterForm(overview.ledgers)];
   for (const ledger of overview.ledgers) {
     const where = overview.ledgers.length > 1 ? ` (${ledger.name})` : "";
     content.push(ledgerProblem(ledger) ?? (await reviewOf(ledger, where)));
@@ -30,15 +50,41 @@ export async function reviewScreen() {
   return { title: "Review", content };
 }
 
+/** @param {readonly import("../api_types").Overview["ledgers"][number][]} ledgers */
+function filterForm(ledgers) {
+  /** @type {Record<string, number>} */
+  const counts = {};
+  for (const ledger of ledgers) {
+    if (ledger.problem !== null) continue;
+    for (const [name, many] of Object.entries(ledger.questions)) counts[name] = (counts[name] ?? 0) + many;
+  }
+  if (filter.kind && !(filter.kind in counts)) filter.kind = "";
+  const kinds = Object.entries(counts).map(([value, many]) => ({ value, text: `${value} (${exactNumber(many)})` }));
+  const views = /** @type {Shown[]} */ (Object.keys(VIEWS)).map((value) => ({ value, text: VIEWS[value] }));
+  return h(
+    "form",
+    { class: "filters", "aria-label": "Worklist" },
+    choice("shown", "Questions", views, filter.shown, (value) => {
+      filter.shown = /** @type {Shown} */ (value);
+      reload();
+    }),
+    choice("kind", "Reason", [{ value: "", text: "Any" }, ...kinds], filter.kind, (value) => {
+      filter.kind = value;
+      reload();
+    }),
+  );
+}
+
 /**
  * @param {{ key: string }} ledger
  * @param {string} where
  */
 async function reviewOf({ key }, where) {
-  const review = await get(`review/${encodeURIComponent(key)}`);
+  const review = await get(`review/${encodeURIComponent(key)}`, filter);
+  const questions = h("div", {}, questionsTable(key, review));
   return [
     section(`unsettled-${key}`, `Was it sent?${where}`, unsettledTable(key, review)),
-    section(`rows-${key}`, `Rows of the last plans${where}`, rowsTable(key, review)),
+    section(`questions-${key}`, `Worklist${where}`, questions),
   ];
 }
 
@@ -76,46 +122,67 @@ function unsettledTable(ledger, review) {
 /**
  * @param {string} ledger
  * @param {Review} review
+ * @returns {import("./elements.js").Child[]}
  */
-function rowsTable(ledger, review) {
+function questionsTable(ledger, review) {
+  const more = h("div", {});
+  const { after } = review;
+  const next = async () => {
+    const query = { ...filter, after: String(after) };
+    fill(more, ...questionsTable(ledger, await get(`review/${encodeURIComponent(ledger)}`, query)));
+  };
+  if (after !== null) fill(more, button("More", next));
   return [
     table(
-      "Rows of the last plans that a person has to decide",
-      ["Address", "Employee", "Why", "Now", "What to do", "Decide"],
-      review.rows.map((row) => [
-        h("a", { href: rowHash(ledger, row.plan_id, row.row_no) }, quoted(row.email)),
-        quoted(row.employee_id),
-        reasonOf(row),
-        invitationOf(row),
-        h("span", { class: "long" }, prose(row.way)),
-        rowButtons(ledger, review, row),
+      "Open questions of the worklist",
+      ["Address", "Employee", "Since", "Why", "Now", "What to do", "Decide"],
+      review.questions.map((question) => [
+        h("a", { href: rowHash(ledger, question.plan_id, question.row_no) }, quoted(question.email)),
+        quoted(question.employee_id),
+        instant(question.since),
+        reasonOf(question),
+        invitationOf(question),
+        h("span", { class: "long" }, prose(question.way)),
+        buttonsOf(ledger, review, question),
       ]),
       { empty: "None.", unseen: true },
     ),
-    review.more_rows && h("p", {}, "There are more; the run's page lists all."),
+    more,
   ];
 }
 
-/** @param {RowForReview} row */
-function reasonOf(row) {
-  const detail = row.detail ? quoted(row.detail) : "";
-  return h("span", { class: "long" }, h("code", {}, `review:${row.reason}`), ` ${row.said}. `, detail);
+/** @param {OpenQuestion} question */
+function reasonOf({ decision, reason, said, detail, gone_since, snoozed_until, closed_at, closed_by, note, noted_by }) {
+  return h(
+    "span",
+    { class: "long" },
+    h("code", {}, `${decision}:${reason}`),
+    ` ${said}. `,
+    detail ? quoted(detail) : "",
+    gone_since && h("p", { class: "note" }, "Its row is not in the query since ", instant(gone_since)),
+    snoozed_until && h("p", { class: "note" }, "Put off until ", instant(snoozed_until)),
+    closed_at &&
+      h("p", { class: "note" }, closed_by ? `Closed by ${closed_by} ` : "Given up by age ", instant(closed_at)),
+    note && h("p", { class: "note" }, `${noted_by}: `, quoted(note)),
+  );
 }
 
-/** @param {RowForReview} row */
-function invitationOf(row) {
-  if (!row.invitation_state) return "";
-  return [stateBadge(row.invitation_state), row.invitation_email !== row.email && [" ", quoted(row.invitation_email)]];
+/** @param {OpenQuestion} question */
+function invitationOf({ invitation_state, invitation_email, email }) {
+  if (!invitation_state) return "";
+  return [stateBadge(invitation_state), invitation_email !== email && [" ", quoted(invitation_email)]];
 }
 
 /**
  * @param {string} ledger
  * @param {Review} review
- * @param {RowForReview} row
+ * @param {OpenQuestion} question
  */
-function rowButtons(ledger, review, row) {
-  const { invitation_id, invitation_email, invitation_state } = row;
-  if (invitation_id === null || !invitation_state || !row.to.length) return "";
-  if (!mayDecide(review, row.invitation_dag_id)) return "";
-  return decisionButtons(ledger, { invitation_id, email: invitation_email ?? "", state: invitation_state }, row.to);
+function buttonsOf(ledger, review, question) {
+  const { invitation_id, invitation_email, invitation_state, invitation_dag_id, to } = question;
+  const decidable = invitation_id !== null && invitation_state && to.length && mayDecide(review, invitation_dag_id);
+  return [
+    decidable && decisionButtons(ledger, { invitation_id, email: invitation_email ?? "", state: invitation_state }, to),
+    dagOf(question.dag_id)?.may_edit && questionButtons(ledger, question),
+  ];
 }
