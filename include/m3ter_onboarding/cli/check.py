@@ -15,6 +15,7 @@ from m3ter_onboarding.cli.failure import CommandError
 from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.config.names import dag_id_of
 from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.config.query_gaps import way_to_forget
 from m3ter_onboarding.config.run_parameters import RunParameters
 from m3ter_onboarding.config.yaml_file import load_config
 from m3ter_onboarding.errors import ConfigurationError, LedgerUnusableError, OnboardingError
@@ -47,6 +48,8 @@ def check_configuration(path: Path, *, connect: bool, say: Say, now: datetime | 
     for title, text in _plain_words(config, interval, window):
         for number, line in enumerate(textwrap.wrap(text, 104, break_long_words=False, break_on_hyphens=False)):
             say(f"{'' if number else title:<14}{line}")
+    if way := way_to_forget(config.query_text):
+        say(f"{'WARNING':<14}The query can forget people: {way}")
     say("")
     if not connect:
         say("Nothing was called. With --connect: do warehouse, ledger and m3ter answer?")

@@ -69,6 +69,15 @@ def _line(text: str, title: str) -> str:
     return found.removeprefix(title).strip()
 
 
+def test_check_warns_where_the_query_can_forget(config: Path) -> None:
+    assert "WARNING" not in check(config)[1]
+    query = config.with_name("acme_new_hires.sql")
+    change(query, "datetime(loaded_at) >= :window_start", "start_date >= date(:window_start)")
+    status, said = check(config)
+    assert status == 0
+    assert line(said, "WARNING").startswith("The query can forget people: its window begins on start_date")
+
+
 def test_check_says_what_a_run_of_today_reads(config: Path) -> None:
     change(config, "schedule: null ", 'schedule: "0 6 * * *" ')
     change(config, "time_zone: UTC ", "time_zone: America/New_York ")

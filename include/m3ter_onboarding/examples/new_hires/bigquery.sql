@@ -22,6 +22,8 @@ FROM hr.employees
 WHERE loaded_at >= CAST(:window_start AS TIMESTAMP)
   AND loaded_at < CAST(:window_end AS TIMESTAMP)
 
--- No such column? Then instead of the two lines above: those who start in 14 days, seen from each day of the window.
--- WHERE start_date >= DATE_ADD(CAST(CAST(:window_start AS TIMESTAMP) AS DATE), INTERVAL 14 DAY)
---   AND start_date < DATE_ADD(CAST(CAST(:window_end AS TIMESTAMP) AS DATE), INTERVAL 14 DAY)
+-- No such column? Then instead of the two lines above, everybody from `max_age_days` (90) after their start to
+-- `invite_days_before_start` (14) before it, in each run; people who are entered late
+-- are among them. Rows without a start_date are not read.
+-- WHERE start_date >= DATE_SUB(CAST(CAST(:window_start AS TIMESTAMP) AS DATE), INTERVAL 90 DAY)
+--   AND start_date <= DATE_ADD(CAST(CAST(:window_end AS TIMESTAMP) AS DATE), INTERVAL 14 DAY)

@@ -22,6 +22,8 @@ FROM hr.employees
 WHERE loaded_at >= :window_start
   AND loaded_at < :window_end
 
--- No such column? Then instead of the two lines above: those who start in 14 days, seen from each day of the window.
--- WHERE start_date >= CAST(:window_start AS date) + 14
---   AND start_date < CAST(:window_end AS date) + 14
+-- No such column? Then instead of the two lines above, everybody from `max_age_days` (90) after their start to
+-- `invite_days_before_start` (14) before it, in each run; people who are entered late
+-- are among them. Rows without a start_date are not read.
+-- WHERE start_date >= CAST(:window_start AS date) - 90
+--   AND start_date <= CAST(:window_end AS date) + 14

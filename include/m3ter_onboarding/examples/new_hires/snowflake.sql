@@ -23,6 +23,8 @@ FROM hr.employees
 WHERE loaded_at >= CAST(:window_start AS TIMESTAMP_TZ)
   AND loaded_at < CAST(:window_end AS TIMESTAMP_TZ)
 
--- No such column? Then instead of the two lines above: those who start in 14 days, seen from each day of the window.
--- WHERE start_date >= DATEADD(day, 14, CAST(CAST(:window_start AS TIMESTAMP_TZ) AS DATE))
---   AND start_date < DATEADD(day, 14, CAST(CAST(:window_end AS TIMESTAMP_TZ) AS DATE))
+-- No such column? Then instead of the two lines above, everybody from `max_age_days` (90) after their start to
+-- `invite_days_before_start` (14) before it, in each run; people who are entered late
+-- are among them. Rows without a start_date are not read.
+-- WHERE start_date >= DATEADD(day, -90, CAST(CAST(:window_start AS TIMESTAMP_TZ) AS DATE))
+--   AND start_date <= DATEADD(day, 14, CAST(CAST(:window_end AS TIMESTAMP_TZ) AS DATE))

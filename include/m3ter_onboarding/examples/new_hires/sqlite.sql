@@ -22,6 +22,8 @@ FROM employees
 WHERE datetime(loaded_at) >= :window_start
   AND datetime(loaded_at) < :window_end
 
--- No such column? Then instead of the two lines above: those who start in 14 days, seen from each day of the window.
--- WHERE date(start_date) >= date(:window_start, '+14 days')
---   AND date(start_date) < date(:window_end, '+14 days')
+-- No such column? Then instead of the two lines above, everybody from `max_age_days` (90) after their start to
+-- `invite_days_before_start` (14) before it, in each run; people who are entered late
+-- are among them. Rows without a start_date are not read.
+-- WHERE date(start_date) >= date(:window_start, '-90 days')
+--   AND date(start_date) <= date(:window_end, '+14 days')
