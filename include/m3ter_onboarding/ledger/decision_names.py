@@ -16,6 +16,7 @@ REASONS: dict[str, str] = {
     "requested": "somebody asked to try again",
     "already_invited": "has an invitation that can still be accepted, or one is on its way",
     "already_member": "is a member of the organisation",
+    "erased": "their data were erased",
     "excluded": "excluded by the configuration",
     "domain_not_allowed": "the m3ter connection does not send to this domain",
     "cooling_off": "the last invitation expired a short while ago",

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Table, func, select, true, update
 
 from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.erased_people import without_erased
 from m3ter_onboarding.ledger.mirror_entries import M3terInvitation, M3terPolicy, M3terUser
 from m3ter_onboarding.ledger.sql_types import db_now_ms
 from m3ter_onboarding.ledger.storable_values import storable_answer
@@ -153,7 +154,9 @@ def store_policies(db: LedgerDatabase, org_id: str, items: Sequence[PermissionPo
 
 
 def _store(db: LedgerDatabase, table: Table, org_id: str, rows: list[dict[str, Any]]) -> None:
-    unique = {row["m3ter_id"]: row for row in rows}  # a list that shifts while it is paged may repeat an entry
+    unique = {
+        row["m3ter_id"]: row for row in without_erased(db, org_id, rows)
+    }  # a list that shifts while it is paged may repeat an entry
 
     def work(connection: Connection) -> None:
         now = int(connection.execute(select(db_now_ms())).scalar_one())

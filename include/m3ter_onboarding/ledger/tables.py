@@ -302,6 +302,34 @@ class Tables:
             Index("ix_m3ter_onboarding_worklist_open", "org_id", "closed_at", "window_start"),
         )
 
+        # Who was erased, by a keyed hash alone: they are never invited again.
+        self.erased = Table(
+            "m3ter_onboarding_erased",
+            metadata,
+            Column("org_id", String(64), primary_key=True),
+            # 'address' or 'employee'.
+            Column("kind", String(10), primary_key=True),
+            Column("key_hash", String(64), primary_key=True),
+            Column("erased_at", UtcDateTime, nullable=False),
+            Column("erasure_id", String(36), nullable=False),
+        )
+
+        # Each erasure; who was erased is not in it.
+        self.erasure = Table(
+            "m3ter_onboarding_erasure",
+            metadata,
+            Column("erasure_id", String(36), primary_key=True),
+            Column("org_id", String(64), nullable=False),
+            Column("erased_at", UtcDateTime, nullable=False),
+            Column("erased_by", String(250), nullable=False),
+            # 'person', or 'before' and a date.
+            Column("what", String(50), nullable=False),
+            # A hash of a known text: the hashes of this erasure are compared only with the same secret.
+            Column("check_value", String(64), nullable=False),
+            Column("counts", JSON, nullable=False),
+            Index("ix_m3ter_onboarding_erasure_org", "org_id", "erased_at"),
+        )
+
         self.mirror_org = Table(
             "m3ter_mirror_org",
             metadata,

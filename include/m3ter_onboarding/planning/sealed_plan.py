@@ -25,6 +25,7 @@ from m3ter_onboarding.ledger.decisions import Decision, write_decisions
 from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.worklist import PlanRead, update_worklist
+from m3ter_onboarding.planning.erased_rows import decide_erased, unless_erased_meanwhile
 from m3ter_onboarding.planning.explanation import count_decisions, explain
 from m3ter_onboarding.planning.facts import read_facts
 from m3ter_onboarding.planning.fingerprint import fingerprint
@@ -92,11 +93,12 @@ def make_plan(config: OnboardingConfig, db: LedgerDatabase, run: PlanningRun, *,
     """Read, validate, look up, decide, write and seal; each is done once.
 
     :raises SourceError: when the new hires cannot be read.
-    :raises PlanError: when no plan can be made: the mirror is incomplete, a policy is missing or ambiguous.
+    :raises PlanError: when no plan can be made: the mirror is incomplete, a policy is missing or ambiguous, the secret
+        of the hashes of erased people is missing.
     """
     state = _current_mirror(db, run.org_id, config.plan_valid_for)
     plan_id = _begin(db, run, now)
-    rows = _read(config, run, now)
+    rows, erased = decide_erased(db, run.org_id, _read(config, run, now))
     _await_older_sender(db, run.key, run.answers_within)
     facts = read_facts(
         db,
@@ -126,7 +128,8 @@ def make_plan(config: OnboardingConfig, db: LedgerDatabase, run: PlanningRun, *,
         fingerprint=fingerprint(decisions, used, org_id=run.org_id),
     )
     seal = _seal_of(planned, used, valid_for=config.plan_valid_for, now=now)
-    plans.seal_plan(db, plan_id, seal, _change_of_worklist(config, db, run, planned, decisions, now))
+    worklist = _change_of_worklist(config, db, run, planned, decisions, now)
+    plans.seal_plan(db, plan_id, seal, unless_erased_meanwhile(db, run.org_id, erased, worklist))
     _log(config, planned, run, decisions, {policy.m3ter_id: policy.name for policy in facts.policies})
     return planned
 

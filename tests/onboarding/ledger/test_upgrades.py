@@ -34,8 +34,8 @@ RELEASED = {
     "0002_administrator_like.sqlite.sql": "c0056f2cef28ee544e804a17394c3cf5c5b144d8ae68e61a505f278ef880afa6",
     "0003_answers_and_lists.postgresql.sql": "e4293567ef081e6a49cc5e557004620317dc741231a0dabd90c0124d8e99a66e",
     "0003_answers_and_lists.sqlite.sql": "8c6fe1d5e9ced96a17c0d1140893a4bea1f849bf9eb837ebfd8b546e718f727d",
-    "0004_worklist.postgresql.sql": "bd48e55e8e7580b61ebea0d1102e4a3aca52851e40a58e47f6e95b5244552f91",
-    "0004_worklist.sqlite.sql": "2c64889455a126c85217327f2b29e7860937e49204a75e1a4570e2c16bfd8d20",
+    "0004_worklist.postgresql.sql": "99dd497994d88bd20b85cf7a1e2b68497c4d3316c15d1892346838dd98e25b50",
+    "0004_worklist.sqlite.sql": "30fe385948f2ea41a271cf20b88c4655c7b14df19230ecf33ec9a6c2beb0f76c",
 }
 MIGRATIONS = files("m3ter_onboarding.ledger").joinpath("migrations")
 DIALECTS = (sqlite.dialect(), postgresql.dialect())

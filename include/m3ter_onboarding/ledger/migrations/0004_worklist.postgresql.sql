@@ -46,3 +46,25 @@ CREATE TABLE IF NOT EXISTS {schema}m3ter_onboarding_worklist (
 );
 CREATE INDEX IF NOT EXISTS ix_m3ter_onboarding_worklist_open
     ON {schema}m3ter_onboarding_worklist (org_id, closed_at, window_start);
+
+CREATE TABLE IF NOT EXISTS {schema}m3ter_onboarding_erased (
+    org_id VARCHAR(64) NOT NULL,
+    kind VARCHAR(10) NOT NULL,
+    key_hash VARCHAR(64) NOT NULL,
+    erased_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    erasure_id VARCHAR(36) NOT NULL,
+    PRIMARY KEY (org_id, kind, key_hash)
+);
+
+CREATE TABLE IF NOT EXISTS {schema}m3ter_onboarding_erasure (
+    erasure_id VARCHAR(36) NOT NULL,
+    org_id VARCHAR(64) NOT NULL,
+    erased_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    erased_by VARCHAR(250) NOT NULL,
+    what VARCHAR(50) NOT NULL,
+    check_value VARCHAR(64) NOT NULL,
+    counts JSON NOT NULL,
+    PRIMARY KEY (erasure_id)
+);
+CREATE INDEX IF NOT EXISTS ix_m3ter_onboarding_erasure_org
+    ON {schema}m3ter_onboarding_erasure (org_id, erased_at);

@@ -176,6 +176,28 @@ CREATE UNIQUE INDEX uq_m3ter_onboarding_decision_invite_email ON m3ter_onboardin
 
 CREATE UNIQUE INDEX uq_m3ter_onboarding_decision_invite_employee ON m3ter_onboarding_decision (plan_id, employee_id) WHERE decision = 'invite';
 
+CREATE TABLE m3ter_onboarding_erased (
+    org_id VARCHAR(64) NOT NULL,
+    kind VARCHAR(10) NOT NULL,
+    key_hash VARCHAR(64) NOT NULL,
+    erased_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    erasure_id VARCHAR(36) NOT NULL,
+    PRIMARY KEY (org_id, kind, key_hash)
+);
+
+CREATE TABLE m3ter_onboarding_erasure (
+    erasure_id VARCHAR(36) NOT NULL,
+    org_id VARCHAR(64) NOT NULL,
+    erased_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    erased_by VARCHAR(250) NOT NULL,
+    what VARCHAR(50) NOT NULL,
+    check_value VARCHAR(64) NOT NULL,
+    counts JSON NOT NULL,
+    PRIMARY KEY (erasure_id)
+);
+
+CREATE INDEX ix_m3ter_onboarding_erasure_org ON m3ter_onboarding_erasure (org_id, erased_at);
+
 CREATE TABLE m3ter_onboarding_plan (
     plan_id VARCHAR(36) NOT NULL,
     dag_id VARCHAR(250) NOT NULL,
