@@ -13,7 +13,7 @@ _VERDICTS = ("invite", "skip", "invalid", "review")
 
 def reasons() -> set[str]:
     """Name every reason that a row can be decided for."""
-    return set(_of_rows()) | set(_of_the_planner())
+    return set(_of_rows()) | set(_of_erased_people()) | set(_of_the_planner())
 
 
 def _of_rows() -> Iterator[str]:
@@ -24,6 +24,14 @@ def _of_rows() -> Iterator[str]:
                 func=ast.Name(id="_FlawError" | "_required" | "_name"), args=[ast.Constant(value=str(name)), *_]
             ):
                 yield name
+
+
+def _of_erased_people() -> Iterator[str]:
+    for call in _nodes("planning/erased_rows.py"):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "Decision":
+            for keyword in call.keywords:
+                if keyword.arg == "reason" and isinstance(keyword.value, ast.Constant):
+                    yield str(keyword.value.value)
 
 
 def _of_the_planner() -> Iterator[str]:

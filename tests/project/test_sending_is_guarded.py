@@ -154,6 +154,10 @@ def command_ddl(place: Place) -> None:
     command("ddl", str(ROOT / "include" / "config" / "demo.yaml"))
 
 
+def command_erase(place: Place) -> None:
+    command("erase", str(ROOT / "include" / "config" / "demo.yaml"), "--email", ADDRESS, "--yes")
+
+
 def command(*arguments: str) -> None:
     assert command_line.main(list(arguments)) in (0, 1)
 
@@ -201,6 +205,7 @@ NOT_SENDING: dict[str, Callable[[Place], None]] = {
     "m3ter-onboarding init": command_init,
     "m3ter-onboarding check": command_check,
     "m3ter-onboarding ddl": command_ddl,
+    "m3ter-onboarding erase": command_erase,
 }
 
 #: Members of the hooks that only read, or do not speak with m3ter at all.

@@ -26,6 +26,9 @@ examples:
   m3ter-onboarding ddl dags/acme.yaml | psql …
       the ledger's tables, where tasks may not make them
 
+  m3ter-onboarding erase dags/acme.yaml --employee-id 1001
+      remove one person's data; they are still never e-mailed again
+
 exit status: 0 all is well; 1 something is wrong, and a sentence names the next step; 2 the command line is wrong
 """
 
@@ -71,6 +74,22 @@ examples:
   m3ter-onboarding ddl --dialect sqlite | sqlite3 ledger.db
   m3ter-onboarding ddl dags/acme.yaml --upgrade-from 1 | psql "$LEDGER_AS_OWNER"
   m3ter-onboarding ddl --published --dialect snowflake > results.sql
+"""
+
+
+_ERASE = """\
+Remove one person's data, or everything older than a date, from ledger, mirror and published tables.
+
+First it counts, and asks. A keyed hash of address and employee id stays, so such people are never invited again. Its
+secret is the Airflow variable m3ter_onboarding_erasure_secret, which every run needs from then on. The warehouse's own
+tables and m3ter are not touched: remove the person there too.
+"""
+
+_ERASE_EXAMPLES = """\
+examples:
+  m3ter-onboarding erase dags/acme.yaml --employee-id 1001
+  m3ter-onboarding erase dags/acme.yaml --email ann@example.com --yes
+  m3ter-onboarding erase dags/acme.yaml --before 2025-01-01
 """
 
 
@@ -123,7 +142,20 @@ def _parser() -> argparse.ArgumentParser:
     ddl.add_argument(
         "--role", metavar="NAME", help="also grant this PostgreSQL role the rights that tasks need, and no more"
     )
+    _add_erase(command("erase", "remove a person's data, or what is old", _ERASE, _ERASE_EXAMPLES))
     return parser
+
+
+def _add_erase(erase: argparse.ArgumentParser) -> None:
+    erase.add_argument("config", metavar="CONFIG", type=Path, help="the YAML file")
+    whom = erase.add_mutually_exclusive_group(required=True)
+    whom.add_argument("--employee-id", metavar="ID", help="the person, as the warehouse has them, with all addresses")
+    whom.add_argument("--email", metavar="ADDRESS", help="the person with this address")
+    whom.add_argument("--before", metavar="DATE", help="everything older than this date (UTC), such as 2025-01-31")
+    erase.add_argument(
+        "--still-in-m3ter", action="store_true", help="also a person whom m3ter still lists; m3ter keeps their data"
+    )
+    erase.add_argument("--yes", action="store_true", help="do not ask")
 
 
 def _ddl(options: argparse.Namespace) -> str:
@@ -155,6 +187,12 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "ddl":
             print(_ddl(options), end="")
             return 0
+        if options.command == "erase":
+            from m3ter_onboarding.cli.erase import ErasureOptions, erase
+
+            chosen = ("employee_id", "email", "before", "still_in_m3ter", "yes")
+            asked = ErasureOptions(**{name: getattr(options, name) for name in chosen})
+            return erase(options.config, asked, say=print)
         from m3ter_onboarding.cli.check import check_configuration
 
         return check_configuration(options.config, connect=options.connect, say=print)

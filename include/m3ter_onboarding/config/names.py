@@ -9,8 +9,6 @@ LONGEST_NAME = 100
 DAG_ID_PREFIX = "m3ter_onboarding__"
 
 PAUSE_VARIABLE = "m3ter_onboarding_paused"
-#: The secret of the hashes of erased people; Airflow masks a variable with such a name.
-ERASURE_VARIABLE = "m3ter_onboarding_erasure_secret"
 #: Words by which the pause variable pauses nobody, and everybody.
 NOBODY = frozenset({"", "false", "none", "null", "no", "off", "0"})
 EVERYBODY = frozenset({"all", "true", "yes", "on", "1", "*", "paused", "pause", "stop"})

@@ -1,6 +1,6 @@
 """Who was erased, by keyed hashes: so they are still never e-mailed, and their data do not come back.
 
-In every row that stays, ``erased:`` and the hash stand for the address or the employee. m3ter's lists and the query name
+In a row that stays, ``erased:`` and the hash stand for the address or the employee. m3ter's lists and the query name
 such people again and again; before anything is written about them, the hash takes the place of their data.
 """
 
@@ -14,12 +14,14 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, func, select, update
 
-from m3ter_onboarding.config.names import ERASURE_VARIABLE
 from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.errors import LedgerUnusableError
 from m3ter_onboarding.ledger.database import LedgerDatabase
 
 Kind = Literal["address", "employee"]
+
+#: The secret of the hashes; Airflow masks a variable with such a name.
+ERASURE_VARIABLE = "m3ter_onboarding_erasure_secret"
 
 PREFIX = "erased:"
 

@@ -6,18 +6,19 @@ It is one transaction, which no claim and no seal of the organisation overlaps, 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, and_, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, insert, or_, select, update
 
 from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.erased_people import PREFIX, Kind, Pseudonyms, lock_organisation, same_secret
 from m3ter_onboarding.ledger.personal_columns import Blanking, People, not_erased, rows_of
-from m3ter_onboarding.ledger.states import UNANSWERED_STATES, state_values
+from m3ter_onboarding.ledger.states import SUCCESS_STATES, UNANSWERED_STATES, state_values
 from m3ter_onboarding.ledger.tables import Tables
 
 
@@ -34,6 +35,7 @@ class ErasureRequest:
     :param secret: of the hashes; None: it is not set.
     :param still_in_m3ter: erase people whom m3ter still lists, too.
     :param rehearse: count only; everything is rolled back.
+    :param batch: people, or rows, of one transaction, where many are erased.
     """
 
     org_id: str
@@ -42,6 +44,7 @@ class ErasureRequest:
     secret: str | None = field(repr=False)
     still_in_m3ter: bool = False
     rehearse: bool = False
+    batch: int = 200
 
 
 @dataclass(frozen=True)
@@ -183,12 +186,27 @@ def check_may_be_erased(erasing: Erasing, people: People) -> None:
             " looked up in m3ter. Nothing was erased. Let a run settle them, or decide them on the page, and erase"
             " again."
         )
+    if not erasing.request.still_in_m3ter and _begun_since_read(erasing, invitations):
+        raise ErasureRefusedError(
+            "m3ter was not read since an invitation of this person was sent, so it still lists it. Nothing was erased."
+            " Remove them in m3ter's console, let the next run read m3ter, and erase again; or erase with"
+            " --still-in-m3ter, which leaves them in m3ter."
+        )
     if not erasing.request.still_in_m3ter and listed_in_m3ter(erasing, people.addresses):
         raise ErasureRefusedError(
             "m3ter, as last read, lists this person as a user with access or with an invitation that can be accepted."
             " Nothing was erased. Remove them in m3ter's console, let the next run read m3ter, and erase again; or"
             " erase with --still-in-m3ter, which leaves them in m3ter."
         )
+
+
+def _begun_since_read(erasing: Erasing, invitations: Sequence[Row[Any]]) -> bool:
+    """Return whether an invitation was sent, and m3ter not read to the end since it began, by the database's clock."""
+    o = erasing.tables.mirror_org.c
+    statement = select(o.complete_ms).where(o.org_id == erasing.org_id)
+    read = erasing.connection.execute(statement).scalar() or 0
+    sent = state_values(SUCCESS_STATES)
+    return any(row.state in sent and (row.attempt_started_ms or 0) >= read for row in invitations)
 
 
 def listed_in_m3ter(erasing: Erasing, addresses: frozenset[str]) -> frozenset[str]:

@@ -8,8 +8,9 @@ them, and none is needed: nobody of them was e-mailed, or the invitation itself 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, or_, select, true, update
@@ -28,12 +29,8 @@ from m3ter_onboarding.ledger.erasure import (
     with_addresses,
 )
 from m3ter_onboarding.ledger.personal_columns import People, not_erased
-from m3ter_onboarding.ledger.sql_types import by_bytes
 from m3ter_onboarding.ledger.states import LIVE_STATES
 from m3ter_onboarding.ledger.tables import Tables, state_in
-
-#: People, or rows, of one transaction.
-BATCH = 200
 
 _Counts = Mapping[str, int]
 #: Erases a batch after a cursor, and returns what it removed and the next cursor; None: it was the last batch.
@@ -53,7 +50,7 @@ def erase_before(
     :param on_people: gets the people of each batch before the ledger forgets them; called again if it is repeated.
     :raises LedgerUnusableError: when the secret is missing, or another one than before.
     """
-    erasure_id, counts = str(uuid.uuid4()), dict[str, int]()
+    erasure_id = str(uuid.uuid4())
     what = f"before {before:%Y-%m-%d %H:%M}"
     people = _PeopleBefore(before)
     steps: tuple[_Step, ...] = (
@@ -63,28 +60,44 @@ def erase_before(
         _old_worklist(before),
         _the_rest(before),
     )
-    for step in steps:
-        cursor: Any = None
-        while True:
 
-            def work(connection: Connection, step: _Step = step, cursor: Any = cursor) -> tuple[_Counts, Any]:
-                erasing = begin_erasure(connection, db, request, erasure_id, what)
-                found, following = step(erasing, cursor)
-                if any(found.values()):
-                    erasing.record(found)
-                return found, following
+    def once(connection: Connection, step: _Step, cursor: Any) -> tuple[_Counts, Any]:
+        erasing = begin_erasure(connection, db, request, erasure_id, what)
+        found, following = step(erasing, cursor)
+        if any(found.values()):
+            erasing.record(found)
+        return found, following
 
-            if not request.rehearse:
-                # Another database may take long, and no transaction of the ledger waits for it.
-                db.rehearse(work, doing="looking for what is old")
-                people.hand_over(on_people)
-            found, cursor = (db.rehearse if request.rehearse else db.write)(work, doing="erasing what is old")
-            if not request.rehearse:
-                people.hand_over(on_people)
-            counts = added(counts, found)
-            if cursor is None:
-                break
+    def all_at_once(connection: Connection) -> dict[str, int]:
+        # In one transaction: what one step has erased is not counted by a later one.
+        return _in_turn(steps, partial(once, connection))
+
+    def in_batches(step: _Step, cursor: Any) -> tuple[_Counts, Any]:
+        work = partial(once, step=step, cursor=cursor)
+        # Another database may take long, and no transaction of the ledger waits for it.
+        db.rehearse(work, doing="looking for what is old")
+        people.hand_over(on_people)
+        done = db.write(work, doing="erasing what is old")
+        people.hand_over(on_people)
+        return done
+
+    def count() -> dict[str, int]:
+        return db.rehearse(all_at_once, doing="counting what is old")
+
+    counts = count() if request.rehearse else _in_turn(steps, in_batches)
     return Erased(erasure_id if any(counts.values()) else None, counts)
+
+
+def _in_turn(steps: Sequence[_Step], do: Callable[[_Step, Any], tuple[_Counts, Any]]) -> dict[str, int]:
+    """Do every step batch by batch, and return all that was removed."""
+    counts = dict[str, int]()
+    for step in steps:
+        found, cursor = do(step, None)
+        counts = added(counts, found)
+        while cursor is not None:
+            found, cursor = do(step, cursor)
+            counts = added(counts, found)
+    return counts
 
 
 class _PeopleBefore:
@@ -109,13 +122,15 @@ class _PeopleBefore:
         kept |= listed_in_m3ter(erasing, known.addresses)
         keeping = _employees_of(erasing, kept)
         leaving = with_addresses(erasing.connection, erasing.tables, erasing.org_id, set(found) - keeping)
-        return self._erase(erasing, leaving), found[-1] if len(found) == BATCH else None
+        return self._erase(erasing, leaving), found[-1] if len(found) == erasing.request.batch else None
 
     def addresses(self, erasing: Erasing, after: str | None) -> tuple[_Counts, str | None]:
         """Erase the next addresses that are of no known employee."""
         found = self._next(erasing, "email_key", after)
         leaving = frozenset(found) - listed_in_m3ter(erasing, frozenset(found))
-        return self._erase(erasing, People(addresses=leaving)), found[-1] if len(found) == BATCH else None
+        return self._erase(erasing, People(addresses=leaving)), found[-1] if len(
+            found
+        ) == erasing.request.batch else None
 
     def _erase(self, erasing: Erasing, people: People) -> _Counts:
         self._found = people
@@ -132,12 +147,12 @@ class _PeopleBefore:
                 i.c.org_id == erasing.org_id,
                 nobody,
                 ~column.startswith(PREFIX, autoescape=True),
-                by_bytes(column) > (after or ""),
+                column > (after or ""),
                 ~_held(erasing.tables, erasing.org_id, name, column, self._before),
             )
             .distinct()
-            .order_by(by_bytes(column))
-            .limit(BATCH)
+            .order_by(column)
+            .limit(erasing.request.batch)
         )
         return [str(value) for value in erasing.connection.execute(statement).scalars()]
 
@@ -197,7 +212,7 @@ def _old_decisions(before: datetime) -> _Step:
             or_(*map(not_erased, named), d.c.request.is_not(None)),
             ~needed,
         )
-        last = (rows[-1].plan_id, rows[-1].row_no) if len(rows) == BATCH else None
+        last = (rows[-1].plan_id, rows[-1].row_no) if len(rows) == erasing.request.batch else None
         return {"decisions": erasing.blanking(None).decisions(rows)}, last
 
     return step
@@ -210,7 +225,7 @@ def _old_worklist(before: datetime) -> _Step:
         w = erasing.tables.worklist
         named = or_(*map(not_erased, (w.c.employee_id, w.c.email_key, w.c.email)))
         rows = _some(erasing, w, w.c.item_id > (cursor or 0), w.c.closed_at < before, named)
-        last = rows[-1].item_id if len(rows) == BATCH else None
+        last = rows[-1].item_id if len(rows) == erasing.request.batch else None
         return {"worklist": erasing.blanking(None).worklist(rows)}, last
 
     return step
@@ -240,5 +255,7 @@ def _the_rest(before: datetime) -> _Step:
 
 def _some(erasing: Erasing, table: Table, *conditions: ColumnElement[bool]) -> list[Any]:
     keys = list(table.primary_key)
-    statement = select(table).where(table.c.org_id == erasing.org_id, *conditions).order_by(*keys).limit(BATCH)
+    statement = (
+        select(table).where(table.c.org_id == erasing.org_id, *conditions).order_by(*keys).limit(erasing.request.batch)
+    )
     return list(erasing.connection.execute(statement))

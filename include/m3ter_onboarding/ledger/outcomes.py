@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 
 from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.erased_people import PREFIX
 from m3ter_onboarding.ledger.events import Event, record_events
 from m3ter_onboarding.ledger.sql_types import db_now_ms
 from m3ter_onboarding.ledger.states import (
@@ -231,6 +232,10 @@ def _apply_batch(
     rows = [row for row in locked if wanted[row.invitation_id].applies_to(row)]
     if not rows:
         return []
+    for row in rows:
+        if row.email_key.startswith(PREFIX):
+            # A late answer must not bring back the data of somebody who was erased.
+            wanted[row.invitation_id] = replace(wanted[row.invitation_id], answer=None, message=None)
     events = [_event(row, wanted[row.invitation_id], now, token) for row in rows]
     connection.execute(
         update(t.invitation)

@@ -3,9 +3,9 @@
 :func:`decide` is a pure function: no connection, no clock, and the order of the rows does not matter. Of the reasons
 that apply to a row the first in this list is its decision:
 
-1.  ``invalid:<field>``: the row breaks the contract. ``skip:erased``: the person's data were erased; both are decided
-    before, see ``erased_rows``.
-2.  ``skip:excluded``: by address, domain or employee; an address of an excluded employee is excluded in other rows too.
+1.  ``invalid:<field>``: the row breaks the contract.
+2.  ``skip:erased``: the person's data were erased; decided before, see ``erased_rows``, and whatever else is wrong.
+    ``skip:excluded``: by address, domain or employee; an address of an excluded employee is excluded in other rows too.
 3.  ``skip:domain_not_allowed``: the m3ter connection does not send to this domain.
 4.  ``invalid:duplicate_in_batch``: another row has this address or this employee. The row that wins is in time
     (neither too early nor too old), then starts latest, then ends latest, then comes first by employee, address and

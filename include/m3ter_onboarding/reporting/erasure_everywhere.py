@@ -37,6 +37,7 @@ class ErasureContext:
     :param still_in_m3ter: erase people whom m3ter still lists, too.
     :param rehearse: count only; nothing is changed.
     :param secret: returns the secret of the hashes.
+    :param batch: people, or rows, of one transaction, where many are erased.
     """
 
     config: OnboardingConfig
@@ -47,6 +48,7 @@ class ErasureContext:
     still_in_m3ter: bool = False
     rehearse: bool = False
     secret: Callable[[], str | None] = read_secret
+    batch: int = 200
 
     @property
     def request(self) -> ErasureRequest:
@@ -58,6 +60,7 @@ class ErasureContext:
             secret=self.secret(),
             still_in_m3ter=self.still_in_m3ter,
             rehearse=self.rehearse,
+            batch=self.batch,
         )
 
 

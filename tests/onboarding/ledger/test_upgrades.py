@@ -102,8 +102,9 @@ def empty_world(request: pytest.FixtureRequest, m3ter: SandboxServer, tmp_path: 
 
 
 @pytest.fixture(params=ALL_VERSIONS)
-def older_world(request: pytest.FixtureRequest, empty_world: World) -> World:
+def older_world(request: pytest.FixtureRequest, empty_world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """Return a world with the ledger of an older version, and a m3ter that holds what the ledger says."""
+    monkeypatch.setenv("AIRFLOW_VAR_M3TER_ONBOARDING_ERASURE_SECRET", "the secret of an older ledger")
     load_ledger(empty_world.db.engine, request.param)
     rows = kept_rows(empty_world.db.engine)["m3ter_invitation"]
     empty_world.m3ter.seed(

@@ -94,3 +94,9 @@ VALUES ('3', '2025-11-28 09:06:57.086253+00', '0');
 
 INSERT INTO m3ter_onboarding_worklist (org_id, person_key, employee_id, email, email_key, decision, reason, detail, opened_plan_id, plan_id, row_no, dag_id, config_name, window_start, window_end, first_seen_at, opened_at, last_seen_at)
 VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', 'employee:e9', 'e9', 'e9@example.com', 'e9@example.com', 'invalid', 'first_name', 'first_name is missing', 'af284813-395b-459c-9a9d-4eda261f4971', 'af284813-395b-459c-9a9d-4eda261f4971', 9, 'm3ter_onboarding__test', 'test', '2025-11-21 00:00:00+00:00', '2025-11-28 00:00:00+00:00', '2025-11-28 09:06:53+00:00', '2025-11-28 09:06:53+00:00', '2025-11-28 09:06:53+00:00');
+
+INSERT INTO m3ter_onboarding_erased (org_id, kind, key_hash, erased_at, erasure_id)
+VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', 'address', '0000000000000000000000000000000000000000000000000000000000000000', '2025-11-28 09:06:53+00:00', '5a9d0b0c-0000-4000-8000-00000000e5a5');
+
+INSERT INTO m3ter_onboarding_erasure (erasure_id, org_id, erased_at, erased_by, what, check_value, counts)
+VALUES ('5a9d0b0c-0000-4000-8000-00000000e5a5', '5a9d0b0c-0000-4000-8000-00000000a5b0', '2025-11-28 09:06:53+00:00', 'an operator', 'person', '1111111111111111111111111111111111111111111111111111111111111111', '{"addresses": 1}');

@@ -92,3 +92,9 @@ VALUES (3, '2025-11-28 09:06:52.908461', '0');
 
 INSERT INTO m3ter_onboarding_worklist (org_id, person_key, employee_id, email, email_key, decision, reason, detail, opened_plan_id, plan_id, row_no, dag_id, config_name, window_start, window_end, first_seen_at, opened_at, last_seen_at)
 VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', 'employee:e9', 'e9', 'e9@example.com', 'e9@example.com', 'invalid', 'first_name', 'first_name is missing', '0da51551-f1cf-4cbd-bc37-021e20927c53', '0da51551-f1cf-4cbd-bc37-021e20927c53', 9, 'm3ter_onboarding__test', 'test', '2025-11-21 00:00:00.000000', '2025-11-28 00:00:00.000000', '2025-11-28 09:06:53.000000', '2025-11-28 09:06:53.000000', '2025-11-28 09:06:53.000000');
+
+INSERT INTO m3ter_onboarding_erased (org_id, kind, key_hash, erased_at, erasure_id)
+VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', 'address', '0000000000000000000000000000000000000000000000000000000000000000', '2025-11-28 09:06:53.000000', '5a9d0b0c-0000-4000-8000-00000000e5a5');
+
+INSERT INTO m3ter_onboarding_erasure (erasure_id, org_id, erased_at, erased_by, what, check_value, counts)
+VALUES ('5a9d0b0c-0000-4000-8000-00000000e5a5', '5a9d0b0c-0000-4000-8000-00000000a5b0', '2025-11-28 09:06:53.000000', 'an operator', 'person', '1111111111111111111111111111111111111111111111111111111111111111', '{"addresses": 1}');
