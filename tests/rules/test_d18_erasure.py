@@ -81,7 +81,7 @@ def test_an_erased_person_is_never_invited_again_and_does_not_come_back(world: W
     erase_person(context(world), email=ann.upper())
     world.hire("Cy-3")
     world.snapshot()
-    plan = world.plan("run-3", if_expired="invite", if_rehire="invite")
+    plan = world.plan("run-3", reinvite=3, cool_off_days=0, if_rehire="invite")
     assert sorted(plan.counts) == ["invite:new", "skip:already_invited", "skip:erased"]
     world.send(plan, "run-3")
     assert world.emails() == {ann: 1, bob: 1, "cy-3@example.com": 1}
@@ -97,7 +97,7 @@ def test_an_erased_employee_with_another_address_and_an_address_with_another_emp
     world.correct("Ann-1", email="other@example.com")
     world.hire("Zoe-9", email=ann)
     world.snapshot()
-    assert world.plan("run-2", if_expired="invite").counts == {"skip:erased": 2}
+    assert world.plan("run-2", reinvite=3, cool_off_days=0).counts == {"skip:erased": 2}
     assert "other@example" not in everything(world)
 
 
@@ -338,7 +338,7 @@ def test_what_is_old_and_over_is_erased_and_what_is_live_or_new_stays(world: Wor
     assert all(row.employee_id.startswith(PREFIX) and row.request is None for row in decisions)
     # The one who is live is guarded by the invitation, and was not made an erased person.
     world.snapshot()
-    again = world.plan("run-2", if_expired="invite")
+    again = world.plan("run-2", reinvite=3, cool_off_days=0)
     assert again.counts == {"skip:already_invited": 1, "skip:erased": 1}
     assert not any(erase_before(old(world), before(world)).values())
 

@@ -19,8 +19,8 @@ from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.erased_people import read_secret
 from m3ter_onboarding.ledger.erasure import Erased, ErasureRefusedError, ErasureRequest
 from m3ter_onboarding.ledger.personal_columns import People
+from m3ter_onboarding.reporting.publication import holds_a_ledger
 from m3ter_onboarding.reporting.published_erasure import delete_older, delete_people
-from m3ter_onboarding.reporting.published_tables import holds_a_ledger
 from m3ter_onboarding.source.warehouse import warehouse_engine
 from m3ter_provider.email_identity import email_key
 

@@ -43,7 +43,7 @@ def publish(db: LedgerDatabase, warehouse: Engine, org_id: str, *, create_tables
         included: its rows are the guard against a second e-mail, and nobody but the ledger writes them.
     :raises LedgerError: when the warehouse refuses; the ledger itself is complete all the same.
     """
-    if _holds_a_ledger(db, warehouse):
+    if holds_a_ledger(db, warehouse):
         return None
     tables = published_tables(db.tables, warehouse.dialect.name)
     try:
@@ -73,7 +73,11 @@ def publish_organisation(db: LedgerDatabase, org_id: str, config: OnboardingConf
     log.info("Published %d rows to the warehouse (connection %s).", written, config.warehouse_conn_id)
 
 
-def _holds_a_ledger(db: LedgerDatabase, warehouse: Engine) -> bool:
+def holds_a_ledger(db: LedgerDatabase, warehouse: Engine) -> bool:
+    """Return whether the warehouse holds a ledger, this one under another connection included.
+
+    :raises LedgerError: when the warehouse cannot be read.
+    """
     name = db.tables.schema_version.name
     try:
         looked = inspect(warehouse)

@@ -99,4 +99,4 @@ INSERT INTO m3ter_onboarding_erased (org_id, kind, key_hash, erased_at, erasure_
 VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', 'address', '0000000000000000000000000000000000000000000000000000000000000000', '2025-11-28 09:06:53+00:00', '5a9d0b0c-0000-4000-8000-00000000e5a5');
 
 INSERT INTO m3ter_onboarding_erasure (erasure_id, org_id, erased_at, erased_by, what, check_value, counts)
-VALUES ('5a9d0b0c-0000-4000-8000-00000000e5a5', '5a9d0b0c-0000-4000-8000-00000000a5b0', '2025-11-28 09:06:53+00:00', 'an operator', 'person', '1111111111111111111111111111111111111111111111111111111111111111', '{"addresses": 1}');
+VALUES ('5a9d0b0c-0000-4000-8000-00000000e5a5', '5a9d0b0c-0000-4000-8000-00000000a5b0', '2025-11-28 09:06:53+00:00', 'an operator', 'person', '32e4d7a04505b48064dabb05fa6386481eb519630d1f6fa051cef6916106f3a9', '{"addresses": 1}');
