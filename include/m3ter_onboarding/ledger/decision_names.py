@@ -17,7 +17,7 @@ REASONS: dict[str, str] = {
     "already_invited": "has an invitation that can still be accepted, or one is on its way",
     "already_member": "is a member of the organisation",
     "erased": "their data were erased",
-    "excluded": "excluded by the configuration",
+    "excluded": "excluded by the configuration or the row",
     "domain_not_allowed": "the m3ter connection does not send to this domain",
     "cooling_off": "the last invitation expired a short while ago",
     "too_early": "starts too far in the future",
@@ -36,6 +36,7 @@ REASONS: dict[str, str] = {
     "contact_number": "contact_number is wrong",
     "dates": "a date is wrong",
     "time_zone": "the time zone is unknown",
+    "exclude": "exclude is no text",
 }
 
 _CORRECT = "Correct the row in the warehouse; the next run reads it again, also without a new load date."

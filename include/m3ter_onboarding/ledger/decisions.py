@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal
@@ -26,6 +26,7 @@ class Decision:
     :param request_hash: of ``request``; the same from run to run while nothing changes.
     :param detail: why, a sentence without personal data.
     :param invitation_id: the ledger's row that the decision rests on.
+    :param extra: what the row says beside the contract, by column, perhaps personal; never logged.
     """
 
     row_no: int
@@ -39,6 +40,7 @@ class Decision:
     detail: str | None = None
     start_date: date | None = None
     invitation_id: int | None = None
+    extra: Mapping[str, str] | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -79,4 +81,5 @@ def _columns_of(decision: Decision) -> dict[str, Any]:
         "request": None if decision.request is None else decision.request.to_json(),
         "request_hash": decision.request_hash,
         "invitation_id": decision.invitation_id,
+        "extra": None if decision.extra is None else dict(decision.extra),
     }

@@ -5,7 +5,8 @@ that apply to a row the first in this list is its decision:
 
 1.  ``invalid:<field>``: the row breaks the contract.
 2.  ``skip:erased``: the person's data were erased; decided before, see ``erased_rows``, and whatever else is wrong.
-    ``skip:excluded``: by address, domain or employee; an address of an excluded employee is excluded in other rows too.
+    ``skip:excluded``: by the row, or by address, domain or employee; an address of an excluded employee is excluded in
+    other rows too, and so is a row that shares address or employee with one that excludes.
 3.  ``skip:domain_not_allowed``: the m3ter connection does not send to this domain.
 4.  ``invalid:duplicate_in_batch``: another row has this address or this employee. The row that wins is in time
     (neither too early nor too old), then starts latest, then ends latest, then comes first by employee, address and
@@ -32,6 +33,7 @@ from m3ter_onboarding.errors import PlanError
 from m3ter_onboarding.ledger.decisions import Decision, Verdict
 from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
 from m3ter_onboarding.planning.address_status import TAKEN, AddressStatus, AddressStatuses, Status
+from m3ter_onboarding.planning.excluded_rows import ExcludedByRows
 from m3ter_onboarding.planning.facts import Facts
 from m3ter_onboarding.planning.fingerprint import hash_request
 from m3ter_onboarding.planning.occasion import Occasions
@@ -71,9 +73,12 @@ class _Planner:
         decided: dict[int, Decision] = {}
         remaining: list[NewHire] = []
         excluded_keys = self._keys_of_excluded_employees(rows)
+        by_rows = ExcludedByRows(rows, self._now)
         for row in rows:
             if isinstance(row, Decision):
                 decided[row.row_no] = row
+            elif excluded := by_rows.of(row):
+                decided[row.row_no] = replace(_decision(row, "skip", "excluded", excluded.detail), extra=excluded.extra)
             elif reason := self._exclusion(row, excluded_keys):
                 decided[row.row_no] = reason
             else:

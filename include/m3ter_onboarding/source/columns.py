@@ -15,6 +15,8 @@ from m3ter_onboarding.errors import SourceError
 from m3ter_onboarding.privacy import mask_addresses
 
 REQUIRED_COLUMNS = ("employee_id", "email", "first_name", "last_name")
+#: Left out by most: who is not to be invited, by the warehouse's own knowledge.
+EXCLUSION_COLUMNS = ("exclude", "exclude_until")
 OPTIONAL_COLUMNS = ("contact_number", "permission_policies", "start_date", "access_end_date", "time_zone")
 
 
@@ -34,7 +36,7 @@ def check_columns(names: Sequence[str]) -> tuple[str, ...]:
     :raises SourceError: naming every column that is missing, unknown or there twice.
     """
     folded = tuple(name.strip().lower() for name in names)
-    contract = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
+    contract = REQUIRED_COLUMNS + OPTIONAL_COLUMNS + EXCLUSION_COLUMNS
     problems = []
     missing = [name for name in REQUIRED_COLUMNS if name not in folded]
     if missing:
@@ -51,7 +53,8 @@ def check_columns(names: Sequence[str]) -> tuple[str, ...]:
     if problems:
         raise SourceError(
             f"The query {', and '.join(problems)}. Its columns must be {', '.join(REQUIRED_COLUMNS)}, and may be"
-            f" {', '.join(OPTIONAL_COLUMNS)}; rename them with AS. Nothing was read and nothing is sent."
+            f" {', '.join(OPTIONAL_COLUMNS + EXCLUSION_COLUMNS)}; rename them with AS. Nothing was read and nothing"
+            " is sent."
         )
     return folded
 

@@ -20,12 +20,27 @@ from m3ter_provider.email_identity import email_key
 #: m3ter's limits, in characters ("Invite User to Organization").
 LONGEST_NAME = 100
 LONGEST_CONTACT_NUMBER = 50
+LONGEST_EXCLUSION_REASON = 200
+_NOT_EXCLUDED = frozenset({"false", "f", "no", "n", "0", "off"})
+_EXCLUDED_WITHOUT_REASON = frozenset({"true", "t", "yes", "y", "1", "on"})
 # Left at the ends of an address by copying from a mail program.
 _PASTED = "\u200b\u2060\ufeff"
 #: In bytes (RFC 5321).
 LONGEST_LOCAL_PART = 64
 #: The longest address that mail knows (RFC 5321), and room for texts that are no address.
 LONGEST_EMAIL = 320
+
+
+@dataclass(frozen=True)
+class RowExclusion:
+    """An exclusion that the row brings with it.
+
+    :param reason: as the warehouse has it, perhaps personal; None: it gives none.
+    :param until: the last day of it, where the hire is; None: it has no end.
+    """
+
+    reason: str | None = field(repr=False)
+    until: date | None
 
 
 @dataclass(frozen=True)
@@ -36,6 +51,7 @@ class NewHire:
     :param email_as_given: as the warehouse has it, trimmed.
     :param permission_policies: names or ids; None: the row names none.
     :param access_ends_at: the last millisecond of the last local day, UTC; None: permanent.
+    :param exclusion: where the row itself says that nobody is to be invited.
     """
 
     row_no: int
@@ -50,6 +66,7 @@ class NewHire:
     start_date: date | None
     access_ends_at: datetime | None
     time_zone: str
+    exclusion: RowExclusion | None = None
 
 
 #: A row after validation: a hire that can be decided about, or the decision ``invalid:<reason>``.
@@ -103,6 +120,7 @@ def validate_row(row: SourceRow, *, default_time_zone: str, now: datetime) -> Va
         if start == NO_END:
             raise _FlawError("dates", "The start_date is out of range.")
         access_ends_at = _end_of_access(row.values.get("access_end_date"), start, time_zone, now)
+        exclusion = _exclusion(row.values.get("exclude"), row.values.get("exclude_until"), time_zone)
         policies = _policies(row.values.get("permission_policies"))
     except _FlawError as flaw:
         given = storable(row.values.get("email"), LONGEST_EMAIL)
@@ -129,6 +147,7 @@ def validate_row(row: SourceRow, *, default_time_zone: str, now: datetime) -> Va
         start_date=start,
         access_ends_at=access_ends_at,
         time_zone=time_zone,
+        exclusion=exclusion,
     )
 
 
@@ -233,6 +252,24 @@ def _end_of_access(value: Any, start: date | None, time_zone: str, now: datetime
     if ends_at <= now:
         raise _FlawError("dates", "The access_end_date lies in the past.")
     return ends_at
+
+
+def _exclusion(value: Any, until: Any, time_zone: str) -> RowExclusion | None:
+    if isinstance(value, bool):
+        value = str(value)
+    try:
+        reason = to_text(value)
+        if reason is not None:
+            require_visible(reason)
+    except ValueError as flaw:
+        raise _FlawError("exclude", f"The exclude {flaw}.") from None
+    if reason is None or reason.lower() in _NOT_EXCLUDED:
+        return None
+    if len(reason) > LONGEST_EXCLUSION_REASON:
+        raise _FlawError("exclude", f"The exclude is longer than {LONGEST_EXCLUSION_REASON} characters.")
+    last_day = _day("exclude_until", until, time_zone)
+    without_reason = reason.lower() in _EXCLUDED_WITHOUT_REASON
+    return RowExclusion(None if without_reason else reason, None if last_day == NO_END else last_day)
 
 
 def _policies(value: Any) -> tuple[str, ...] | None:
