@@ -3,6 +3,6 @@
 Read ``run_start`` (which days a run is for, and whether it may send), then ``sealed_plan``, which drives the rest:
 ``erased_rows`` (people whose data were erased), ``facts`` (ledger and mirror, looked up for the hires), ``planner``
 (here it is decided whether somebody is invited, by the ``rules``, ``excluded_rows``, each ``address_status`` and the
-``occasion``), ``fingerprint`` (the hash of all that will be POSTed) and ``explanation`` (how a row came to its decision,
-for the log).
+``occasion``), ``fingerprint`` (the hash of all that will be POSTed) and ``explanation`` (how a row came to its
+decision, for the log).
 """
