@@ -26,6 +26,7 @@ REASONS: dict[str, str] = {
     "duplicate_in_batch": "another row has the same address or employee",
     "email_changed": "was invited, or is a member, with another address",
     "missing_in_m3ter": "was invited or a member, and m3ter lists neither any more",
+    "differs_in_m3ter": "m3ter holds other values than were asked for",
     "unknown_outcome": "it is not known whether the last attempt sent an e-mail",
     "policy": "the permission policy is not in m3ter, or two have its name",
     "policy_not_allowed": "asks for a permission policy that may not be given",
@@ -64,6 +65,10 @@ WAYS: dict[str, str] = {
         " invitation here: the next run that reads the row invites again."
     ),
     "policy_not_allowed": "Correct the row in the warehouse, or allow the policy in the configuration.",
+    "differs_in_m3ter": (
+        "Look in m3ter's console which values are right. If those that were asked for: change them there, and the next"
+        " reading closes this. If m3ter's: close it here."
+    ),
     "unknown_outcome": "Look in m3ter's console whether there is an invitation or a user, then decide here.",
 }
 

@@ -29,6 +29,10 @@ _CHANGEABLE_SKIPS = frozenset({"too_early", "excluded", "domain_not_allowed", "r
 _ONLY_WITHOUT_INVITATION = frozenset({"excluded", "domain_not_allowed"})
 
 
+#: Asked by what m3ter holds and not by a plan: see ``differences``.
+DIFFERS = "differs_in_m3ter"
+
+
 class ClosedWhy(str, Enum):
     """Why an entry is closed."""
 
@@ -41,7 +45,7 @@ class ClosedWhy(str, Enum):
 
 
 #: Closed like this, the same question is not asked again until something about it changes.
-_STAYS_CLOSED = frozenset({ClosedWhy.DECIDED.value, ClosedWhy.TOO_OLD.value})
+STAYS_CLOSED = frozenset({ClosedWhy.DECIDED.value, ClosedWhy.TOO_OLD.value})
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ def update_worklist(
     present = {key for decision in decisions if (key := person_key(decision)) is not None}
     changed: list[dict[str, Any]] = []
     open_entries = connection.execute(
-        select(w).where(w.c.org_id == plan.org_id, w.c.closed_at.is_(None)).order_by(w.c.item_id)
+        select(w).where(w.c.org_id == plan.org_id, w.c.closed_at.is_(None), w.c.reason != DIFFERS).order_by(w.c.item_id)
     ).all()
     for row in open_entries:
         question = asked.get(row.person_key, {}).pop((row.decision, row.reason), None)
@@ -141,7 +145,7 @@ def open_since(db: LedgerDatabase, org_id: str) -> datetime | None:
     def work(connection: Connection) -> datetime | None:
         return connection.execute(
             select(func.min(w.c.window_start)).where(
-                w.c.org_id == org_id, w.c.closed_at.is_(None), or_(~whole_past, begun)
+                w.c.org_id == org_id, w.c.closed_at.is_(None), w.c.reason != DIFFERS, or_(~whole_past, begun)
             )
         ).scalar()
 
@@ -270,7 +274,7 @@ def _open(
             before = closed.get((key, decision, reason))
             if before is None:
                 fresh.append(_opened(plan, key, question, now))
-            elif before.closed_why not in _STAYS_CLOSED or _is_another_question(before, question):
+            elif before.closed_why not in STAYS_CLOSED or _is_another_question(before, question):
                 changed.append(_opened_again(before, plan, question, now))
     # Two DAGs of one organisation may ask the same at once.
     statement: Any = db.insert_new(w) if db.engine.dialect.name in ("postgresql", "sqlite") else insert(w)

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from m3ter_onboarding.clock import MARGIN
 from m3ter_onboarding.ledger import mirror
+from m3ter_onboarding.ledger.differences import note_differences
 from m3ter_onboarding.ledger.mirror import Kind
 from m3ter_onboarding.mirroring.mirrored_organisation import LookResult, MirroredOrganisation
 from m3ter_onboarding.mirroring.reconciliation import reconcile
@@ -34,6 +35,7 @@ async def take_snapshot(org: MirroredOrganisation) -> LookResult:
     await mirror_policies(org, looked)
     await asyncio.to_thread(mirror.mark_complete, org.db, org.org_id, started_ms)
     await asyncio.to_thread(reconcile, org, looked)
+    await asyncio.to_thread(note_differences, org.db, org.org_id, org.now())
     return looked
 
 
