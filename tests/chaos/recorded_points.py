@@ -50,6 +50,10 @@ def record(environment: Environment) -> tuple[Recording, frozenset[str]]:
 #: Writes of the ledger that none of the scenarios makes, and why.
 NOT_RECORDED: Mapping[str, str] = {
     "writing what a person decided": "by the page and not by a task: one transaction, which a person sees fail",
+    "noting what differs in m3ter": (
+        "one transaction after m3ter was read; it changes entries of the worklist that no plan and no sender reads, and"
+        " each reading compares anew (tests/onboarding/ledger/test_differences.py)"
+    ),
     "bringing its tables up to date (the connection's user needs the right to)": (
         "one transaction before a task does anything, on a ledger of an older version: it has happened, or the next"
         " task does it (test_d16_tables_of_an_older_version_…)"
