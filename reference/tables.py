@@ -16,12 +16,14 @@ from m3ter_onboarding.config.alerts_section import Alerts, Notifier
 from m3ter_onboarding.config.dag_section import DagSettings, TaskDefaults
 from m3ter_onboarding.config.exclude_section import Exclusions
 from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.config.status_section import StatusSettings
 from m3ter_onboarding.ledger.states import WHYS
 from m3ter_provider.get_provider_info import get_provider_info
 
 _SECTIONS: Mapping[type[BaseModel], str] = {
     Exclusions: "[section](#exclude)",
     Alerts: "[section](#alerts)",
+    StatusSettings: "[section](#status)",
     DagSettings: "[section](#dag)",
     TaskDefaults: "[section](#dagdefault_args)",
 }
@@ -231,6 +233,7 @@ _TABLES: Mapping[str, Callable[[], str]] = {
     "Exclusions": lambda: _model(Exclusions),
     "Alerts": lambda: _model(Alerts),
     "Notifier": lambda: _model(Notifier),
+    "StatusSettings": lambda: _model(StatusSettings),
     "DagSettings": lambda: _model(DagSettings),
     "TaskDefaults": lambda: _model(TaskDefaults),
     "run parameters": _run_parameters,

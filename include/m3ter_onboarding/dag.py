@@ -1,4 +1,4 @@
-"""The DAG of one organisation: ``snapshot → plan → approve → send → report``."""
+"""The DAGs of one organisation: ``snapshot → plan → approve → send → report``, and one that follows invitations."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from airflow.sdk import DAG, CronDataIntervalTimetable
 from airflow.sdk.definitions.callback import SyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
-from m3ter_onboarding.config.names import dag_id_of
+from m3ter_onboarding.config.names import dag_id_of, status_dag_id_of
 from m3ter_onboarding.config.organisation import OnboardingConfig
-from m3ter_onboarding.config.trigger_form import run_parameters
+from m3ter_onboarding.config.trigger_form import run_parameters, status_parameters
 from m3ter_onboarding.config.yaml_file import load_config
 from m3ter_onboarding.reporting.alerts import FailureAlert
 from m3ter_onboarding.tasks.approve import OnboardingApproveOperator
+from m3ter_onboarding.tasks.follow import InvitationStatusOperator
 from m3ter_onboarding.tasks.plan import OnboardingPlanOperator
 from m3ter_onboarding.tasks.report import OnboardingReportOperator
 from m3ter_onboarding.tasks.send import OnboardingSendOperator
@@ -42,6 +43,13 @@ those who need it; `report` sums up and decides the run's colour.
 5. You need none for days that failed or were paused: the next daily run reads them by itself.
 """
 
+_STATUS_DOC = """
+**Follows what became of invitations: accepted, expired, made by hand, joined another way.**
+
+It reads m3ter and writes to the ledger. It sends nothing, runs no query, and goes on while sending is paused. Requests
+grow with what is open and new; *Read everything* reads both lists to their end.
+"""
+
 
 def onboarding_dag(config: str | Path | OnboardingConfig) -> DAG:
     """Return the onboarding DAG of one organisation.
@@ -61,7 +69,7 @@ def onboarding_dag(config: str | Path | OnboardingConfig) -> DAG:
         dag_display_name=settings.display_name or dag_id,
         description=settings.description,
         doc_md=settings.doc_md or _DOC,
-        schedule=_timetable(config),
+        schedule=_timetable(config.schedule, config.time_zone),
         start_date=config.start_at,
         catchup=False,
         is_paused_upon_creation=True,
@@ -90,6 +98,42 @@ def onboarding_dag(config: str | Path | OnboardingConfig) -> DAG:
     return dag
 
 
+def invitation_status_dag(config: str | Path | OnboardingConfig) -> DAG:
+    """Return the DAG that follows what became of an organisation's invitations; it sends nothing.
+
+    Nothing is connected to, and nothing but the YAML and the SQL file is read.
+
+    :param config: as :func:`onboarding_dag` takes it, and the same.
+    :raises ConfigurationError: naming the file and the key; Airflow shows it as an import error of this DAG file alone.
+    """
+    caller = Path(sys._getframe(1).f_code.co_filename)
+    if not isinstance(config, OnboardingConfig):
+        config = load_config(caller.parent / config)
+    settings, dag_id = config.dag, status_dag_id_of(config.name)
+    alerts = config.alerts.on_failure
+    dag = DAG(
+        dag_id=dag_id,
+        description="Follows what became of invitations to m3ter; sends nothing.",
+        doc_md=_STATUS_DOC,
+        schedule=_timetable(config.status.schedule, config.time_zone),
+        start_date=config.start_at,
+        catchup=False,
+        is_paused_upon_creation=True,
+        max_active_runs=1,
+        dagrun_timeout=settings.dagrun_timeout,
+        tags=set(settings.tags),
+        access_control=settings.granted(),
+        default_args=settings.task_arguments(),
+        params=status_parameters(),
+        on_failure_callback=FailureAlert(config.name, dag_id, alerts) if alerts else None,
+        render_template_as_native_obj=False,
+    )
+    dag.fileloc = str(caller)
+    with dag:
+        InvitationStatusOperator(task_id="follow", config=config)
+    return dag
+
+
 def _alerts(config: OnboardingConfig, dag_id: str) -> dict[str, Any]:
     """Return the DAG's arguments for alerts."""
     alerts, arguments = config.alerts, dict[str, Any]()
@@ -111,8 +155,8 @@ def _alerts(config: OnboardingConfig, dag_id: str) -> dict[str, Any]:
     return arguments
 
 
-def _timetable(config: OnboardingConfig) -> Any:
+def _timetable(schedule: str | None, time_zone: str) -> Any:
     """Return a timetable with data intervals: Airflow's own ``@daily`` has empty ones."""
-    if config.schedule is None:
+    if schedule is None:
         return None
-    return CronDataIntervalTimetable(config.schedule, timezone=config.time_zone)
+    return CronDataIntervalTimetable(schedule, timezone=time_zone)

@@ -7,6 +7,8 @@ NAME_PATTERN = r"^[A-Za-z0-9_-]+$"
 LONGEST_NAME = 100
 #: The id of an onboarding DAG begins with this.
 DAG_ID_PREFIX = "m3ter_onboarding__"
+#: The id of a DAG that follows invitations begins with this.
+STATUS_DAG_ID_PREFIX = "m3ter_invitation_status__"
 
 PAUSE_VARIABLE = "m3ter_onboarding_paused"
 #: Words by which the pause variable pauses nobody, and everybody.
@@ -20,6 +22,14 @@ def dag_id_of(name: str) -> str:
     :param name: the configuration's.
     """
     return DAG_ID_PREFIX + name
+
+
+def status_dag_id_of(name: str) -> str:
+    """Return the id of the DAG that follows the invitations of a configuration.
+
+    :param name: the configuration's.
+    """
+    return STATUS_DAG_ID_PREFIX + name
 
 
 def is_reserved(name: str) -> bool:

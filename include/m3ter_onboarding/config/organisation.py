@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from croniter import croniter  # type: ignore[import-untyped]
 from pydantic import (
     Field,
     PrivateAttr,
@@ -31,9 +30,8 @@ from m3ter_onboarding.config.names import LONGEST_NAME, NAME_PATTERN, is_reserve
 from m3ter_onboarding.config.problems import sentences
 from m3ter_onboarding.config.query_text import check_query
 from m3ter_onboarding.config.section import Section, Text, TextList
+from m3ter_onboarding.config.status_section import StatusSettings, checked_schedule
 from m3ter_onboarding.errors import ConfigurationError
-
-_PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
 
 #: What ``reinvite`` may be at most: nobody gets more e-mails than one and these without a person who asks for it.
 MOST_REINVITATIONS = 5
@@ -85,6 +83,7 @@ class OnboardingConfig(Section):
     :param expiry_grace_days: an invitation stays valid for this long after the start date, if that is later
         than the 30 days that m3ter gives it.
     :param alerts: who is notified when somebody should look.
+    :param status: the DAG that follows what became of invitations.
     :param dag: arguments of the DAG.
     """
 
@@ -121,6 +120,7 @@ class OnboardingConfig(Section):
     if_rehire: Literal["review", "invite"] = "review"
     expiry_grace_days: Annotated[StrictInt, Field(ge=0, le=366)] = 14
     alerts: Alerts = Alerts()
+    status: StatusSettings = StatusSettings()
     dag: DagSettings = DagSettings()
 
     _path: Path = PrivateAttr(default=Path("onboarding.yaml"))
@@ -136,11 +136,7 @@ class OnboardingConfig(Section):
     @field_validator("schedule")
     @classmethod
     def _cron(cls, value: str | None) -> str | None:
-        if value is None or value in _PRESETS:
-            return value
-        if len(value.split()) != 5 or not croniter.is_valid(value):
-            raise ValueError(f"write five cron fields such as '0 6 * * *', one of {', '.join(_PRESETS)}, or null")
-        return value
+        return checked_schedule(value)
 
     @field_validator("reinvite", mode="before")
     @classmethod

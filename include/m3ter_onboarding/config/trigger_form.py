@@ -90,3 +90,15 @@ def run_parameters() -> dict[str, Param]:
             description_md="Without it a backfill plans only. It means nothing for other runs.",
         ),
     }
+
+
+def status_parameters() -> dict[str, Param]:
+    """Return the parameters of a run of the status DAG, as the trigger dialogue shows them."""
+    return {
+        "everything": Param(
+            False,
+            type="boolean",
+            title="Read everything",
+            description_md="Reads both of m3ter's lists to their end, not only what is open and new.",
+        ),
+    }

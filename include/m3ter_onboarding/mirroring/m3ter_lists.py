@@ -18,7 +18,7 @@ from m3ter_onboarding.ledger.mirror import Kind
 from m3ter_onboarding.mirroring.mirrored_organisation import LookResult, MirroredOrganisation
 from m3ter_onboarding.mirroring.reconciliation import reconcile
 from m3ter_provider.errors import M3terStatusError
-from m3ter_provider.models import Invitation, Page
+from m3ter_provider.models import Invitation, OrgUser, Page
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ async def take_snapshot(org: MirroredOrganisation) -> LookResult:
     :raises M3terError: when m3ter cannot be read; the mirror then stays incomplete for this run.
     """
     started_ms = await asyncio.to_thread(mirror.begin_pass, org.db, org.org_id)
-    await _record_own_id(org)
+    await record_own_id(org)
     looked = await mirror_invitations(org)
     await mirror_users(org, looked)
     await mirror_policies(org, looked)
@@ -53,7 +53,8 @@ async def look_again(org: MirroredOrganisation, *, until: datetime | None = None
     return looked
 
 
-async def _record_own_id(org: MirroredOrganisation) -> None:
+async def record_own_id(org: MirroredOrganisation) -> None:
+    """Record by which service user we reach the organisation, where m3ter answers."""
     try:
         me = await org.m3ter.get_me()
     except M3terStatusError:
@@ -78,7 +79,7 @@ async def mirror_invitations(org: MirroredOrganisation, *, until: datetime | Non
     stop_before = _stop_before(org, state, until)
     if stop_before is not None and await asyncio.to_thread(mirror.order_is_doubtful, db, org_id):
         stop_before = None
-    newest_first = _NewestFirst(await asyncio.to_thread(mirror.newest_created, db, org_id))
+    newest_first = NewestFirst(await asyncio.to_thread(mirror.newest_created, db, org_id))
     reached_end = True
     first = True
     async for page in org.m3ter.iter_invitation_pages():
@@ -88,7 +89,7 @@ async def mirror_invitations(org: MirroredOrganisation, *, until: datetime | Non
         await asyncio.to_thread(mirror.store_invitations, db, org_id, page.items)
         looked.invitations_read += len(page.items)
         ordered = newest_first.holds(page)
-        if stop_before is not None and ordered and page.items and _wholly_before(page.items, stop_before):
+        if stop_before is not None and ordered and page.items and wholly_before(page.items, stop_before):
             reached_end = False
             break
     if reached_end:
@@ -109,7 +110,7 @@ def _stop_before(org: MirroredOrganisation, state: mirror.MirrorState, until: da
     return overlap if until is None else min(overlap, until)
 
 
-class _NewestFirst:
+class NewestFirst:
     """Judges, page by page, whether a list comes newest first; entries of one and the same instant prove nothing.
 
     :param known: when the newest known entry was created; a list that begins with older ones begins at its other end,
@@ -122,7 +123,7 @@ class _NewestFirst:
         self._doubt = False
         self._fell = False
 
-    def holds(self, page: Page[Invitation]) -> bool:
+    def holds(self, page: Page[Invitation] | Page[OrgUser]) -> bool:
         """Take the next page, and return whether the list has shown by now that it comes newest first."""
         if self._oldest is None and self._known is not None:
             known = self._known
@@ -136,7 +137,8 @@ class _NewestFirst:
         return self._fell and not self._doubt
 
 
-def _wholly_before(items: Sequence[Invitation], moment: datetime) -> bool:
+def wholly_before(items: Sequence[Invitation | OrgUser], moment: datetime) -> bool:
+    """Return whether every entry of a page was created before a moment."""
     return all(item.dt_created is not None and item.dt_created < moment for item in items)
 
 
