@@ -394,10 +394,13 @@ def test_the_page_inside_airflow(pages: AirflowPages, airflow: AirflowStack, acm
 
     # From a task in the grid to the run on the page, and the review.
     page.get_by_role("cell", name="plan", exact=True).get_by_role("link").click()
-    page.wait_for_url(f"**/dags/{made.dag_id}/runs/*/tasks/plan**")  # the run's page has links of the same names
-    page.get_by_role("link", name="Details").last.click()
+    # A link that only the task's page has: Airflow's address changes at once, but the run's tabs stay until the task is
+    # read, and lead nowhere meanwhile.
+    page.locator("a[href$='/tasks/plan/details']").click()
     page.get_by_role("link", name="m3ter onboarding", exact=True).click()
-    expect(frame(page).get_by_role("heading", name="Plan", exact=True)).to_be_visible()
+    page.wait_for_url(f"**/dags/{made.dag_id}/runs/*/plugin/m3ter-onboarding-run")
+    plan = frame(page).get_by_role("heading", name="Plan", exact=True)
+    expect(plan).to_be_visible(timeout=60_000)  # the whole of Airflow is loaded anew
     frame(page).get_by_role("link", name="Review", exact=True).click()
     expect(frame(page).locator("h1")).to_have_text("Review")
     pages.picture("review")
