@@ -7,7 +7,7 @@ the day.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,28 +25,31 @@ class Truth:
     """m3ter at one moment.
 
     :param active: addresses with an invitation that can be accepted.
-    :param expired: addresses with an expired one.
+    :param expired: when each invitation of an address expired that nobody accepted.
     :param members: addresses of users with access.
     :param former: addresses of users whose access has ended.
     """
 
     active: frozenset[str] = frozenset()
-    expired: frozenset[str] = frozenset()
+    expired: Mapping[str, Sequence[datetime]] = field(default_factory=dict)
     members: frozenset[str] = frozenset()
     former: frozenset[str] = frozenset()
-    addresses: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def truth_of(invitations: Iterable[Mapping[str, Any]], users: Iterable[Mapping[str, Any]], now: datetime) -> Truth:
     """Read what the sandbox holds."""
     found: dict[str, set[str]] = defaultdict(set)
+    expired: dict[str, list[datetime]] = defaultdict(list)
     for one in invitations:
-        if not one.get("accepted"):
-            found["active" if _instant(one["dtExpiry"]) > now else "expired"].add(one["email"].lower())
+        address, expires = one["email"].lower(), _instant(one["dtExpiry"])
+        if not one.get("accepted") and expires > now:
+            found["active"].add(address)
+        elif not one.get("accepted"):
+            expired[address].append(expires)
     for user in users:
         ends = user.get("dtEndAccess")
         found["members" if ends is None or _instant(ends) > now else "former"].add(user["email"].lower())
-    return Truth(*(frozenset(found[name]) for name in ("active", "expired", "members", "former")))
+    return Truth(frozenset(found["active"]), expired, frozenset(found["members"]), frozenset(found["former"]))
 
 
 def _instant(text: str) -> datetime:
@@ -78,9 +81,11 @@ def expected(person: Person, earlier: Iterable[str], truth: Truth, settings: Set
         return "review:email_changed"
     if person.email in truth.former and settings.if_rehire == "review":
         return "review:rehire"
-    expired = any(address in truth.expired for address in (person.email, *earlier))
-    if person.email not in truth.former and expired and settings.reinvite == "never":
+    expired = [instant for address in (person.email, *earlier) for instant in truth.expired.get(address, ())]
+    if len(expired) > settings.reinvitations:
         return "review:expired"
+    if expired and max(expired) + timedelta(days=settings.cool_off_days) > now:
+        return "skip:cooling_off"
     if person.policies == LATE and LATE not in settings.policies:
         return "invalid:policy"
     if person.policies == GUARDED and GUARDED not in settings.allowed_policies:

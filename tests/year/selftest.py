@@ -24,12 +24,12 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "a domain that is not allowed is no question",
-        ((_WORKLIST, '"excluded", "domain_not_allowed", "refused_before"})', '"excluded", "refused_before"})'),),
+        ((_WORKLIST, '{"too_early", "excluded", "domain_not_allowed", ', '{"too_early", "excluded", '),),
         _SHORT,
     ),
     Bug(
         "an excluded person is no question",
-        ((_WORKLIST, '"excluded", "domain_not_allowed", "refused_before"})', '"domain_not_allowed"})'),),
+        ((_WORKLIST, '{"too_early", "excluded", "domain_not_allowed", ', '{"too_early", "domain_not_allowed", '),),
         _SHORT,
     ),
     Bug(
@@ -67,12 +67,22 @@ BUGS: tuple[Bug, ...] = (
         _SHORT,
     ),
     Bug(
+        "whoever lets invitations expire is invited again without bound",
+        ((f"{ONBOARDING}/planning/occasion.py", "if times > self._rules.reinvite:", "if not self._rules.reinvite:"),),
+        ("--days", "150", "--people", "60"),
+    ),
+    Bug(
+        "nobody cools off",
+        ((f"{ONBOARDING}/planning/occasion.py", "if follows is not None and follows > self._now:", "if False:"),),
+        ("--days", "150", "--people", "60"),
+    ),
+    Bug(
         "a renamed configuration begins anew",
         (
             (
                 _WORKLIST,
-                "w.c.org_id == org_id, w.c.closed_at.is_(None), or_(~whole_past, begun)",
-                'w.c.config_name == "acme_renamed", w.c.closed_at.is_(None), or_(~whole_past, begun)',
+                "w.c.org_id == org_id, w.c.closed_at.is_(None), w.c.reason != DIFFERS",
+                'w.c.config_name == "acme_renamed", w.c.closed_at.is_(None), w.c.reason != DIFFERS',
             ),
         ),
         _SHORT,

@@ -19,8 +19,14 @@ class Settings:
     allowed_policies: tuple[str, ...] = (READER, LATE)
     if_rehire: str = "review"
     reinvite: str = "never"
+    cool_off_days: int = 7
     max_age_days: int = 90
     invite_days_before_start: int = 14
+
+    @property
+    def reinvitations(self) -> int:
+        """How often somebody whose invitation expired is invited again."""
+        return {"never": 0, "once": 1}[self.reinvite]
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,8 @@ class Year:
             now = replace(now, excluded_domains=frozenset())
         if day >= self._day(0.50):
             now = replace(now, if_rehire="invite")
+        if day >= self._day(0.52):
+            now = replace(now, reinvite="once")
         if self._day(0.55) <= day < self._day(0.55) + timedelta(days=5):
             now = replace(now, allowed_domains=frozenset({PARTNER}))  # a slip of somebody's hand
         if day >= self._day(0.75):

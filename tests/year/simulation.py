@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
@@ -260,16 +260,21 @@ class Simulation:
         for person in self._people:
             if person.loaded > day:
                 continue
-            now = self._due(person, truth, settings)
-            if now == INVITE:
+            now, later = self._due(person, truth, settings), self._due(person, soon, settings)
+            if now == later == INVITE:
                 self._violate(day, "forgotten", person, person.email, {person.employee_id: now})
-            elif now not in (COVERED, NOTHING, OLD, EARLY) and now not in listed.get(person.employee_id, ()):
+            elif not any(self._is_cared_for(due, listed.get(person.employee_id, ())) for due in (now, later)):
                 self._violate(day, "in no list", person, person.email, {person.employee_id: now})
         known = {person.employee_id: person for person in self._people}
         for employee, reasons in listed.items():
             now = self._due(known[employee], truth, settings)
             if not {now, self._due(known[employee], soon, settings)} & reasons:
                 self._violate(day, f"listed as {sorted(reasons)}", known[employee], employee, {employee: now})
+
+    @staticmethod
+    def _is_cared_for(due: str, reasons: Collection[str]) -> bool:
+        """Return whether nothing is left to be done about what is due, or a list shows it."""
+        return due in (COVERED, NOTHING, OLD, EARLY, INVITE) or due in reasons
 
     def _judge_events(self, day: date) -> None:
         """Check that the state of each invitation is where its events lead, one after the other."""
@@ -326,6 +331,7 @@ def _dag(settings: Settings) -> Any:
         "exclude": {"domains": sorted(settings.excluded_domains)},
         "if_rehire": settings.if_rehire,
         "reinvite": settings.reinvite,
+        "cool_off_days": settings.cool_off_days,
         "max_invitations": None,
         "stop_after_failures": None,
         "full_snapshot_every": "1d",
