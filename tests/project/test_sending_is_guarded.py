@@ -232,6 +232,7 @@ READING_OPERATORS = {
     "M3terInvitationAcceptedSensor",
     "OnboardingApproveOperator",
     "OnboardingPlanOperator",
+    "InvitationStatusOperator",
     "OnboardingReportOperator",
     "OnboardingSnapshotOperator",
 }

@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
@@ -129,8 +129,8 @@ class Simulation:
             return
         # Judged by this moment also after the run: what expires while it runs is for the next one.
         self._moment = self._clock.now
-        before, known = self._truth(), [person for person in self._people if person.loaded <= day]
-        due = {person.employee_id: self._due(person, before, settings) for person in known}
+        known = [person for person in self._people if person.loaded <= day]
+        due = self._due_of(known, settings)
         try:
             self._run(day, settings)
         except AirflowException as error:
@@ -235,41 +235,43 @@ class Simulation:
 
     # -- the judgement -----------------------------------------------------------------------------------------------
 
-    def _truth(self) -> Truth:
-        return truth_of(self.m3ter.invitations(), self.m3ter.users(), self._moment)
+    def _due_of(self, people: Iterable[Person], settings: Settings) -> dict[str, tuple[str, str]]:
+        """Return what is due for people when the run begins and when it is over, by employee.
 
-    def _due(self, person: Person, truth: Truth, settings: Settings) -> str:
-        return expected(person, self._earlier[person.employee_id], truth, settings, self._moment)
+        What expires, or cools off, while the run reads it may be seen either way.
+        """
+        invitations, users = self.m3ter.invitations(), self.m3ter.users()
+        moments = (self._moment, self._moment + timedelta(minutes=10))
+        views = [(truth_of(invitations, users, moment), moment) for moment in moments]
 
-    def _judge(self, day: date, settings: Settings, due: Mapping[str, str]) -> None:
+        def due(person: Person, truth: Truth, moment: datetime) -> str:
+            return expected(person, self._earlier[person.employee_id], truth, settings, moment)
+
+        return {person.employee_id: (due(person, *views[0]), due(person, *views[1])) for person in people}
+
+    def _judge(self, day: date, settings: Settings, due: Mapping[str, tuple[str, str]]) -> None:
         emails = self.m3ter.emails()
         people = {person.email: person for person in self._people}
         for address, count in emails.items():
             new = count - self._emailed.get(address, 0)
             if new:
                 person = people.get(address)
-                if new > 1 or person is None or due.get(person.employee_id) != INVITE:
+                if new > 1 or person is None or INVITE not in due.get(person.employee_id, ()):
                     self._violate(day, f"{new} e-mail(s) that nobody was due", person, address, due)
                 self._invited_on[address] = day
         self._emailed = emails
         self.outcome.emails = sum(emails.values())
-        truth, listed = self._truth(), self._listed()
-        # What expired while the run read it may be seen either way.
-        soon = truth_of(self.m3ter.invitations(), self.m3ter.users(), self._moment + timedelta(minutes=10))
+        listed, known = self._listed(), {person.employee_id: person for person in self._people}
         self.outcome.questions = len(listed)
-        for person in self._people:
-            if person.loaded > day:
-                continue
-            now, later = self._due(person, truth, settings), self._due(person, soon, settings)
-            if now == later == INVITE:
-                self._violate(day, "forgotten", person, person.email, {person.employee_id: now})
-            elif not any(self._is_cared_for(due, listed.get(person.employee_id, ())) for due in (now, later)):
-                self._violate(day, "in no list", person, person.email, {person.employee_id: now})
-        known = {person.employee_id: person for person in self._people}
+        due = self._due_of((person for person in self._people if person.loaded <= day), settings)
+        for employee, whens in due.items():
+            if set(whens) == {INVITE}:
+                self._violate(day, "forgotten", known[employee], employee, due)
+            elif not any(self._is_cared_for(one, listed.get(employee, ())) for one in whens):
+                self._violate(day, "in no list", known[employee], employee, due)
         for employee, reasons in listed.items():
-            now = self._due(known[employee], truth, settings)
-            if not {now, self._due(known[employee], soon, settings)} & reasons:
-                self._violate(day, f"listed as {sorted(reasons)}", known[employee], employee, {employee: now})
+            if not set(due[employee]) & reasons:
+                self._violate(day, f"listed as {sorted(reasons)}", known[employee], employee, due)
 
     @staticmethod
     def _is_cared_for(due: str, reasons: Collection[str]) -> bool:
@@ -293,9 +295,12 @@ class Simulation:
                 what = f"{state!r} is not explained: events lead to {led_to[invitation_id]!r}"
                 self._violate(day, what, None, str(invitation_id), {})
 
-    def _violate(self, day: date, what: str, person: Person | None, address: str, due: Mapping[str, str]) -> None:
+    def _violate(
+        self, day: date, what: str, person: Person | None, address: str, due: Mapping[str, tuple[str, str]]
+    ) -> None:
         kind, employee = (person.kind, person.employee_id) if person else ("?", address)
-        self.outcome.violations.append(Violation(day, what, employee, kind, due.get(employee, "?")))
+        whens = dict.fromkeys(due.get(employee, ("?",)))
+        self.outcome.violations.append(Violation(day, what, employee, kind, " or ".join(whens)))
 
     def _listed(self) -> dict[str, set[str]]:
         found: dict[str, set[str]] = defaultdict(set)

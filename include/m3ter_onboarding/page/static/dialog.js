@@ -17,7 +17,8 @@ import { button, h } from "./elements.js";
  */
 
 /**
- * Ask; resolve to the text that the person wrote (empty where nothing) or the day they chose, or to null when they cancelled.
+ * Ask; resolve to the text that the person wrote (empty where nothing) or the day they chose, or to null when they
+ * cancelled.
  * @param {Question} question
  * @returns {Promise<string | null>}
  */

@@ -12,7 +12,8 @@
  *   requests.js         requests to the page's API and to Airflow's
  *   readable_dags.js    the DAGs and ledgers that this user may read: every screen needs them
  *   overview_screen.js, invitations_screen.js, person_screen.js, dag_screen.js, run_screen.js, review_screen.js
- *                       one screen a file; they share runs_table.js, run_buttons.js and decision_buttons.js
+ *                       one screen a file; they share filters.js, runs_table.js, run_buttons.js,
+ *                       decision_buttons.js and question_buttons.js
  *   invitation_chart.js the chart of the overview; plan_diff.js the plan of a run
  *
  * @module
