@@ -49,6 +49,9 @@ def record(environment: Environment) -> tuple[Recording, frozenset[str]]:
 
 #: Writes of the ledger that none of the scenarios makes, and why.
 NOT_RECORDED: Mapping[str, str] = {
+    "erasing what is old": (
+        "no task of a run erases: a person does, by a command; it is one transaction a batch, and may be repeated"
+    ),
     "writing what a person decided": "by the page and not by a task: one transaction, which a person sees fail",
     "noting what differs in m3ter": (
         "one transaction after m3ter was read; it changes entries of the worklist that no plan and no sender reads, and"
