@@ -108,11 +108,18 @@ def _only_reading(connection: Connection) -> Iterator[None]:
     elif connection.dialect.name == "sqlite":
         raw: Any = connection.connection.dbapi_connection
         end = time.monotonic() + STATEMENT_SECONDS
+
+        def restart(*_: object) -> None:
+            nonlocal end
+            end = time.monotonic() + STATEMENT_SECONDS
+
         connection.exec_driver_sql("PRAGMA query_only = ON")
         raw.set_progress_handler(lambda: int(time.monotonic() > end), 10_000)
+        event.listen(connection, "before_cursor_execute", restart)
         try:
             yield
         finally:
+            event.remove(connection, "before_cursor_execute", restart)
             raw.set_progress_handler(None, 0)
             connection.exec_driver_sql("PRAGMA query_only = OFF")
     else:
