@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import TypeVar
 
 from m3ter_onboarding.clock import MARGIN
 from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger import mirror, unread_entries
+from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.mirror import Kind
 from m3ter_onboarding.mirroring.m3ter_lists import (
     NewestFirst,
@@ -28,6 +31,8 @@ from m3ter_provider.errors import M3terNotFoundError
 from m3ter_provider.models import Invitation, OrgUser
 
 log = logging.getLogger(__name__)
+
+Entry = TypeVar("Entry", Invitation, OrgUser)
 
 #: Entries of one page of a list (m3ter's most).
 _PAGE = 200
@@ -81,50 +86,40 @@ async def follow_invitations(org: MirroredOrganisation, *, everything: bool) -> 
             again = await mirror_invitations(replace(org, full_snapshot_every=timedelta(0)))
             looked = replace(again, invitations_read=looked.invitations_read + again.invitations_read)
         else:
-            singly, missing = await _read_invitations(org, unread.m3ter_ids)
+            singly, missing = await _read_singly(
+                org, unread.m3ter_ids, org.m3ter.get_invitation, mirror.store_invitations
+            )
     if everything or not await _mirror_newest_users(org, looked):
         await mirror_users(org, looked)
     else:
         ended = await asyncio.to_thread(
             unread_entries.unread_ended_users, org.db, org.org_id, started_ms, looked.server_time
         )
-        read, gone = await _read_users(org, ended)
+        read, gone = await _read_singly(org, ended, org.m3ter.get_user, mirror.store_users)
         singly, missing = singly + read, missing + gone
     await asyncio.to_thread(reconcile, org, looked)
     return StatusRead(looked, singly, missing)
 
 
-async def _read_invitations(org: MirroredOrganisation, m3ter_ids: tuple[str, ...]) -> tuple[int, int]:
-    """Read invitations by themselves, and return how many were read, and how many m3ter has no more."""
+async def _read_singly(
+    org: MirroredOrganisation,
+    m3ter_ids: Sequence[str],
+    get: Callable[[str], Awaitable[Entry]],
+    store: Callable[[LedgerDatabase, str, Sequence[Entry]], object],
+) -> tuple[int, int]:
+    """Read invitations or users by themselves, and return how many were read, and how many m3ter has no more."""
 
-    async def one(m3ter_id: str) -> Invitation | None:
+    async def one(m3ter_id: str) -> Entry | None:
         try:
-            return await org.m3ter.get_invitation(m3ter_id)
+            return await get(m3ter_id)
         except M3terNotFoundError:
             return None
 
     missing = 0
-    for batch in batches(list(m3ter_ids), _AT_ONCE):
+    for batch in batches(m3ter_ids, _AT_ONCE):
         found = [entry for entry in await asyncio.gather(*map(one, batch)) if entry is not None]
         missing += len(batch) - len(found)
-        await asyncio.to_thread(mirror.store_invitations, org.db, org.org_id, found)
-    return len(m3ter_ids), missing
-
-
-async def _read_users(org: MirroredOrganisation, m3ter_ids: tuple[str, ...]) -> tuple[int, int]:
-    """Read users by themselves, and return how many were read, and how many m3ter has no more."""
-
-    async def one(m3ter_id: str) -> OrgUser | None:
-        try:
-            return await org.m3ter.get_user(m3ter_id)
-        except M3terNotFoundError:
-            return None
-
-    missing = 0
-    for batch in batches(list(m3ter_ids), _AT_ONCE):
-        found = [entry for entry in await asyncio.gather(*map(one, batch)) if entry is not None]
-        missing += len(batch) - len(found)
-        await asyncio.to_thread(mirror.store_users, org.db, org.org_id, found)
+        await asyncio.to_thread(store, org.db, org.org_id, found)
     return len(m3ter_ids), missing
 
 

@@ -89,7 +89,7 @@ def start_run(config: OnboardingConfig, db: LedgerDatabase, run: AirflowRun, *, 
     )
     if runs.is_first_of_organisation(db, org_id):
         log.warning(
-            "This ledger holds no earlier run of organisation %s: whoever waited in another ledger is not known here."
+            "This ledger holds no earlier run of organisation %s: it does not know who waited in another ledger."
             " The query reads %s; people loaded before are not read. To see them, start a run with mode `dry_run` and"
             " an earlier interval_start, or with mode `full`.",
             org_id,

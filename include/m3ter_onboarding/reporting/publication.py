@@ -134,7 +134,7 @@ def _make_view(warehouse: Engine, tables: PublishedTables) -> None:
         statement = person_view.view_ddl(warehouse.dialect, tables.of_people)
         with warehouse.begin() as connection:
             connection.exec_driver_sql(statement.replace("%", "%%"))
-    except (SQLAlchemyError, NotImplementedError) as error:
+    except (SQLAlchemyError, NotImplementedError) as error:  # the second: a dialect that lists no views
         why = describe_database_error(error) if isinstance(error, SQLAlchemyError) else type(error).__name__
         log.warning(
             "The view %s could not be made in the warehouse: %s. `m3ter-onboarding ddl --published` prints it.",

@@ -73,8 +73,17 @@ async function decide(ledger, invitation, state) {
     yes: label,
   });
   if (why === null) return;
+  const decision = { ledger, seen: invitation.state, to: state, why: why || null };
+  await record(() => post(`review/${invitation.invitation_id}`, decision));
+}
+
+/**
+ * Write what a person decided, and show the screen anew; an error stands above it.
+ * @param {() => Promise<unknown>} write
+ */
+export async function record(write) {
   try {
-    await post(`review/${invitation.invitation_id}`, { ledger, seen: invitation.state, to: state, why: why || null });
+    await write();
     announce("Recorded.");
     await readOverview({ again: true });
     reload();

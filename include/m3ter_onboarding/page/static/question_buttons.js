@@ -4,9 +4,9 @@
  * @module
  */
 
+import { record } from "./decision_buttons.js";
 import { ask } from "./dialog.js";
-import { announce, button, byId, h, messageOf, problem, reload } from "./elements.js";
-import { readOverview } from "./readable_dags.js";
+import { button, h } from "./elements.js";
 import { post } from "./requests.js";
 
 /** @typedef {import("../api_types").OpenQuestion} OpenQuestion */
@@ -102,13 +102,5 @@ function nameOf({ email, employee_id }) {
  * @param {Pick<QuestionBody, "action" | "until" | "note">} decision
  */
 async function decide(ledger, question, decision) {
-  try {
-    await post(`questions/${question.item_id}`, { ledger, since: question.since, ...decision });
-    announce("Recorded.");
-    await readOverview({ again: true });
-    reload();
-  } catch (error) {
-    byId("main").prepend(problem(messageOf(error)));
-    window.scrollTo(0, 0);
-  }
+  await record(() => post(`questions/${question.item_id}`, { ledger, since: question.since, ...decision }));
 }
