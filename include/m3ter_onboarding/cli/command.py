@@ -153,7 +153,9 @@ def _add_erase(erase: argparse.ArgumentParser) -> None:
     whom.add_argument("--email", metavar="ADDRESS", help="the person with this address")
     whom.add_argument("--before", metavar="DATE", help="everything older than this date (UTC), such as 2025-01-31")
     erase.add_argument(
-        "--still-in-m3ter", action="store_true", help="erase the person here although m3ter still lists them; m3ter keeps its own data"
+        "--still-in-m3ter",
+        action="store_true",
+        help="erase the person here although m3ter still lists them; m3ter keeps its own data",
     )
     erase.add_argument("--yes", action="store_true", help="do not ask")
 
