@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import delete, update
 
+from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.ledger.claim_statements import ClaimRequest
 from m3ter_onboarding.ledger.claims import begin_attempts, claim_chunk
 from m3ter_onboarding.ledger.open_invitations import open_invitations, settle
@@ -294,6 +295,18 @@ def test_d12_older_than_an_invitations_life_is_for_review(world: World) -> None:
     world.pass_time(31 * 86400)
     world.snapshot()
     assert (world.state("e1"), world.state("e2")) == ("review", "review")
+
+
+@pytest.mark.parametrize(("planned_days_ago", "state"), [(1, "unsent"), (8, "review")])
+def test_d12_a_shorter_life_that_was_asked_for_counts(world: World, planned_days_ago: int, state: str) -> None:
+    world.values["validity_days"] = 6
+    world.hire("e1")
+    world.snapshot()
+    world.now = lambda: utc_now() - timedelta(days=planned_days_ago)
+    world.claim(world.plan("dead"), "dead", begin=True)
+    world.now = utc_now
+    absent_twice(world)
+    assert world.state("e1") == state
 
 
 def test_d12_review_blocks_a_second_e_mail_until_it_is_found(world: World) -> None:

@@ -80,8 +80,9 @@ class OnboardingConfig(Section):
         many times, a new invitation, counted by person over all that they got, also by hand.
     :param cool_off_days: from when an invitation expired until the next one.
     :param if_rehire: after a member's access has ended: a person looks, or a new invitation.
-    :param expiry_grace_days: an invitation stays valid for this long after the start date, if that is later
-        than the 30 days that m3ter gives it.
+    :param validity_days: an invitation stays valid to the end of this many days after its plan; None: for the 30 days
+        that m3ter gives it.
+    :param expiry_grace_days: it stays valid for this long after the start date, if that is later.
     :param alerts: who is notified when somebody should look.
     :param status: the DAG that follows what became of invitations.
     :param dag: arguments of the DAG.
@@ -118,6 +119,7 @@ class OnboardingConfig(Section):
     reinvite: Literal["never", "once"] | int = "never"
     cool_off_days: Annotated[StrictInt, Field(ge=0, le=366)] = 7
     if_rehire: Literal["review", "invite"] = "review"
+    validity_days: Annotated[StrictInt, Field(ge=1, le=366)] | None = None
     expiry_grace_days: Annotated[StrictInt, Field(ge=0, le=366)] = 14
     alerts: Alerts = Alerts()
     status: StatusSettings = StatusSettings()

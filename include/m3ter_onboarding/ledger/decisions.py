@@ -23,7 +23,8 @@ class Decision:
 
     :param email: as the warehouse has it; ``request.email`` is what m3ter gets.
     :param request: only with ``invite``: complete, as it will be POSTed.
-    :param request_hash: of ``request``; the same from run to run while nothing changes.
+    :param request_hash: of ``request``, without an expiry that is reckoned from now; the same from run to run while
+        nothing changes.
     :param detail: why, a sentence without personal data.
     :param invitation_id: the ledger's row that the decision rests on.
     :param extra: what the row says beside the contract, by column, perhaps personal; never logged.

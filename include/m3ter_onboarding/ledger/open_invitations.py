@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, func, or_, select, update
 
+from m3ter_onboarding.clock import parse_iso
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.outcomes import Columns, Outcome, apply_outcomes
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.sql_types import db_now_ms
 from m3ter_onboarding.ledger.states import CLAIMABLE_STATES, OPEN_STATES, InvitationState, state_values
-from m3ter_onboarding.ledger.tables import Tables
+from m3ter_onboarding.ledger.tables import Tables, as_dict
 
 
 @dataclass(frozen=True)
 class OpenInvitation:
-    """An open row; instants are milliseconds since 1970 of the database's clock."""
+    """An open row; instants are milliseconds since 1970 of the database's clock.
+
+    :param asked_expiry: what the request asks for; None: m3ter's own 30 days.
+    """
 
     invitation_id: int
     email_key: str = field(repr=False)
@@ -31,7 +35,7 @@ class OpenInvitation:
     lease_until_ms: int
     first_absent_ms: int | None
     absences: int
-    expires_at: datetime | None
+    asked_expiry: datetime | None
 
     def held(self, now_ms: int) -> bool:
         """Return whether a sender may still act on this row."""
@@ -79,7 +83,8 @@ class OpenInvitations(NamedTuple):
 
 def open_invitations(db: LedgerDatabase, org_id: str) -> OpenInvitations:
     """Return every open row of the organisation, of any run."""
-    i = db.tables.invitation.c
+    i, d = db.tables.invitation.c, db.tables.decision.c
+    of_row = and_(d.plan_id == i.plan_id, d.row_no == i.row_no)
 
     def work(connection: Connection) -> OpenInvitations:
         now_ms = int(connection.execute(select(db_now_ms())).scalar_one())
@@ -95,16 +100,23 @@ def open_invitations(db: LedgerDatabase, org_id: str) -> OpenInvitations:
                 func.coalesce(i.lease_until_ms, 0).label("lease_until_ms"),
                 i.first_absent_ms,
                 i.absences,
-                i.expires_at,
+                d.request,
             )
+            .select_from(db.tables.invitation.outerjoin(db.tables.decision, of_row))
             .where(i.org_id == org_id, i.state.in_(state_values(OPEN_STATES)))
             .order_by(i.invitation_id)
         )
-        return OpenInvitations(
-            now_ms, [OpenInvitation(**{**row._mapping, "state": InvitationState(row.state)}) for row in rows]
-        )
+        return OpenInvitations(now_ms, [_open(as_dict(row)) for row in rows])
 
     return db.read(work, doing="reading open invitations")
+
+
+def _open(row: dict[str, Any]) -> OpenInvitation:
+    request = row.pop("request") or {}
+    expiry = request.get("dtExpiry")
+    return OpenInvitation(
+        **{**row, "state": InvitationState(row["state"]), "asked_expiry": None if expiry is None else parse_iso(expiry)}
+    )
 
 
 def settle(db: LedgerDatabase, outcomes: Sequence[Outcome], now: datetime) -> int:

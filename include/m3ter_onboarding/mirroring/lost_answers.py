@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 
 from m3ter_onboarding.clock import MARGIN, from_milliseconds
 from m3ter_onboarding.ledger import mirror_comparison
@@ -108,13 +108,18 @@ def _since(row: OpenInvitation, margin_ms: int) -> int:
     return (row.attempt_started_ms or 0) - margin_ms
 
 
+def _end_of_life(row: OpenInvitation, started_ms: int) -> datetime:
+    """Return until when m3ter certainly lists an invitation of this attempt, by its own clock."""
+    return row.asked_expiry or from_milliseconds(started_ms) + INVITATION_LIFE
+
+
 def _settlement(
     row: OpenInvitation, look_ms: int, looked_ms: int, settle_after_ms: int, unexplained: list[int]
 ) -> Outcome:
     """Return what not being found in this look, from *look_ms* to *looked_ms*, means for one open row."""
     if row.attempt_started_ms is None:
         return row.settled(InvitationState.UNSENT, "not_begun")
-    if look_ms - row.attempt_started_ms > INVITATION_LIFE / timedelta(milliseconds=1):
+    if from_milliseconds(look_ms) > _end_of_life(row, row.attempt_started_ms):
         return row.settled(
             InvitationState.REVIEW,
             "older_than_life",

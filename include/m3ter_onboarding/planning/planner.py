@@ -215,7 +215,7 @@ class _Planner:
         if isinstance(policy_ids, Decision):
             return policy_ids
         request = self._request(hire, policy_ids)
-        request_hash = hash_request(request)
+        request_hash = hash_request(self._lasting(hire, request))
         if address.refused_hash == request_hash:
             if not self._rules.retry_failed:
                 detail = "m3ter refused exactly this request before, or gave no sign of it twice; correct the row."
@@ -249,15 +249,28 @@ class _Planner:
             dt_expiry=self._expiry(hire),
         )
 
-    def _expiry(self, hire: NewHire) -> datetime | None:
-        """Return until when the invitation must be valid, where m3ter's own 30 days do not reach that far.
+    def _lasting(self, hire: NewHire, request: InvitationRequest) -> InvitationRequest:
+        """Return what of a request stays the same from run to run while nothing changes: no end reckoned from now."""
+        if request.dt_expiry is None or request.dt_expiry == self._after_start(hire):
+            return request
+        return request.model_copy(update={"dt_expiry": None})
 
-        Reckoned from the start date, not from now: the request stays the same from run to run.
-        """
+    def _expiry(self, hire: NewHire) -> datetime | None:
+        """Return until when the invitation is to be valid; None: m3ter's own 30 days."""
+        after_start = self._after_start(hire)
+        days = self._rules.validity_days
+        if days is None:
+            reaches_further = after_start is not None and after_start > self._now + INVITATION_LIFE
+            return after_start if reaches_further else None
+        today = self._now.astimezone(zone_of(hire.time_zone)).date()
+        from_now = end_of_day(today + timedelta(days=days), hire.time_zone)
+        return from_now if after_start is None else max(from_now, after_start)
+
+    def _after_start(self, hire: NewHire) -> datetime | None:
+        """Return until when the invitation must at least be valid, by the start date."""
         if hire.start_date is None:
             return None
-        until = end_of_day(hire.start_date + timedelta(days=self._rules.expiry_grace_days), hire.time_zone)
-        return until if until > self._now + INVITATION_LIFE else None
+        return end_of_day(hire.start_date + timedelta(days=self._rules.expiry_grace_days), hire.time_zone)
 
     def _administrators(self, policies: Iterable[M3terPolicy]) -> str:
         """Name the policies that make an administrator although the configuration does not allow it."""

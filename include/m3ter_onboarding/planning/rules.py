@@ -33,6 +33,7 @@ class PlanRules:
     time_zone: str = "UTC"
     max_age_days: int = 90
     invite_days_before_start: int | None = None
+    validity_days: int | None = None
     expiry_grace_days: int = 14
     default_policies: tuple[str, ...] = ()
     allowed_policies: tuple[str, ...] | None = None
@@ -66,6 +67,7 @@ class PlanRules:
             time_zone=config.time_zone,
             max_age_days=config.max_age_days,
             invite_days_before_start=config.invite_days_before_start,
+            validity_days=config.validity_days,
             expiry_grace_days=config.expiry_grace_days,
             default_policies=config.permission_policies,
             allowed_policies=config.allowed_permission_policies,

@@ -340,6 +340,32 @@ def test_f37_the_invitation_outlives_the_first_day() -> None:
     assert expiry("2027-01-04", now=NOW + DAY) == expiry("2027-01-04")
 
 
+def test_f37_validity_by_setting_ends_with_a_local_day_and_outlives_the_start() -> None:
+    def expiry(start: str | None = None, zone: str = "UTC", days: int = 7) -> str | None:
+        rules = PlanRules(validity_days=days, expiry_grace_days=14)
+        (decision,) = plan([row(start_date=start, time_zone=zone)], rules, NOW)
+        assert decision.request is not None
+        expires: str | None = decision.request.to_json().get("dtExpiry")
+        return expires
+
+    assert expiry() == "2026-12-01T23:59:59.999Z"
+    assert expiry(zone="Australia/Sydney") == "2026-12-01T12:59:59.999Z"
+    assert expiry("2026-11-25") == "2026-12-09T23:59:59.999Z"  # the start date and the grace reach further
+    assert expiry("2026-10-01") == "2026-12-01T23:59:59.999Z"
+    assert expiry(days=60) == "2027-01-23T23:59:59.999Z"  # more than m3ter's own 30 days
+
+
+def test_f37_a_validity_that_is_reckoned_from_now_does_not_change_the_hash() -> None:
+    rules = PlanRules(validity_days=7)
+    (today,), (tomorrow,) = plan([row()], rules), plan([row()], rules, NOW + DAY)
+    assert today.request is not None and tomorrow.request is not None
+    assert today.request.dt_expiry != tomorrow.request.dt_expiry
+    assert today.request_hash == tomorrow.request_hash
+    # One that rests on the row belongs to it.
+    starts, later = (plan([row(start_date=f"2026-12-{day}")], rules)[0].request_hash for day in ("20", "21"))
+    assert len({starts, later, today.request_hash}) == 3
+
+
 def test_the_hash_is_the_same_from_run_to_run() -> None:
     values = {"start_date": "2027-01-04", "access_end_date": "2027-12-31", "permission_policies": "Viewer, Analyst"}
     (today,) = plan([row(1, **values)])
