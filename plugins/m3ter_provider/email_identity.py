@@ -39,6 +39,17 @@ def email_key(address: str) -> str:
     return f"{_folded(local)}@{_ascii_domain(domain)}"
 
 
+def alias_key(key: str) -> str:
+    """Return an address key without what mail servers may ignore: a ``+tag``, and dots before the @-sign.
+
+    Two addresses with the same one *may* be one mailbox; only people can tell, so they are never taken for the same.
+
+    :param key: of :func:`email_key`.
+    """
+    local, at, domain = key.rpartition("@")
+    return f"{local.split('+')[0].replace('.', '')}{at}{domain}"
+
+
 def email_domain(address: str) -> str:
     """Return the ASCII form of an address's domain, empty if it has none."""
     _, at, domain = _trimmed(address).rpartition("@")

@@ -166,6 +166,7 @@ def _plans(connection: Connection, t: Any) -> None:
                     reason=reason,
                     detail=f"A sentence about {employee}.",
                     start_date=date(2030, 1, 1),
+                    extra={"department": f"Team of {employee}"},
                     invitation_id=None,  # that of the row's own address
                     decided_at=NOW - timedelta(hours=hours),
                 )

@@ -102,6 +102,8 @@ class World:
     values: dict[str, Any] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
     now: Callable[[], datetime] = utc_now
+    query_text: str | None = None
+    exclusions_text: str = ""
 
     # -- the warehouse ----------------------------------------------------------------------------------------------
 
@@ -142,7 +144,8 @@ class World:
                 **self.values,
                 **values,
             },
-            query_text=QUERY,
+            query_text=self.query_text or QUERY,
+            exclusions_text=self.exclusions_text,
         )
 
     def connection(self, **extra: Any) -> Connection:

@@ -169,7 +169,7 @@ def _instant(instant: datetime) -> str:
 def _warehouse(config: OnboardingConfig, window: Window) -> str:
     from m3ter_onboarding.source.warehouse import check_source
 
-    check_source(config.warehouse_conn_id, config.query_text, window.end)
+    check_source(config.warehouse_conn_id, config.query_text, window.end, extra_columns=config.extra_columns)
     return "the query runs, and its columns are the contract's (no row was read)."
 
 

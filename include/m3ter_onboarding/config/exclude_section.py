@@ -25,11 +25,14 @@ class Exclusions(Section):
     :param addresses: e-mail addresses, compared as identities (case does not matter).
     :param domains: domains of addresses, exact; a subdomain is another domain.
     :param employee_ids: as the query gives them.
+    :param query: path of a second SQL file, relative to the YAML file, whose rows name people who are not invited:
+        ``employee_id`` or ``email``, and perhaps ``reason`` and ``until``. It is run on the warehouse for each plan.
     """
 
     addresses: Annotated[TextList, Field(repr=False)] = ()
     domains: TextList = ()
     employee_ids: Annotated[tuple[Text, ...], BeforeValidator(_ids_as_text), Field(repr=False)] = ()
+    query: Text | None = None
 
     @field_validator("addresses")
     @classmethod

@@ -28,7 +28,8 @@ from m3ter_onboarding.config.durations import LastingDuration
 from m3ter_onboarding.config.exclude_section import Exclusions
 from m3ter_onboarding.config.names import LONGEST_NAME, NAME_PATTERN, is_reserved
 from m3ter_onboarding.config.problems import sentences
-from m3ter_onboarding.config.query_text import check_query
+from m3ter_onboarding.config.query_columns import ExtraColumns
+from m3ter_onboarding.config.query_text import check_exclusions_query, check_query
 from m3ter_onboarding.config.section import Section, Text, TextList
 from m3ter_onboarding.config.status_section import StatusSettings, checked_schedule
 from m3ter_onboarding.errors import ConfigurationError
@@ -50,6 +51,8 @@ class OnboardingConfig(Section):
     :param ledger_schema: the database schema of the ledger's tables; None: the connection's own.
     :param create_tables: whether tasks may make the ledger's tables; False: a person made them.
     :param query: path of the SQL file, relative to the YAML file.
+    :param extra_columns: columns of one's own that the query has beside the contract's, such as ``department``: they
+        are recorded with each decision and shown on the page.
     :param schedule: five cron fields, or a preset such as ``@daily``; None: runs by hand only.
     :param time_zone: IANA name; of the schedule, and of rows that name none.
     :param start_date: the first day of the schedule; days before it are not run.
@@ -95,6 +98,7 @@ class OnboardingConfig(Section):
     ledger_schema: Annotated[StrictStr, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=63)] | None = None
     create_tables: StrictBool = True
     query: Text
+    extra_columns: ExtraColumns = ()
     schedule: StrictStr | None = "0 6 * * *"
     time_zone: Text = "UTC"
     start_date: date = date(2025, 1, 1)
@@ -127,6 +131,7 @@ class OnboardingConfig(Section):
 
     _path: Path = PrivateAttr(default=Path("onboarding.yaml"))
     _query_text: str = PrivateAttr(default="")
+    _exclusions_text: str = PrivateAttr(default="")
 
     @field_validator("name")
     @classmethod
@@ -160,12 +165,18 @@ class OnboardingConfig(Section):
 
     @classmethod
     def from_mapping(
-        cls, values: Mapping[str, Any], *, query_text: str, path: Path = Path("onboarding.yaml")
+        cls,
+        values: Mapping[str, Any],
+        *,
+        query_text: str,
+        exclusions_text: str = "",
+        path: Path = Path("onboarding.yaml"),
     ) -> OnboardingConfig:
         """Check values that are in memory already.
 
         :param values: the content of a YAML file.
         :param query_text: the SQL that ``query`` names.
+        :param exclusions_text: the SQL that ``exclude.query`` names.
         :param path: the file's name, for messages.
         :raises ConfigurationError: naming file, key and value.
         """
@@ -174,7 +185,9 @@ class OnboardingConfig(Section):
         except ValidationError as error:
             raise ConfigurationError(sentences(path, cls, error)) from None
         check_query(path, config.query, query_text)
-        config._path, config._query_text = path, query_text
+        if config.exclude.query is not None:
+            check_exclusions_query(path, config.exclude.query, exclusions_text)
+        config._path, config._query_text, config._exclusions_text = path, query_text, exclusions_text
         return config
 
     @property
@@ -186,6 +199,11 @@ class OnboardingConfig(Section):
     def query_text(self) -> str:
         """The SQL, as the file held it when the configuration was loaded."""
         return self._query_text
+
+    @property
+    def exclusions_text(self) -> str:
+        """The SQL of ``exclude.query``, likewise; empty: there is none."""
+        return self._exclusions_text
 
     @property
     def zone(self) -> ZoneInfo:
@@ -215,6 +233,6 @@ class OnboardingConfig(Section):
     @cached_property
     def hash(self) -> str:
         """Fingerprint of the content and the query (SHA-256, hex); where the files lie does not matter."""
-        content = self.model_dump(mode="json", exclude={"query"})
-        text = json.dumps([content, self.query_text], sort_keys=True, ensure_ascii=False)
+        content = self.model_dump(mode="json", exclude={"query": True, "exclude": {"query"}})
+        text = json.dumps([content, self.query_text, self.exclusions_text], sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()

@@ -47,6 +47,22 @@ def for_sqlalchemy(query_text: str) -> str:
     return _INERT.sub(escape, query_text).rstrip().rstrip(";")
 
 
+def check_exclusions_query(path: Path, query: str, query_text: str) -> None:
+    """Check that the query of ``exclude`` binds nothing: who is excluded does not depend on a run's days.
+
+    :param path: of the configuration; *query* is its key's value, both for messages.
+    :raises ConfigurationError: with the way to write it.
+    """
+    named = f"{path}, key 'exclude.query': {query}"
+    if not query_text.strip():
+        raise ConfigurationError(f"{named} is empty; it must select the people who are not invited.")
+    if bound := sorted(bound_parameters(query_text)):
+        raise ConfigurationError(
+            f"{named} uses {', '.join(':' + name for name in bound)}, and no parameters are given: it must name"
+            " everybody who is excluded now. A colon that is no parameter is written \\:."
+        )
+
+
 def check_query(path: Path, query: str, query_text: str) -> None:
     """Check that a query binds both ends of the window, and nothing else.
 

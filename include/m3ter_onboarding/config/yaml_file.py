@@ -1,6 +1,6 @@
-"""The YAML file of one organisation and the query beside it, read before Airflow sees a DAG.
+"""The YAML file of one organisation and the queries beside it, read before Airflow sees a DAG.
 
-Loading opens these two files and nothing else: no network, no database.
+Loading opens these files and nothing else: no network, no database.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from m3ter_onboarding.errors import ConfigurationError
 
 
 def load_config(path: str | Path) -> OnboardingConfig:
-    """Load one organisation's YAML file and its query.
+    """Load one organisation's YAML file and its queries.
 
-    :param path: the YAML file; ``query`` in it is relative to its folder.
+    :param path: the YAML file; paths of queries in it are relative to its folder.
     :raises ConfigurationError: naming the file, the key and its value, and the way to write it.
     """
     path = Path(path)
@@ -34,12 +34,21 @@ def load_config(path: str | Path) -> OnboardingConfig:
         ) from None
     if not isinstance(values, dict):
         raise ConfigurationError(f"{path}: expected keys and values such as 'name: acme' and found none.")
-    query = values.get("query")
-    query_text = ""
-    if isinstance(query, str) and query.strip():
-        query_path = path.parent / query.strip()
-        query_text = _read(query_path, f"{path}, key 'query': the SQL file {query_path}")
-    return OnboardingConfig.from_mapping(values, query_text=query_text, path=path)
+    exclude = values.get("exclude")
+    return OnboardingConfig.from_mapping(
+        values,
+        query_text=_query(path, "query", values.get("query")),
+        exclusions_text=_query(path, "exclude.query", exclude.get("query") if isinstance(exclude, dict) else None),
+        path=path,
+    )
+
+
+def _query(path: Path, key: str, value: Any) -> str:
+    """Return the SQL of the file that a key names; empty where it names none."""
+    if not isinstance(value, str) or not value.strip():
+        return ""
+    query_path = path.parent / value.strip()
+    return _read(query_path, f"{path}, key '{key}': the SQL file {query_path}")
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

@@ -175,7 +175,7 @@ def lock_organisation(connection: Connection, db: LedgerDatabase, org_id: str) -
 
 
 #: Of an entry in m3ter's lists, what may name the person; the rest stays.
-_OF_ENTRY = ("entry",)
+_OF_ENTRY = ("entry", "alias_key")
 
 
 def without_erased(db: LedgerDatabase, org_id: str, rows: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:

@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, select, true, update
+from sqlalchemy import Connection, Table, func, or_, select, true, update
 
 from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger.database import LedgerDatabase
@@ -20,7 +20,7 @@ from m3ter_onboarding.ledger.erased_people import without_erased
 from m3ter_onboarding.ledger.mirror_entries import M3terInvitation, M3terPolicy, M3terUser
 from m3ter_onboarding.ledger.sql_types import db_now_ms
 from m3ter_onboarding.ledger.storable_values import storable_answer
-from m3ter_provider.email_identity import email_key
+from m3ter_provider.email_identity import alias_key, email_key
 from m3ter_provider.models import INVITATION_LIFE, Invitation, OrgUser, PermissionPolicy
 
 
@@ -102,13 +102,17 @@ def begin_pass(db: LedgerDatabase, org_id: str) -> int:
     return db.write(work, doing="beginning a pass")
 
 
+def _address(email: str) -> dict[str, str]:
+    key = email_key(email)
+    return {"email": email, "email_key": key, "alias_key": alias_key(key)}
+
+
 def store_invitations(db: LedgerDatabase, org_id: str, items: Sequence[Invitation]) -> None:
     """Write one page of invitations into the mirror."""
     rows = [
         {
             "m3ter_id": item.id,
-            "email_key": email_key(item.email),
-            "email": item.email,
+            **_address(item.email),
             "accepted": bool(item.accepted),
             "created_at": item.dt_created,
             "modified_at": item.dt_last_modified,
@@ -126,8 +130,7 @@ def store_users(db: LedgerDatabase, org_id: str, items: Sequence[OrgUser]) -> No
     rows = [
         {
             "m3ter_id": item.id,
-            "email_key": email_key(item.email),
-            "email": item.email,
+            **_address(item.email),
             "access_ends_at": item.dt_end_access,
             "created_at": item.dt_created,
             "entry": storable_answer(item.as_answered),
@@ -205,6 +208,30 @@ def users_of(db: LedgerDatabase, org_id: str, email_keys: Iterable[str]) -> list
     table = db.tables.mirror_user
     columns = (table.c.m3ter_id, table.c.email_key, table.c.access_ends_at)
     return [M3terUser(*row) for row in _of_keys(db, table, columns, org_id, email_keys)]
+
+
+def doubles_of(db: LedgerDatabase, org_id: str, alias_keys: Iterable[str], now: datetime) -> list[tuple[str, str]]:
+    """Return addresses that m3ter has invited or made members, and that may be aliases of each other.
+
+    :param alias_keys: as :func:`~m3ter_provider.email_identity.alias_key` makes them.
+    :param now: UTC; access that has ended does not count, nor an invitation that expired.
+    :returns: pairs of an alias key and an address key.
+    """
+    users, invitations = db.tables.mirror_user.c, db.tables.mirror_invitation.c
+    has_access = or_(users.access_ends_at.is_(None), users.access_ends_at > now)
+    lasts = or_(invitations.accepted, invitations.expires_at.is_(None), invitations.expires_at > now)
+
+    def work(connection: Connection) -> list[tuple[str, str]]:
+        found = set[tuple[str, str]]()
+        for batch in batches(sorted(set(alias_keys))):
+            for c, counts in ((users, has_access), (invitations, lasts)):
+                statement = select(c.alias_key, c.email_key).where(
+                    c.org_id == org_id, c.alias_key.in_(batch), ~c.gone, counts
+                )
+                found.update((row.alias_key, row.email_key) for row in connection.execute(statement))
+        return sorted(found)
+
+    return db.read(work, doing="reading the mirror")
 
 
 def _of_keys(

@@ -101,7 +101,7 @@ class Blanking:
                 changed += self.connection.execute(
                     update(table)
                     .where(table.c.org_id == self.words.org_id, table.c.email_key == address)
-                    .values(email_key=word, email=word, entry=None)
+                    .values(email_key=word, email=word, alias_key=None, entry=None)
                 ).rowcount
         return changed
 

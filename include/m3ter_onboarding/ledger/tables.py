@@ -359,10 +359,13 @@ class Tables:
             Column("inviting_principal_id", String(100)),
             # The whole entry as m3ter listed it.
             Column("entry", JSON(none_as_null=True)),
+            # The address without what may be an alias, where people look for doubles; NULL: not read since version 4.
+            Column("alias_key", String(400)),
             Column("first_seen_ms", BigInteger, nullable=False),
             Column("last_seen_ms", BigInteger, nullable=False),
             Column("gone", Boolean, nullable=False),
             Index("ix_m3ter_mirror_invitation_email", "org_id", "email_key"),
+            Index("ix_m3ter_mirror_invitation_alias", "org_id", "alias_key"),
             Index("ix_m3ter_mirror_invitation_created", "org_id", "created_at"),
         )
 
@@ -377,6 +380,8 @@ class Tables:
             Column("created_at", UtcDateTime),
             # The whole entry as m3ter listed it.
             Column("entry", JSON(none_as_null=True)),
+            # The address without what may be an alias, where people look for doubles; NULL: not read since version 4.
+            Column("alias_key", String(400)),
             # The ids of the policies that the user has, and when m3ter was asked; NULL: never.
             Column("permission_policy_ids", JSON(none_as_null=True)),
             Column("policies_read_at", UtcDateTime),
@@ -384,6 +389,7 @@ class Tables:
             Column("last_seen_ms", BigInteger, nullable=False),
             Column("gone", Boolean, nullable=False),
             Index("ix_m3ter_mirror_user_email", "org_id", "email_key"),
+            Index("ix_m3ter_mirror_user_alias", "org_id", "alias_key"),
         )
 
         self.mirror_policy = Table(

@@ -221,6 +221,8 @@ export interface PersonHistory {
   invitations: InvitationRow[];
   /** the earliest first. */
   steps: (DecisionStep | EventStep)[];
+  /** the warehouse's own columns, by name, as the newest plan read them. */
+  extra: Record<string, string>;
 }
 
 /** The result of a plan, without its rows. */
@@ -262,6 +264,8 @@ export interface PlannedRow {
   change: "new" | "same" | "changed" | null;
   /** what that one decided, in words, where it decided otherwise. */
   before: string | null;
+  /** the warehouse's own columns, by name. */
+  extra: Record<string, string>;
 }
 
 /** A page of a plan's rows; *after* is the number of the last one, null: there are no more. */

@@ -14,6 +14,7 @@ from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.mirror_entries import M3terInvitation, M3terPolicy, M3terUser
 from m3ter_onboarding.ledger.people import LedgerInvitation
 from m3ter_onboarding.ledger.runs import RunKey
+from m3ter_onboarding.source.excluded_people import ExcludedPerson
 from m3ter_onboarding.source.new_hire import NewHire
 
 
@@ -30,6 +31,7 @@ class Facts:
     :param previous_addresses: ``employee_id`` → the address key of that employee that has a live invitation or is a
         member, as an earlier plan decided it, where it differs from the ledger's own ``employee_id`` column (an adopted
         row knows no employee).
+    :param excluded_people: rows of ``exclude.query``.
     """
 
     ledger: Sequence[LedgerInvitation] = ()
@@ -38,14 +40,22 @@ class Facts:
     policies: Sequence[M3terPolicy] = ()
     mirror_full_at: datetime | None = None
     previous_addresses: Mapping[str, str] = field(default_factory=dict, repr=False)
+    excluded_people: Sequence[ExcludedPerson] = field(default=(), repr=False)
 
 
 def read_facts(
-    db: LedgerDatabase, hires: Iterable[NewHire], *, run: RunKey, org_id: str, mirror_full_at: datetime | None
+    db: LedgerDatabase,
+    hires: Iterable[NewHire],
+    excluded: Sequence[ExcludedPerson] = (),
+    *,
+    run: RunKey,
+    org_id: str,
+    mirror_full_at: datetime | None,
 ) -> Facts:
     """Look up the hires of a plan in ledger and mirror.
 
     :param hires: valid rows; about an invalid one nothing has to be known.
+    :param excluded: rows of ``exclude.query``.
     :param run: that the plan is made for; claims of its older plans that were not begun stand in nobody's way.
     :param mirror_full_at: of the mirror, read before this; an older one only makes the plan more careful.
     """
@@ -64,4 +74,5 @@ def read_facts(
         policies=mirror.policies_of(db, org_id),
         mirror_full_at=mirror_full_at,
         previous_addresses=previous,
+        excluded_people=excluded,
     )

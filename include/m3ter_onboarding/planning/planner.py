@@ -33,11 +33,11 @@ from m3ter_onboarding.errors import PlanError
 from m3ter_onboarding.ledger.decisions import Decision, Verdict
 from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
 from m3ter_onboarding.planning.address_status import TAKEN, AddressStatus, AddressStatuses, Status
-from m3ter_onboarding.planning.excluded_rows import ExcludedByRows
 from m3ter_onboarding.planning.facts import Facts
 from m3ter_onboarding.planning.fingerprint import hash_request
 from m3ter_onboarding.planning.occasion import Occasions
 from m3ter_onboarding.planning.rules import PlanRules
+from m3ter_onboarding.planning.warehouse_exclusions import WarehouseExclusions
 from m3ter_onboarding.source.new_hire import NewHire, ValidatedRow, end_of_day, zone_of
 from m3ter_provider.administrators import administrators
 from m3ter_provider.email_identity import email_domain
@@ -64,6 +64,7 @@ class _Planner:
     def __init__(self, facts: Facts, rules: PlanRules, now: datetime) -> None:
         self._rules = rules
         self._now = now
+        self._listed = facts.excluded_people
         self._statuses = AddressStatuses(facts, now)
         self._occasions = Occasions(facts, rules, now)
         self._policies = PolicyBook(facts.policies)
@@ -73,12 +74,13 @@ class _Planner:
         decided: dict[int, Decision] = {}
         remaining: list[NewHire] = []
         excluded_keys = self._keys_of_excluded_employees(rows)
-        by_rows = ExcludedByRows(rows, self._now)
+        by_warehouse = WarehouseExclusions(rows, self._listed, self._now)
         for row in rows:
             if isinstance(row, Decision):
                 decided[row.row_no] = row
-            elif excluded := by_rows.of(row):
-                decided[row.row_no] = replace(_decision(row, "skip", "excluded", excluded.detail), extra=excluded.extra)
+            elif excluded := by_warehouse.of(row):
+                extra = {**(row.extra or {}), **(excluded.extra or {})} or None
+                decided[row.row_no] = replace(_decision(row, "skip", "excluded", excluded.detail), extra=extra)
             elif reason := self._exclusion(row, excluded_keys):
                 decided[row.row_no] = reason
             else:
@@ -311,6 +313,7 @@ def _decision(hire: NewHire, decision: Verdict, reason: str, detail: str) -> Dec
         email_key=hire.email_key,
         detail=detail,
         start_date=hire.start_date,
+        extra=hire.extra,
     )
 
 

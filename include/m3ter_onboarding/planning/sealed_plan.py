@@ -25,6 +25,7 @@ from m3ter_onboarding.ledger.decisions import Decision, write_decisions
 from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.worklist import PlanRead, update_worklist
+from m3ter_onboarding.planning.aliases import point_out_aliases
 from m3ter_onboarding.planning.erased_rows import decide_erased, unless_erased_meanwhile
 from m3ter_onboarding.planning.explanation import count_decisions, explain
 from m3ter_onboarding.planning.facts import read_facts
@@ -32,8 +33,9 @@ from m3ter_onboarding.planning.fingerprint import fingerprint
 from m3ter_onboarding.planning.planner import decide
 from m3ter_onboarding.planning.rules import PlanRules
 from m3ter_onboarding.privacy import mask_employee_id
+from m3ter_onboarding.source.excluded_people import ExcludedPerson, excluded_people
 from m3ter_onboarding.source.new_hire import NewHire, ValidatedRow, select_employee, validate_rows
-from m3ter_onboarding.source.warehouse import read_new_hires
+from m3ter_onboarding.source.warehouse import read_exclusions, read_new_hires
 from m3ter_onboarding.source.window import Window
 
 log = logging.getLogger(__name__)
@@ -103,12 +105,13 @@ def make_plan(config: OnboardingConfig, db: LedgerDatabase, run: PlanningRun, *,
     facts = read_facts(
         db,
         [row for row in rows if isinstance(row, NewHire)],
+        _excluded(config),
         run=run.key,
         org_id=run.org_id,
         mirror_full_at=state.invitations_full_at,
     )
     rules = PlanRules.of_run(config, run.parameters, allowed_domains=run.allowed_domains)
-    decisions = decide(rows, facts, rules, now=now)
+    decisions = point_out_aliases(db, run.org_id, decide(rows, facts, rules, now=now), now)
     if len(decisions) != len(rows):
         raise PlanError(f"{len(rows)} rows were read and {len(decisions)} decisions made; nothing is sent.")
     write_decisions(db, plan_id, decisions, now)
@@ -164,7 +167,8 @@ def _begin(db: LedgerDatabase, run: PlanningRun, now: datetime) -> str:
 
 
 def _read(config: OnboardingConfig, run: PlanningRun, now: datetime) -> list[ValidatedRow]:
-    rows = read_new_hires(config.warehouse_conn_id, config.query_text, run.window)
+    extra = config.extra_columns
+    rows = read_new_hires(config.warehouse_conn_id, config.query_text, run.window, extra_columns=extra)
     if len(rows) < config.min_expected_rows:
         raise SourceError(
             f"The query returned {len(rows)} rows for {run.window}, and `min_expected_rows` is"
@@ -172,7 +176,7 @@ def _read(config: OnboardingConfig, run: PlanningRun, now: datetime) -> list[Val
         )
     if not rows:
         log.info("The query returned no rows for %s: there is nobody to invite.", run.window)
-    validated = validate_rows(rows, default_time_zone=config.time_zone, now=now)
+    validated = validate_rows(rows, default_time_zone=config.time_zone, now=now, extra_columns=extra)
     if run.parameters.only_employee is None:
         return validated
     chosen = select_employee(validated, run.parameters.only_employee)
@@ -189,6 +193,14 @@ def _read(config: OnboardingConfig, run: PlanningRun, now: datetime) -> list[Val
             run.window,
         )
     return chosen
+
+
+def _excluded(config: OnboardingConfig) -> list[ExcludedPerson]:
+    if config.exclude.query is None:
+        return []
+    rows = read_exclusions(config.warehouse_conn_id, config.exclusions_text)
+    log.info("The query of `exclude` returned %d rows.", len(rows))
+    return excluded_people(rows, time_zone=config.time_zone)
 
 
 def _await_older_sender(db: LedgerDatabase, run: RunKey, longest: timedelta) -> None:

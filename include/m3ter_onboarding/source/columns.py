@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
+from m3ter_onboarding.config.query_columns import (
+    CONTRACT_COLUMNS,
+    EXCLUSION_COLUMNS,
+    OPTIONAL_COLUMNS,
+    REQUIRED_COLUMNS,
+)
 from m3ter_onboarding.errors import SourceError
 from m3ter_onboarding.privacy import mask_addresses
-
-REQUIRED_COLUMNS = ("employee_id", "email", "first_name", "last_name")
-#: Left out by most: who is not to be invited, by the warehouse's own knowledge.
-EXCLUSION_COLUMNS = ("exclude", "exclude_until")
-OPTIONAL_COLUMNS = ("contact_number", "permission_policies", "start_date", "access_end_date", "time_zone")
 
 
 @dataclass(frozen=True)
@@ -28,17 +29,18 @@ class SourceRow:
     values: Mapping[str, Any] = field(repr=False)
 
 
-def check_columns(names: Sequence[str]) -> tuple[str, ...]:
+def check_columns(names: Sequence[str], extra: Sequence[str] = ()) -> tuple[str, ...]:
     """Check the query's columns against the contract.
 
     :param names: as the database gives them; warehouses that fold names to upper case are fine.
-    :returns: the contract's names, in the query's order.
+    :param extra: the configured ``extra_columns``, which the query must have too.
+    :returns: the names in lower case, in the query's order.
     :raises SourceError: naming every column that is missing, unknown or there twice.
     """
     folded = tuple(name.strip().lower() for name in names)
-    contract = REQUIRED_COLUMNS + OPTIONAL_COLUMNS + EXCLUSION_COLUMNS
+    contract = (*CONTRACT_COLUMNS, *extra)
     problems = []
-    missing = [name for name in REQUIRED_COLUMNS if name not in folded]
+    missing = [name for name in (*REQUIRED_COLUMNS, *extra) if name not in folded]
     if missing:
         problems.append(f"lacks {_listed(missing)}")
     unknown = [name for name in folded if name not in contract]
@@ -52,9 +54,26 @@ def check_columns(names: Sequence[str]) -> tuple[str, ...]:
         problems.append(f"has {mask_addresses(_listed(twice))} more than once")
     if problems:
         raise SourceError(
-            f"The query {', and '.join(problems)}. Its columns must be {', '.join(REQUIRED_COLUMNS)}, and may be"
-            f" {', '.join(OPTIONAL_COLUMNS + EXCLUSION_COLUMNS)}; rename them with AS. Nothing was read and nothing"
-            " is sent."
+            f"The query {', and '.join(problems)}. Its columns must be {_listed((*REQUIRED_COLUMNS, *extra))}, and may"
+            f" be {_listed(OPTIONAL_COLUMNS + EXCLUSION_COLUMNS)}; rename them with AS, or list columns of your own as"
+            " `extra_columns`. Nothing was read and nothing is sent."
+        )
+    return folded
+
+
+def check_exclusion_columns(names: Sequence[str]) -> tuple[str, ...]:
+    """Check the columns of the query of ``exclude``.
+
+    :param names: as the database gives them.
+    :returns: their names in lower case, in the query's order.
+    :raises SourceError: when one is unknown or there twice, or none of them names people.
+    """
+    folded = tuple(name.strip().lower() for name in names)
+    people, about = ("employee_id", "email"), ("reason", "until")
+    if not set(folded) & set(people) or set(folded) - {*people, *about} or len(set(folded)) < len(folded):
+        raise SourceError(
+            f"The query of `exclude` has the columns {mask_addresses(_listed(folded))}. It must have"
+            f" {' or '.join(people)}, may have {' and '.join(about)}, each once, and no others. Nothing is sent."
         )
     return folded
 

@@ -153,6 +153,18 @@ def to_names(value: Any) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(name for name in names if name)) or None
 
 
+def to_note(value: Any, longest: int) -> str | None:
+    """Read a value of any kind as a text that is only shown: dates, numbers and yes or no, too.
+
+    :param longest: in characters; the rest is cut off.
+    """
+    if isinstance(value, bool):
+        value = "true" if value else "false"
+    elif isinstance(value, (date, float, Decimal)) and not (isinstance(value, float) and math.isnan(value)):
+        value = str(value)
+    return storable(value, longest)
+
+
 def storable(value: Any, longest: int) -> str | None:
     """Make any value into text that every ledger can store: a bad row must not break the record of it.
 

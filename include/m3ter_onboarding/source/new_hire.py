@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
 from functools import lru_cache
@@ -14,13 +14,24 @@ from email_validator import EmailNotValidError, validate_email
 from m3ter_onboarding.config.run_parameters import LONGEST_EMPLOYEE_ID
 from m3ter_onboarding.ledger.decisions import Decision
 from m3ter_onboarding.source.columns import SourceRow
-from m3ter_onboarding.source.driver_values import NO_END, require_visible, storable, to_date, to_name, to_names, to_text
+from m3ter_onboarding.source.driver_values import (
+    NO_END,
+    require_visible,
+    storable,
+    to_date,
+    to_name,
+    to_names,
+    to_note,
+    to_text,
+)
 from m3ter_provider.email_identity import email_key
 
 #: m3ter's limits, in characters ("Invite User to Organization").
 LONGEST_NAME = 100
 LONGEST_CONTACT_NUMBER = 50
 LONGEST_EXCLUSION_REASON = 200
+#: Of a column of one's own; the rest is cut off.
+LONGEST_EXTRA = 400
 _NOT_EXCLUDED = frozenset({"false", "f", "no", "n", "0", "off"})
 _EXCLUDED_WITHOUT_REASON = frozenset({"true", "t", "yes", "y", "1", "on"})
 # Left at the ends of an address by copying from a mail program.
@@ -52,6 +63,7 @@ class NewHire:
     :param permission_policies: names or ids; None: the row names none.
     :param access_ends_at: the last millisecond of the last local day, UTC; None: permanent.
     :param exclusion: where the row itself says that nobody is to be invited.
+    :param extra: the columns of one's own, by name.
     """
 
     row_no: int
@@ -67,6 +79,7 @@ class NewHire:
     access_ends_at: datetime | None
     time_zone: str
     exclusion: RowExclusion | None = None
+    extra: Mapping[str, str] | None = field(default=None, repr=False)
 
 
 #: A row after validation: a hire that can be decided about, or the decision ``invalid:<reason>``.
@@ -82,9 +95,13 @@ class _FlawError(Exception):
         self.detail = detail
 
 
-def validate_rows(rows: Iterable[SourceRow], *, default_time_zone: str, now: datetime) -> list[ValidatedRow]:
+def validate_rows(
+    rows: Iterable[SourceRow], *, default_time_zone: str, now: datetime, extra_columns: Sequence[str] = ()
+) -> list[ValidatedRow]:
     """Validate every row of the query, each once and by itself; see :func:`validate_row`."""
-    return [validate_row(row, default_time_zone=default_time_zone, now=now) for row in rows]
+    return [
+        validate_row(row, default_time_zone=default_time_zone, now=now, extra_columns=extra_columns) for row in rows
+    ]
 
 
 def select_employee(rows: Iterable[ValidatedRow], employee_id: str) -> list[ValidatedRow]:
@@ -99,7 +116,9 @@ def select_employee(rows: Iterable[ValidatedRow], employee_id: str) -> list[Vali
     ]
 
 
-def validate_row(row: SourceRow, *, default_time_zone: str, now: datetime) -> ValidatedRow:
+def validate_row(
+    row: SourceRow, *, default_time_zone: str, now: datetime, extra_columns: Sequence[str] = ()
+) -> ValidatedRow:
     """Make a new hire of a row, or decide why it is invalid: the first flaw found is the reason.
 
     The employee and the address of an invalid row are kept for the record, as far as a ledger can store them.
@@ -107,8 +126,10 @@ def validate_row(row: SourceRow, *, default_time_zone: str, now: datetime) -> Va
     :param row: one row of the query.
     :param default_time_zone: IANA name, for rows without one.
     :param now: aware; access that ended before it is invalid.
+    :param extra_columns: columns of one's own; their values never make a row invalid.
     """
     start: date | None = None
+    extra = _extra(row, extra_columns)
     try:
         employee_id = _employee_id(row.values.get("employee_id"))
         as_given, email = _email(row.values.get("email"))
@@ -133,6 +154,7 @@ def validate_row(row: SourceRow, *, default_time_zone: str, now: datetime) -> Va
             email=given,
             email_key=email_key(given)[:LONGEST_EMAIL] if given else None,
             start_date=start,
+            extra=extra,
         )
     return NewHire(
         row_no=row.row_no,
@@ -148,7 +170,13 @@ def validate_row(row: SourceRow, *, default_time_zone: str, now: datetime) -> Va
         access_ends_at=access_ends_at,
         time_zone=time_zone,
         exclusion=exclusion,
+        extra=extra,
     )
+
+
+def _extra(row: SourceRow, columns: Sequence[str]) -> dict[str, str] | None:
+    values = {name: to_note(row.values.get(name), LONGEST_EXTRA) for name in columns}
+    return {name: value for name, value in values.items() if value is not None} or None
 
 
 def end_of_day(day: date, time_zone: str) -> datetime:
@@ -252,6 +280,16 @@ def _end_of_access(value: Any, start: date | None, time_zone: str, now: datetime
     if ends_at <= now:
         raise _FlawError("dates", "The access_end_date lies in the past.")
     return ends_at
+
+
+def read_day(value: Any, time_zone: str) -> date | None:
+    """Read a day; None where there is none, or it is the open end that HR systems write.
+
+    :param time_zone: IANA name, for instants.
+    :raises ValueError: when it is no day.
+    """
+    day = to_date(value, zone_of(time_zone))
+    return None if day == NO_END else day
 
 
 def _exclusion(value: Any, until: Any, time_zone: str) -> RowExclusion | None:

@@ -11,9 +11,10 @@ The query gets two bound parameters, ``:window_start`` and ``:window_end``; noth
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from typing import Any
 
 from sqlalchemy import Connection, DateTime, Engine, String, TextClause, bindparam, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -22,7 +23,7 @@ from m3ter_onboarding.config.query_text import for_sqlalchemy
 from m3ter_onboarding.databases.connections import database_engine
 from m3ter_onboarding.databases.failures import describe_database_error, may_pass_by_itself
 from m3ter_onboarding.errors import SourceError
-from m3ter_onboarding.source.columns import SourceRow, check_columns
+from m3ter_onboarding.source.columns import SourceRow, check_columns, check_exclusion_columns
 from m3ter_onboarding.source.window import Window
 
 
@@ -35,25 +36,29 @@ def warehouse_engine(conn_id: str) -> Engine:
     return database_engine(conn_id, what="warehouse", key="warehouse_conn_id", error=SourceError)
 
 
-def read_new_hires(conn_id: str, query_text: str, window: Window) -> list[SourceRow]:
+def read_new_hires(
+    conn_id: str, query_text: str, window: Window, *, extra_columns: Sequence[str] = ()
+) -> list[SourceRow]:
     """Connect to the warehouse, run the query over a window and return its rows; see :func:`read_rows`."""
     engine = warehouse_engine(conn_id)
     try:
-        return read_rows(engine, query_text, window)
+        return read_rows(engine, query_text, window, extra_columns=extra_columns)
     finally:
         engine.dispose()
 
 
-def check_source(conn_id: str, query_text: str, at: datetime) -> None:
+def check_source(conn_id: str, query_text: str, at: datetime, *, extra_columns: Sequence[str] = ()) -> None:
     """Run the query over no time at all: are its columns those of the contract?
 
     :param at: where the empty window lies.
     :raises SourceError: naming the column, or why the warehouse cannot be read.
     """
-    read_new_hires(conn_id, query_text, Window(at, at))
+    read_new_hires(conn_id, query_text, Window(at, at), extra_columns=extra_columns)
 
 
-def read_rows(engine: Engine, query_text: str, window: Window, *, chunk_rows: int = 1000) -> list[SourceRow]:
+def read_rows(
+    engine: Engine, query_text: str, window: Window, *, chunk_rows: int = 1000, extra_columns: Sequence[str] = ()
+) -> list[SourceRow]:
     """Run the query over a window and return its rows, in its order.
 
     Reading changes nothing, whatever the query says: its transaction is rolled back, and PostgreSQL's cursor on the
@@ -62,26 +67,60 @@ def read_rows(engine: Engine, query_text: str, window: Window, *, chunk_rows: in
     :param engine: of the warehouse; see :func:`warehouse_engine`.
     :param query_text: the SQL as written.
     :param window: half-open, UTC.
+    :param extra_columns: columns of one's own, beside the contract's.
     :param chunk_rows: rows fetched at once, through a cursor on the server where the driver has one.
     :raises SourceError: the warehouse cannot be reached, refuses the query, or returns other columns than the
         contract's; never with a value of a row.
     """
+    dialect = engine.dialect.name
+    values = {"window_start": _bound(window.start, dialect), "window_end": _bound(window.end, dialect)}
+    return _fetch(
+        engine,
+        _statement(query_text, dialect),
+        values,
+        lambda names: check_columns(names, extra_columns),
+        what="new-hires query",
+        chunk_rows=chunk_rows,
+    )
+
+
+def read_exclusions(conn_id: str, query_text: str) -> list[SourceRow]:
+    """Connect to the warehouse, run the query of ``exclude`` and return its rows, in its order.
+
+    :param conn_id: of the warehouse.
+    :param query_text: the SQL as written; it binds nothing.
+    :raises SourceError: as :func:`read_rows` does.
+    """
+    engine = warehouse_engine(conn_id)
+    try:
+        statement = text(for_sqlalchemy(query_text))
+        return _fetch(engine, statement, {}, check_exclusion_columns, what="query of `exclude`", chunk_rows=1000)
+    finally:
+        engine.dispose()
+
+
+def _fetch(
+    engine: Engine,
+    statement: TextClause,
+    values: Mapping[str, Any],
+    columns_of: Callable[[Sequence[str]], Sequence[str]],
+    *,
+    what: str,
+    chunk_rows: int,
+) -> list[SourceRow]:
     rows: list[SourceRow] = []
     dialect = engine.dialect.name
-    with _connected(engine) as connection, _explained(dialect):
+    with _connected(engine) as connection, _explained(dialect, what):
         if dialect == "postgresql":
             connection.execute(text("SET LOCAL TIME ZONE 'UTC'"))
-        result = connection.execution_options(stream_results=True, yield_per=chunk_rows).execute(
-            _statement(query_text, dialect),
-            {"window_start": _bound(window.start, dialect), "window_end": _bound(window.end, dialect)},
-        )
+        result = connection.execution_options(stream_results=True, yield_per=chunk_rows).execute(statement, values)
         if not result.returns_rows:
-            raise SourceError("The query returns no rows at all; it must be a SELECT. Nothing is sent.")
-        columns = check_columns(list(result.keys()))
+            raise SourceError(f"The {what} returns no rows at all; it must be a SELECT. Nothing is sent.")
+        columns = columns_of(list(result.keys()))
         for chunk in result.partitions(chunk_rows):
             rows.extend(
-                SourceRow(row_no, dict(zip(columns, values, strict=True)))
-                for row_no, values in enumerate(chunk, start=len(rows) + 1)
+                SourceRow(row_no, dict(zip(columns, row, strict=True)))
+                for row_no, row in enumerate(chunk, start=len(rows) + 1)
             )
     return rows
 
@@ -116,23 +155,22 @@ def _connected(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def _explained(dialect: str) -> Iterator[None]:
+def _explained(dialect: str, what: str) -> Iterator[None]:
     """Turn database errors into sentences; the driver's own would quote the row that it choked on."""
     try:
         yield
     except DBAPIError as error:
         raise SourceError(
-            f"The warehouse ({dialect}) refused the new-hires query: {describe_database_error(error)}. Nothing is sent;"
+            f"The warehouse ({dialect}) refused the {what}: {describe_database_error(error)}. Nothing is sent;"
             " correct the query, or the rights of the connection.",
             retryable=may_pass_by_itself(error),
         ) from None
     except SQLAlchemyError as error:
         raise SourceError(
-            f"The new-hires query cannot be run on {dialect}: {type(error).__name__}."
-            " Nothing is sent; correct the query."
+            f"The {what} cannot be run on {dialect}: {type(error).__name__}. Nothing is sent; correct the query."
         ) from None
     except (UnicodeError, ValueError, ArithmeticError, OSError) as error:
         raise SourceError(
-            f"A row of the new-hires query cannot be read: the driver of {dialect} failed on a value"
+            f"A row of the {what} cannot be read: the driver of {dialect} failed on a value"
             f" ({type(error).__name__}). Nothing is sent; select the column as text, or mend the row."
         ) from None

@@ -260,3 +260,22 @@ def test_loading_imports_neither_hooks_nor_ledger() -> None:
         "assert not (found := [name for name in sys.modules if name.startswith(heavy)]), found\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_the_query_of_exclude_is_read_from_its_file_and_counts_for_the_hash(tmp_path: Path) -> None:
+    (tmp_path / "q.sql").write_text(QUERY)
+    yaml_file = tmp_path / "a.yaml"
+    yaml_file.write_text("name: a\nwarehouse_conn_id: w\nquery: q.sql\nexclude: {query: left.sql}\n")
+    with pytest.raises(ConfigurationError, match=r"key 'exclude.query': the SQL file .*left.sql does not exist"):
+        load_config(yaml_file)
+    (tmp_path / "left.sql").write_text("SELECT email FROM people_who_left -- :window_start")
+    config = load_config(yaml_file)
+    assert config.exclusions_text.startswith("SELECT email")
+    (tmp_path / "left.sql").write_text("SELECT email FROM others")
+    assert load_config(yaml_file).hash != config.hash
+    (tmp_path / "left.sql").write_text("SELECT email FROM left WHERE at > :window_start")
+    with pytest.raises(ConfigurationError, match="uses :window_start, and no parameters are given"):
+        load_config(yaml_file)
+    (tmp_path / "left.sql").write_text(" ")
+    with pytest.raises(ConfigurationError, match="is empty"):
+        load_config(yaml_file)

@@ -244,6 +244,7 @@ def test_the_story_of_a_person(anna: Page) -> None:
         *("skip:too_early", "invite:new"),
         *("(new) → sending: claimed", "sending → sent: answered"),
     ]
+    assert story["extra"] == {"department": "Team of 1001"}
     assert story["steps"][-1]["said"] == "m3ter made the invitation and sent the e-mail."
     assert (story["steps"][-1]["run_id"], story["steps"][-1]["task_id"]) == (RUN, "send")
     for number, text in enumerate(HOSTILE, start=7):

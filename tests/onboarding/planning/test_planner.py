@@ -358,7 +358,8 @@ def test_f37_validity_by_setting_ends_with_a_local_day_and_outlives_the_start() 
 def test_f37_a_validity_that_is_reckoned_from_now_does_not_change_the_hash() -> None:
     rules = PlanRules(validity_days=7)
     (today,), (tomorrow,) = plan([row()], rules), plan([row()], rules, NOW + DAY)
-    assert today.request is not None and tomorrow.request is not None
+    assert today.request is not None
+    assert tomorrow.request is not None
     assert today.request.dt_expiry != tomorrow.request.dt_expiry
     assert today.request_hash == tomorrow.request_hash
     # One that rests on the row belongs to it.

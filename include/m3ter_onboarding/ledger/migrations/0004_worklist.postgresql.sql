@@ -10,6 +10,12 @@ ALTER TABLE {schema}m3ter_mirror_invitation ADD COLUMN IF NOT EXISTS entry JSON;
 ALTER TABLE {schema}m3ter_mirror_user ADD COLUMN IF NOT EXISTS entry JSON;
 ALTER TABLE {schema}m3ter_mirror_user ADD COLUMN IF NOT EXISTS permission_policy_ids JSON;
 ALTER TABLE {schema}m3ter_mirror_user ADD COLUMN IF NOT EXISTS policies_read_at TIMESTAMP WITH TIME ZONE;
+ALTER TABLE {schema}m3ter_mirror_invitation ADD COLUMN IF NOT EXISTS alias_key VARCHAR(400);
+ALTER TABLE {schema}m3ter_mirror_user ADD COLUMN IF NOT EXISTS alias_key VARCHAR(400);
+CREATE INDEX IF NOT EXISTS ix_m3ter_mirror_invitation_alias
+    ON {schema}m3ter_mirror_invitation (org_id, alias_key);
+CREATE INDEX IF NOT EXISTS ix_m3ter_mirror_user_alias
+    ON {schema}m3ter_mirror_user (org_id, alias_key);
 
 CREATE TABLE IF NOT EXISTS {schema}m3ter_onboarding_worklist (
     item_id BIGSERIAL NOT NULL,

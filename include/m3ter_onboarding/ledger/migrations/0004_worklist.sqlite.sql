@@ -10,6 +10,12 @@ ALTER TABLE {schema}m3ter_mirror_invitation ADD COLUMN entry JSON;
 ALTER TABLE {schema}m3ter_mirror_user ADD COLUMN entry JSON;
 ALTER TABLE {schema}m3ter_mirror_user ADD COLUMN permission_policy_ids JSON;
 ALTER TABLE {schema}m3ter_mirror_user ADD COLUMN policies_read_at DATETIME;
+ALTER TABLE {schema}m3ter_mirror_invitation ADD COLUMN alias_key VARCHAR(400);
+ALTER TABLE {schema}m3ter_mirror_user ADD COLUMN alias_key VARCHAR(400);
+CREATE INDEX IF NOT EXISTS ix_m3ter_mirror_invitation_alias
+    ON {schema}m3ter_mirror_invitation (org_id, alias_key);
+CREATE INDEX IF NOT EXISTS ix_m3ter_mirror_user_alias
+    ON {schema}m3ter_mirror_user (org_id, alias_key);
 
 CREATE TABLE IF NOT EXISTS {schema}m3ter_onboarding_worklist (
     item_id INTEGER NOT NULL,

@@ -73,6 +73,7 @@ class PersonHistory:
 
     :param invitations: the newest first.
     :param steps: the earliest first.
+    :param extra: the warehouse's own columns, by name, as the newest plan read them.
     """
 
     employee_id: str | None
@@ -80,6 +81,7 @@ class PersonHistory:
     org_id: str
     invitations: list[InvitationRow]
     steps: list[DecisionStep | EventStep]
+    extra: dict[str, str]
 
 
 @dataclass(frozen=True, repr=False)
@@ -124,8 +126,9 @@ def history_of_decision(reader: LedgerReader, visible: VisibleRows, plan_id: str
 
 def _history(connection: Connection, t: Tables, visible: VisibleRows, person: _Person) -> PersonHistory:
     invitations = _invitations(connection, t, visible, person)
+    decisions = _decisions(connection, t, visible, person)
     steps: list[DecisionStep | EventStep] = [
-        *_decisions(connection, t, visible, person),
+        *map(_decision_step, decisions),
         *_events(connection, t, visible, {row.invitation_id: row for row in invitations}),
     ]
     return PersonHistory(
@@ -134,6 +137,7 @@ def _history(connection: Connection, t: Tables, visible: VisibleRows, person: _P
         org_id=person.org_id,
         invitations=[replace(row, message=shortened(row.message)) for row in invitations],
         steps=sorted(steps, key=lambda step: step.at),
+        extra=next((row.extra for row in decisions if row.extra), {}),
     )
 
 
@@ -163,13 +167,14 @@ def _invitations(connection: Connection, t: Tables, visible: VisibleRows, person
     return rows_of(connection, t, sorted(ids, reverse=True)[:INVITATIONS_SHOWN])
 
 
-def _decisions(connection: Connection, t: Tables, visible: VisibleRows, person: _Person) -> list[DecisionStep]:
+def _decisions(connection: Connection, t: Tables, visible: VisibleRows, person: _Person) -> list[Row[Any]]:
+    """Return the newest decisions about a person, the newest first."""
     d, p = t.decision, t.plan.c
     found: dict[tuple[str, int], Row[Any]] = {}
     for same in _of_person(d, person):
         rows = connection.execute(
             select(
-                *(d.c.plan_id, d.c.row_no, d.c.decision, d.c.reason, d.c.detail, d.c.decided_at),
+                *(d.c.plan_id, d.c.row_no, d.c.decision, d.c.reason, d.c.detail, d.c.extra, d.c.decided_at),
                 *(p.dag_id, p.run_id, p.sendable),
             )
             .join(t.plan, p.plan_id == d.c.plan_id)
@@ -178,20 +183,21 @@ def _decisions(connection: Connection, t: Tables, visible: VisibleRows, person: 
             .limit(MOST)
         )
         found.update({(row.plan_id, row.row_no): row for row in rows})
-    return [
-        DecisionStep(
-            at=row.decided_at,
-            kind="decision",
-            said=f"Decided: {decision_names.decision(row.decision, row.reason)}."
-            + ("" if row.sendable else " This run planned only."),
-            name=f"{row.decision}:{row.reason}",
-            detail=shortened(row.detail),
-            dag_id=row.dag_id,
-            run_id=row.run_id,
-            task_id="plan",
-        )
-        for row in sorted(found.values(), key=lambda row: row.decided_at, reverse=True)[:MOST]
-    ]
+    return sorted(found.values(), key=lambda row: row.decided_at, reverse=True)[:MOST]
+
+
+def _decision_step(row: Row[Any]) -> DecisionStep:
+    return DecisionStep(
+        at=row.decided_at,
+        kind="decision",
+        said=f"Decided: {decision_names.decision(row.decision, row.reason)}."
+        + ("" if row.sendable else " This run planned only."),
+        name=f"{row.decision}:{row.reason}",
+        detail=shortened(row.detail),
+        dag_id=row.dag_id,
+        run_id=row.run_id,
+        task_id="plan",
+    )
 
 
 def _events(

@@ -28,6 +28,7 @@ class PlannedRow:
     :param said: decision and reason, in words.
     :param change: since the plan before; None: there is none to compare with.
     :param before: what that one decided, in words, where it decided otherwise.
+    :param extra: the warehouse's own columns, by name.
     """
 
     plan_id: str
@@ -41,6 +42,7 @@ class PlannedRow:
     said: str
     change: Literal["new", "same", "changed"] | None
     before: str | None
+    extra: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,7 @@ def _planned_row(row: Row[Any], earlier: Mapping[str, tuple[str, str]] | None) -
         said=decision_names.decision(row.decision, row.reason),
         change=change,
         before=before,
+        extra=row.extra or {},
     )
 
 

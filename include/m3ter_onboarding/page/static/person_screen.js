@@ -61,6 +61,7 @@ function personScreen(ledger, story) {
         fact("Employee", quoted(story.employee_id)),
         fact("Organisation", quoted(story.org_id)),
         newest && fact("Now", stateBadge(newest.state)),
+        Object.entries(story.extra).map(([name, value]) => fact(name, quoted(value))),
       ),
       newest && actions(ledger, newest, story.employee_id),
       section("invited", "Invitations", invitationsTable(ledger, story.invitations)),

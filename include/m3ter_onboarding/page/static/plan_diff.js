@@ -210,9 +210,30 @@ function decidedRow(ledger, row, decision, sign) {
     signCell(sign, decisionName(decision)),
     h("td", {}, h("a", { href: rowHash(ledger, row.plan_id, row.row_no) }, quoted(row.email))),
     h("td", {}, quoted(row.employee_id)),
-    h("td", {}, h("code", {}, `${row.decision}:${row.reason}`), " ", row.detail ? quoted(row.detail) : row.said),
+    h(
+      "td",
+      {},
+      h("code", {}, `${row.decision}:${row.reason}`),
+      " ",
+      row.detail ? quoted(row.detail) : row.said,
+      ownColumns(row),
+    ),
     h("td", {}, h("span", { class: "day" }, row.start_date ?? "–")),
     h("td", {}, changeOf(row)),
+  );
+}
+
+/**
+ * Return the columns of one's own that the row has.
+ * @param {PlannedRow} row
+ */
+function ownColumns({ extra }) {
+  const columns = Object.entries(extra);
+  if (!columns.length) return null;
+  return h(
+    "p",
+    { class: "faint" },
+    columns.map(([name, value], place) => [place ? " · " : "", `${name}: `, quoted(value)]),
   );
 }
 

@@ -92,11 +92,14 @@ CREATE TABLE m3ter_mirror_invitation (
     expires_at TIMESTAMP WITH TIME ZONE,
     inviting_principal_id VARCHAR(100),
     entry JSON,
+    alias_key VARCHAR(400),
     first_seen_ms BIGINT NOT NULL,
     last_seen_ms BIGINT NOT NULL,
     gone BOOLEAN NOT NULL,
     PRIMARY KEY (org_id, m3ter_id)
 );
+
+CREATE INDEX ix_m3ter_mirror_invitation_alias ON m3ter_mirror_invitation (org_id, alias_key);
 
 CREATE INDEX ix_m3ter_mirror_invitation_created ON m3ter_mirror_invitation (org_id, created_at);
 
@@ -135,6 +138,7 @@ CREATE TABLE m3ter_mirror_user (
     access_ends_at TIMESTAMP WITH TIME ZONE,
     created_at TIMESTAMP WITH TIME ZONE,
     entry JSON,
+    alias_key VARCHAR(400),
     permission_policy_ids JSON,
     policies_read_at TIMESTAMP WITH TIME ZONE,
     first_seen_ms BIGINT NOT NULL,
@@ -142,6 +146,8 @@ CREATE TABLE m3ter_mirror_user (
     gone BOOLEAN NOT NULL,
     PRIMARY KEY (org_id, m3ter_id)
 );
+
+CREATE INDEX ix_m3ter_mirror_user_alias ON m3ter_mirror_user (org_id, alias_key);
 
 CREATE INDEX ix_m3ter_mirror_user_email ON m3ter_mirror_user (org_id, email_key);
 
