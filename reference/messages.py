@@ -25,6 +25,7 @@ SENTENCES = {
     ("run_outcome.py", "problems_of"): "report",
     ("problems.py", "_sentence"): "ConfigurationError",
     ("run_parameters.py", "_sentence"): "RunParameterError",
+    ("status_parameters.py", "_sentence"): "RunParameterError",
     ("connection_check.py", "_reading"): "test",
     ("connection_check.py", "_sending"): "test",
     ("connection_check.py", "_explained"): "test",

@@ -16,6 +16,7 @@ from m3ter_onboarding.config.trigger_form import run_parameters, status_paramete
 from m3ter_onboarding.config.yaml_file import load_config
 from m3ter_onboarding.reporting.alerts import FailureAlert
 from m3ter_onboarding.tasks.approve import OnboardingApproveOperator
+from m3ter_onboarding.tasks.erase_people import ErasureOperator
 from m3ter_onboarding.tasks.follow import InvitationStatusOperator
 from m3ter_onboarding.tasks.plan import OnboardingPlanOperator
 from m3ter_onboarding.tasks.report import OnboardingReportOperator
@@ -48,6 +49,8 @@ _STATUS_DOC = """
 
 It reads m3ter and writes to the ledger. It sends nothing, runs no query, and goes on while sending is paused. Requests
 grow with what is open and new; *Read everything* reads both lists to their end.
+
+`erase` is skipped unless the run is asked to erase somebody's data.
 """
 
 
@@ -130,7 +133,8 @@ def invitation_status_dag(config: str | Path | OnboardingConfig) -> DAG:
     )
     dag.fileloc = str(caller)
     with dag:
-        InvitationStatusOperator(task_id="follow", config=config)
+        follow = InvitationStatusOperator(task_id="follow", config=config)
+        follow >> ErasureOperator(task_id="erase", config=config)
     return dag
 
 

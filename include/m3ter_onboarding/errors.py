@@ -42,5 +42,9 @@ class LedgerUnusableError(LedgerError):
     """The ledger cannot be used as it is set up; trying again changes nothing, a person must act."""
 
 
+class ErasureRefusedError(LedgerError):
+    """Nothing was erased; a person must act first."""
+
+
 class DeliveryError(OnboardingError):
     """Sending stopped before everybody of the plan was settled."""

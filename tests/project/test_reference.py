@@ -119,6 +119,7 @@ def test_the_search_finds_every_message() -> None:
     known = {
         "organisation.py: sentences(path, cls, error)",  # of problems.py
         "run_parameters.py: ' '.join(dict.fromkeys(problems))",  # of its own _sentence
+        "status_parameters.py: ' '.join(dict.fromkeys(said))",  # likewise
         "guard_proof.py: db.cannot_guard(wrong)",  # of database.py
         "check.py: message",  # of the test of a connection
         "in_flight.py: ended.stop_because",  # of the attempt

@@ -229,6 +229,7 @@ READING = {
 }
 
 READING_OPERATORS = {
+    "ErasureOperator",
     "M3terInvitationAcceptedSensor",
     "OnboardingApproveOperator",
     "OnboardingPlanOperator",

@@ -9,7 +9,14 @@ from pathlib import Path
 
 from m3ter_onboarding.cli.failure import CommandError
 from m3ter_onboarding.cli.warehouses import LEDGER_CONNECTION, WAREHOUSES, Warehouse
-from m3ter_onboarding.config.names import LONGEST_NAME, NAME_PATTERN, PAUSE_VARIABLE, dag_id_of, is_reserved
+from m3ter_onboarding.config.names import (
+    LONGEST_NAME,
+    NAME_PATTERN,
+    PAUSE_VARIABLE,
+    dag_id_of,
+    is_reserved,
+    status_dag_id_of,
+)
 
 _LEDGER_HERE = "# ledger_conn_id: warehouse           # SQLite or PostgreSQL; default: the warehouse"
 _LEDGER_ELSEWHERE = "ledger_conn_id: ledger                # PostgreSQL: {title} cannot guard against a second e-mail"
@@ -22,7 +29,7 @@ _M3TER = (
 _NEXT = """\
 Wrote
   {dag_file}
-      the Airflow DAG {dag_id}, which starts paused
+      the Airflow DAGs {dag_id} and {status_dag_id}, which start paused
   {config_file}
       its configuration
   {query_file}
@@ -50,7 +57,8 @@ Next
 
      airflow dags trigger {dag_id}
 
-   Then set `schedule` in the configuration.
+   Then set `schedule` in the configuration, and unpause {status_dag_id}, which follows what became of the
+   invitations and sends nothing.
 """
 
 
@@ -102,6 +110,7 @@ def write_example(folder: Path, warehouse_name: str, name: str) -> str:
         query_file=query_file,
         config_shown=shlex.quote(str(config_file)),
         dag_id=dag_id_of(name),
+        status_dag_id=status_dag_id_of(name),
         title=warehouse.title,
         install=warehouse.install,
         exports="\n".join(f"     export {line}" for line in _connections(warehouse)),

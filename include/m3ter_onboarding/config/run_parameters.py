@@ -84,6 +84,7 @@ def _instant(value: Any) -> datetime:
 
 #: An ``employee_id`` as the warehouse has it.
 EmployeeId = Annotated[StrictStr, Field(max_length=LONGEST_EMPLOYEE_ID), AfterValidator(_no_address)]
+OptionalEmployeeId = Annotated[EmployeeId | None, BeforeValidator(_employee_text)]
 
 #: An instant with its zone, kept in UTC.
 Instant = Annotated[datetime, BeforeValidator(_instant)]
@@ -102,7 +103,7 @@ class RunParameters(BaseModel):
 
     mode: Mode = Mode.NORMAL
     max_invitations: Annotated[StrictInt, Field(ge=0)] | None = None
-    only_employee: Annotated[EmployeeId | None, BeforeValidator(_employee_text), Field(repr=False)] = None
+    only_employee: Annotated[OptionalEmployeeId, Field(repr=False)] = None
     interval_start: Instant | None = None
     interval_end: Instant | None = None
     allow_backfill_send: StrictBool = False

@@ -16,7 +16,7 @@ _MODES = {
     Mode.RETRY_FAILED: "Retry: also people whom m3ter refused",
 }
 
-_DAYS, _LIMITS = "Other days", "Limits and backfill"
+_DAYS, _LIMITS, _ERASURE = "Other days", "Limits and backfill", "Erasure"
 
 #: As far as Airflow checks it before the run starts; ``snapshot`` checks the rest. Empty is as good as not given.
 _INSTANT = f"^(|{INSTANT_PATTERN})$"
@@ -100,5 +100,31 @@ def status_parameters() -> dict[str, Param]:
             type="boolean",
             title="Read everything",
             description_md="Reads both of m3ter's lists to their end, not only what is open and new.",
+        ),
+        "erase_employee": Param(
+            None,
+            type=["null", "string"],
+            maxLength=LONGEST_EMPLOYEE_ID,
+            section=_ERASURE,
+            title="Erase the data of this employee",
+            description_md=(
+                "The employee_id, as in the warehouse. It cannot be undone, and they are never invited again. Many can"
+                " see this form's values, and Airflow keeps them with the run: never an address."
+            ),
+        ),
+        "erase_before": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            section=_ERASURE,
+            title="Erase everything older than",
+            description_md="A day, in UTC. It cannot be undone.",
+        ),
+        "erase_still_in_m3ter": Param(
+            False,
+            type="boolean",
+            section=_ERASURE,
+            title="Also people whom m3ter still lists",
+            description_md="Without it these are not erased: delete them in m3ter first.",
         ),
     }

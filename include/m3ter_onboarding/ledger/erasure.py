@@ -14,16 +14,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, insert, or_, select, update
 
 from m3ter_onboarding.databases.batches import batches
-from m3ter_onboarding.errors import LedgerError
+from m3ter_onboarding.errors import ErasureRefusedError
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.erased_people import PREFIX, Kind, Pseudonyms, lock_organisation, same_secret
 from m3ter_onboarding.ledger.personal_columns import Blanking, People, not_erased, rows_of
 from m3ter_onboarding.ledger.states import SUCCESS_STATES, UNANSWERED_STATES, state_values
 from m3ter_onboarding.ledger.tables import Tables
-
-
-class ErasureRefusedError(LedgerError):
-    """Nothing was erased; a person must act first."""
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from datetime import datetime
 from sqlalchemy import Engine
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.errors import ErasureRefusedError
 from m3ter_onboarding.ledger import erasure, erasure_by_age
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.erased_people import read_secret
-from m3ter_onboarding.ledger.erasure import Erased, ErasureRefusedError, ErasureRequest
+from m3ter_onboarding.ledger.erasure import Erased, ErasureRequest
 from m3ter_onboarding.ledger.personal_columns import People
 from m3ter_onboarding.reporting.publication import holds_a_ledger
 from m3ter_onboarding.reporting.published_erasure import delete_older, delete_people

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.config.status_parameters import StatusParameters
 from m3ter_onboarding.tasks.onboarding_task import OnboardingTask
 from m3ter_onboarding.tasks.task_errors import errors_as_sentences
 
@@ -43,11 +44,11 @@ class InvitationStatusOperator(OnboardingTask, BaseOperator):
 
         with errors_as_sentences():
             org_id = self._connection_settings().org_id
-            everything = (context.get("params") or {}).get("everything") is True
+            parameters = StatusParameters.parse(dict(context.get("params") or {}))
             with closing(self._open_ledger()) as db:
                 now = utc_now()
                 prepare_tables(db, create_tables=self.config.create_tables, now=now, package_version=__version__)
-                read = asyncio.run(self._follow(db, everything))
+                read = asyncio.run(self._follow(db, parameters.everything))
                 worklist = count_worklist(db, org_id, None, now)
             looked = read.looked
             log.info(

@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 
 from m3ter_onboarding.errors import (
     ConfigurationError,
+    ErasureRefusedError,
     LedgerUnusableError,
     OnboardingError,
     PlanError,
@@ -26,6 +27,7 @@ _FOR_GOOD = (
     LedgerUnusableError,
     PlanError,
     NotAllowedError,
+    ErasureRefusedError,
     *NEEDS_A_PERSON,
 )
 

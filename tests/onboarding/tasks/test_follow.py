@@ -23,7 +23,7 @@ OPEN = 3
 
 def follow(world: World, **params: Any) -> dict[str, int]:
     """Run the task ``follow`` as its DAG does."""
-    (task,) = invitation_status_dag(world.config()).tasks
+    task = invitation_status_dag(world.config()).get_task("follow")
     assert isinstance(task, InvitationStatusOperator)
     context: Any = {"dag_run": SimpleNamespace(dag_id=task.dag_id, run_id="run-1"), "params": params}
     with m3ter_connection(world):
