@@ -68,7 +68,7 @@ BUGS: tuple[Bug, ...] = (
             (
                 f"{ONBOARDING}/sending/attempt.py",
                 'Outcome(row_id, InvitationState.UNKNOWN, "no_answer"',
-                'Outcome(row_id, InvitationState.UNSENT, "no_answer"',
+                'Outcome(row_id, InvitationState.UNSENT, "unexpected"',
             ),
         ),
         ("POST: 504 after",),
@@ -207,7 +207,7 @@ DID_NOTHING = retry_if_exception(
             (
                 f"{ONBOARDING}/sending/attempt.py",
                 'Outcome(row_id, InvitationState.UNKNOWN, "no_answer"',
-                'Outcome(row_id, InvitationState.SENT, "no_answer"',
+                'Outcome(row_id, InvitationState.SENT, "answered"',
             ),
         ),
         ("POST: 504 before",),
