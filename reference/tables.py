@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from m3ter_onboarding.config.access_section import AccessReview
 from m3ter_onboarding.config.alerts_section import Alerts, Notifier
 from m3ter_onboarding.config.dag_section import DagSettings, TaskDefaults
 from m3ter_onboarding.config.exclude_section import Exclusions
@@ -24,6 +25,7 @@ _SECTIONS: Mapping[type[BaseModel], str] = {
     Exclusions: "[section](#exclude)",
     Alerts: "[section](#alerts)",
     StatusSettings: "[section](#status)",
+    AccessReview: "[section](#access_review)",
     DagSettings: "[section](#dag)",
     TaskDefaults: "[section](#dagdefault_args)",
 }
@@ -234,6 +236,7 @@ _TABLES: Mapping[str, Callable[[], str]] = {
     "Alerts": lambda: _model(Alerts),
     "Notifier": lambda: _model(Notifier),
     "StatusSettings": lambda: _model(StatusSettings),
+    "AccessReview": lambda: _model(AccessReview),
     "DagSettings": lambda: _model(DagSettings),
     "TaskDefaults": lambda: _model(TaskDefaults),
     "run parameters": _run_parameters,

@@ -1,4 +1,4 @@
-"""The DAGs of one organisation: ``snapshot → plan → approve → send → report``, and one that follows invitations."""
+"""The DAGs of one organisation: ``snapshot → plan → approve → send → report``, and those that only read m3ter."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from airflow.sdk import DAG, CronDataIntervalTimetable
 from airflow.sdk.definitions.callback import SyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
-from m3ter_onboarding.config.names import dag_id_of, status_dag_id_of
+from m3ter_onboarding.config.names import access_dag_id_of, dag_id_of, status_dag_id_of
 from m3ter_onboarding.config.organisation import OnboardingConfig
-from m3ter_onboarding.config.trigger_form import run_parameters, status_parameters
+from m3ter_onboarding.config.trigger_form import access_parameters, run_parameters, status_parameters
 from m3ter_onboarding.config.yaml_file import load_config
+from m3ter_onboarding.errors import ConfigurationError
 from m3ter_onboarding.reporting.alerts import FailureAlert
 from m3ter_onboarding.tasks.approve import OnboardingApproveOperator
 from m3ter_onboarding.tasks.erase_people import ErasureOperator
 from m3ter_onboarding.tasks.follow import InvitationStatusOperator
 from m3ter_onboarding.tasks.plan import OnboardingPlanOperator
 from m3ter_onboarding.tasks.report import OnboardingReportOperator
+from m3ter_onboarding.tasks.review_access import AccessReviewOperator
 from m3ter_onboarding.tasks.send import OnboardingSendOperator
 from m3ter_onboarding.tasks.snapshot import OnboardingSnapshotOperator
 
@@ -51,6 +53,13 @@ It reads m3ter and writes to the ledger. It sends nothing, runs no query, and go
 grow with what is open and new; *Read everything* reads both lists to their end.
 
 `erase` is skipped unless the run is asked to erase somebody's data.
+"""
+
+_ACCESS_DOC = """
+**Compares who has access in m3ter with who has a job in the warehouse.**
+
+It reads both and changes nothing in m3ter: people without a job, ends of access and permission policies that differ,
+invitations of people who have left. An empty, failed or shrunken read changes no finding.
 """
 
 
@@ -112,13 +121,57 @@ def invitation_status_dag(config: str | Path | OnboardingConfig) -> DAG:
     caller = Path(sys._getframe(1).f_code.co_filename)
     if not isinstance(config, OnboardingConfig):
         config = load_config(caller.parent / config)
-    settings, dag_id = config.dag, status_dag_id_of(config.name)
-    alerts = config.alerts.on_failure
-    dag = DAG(
-        dag_id=dag_id,
+    dag = _reading_dag(
+        config,
+        caller,
+        dag_id=status_dag_id_of(config.name),
         description="Follows what became of invitations to m3ter; sends nothing.",
         doc_md=_STATUS_DOC,
-        schedule=_timetable(config.status.schedule, config.time_zone),
+        schedule=config.status.schedule,
+        params=status_parameters(),
+    )
+    with dag:
+        follow = InvitationStatusOperator(task_id="follow", config=config)
+        follow >> ErasureOperator(task_id="erase", config=config)
+    return dag
+
+
+def access_review_dag(config: str | Path | OnboardingConfig) -> DAG:
+    """Return the DAG that compares access in m3ter with the jobs in the warehouse; it only reads m3ter.
+
+    Nothing is connected to, and nothing but the YAML and the SQL files is read.
+
+    :param config: as :func:`onboarding_dag` takes it, and the same.
+    :raises ConfigurationError: naming the file and the key, ``access_review.query`` if it is missing.
+    """
+    caller = Path(sys._getframe(1).f_code.co_filename)
+    if not isinstance(config, OnboardingConfig):
+        config = load_config(caller.parent / config)
+    if config.access_review.query is None:
+        raise ConfigurationError(
+            f"{config.path}: access_review_dag needs the key 'access_review.query', the path of an SQL file that"
+            " selects everybody who has a job now. Add it, or leave the call out."
+        )
+    dag = _reading_dag(
+        config,
+        caller,
+        dag_id=access_dag_id_of(config.name),
+        description="Compares access in m3ter with the jobs in the warehouse; changes nothing in m3ter.",
+        doc_md=_ACCESS_DOC,
+        schedule=config.access_review.schedule,
+        params=access_parameters(),
+    )
+    with dag:
+        AccessReviewOperator(task_id="review_access", config=config)
+    return dag
+
+
+def _reading_dag(config: OnboardingConfig, caller: Path, *, dag_id: str, schedule: str | None, **arguments: Any) -> DAG:
+    """Return a DAG beside the onboarding DAG: what the configuration says of that one holds for it, too."""
+    settings, alerts = config.dag, config.alerts.on_failure
+    dag = DAG(
+        dag_id=dag_id,
+        schedule=_timetable(schedule, config.time_zone),
         start_date=config.start_at,
         catchup=False,
         is_paused_upon_creation=True,
@@ -127,14 +180,11 @@ def invitation_status_dag(config: str | Path | OnboardingConfig) -> DAG:
         tags=set(settings.tags),
         access_control=settings.granted(),
         default_args=settings.task_arguments(),
-        params=status_parameters(),
         on_failure_callback=FailureAlert(config.name, dag_id, alerts) if alerts else None,
         render_template_as_native_obj=False,
+        **arguments,
     )
     dag.fileloc = str(caller)
-    with dag:
-        follow = InvitationStatusOperator(task_id="follow", config=config)
-        follow >> ErasureOperator(task_id="erase", config=config)
     return dag
 
 

@@ -57,6 +57,17 @@ NOT_RECORDED: Mapping[str, str] = {
         "one transaction after m3ter was read; it changes entries of the worklist that no plan and no sender reads, and"
         " each reading compares anew (tests/onboarding/ledger/test_differences.py)"
     ),
+    **dict.fromkeys(
+        (
+            "beginning an access review",
+            "storing who has a job",
+            "recording findings about access",
+            "ending findings about access",
+            "finishing an access review",
+        ),
+        "by the access review, a DAG of its own, in tables that no plan and no sender reads; the next read compares"
+        " anew (tests/onboarding/tasks/test_review_access.py)",
+    ),
     "bringing its tables up to date (the connection's user needs the right to)": (
         "one transaction before a task does anything, on a ledger of an older version: it has happened, or the next"
         " task does it (test_d16_tables_of_an_older_version_…)"

@@ -230,6 +230,7 @@ READING = {
 
 READING_OPERATORS = {
     "ErasureOperator",
+    "AccessReviewOperator",
     "M3terInvitationAcceptedSensor",
     "OnboardingApproveOperator",
     "OnboardingPlanOperator",

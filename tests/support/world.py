@@ -104,6 +104,7 @@ class World:
     now: Callable[[], datetime] = utc_now
     query_text: str | None = None
     exclusions_text: str = ""
+    job_query: str = ""
 
     # -- the warehouse ----------------------------------------------------------------------------------------------
 
@@ -146,6 +147,7 @@ class World:
             },
             query_text=self.query_text or QUERY,
             exclusions_text=self.exclusions_text,
+            job_query_text=self.job_query,
         )
 
     def connection(self, **extra: Any) -> Connection:

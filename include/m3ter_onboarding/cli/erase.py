@@ -31,6 +31,7 @@ _KINDS = {
     "invitations": "invitation(s); states, ids and instants stay",
     "events": "message(s) of events",
     "worklist": "entry(ies) of the worklist",
+    "access_review": "finding(s) of the access review",
     "runs": "run(s) for one employee",
     "mirror": "entry(ies) of m3ter's lists, as last read",
     "published": "row(s) published to the warehouse, deleted",

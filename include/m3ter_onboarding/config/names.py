@@ -9,6 +9,8 @@ LONGEST_NAME = 100
 DAG_ID_PREFIX = "m3ter_onboarding__"
 #: The id of a DAG that follows invitations begins with this.
 STATUS_DAG_ID_PREFIX = "m3ter_invitation_status__"
+#: The id of a DAG that reviews access begins with this.
+ACCESS_DAG_ID_PREFIX = "m3ter_access_review__"
 
 PAUSE_VARIABLE = "m3ter_onboarding_paused"
 #: Words by which the pause variable pauses nobody, and everybody.
@@ -30,6 +32,14 @@ def status_dag_id_of(name: str) -> str:
     :param name: the configuration's.
     """
     return STATUS_DAG_ID_PREFIX + name
+
+
+def access_dag_id_of(name: str) -> str:
+    """Return the id of the DAG that reviews access for a configuration.
+
+    :param name: the configuration's.
+    """
+    return ACCESS_DAG_ID_PREFIX + name
 
 
 def is_reserved(name: str) -> bool:

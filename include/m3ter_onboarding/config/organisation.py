@@ -22,6 +22,7 @@ from pydantic import (
     field_validator,
 )
 
+from m3ter_onboarding.config.access_section import AccessReview
 from m3ter_onboarding.config.alerts_section import Alerts
 from m3ter_onboarding.config.dag_section import DagSettings
 from m3ter_onboarding.config.durations import LastingDuration
@@ -29,7 +30,7 @@ from m3ter_onboarding.config.exclude_section import Exclusions
 from m3ter_onboarding.config.names import LONGEST_NAME, NAME_PATTERN, is_reserved
 from m3ter_onboarding.config.problems import sentences
 from m3ter_onboarding.config.query_columns import ExtraColumns
-from m3ter_onboarding.config.query_text import check_exclusions_query, check_query
+from m3ter_onboarding.config.query_text import check_exclusions_query, check_job_query, check_query
 from m3ter_onboarding.config.section import Section, Text, TextList
 from m3ter_onboarding.config.status_section import StatusSettings, checked_schedule
 from m3ter_onboarding.errors import ConfigurationError
@@ -88,6 +89,7 @@ class OnboardingConfig(Section):
     :param expiry_grace_days: it stays valid for this long after the start date, if that is later.
     :param alerts: who is notified when somebody should look.
     :param status: the DAG that follows what became of invitations.
+    :param access_review: the DAG that compares access in m3ter with the jobs in the warehouse.
     :param dag: arguments of the DAG.
     """
 
@@ -127,11 +129,13 @@ class OnboardingConfig(Section):
     expiry_grace_days: Annotated[StrictInt, Field(ge=0, le=366)] = 14
     alerts: Alerts = Alerts()
     status: StatusSettings = StatusSettings()
+    access_review: AccessReview = AccessReview()
     dag: DagSettings = DagSettings()
 
     _path: Path = PrivateAttr(default=Path("onboarding.yaml"))
     _query_text: str = PrivateAttr(default="")
     _exclusions_text: str = PrivateAttr(default="")
+    _job_query_text: str = PrivateAttr(default="")
 
     @field_validator("name")
     @classmethod
@@ -170,6 +174,7 @@ class OnboardingConfig(Section):
         *,
         query_text: str,
         exclusions_text: str = "",
+        job_query_text: str = "",
         path: Path = Path("onboarding.yaml"),
     ) -> OnboardingConfig:
         """Check values that are in memory already.
@@ -177,6 +182,7 @@ class OnboardingConfig(Section):
         :param values: the content of a YAML file.
         :param query_text: the SQL that ``query`` names.
         :param exclusions_text: the SQL that ``exclude.query`` names.
+        :param job_query_text: the SQL that ``access_review.query`` names.
         :param path: the file's name, for messages.
         :raises ConfigurationError: naming file, key and value.
         """
@@ -187,7 +193,10 @@ class OnboardingConfig(Section):
         check_query(path, config.query, query_text)
         if config.exclude.query is not None:
             check_exclusions_query(path, config.exclude.query, exclusions_text)
-        config._path, config._query_text, config._exclusions_text = path, query_text, exclusions_text
+        if config.access_review.query is not None:
+            check_job_query(path, config.access_review.query, job_query_text)
+        config._path, config._query_text = path, query_text
+        config._exclusions_text, config._job_query_text = exclusions_text, job_query_text
         return config
 
     @property
@@ -204,6 +213,11 @@ class OnboardingConfig(Section):
     def exclusions_text(self) -> str:
         """The SQL of ``exclude.query``, likewise; empty: there is none."""
         return self._exclusions_text
+
+    @property
+    def job_query_text(self) -> str:
+        """The SQL of ``access_review.query``, likewise; empty: there is none."""
+        return self._job_query_text
 
     @property
     def zone(self) -> ZoneInfo:

@@ -63,6 +63,22 @@ def check_exclusions_query(path: Path, query: str, query_text: str) -> None:
         )
 
 
+def check_job_query(path: Path, query: str, query_text: str) -> None:
+    """Check that the query of the access review is there, and binds nothing: it reads everybody each time.
+
+    :param path: of the configuration; *query* is its key's value, both for messages.
+    :raises ConfigurationError: with the way to write it.
+    """
+    named = f"{path}, key 'access_review.query': {query}"
+    if not query_text.strip():
+        raise ConfigurationError(f"{named} is empty; it must select everybody who has a job now.")
+    if bound := sorted(bound_parameters(query_text)):
+        raise ConfigurationError(
+            f"{named} uses {', '.join(':' + name for name in bound)}; it reads everybody each time, and no parameter is"
+            " given. A colon that is no parameter is written \\:."
+        )
+
+
 def check_query(path: Path, query: str, query_text: str) -> None:
     """Check that a query binds both ends of the window, and nothing else.
 

@@ -128,3 +128,18 @@ def status_parameters() -> dict[str, Param]:
             description_md="Without it these are not erased: delete them in m3ter first.",
         ),
     }
+
+
+def access_parameters() -> dict[str, Param]:
+    """Return the parameters of a run of the access review, as the trigger dialogue shows them."""
+    return {
+        "accept_shrunken_read": Param(
+            False,
+            type="boolean",
+            title="Accept a read that has shrunk",
+            description_md=(
+                "Many people left, or the query was changed, and that is right: the review then takes this read for"
+                " true, and compares the next one with it. An empty read is never accepted."
+            ),
+        ),
+    }

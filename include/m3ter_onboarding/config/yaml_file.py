@@ -34,11 +34,12 @@ def load_config(path: str | Path) -> OnboardingConfig:
         ) from None
     if not isinstance(values, dict):
         raise ConfigurationError(f"{path}: expected keys and values such as 'name: acme' and found none.")
-    exclude = values.get("exclude")
+    exclude, review = values.get("exclude"), values.get("access_review")
     return OnboardingConfig.from_mapping(
         values,
         query_text=_query(path, "query", values.get("query")),
         exclusions_text=_query(path, "exclude.query", exclude.get("query") if isinstance(exclude, dict) else None),
+        job_query_text=_query(path, "access_review.query", review.get("query") if isinstance(review, dict) else None),
         path=path,
     )
 

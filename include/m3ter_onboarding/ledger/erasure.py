@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, delete, insert, or_, select, update
 
 from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.errors import ErasureRefusedError
@@ -223,12 +223,15 @@ def erase_people(erasing: Erasing, people: People) -> dict[str, int]:
     connection, t, org_id = erasing.connection, erasing.tables, erasing.org_id
     blanking = erasing.blanking(people)
     invitations = rows_of(connection, t.invitation, org_id, people)
+    # What a review that was killed has left; one that is under way compares nobody then, and the next one all.
+    connection.execute(delete(t.access_job).where(t.access_job.c.org_id == org_id))
     return {
         **_keep_hashes(erasing, people),
         "decisions": blanking.decisions(rows_of(connection, t.decision, org_id, people)),
         "invitations": blanking.invitations(invitations),
         "events": _blank_events(connection, t, [row.invitation_id for row in invitations]),
         "worklist": blanking.worklist(rows_of(connection, t.worklist, org_id, people)),
+        "access_review": blanking.access(rows_of(connection, t.access_review, org_id, people)),
         "runs": _blank_runs(erasing, people),
         "mirror": blanking.mirror(people.addresses),
     }

@@ -1,8 +1,9 @@
 """Erasure of everything older than a date, in batches: each is a transaction, and it may be broken off and repeated.
 
 First go people who had an invitation that ended, or never left, and of whom nothing newer is known: their hashes stay.
-Then the data in old decisions, closed entries of the worklist, events and runs of everybody else; no hash stays of
-them, and none is needed: nobody of them was e-mailed, or the invitation itself still names them.
+Then the data in old decisions, closed entries of the worklist, ended findings of the access review, events and runs of
+everybody else; no hash stays of them, and none is needed: nobody of them was e-mailed, or the invitation itself still
+names them.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ def erase_before(
         people.addresses,
         _old_decisions(before),
         _old_worklist(before),
+        _old_access(before),
         _the_rest(before),
     )
 
@@ -227,6 +229,19 @@ def _old_worklist(before: datetime) -> _Step:
         rows = _some(erasing, w, w.c.item_id > (cursor or 0), w.c.closed_at < before, named)
         last = rows[-1].item_id if len(rows) == erasing.request.batch else None
         return {"worklist": erasing.blanking(None).worklist(rows)}, last
+
+    return step
+
+
+def _old_access(before: datetime) -> _Step:
+    """Return the step that blanks findings of the access review that ended long ago."""
+
+    def step(erasing: Erasing, cursor: Any) -> tuple[_Counts, Any]:
+        a = erasing.tables.access_review
+        named = or_(*map(not_erased, (a.c.employee_id, a.c.email_key, a.c.email)))
+        rows = _some(erasing, a, a.c.item_id > (cursor or 0), a.c.ended_at < before, named)
+        last = rows[-1].item_id if len(rows) == erasing.request.batch else None
+        return {"access_review": erasing.blanking(None).access(rows)}, last
 
     return step
 

@@ -92,6 +92,12 @@ class Blanking:
             self.tables.worklist, [{**self._of_person(row), **blank, **self._closed(row)} for row in rows], rows
         )
 
+    def access(self, rows: Sequence[Row[Any]]) -> int:
+        """Blank findings of the access review, and end those that are open: they are about nobody any more."""
+        blank = dict.fromkeys(("in_m3ter", "wanted"))
+        changed = [{**self._of_person(row), **blank, "ended_at": row.ended_at or self.now} for row in rows]
+        return self._apply(self.tables.access_review, changed, rows)
+
     def mirror(self, addresses: Iterable[str]) -> int:
         """Blank what the mirror holds of addresses."""
         changed = 0

@@ -407,6 +407,66 @@ class Tables:
             Column("gone", Boolean, nullable=False),
         )
 
+        # Each time that access in m3ter was compared with the jobs in the warehouse.
+        self.access_read = Table(
+            "m3ter_onboarding_access_read",
+            metadata,
+            Column("read_id", NumberedKey, primary_key=True, autoincrement=True),
+            Column("org_id", String(64), nullable=False),
+            Column("config_name", String(200), nullable=False),
+            Column("dag_id", String(250), nullable=False),
+            Column("run_id", String(250), nullable=False),
+            Column("started_at", UtcDateTime, nullable=False),
+            Column("finished_at", UtcDateTime),
+            # 'running', 'accepted', 'refused', 'failed'; only an accepted read changes findings.
+            Column("outcome", String(20), nullable=False),
+            Column("why", Text),
+            # People with a job by the warehouse, and users with access by m3ter.
+            Column("people", Integer),
+            Column("users", Integer),
+            Column("counts", JSON, nullable=False),
+            Index("ix_m3ter_onboarding_access_read_org", "org_id", "outcome"),
+        )
+
+        # The rows of the query while one read compares them; empty between reads.
+        self.access_job = Table(
+            "m3ter_onboarding_access_job",
+            metadata,
+            Column("read_id", BigInteger, primary_key=True, autoincrement=False),
+            Column("row_no", Integer, primary_key=True, autoincrement=False),
+            Column("org_id", String(64), nullable=False),
+            Column("email_key", String(400)),
+            Column("employee_id", String(250)),
+            Column("end_given", Boolean, nullable=False),
+            Column("access_ends_at", UtcDateTime),
+            Column("permission_policies", JSON(none_as_null=True)),
+            Index("ix_m3ter_onboarding_access_job_email", "read_id", "email_key"),
+            Index("ix_m3ter_onboarding_access_job_employee", "read_id", "employee_id"),
+        )
+
+        # Access in m3ter that the warehouse does not agree with; a row is ended and never deleted.
+        self.access_review = Table(
+            "m3ter_onboarding_access_review",
+            metadata,
+            Column("item_id", NumberedKey, primary_key=True, autoincrement=True),
+            Column("org_id", String(64), nullable=False),
+            Column("finding", String(30), nullable=False),
+            # Of the user, or of the invitation.
+            Column("m3ter_id", String(100), nullable=False),
+            Column("email", String(400)),
+            Column("email_key", String(400)),
+            Column("employee_id", String(250)),
+            Column("in_m3ter", Text),
+            Column("wanted", Text),
+            Column("first_seen_at", UtcDateTime, nullable=False),
+            Column("last_seen_at", UtcDateTime, nullable=False),
+            # NULL: the last accepted read found it too.
+            Column("ended_at", UtcDateTime),
+            UniqueConstraint("org_id", "finding", "m3ter_id", name="uq_m3ter_onboarding_access_review_finding"),
+            Index("ix_m3ter_onboarding_access_review_open", "org_id", "ended_at", "finding"),
+            Index("ix_m3ter_onboarding_access_review_email", "org_id", "email_key"),
+        )
+
         make_with_tables(metadata, self.of_people)
 
     @property

@@ -34,7 +34,7 @@ _TRIES = 3
 
 
 def publish(db: LedgerDatabase, warehouse: Engine, org_id: str, *, create_tables: bool = True) -> int | None:
-    """Bring the copies of an organisation's runs, plans, decisions, invitations, events and worklist up to date.
+    """Bring the copies of what an organisation's runs decided and did, its worklist and its access review up to date.
 
     Rows that the ledger does not have are left alone.
 
@@ -162,6 +162,8 @@ class _Publication:
         self._copy_events()
         self._copy_plans()
         self._copy_by_number(self.tables.worklist)
+        self._copy_by_number(self.tables.access_read)
+        self._copy_by_number(self.tables.access_review)
         stale = self._stale(self.tables.run, results.versions(self.db, self.tables.run.rows, self.org_id))
         self._copy_rows(self.tables.run, stale)
 

@@ -68,10 +68,13 @@ class PublishedTables:
     invitation: Copy
     event: Copy
     worklist: Copy
+    access_read: Copy
+    access_review: Copy
 
     def all(self) -> tuple[Copy, ...]:
         """Every table."""
-        return (self.run, self.plan, self.decision, self.invitation, self.event, self.worklist)
+        of_runs = (self.run, self.plan, self.decision, self.invitation, self.event)
+        return (*of_runs, self.worklist, self.access_read, self.access_review)
 
     @property
     def of_people(self) -> PersonTables:
@@ -99,6 +102,7 @@ def published_tables(ledger: Tables, dialect_name: str) -> PublishedTables:
         *("plan_id", "email", "detail", "opened_at", "last_seen_at", "gone_at", "closed_at", "closed_why", "closed_by"),
         *("snoozed_until", "note", "noted_by"),
     )
+    access = ("email", "in_m3ter", "wanted", "first_seen_at", "last_seen_at", "ended_at")
     return PublishedTables(
         metadata,
         run=copy(ledger.run, ("dag_id", "run_id"), run),
@@ -107,6 +111,8 @@ def published_tables(ledger: Tables, dialect_name: str) -> PublishedTables:
         invitation=copy(ledger.invitation, ("invitation_id",), invitation),
         event=copy(ledger.event, ("event_id",)),
         worklist=copy(ledger.worklist, ("item_id",), worklist),
+        access_read=copy(ledger.access_read, ("read_id",), ("outcome", "finished_at")),
+        access_review=copy(ledger.access_review, ("item_id",), access),
     )
 
 

@@ -20,6 +20,9 @@ from m3ter_onboarding.config.query_columns import (
 from m3ter_onboarding.errors import SourceError
 from m3ter_onboarding.privacy import mask_addresses
 
+#: Beside ``email``, in the query of the access review.
+JOB_COLUMNS = ("employee_id", "permission_policies", "access_end_date", "time_zone")
+
 
 @dataclass(frozen=True)
 class SourceRow:
@@ -57,6 +60,22 @@ def check_columns(names: Sequence[str], extra: Sequence[str] = ()) -> tuple[str,
             f"The query {', and '.join(problems)}. Its columns must be {_listed((*REQUIRED_COLUMNS, *extra))}, and may"
             f" be {_listed(OPTIONAL_COLUMNS + EXCLUSION_COLUMNS)}; rename them with AS, or list columns of your own as"
             " `extra_columns`. Nothing was read and nothing is sent."
+        )
+    return folded
+
+
+def check_job_columns(names: Sequence[str]) -> tuple[str, ...]:
+    """Check the columns of the query of the access review.
+
+    :param names: as the database gives them.
+    :returns: their names in lower case, in the query's order.
+    :raises SourceError: when one is missing, unknown or there twice.
+    """
+    folded = tuple(name.strip().lower() for name in names)
+    if "email" not in folded or set(folded) - {"email", *JOB_COLUMNS} or len(set(folded)) < len(folded):
+        raise SourceError(
+            f"The query of `access_review` has the columns {mask_addresses(_listed(folded))}. It must have email, may"
+            f" have {_listed(JOB_COLUMNS)}, each once, and no others. Nothing was changed by this review."
         )
     return folded
 

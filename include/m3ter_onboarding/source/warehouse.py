@@ -23,7 +23,7 @@ from m3ter_onboarding.config.query_text import for_sqlalchemy
 from m3ter_onboarding.databases.connections import database_engine
 from m3ter_onboarding.databases.failures import describe_database_error, may_pass_by_itself
 from m3ter_onboarding.errors import SourceError
-from m3ter_onboarding.source.columns import SourceRow, check_columns, check_exclusion_columns
+from m3ter_onboarding.source.columns import SourceRow, check_columns, check_exclusion_columns, check_job_columns
 from m3ter_onboarding.source.window import Window
 
 
@@ -74,7 +74,7 @@ def read_rows(
     """
     dialect = engine.dialect.name
     values = {"window_start": _bound(window.start, dialect), "window_end": _bound(window.end, dialect)}
-    return _fetch(
+    chunks = _chunks(
         engine,
         _statement(query_text, dialect),
         values,
@@ -82,6 +82,7 @@ def read_rows(
         what="new-hires query",
         chunk_rows=chunk_rows,
     )
+    return [row for chunk in chunks for row in chunk]
 
 
 def read_exclusions(conn_id: str, query_text: str) -> list[SourceRow]:
@@ -94,12 +95,25 @@ def read_exclusions(conn_id: str, query_text: str) -> list[SourceRow]:
     engine = warehouse_engine(conn_id)
     try:
         statement = text(for_sqlalchemy(query_text))
-        return _fetch(engine, statement, {}, check_exclusion_columns, what="query of `exclude`", chunk_rows=1000)
+        chunks = _chunks(engine, statement, {}, check_exclusion_columns, what="query of `exclude`", chunk_rows=1000)
+        return [row for chunk in chunks for row in chunk]
     finally:
         engine.dispose()
 
 
-def _fetch(
+def iter_current_jobs(engine: Engine, query_text: str, *, chunk_rows: int = 1000) -> Iterator[list[SourceRow]]:
+    """Run the query of the access review, and yield its rows in chunks: there may be more than memory should hold.
+
+    :param engine: of the warehouse; see :func:`warehouse_engine`.
+    :param query_text: the SQL as written; it binds nothing.
+    :param chunk_rows: rows of a chunk.
+    :raises SourceError: as :func:`read_rows` does.
+    """
+    statement = text(for_sqlalchemy(query_text))
+    return _chunks(engine, statement, {}, check_job_columns, what="query of `access_review`", chunk_rows=chunk_rows)
+
+
+def _chunks(
     engine: Engine,
     statement: TextClause,
     values: Mapping[str, Any],
@@ -107,9 +121,8 @@ def _fetch(
     *,
     what: str,
     chunk_rows: int,
-) -> list[SourceRow]:
-    rows: list[SourceRow] = []
-    dialect = engine.dialect.name
+) -> Iterator[list[SourceRow]]:
+    dialect, many = engine.dialect.name, 0
     with _connected(engine) as connection, _explained(dialect, what):
         if dialect == "postgresql":
             connection.execute(text("SET LOCAL TIME ZONE 'UTC'"))
@@ -118,11 +131,11 @@ def _fetch(
             raise SourceError(f"The {what} returns no rows at all; it must be a SELECT. Nothing is sent.")
         columns = columns_of(list(result.keys()))
         for chunk in result.partitions(chunk_rows):
-            rows.extend(
+            yield [
                 SourceRow(row_no, dict(zip(columns, row, strict=True)))
-                for row_no, row in enumerate(chunk, start=len(rows) + 1)
-            )
-    return rows
+                for row_no, row in enumerate(chunk, start=many + 1)
+            ]
+            many += len(chunk)
 
 
 def _statement(query_text: str, dialect: str) -> TextClause:

@@ -74,3 +74,58 @@ CREATE TABLE IF NOT EXISTS {schema}m3ter_onboarding_erasure (
 );
 CREATE INDEX IF NOT EXISTS ix_m3ter_onboarding_erasure_org
     ON {schema}m3ter_onboarding_erasure (org_id, erased_at);
+
+CREATE TABLE IF NOT EXISTS {schema}m3ter_onboarding_access_read (
+    read_id BIGSERIAL NOT NULL,
+    org_id VARCHAR(64) NOT NULL,
+    config_name VARCHAR(200) NOT NULL,
+    dag_id VARCHAR(250) NOT NULL,
+    run_id VARCHAR(250) NOT NULL,
+    started_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    finished_at TIMESTAMP WITH TIME ZONE,
+    outcome VARCHAR(20) NOT NULL,
+    why TEXT,
+    people INTEGER,
+    users INTEGER,
+    counts JSON NOT NULL,
+    PRIMARY KEY (read_id)
+);
+CREATE INDEX IF NOT EXISTS ix_m3ter_onboarding_access_read_org
+    ON {schema}m3ter_onboarding_access_read (org_id, outcome);
+
+CREATE TABLE IF NOT EXISTS {schema}m3ter_onboarding_access_job (
+    read_id BIGINT NOT NULL,
+    row_no INTEGER NOT NULL,
+    org_id VARCHAR(64) NOT NULL,
+    email_key VARCHAR(400),
+    employee_id VARCHAR(250),
+    end_given BOOLEAN NOT NULL,
+    access_ends_at TIMESTAMP WITH TIME ZONE,
+    permission_policies JSON,
+    PRIMARY KEY (read_id, row_no)
+);
+CREATE INDEX IF NOT EXISTS ix_m3ter_onboarding_access_job_email
+    ON {schema}m3ter_onboarding_access_job (read_id, email_key);
+CREATE INDEX IF NOT EXISTS ix_m3ter_onboarding_access_job_employee
+    ON {schema}m3ter_onboarding_access_job (read_id, employee_id);
+
+CREATE TABLE IF NOT EXISTS {schema}m3ter_onboarding_access_review (
+    item_id BIGSERIAL NOT NULL,
+    org_id VARCHAR(64) NOT NULL,
+    finding VARCHAR(30) NOT NULL,
+    m3ter_id VARCHAR(100) NOT NULL,
+    email VARCHAR(400),
+    email_key VARCHAR(400),
+    employee_id VARCHAR(250),
+    in_m3ter TEXT,
+    wanted TEXT,
+    first_seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    last_seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    ended_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (item_id),
+    CONSTRAINT uq_m3ter_onboarding_access_review_finding UNIQUE (org_id, finding, m3ter_id)
+);
+CREATE INDEX IF NOT EXISTS ix_m3ter_onboarding_access_review_email
+    ON {schema}m3ter_onboarding_access_review (org_id, email_key);
+CREATE INDEX IF NOT EXISTS ix_m3ter_onboarding_access_review_open
+    ON {schema}m3ter_onboarding_access_review (org_id, ended_at, finding);

@@ -151,6 +151,61 @@ CREATE INDEX ix_m3ter_mirror_user_alias ON m3ter_mirror_user (org_id, alias_key)
 
 CREATE INDEX ix_m3ter_mirror_user_email ON m3ter_mirror_user (org_id, email_key);
 
+CREATE TABLE m3ter_onboarding_access_job (
+    read_id BIGINT NOT NULL,
+    row_no INTEGER NOT NULL,
+    org_id VARCHAR(64) NOT NULL,
+    email_key VARCHAR(400),
+    employee_id VARCHAR(250),
+    end_given BOOLEAN NOT NULL,
+    access_ends_at TIMESTAMP WITH TIME ZONE,
+    permission_policies JSON,
+    PRIMARY KEY (read_id, row_no)
+);
+
+CREATE INDEX ix_m3ter_onboarding_access_job_email ON m3ter_onboarding_access_job (read_id, email_key);
+
+CREATE INDEX ix_m3ter_onboarding_access_job_employee ON m3ter_onboarding_access_job (read_id, employee_id);
+
+CREATE TABLE m3ter_onboarding_access_read (
+    read_id BIGSERIAL NOT NULL,
+    org_id VARCHAR(64) NOT NULL,
+    config_name VARCHAR(200) NOT NULL,
+    dag_id VARCHAR(250) NOT NULL,
+    run_id VARCHAR(250) NOT NULL,
+    started_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    finished_at TIMESTAMP WITH TIME ZONE,
+    outcome VARCHAR(20) NOT NULL,
+    why TEXT,
+    people INTEGER,
+    users INTEGER,
+    counts JSON NOT NULL,
+    PRIMARY KEY (read_id)
+);
+
+CREATE INDEX ix_m3ter_onboarding_access_read_org ON m3ter_onboarding_access_read (org_id, outcome);
+
+CREATE TABLE m3ter_onboarding_access_review (
+    item_id BIGSERIAL NOT NULL,
+    org_id VARCHAR(64) NOT NULL,
+    finding VARCHAR(30) NOT NULL,
+    m3ter_id VARCHAR(100) NOT NULL,
+    email VARCHAR(400),
+    email_key VARCHAR(400),
+    employee_id VARCHAR(250),
+    in_m3ter TEXT,
+    wanted TEXT,
+    first_seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    last_seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    ended_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (item_id),
+    CONSTRAINT uq_m3ter_onboarding_access_review_finding UNIQUE (org_id, finding, m3ter_id)
+);
+
+CREATE INDEX ix_m3ter_onboarding_access_review_email ON m3ter_onboarding_access_review (org_id, email_key);
+
+CREATE INDEX ix_m3ter_onboarding_access_review_open ON m3ter_onboarding_access_review (org_id, ended_at, finding);
+
 CREATE TABLE m3ter_onboarding_decision (
     plan_id VARCHAR(36) NOT NULL,
     row_no INTEGER NOT NULL,

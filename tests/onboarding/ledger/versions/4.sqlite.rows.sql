@@ -93,6 +93,15 @@ VALUES (3, '2025-11-28 09:06:52.908461', '0');
 INSERT INTO m3ter_onboarding_worklist (org_id, person_key, employee_id, email, email_key, decision, reason, detail, opened_plan_id, plan_id, row_no, dag_id, config_name, window_start, window_end, first_seen_at, opened_at, last_seen_at)
 VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', 'employee:e9', 'e9', 'e9@example.com', 'e9@example.com', 'invalid', 'first_name', 'first_name is missing', '0da51551-f1cf-4cbd-bc37-021e20927c53', '0da51551-f1cf-4cbd-bc37-021e20927c53', 9, 'm3ter_onboarding__test', 'test', '2025-11-21 00:00:00.000000', '2025-11-28 00:00:00.000000', '2025-11-28 09:06:53.000000', '2025-11-28 09:06:53.000000', '2025-11-28 09:06:53.000000');
 
+INSERT INTO m3ter_onboarding_access_read (org_id, config_name, dag_id, run_id, started_at, finished_at, outcome, people, users, counts)
+VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', 'test', 'm3ter_access_review__test', 'run-1', '2025-11-28 09:06:53.000000', '2025-11-28 09:06:53.000000', 'accepted', 2, 3, '{"no_job": 1}');
+
+INSERT INTO m3ter_onboarding_access_job (read_id, row_no, org_id, email_key, end_given)
+VALUES (1, 1, '5a9d0b0c-0000-4000-8000-00000000a5b0', 'e1@example.com', 0);
+
+INSERT INTO m3ter_onboarding_access_review (org_id, finding, m3ter_id, email, email_key, in_m3ter, wanted, first_seen_at, last_seen_at)
+VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', 'no_job', 'user-9', 'left@example.com', 'left@example.com', 'access without an end', 'no access: no job', '2025-11-28 09:06:53.000000', '2025-11-28 09:06:53.000000');
+
 INSERT INTO m3ter_onboarding_erased (org_id, kind, key_hash, erased_at, erasure_id)
 VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', 'address', '0000000000000000000000000000000000000000000000000000000000000000', '2025-11-28 09:06:53.000000', '5a9d0b0c-0000-4000-8000-00000000e5a5');
 
