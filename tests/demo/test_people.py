@@ -19,7 +19,7 @@ from m3ter_onboarding.config.yaml_file import load_config
 from m3ter_onboarding.ledger.decisions import Decision
 from m3ter_onboarding.ledger.mirror_entries import M3terInvitation, M3terPolicy, M3terUser
 from m3ter_onboarding.planning.facts import Facts
-from m3ter_onboarding.planning.rules import PlanRules
+from m3ter_onboarding.planning.plan_settings import PlanSettings
 from m3ter_onboarding.source.columns import SourceRow, check_columns
 from m3ter_provider.email_identity import email_key
 from tests.support.hire_rows import decide_rows
@@ -54,7 +54,7 @@ def decide(warehouse: Warehouse, people: list[Person], day: date) -> list[Decisi
         columns = check_columns([column[0] for column in cursor.description])
         rows = [SourceRow(number, dict(zip(columns, row, strict=True))) for number, row in enumerate(cursor, 1)]
     now = midnight(day + timedelta(days=1, hours=6))
-    return decide_rows(rows, facts_of(people, now), PlanRules.from_config(CONFIG), now=now)
+    return decide_rows(rows, facts_of(people, now), PlanSettings.from_config(CONFIG), now=now)
 
 
 @pytest.mark.parametrize("day", [date(2026, 11, 23), date(2028, 2, 29), date(2027, 3, 28), date(2026, 1, 1)])

@@ -98,3 +98,14 @@ def test_the_reading_order_of_a_folder_names_what_is_there() -> None:
         named = re.findall(r"``(\w+)``", f"``{order}")
         here = {child.stem for child in folder.iterdir()}
         assert set(named) - modules - here <= {"invalid"}, folder.name
+
+
+def test_each_folder_says_in_which_order_to_read_its_files() -> None:
+    missing = {
+        f"{folder.relative_to(APPLICATION)}: {module.stem}"
+        for folder in (path.parent for path in APPLICATION.rglob("__init__.py"))
+        if folder != APPLICATION and folder.name != "routes"  # a file for each screen, and nothing else
+        for module in folder.glob("*.py")
+        if module.stem != "__init__" and f"``{module.stem}``" not in (folder / "__init__.py").read_text("utf-8")
+    }
+    assert missing == set()

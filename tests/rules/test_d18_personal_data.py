@@ -23,8 +23,8 @@ from m3ter_onboarding.ledger import mirror, mirror_comparison, people
 from m3ter_onboarding.ledger.open_invitations import open_invitations
 from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
 from m3ter_onboarding.planning.facts import Facts
+from m3ter_onboarding.planning.plan_settings import PlanSettings
 from m3ter_onboarding.planning.planner import decide
-from m3ter_onboarding.planning.rules import PlanRules
 from m3ter_onboarding.sending.stop_signals import Stop
 from m3ter_onboarding.source.new_hire import validate_row
 from m3ter_onboarding.source.warehouse import read_rows, warehouse_engine
@@ -333,6 +333,6 @@ def test_d18_reprs_of_what_is_read_name_nobody(person: World) -> None:
     objects += mirror_comparison.unmatched_invitations(db, org_id, utc_now()) + mirror_comparison.unmatched_users(
         db, org_id, utc_now()
     )
-    objects += decide(hires, Facts(), PlanRules(), now=utc_now())
+    objects += decide(hires, Facts(), PlanSettings(), now=utc_now())
     assert len({type(each).__name__ for each in objects}) >= 10
     assert {type(each).__name__: repr(each) for each in objects if markers_in(repr(each), world)} == {}

@@ -8,8 +8,8 @@ from typing import Any
 
 from m3ter_onboarding.ledger.decisions import Decision
 from m3ter_onboarding.planning.facts import Facts
+from m3ter_onboarding.planning.plan_settings import PlanSettings
 from m3ter_onboarding.planning.planner import decide
-from m3ter_onboarding.planning.rules import PlanRules
 from m3ter_onboarding.source.columns import SourceRow
 from m3ter_onboarding.source.new_hire import validate_rows
 
@@ -27,6 +27,6 @@ def row(row_no: int = 1, **values: Any) -> SourceRow:
     return SourceRow(row_no, {**valid, **values})
 
 
-def decide_rows(rows: Iterable[SourceRow], facts: Facts, rules: PlanRules, *, now: datetime) -> list[Decision]:
+def decide_rows(rows: Iterable[SourceRow], facts: Facts, rules: PlanSettings, *, now: datetime) -> list[Decision]:
     """Validate rows and decide about each, as a plan does."""
     return decide(validate_rows(rows, default_time_zone=rules.time_zone, now=now), facts, rules, now=now)

@@ -1,12 +1,20 @@
 """The ledger: what was decided, claimed, sent and found, in the warehouse (or beside it). All SQL over it is here.
 
-Read ``states`` and ``tables``. Then, on the way of an invitation: ``runs``, ``mirror`` (m3ter's lists) and
-``mirror_comparison``, ``catch_up`` (how far back a run reads), ``people``, ``plans``, ``decisions``, ``claims`` (which
-invitations a sender may send; ``claim_statements`` is its SQL), ``outcomes`` and ``open_invitations``, ``remaining``
-(what is left), ``worklist`` and ``differences`` (what a person can still change), ``results`` and ``person_view`` (for
-the warehouse). ``erasure`` removes people's data (``personal_columns``: where they are), and ``erased_people`` keeps
-them from coming back. ``reads/`` is for Airflow's page.
+Read ``states`` (and how they change) and ``tables``. Then, in the order of a run:
 
-Below them: ``database`` (transactions), ``sql_types``, ``schema`` and ``upgrades`` (tables are made and brought up to
-date, by the steps in ``migrations/``), ``guard_proof`` (whether this database can guard sending).
+- ``runs``; ``mirror`` (m3ter's lists; ``mirror_entries`` is one of its rows) and ``mirror_comparison`` (what they say
+  of the ledger's invitations); ``unread_entries`` (which of them must be read by themselves);
+- ``catch_up`` (how far back a run reads), ``people`` (the ledger's rows of a plan's hires), ``plans`` and
+  ``plan_counts``, ``decisions`` (``decision_names`` has their words);
+- ``claims`` (which invitations a sender may send; ``claim_statements`` is the SQL), ``outcomes`` (a change of state,
+  and its ``events``), ``open_invitations`` (of unknown outcome), ``remaining`` (who is left);
+- ``worklist`` (what a person can still change; ``worklist_decisions`` by them), ``request_differences`` (where m3ter
+  holds something else than was asked), ``manual_decisions`` (about an invitation);
+- ``results`` and ``person_view`` (for the warehouse); ``reads/`` (for the page in Airflow's UI);
+- ``erasure`` of one person and ``erasure_by_age`` (``personal_columns``: where people's data are), ``erased_people``
+  (nobody comes back).
+
+Below them: ``database`` (transactions), ``sql_types``, ``storable_values`` (what every database can store), ``schema``
+and ``upgrades`` (tables are made and brought up to date, by the steps in ``migrations/``), ``guard_proof`` (whether
+this database can guard sending).
 """

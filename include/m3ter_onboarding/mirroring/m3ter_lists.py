@@ -13,8 +13,8 @@ from datetime import datetime
 
 from m3ter_onboarding.clock import MARGIN
 from m3ter_onboarding.ledger import mirror
-from m3ter_onboarding.ledger.differences import note_differences
 from m3ter_onboarding.ledger.mirror import Kind
+from m3ter_onboarding.ledger.request_differences import note_differences
 from m3ter_onboarding.mirroring.mirrored_organisation import LookResult, MirroredOrganisation
 from m3ter_onboarding.mirroring.reconciliation import reconcile
 from m3ter_provider.errors import M3terStatusError

@@ -14,7 +14,7 @@ from m3ter_onboarding.ledger.decisions import Verdict
 from m3ter_onboarding.ledger.people import LedgerInvitation
 from m3ter_onboarding.planning.address_status import AddressStatus, Status
 from m3ter_onboarding.planning.facts import Facts
-from m3ter_onboarding.planning.rules import PlanRules
+from m3ter_onboarding.planning.plan_settings import PlanSettings
 from m3ter_onboarding.source.new_hire import NewHire
 from m3ter_provider.models import INVITATION_LIFE
 
@@ -51,7 +51,7 @@ class Occasions:
     :param now: aware, UTC.
     """
 
-    def __init__(self, facts: Facts, rules: PlanRules, now: datetime) -> None:
+    def __init__(self, facts: Facts, rules: PlanSettings, now: datetime) -> None:
         self._facts = facts
         self._rules = rules
         self._now = now

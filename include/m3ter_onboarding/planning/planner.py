@@ -36,7 +36,7 @@ from m3ter_onboarding.planning.address_status import TAKEN, AddressStatus, Addre
 from m3ter_onboarding.planning.facts import Facts
 from m3ter_onboarding.planning.fingerprint import hash_request
 from m3ter_onboarding.planning.occasion import Occasions
-from m3ter_onboarding.planning.rules import PlanRules
+from m3ter_onboarding.planning.plan_settings import PlanSettings
 from m3ter_onboarding.planning.warehouse_exclusions import WarehouseExclusions
 from m3ter_onboarding.source.new_hire import NewHire, ValidatedRow, end_of_day, zone_of
 from m3ter_provider.administrators import administrators
@@ -46,7 +46,7 @@ from m3ter_provider.models import INVITATION_LIFE, InvitationRequest
 from m3ter_provider.permission_policies import PolicyBook, shown
 
 
-def decide(rows: Sequence[ValidatedRow], facts: Facts, rules: PlanRules, *, now: datetime) -> list[Decision]:
+def decide(rows: Sequence[ValidatedRow], facts: Facts, rules: PlanSettings, *, now: datetime) -> list[Decision]:
     """Decide about every row.
 
     :param rows: of the query, validated; their numbers differ.
@@ -61,7 +61,7 @@ def decide(rows: Sequence[ValidatedRow], facts: Facts, rules: PlanRules, *, now:
 
 
 class _Planner:
-    def __init__(self, facts: Facts, rules: PlanRules, now: datetime) -> None:
+    def __init__(self, facts: Facts, rules: PlanSettings, now: datetime) -> None:
         self._rules = rules
         self._now = now
         self._listed = facts.excluded_people

@@ -30,8 +30,8 @@ from m3ter_onboarding.planning.erased_rows import decide_erased, unless_erased_m
 from m3ter_onboarding.planning.explanation import count_decisions, explain
 from m3ter_onboarding.planning.facts import read_facts
 from m3ter_onboarding.planning.fingerprint import fingerprint
+from m3ter_onboarding.planning.plan_settings import PlanSettings
 from m3ter_onboarding.planning.planner import decide
-from m3ter_onboarding.planning.rules import PlanRules
 from m3ter_onboarding.privacy import mask_employee_id
 from m3ter_onboarding.source.excluded_people import ExcludedPerson, excluded_people
 from m3ter_onboarding.source.new_hire import NewHire, ValidatedRow, select_employee, validate_rows
@@ -110,7 +110,7 @@ def make_plan(config: OnboardingConfig, db: LedgerDatabase, run: PlanningRun, *,
         org_id=run.org_id,
         mirror_full_at=state.invitations_full_at,
     )
-    rules = PlanRules.of_run(config, run.parameters, allowed_domains=run.allowed_domains)
+    rules = PlanSettings.of_run(config, run.parameters, allowed_domains=run.allowed_domains)
     decisions = point_out_aliases(db, run.org_id, decide(rows, facts, rules, now=now), now)
     if len(decisions) != len(rows):
         raise PlanError(f"{len(rows)} rows were read and {len(decisions)} decisions made; nothing is sent.")

@@ -1,5 +1,6 @@
 """The result of a run, for people: the log, the warehouse, alerts.
 
-Read ``run_report`` (counts and lines), ``run_outcome`` (the run's colour), then ``published_tables`` and
-``publication`` (the copy in the warehouse), and ``alerts``.
+Read ``run_outcome`` (the run's colour), ``run_report`` (counts and lines; ``run_links`` leads to the page), then
+``published_tables`` and ``publication`` (the copy in the warehouse), and ``alerts``. ``erasure_everywhere`` removes
+people's data from the ledger and from what was published (``published_erasure``).
 """

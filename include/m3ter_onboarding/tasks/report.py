@@ -40,7 +40,7 @@ class OnboardingReportOperator(OnboardingTask, BaseOperator):
         """
         from m3ter_onboarding.clock import utc_now
         from m3ter_onboarding.ledger import runs
-        from m3ter_onboarding.ledger.differences import note_differences
+        from m3ter_onboarding.ledger.request_differences import note_differences
         from m3ter_onboarding.ledger.schema import prepare_tables
         from m3ter_onboarding.reporting.alerts import notify
         from m3ter_onboarding.reporting.publication import publish_organisation

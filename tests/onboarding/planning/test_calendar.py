@@ -12,13 +12,13 @@ from pendulum import instance
 from m3ter_onboarding.config.run_parameters import RunParameters
 from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
 from m3ter_onboarding.planning.facts import Facts
-from m3ter_onboarding.planning.rules import PlanRules
+from m3ter_onboarding.planning.plan_settings import PlanSettings
 from m3ter_onboarding.source.window import EarlierRuns, resolve_interval, resolve_window
 from tests.support.hire_rows import decide_rows, row
 
 UTC = timezone.utc
 SYDNEY, NEW_YORK, LONDON = "Australia/Sydney", "America/New_York", "Europe/London"
-RULES = PlanRules(invite_days_before_start=14, max_age_days=90)
+RULES = PlanSettings(invite_days_before_start=14, max_age_days=90)
 
 #: Zone, the first day; the first instant (UTC) of the fourteenth day before it, that of the ninety-first day after it;
 #: the last instant of access on that first day.

@@ -16,7 +16,7 @@ from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.planning.explanation import count_decisions, explain
 from m3ter_onboarding.planning.facts import Facts
 from m3ter_onboarding.planning.fingerprint import fingerprint
-from m3ter_onboarding.planning.rules import PlanRules
+from m3ter_onboarding.planning.plan_settings import PlanSettings
 from m3ter_onboarding.source.columns import SourceRow
 from tests.support.hire_rows import NOW, decide_rows, row
 
@@ -51,13 +51,13 @@ def user(access_ends_at: datetime | None = None, key: str = KEY) -> M3terUser:
 
 
 def plan(
-    rows: Sequence[SourceRow], rules: PlanRules | None = None, now: datetime = NOW, **known: Any
+    rows: Sequence[SourceRow], rules: PlanSettings | None = None, now: datetime = NOW, **known: Any
 ) -> list[Decision]:
     facts = Facts(**{"policies": POLICIES, **known})
-    return decide_rows(rows, facts, rules or PlanRules(), now=now)
+    return decide_rows(rows, facts, rules or PlanSettings(), now=now)
 
 
-def decided(rules: PlanRules | None = None, values: dict[str, Any] | None = None, **known: Any) -> Decision:
+def decided(rules: PlanSettings | None = None, values: dict[str, Any] | None = None, **known: Any) -> Decision:
     (decision,) = plan([row(**(values or {}))], rules, **known)
     return decision
 
@@ -66,7 +66,7 @@ def decided(rules: PlanRules | None = None, values: dict[str, Any] | None = None
 
 
 def test_a_new_hire_is_invited_with_everything_that_will_be_posted() -> None:
-    rules = PlanRules(default_policies=("Viewer",))
+    rules = PlanSettings(default_policies=("Viewer",))
     values = {
         "email": " Ann@Example.COM ",
         "employee_id": 1001,
@@ -129,7 +129,7 @@ def test_f11_one_identity_in_any_spelling() -> None:
     ],
 )  # fmt: skip
 def test_d07_an_address_that_is_taken_is_not_invited(known: dict[str, Any], name: str) -> None:
-    invite = PlanRules(reinvite=5, if_rehire="invite")
+    invite = PlanSettings(reinvite=5, if_rehire="invite")
     assert decided(invite, **known).name == name
 
 
@@ -160,7 +160,7 @@ def test_d07_an_address_that_was_invited_as_another_employee_is_pointed_out() ->
 )
 def test_d07_an_expired_invitation_is_never_a_silent_skip(known: dict[str, Any]) -> None:
     assert decided(**known).name == "review:expired"
-    again = decided(PlanRules(reinvite=5), **known)
+    again = decided(PlanSettings(reinvite=5), **known)
     assert again.name == "invite:expired"
     assert again.request is not None
 
@@ -172,8 +172,8 @@ def test_f35_a_rehire_is_never_a_silent_skip() -> None:
         "invitations": [invitation(NOW - DAY, accepted=True)],
     }
     assert decided(**known).name == "review:rehire"
-    assert decided(PlanRules(if_rehire="invite", reinvite=5), **known).name == "invite:rehire"
-    assert decided(PlanRules(reinvite=5), **known).name == "review:rehire"
+    assert decided(PlanSettings(if_rehire="invite", reinvite=5), **known).name == "invite:rehire"
+    assert decided(PlanSettings(reinvite=5), **known).name == "review:rehire"
     assert decided(users=[user(NOW)]).name == "review:rehire"
 
 
@@ -202,7 +202,7 @@ def test_f20_a_refused_request_is_asked_again_only_when_it_changed_or_someone_as
     again = decided(ledger=[refused])
     assert (again.name, again.request, again.invitation_id) == ("skip:refused_before", None, 7)
     assert decided(values={"last_name": "Corrected"}, ledger=[refused]).name == "invite:new"
-    assert decided(PlanRules(retry_failed=True), ledger=[refused]).name == "invite:requested"
+    assert decided(PlanSettings(retry_failed=True), ledger=[refused]).name == "invite:requested"
 
 
 # -- the second key --------------------------------------------------------------------------------------------------
@@ -237,10 +237,10 @@ def test_f14_another_address_that_is_dead_does_not_stand_in_the_way() -> None:
         ledger(InvitationState.EXPIRED, key=old),
     ):
         assert decided(ledger=[expired]).name == "review:expired"
-        assert decided(PlanRules(reinvite=5), ledger=[expired]).name == "invite:expired"
+        assert decided(PlanSettings(reinvite=5), ledger=[expired]).name == "invite:expired"
     left = {"previous_addresses": {"E1": old}, "users": [user(NOW - DAY, key=old)]}
     assert decided(**left).name == "review:rehire"
-    assert decided(PlanRules(if_rehire="invite"), **left).name == "invite:rehire"
+    assert decided(PlanSettings(if_rehire="invite"), **left).name == "invite:rehire"
 
 
 def test_f14_an_address_that_a_person_replaced_does_not_stand_in_the_way() -> None:
@@ -259,7 +259,7 @@ def test_f14_an_address_that_a_person_replaced_does_not_stand_in_the_way() -> No
 
 
 def test_f15_excluded_people_are_skipped() -> None:
-    excluded = PlanRules(
+    excluded = PlanSettings(
         excluded_keys=frozenset({KEY}),
         excluded_domains=frozenset({"example.org"}),
         excluded_employees=frozenset({"E3"}),
@@ -275,7 +275,7 @@ def test_f15_excluded_people_are_skipped() -> None:
 
 
 def test_f57_only_the_domains_that_the_connection_allows() -> None:
-    rules = PlanRules(allowed_domains=frozenset({"example.com"}))
+    rules = PlanSettings(allowed_domains=frozenset({"example.com"}))
     rows = [row(1), row(2, email="a@other.example"), row(3, email="a@sub.example.com")]
     names = [decision.name for decision in plan(rows, rules)]
     assert names == ["invite:new", "skip:domain_not_allowed", "skip:domain_not_allowed"]
@@ -296,7 +296,7 @@ def test_f57_only_the_domains_that_the_connection_allows() -> None:
     ],
 )
 def test_f4_a_start_is_too_early_or_too_old(start: str | None, name: str) -> None:
-    assert decided(PlanRules(invite_days_before_start=14), {"start_date": start}).name == name
+    assert decided(PlanSettings(invite_days_before_start=14), {"start_date": start}).name == name
 
 
 def test_f4_no_lead_time_rule() -> None:
@@ -304,7 +304,7 @@ def test_f4_no_lead_time_rule() -> None:
 
 
 def test_f5_days_are_counted_where_the_hire_is() -> None:
-    rules = PlanRules(invite_days_before_start=14)
+    rules = PlanSettings(invite_days_before_start=14)
     late = datetime(2026, 11, 24, 20, tzinfo=timezone.utc)  # the 25th in Sydney, the 24th in New York
     sydney, new_york = plan(
         [
@@ -318,13 +318,13 @@ def test_f5_days_are_counted_where_the_hire_is() -> None:
 
 
 def test_an_address_that_is_taken_comes_before_the_calendar() -> None:
-    rules = PlanRules(invite_days_before_start=1)
+    rules = PlanSettings(invite_days_before_start=1)
     assert decided(rules, {"start_date": "2027-03-01"}, users=[user()]).name == "skip:already_member"
 
 
 def test_f37_the_invitation_outlives_the_first_day() -> None:
     def expiry(start: str | None, zone: str = "UTC", now: datetime = NOW) -> str | None:
-        (decision,) = plan([row(start_date=start, time_zone=zone)], PlanRules(expiry_grace_days=14), now)
+        (decision,) = plan([row(start_date=start, time_zone=zone)], PlanSettings(expiry_grace_days=14), now)
         assert decision.request is not None
         expires: str | None = decision.request.to_json().get("dtExpiry")
         return expires
@@ -342,7 +342,7 @@ def test_f37_the_invitation_outlives_the_first_day() -> None:
 
 def test_f37_validity_by_setting_ends_with_a_local_day_and_outlives_the_start() -> None:
     def expiry(start: str | None = None, zone: str = "UTC", days: int = 7) -> str | None:
-        rules = PlanRules(validity_days=days, expiry_grace_days=14)
+        rules = PlanSettings(validity_days=days, expiry_grace_days=14)
         (decision,) = plan([row(start_date=start, time_zone=zone)], rules, NOW)
         assert decision.request is not None
         expires: str | None = decision.request.to_json().get("dtExpiry")
@@ -356,7 +356,7 @@ def test_f37_validity_by_setting_ends_with_a_local_day_and_outlives_the_start() 
 
 
 def test_f37_a_validity_that_is_reckoned_from_now_does_not_change_the_hash() -> None:
-    rules = PlanRules(validity_days=7)
+    rules = PlanSettings(validity_days=7)
     (today,), (tomorrow,) = plan([row()], rules), plan([row()], rules, NOW + DAY)
     assert today.request is not None
     assert tomorrow.request is not None
@@ -392,7 +392,7 @@ def test_f13_one_row_wins_whatever_the_order() -> None:
 
 
 def test_f13_the_row_that_is_in_time_wins_then_the_latest_start() -> None:
-    rules = PlanRules(invite_days_before_start=14)
+    rules = PlanSettings(invite_days_before_start=14)
     rows = [
         row(1, employee_id="A", email="a@example.com", start_date="2027-06-01"),  # too early
         row(2, employee_id="A", email="a@example.com", start_date="2026-11-01"),
@@ -430,7 +430,7 @@ def test_rows_that_share_a_number_are_an_error() -> None:
 )
 def test_d06_a_policy_name_that_is_missing_or_ambiguous_is_an_error(name: str, said: str) -> None:
     with pytest.raises(PlanError) as caught:
-        plan([row()], PlanRules(default_policies=(name,)))
+        plan([row()], PlanSettings(default_policies=(name,)))
     assert said in str(caught.value)
     assert "nothing is sent" in str(caught.value)
     of_row = decided(values={"permission_policies": [name]})
@@ -443,43 +443,43 @@ def test_d06_an_address_in_the_wrong_column_is_not_repeated() -> None:
 
 
 def test_f42_only_policies_that_are_allowed() -> None:
-    rules = PlanRules(default_policies=("p-view",), allowed_policies=("Viewer", "gone"))
+    rules = PlanSettings(default_policies=("p-view",), allowed_policies=("Viewer", "gone"))
     assert decided(rules).name == "invite:new"
     assert decided(rules, {"permission_policies": "Analyst"}).name == "review:policy_not_allowed"
-    assert decided(PlanRules(allowed_policies=()), {"permission_policies": "Viewer"}).decision == "review"
+    assert decided(PlanSettings(allowed_policies=()), {"permission_policies": "Viewer"}).decision == "review"
     with pytest.raises(PlanError, match="not all among"):
-        decided(PlanRules(default_policies=("Analyst",), allowed_policies=("Viewer",)))
+        decided(PlanSettings(default_policies=("Analyst",), allowed_policies=("Viewer",)))
     with pytest.raises(PlanError, match="are named 'Twin'"):
-        decided(PlanRules(allowed_policies=("Twin",)))
+        decided(PlanSettings(allowed_policies=("Twin",)))
 
 
 def test_f42_administrators_need_their_own_switch() -> None:
     chief = M3terPolicy("p-all", "Chief", 1, administrator_like=True)
     facts = Facts(policies=(*POLICIES, chief))
 
-    def decide(rules: PlanRules, policies: str = "p-all") -> Decision:
+    def decide(rules: PlanSettings, policies: str = "p-all") -> Decision:
         return decide_rows([row(permission_policies=policies)], facts, rules, now=NOW)[0]
 
-    for rules in (PlanRules(), PlanRules(allowed_policies=("Chief",))):
+    for rules in (PlanSettings(), PlanSettings(allowed_policies=("Chief",))):
         decision = decide(rules)
         assert decision.name == "review:policy_not_allowed"
         assert "'Chief' (p-all)" in str(decision.detail)
         assert "allow_administrator_policies" in str(decision.detail)
         assert decide(rules, "Viewer, Chief").request is None
-    allowed = decide(PlanRules(allow_administrators=True))
+    allowed = decide(PlanSettings(allow_administrators=True))
     assert allowed.request is not None
     assert allowed.request.permission_policy_ids == ("p-all",)
-    assert decide(PlanRules(allow_administrators=True, allowed_policies=("Viewer",))).decision == "review"
+    assert decide(PlanSettings(allow_administrators=True, allowed_policies=("Viewer",))).decision == "review"
     with pytest.raises(PlanError, match=r"'Chief' \(p-all\)\. Nothing is planned and nothing is sent; .*: true"):
-        decide(PlanRules(default_policies=("Viewer", "Chief")), "Viewer")
-    assert decide(PlanRules(default_policies=("Chief",), allow_administrators=True), "Viewer").name == "invite:new"
+        decide(PlanSettings(default_policies=("Viewer", "Chief")), "Viewer")
+    assert decide(PlanSettings(default_policies=("Chief",), allow_administrators=True), "Viewer").name == "invite:new"
 
 
 # -- the plan as a whole ---------------------------------------------------------------------------------------------
 
 
 def test_d06_the_fingerprint_covers_what_is_posted_and_nothing_else() -> None:
-    rules = PlanRules(default_policies=("Viewer",))
+    rules = PlanSettings(default_policies=("Viewer",))
     rows = [row(1), row(2), row(3, email="bad")]
     first = fingerprint_of(plan(rows, rules), POLICIES)
     assert first == fingerprint_of(plan(rows[::-1], rules), POLICIES)
@@ -514,14 +514,16 @@ def test_rules_come_from_a_configuration() -> None:
         },
         query_text="SELECT :window_start, :window_end",
     )
-    rules = PlanRules.from_config(config, allowed_domains=["Example.COM"])
+    rules = PlanSettings.from_config(config, allowed_domains=["Example.COM"])
     assert rules.excluded_keys == {"ann@xn--bcher-kva.example"}
     assert rules.excluded_domains == {"xn--bcher-kva.example"}
     assert rules.excluded_employees == {"7"}
     assert rules.allowed_domains == {"example.com"}
     assert (rules.time_zone, rules.default_policies) == ("Asia/Tokyo", ("Viewer",))
     assert not rules.allow_administrators
-    assert PlanRules.from_config(config.model_copy(update={"allow_administrator_policies": True})).allow_administrators
+    assert PlanSettings.from_config(
+        config.model_copy(update={"allow_administrator_policies": True})
+    ).allow_administrators
     assert "ann" not in repr(rules)
 
 

@@ -16,7 +16,7 @@ from m3ter_onboarding.ledger.people import LedgerInvitation
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.planning.facts import Facts
 from m3ter_onboarding.planning.fingerprint import fingerprint
-from m3ter_onboarding.planning.rules import PlanRules
+from m3ter_onboarding.planning.plan_settings import PlanSettings
 from m3ter_onboarding.source.columns import SourceRow
 from tests.support.hire_rows import NOW, decide_rows
 
@@ -74,7 +74,7 @@ _facts = st.builds(
     previous_addresses=st.dictionaries(_employee, _key, max_size=2),
 )
 _rules = st.builds(
-    PlanRules,
+    PlanSettings,
     invite_days_before_start=st.sampled_from([None, 14]),
     default_policies=st.sampled_from([(), ("Viewer",)]),
     allowed_policies=st.sampled_from([None, ("Viewer",)]),
@@ -88,7 +88,7 @@ _rules = st.builds(
 )
 
 
-def plan(rows: list[SourceRow], facts: Facts, rules: PlanRules) -> list[Decision]:
+def plan(rows: list[SourceRow], facts: Facts, rules: PlanSettings) -> list[Decision]:
     return decide_rows(rows, facts, rules, now=NOW)
 
 
@@ -107,7 +107,7 @@ def taken(facts: Facts, key: str) -> bool:
 
 
 @given(_rows, _facts, _rules)
-def test_f30_rows_in_are_decisions_out(rows: list[SourceRow], facts: Facts, rules: PlanRules) -> None:
+def test_f30_rows_in_are_decisions_out(rows: list[SourceRow], facts: Facts, rules: PlanSettings) -> None:
     decisions = plan(rows, facts, rules)
     assert [decision.row_no for decision in decisions] == [row.row_no for row in rows]
     for decision in decisions:
@@ -118,7 +118,7 @@ def test_f30_rows_in_are_decisions_out(rows: list[SourceRow], facts: Facts, rule
 
 @given(_rows, _facts, _rules, st.data())
 def test_the_order_of_the_rows_does_not_matter(
-    rows: list[SourceRow], facts: Facts, rules: PlanRules, data: st.DataObject
+    rows: list[SourceRow], facts: Facts, rules: PlanSettings, data: st.DataObject
 ) -> None:
     shuffled = data.draw(st.permutations(rows))
     first = {decision.row_no: decision for decision in plan(rows, facts, rules)}
@@ -138,7 +138,7 @@ def _contents(decisions: list[Decision]) -> Counter[Any]:
 
 
 @given(_rows, _facts, _rules)
-def test_the_same_facts_make_the_same_plan(rows: list[SourceRow], facts: Facts, rules: PlanRules) -> None:
+def test_the_same_facts_make_the_same_plan(rows: list[SourceRow], facts: Facts, rules: PlanSettings) -> None:
     before = [dict(row.values) for row in rows]
     assert plan(rows, facts, rules) == plan(rows, facts, rules)
     assert [dict(row.values) for row in rows] == before
@@ -147,7 +147,7 @@ def test_the_same_facts_make_the_same_plan(rows: list[SourceRow], facts: Facts, 
 @settings(max_examples=300)
 @given(_rows, _facts, _rules)
 def test_d07_no_address_that_is_taken_is_invited_and_nobody_twice(
-    rows: list[SourceRow], facts: Facts, rules: PlanRules
+    rows: list[SourceRow], facts: Facts, rules: PlanSettings
 ) -> None:
     invited = [decision for decision in plan(rows, facts, rules) if decision.decision == "invite"]
     keys = [decision.email_key for decision in invited]
@@ -165,7 +165,7 @@ def test_d07_no_address_that_is_taken_is_invited_and_nobody_twice(
 
 @given(_rows, _facts, _rules, _key)
 def test_a_member_more_is_never_an_invitation_more(
-    rows: list[SourceRow], facts: Facts, rules: PlanRules, key: str
+    rows: list[SourceRow], facts: Facts, rules: PlanSettings, key: str
 ) -> None:
     more = replace(facts, users=[*facts.users, M3terUser("new", key, None)])
     before = {decision.email_key for decision in plan(rows, facts, rules) if decision.decision == "invite"}
@@ -174,6 +174,6 @@ def test_a_member_more_is_never_an_invitation_more(
 
 
 @given(_rows, _facts, _rules)
-def test_a_bad_row_never_stops_a_good_one(rows: list[SourceRow], facts: Facts, rules: PlanRules) -> None:
+def test_a_bad_row_never_stops_a_good_one(rows: list[SourceRow], facts: Facts, rules: PlanSettings) -> None:
     bad = SourceRow(len(rows) + 1, {"employee_id": None, "email": "nonsense", "first_name": None, "last_name": None})
     assert plan([*rows, bad], facts, rules)[:-1] == plan(rows, facts, rules)

@@ -15,7 +15,7 @@ from m3ter_onboarding.errors import ConfigurationError, SourceError
 from m3ter_onboarding.ledger.decisions import Decision
 from m3ter_onboarding.planning.explanation import explain
 from m3ter_onboarding.planning.facts import Facts
-from m3ter_onboarding.planning.rules import PlanRules
+from m3ter_onboarding.planning.plan_settings import PlanSettings
 from m3ter_onboarding.source.columns import SourceRow, check_exclusion_columns
 from m3ter_onboarding.source.excluded_people import excluded_people
 from tests.support.hire_rows import NOW, decide_rows, row
@@ -25,7 +25,7 @@ TODAY = NOW.date()
 
 
 def plan(*rows: SourceRow, now: datetime = NOW) -> list[Decision]:
-    return decide_rows(rows, Facts(), PlanRules(), now=now)
+    return decide_rows(rows, Facts(), PlanSettings(), now=now)
 
 
 def decided(now: datetime = NOW, **values: Any) -> Decision:
@@ -105,7 +105,7 @@ def test_an_exclusion_is_in_ledger_and_worklist_until_it_ends(
 def listed(*people: dict[str, Any], hires: Sequence[SourceRow], now: datetime = NOW) -> dict[int, Decision]:
     rows = [SourceRow(number, values) for number, values in enumerate(people, start=1)]
     facts = Facts(excluded_people=excluded_people(rows, time_zone="UTC"))
-    return {one.row_no: one for one in decide_rows(hires, facts, PlanRules(), now=now)}
+    return {one.row_no: one for one in decide_rows(hires, facts, PlanSettings(), now=now)}
 
 
 def test_people_of_the_list_are_excluded_by_either_name() -> None:

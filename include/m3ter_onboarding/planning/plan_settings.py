@@ -16,8 +16,8 @@ WhenEnded = Literal["review", "invite"]
 
 
 @dataclass(frozen=True)
-class PlanRules:
-    """The rules of a plan; see :class:`~m3ter_onboarding.config.organisation.OnboardingConfig` for each setting.
+class PlanSettings:
+    """The settings of a plan; see :class:`~m3ter_onboarding.config.organisation.OnboardingConfig` for each setting.
 
     :param excluded_keys: address keys; ``excluded_domains`` and ``allowed_domains`` are in their ASCII form.
     :param allow_administrators: whether a policy may make somebody an administrator, see
@@ -56,7 +56,7 @@ class PlanRules:
         allowed_domains: Iterable[str] = (),
         retry_failed: bool = False,
         invite_again: bool = False,
-    ) -> PlanRules:
+    ) -> PlanSettings:
         """Take the rules from a configuration.
 
         :param allowed_domains: of the m3ter connection; empty: any.
@@ -86,7 +86,7 @@ class PlanRules:
     @classmethod
     def of_run(
         cls, config: OnboardingConfig, parameters: RunParameters, *, allowed_domains: Iterable[str] = ()
-    ) -> PlanRules:
+    ) -> PlanSettings:
         """Take the rules of one run's plan from its configuration and its parameters.
 
         :param allowed_domains: of the m3ter connection; empty: any.

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from m3ter_onboarding.clock import utc_now
-from m3ter_onboarding.ledger.differences import differing_fields, note_differences
+from m3ter_onboarding.ledger.request_differences import differing_fields, note_differences
 from m3ter_onboarding.ledger.worklist import open_since
 from m3ter_onboarding.source.window import Window
 from tests.support.world import DAY, World
