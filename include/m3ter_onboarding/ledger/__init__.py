@@ -10,6 +10,8 @@ Read ``states`` (and how they change) and ``tables``. Then, in the order of a ru
   and its ``events``), ``open_invitations`` (of unknown outcome), ``remaining`` (who is left);
 - ``worklist`` (what a person can still change; ``worklist_decisions`` by them), ``request_differences`` (where m3ter
   holds something else than was asked), ``manual_decisions`` (about an invitation);
+- ``reviewed_access`` (who has access, read for the access review), ``access_reads`` (whether a read of the jobs may be
+  believed) and ``access_findings``;
 - ``results`` and ``person_view`` (for the warehouse); ``reads/`` (for the page in Airflow's UI);
 - ``erasure`` of one person and ``erasure_by_age`` (``personal_columns``: where people's data are), ``erased_people``
   (nobody comes back).
