@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from sqlalchemy import update
 
 from m3ter_onboarding import invitation_status_dag
+from m3ter_onboarding.config.names import EVERYBODY, PAUSE_VARIABLE
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.tasks.follow import InvitationStatusOperator
 from tests.support.ledger_rows import newest_invitations
@@ -138,3 +139,40 @@ def test_access_that_was_extended_has_not_ended(sqlite_world: World) -> None:
 
     assert follow(sqlite_world)["read_singly"] == OPEN + 1
     assert states(sqlite_world)["anna@example.org"] == InvitationState.ACCEPTED.value
+
+
+def test_it_follows_while_sending_is_paused(sqlite_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    sqlite_world.hire("e1")
+    sqlite_world.whole_run()
+    sqlite_world.m3ter.accept("e1@example.com")
+    monkeypatch.setenv(f"AIRFLOW_VAR_{PAUSE_VARIABLE.upper()}", EVERYBODY)
+    assert follow(sqlite_world)["accepted"] == 1
+
+
+@pytest.mark.slow
+def test_thousands_of_old_invitations_cost_no_requests(sqlite_world: World) -> None:
+    world, old, unanswered = sqlite_world, 5_000, 100
+    world.m3ter.seed(
+        invitations=[
+            {"email": f"old{n}@example.org", "dtCreated": f"-{1 + n % 900}d", "accepted": True} for n in range(old)
+        ],
+        users=[{"email": f"old{n}@example.org", "dtCreated": f"-{1 + n % 900}d"} for n in range(old)],
+    )
+    world.m3ter.seed(
+        invitations=[
+            {"id": f"open-{n}", "email": f"open{n}@example.org", "dtCreated": f"-{1 + n % 25}d"}
+            for n in range(unanswered)
+        ]
+    )
+    world.snapshot()
+    assert requests_of(world) <= unanswered + 10
+    world.m3ter.seed(
+        invitations=[{"email": f"new{n}@example.org"} for n in range(300)],
+        users=[{"email": f"joined{n}@example.org"} for n in range(300)],
+    )
+    for number in range(20):
+        world.m3ter.accept(f"open{number}@example.org")
+    before = len(world.m3ter.requests())
+    counts = follow(world)
+    assert len(world.m3ter.requests()) - before <= unanswered + 10  # two more pages of each list
+    assert (counts["accepted"], counts["adopted"]) == (320, 300)
