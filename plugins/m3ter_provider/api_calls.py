@@ -49,13 +49,17 @@ class Call:
 
 @dataclass(frozen=True)
 class Listing(Generic[ItemT]):
-    """One of m3ter's lists: its path, model and name, its longest page, and its name in a right (``config:…``)."""
+    """One of m3ter's lists: its path, model and name, its longest page, and its name in a right (``config:…``).
+
+    :param within: the path of the entry that the list belongs to; empty: the organisation itself.
+    """
 
     path: str
     model: type[ItemT]
     name: str
     page_size: int
     resource: str
+    within: tuple[str, ...] = ()
 
     @property
     def what(self) -> str:
@@ -66,6 +70,17 @@ class Listing(Generic[ItemT]):
 INVITATIONS = Listing("invitations", Invitation, "invitations", 200, "orgUserInvitation")
 USERS = Listing("users", OrgUser, "users", 200, "orgUser")
 PERMISSION_POLICIES = Listing("permissionpolicies", PermissionPolicy, "permission policies", 100, "permissionPolicy")
+
+
+def policies_of_user(user_id: str) -> Listing[PermissionPolicy]:
+    """Return the list of a user's permission policies.
+
+    :raises M3terNotFoundError: without an id.
+    """
+    what = "permission policies of one user"
+    if not user_id.strip("./ "):
+        raise M3terNotFoundError(f"m3ter has no {what} without an id.", status_code=404)
+    return Listing("permissions", PermissionPolicy, what, 200, "orgUser", within=(USERS.path, user_id))
 
 
 def list_call(
@@ -79,7 +94,7 @@ def list_call(
     params = {"pageSize": str(page_size or listing.page_size)}
     if next_token is not None:
         params["nextToken"] = next_token
-    return Call("GET", _url(settings, listing.path), listing.what, params=params)
+    return Call("GET", _url(settings, *listing.within, listing.path), listing.what, params=params)
 
 
 def get_call(settings: ConnectionSettings, listing: Listing[Any], item_id: str) -> Call:

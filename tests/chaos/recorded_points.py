@@ -61,6 +61,7 @@ NOT_RECORDED: Mapping[str, str] = {
         (
             "beginning an access review",
             "storing who has a job",
+            "mirroring policies of users",
             "recording findings about access",
             "ending findings about access",
             "finishing an access review",

@@ -217,6 +217,7 @@ READING = {
     "get_invitation",
     "get_me",
     "get_user",
+    "get_user_permission_policies",
     "hook_name",
     "iter_invitation_pages",
     "iter_invitations",

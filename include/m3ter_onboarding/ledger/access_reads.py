@@ -88,6 +88,13 @@ def read_size(db: LedgerDatabase, read: AccessRead) -> ReadSize:
     return db.read(work, doing="counting who has a job")
 
 
+def names_policies(db: LedgerDatabase, read: AccessRead) -> bool:
+    """Return whether a row of the warehouse names permission policies."""
+    j = db.tables.access_job.c
+    statement = select(j.row_no).where(j.read_id == read.read_id, j.permission_policies.is_not(None)).limit(1)
+    return db.read(lambda c: c.execute(statement).first() is not None, doing="counting who has a job")
+
+
 def last_accepted(db: LedgerDatabase, org_id: str) -> ReadSize | None:
     """Return the size of the last accepted read; None: there is none."""
     r = db.tables.access_read.c

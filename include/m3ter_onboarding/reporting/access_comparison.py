@@ -25,6 +25,7 @@ class ReviewRules:
     :param ignored_domains: in their ASCII form.
     """
 
+    compare_policies: bool
     default_policies: tuple[str, ...]
     ignored_keys: frozenset[str] = field(repr=False)
     ignored_domains: frozenset[str]
@@ -36,6 +37,7 @@ class ReviewRules:
         review, excluded = config.access_review, config.exclude
         domains = (*review.ignored_domains, *excluded.domains)
         return cls(
+            compare_policies=review.compare_policies,
             default_policies=config.permission_policies,
             ignored_keys=frozenset(map(email_key, (*review.ignored_addresses, *excluded.addresses))),
             ignored_domains=frozenset(ascii_domain(name.strip().removeprefix("@")) for name in domains),
@@ -112,7 +114,7 @@ class AccessComparison:
 
     def _policies(self, user: ReviewedUser, jobs: tuple[Job, ...]) -> Iterator[FoundAccess]:
         held = user.policy_ids
-        if held is None:
+        if held is None or not self._rules.compare_policies:
             return
         wanted = [self._wanted_ids(job.permission_policies or self._rules.default_policies) for job in jobs]
         if None in wanted or held in wanted:

@@ -21,6 +21,7 @@ from m3ter_onboarding.ledger import access_findings, access_reads, mirror, revie
 from m3ter_onboarding.ledger.access_reads import AccessRead, ReadSize
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.runs import RunKey
+from m3ter_onboarding.mirroring.user_policies import PolicyReads
 from m3ter_onboarding.reporting.access_comparison import AccessComparison, ReviewRules
 from m3ter_onboarding.source.current_job import CurrentJob, current_job
 from m3ter_onboarding.source.warehouse import iter_current_jobs
@@ -38,7 +39,8 @@ class Reviewing:
     """What a review needs.
 
     :param warehouse: an engine.
-    :param mirror_m3ter: reads invitations, users and policies into the mirror, each to the end.
+    :param mirror_m3ter: reads invitations, users and policies into the mirror, each to the end, and those of single
+        users if its argument says so.
     :param now: the worker's clock.
     :param accept_shrunken: a person accepts a read that has shrunk.
     """
@@ -48,7 +50,7 @@ class Reviewing:
     config: OnboardingConfig
     run: RunKey
     warehouse: Engine
-    mirror_m3ter: Callable[[], Awaitable[object]]
+    mirror_m3ter: Callable[[bool], Awaitable[PolicyReads]]
     now: Callable[[], datetime]
     accept_shrunken: bool = False
 
@@ -83,7 +85,8 @@ def _review(reviewing: Reviewing, read: AccessRead) -> dict[str, int]:
     rows, flawed, nobody = _store_jobs(reviewing, read)
     before = access_reads.last_accepted(db, read.org_id)
     _check_size("people with a job in the warehouse", _size(db, read).people, before.people if before else 0, reviewing)
-    asyncio.run(_mirror(reviewing))
+    wanted = reviewing.config.permission_policies or access_reads.names_policies(db, read)
+    policies = asyncio.run(_mirror(reviewing, bool(wanted) and reviewing.config.access_review.compare_policies))
     size = _size(db, read)
     _check_size("users with access in m3ter", size.users, before.users if before else 0, reviewing)
     comparison = AccessComparison(
@@ -96,6 +99,8 @@ def _review(reviewing: Reviewing, read: AccessRead) -> dict[str, int]:
         "rows": rows,
         "flawed_rows": flawed,
         "rows_that_name_nobody": nobody,
+        "users_asked_about_policies": policies.read,
+        "users_left_to_ask": policies.left,
         "unknown_policies": comparison.unresolved,
         "new_findings": new,
         "ended_findings": ended,
@@ -105,8 +110,8 @@ def _review(reviewing: Reviewing, read: AccessRead) -> dict[str, int]:
     return {"people": size.people, "users": size.users, **counts}
 
 
-async def _mirror(reviewing: Reviewing) -> None:
-    await reviewing.mirror_m3ter()
+async def _mirror(reviewing: Reviewing, policies_of_users: bool) -> PolicyReads:
+    return await reviewing.mirror_m3ter(policies_of_users)
 
 
 def _store_jobs(reviewing: Reviewing, read: AccessRead) -> tuple[int, int, int]:

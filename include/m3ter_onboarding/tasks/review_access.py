@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from m3ter_onboarding.ledger.database import LedgerDatabase
+    from m3ter_onboarding.mirroring.user_policies import PolicyReads
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class AccessReviewOperator(OnboardingTask, BaseOperator):
                         config=self.config,
                         run=self._run_key(context),
                         warehouse=warehouse,
-                        mirror_m3ter=lambda: self._mirror(db),
+                        mirror_m3ter=lambda policies: self._mirror(db, policies),
                         now=utc_now,
                         accept_shrunken=(context.get("params") or {}).get("accept_shrunken_read") is True,
                     )
@@ -68,6 +69,12 @@ class AccessReviewOperator(OnboardingTask, BaseOperator):
                 counts["users"],
                 counts["people"],
             )
+            if counts["users_asked_about_policies"] or counts["users_left_to_ask"]:
+                log.info(
+                    "Asked m3ter for the permission policies of %d users; %d are left for the next run.",
+                    counts["users_asked_about_policies"],
+                    counts["users_left_to_ask"],
+                )
             log.info(
                 "Findings: %s; %d are new, %d have ended.",
                 ", ".join(f"{counts[finding.value]} {finding.value}" for finding in Finding),
@@ -77,10 +84,16 @@ class AccessReviewOperator(OnboardingTask, BaseOperator):
             publish_organisation(db, org_id, self.config)
             return counts
 
-    async def _mirror(self, db: LedgerDatabase) -> None:
+    async def _mirror(self, db: LedgerDatabase, policies_of_users: bool) -> PolicyReads:
         from m3ter_onboarding.mirroring.m3ter_lists import take_snapshot
+        from m3ter_onboarding.mirroring.user_policies import PolicyReads, read_user_policies
         from m3ter_provider.hooks.m3ter import M3terAsyncHook
 
         async with M3terAsyncHook(self.config.m3ter_conn_id) as hook:
             # To the end: what m3ter has no more must not be taken for access.
-            await take_snapshot(replace(self._organisation(hook, db), full_snapshot_every=timedelta(0)))
+            org = replace(self._organisation(hook, db), full_snapshot_every=timedelta(0))
+            await take_snapshot(org)
+            if not policies_of_users:
+                return PolicyReads()
+            review = self.config.access_review
+            return await read_user_policies(org, reread_after=review.reread_after, most=review.policy_reads_per_run)

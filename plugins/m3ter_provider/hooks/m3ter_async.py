@@ -174,6 +174,14 @@ class M3terAsyncHook(BaseHook):
         """
         return await self._run(self._flow.get_model(OrgUser, api_calls.get_call(self.settings, USERS, user_id)))
 
+    async def get_user_permission_policies(self, user_id: str) -> tuple[PermissionPolicy, ...]:
+        """Get the permission policies that one user of the organisation has.
+
+        :raises M3terNotFoundError: if there is no user with this id.
+        """
+        pages = self._pages(api_calls.policies_of_user(user_id))
+        return tuple([policy async for page in pages for policy in page.items])
+
     async def get_me(self) -> Me:
         """Get the service user and its organisation."""
         return await self._run(self._flow.get_model(Me, api_calls.me_call(self.settings)))

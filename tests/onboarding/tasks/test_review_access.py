@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
-from sqlalchemy import create_engine, func, select, text
+from sqlalchemy import create_engine, func, select, text, update
 
 from m3ter_onboarding import access_review_dag
 from m3ter_onboarding.errors import ConfigurationError
@@ -304,3 +304,95 @@ def test_findings_that_ended_long_ago_lose_their_data_and_open_ones_keep_them(wo
         (row,) = connection.execute(select(t.email, t.in_m3ter, t.wanted))
     assert row.email.startswith("erased:")
     assert (row.in_m3ter, row.wanted) == (None, None)
+
+
+def asked(world: World) -> int:
+    """Return for how many users m3ter was asked for their policies."""
+    return sum(one["path"].endswith("/permissions") for one in world.m3ter.requests())
+
+
+def with_policies(world: World) -> None:
+    world.m3ter.seed(policies=[{"id": "p-view", "name": "Viewer"}, {"id": "p-edit", "name": "Editor"}])
+    members(world, "view@example.com", dtCreated="-3d", policyIds=["p-view"])
+    members(world, "both@example.com", dtCreated="-3d", policyIds=["p-view", "p-edit"])
+    members(world, "edit@example.com", dtCreated="-3d", policyIds=["p-edit"])
+
+
+def test_policies_that_differ_from_the_row_or_the_configuration_are_found(world: World) -> None:
+    with_policies(world)
+    world.job_query = select_jobs(
+        {"email": "view@example.com", "permission_policies": None},
+        {"email": "both@example.com", "permission_policies": "Editor, p-view"},
+        {"email": "edit@example.com", "permission_policies": "Viewer"},
+    )
+    counts = review(world)
+    assert findings(world) == {("policies_differ", "edit@example.com")}
+    assert (counts["users_asked_about_policies"], counts["users_left_to_ask"]) == (3, 0)
+    t = world.db.tables.access_review.c
+    with world.db.engine.connect() as connection:
+        assert connection.execute(select(t.in_m3ter, t.wanted)).all() == [("Editor", "Viewer")]
+
+    review(world, permission_policies=["Editor"])
+    assert findings(world) == {("policies_differ", "edit@example.com"), ("policies_differ", "view@example.com")}
+    review(world, permission_policies=["No such policy"])
+    assert findings(world) == {("policies_differ", "edit@example.com")}
+    assert asked(world) == 3
+    review(world, access_review={"compare_policies": False})
+    assert findings(world) == set()
+
+
+def test_nobody_is_asked_about_where_no_policies_are_wanted(sqlite_world: World) -> None:
+    with_policies(sqlite_world)
+    jobs(sqlite_world, "view@example.com", "both@example.com", "edit@example.com")
+    review(sqlite_world)
+    assert asked(sqlite_world) == 0
+
+
+def test_a_run_asks_about_so_many_users_and_the_next_goes_on_with_the_others(sqlite_world: World) -> None:
+    with_policies(sqlite_world)
+    jobs(sqlite_world, "view@example.com", "both@example.com", "edit@example.com", permission_policies="Viewer")
+    settings = {"policy_reads_per_run": 2}
+    counts = review(sqlite_world, access_review=settings)
+    assert (counts["users_asked_about_policies"], counts["users_left_to_ask"]) == (2, 1)
+    counts = review(sqlite_world, access_review=settings)
+    assert (counts["users_asked_about_policies"], counts["users_left_to_ask"]) == (1, 0)
+    assert {who for _, who in findings(sqlite_world)} == {"both@example.com", "edit@example.com"}
+    u = sqlite_world.db.tables.mirror_user
+    with sqlite_world.db.engine.begin() as connection:  # as if they had been asked about long ago
+        connection.execute(update(u).values(policies_read_at=sqlite_world.now() - timedelta(days=31)))
+    assert review(sqlite_world)["users_asked_about_policies"] == 3
+    with sqlite_world.db.engine.begin() as connection:  # before the users were last modified
+        connection.execute(update(u).values(policies_read_at=sqlite_world.now() - timedelta(days=5)))
+    assert review(sqlite_world)["users_asked_about_policies"] == 3
+    assert review(sqlite_world)["users_asked_about_policies"] == 0
+
+
+def test_policies_that_may_not_be_read_are_not_compared_anew_and_the_rest_is(sqlite_world: World) -> None:
+    with_policies(sqlite_world)
+    members(sqlite_world, "left@example.com")
+    jobs(sqlite_world, "view@example.com", "both@example.com", "edit@example.com", permission_policies="Viewer")
+    sqlite_world.m3ter.faults(kind="status", status=403, method="GET", path="/permissions$")
+    review(sqlite_world)
+    assert findings(sqlite_world) == {("no_job", "left@example.com")}
+
+
+def test_requests_grow_with_the_pages_of_the_lists_once_policies_are_known(sqlite_world: World) -> None:
+    many = 450
+    sqlite_world.m3ter.seed(
+        policies=[{"id": "p-view", "name": "Viewer"}],
+        users=[
+            {"id": f"u{n}", "email": f"u{n}@example.com", "policyIds": ["p-view"], "dtCreated": "-3d"}
+            for n in range(many)
+        ],
+    )
+    sqlite_world.job_query = (
+        "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 448)"
+        " SELECT 'u' || i || '@example.com' AS email, 'Viewer' AS permission_policies FROM n"
+    )
+    counts = review(sqlite_world)
+    assert (counts["users_asked_about_policies"], counts["no_job"], counts["policies_differ"]) == (many, 1, 0)
+    before = len(sqlite_world.m3ter.requests())
+    review(sqlite_world)
+    assert (
+        len(sqlite_world.m3ter.requests()) - before <= 1 + 1 + 1 + 3 + 1
+    )  # token, own id, invitations, users, policies

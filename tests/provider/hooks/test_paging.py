@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from m3ter_provider.errors import M3terResponseError
+from m3ter_provider.errors import M3terNotFoundError, M3terResponseError
 from tests.support.hook_clients import Client
 from tests.support.scripted_server import Received, ScriptedServer, answer
 
@@ -121,3 +121,21 @@ def test_next_tokens_and_ids_are_escaped(client_of: ClientOf) -> None:
         client = client_of(server)
         client.run(lambda hook: hook.get_invitation("../users/me"), lambda hook: hook.get_invitation("../users/me"))
         assert server.gets[0].path == "/organizations/org-1/invitations/..%2Fusers%2Fme"
+
+
+def test_the_policies_of_a_user_are_read_by_both_hooks(sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
+    m3ter_sandbox.seed(
+        policies=[{"id": "p-1", "name": "Viewer"}], users=[{"id": "u-1", "email": "a@b.cd", "policyIds": ["p-1"]}]
+    )
+
+    def names(user_id: str) -> list[str]:
+        found = sandbox_client().run(
+            lambda hook: hook.get_user_permission_policies(user_id),
+            lambda hook: hook.get_user_permission_policies(user_id),
+        )
+        return [policy.name for policy in found]
+
+    assert names("u-1") == ["Viewer"]
+    for nobody in ("u-2", " ", "../users"):
+        with pytest.raises(M3terNotFoundError):
+            names(nobody)
