@@ -377,7 +377,7 @@ def test_policies_that_may_not_be_read_are_not_compared_anew_and_the_rest_is(sql
 
 
 def test_requests_grow_with_the_pages_of_the_lists_once_policies_are_known(sqlite_world: World) -> None:
-    many = 450
+    many = 210
     sqlite_world.m3ter.seed(
         policies=[{"id": "p-view", "name": "Viewer"}],
         users=[
@@ -386,7 +386,7 @@ def test_requests_grow_with_the_pages_of_the_lists_once_policies_are_known(sqlit
         ],
     )
     sqlite_world.job_query = (
-        "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 448)"
+        "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 208)"
         " SELECT 'u' || i || '@example.com' AS email, 'Viewer' AS permission_policies FROM n"
     )
     counts = review(sqlite_world)
