@@ -11,7 +11,7 @@ Read ``states`` (and how they change) and ``tables``. Then, in the order of a ru
 - ``worklist`` (what a person can still change; ``worklist_decisions`` by them), ``request_differences`` (where m3ter
   holds something else than was asked), ``manual_decisions`` (about an invitation);
 - ``reviewed_access`` (who has access, read for the access review), ``access_reads`` (whether a read of the jobs may be
-  believed), ``user_policies`` (whose are not known) and ``access_findings``;
+  believed), ``unread_policies`` (of users) and ``access_findings``;
 - ``results`` and ``person_view`` (for the warehouse); ``reads/`` (for the page in Airflow's UI);
 - ``erasure`` of one person and ``erasure_by_age`` (``personal_columns``: where people's data are), ``erased_people``
   (nobody comes back).

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from m3ter_onboarding.databases.batches import batches
-from m3ter_onboarding.ledger.user_policies import store_user_policies, users_to_ask
+from m3ter_onboarding.ledger.unread_policies import store_user_policies, users_to_ask
 from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
 from m3ter_provider.errors import M3terNotFoundError, M3terPermissionError, M3terResponseError
 
