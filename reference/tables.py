@@ -15,6 +15,7 @@ from pydantic_core import PydanticUndefined
 from m3ter_onboarding.config.access_section import AccessReview
 from m3ter_onboarding.config.alerts_section import Alerts, Notifier
 from m3ter_onboarding.config.dag_section import DagSettings, TaskDefaults
+from m3ter_onboarding.config.day_one_section import ChaseSettings, DayOneSettings
 from m3ter_onboarding.config.exclude_section import Exclusions
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.status_section import StatusSettings
@@ -26,6 +27,8 @@ _SECTIONS: Mapping[type[BaseModel], str] = {
     Alerts: "[section](#alerts)",
     StatusSettings: "[section](#status)",
     AccessReview: "[section](#access_review)",
+    DayOneSettings: "[section](#day_one)",
+    ChaseSettings: "[section](#chase)",
     DagSettings: "[section](#dag)",
     TaskDefaults: "[section](#dagdefault_args)",
 }
@@ -237,6 +240,8 @@ _TABLES: Mapping[str, Callable[[], str]] = {
     "Notifier": lambda: _model(Notifier),
     "StatusSettings": lambda: _model(StatusSettings),
     "AccessReview": lambda: _model(AccessReview),
+    "DayOneSettings": lambda: _model(DayOneSettings),
+    "ChaseSettings": lambda: _model(ChaseSettings),
     "DagSettings": lambda: _model(DagSettings),
     "TaskDefaults": lambda: _model(TaskDefaults),
     "run parameters": _run_parameters,

@@ -1,7 +1,8 @@
 """Invite new hires from a SQL warehouse into m3ter, each exactly once, with Apache Airflow.
 
-The public names are :func:`onboarding_dag`, :func:`invitation_status_dag` and :func:`access_review_dag`; they are
-imported on first use, so that a process that only needs the configuration or the page does not import operators.
+The public names are :func:`onboarding_dag`, :func:`invitation_status_dag`, :func:`access_review_dag` and
+:func:`day_one_dag`; they are imported on first use, so that a process that only needs the configuration or the page
+does not import operators.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from m3ter_onboarding.dag import access_review_dag, invitation_status_dag, onboarding_dag
+    from m3ter_onboarding.dag import access_review_dag, day_one_dag, invitation_status_dag, onboarding_dag
 
-__all__ = ["access_review_dag", "invitation_status_dag", "onboarding_dag"]
+__all__ = ["access_review_dag", "day_one_dag", "invitation_status_dag", "onboarding_dag"]
 
 
 def __getattr__(name: str) -> Any:

@@ -10,16 +10,18 @@ from airflow.sdk import DAG, CronDataIntervalTimetable
 from airflow.sdk.definitions.callback import SyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
-from m3ter_onboarding.config.names import access_dag_id_of, dag_id_of, status_dag_id_of
+from m3ter_onboarding.config.names import access_dag_id_of, dag_id_of, day_one_dag_id_of, status_dag_id_of
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.trigger_form import access_parameters, run_parameters, status_parameters
 from m3ter_onboarding.config.yaml_file import load_config
 from m3ter_onboarding.errors import ConfigurationError
 from m3ter_onboarding.reporting.alerts import FailureAlert
 from m3ter_onboarding.tasks.approve import OnboardingApproveOperator
+from m3ter_onboarding.tasks.digest import DigestOperator
 from m3ter_onboarding.tasks.erase_people import ErasureOperator
 from m3ter_onboarding.tasks.follow import InvitationStatusOperator
 from m3ter_onboarding.tasks.plan import OnboardingPlanOperator
+from m3ter_onboarding.tasks.readiness import ReadinessOperator
 from m3ter_onboarding.tasks.report import OnboardingReportOperator
 from m3ter_onboarding.tasks.review_access import AccessReviewOperator
 from m3ter_onboarding.tasks.send import OnboardingSendOperator
@@ -60,6 +62,14 @@ _ACCESS_DOC = """
 
 It reads both and changes nothing in m3ter: people without a job, ends of access and permission policies that differ,
 invitations of people who have left. An empty, failed or shrunken read changes no finding.
+"""
+
+
+_DAY_ONE_DOC = """
+**Lists who starts soon and where each of them stands, and which invitations nobody has accepted.**
+
+`readiness` reads the ledger alone: it sends nothing, runs no query, and asks m3ter nothing. `digest` notifies people,
+once a day, with counts and a link, where somebody should look.
 """
 
 
@@ -185,6 +195,31 @@ def _reading_dag(config: OnboardingConfig, caller: Path, *, dag_id: str, schedul
         **arguments,
     )
     dag.fileloc = str(caller)
+    return dag
+
+
+def day_one_dag(config: str | Path | OnboardingConfig) -> DAG:
+    """Return the DAG that lists who starts soon, and where each of them stands; it sends no invitation.
+
+    Nothing is connected to, and nothing but the YAML and the SQL files is read.
+
+    :param config: as :func:`onboarding_dag` takes it, and the same.
+    :raises ConfigurationError: naming the file and the key; Airflow shows it as an import error of this DAG file alone.
+    """
+    caller = Path(sys._getframe(1).f_code.co_filename)
+    if not isinstance(config, OnboardingConfig):
+        config = load_config(caller.parent / config)
+    dag = _reading_dag(
+        config,
+        caller,
+        dag_id=day_one_dag_id_of(config.name),
+        description="Lists who starts soon and where each of them stands; sends no invitation.",
+        doc_md=_DAY_ONE_DOC,
+        schedule=config.day_one.schedule,
+    )
+    with dag:
+        readiness = ReadinessOperator(task_id="readiness", config=config)
+        readiness >> DigestOperator(task_id="digest", config=config)
     return dag
 
 

@@ -52,6 +52,13 @@ NOT_RECORDED: Mapping[str, str] = {
     "erasing what is old": (
         "no task of a run erases: a person does, by a command; it is one transaction a batch, and may be repeated"
     ),
+    "listing who starts soon": (
+        "by the day-one DAG: one transaction that reads the ledger and writes two lists that nothing else reads; each"
+        " pass makes both anew (tests/onboarding/ledger/test_day_one.py)"
+    ),
+    "claiming the digest of the day": (
+        "by the day-one DAG: one conditional UPDATE before the digest is sent; without it there is one message less"
+    ),
     "writing what a person decided": "by the page and not by a task: one transaction, which a person sees fail",
     "noting what differs in m3ter": (
         "one transaction after m3ter was read; it changes entries of the worklist that no plan and no sender reads, and"

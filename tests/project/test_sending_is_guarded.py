@@ -230,6 +230,7 @@ READING = {
 }
 
 READING_OPERATORS = {
+    "DigestOperator",
     "ErasureOperator",
     "AccessReviewOperator",
     "M3terInvitationAcceptedSensor",
@@ -238,6 +239,7 @@ READING_OPERATORS = {
     "InvitationStatusOperator",
     "OnboardingReportOperator",
     "OnboardingSnapshotOperator",
+    "ReadinessOperator",
 }
 
 

@@ -115,7 +115,7 @@ def _plain_words(config: OnboardingConfig, interval: Interval, window: Window) -
     if config.ledger_conn_id != config.warehouse_conn_id:
         yield (
             "published",
-            "runs, plans, decisions, invitations, events and the worklist, copied to the warehouse after each run.",
+            "runs, plans, decisions, invitations, events and lists, copied to the warehouse after each run.",
         )
     yield "m3ter", f"the connection '{config.m3ter_conn_id}' names the organisation, and whether anything may be sent."
     allowed = config.allowed_permission_policies

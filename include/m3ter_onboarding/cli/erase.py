@@ -32,6 +32,8 @@ _KINDS = {
     "events": "message(s) of events",
     "worklist": "entry(ies) of the worklist",
     "access_review": "finding(s) of the access review",
+    "day_one": "row(s) of people who start soon",
+    "chase": "row(s) of invitations to chase",
     "runs": "run(s) for one employee",
     "mirror": "entry(ies) of m3ter's lists, as last read",
     "published": "row(s) published to the warehouse, deleted",

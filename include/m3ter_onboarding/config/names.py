@@ -11,6 +11,8 @@ DAG_ID_PREFIX = "m3ter_onboarding__"
 STATUS_DAG_ID_PREFIX = "m3ter_invitation_status__"
 #: The id of a DAG that reviews access begins with this.
 ACCESS_DAG_ID_PREFIX = "m3ter_access_review__"
+#: The id of a DAG that lists who starts soon begins with this.
+DAY_ONE_DAG_ID_PREFIX = "m3ter_day_one__"
 
 PAUSE_VARIABLE = "m3ter_onboarding_paused"
 #: Words by which the pause variable pauses nobody, and everybody.
@@ -40,6 +42,14 @@ def access_dag_id_of(name: str) -> str:
     :param name: the configuration's.
     """
     return ACCESS_DAG_ID_PREFIX + name
+
+
+def day_one_dag_id_of(name: str) -> str:
+    """Return the id of the DAG that lists who starts soon, of a configuration.
+
+    :param name: the configuration's.
+    """
+    return DAY_ONE_DAG_ID_PREFIX + name
 
 
 def is_reserved(name: str) -> bool:

@@ -25,6 +25,7 @@ from pydantic import (
 from m3ter_onboarding.config.access_section import AccessReview
 from m3ter_onboarding.config.alerts_section import Alerts
 from m3ter_onboarding.config.dag_section import DagSettings
+from m3ter_onboarding.config.day_one_section import ChaseSettings, DayOneSettings
 from m3ter_onboarding.config.durations import LastingDuration
 from m3ter_onboarding.config.exclude_section import Exclusions
 from m3ter_onboarding.config.names import LONGEST_NAME, NAME_PATTERN, is_reserved
@@ -90,6 +91,8 @@ class OnboardingConfig(Section):
     :param alerts: who is notified when somebody should look.
     :param status: the DAG that follows what became of invitations.
     :param access_review: the DAG that compares access in m3ter with the jobs in the warehouse.
+    :param day_one: the DAG that lists who starts soon, and where each of them stands.
+    :param chase: invitations that nobody has accepted, and the digest.
     :param dag: arguments of the DAG.
     """
 
@@ -130,6 +133,8 @@ class OnboardingConfig(Section):
     alerts: Alerts = Alerts()
     status: StatusSettings = StatusSettings()
     access_review: AccessReview = AccessReview()
+    day_one: DayOneSettings = DayOneSettings()
+    chase: ChaseSettings = ChaseSettings()
     dag: DagSettings = DagSettings()
 
     _path: Path = PrivateAttr(default=Path("onboarding.yaml"))

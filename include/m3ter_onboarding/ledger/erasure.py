@@ -232,6 +232,8 @@ def erase_people(erasing: Erasing, people: People) -> dict[str, int]:
         "events": _blank_events(connection, t, [row.invitation_id for row in invitations]),
         "worklist": blanking.worklist(rows_of(connection, t.worklist, org_id, people)),
         "access_review": blanking.access(rows_of(connection, t.access_review, org_id, people)),
+        "day_one": blanking.day_one(rows_of(connection, t.day_one, org_id, people)),
+        "chase": blanking.chase(rows_of(connection, t.chase, org_id, people)),
         "runs": _blank_runs(erasing, people),
         "mirror": blanking.mirror(people.addresses),
     }

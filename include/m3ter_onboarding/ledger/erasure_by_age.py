@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, or_, select, true, update
 
@@ -60,6 +60,8 @@ def erase_before(
         _old_decisions(before),
         _old_worklist(before),
         _old_access(before),
+        _old_rows("day_one", before),
+        _old_rows("chase", before),
         _the_rest(before),
     )
 
@@ -242,6 +244,20 @@ def _old_access(before: datetime) -> _Step:
         rows = _some(erasing, a, a.c.item_id > (cursor or 0), a.c.ended_at < before, named)
         last = rows[-1].item_id if len(rows) == erasing.request.batch else None
         return {"access_review": erasing.blanking(None).access(rows)}, last
+
+    return step
+
+
+def _old_rows(name: Literal["day_one", "chase"], before: datetime) -> _Step:
+    """Return the step that blanks rows of a list that were ended long ago."""
+
+    def step(erasing: Erasing, cursor: Any) -> tuple[_Counts, Any]:
+        table = erasing.tables.day_one if name == "day_one" else erasing.tables.chase
+        c, blanking = table.c, erasing.blanking(None)
+        named = or_(*map(not_erased, (c.employee_id, c.email_key, c.email)))
+        rows = _some(erasing, table, c.item_id > (cursor or 0), c.ended_at < before, named)
+        last = rows[-1].item_id if len(rows) == erasing.request.batch else None
+        return {name: (blanking.day_one if name == "day_one" else blanking.chase)(rows)}, last
 
     return step
 

@@ -98,6 +98,14 @@ class Blanking:
         changed = [{**self._of_person(row), **blank, "ended_at": row.ended_at or self.now} for row in rows]
         return self._apply(self.tables.access_review, changed, rows)
 
+    def day_one(self, rows: Sequence[Row[Any]]) -> int:
+        """Blank rows of people who start soon, and end those that are in the list."""
+        return self._lasting(self.tables.day_one, rows)
+
+    def chase(self, rows: Sequence[Row[Any]]) -> int:
+        """Blank rows of invitations to chase, and end those that are in the list."""
+        return self._lasting(self.tables.chase, rows)
+
     def mirror(self, addresses: Iterable[str]) -> int:
         """Blank what the mirror holds of addresses."""
         changed = 0
@@ -110,6 +118,18 @@ class Blanking:
                     .values(email_key=word, email=word, alias_key=None, entry=None)
                 ).rowcount
         return changed
+
+    def _lasting(self, table: Table, rows: Sequence[Row[Any]]) -> int:
+        changed = []
+        for row in rows:
+            values = {**self._of_person(row), "start_date": None, "ended_at": row.ended_at or self.now}
+            values["ended_why"] = row.ended_why or "excluded"
+            if "person_key" in table.c:
+                kind, _, value = row.person_key.partition(":")
+                its_own = self._is_theirs(kind, value)
+                values["person_key"] = f"{kind}:{self._word(kind, value)}" if its_own else row.person_key
+            changed.append(values)
+        return self._apply(table, changed, rows)
 
     def _closed(self, row: Row[Any]) -> Mapping[str, Any]:
         kind, _, value = row.person_key.partition(":")

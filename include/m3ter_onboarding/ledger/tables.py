@@ -81,6 +81,7 @@ class Tables:
             Column("counts", JSON, nullable=False),
             Index("ix_m3ter_onboarding_run_started", "dag_id", "started_at"),
             Index("ix_m3ter_onboarding_run_org", "dag_id", "org_id"),
+            Index("ix_m3ter_onboarding_run_outcome", "org_id", "outcome", "finished_at"),
         )
 
         self.plan = Table(
@@ -139,6 +140,7 @@ class Tables:
             Column("decided_at", UtcDateTime, nullable=False),
             Index("ix_m3ter_onboarding_decision_employee", "org_id", "employee_id"),
             Index("ix_m3ter_onboarding_decision_email", "org_id", "email_key"),
+            Index("ix_m3ter_onboarding_decision_start", "org_id", "start_date"),
             Index("ix_m3ter_onboarding_decision_kind", "plan_id", "decision", "row_no"),
             Index("ix_m3ter_onboarding_decision_person", "plan_id", "employee_id"),
             # One plan never invites an address or an employee twice, whatever the planner does.
@@ -227,6 +229,7 @@ class Tables:
             Index("ix_m3ter_invitation_m3ter_id", "org_id", "m3ter_id"),
             Index("ix_m3ter_invitation_employee", "org_id", "employee_id"),
             Index("ix_m3ter_invitation_state", "org_id", "state"),
+            Index("ix_m3ter_invitation_sent", "org_id", "sent_at"),
             Index("ix_m3ter_invitation_claim", "claim_token"),
             Index("ix_m3ter_invitation_started", "org_id", "attempt_started_ms"),
             Index("ix_m3ter_invitation_run", "dag_id", "run_id", "state"),
@@ -300,6 +303,84 @@ class Tables:
                 "org_id", "person_key", "decision", "reason", name="uq_m3ter_onboarding_worklist_question"
             ),
             Index("ix_m3ter_onboarding_worklist_open", "org_id", "closed_at", "window_start"),
+        )
+
+        # Who starts soon, and where they stand; a row is ended and never deleted.
+        self.day_one = Table(
+            "m3ter_onboarding_day_one",
+            metadata,
+            Column("item_id", NumberedKey, primary_key=True, autoincrement=True),
+            Column("org_id", String(64), nullable=False),
+            # As in the worklist.
+            Column("person_key", String(420), nullable=False),
+            Column("employee_id", String(250)),
+            Column("email", String(400)),
+            Column("email_key", String(400)),
+            Column("start_date", Date),
+            Column("standing", String(30), nullable=False),
+            Column("standing_since", UtcDateTime, nullable=False),
+            # The newest decision about them.
+            Column("decision", String(20), nullable=False),
+            Column("reason", String(50), nullable=False),
+            Column("plan_id", String(36), nullable=False),
+            Column("row_no", Integer, nullable=False),
+            Column("dag_id", String(250), nullable=False),
+            # Their newest invitation; NULL: they have none.
+            Column("invitation_id", BigInteger),
+            Column("invitation_state", String(20)),
+            Column("expires_at", UtcDateTime),
+            Column("first_seen_at", UtcDateTime, nullable=False),
+            Column("last_seen_at", UtcDateTime, nullable=False),
+            # NULL: in the list now.
+            Column("ended_at", UtcDateTime),
+            Column("ended_why", String(20)),
+            UniqueConstraint("org_id", "person_key", name="uq_m3ter_onboarding_day_one_person"),
+            Index("ix_m3ter_onboarding_day_one_open", "org_id", "ended_at", "standing"),
+            Index("ix_m3ter_onboarding_day_one_employee", "org_id", "employee_id"),
+            Index("ix_m3ter_onboarding_day_one_email", "org_id", "email_key"),
+        )
+
+        # Invitations that nobody has accepted, and that expire soon or whose person starts soon; ended, never deleted.
+        self.chase = Table(
+            "m3ter_onboarding_chase",
+            metadata,
+            Column("item_id", NumberedKey, primary_key=True, autoincrement=True),
+            Column("org_id", String(64), nullable=False),
+            Column("invitation_id", BigInteger, nullable=False),
+            Column("employee_id", String(250)),
+            Column("email", String(400)),
+            Column("email_key", String(400)),
+            # The DAG that made the invitation; NULL: it was found in m3ter.
+            Column("dag_id", String(250)),
+            Column("start_date", Date),
+            # 'starts', 'expires' or 'both'.
+            Column("why", String(10), nullable=False),
+            Column("sent_at", UtcDateTime),
+            Column("expires_at", UtcDateTime),
+            Column("first_seen_at", UtcDateTime, nullable=False),
+            Column("last_seen_at", UtcDateTime, nullable=False),
+            # NULL: in the list now.
+            Column("ended_at", UtcDateTime),
+            Column("ended_why", String(20)),
+            UniqueConstraint("org_id", "invitation_id", name="uq_m3ter_onboarding_chase_invitation"),
+            Index("ix_m3ter_onboarding_chase_open", "org_id", "ended_at", "why"),
+            Index("ix_m3ter_onboarding_chase_employee", "org_id", "employee_id"),
+            Index("ix_m3ter_onboarding_chase_email", "org_id", "email_key"),
+        )
+
+        # The last time that both lists were made, and the day of the last digest.
+        self.day_one_pass = Table(
+            "m3ter_onboarding_day_one_pass",
+            metadata,
+            Column("org_id", String(64), primary_key=True),
+            Column("dag_id", String(250), nullable=False),
+            Column("config_name", String(200), nullable=False),
+            Column("time_zone", String(100), nullable=False),
+            Column("no_successful_run_days", Integer),
+            Column("first_at", UtcDateTime, nullable=False),
+            Column("last_at", UtcDateTime, nullable=False),
+            Column("digest_day", Date),
+            Column("digest_token", String(36)),
         )
 
         # Who was erased, by a keyed hash alone: they are never invited again.

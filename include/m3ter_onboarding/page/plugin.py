@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.plugins_manager import AirflowPlugin
 from airflow.sdk import BaseOperatorLink
 
-from m3ter_onboarding.reporting.run_links import RUN_ROUTE, run_page
+from m3ter_onboarding.reporting.run_links import NAV_ROUTE, RUN_ROUTE, run_page
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 #: Where the page is, below Airflow's own address.
 URL_PREFIX = "/m3ter-onboarding"
-#: Its names in addresses of Airflow: ``/plugin/<route>``, and as a tab of DAGs and runs.
-NAV_ROUTE, DAG_ROUTE = "m3ter-onboarding", "m3ter-onboarding-dag"
+#: Its name in addresses of Airflow as a tab of DAGs.
+DAG_ROUTE = "m3ter-onboarding-dag"
 
 
 @cache

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from datetime import date
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,21 @@ def notify(
     link = run_page(dag_id, run_id)
     for notifier in notifiers:
         _send(notifier, f"m3ter onboarding {config_name}: the run {run_id} {what}: {link}", link, context)
+
+
+def notify_digest(
+    notifiers: Iterable[Notifier], config_name: str, day: date, text: str, context: Mapping[str, Any]
+) -> None:
+    """Send the digest of a day to each notifier.
+
+    :param day: in the configuration's time zone.
+    :param text: counts; it names no person.
+    """
+    from m3ter_onboarding.reporting.run_links import day_one_page
+
+    link = day_one_page()
+    for notifier in notifiers:
+        _send(notifier, f"m3ter onboarding {config_name}, {day}: {text} {link}", link, context)
 
 
 def deadline_missed(

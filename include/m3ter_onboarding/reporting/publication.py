@@ -33,12 +33,15 @@ COMPARED, WRITTEN = 5_000, 500
 _TRIES = 3
 
 
-def publish(db: LedgerDatabase, warehouse: Engine, org_id: str, *, create_tables: bool = True) -> int | None:
-    """Bring the copies of what an organisation's runs decided and did, its worklist and its access review up to date.
+def publish(
+    db: LedgerDatabase, warehouse: Engine, org_id: str, *, create_tables: bool = True, only_day_one: bool = False
+) -> int | None:
+    """Bring the copies of what an organisation's runs decided and did, its worklist and other lists up to date.
 
     Rows that the ledger does not have are left alone.
 
     :param create_tables: make tables, columns and the view where they are missing.
+    :param only_day_one: only the two lists of the day-one DAG.
     :returns: how many rows were written; None where the warehouse holds a ledger, this one under another connection
         included: its rows are the guard against a second e-mail, and nobody but the ledger writes them.
     :raises LedgerError: when the warehouse refuses; the ledger itself is complete all the same.
@@ -49,22 +52,27 @@ def publish(db: LedgerDatabase, warehouse: Engine, org_id: str, *, create_tables
     try:
         _prepare(warehouse, tables, create_tables=create_tables)
         publication = _Publication(db, warehouse, org_id, tables)
-        publication.copy_all()
+        publication.copy_day_one()
+        if not only_day_one:
+            publication.copy_all()
     except SQLAlchemyError as error:
         raise _not_published(describe_database_error(error), create_tables=create_tables) from None
     return publication.written
 
 
-def publish_organisation(db: LedgerDatabase, org_id: str, config: OnboardingConfig) -> None:
+def publish_organisation(
+    db: LedgerDatabase, org_id: str, config: OnboardingConfig, *, only_day_one: bool = False
+) -> None:
     """Publish to the configuration's warehouse, where the ledger is not in it.
 
+    :param only_day_one: only the two lists of the day-one DAG.
     :raises LedgerError: when the warehouse cannot be read or written.
     """
     if config.ledger_conn_id == config.warehouse_conn_id:
         return
     warehouse = warehouse_engine(config.warehouse_conn_id)
     try:
-        written = publish(db, warehouse, org_id, create_tables=config.create_tables)
+        written = publish(db, warehouse, org_id, create_tables=config.create_tables, only_day_one=only_day_one)
     finally:
         warehouse.dispose()
     if written is None:
@@ -156,8 +164,13 @@ class _Publication:
     tables: PublishedTables
     written: int = field(default=0, init=False)
 
+    def copy_day_one(self) -> None:
+        """Copy who starts soon, and whom to chase."""
+        self._copy_by_number(self.tables.day_one)
+        self._copy_by_number(self.tables.chase)
+
     def copy_all(self) -> None:
-        """Copy every table: what is read together is written before what names it."""
+        """Copy every other table: what is read together is written before what names it."""
         self._copy_by_number(self.tables.invitation)
         self._copy_events()
         self._copy_plans()

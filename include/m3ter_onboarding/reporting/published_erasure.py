@@ -43,6 +43,8 @@ PUBLISHED: tuple[PublishedPeople, ...] = (
     PublishedPeople("m3ter_onboarding_decision", instant="decided_at"),
     PublishedPeople("m3ter_onboarding_worklist", instant="closed_at"),
     PublishedPeople("m3ter_onboarding_access_review", instant="ended_at"),
+    PublishedPeople("m3ter_onboarding_day_one", instant="ended_at"),
+    PublishedPeople("m3ter_onboarding_chase", instant="ended_at"),
     PublishedPeople("m3ter_onboarding_run", employee="only_employee", address=None, instant="started_at"),
     PublishedPeople("m3ter_invitation"),
 )

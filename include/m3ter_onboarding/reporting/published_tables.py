@@ -70,11 +70,13 @@ class PublishedTables:
     worklist: Copy
     access_read: Copy
     access_review: Copy
+    day_one: Copy
+    chase: Copy
 
     def all(self) -> tuple[Copy, ...]:
         """Every table."""
         of_runs = (self.run, self.plan, self.decision, self.invitation, self.event)
-        return (*of_runs, self.worklist, self.access_read, self.access_review)
+        return (*of_runs, self.worklist, self.access_read, self.access_review, self.day_one, self.chase)
 
     @property
     def of_people(self) -> PersonTables:
@@ -103,6 +105,8 @@ def published_tables(ledger: Tables, dialect_name: str) -> PublishedTables:
         *("snoozed_until", "note", "noted_by"),
     )
     access = ("email", "in_m3ter", "wanted", "first_seen_at", "last_seen_at", "ended_at")
+    # Whatever else changes in a row, is seen anew with it.
+    lasting = ("last_seen_at", "ended_at", "employee_id", "email")
     return PublishedTables(
         metadata,
         run=copy(ledger.run, ("dag_id", "run_id"), run),
@@ -113,6 +117,8 @@ def published_tables(ledger: Tables, dialect_name: str) -> PublishedTables:
         worklist=copy(ledger.worklist, ("item_id",), worklist),
         access_read=copy(ledger.access_read, ("read_id",), ("outcome", "finished_at")),
         access_review=copy(ledger.access_review, ("item_id",), access),
+        day_one=copy(ledger.day_one, ("item_id",), lasting),
+        chase=copy(ledger.chase, ("item_id",), lasting),
     )
 
 

@@ -12,6 +12,12 @@ ALTER TABLE {schema}m3ter_mirror_user ADD COLUMN IF NOT EXISTS permission_policy
 ALTER TABLE {schema}m3ter_mirror_user ADD COLUMN IF NOT EXISTS policies_read_at TIMESTAMP WITH TIME ZONE;
 ALTER TABLE {schema}m3ter_mirror_invitation ADD COLUMN IF NOT EXISTS alias_key VARCHAR(400);
 ALTER TABLE {schema}m3ter_mirror_user ADD COLUMN IF NOT EXISTS alias_key VARCHAR(400);
+CREATE INDEX IF NOT EXISTS ix_m3ter_onboarding_run_outcome
+    ON {schema}m3ter_onboarding_run (org_id, outcome, finished_at);
+CREATE INDEX IF NOT EXISTS ix_m3ter_onboarding_decision_start
+    ON {schema}m3ter_onboarding_decision (org_id, start_date);
+CREATE INDEX IF NOT EXISTS ix_m3ter_invitation_sent
+    ON {schema}m3ter_invitation (org_id, sent_at);
 CREATE INDEX IF NOT EXISTS ix_m3ter_mirror_invitation_alias
     ON {schema}m3ter_mirror_invitation (org_id, alias_key);
 CREATE INDEX IF NOT EXISTS ix_m3ter_mirror_user_alias
@@ -52,6 +58,77 @@ CREATE TABLE IF NOT EXISTS {schema}m3ter_onboarding_worklist (
 );
 CREATE INDEX IF NOT EXISTS ix_m3ter_onboarding_worklist_open
     ON {schema}m3ter_onboarding_worklist (org_id, closed_at, window_start);
+
+CREATE TABLE IF NOT EXISTS {schema}m3ter_onboarding_day_one (
+    item_id BIGSERIAL NOT NULL,
+    org_id VARCHAR(64) NOT NULL,
+    person_key VARCHAR(420) NOT NULL,
+    employee_id VARCHAR(250),
+    email VARCHAR(400),
+    email_key VARCHAR(400),
+    start_date DATE,
+    standing VARCHAR(30) NOT NULL,
+    standing_since TIMESTAMP WITH TIME ZONE NOT NULL,
+    decision VARCHAR(20) NOT NULL,
+    reason VARCHAR(50) NOT NULL,
+    plan_id VARCHAR(36) NOT NULL,
+    row_no INTEGER NOT NULL,
+    dag_id VARCHAR(250) NOT NULL,
+    invitation_id BIGINT,
+    invitation_state VARCHAR(20),
+    expires_at TIMESTAMP WITH TIME ZONE,
+    first_seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    last_seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    ended_at TIMESTAMP WITH TIME ZONE,
+    ended_why VARCHAR(20),
+    PRIMARY KEY (item_id),
+    CONSTRAINT uq_m3ter_onboarding_day_one_person UNIQUE (org_id, person_key)
+);
+CREATE INDEX IF NOT EXISTS ix_m3ter_onboarding_day_one_email
+    ON {schema}m3ter_onboarding_day_one (org_id, email_key);
+CREATE INDEX IF NOT EXISTS ix_m3ter_onboarding_day_one_employee
+    ON {schema}m3ter_onboarding_day_one (org_id, employee_id);
+CREATE INDEX IF NOT EXISTS ix_m3ter_onboarding_day_one_open
+    ON {schema}m3ter_onboarding_day_one (org_id, ended_at, standing);
+
+CREATE TABLE IF NOT EXISTS {schema}m3ter_onboarding_chase (
+    item_id BIGSERIAL NOT NULL,
+    org_id VARCHAR(64) NOT NULL,
+    invitation_id BIGINT NOT NULL,
+    employee_id VARCHAR(250),
+    email VARCHAR(400),
+    email_key VARCHAR(400),
+    dag_id VARCHAR(250),
+    start_date DATE,
+    why VARCHAR(10) NOT NULL,
+    sent_at TIMESTAMP WITH TIME ZONE,
+    expires_at TIMESTAMP WITH TIME ZONE,
+    first_seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    last_seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    ended_at TIMESTAMP WITH TIME ZONE,
+    ended_why VARCHAR(20),
+    PRIMARY KEY (item_id),
+    CONSTRAINT uq_m3ter_onboarding_chase_invitation UNIQUE (org_id, invitation_id)
+);
+CREATE INDEX IF NOT EXISTS ix_m3ter_onboarding_chase_email
+    ON {schema}m3ter_onboarding_chase (org_id, email_key);
+CREATE INDEX IF NOT EXISTS ix_m3ter_onboarding_chase_employee
+    ON {schema}m3ter_onboarding_chase (org_id, employee_id);
+CREATE INDEX IF NOT EXISTS ix_m3ter_onboarding_chase_open
+    ON {schema}m3ter_onboarding_chase (org_id, ended_at, why);
+
+CREATE TABLE IF NOT EXISTS {schema}m3ter_onboarding_day_one_pass (
+    org_id VARCHAR(64) NOT NULL,
+    dag_id VARCHAR(250) NOT NULL,
+    config_name VARCHAR(200) NOT NULL,
+    time_zone VARCHAR(100) NOT NULL,
+    no_successful_run_days INTEGER,
+    first_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    last_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    digest_day DATE,
+    digest_token VARCHAR(36),
+    PRIMARY KEY (org_id)
+);
 
 CREATE TABLE IF NOT EXISTS {schema}m3ter_onboarding_erased (
     org_id VARCHAR(64) NOT NULL,

@@ -104,6 +104,15 @@ VALUES (1, 1, '5a9d0b0c-0000-4000-8000-00000000a5b0', 'e1@example.com', false);
 INSERT INTO m3ter_onboarding_access_review (org_id, finding, m3ter_id, email, email_key, in_m3ter, wanted, first_seen_at, last_seen_at)
 VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', 'no_job', 'user-9', 'left@example.com', 'left@example.com', 'access without an end', 'no access: no job', '2025-11-28 09:06:53+00:00', '2025-11-28 09:06:53+00:00');
 
+INSERT INTO m3ter_onboarding_day_one (org_id, person_key, employee_id, email, email_key, start_date, standing, standing_since, decision, reason, plan_id, row_no, dag_id, first_seen_at, last_seen_at)
+VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', 'employee:e9', 'e9', 'e9@example.com', 'e9@example.com', '2025-12-01', 'not_invited', '2025-11-28 09:06:53+00:00', 'invalid', 'first_name', 'af284813-395b-459c-9a9d-4eda261f4971', 9, 'm3ter_onboarding__test', '2025-11-28 09:06:53+00:00', '2025-11-28 09:06:53+00:00');
+
+INSERT INTO m3ter_onboarding_chase (org_id, invitation_id, employee_id, email, email_key, dag_id, start_date, why, first_seen_at, last_seen_at)
+VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', 1, 'e1', 'e1@example.com', 'e1@example.com', 'm3ter_onboarding__test', '2025-12-01', 'starts', '2025-11-28 09:06:53+00:00', '2025-11-28 09:06:53+00:00');
+
+INSERT INTO m3ter_onboarding_day_one_pass (org_id, dag_id, config_name, time_zone, no_successful_run_days, first_at, last_at)
+VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', 'm3ter_day_one__test', 'test', 'UTC', 3, '2025-11-28 09:06:53+00:00', '2025-11-28 09:06:53+00:00');
+
 INSERT INTO m3ter_onboarding_erased (org_id, kind, key_hash, erased_at, erasure_id)
 VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', 'address', '0000000000000000000000000000000000000000000000000000000000000000', '2025-11-28 09:06:53+00:00', '5a9d0b0c-0000-4000-8000-00000000e5a5');
 

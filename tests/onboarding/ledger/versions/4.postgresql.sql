@@ -49,6 +49,8 @@ CREATE INDEX ix_m3ter_invitation_m3ter_id ON m3ter_invitation (org_id, m3ter_id)
 
 CREATE INDEX ix_m3ter_invitation_run ON m3ter_invitation (dag_id, run_id, state);
 
+CREATE INDEX ix_m3ter_invitation_sent ON m3ter_invitation (org_id, sent_at);
+
 CREATE INDEX ix_m3ter_invitation_started ON m3ter_invitation (org_id, attempt_started_ms);
 
 CREATE INDEX ix_m3ter_invitation_state ON m3ter_invitation (org_id, state);
@@ -206,6 +208,77 @@ CREATE INDEX ix_m3ter_onboarding_access_review_email ON m3ter_onboarding_access_
 
 CREATE INDEX ix_m3ter_onboarding_access_review_open ON m3ter_onboarding_access_review (org_id, ended_at, finding);
 
+CREATE TABLE m3ter_onboarding_chase (
+    item_id BIGSERIAL NOT NULL,
+    org_id VARCHAR(64) NOT NULL,
+    invitation_id BIGINT NOT NULL,
+    employee_id VARCHAR(250),
+    email VARCHAR(400),
+    email_key VARCHAR(400),
+    dag_id VARCHAR(250),
+    start_date DATE,
+    why VARCHAR(10) NOT NULL,
+    sent_at TIMESTAMP WITH TIME ZONE,
+    expires_at TIMESTAMP WITH TIME ZONE,
+    first_seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    last_seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    ended_at TIMESTAMP WITH TIME ZONE,
+    ended_why VARCHAR(20),
+    PRIMARY KEY (item_id),
+    CONSTRAINT uq_m3ter_onboarding_chase_invitation UNIQUE (org_id, invitation_id)
+);
+
+CREATE INDEX ix_m3ter_onboarding_chase_email ON m3ter_onboarding_chase (org_id, email_key);
+
+CREATE INDEX ix_m3ter_onboarding_chase_employee ON m3ter_onboarding_chase (org_id, employee_id);
+
+CREATE INDEX ix_m3ter_onboarding_chase_open ON m3ter_onboarding_chase (org_id, ended_at, why);
+
+CREATE TABLE m3ter_onboarding_day_one (
+    item_id BIGSERIAL NOT NULL,
+    org_id VARCHAR(64) NOT NULL,
+    person_key VARCHAR(420) NOT NULL,
+    employee_id VARCHAR(250),
+    email VARCHAR(400),
+    email_key VARCHAR(400),
+    start_date DATE,
+    standing VARCHAR(30) NOT NULL,
+    standing_since TIMESTAMP WITH TIME ZONE NOT NULL,
+    decision VARCHAR(20) NOT NULL,
+    reason VARCHAR(50) NOT NULL,
+    plan_id VARCHAR(36) NOT NULL,
+    row_no INTEGER NOT NULL,
+    dag_id VARCHAR(250) NOT NULL,
+    invitation_id BIGINT,
+    invitation_state VARCHAR(20),
+    expires_at TIMESTAMP WITH TIME ZONE,
+    first_seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    last_seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    ended_at TIMESTAMP WITH TIME ZONE,
+    ended_why VARCHAR(20),
+    PRIMARY KEY (item_id),
+    CONSTRAINT uq_m3ter_onboarding_day_one_person UNIQUE (org_id, person_key)
+);
+
+CREATE INDEX ix_m3ter_onboarding_day_one_email ON m3ter_onboarding_day_one (org_id, email_key);
+
+CREATE INDEX ix_m3ter_onboarding_day_one_employee ON m3ter_onboarding_day_one (org_id, employee_id);
+
+CREATE INDEX ix_m3ter_onboarding_day_one_open ON m3ter_onboarding_day_one (org_id, ended_at, standing);
+
+CREATE TABLE m3ter_onboarding_day_one_pass (
+    org_id VARCHAR(64) NOT NULL,
+    dag_id VARCHAR(250) NOT NULL,
+    config_name VARCHAR(200) NOT NULL,
+    time_zone VARCHAR(100) NOT NULL,
+    no_successful_run_days INTEGER,
+    first_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    last_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    digest_day DATE,
+    digest_token VARCHAR(36),
+    PRIMARY KEY (org_id)
+);
+
 CREATE TABLE m3ter_onboarding_decision (
     plan_id VARCHAR(36) NOT NULL,
     row_no INTEGER NOT NULL,
@@ -232,6 +305,8 @@ CREATE INDEX ix_m3ter_onboarding_decision_employee ON m3ter_onboarding_decision 
 CREATE INDEX ix_m3ter_onboarding_decision_kind ON m3ter_onboarding_decision (plan_id, decision, row_no);
 
 CREATE INDEX ix_m3ter_onboarding_decision_person ON m3ter_onboarding_decision (plan_id, employee_id);
+
+CREATE INDEX ix_m3ter_onboarding_decision_start ON m3ter_onboarding_decision (org_id, start_date);
 
 CREATE UNIQUE INDEX uq_m3ter_onboarding_decision_invite_email ON m3ter_onboarding_decision (plan_id, email_key) WHERE decision = 'invite';
 
@@ -317,6 +392,8 @@ CREATE TABLE m3ter_onboarding_run (
 );
 
 CREATE INDEX ix_m3ter_onboarding_run_org ON m3ter_onboarding_run (dag_id, org_id);
+
+CREATE INDEX ix_m3ter_onboarding_run_outcome ON m3ter_onboarding_run (org_id, outcome, finished_at);
 
 CREATE INDEX ix_m3ter_onboarding_run_started ON m3ter_onboarding_run (dag_id, started_at);
 

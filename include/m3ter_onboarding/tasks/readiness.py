@@ -1,0 +1,75 @@
+"""The task ``readiness`` of the day-one DAG: who starts soon, and where each of them stands."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Asset, BaseOperator
+
+from m3ter_onboarding.config.names import day_one_dag_id_of
+from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.tasks.onboarding_task import OnboardingTask
+from m3ter_onboarding.tasks.task_errors import errors_as_sentences
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+log = logging.getLogger(__name__)
+
+
+def day_one_asset(name: str) -> Asset:
+    """Return the asset that is updated whenever the list of those who start soon was made.
+
+    :param name: the configuration's.
+    """
+    return Asset(name=day_one_dag_id_of(name), uri=f"m3ter-onboarding://day-one/{name}")
+
+
+class ReadinessOperator(OnboardingTask, BaseOperator):
+    """List who starts soon and which invitations to chase, in the ledger and in the warehouse; nothing is sent.
+
+    :param config: the organisation's configuration.
+    """
+
+    ui_color = "#e8f3fb"
+
+    def __init__(self, *, config: OnboardingConfig, **kwargs: Any) -> None:
+        super().__init__(outlets=[day_one_asset(config.name)], **kwargs)
+        self._works_for(config)
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Return the counts of both lists; the asset's event has the same."""
+        from m3ter_onboarding.clock import utc_now
+        from m3ter_onboarding.ledger.chase import ChaseDays
+        from m3ter_onboarding.ledger.day_one import Moment
+        from m3ter_onboarding.ledger.day_one_pass import DayOnePass, list_who_starts
+        from m3ter_onboarding.ledger.schema import prepare_tables
+        from m3ter_onboarding.reporting.publication import publish_organisation
+        from m3ter_provider import __version__
+
+        config = self.config
+        with errors_as_sentences():
+            org_id = self._connection_settings().org_id
+            with closing(self._open_ledger()) as db:
+                now = utc_now()
+                prepare_tables(db, create_tables=config.create_tables, now=now, package_version=__version__)
+                made = DayOnePass(
+                    org_id=org_id,
+                    dag_id=self._run_key(context).dag_id,
+                    config_name=config.name,
+                    now=Moment(now, config.zone),
+                    starts_within=config.day_one.starts_within_days,
+                    chase=ChaseDays(config.chase.starts_within_days, config.chase.expires_within_days),
+                    no_successful_run_days=config.chase.no_successful_run_days,
+                )
+                counted = list_who_starts(db, made)
+                publish_organisation(db, org_id, config, only_day_one=True)
+            counts = {standing.value: many for standing, many in counted.standings.items()}
+            counts["chase"] = sum(counted.chase.values())
+            log.info("Start within %d days: %s.", made.starts_within, ", ".join(f"{n} {s}" for s, n in counts.items()))
+            events = context.get("outlet_events")
+            if events is not None:
+                events[day_one_asset(config.name)].extra = dict(counts)
+            return counts
