@@ -12,6 +12,9 @@ Read ``states`` (and how they change) and ``tables``. Then, in the order of a ru
   holds something else than was asked), ``manual_decisions`` (about an invitation);
 - ``reviewed_access`` (who has access, read for the access review), ``access_reads`` (whether a read of the jobs may be
   believed), ``unread_policies`` (of users) and ``access_findings``;
+- ``starting_people`` (the newest decision about people who start soon), ``day_one`` (where they stand) and ``chase``
+  (invitations that nobody has accepted), both of them ``lasting_lists``; ``day_one_pass`` makes both, and has the
+  figures of the digest;
 - ``results`` and ``person_view`` (for the warehouse); ``reads/`` (for the page in Airflow's UI);
 - ``erasure`` of one person and ``erasure_by_age`` (``personal_columns``: where people's data are), ``erased_people``
   (nobody comes back).
