@@ -80,6 +80,44 @@ export interface EventStep {
   task_id: "send" | "snapshot" | null;
 }
 
+/** The kinds of finding. */
+export type Finding = "no_job" | "access_end_differs" | "access_end_changed" | "policies_differ" | "pending_for_leaver";
+
+/** A page of findings. */
+export interface FindingPage {
+  rows: FindingRow[];
+  /** where the next page begins; null: there is none. */
+  after: number | null;
+  /** the newest of each organisation; none: its access was never reviewed. */
+  reads: LastAccessRead[];
+}
+
+/** One finding. */
+export interface FindingRow {
+  item_id: number;
+  org_id: string;
+  finding: Finding;
+  /** what it means, in words. */
+  said: string;
+  email: string | null;
+  employee_id: string | null;
+  m3ter_id: string;
+  in_m3ter: string | null;
+  wanted: string | null;
+  first_seen_at: Instant;
+  /** by the last accepted read that found it. */
+  last_seen_at: Instant;
+  ended_at: Instant | null;
+}
+
+/** Which findings a list shows. */
+export interface FindingsBody {
+  ledger: string;
+  shown?: "open" | "ended";
+  finding?: Finding | null;
+  after?: number;
+}
+
 /** How the last run that had somebody to invite went. */
 export interface Funnel {
   run_id: string;
@@ -153,6 +191,16 @@ export interface InvitationRow {
 
 /** Where one invitation stands; the ledger's `state` column holds the value. */
 export type InvitationState = "sending" | "unknown" | "review" | "sent" | "adopted" | "accepted" | "expired" | "unsent" | "failed" | "superseded";
+
+/** The newest read of an organisation. */
+export interface LastAccessRead {
+  org_id: string;
+  started_at: Instant;
+  /** `running`, `accepted`, `refused` or `failed`; only an accepted one changes findings. */
+  outcome: string;
+  /** it was not accepted. */
+  why: string | null;
+}
 
 /** Which invitations a list shows; in the body, since addresses of requests are logged. */
 export interface ListBody {
@@ -335,6 +383,7 @@ export interface ReadableLedger {
   organisations: string[];
   states: Record<string, number>;
   questions: Record<string, number>;
+  access: Record<string, number>;
   expire_before_start: number;
   key: string;
   name: string;
@@ -450,6 +499,8 @@ export interface Gets {
 
 /** Bodies and answers of POST, by path. */
 export interface Posts {
+  "access": { body: FindingsBody; answer: FindingPage };
+  "access/export": { body: FindingsBody; answer: unknown };
   "export": { body: ListBody; answer: unknown };
   "invitations": { body: ListBody; answer: InvitationPage };
   [path: `questions/${string}`]: { body: QuestionBody; answer: QuestionDecided };

@@ -14,7 +14,14 @@ from m3ter_onboarding.page.access import from_this_page
 from m3ter_onboarding.page.bounded_response import BoundedResponse
 from m3ter_onboarding.page.onboarding_dags import OnboardingDags
 from m3ter_onboarding.page.open_ledgers import Ledgers
-from m3ter_onboarding.page.routes import overview_routes, people_routes, review_routes, run_routes, static_files
+from m3ter_onboarding.page.routes import (
+    access_routes,
+    overview_routes,
+    people_routes,
+    review_routes,
+    run_routes,
+    static_files,
+)
 from m3ter_onboarding.page.strict_headers import StrictHeaders
 
 
@@ -36,7 +43,7 @@ def make_app(dags: OnboardingDags | None = None, ledgers: Ledgers | None = None)
     app.state.dags = dags or OnboardingDags()
     app.state.ledgers = ledgers or Ledgers()
     _explain_errors(app)
-    for part in (static_files, overview_routes, people_routes, run_routes, review_routes):
+    for part in (static_files, overview_routes, people_routes, run_routes, review_routes, access_routes):
         app.include_router(part.router)
     return StrictHeaders(app)
 

@@ -1,20 +1,25 @@
-"""Invitations as CSV, a page at a time, and harmless in a spreadsheet."""
+"""Lists as CSV, a page at a time, and harmless in a spreadsheet."""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from m3ter_onboarding.ledger.reads.access_list import FindingRow
 from m3ter_onboarding.ledger.reads.invitation_list import InvitationPage
 
 COLUMNS = (
     *("employee_id", "email", "state", "org_id", "generation", "origin", "m3ter_id", "sent_at", "accepted_at"),
     *("expires_at", "http_status", "message", "dag_id", "run_id", "created_at", "updated_at"),
+)
+FINDING_COLUMNS = (
+    *("finding", "email", "employee_id", "org_id", "m3ter_id", "in_m3ter", "wanted"),
+    *("first_seen_at", "last_seen_at", "ended_at"),
 )
 #: A spreadsheet takes these for the beginning of a formula; the wide forms become plain ones in some.
 _FORMULA = r"[=+\-@＝＋－＠]"
@@ -37,10 +42,19 @@ def cell(value: Any) -> str:
 
 
 def as_csv(pages: Iterable[InvitationPage]) -> Iterator[str]:
-    """Return the text of a CSV file, in pieces."""
-    yield _lines([COLUMNS])
-    for page in pages:
-        yield _lines([cell(getattr(row, name)) for name in COLUMNS] for row in page.rows)
+    """Return invitations as the text of a CSV file, in pieces."""
+    return _as_csv(COLUMNS, (page.rows for page in pages))
+
+
+def findings_as_csv(pages: Iterable[Sequence[FindingRow]]) -> Iterator[str]:
+    """Return findings of the access review as the text of a CSV file, in pieces."""
+    return _as_csv(FINDING_COLUMNS, pages)
+
+
+def _as_csv(columns: Sequence[str], pages: Iterable[Sequence[object]]) -> Iterator[str]:
+    yield _lines([columns])
+    for rows in pages:
+        yield _lines([cell(getattr(row, name)) for name in columns] for row in rows)
 
 
 def _lines(rows: Iterable[Iterable[str]]) -> str:

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, and_, select
 
+from m3ter_onboarding.ledger.reads.access_list import count_open_findings
 from m3ter_onboarding.ledger.reads.bounded_counts import count_up_to, rows_in_state
 from m3ter_onboarding.ledger.reads.open_questions import count_questions
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
@@ -59,6 +60,7 @@ class LedgerFigures:
     :param organisations: those that the DAGs work for.
     :param states: invitations by state; counting stops.
     :param questions: the worklist's open questions by decision and reason, without those that wait for a day.
+    :param access: the access review's findings by kind; counting stops.
     :param expire_before_start: invitations that expire before the person's first day, of those that expire soonest.
     """
 
@@ -67,6 +69,7 @@ class LedgerFigures:
     organisations: list[str]
     states: dict[str, int]
     questions: dict[str, int]
+    access: dict[str, int]
     expire_before_start: int
 
 
@@ -100,6 +103,7 @@ def ledger_figures(reader: LedgerReader, dag_ids: Sequence[str], now: datetime) 
             organisations=sorted({scope.org_id for scope in scopes}),
             states=_states(connection, t, scopes),
             questions=count_questions(connection, t, VisibleRows(dag_ids, scopes), now),
+            access=count_open_findings(connection, t, scopes),
             expire_before_start=_expire_before_start(connection, t, scopes, now),
         )
 

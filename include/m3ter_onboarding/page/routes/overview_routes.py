@@ -46,6 +46,7 @@ def _ledger(reader: Reader, key: str, place: LedgerPlace) -> ReadableLedger | Un
         organisations=figures.organisations,
         states=figures.states,
         questions=figures.questions,
+        access=figures.access,
         expire_before_start=figures.expire_before_start,
     )
 

@@ -96,7 +96,7 @@ function item(many, text, href, kind) {
  * @param {Ledger} ledger
  * @param {string} where
  */
-function counted({ states, questions, expire_before_start }, where) {
+function counted({ states, questions, access, expire_before_start }, where) {
   const open = (states.sending ?? 0) + (states.unknown ?? 0);
   return [
     item(states.failed, `refused by m3ter${where}`, "#/invitations/failed", "bad"),
@@ -105,6 +105,7 @@ function counted({ states, questions, expire_before_start }, where) {
     item(asked(questions, "invalid:"), `rows that cannot be used${where}`, "#/review", "warn"),
     item(asked(questions, "skip:"), `people whom a setting keeps from being invited${where}`, "#/review", "info"),
     item(open, `being sent, or with a lost answer that is looked up${where}`, "#/invitations/unknown", "info"),
+    item(sum(access), `findings about access that people have in m3ter${where}`, "#/access", "warn"),
     item(expire_before_start, `to expire before the first day of work${where}`, "#/invitations/sent", "warn"),
   ];
 }
@@ -115,7 +116,12 @@ function counted({ states, questions, expire_before_start }, where) {
  */
 function asked(questions, decision) {
   const of = Object.entries(questions).filter(([name]) => name.startsWith(decision));
-  return of.reduce((sum, [, many]) => sum + many, 0);
+  return sum(Object.fromEntries(of));
+}
+
+/** @param {Record<string, number>} counts */
+function sum(counts) {
+  return Object.values(counts).reduce((all, many) => all + many, 0);
 }
 
 /**

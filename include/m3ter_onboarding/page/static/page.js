@@ -11,14 +11,15 @@
  *   airflow_window.js   Airflow's window, where this page is a frame of it; theme.js runs before all others
  *   requests.js         requests to the page's API and to Airflow's
  *   readable_dags.js    the DAGs and ledgers that this user may read: every screen needs them
- *   overview_screen.js, invitations_screen.js, person_screen.js, dag_screen.js, run_screen.js, review_screen.js
- *                       one screen a file; they share filters.js, runs_table.js, run_buttons.js,
+ *   overview_screen.js, invitations_screen.js, person_screen.js, dag_screen.js, run_screen.js, review_screen.js,
+ *   access_screen.js    one screen a file; they share filters.js, runs_table.js, run_buttons.js,
  *                       decision_buttons.js and question_buttons.js
  *   invitation_chart.js the chart of the overview; plan_diff.js the plan of a run
  *
  * @module
  */
 
+import { accessScreen } from "./access_screen.js";
 import { initialHash, showInAirflowAddress } from "./airflow_window.js";
 import { dagScreen } from "./dag_screen.js";
 import { announce, byId, fill, h, onReload, problem } from "./elements.js";
@@ -37,6 +38,7 @@ const SCREENS = [
   [/^#\/?$/, overviewScreen],
   [/^#\/invitations(?:\/([a-z]+))?$/, invitationsScreen],
   [/^#\/review$/, reviewScreen],
+  [/^#\/access$/, accessScreen],
   [/^#\/dag\/([^/]+)$/, dagScreen],
   [/^#\/run\/([^/]+)\/([^/]+)$/, runScreen],
   [/^#\/person\/([^/]+)\/([^/]+)$/, personOfInvitation],
