@@ -11,7 +11,14 @@ from typing import Any, Literal
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
-from m3ter_onboarding.page.routes import access_routes, overview_routes, people_routes, review_routes, run_routes
+from m3ter_onboarding.page.routes import (
+    access_routes,
+    day_one_routes,
+    overview_routes,
+    people_routes,
+    review_routes,
+    run_routes,
+)
 
 FILE = Path(__file__).parent.parent / "include" / "m3ter_onboarding" / "page" / "api_types.d.ts"
 
@@ -55,7 +62,7 @@ def api_types() -> str:
 
 
 def _routes() -> Iterator[APIRoute]:
-    for part in (overview_routes, people_routes, run_routes, review_routes, access_routes):
+    for part in (overview_routes, people_routes, run_routes, review_routes, access_routes, day_one_routes):
         for route in part.router.routes:
             if isinstance(route, APIRoute):
                 yield route

@@ -385,6 +385,7 @@ export interface ReadableLedger {
   questions: Record<string, number>;
   access: Record<string, number>;
   expire_before_start: number;
+  starting: StartingFigures;
   key: string;
   name: string;
   problem: null;
@@ -468,6 +469,61 @@ export interface RunSummary {
   plan: PlanHead | null;
 }
 
+/** Where somebody stands who starts soon. */
+export type Standing = "not_invited" | "pending" | "expires_before_start" | "expired" | "accepted" | "member";
+
+/** Which rows a list shows. */
+export interface StartingBody {
+  ledger: string;
+  name?: "day_one" | "chase";
+  standings?: Standing[];
+  why?: "starts" | "expires" | "both" | null;
+  after?: number;
+}
+
+/** What the overview shows of those who start soon. */
+export interface StartingFigures {
+  /** people, by where they stand. */
+  standings: Record<string, number>;
+  /** invitations to chase. */
+  chase: number;
+  /** invitations sent on this day of each organisation's time zone; counting stops. */
+  sent_today: number;
+  /** organisations without a successful onboarding run, and for how many days. */
+  without_success: Record<string, number>;
+}
+
+/** A page of a list. */
+export interface StartingPage {
+  rows: StartingRow[];
+  /** where the next page begins; null: there is none. */
+  after: number | null;
+}
+
+/** One person who starts soon, or one invitation to chase. */
+export interface StartingRow {
+  item_id: number;
+  org_id: string;
+  dag_id: string | null;
+  email: string | null;
+  employee_id: string | null;
+  start_date: Day | null;
+  /** of a person; null: the row is an invitation to chase. */
+  standing: Standing | null;
+  /** of an invitation to chase; null: the row is a person. */
+  why: "starts" | "expires" | "both" | null;
+  /** of the standing; for an invitation: since it is to be chased. */
+  since: Instant;
+  /** as `decision:reason`; *said* in words. */
+  decision: string | null;
+  said: string;
+  plan_id: string | null;
+  row_no: number | null;
+  invitation_id: number | null;
+  invitation_state: InvitationState | null;
+  expires_at: Instant | null;
+}
+
 /** A ledger that cannot be shown. */
 export interface UnreadableLedger {
   key: string;
@@ -501,6 +557,8 @@ export interface Gets {
 export interface Posts {
   "access": { body: FindingsBody; answer: FindingPage };
   "access/export": { body: FindingsBody; answer: unknown };
+  "day-one": { body: StartingBody; answer: StartingPage };
+  "day-one/export": { body: StartingBody; answer: unknown };
   "export": { body: ListBody; answer: unknown };
   "invitations": { body: ListBody; answer: InvitationPage };
   [path: `questions/${string}`]: { body: QuestionBody; answer: QuestionDecided };

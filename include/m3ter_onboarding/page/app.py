@@ -16,6 +16,7 @@ from m3ter_onboarding.page.onboarding_dags import OnboardingDags
 from m3ter_onboarding.page.open_ledgers import Ledgers
 from m3ter_onboarding.page.routes import (
     access_routes,
+    day_one_routes,
     overview_routes,
     people_routes,
     review_routes,
@@ -43,7 +44,15 @@ def make_app(dags: OnboardingDags | None = None, ledgers: Ledgers | None = None)
     app.state.dags = dags or OnboardingDags()
     app.state.ledgers = ledgers or Ledgers()
     _explain_errors(app)
-    for part in (static_files, overview_routes, people_routes, run_routes, review_routes, access_routes):
+    for part in (
+        static_files,
+        overview_routes,
+        people_routes,
+        run_routes,
+        review_routes,
+        access_routes,
+        day_one_routes,
+    ):
         app.include_router(part.router)
     return StrictHeaders(app)
 

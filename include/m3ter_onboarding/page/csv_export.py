@@ -12,6 +12,7 @@ from typing import Any
 
 from m3ter_onboarding.ledger.reads.access_list import FindingRow
 from m3ter_onboarding.ledger.reads.invitation_list import InvitationPage
+from m3ter_onboarding.ledger.reads.starting_list import StartingRow
 
 COLUMNS = (
     *("employee_id", "email", "state", "org_id", "generation", "origin", "m3ter_id", "sent_at", "accepted_at"),
@@ -20,6 +21,10 @@ COLUMNS = (
 FINDING_COLUMNS = (
     *("finding", "email", "employee_id", "org_id", "m3ter_id", "in_m3ter", "wanted"),
     *("first_seen_at", "last_seen_at", "ended_at"),
+)
+STARTING_COLUMNS = (
+    *("employee_id", "email", "start_date", "standing", "why", "since", "decision", "invitation_state", "expires_at"),
+    *("org_id", "dag_id"),
 )
 #: A spreadsheet takes these for the beginning of a formula; the wide forms become plain ones in some.
 _FORMULA = r"[=+\-@＝＋－＠]"
@@ -49,6 +54,11 @@ def as_csv(pages: Iterable[InvitationPage]) -> Iterator[str]:
 def findings_as_csv(pages: Iterable[Sequence[FindingRow]]) -> Iterator[str]:
     """Return findings of the access review as the text of a CSV file, in pieces."""
     return _as_csv(FINDING_COLUMNS, pages)
+
+
+def starting_as_csv(pages: Iterable[Sequence[StartingRow]]) -> Iterator[str]:
+    """Return people who start soon, or invitations to chase, as the text of a CSV file, in pieces."""
+    return _as_csv(STARTING_COLUMNS, pages)
 
 
 def _as_csv(columns: Sequence[str], pages: Iterable[Sequence[object]]) -> Iterator[str]:

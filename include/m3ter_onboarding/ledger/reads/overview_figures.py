@@ -14,6 +14,7 @@ from m3ter_onboarding.ledger.reads.open_questions import count_questions
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from m3ter_onboarding.ledger.reads.run_history import RunSummary, newest_runs, states_by_run
 from m3ter_onboarding.ledger.reads.scopes import Scope, VisibleRows, scopes_of, within
+from m3ter_onboarding.ledger.reads.starting_list import StartingFigures, starting_figures
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.states import ONCE_SENT_STATES, InvitationState
 from m3ter_onboarding.ledger.tables import Tables
@@ -62,6 +63,7 @@ class LedgerFigures:
     :param questions: the worklist's open questions by decision and reason, without those that wait for a day.
     :param access: the access review's findings by kind; counting stops.
     :param expire_before_start: invitations that expire before the person's first day, of those that expire soonest.
+    :param starting: of people who start soon.
     """
 
     dags: list[DagFigures]
@@ -71,6 +73,7 @@ class LedgerFigures:
     questions: dict[str, int]
     access: dict[str, int]
     expire_before_start: int
+    starting: StartingFigures
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,7 @@ def ledger_figures(reader: LedgerReader, dag_ids: Sequence[str], now: datetime) 
             questions=count_questions(connection, t, VisibleRows(dag_ids, scopes), now),
             access=count_open_findings(connection, t, scopes),
             expire_before_start=_expire_before_start(connection, t, scopes, now),
+            starting=starting_figures(connection, t, VisibleRows(dag_ids, scopes), now),
         )
 
     return reader.read(work, doing="reading the overview")

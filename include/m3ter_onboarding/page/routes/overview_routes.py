@@ -48,6 +48,7 @@ def _ledger(reader: Reader, key: str, place: LedgerPlace) -> ReadableLedger | Un
         questions=figures.questions,
         access=figures.access,
         expire_before_start=figures.expire_before_start,
+        starting=figures.starting,
     )
 
 

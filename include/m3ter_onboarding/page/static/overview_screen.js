@@ -96,7 +96,7 @@ function item(many, text, href, kind) {
  * @param {Ledger} ledger
  * @param {string} where
  */
-function counted({ states, questions, access, expire_before_start }, where) {
+function counted({ states, questions, access, expire_before_start, starting }, where) {
   const open = (states.sending ?? 0) + (states.unknown ?? 0);
   return [
     item(states.failed, `refused by m3ter${where}`, "#/invitations/failed", "bad"),
@@ -107,6 +107,30 @@ function counted({ states, questions, access, expire_before_start }, where) {
     item(open, `being sent, or with a lost answer that is looked up${where}`, "#/invitations/unknown", "info"),
     item(sum(access), `findings about access that people have in m3ter${where}`, "#/access", "warn"),
     item(expire_before_start, `to expire before the first day of work${where}`, "#/invitations/sent", "warn"),
+    ...startingItems(starting, where),
+  ];
+}
+
+/**
+ * @param {import("../api_types").StartingFigures} starting
+ * @param {string} where
+ */
+function startingItems({ standings, chase, sent_today, without_success }, where) {
+  const late = Object.entries(without_success).map(([org, days]) =>
+    item(days, `days without a successful run, for ${org}${where}`, "#/", "bad"),
+  );
+  return [
+    ...late,
+    item(standings.not_invited, `start soon and are not invited${where}`, "#/day-one/not_invited", "warn"),
+    item(
+      standings.expires_before_start,
+      `start soon, after their invitation expires${where}`,
+      "#/day-one/expires_before_start",
+      "warn",
+    ),
+    item(standings.expired, `start soon with an expired invitation${where}`, "#/day-one/expired", "warn"),
+    item(chase, `invitations to chase${where}`, "#/day-one/chase", "warn"),
+    item(sent_today, `sent today${where}`, "#/invitations/sent", "info"),
   ];
 }
 

@@ -12,7 +12,8 @@
  *   requests.js         requests to the page's API and to Airflow's
  *   readable_dags.js    the DAGs and ledgers that this user may read: every screen needs them
  *   overview_screen.js, invitations_screen.js, person_screen.js, dag_screen.js, run_screen.js, review_screen.js,
- *   access_screen.js    one screen a file; they share filters.js, runs_table.js, run_buttons.js,
+ *   access_screen.js, day_one_screen.js
+ *                       one screen a file; they share filters.js, runs_table.js, run_buttons.js,
  *                       decision_buttons.js and question_buttons.js
  *   invitation_chart.js the chart of the overview; plan_diff.js the plan of a run
  *
@@ -22,6 +23,7 @@
 import { accessScreen } from "./access_screen.js";
 import { initialHash, showInAirflowAddress } from "./airflow_window.js";
 import { dagScreen } from "./dag_screen.js";
+import { dayOneScreen } from "./day_one_screen.js";
 import { announce, byId, fill, h, onReload, problem } from "./elements.js";
 import { invitationsScreen } from "./invitations_screen.js";
 import { overviewScreen } from "./overview_screen.js";
@@ -39,6 +41,7 @@ const SCREENS = [
   [/^#\/invitations(?:\/([a-z]+))?$/, invitationsScreen],
   [/^#\/review$/, reviewScreen],
   [/^#\/access$/, accessScreen],
+  [/^#\/day-one(?:\/([a-z_]+))?$/, dayOneScreen],
   [/^#\/dag\/([^/]+)$/, dagScreen],
   [/^#\/run\/([^/]+)\/([^/]+)$/, runScreen],
   [/^#\/person\/([^/]+)\/([^/]+)$/, personOfInvitation],

@@ -1,0 +1,148 @@
+"""Day one on the page: who starts soon, which invitations to chase, and what the overview says of them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import Engine, update
+
+from m3ter_onboarding.ledger.chase import ChaseDays
+from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.day_one import Moment
+from m3ter_onboarding.ledger.day_one_pass import DayOnePass, list_who_starts
+from m3ter_onboarding.ledger.reads.invitation_list import PAGE
+from tests.onboarding.page.conftest import AT, Page
+from tests.onboarding.page.test_access import GUARD, KEY
+from tests.support.page_ledger import DAG_A, DAG_B, NOW, ORG_A, ORG_B, empty, fill
+from tests.support.page_plans import scans_of_sqlite, statements_of
+from tests.support.starting_people import StartingPeople, people
+
+TODAY = NOW.date()
+
+
+def starting(ledger: LedgerDatabase, org_id: str, dag_id: str, *rows: dict[str, Any], **invited: Any) -> None:
+    """Let people of an organisation start soon, and make its lists.
+
+    :param invited: the days until the invitation of an employee expires.
+    """
+    made = StartingPeople(ledger, org_id)
+    made.plan(*rows, end=NOW, dag_id=dag_id)
+    first = 500 if org_id == ORG_A else 600  # the ledger of these tests numbers its own
+    for number, (employee, days) in enumerate(invited.items(), start=first):
+        expires = NOW + timedelta(days=days)
+        made.invite(employee, invitation_id=number, sent_at=NOW, dag_id=dag_id, expires_at=expires)
+    list_them(ledger, org_id)
+
+
+def list_them(ledger: LedgerDatabase, org_id: str) -> None:
+    now = Moment(NOW, ZoneInfo("UTC"))
+    list_who_starts(ledger, DayOnePass(org_id, "m3ter_day_one__a", "a", now, 14, ChaseDays(7, 5), 3))
+
+
+@pytest.fixture
+def lists(ledger: LedgerDatabase) -> LedgerDatabase:
+    """Return a ledger in which people of both organisations start soon."""
+    soon = TODAY + timedelta(days=6)
+    starting(
+        ledger,
+        ORG_A,
+        DAG_A,
+        {"employee_id": "a1", "start_date": soon, "decision": "review", "reason": "rehire", "email": "=x@a.example"},
+        {"employee_id": "a2", "start_date": soon - timedelta(days=2)},
+        {"employee_id": "a3", "start_date": soon},
+        a2=20,
+        a3=4,
+    )
+    starting(ledger, ORG_B, DAG_B, {"employee_id": "b1", "start_date": soon}, b1=20)
+    return ledger
+
+
+def rows(page: Page, **wanted: Any) -> list[dict[str, Any]]:
+    found = page.post("api/day-one", {"ledger": KEY, **wanted})["rows"]
+    assert isinstance(found, list)
+    return found
+
+
+def test_readers_see_their_own_people_the_soonest_first(page: Callable[[str], Page], lists: LedgerDatabase) -> None:
+    seen = rows(page("anna"))
+    assert [(row["employee_id"], row["standing"], row["decision"]) for row in seen] == [
+        ("a2", "pending", "invite:new"),
+        ("a1", "not_invited", "review:rehire"),
+        ("a3", "expires_before_start", "invite:new"),
+    ]
+    assert [row["employee_id"] for row in rows(page("anna"), standings=["not_invited", "expired"])] == ["a1"]
+    assert [row["employee_id"] for row in rows(page("bert"), standings=[])] == ["b1"]
+    # The address leads to the person.
+    row = seen[1]
+    assert page("anna").get(f"api/stories/decision/{KEY}/{row['plan_id']}/{row['row_no']}")
+
+
+def test_readers_see_their_own_invitations_to_chase(page: Callable[[str], Page], lists: LedgerDatabase) -> None:
+    chased = rows(page("anna"), name="chase")
+    assert [(row["employee_id"], row["why"]) for row in chased] == [("a3", "both"), ("a2", "starts")]
+    assert [row["employee_id"] for row in rows(page("anna"), name="chase", why="both")] == ["a3"]
+    assert [row["employee_id"] for row in rows(page("bert"), name="chase")] == ["b1"]
+
+
+def test_people_without_rights_see_nothing(page: Callable[[str], Page], lists: LedgerDatabase) -> None:
+    for path in ("api/day-one", "api/day-one/export"):
+        page("olaf").post(path, {"ledger": KEY}, 404)
+        page("anna").post(path, {"ledger": "another"}, 404)
+        assert page("anna").client.post(f"{AT}/{path}", json={"ledger": KEY}).status_code == 403  # no guard
+
+
+def test_export_is_harmless_and_whole(page: Callable[[str], Page], lists: LedgerDatabase) -> None:
+    anna = page("anna")
+    for wanted, employees in (({}, {"a1", "a2", "a3"}), ({"name": "chase"}, {"a2", "a3"})):
+        answer = anna.client.post(f"{AT}/api/day-one/export", json={"ledger": KEY, **wanted}, headers=GUARD)
+        assert answer.headers["content-type"].startswith("text/csv")
+        lines = list(csv.DictReader(io.StringIO(answer.text)))
+        assert {line["employee_id"] for line in lines} == employees
+        assert not any(line["email"].startswith("=") for line in lines)
+
+
+def test_list_is_read_page_by_page(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
+    starting(ledger, ORG_A, DAG_A, *people(TODAY + timedelta(days=1), PAGE + 10))
+    first = page("anna").post("api/day-one", {"ledger": KEY})
+    second = page("anna").post("api/day-one", {"ledger": KEY, "after": first["after"]})
+    assert (len(first["rows"]), len(second["rows"]), second["after"]) == (PAGE, 10, None)
+    assert len({row["item_id"] for row in (*first["rows"], *second["rows"])}) == PAGE + 10
+
+
+def test_overview_counts_both_lists_what_was_sent_and_days_without_success(
+    page: Callable[[str], Page], lists: LedgerDatabase
+) -> None:
+    def figures(name: str) -> Any:
+        return page(name).get("api/overview")["ledgers"][0]["starting"]
+
+    seen = figures("anna")
+    assert seen["standings"] == {"not_invited": 1, "pending": 1, "expires_before_start": 1}
+    assert (seen["chase"], seen["without_success"]) == (2, {})
+    assert (figures("bert")["chase"], figures("bert")["standings"]) == (1, {"pending": 1})
+    run, of_a = lists.tables.run, lists.tables.run.c.org_id == ORG_A
+    with lists.engine.begin() as connection:
+        connection.execute(update(run).where(of_a).values(finished_at=NOW - timedelta(days=4)))
+    assert figures("anna")["without_success"] == {ORG_A: 4}
+    with lists.engine.begin() as connection:
+        connection.execute(update(run).where(of_a).values(outcome="failed", started_at=NOW - timedelta(days=6)))
+    assert figures("anna")["without_success"] == {ORG_A: 6}
+
+
+def test_lists_are_ranges_of_indexes(sqlite_ledger: tuple[LedgerDatabase, str], page: Callable[[str], Page]) -> None:
+    anna = page("anna")
+    with statements_of(Engine) as watched:
+        rows(anna)
+        rows(anna, name="chase")
+    watched.ran = [one for one in watched.ran if "day_one" in one[0] or "chase" in one[0]]
+    assert len(watched.ran) == 2
+    db, _ = sqlite_ledger
+    empty(db)
+    fill(db)
+    if all("?" in statement for statement, _ in watched.ran):  # those that SQLite ran
+        assert scans_of_sqlite(db.engine, watched) == []
