@@ -3,11 +3,13 @@
 The rule is generous, since the price of a mistake is not the same on both sides: a switch that somebody must set, or
 the organisation in a new hire's hands. A policy is administrator-like
 
-- by its statements, when those that allow something let one create, update and delete on all resources, taken
-  together; statements that deny something do not count;
-- by its name, when it reads like *Administrator* and m3ter manages the policy or does not say that it does not.
+- by its statements, when one that allows something lets people create, update or delete what decides about access
+  (:data:`RESOURCES_OF_ACCESS`): who may write one of these can give themselves the rest. Patterns are matched, not
+  compared, so that ``*``, ``?*`` and ``config:perm*`` are the same here. Statements that deny something do not count;
+- by its name, when it reads like *Administrator* and m3ter manages the policy or does not say that it does not;
+- when m3ter does not show its statements, whatever its name, unless a person named it by its id.
 
-A policy whose statements m3ter does not show is judged by its name alone, no matter who made it.
+Several policies together allow what each of them allows, so a request makes an administrator if one of them does.
 """
 
 from __future__ import annotations
@@ -20,7 +22,11 @@ from typing import Protocol, TypeVar
 
 _ADMINISTRATOR = re.compile(r"admin|super[ _-]?user|(full|all|unrestricted)[ _-]?(access|control)")
 
-# The right to write everything includes, or soon brings, the right to read it.
+#: Resource types of m3ter that decide who may do what, in lower case: users and how they come, groups, policies, keys.
+RESOURCES_OF_ACCESS = (
+    *("permissionpolicy", "orguser", "orguserinvitation", "orgusergroup", "user", "usergroup", "resourcegroup"),
+    *("serviceuser", "accesskey"),
+)
 _WRITING = frozenset({"config_create", "config_update", "config_delete"})
 
 
@@ -57,29 +63,39 @@ def administrators(policies: Iterable[JudgedT]) -> tuple[JudgedT, ...]:
 
 
 def is_administrator_like(name: str, *, managed: bool | None, statements: Sequence[Statement]) -> bool:
-    """Decide whether a policy lets people do everything, by the rules of this module.
+    """Decide whether a policy lets people decide about access, by the rules of this module.
 
     :param managed: whether it is m3ter's own; None: m3ter does not say.
     :param statements: what it allows and denies; none: m3ter does not say.
     """
-    reads_like_one = _ADMINISTRATOR.search(unicodedata.normalize("NFC", name).casefold())
-    if reads_like_one and (managed is not False or not statements):
+    reads_like_one = _ADMINISTRATOR.search(unicodedata.normalize("NFKC", name).casefold())
+    if not statements or (reads_like_one and managed is not False):
         return True
-    allowed: set[str] = set()
-    for statement in statements:
+    return any(
         # An unknown effect is taken for the worse one.
-        if statement.effect.strip().lower() != "deny" and any(map(_is_everything, statement.resource)):
-            allowed.update(statement.action)
-    return all(any(_covers(action, written) for action in allowed) for written in _WRITING)
+        statement.effect.strip().lower() != "deny"
+        and any(map(_writes, statement.action))
+        and any(map(_is_of_access, statement.resource))
+        for statement in statements
+    )
 
 
-def _covers(action: str, wanted: str) -> bool:
+def _writes(action: str) -> bool:
     # Answers write CONFIG_CREATE, requests config:create; "all" is written ALL or *.
     pattern = re.sub(r"[:.\s]+", "_", action.strip().lower())
-    return pattern == "all" or fnmatchcase(wanted, re.sub(r"_all$", "_*", pattern))
+    pattern = "*" if pattern == "all" else re.sub(r"_all$", "_*", pattern)
+    return any(fnmatchcase(writing, pattern) for writing in _WRITING)
 
 
-def _is_everything(resource: str) -> bool:
-    """Return whether a resource (``service:resource-type/item-type/id``, with wildcards) is every one there is."""
-    parts = set(re.split(r"[:/]+", re.sub(r"\*+", "*", resource.strip().lower()))) - {""}
-    return bool(parts & {"*", "all"}) and parts <= {"*", "all", "config", "item"}
+def _is_of_access(resource: str) -> bool:
+    """Return whether a pattern (``service:resource-type/item-type/id``) reaches what decides about access."""
+    pattern = unicodedata.normalize("NFKC", resource).strip().casefold()
+    if pattern == "all":
+        return True
+    service, _, kind = re.split(r"[/]", pattern)[0].rpartition(":")
+    for of_access in RESOURCES_OF_ACCESS:
+        if fnmatchcase(f"config:{of_access}", pattern) or fnmatchcase(f"config:{of_access}/item/id", pattern):
+            return True
+        if service and fnmatchcase("config", service) and fnmatchcase(of_access, "*" if kind == "all" else kind):
+            return True
+    return False

@@ -37,10 +37,23 @@ def allow(action: list[str], *resource: str, effect: str = "ALLOW") -> dict[str,
         [allow(CRUD, " config:*/item/* ")],
         [allow(["*"]), allow(["config:delete"], "*", effect="DENY")],
         [allow(["*"], effect="PERMIT")],
+        # Who may write one of these can give themselves the rest.
+        [allow(["config:create", "config:retrieve", "config:update"])],
+        [allow(["config:delete"]), allow(["config:create", "config:update"], "config:plan")],
+        [allow(["ALL"], "config:permissionPolicy", "config:orgUser*")],
+        [allow(["ALL"], "?*")],
+        [allow(["ALL"], *(f"config:{letter}*" for letter in "abcdefghijklmnopqrstuvwxyz"))],
+        [allow(["config:update"], "config:permissionPolicy/item/123")],
+        [allow(["config:create"], "CONFIG:ORGUSERINVITATION/*")],
+        [allow(["config:u*"], "config:user[Gg]roup/*")],
+        [allow(["CONFIG_CREATE"], "conf*:*key")],
+        [allow(["config:update"], "config:service\uff35ser")],
+        [allow(["CONFIG_UPDATE"], "all")],
+        [],  # m3ter does not show them
     ],
     ids=str,
 )
-def test_statements_that_grant_everything(statements: list[dict[str, Any]]) -> None:
+def test_statements_that_let_people_decide_about_access(statements: list[dict[str, Any]]) -> None:
     assert policy("Analyst", *statements).administrator_like
     assert policy("Analyst", *statements, managed=None).administrator_like
 
@@ -48,14 +61,14 @@ def test_statements_that_grant_everything(statements: list[dict[str, Any]]) -> N
 @pytest.mark.parametrize(
     "statements",
     [
-        [],
         [allow(["CONFIG_RETRIEVE"])],
         [allow([])],
-        [allow(["config:create", "config:retrieve", "config:update"])],
+        [allow(["config:retrieve", "config:export"], "config:permissionPolicy", "*")],
         [allow(CRUD, "config:plan/*", "config:meter")],
         [allow(["*"], "config:plan/group/*")],
         [allow(["*"], "config")],
-        [allow(["config:delete"]), allow(["config:create", "config:update"], "config:plan")],
+        [allow(["config:retrieve"]), allow(["config:create", "config:update"], "config:plan")],
+        [allow(CRUD, "config:p*an/*", "config:meter*", "billing:*")],
         [allow(["*"], effect="deny")],
         [allow(["analytics:*", "measurements:*"])],
     ],
@@ -74,7 +87,8 @@ def test_a_policy_is_like_an_administrator_by_its_name(name: str) -> None:
     assert policy(name, managed=False).administrator_like
     assert not policy(name, reads, managed=False).administrator_like
     assert not policy("Read Only", reads, managed=True).administrator_like
-    assert not policy("Read Only", managed=None).administrator_like
+    assert policy("Read Only", managed=True).administrator_like, "nobody can see what it allows"
+    assert policy("\uff21dministrator", reads, managed=True).administrator_like, "written in wide letters"
 
 
 def test_the_sandboxs_own_policies_are_told_apart(m3ter_sandbox: Any) -> None:

@@ -372,7 +372,7 @@ def test_d17_results_go_into_tables_that_a_person_made(
     capsys.readouterr()
     assert main(["ddl", "--published", "--dialect", warehouse.dialect.name]) == 0
     script = capsys.readouterr().out
-    assert script.count("CREATE TABLE") == 6
+    assert script.count("CREATE TABLE") == 10
     with warehouse.begin() as connection:
         for statement in script.split(";"):
             connection.execute(text(statement or "SELECT 1"))

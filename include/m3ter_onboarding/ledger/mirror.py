@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, or_, select, true, update
+from sqlalchemy import Connection, Table, false, func, or_, select, true, update
 
 from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger.database import LedgerDatabase
@@ -150,6 +150,7 @@ def store_policies(db: LedgerDatabase, org_id: str, items: Sequence[PermissionPo
             "version": item.version,
             "managed": bool(item.managed_policy),
             "administrator_like": item.administrator_like,
+            "statements_shown": bool(item.permission_policy),
         }
         for item in items
     ]
@@ -259,7 +260,11 @@ def policies_of(db: LedgerDatabase, org_id: str) -> list[M3terPolicy]:
 
     def work(connection: Connection) -> list[M3terPolicy]:
         statement = (
-            select(table.c.m3ter_id, table.c.name, table.c.version, func.coalesce(table.c.administrator_like, true()))
+            select(
+                *(table.c.m3ter_id, table.c.name, table.c.version),
+                func.coalesce(table.c.administrator_like, true()),
+                func.coalesce(table.c.statements_shown, false()),
+            )
             .where(table.c.org_id == org_id, ~table.c.gone)
             .order_by(table.c.m3ter_id)
         )

@@ -33,7 +33,8 @@ class M3terPolicy:
     m3ter_id: str
     name: str
     version: int | None
-    administrator_like: bool = False  #: people who have it may do everything
+    administrator_like: bool = False  #: people who have it decide about access
+    statements_shown: bool = True  #: m3ter shows what it allows
 
     @property
     def id(self) -> str:

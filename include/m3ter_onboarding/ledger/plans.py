@@ -24,11 +24,18 @@ class PlannedPolicy:
     name: str
     version: int | None
     administrator_like: bool
+    statements_shown: bool = True
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> PlannedPolicy:
         """Read one from the plan's row; plans of version 1 leave out whether people may do everything."""
-        return cls(kept["id"], kept["name"], kept["version"], bool(kept.get("administrator_like")))
+        return cls(
+            kept["id"],
+            kept["name"],
+            kept["version"],
+            bool(kept.get("administrator_like")),
+            kept.get("statements_shown") is not False,
+        )
 
 
 @dataclass(frozen=True)

@@ -483,6 +483,8 @@ class Tables:
             Column("managed", Boolean, nullable=False),
             # Lets people do everything; empty: not looked at yet, which counts as yes.
             Column("administrator_like", Boolean),
+            # Whether m3ter shows what it allows; NULL: not read since version 4, which counts as no.
+            Column("statements_shown", Boolean),
             Column("first_seen_ms", BigInteger, nullable=False),
             Column("last_seen_ms", BigInteger, nullable=False),
             Column("gone", Boolean, nullable=False),

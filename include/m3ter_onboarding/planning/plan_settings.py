@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Literal
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.run_parameters import Mode, RunParameters
+from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
 from m3ter_provider.email_identity import ascii_domain, email_key
 
 #: The decision after access that ended.
@@ -98,6 +99,18 @@ class PlanSettings:
             retry_failed=again,
             invite_again=again and parameters.only_employee is not None,
         )
+
+
+def trusted_by_id(policies: Iterable[M3terPolicy], config: OnboardingConfig) -> tuple[M3terPolicy, ...]:
+    """Return policies; one that m3ter does not show is no administrator's where the configuration names it by its id.
+
+    Its name would not do: whoever may make policies in m3ter may give theirs that name.
+    """
+    named = {*config.permission_policies, *(config.allowed_permission_policies or ())}
+    return tuple(
+        replace(policy, administrator_like=False) if not policy.statements_shown and policy.id in named else policy
+        for policy in policies
+    )
 
 
 def _domains(names: Iterable[str]) -> frozenset[str]:

@@ -9,7 +9,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -30,7 +30,7 @@ from m3ter_onboarding.planning.erased_rows import decide_erased, unless_erased_m
 from m3ter_onboarding.planning.explanation import count_decisions, explain
 from m3ter_onboarding.planning.facts import read_facts
 from m3ter_onboarding.planning.fingerprint import fingerprint
-from m3ter_onboarding.planning.plan_settings import PlanSettings
+from m3ter_onboarding.planning.plan_settings import PlanSettings, trusted_by_id
 from m3ter_onboarding.planning.planner import decide
 from m3ter_onboarding.privacy import mask_employee_id
 from m3ter_onboarding.source.excluded_people import ExcludedPerson, excluded_people
@@ -110,6 +110,7 @@ def make_plan(config: OnboardingConfig, db: LedgerDatabase, run: PlanningRun, *,
         org_id=run.org_id,
         mirror_full_at=state.invitations_full_at,
     )
+    facts = replace(facts, policies=trusted_by_id(facts.policies, config))
     rules = PlanSettings.of_run(config, run.parameters, allowed_domains=run.allowed_domains)
     decisions = point_out_aliases(db, run.org_id, decide(rows, facts, rules, now=now), now)
     if len(decisions) != len(rows):
@@ -240,7 +241,9 @@ def _seal_of(planned: Planned, used: Sequence[M3terPolicy], *, valid_for: timede
         rows_read=planned.rows,
         invitations=planned.invitations,
         counts=planned.counts,
-        policies=[plans.PlannedPolicy(p.m3ter_id, p.name, p.version, p.administrator_like) for p in used],
+        policies=[
+            plans.PlannedPolicy(p.m3ter_id, p.name, p.version, p.administrator_like, p.statements_shown) for p in used
+        ],
         sendable=planned.sendable,
         not_sendable_because=planned.not_sendable_because,
         needs_approval=planned.needs_approval,

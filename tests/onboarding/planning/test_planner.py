@@ -16,7 +16,7 @@ from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.planning.explanation import count_decisions, explain
 from m3ter_onboarding.planning.facts import Facts
 from m3ter_onboarding.planning.fingerprint import fingerprint
-from m3ter_onboarding.planning.plan_settings import PlanSettings
+from m3ter_onboarding.planning.plan_settings import PlanSettings, trusted_by_id
 from m3ter_onboarding.source.columns import SourceRow
 from tests.support.hire_rows import NOW, decide_rows, row
 
@@ -556,3 +556,17 @@ def test_nobody_is_named_in_a_repr() -> None:
 
 def test_first_day_is_kept_for_the_record() -> None:
     assert decided(values={"start_date": "2026-12-01"}).start_date == date(2026, 12, 1)
+
+
+def test_a_policy_that_m3ter_does_not_show_is_trusted_only_by_its_id() -> None:
+    hidden = M3terPolicy("p-hidden", "Viewer", 1, administrator_like=True, statements_shown=False)
+    shown = M3terPolicy("p-all", "Chief", 1, administrator_like=True)
+    values = {"name": "a", "warehouse_conn_id": "w", "query": "q.sql"}
+
+    def powerful(**more: Any) -> list[bool]:
+        config = OnboardingConfig.from_mapping({**values, **more}, query_text="SELECT :window_start, :window_end")
+        return [policy.administrator_like for policy in trusted_by_id((hidden, shown), config)]
+
+    assert powerful() == powerful(permission_policies=["Viewer"]) == [True, True]
+    assert powerful(permission_policies=["p-hidden", "p-all"]) == [False, True]
+    assert powerful(allowed_permission_policies=["p-hidden"]) == [False, True]

@@ -12,6 +12,7 @@ ALTER TABLE {schema}m3ter_mirror_user ADD COLUMN IF NOT EXISTS permission_policy
 ALTER TABLE {schema}m3ter_mirror_user ADD COLUMN IF NOT EXISTS policies_read_at TIMESTAMP WITH TIME ZONE;
 ALTER TABLE {schema}m3ter_mirror_invitation ADD COLUMN IF NOT EXISTS alias_key VARCHAR(400);
 ALTER TABLE {schema}m3ter_mirror_user ADD COLUMN IF NOT EXISTS alias_key VARCHAR(400);
+ALTER TABLE {schema}m3ter_mirror_policy ADD COLUMN IF NOT EXISTS statements_shown BOOLEAN;
 CREATE INDEX IF NOT EXISTS ix_m3ter_onboarding_run_outcome
     ON {schema}m3ter_onboarding_run (org_id, outcome, finished_at);
 CREATE INDEX IF NOT EXISTS ix_m3ter_onboarding_decision_start

@@ -12,6 +12,7 @@ ALTER TABLE {schema}m3ter_mirror_user ADD COLUMN permission_policy_ids JSON;
 ALTER TABLE {schema}m3ter_mirror_user ADD COLUMN policies_read_at DATETIME;
 ALTER TABLE {schema}m3ter_mirror_invitation ADD COLUMN alias_key VARCHAR(400);
 ALTER TABLE {schema}m3ter_mirror_user ADD COLUMN alias_key VARCHAR(400);
+ALTER TABLE {schema}m3ter_mirror_policy ADD COLUMN statements_shown BOOLEAN;
 CREATE INDEX IF NOT EXISTS ix_m3ter_onboarding_run_outcome
     ON {schema}m3ter_onboarding_run (org_id, outcome, finished_at);
 CREATE INDEX IF NOT EXISTS ix_m3ter_onboarding_decision_start

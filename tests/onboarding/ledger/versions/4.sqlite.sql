@@ -126,6 +126,7 @@ CREATE TABLE m3ter_mirror_policy (
     version BIGINT,
     managed BOOLEAN NOT NULL,
     administrator_like BOOLEAN,
+    statements_shown BOOLEAN,
     first_seen_ms BIGINT NOT NULL,
     last_seen_ms BIGINT NOT NULL,
     gone BOOLEAN NOT NULL,
