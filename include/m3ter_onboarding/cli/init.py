@@ -14,6 +14,7 @@ from m3ter_onboarding.config.names import (
     NAME_PATTERN,
     PAUSE_VARIABLE,
     dag_id_of,
+    day_one_dag_id_of,
     is_reserved,
     status_dag_id_of,
 )
@@ -29,7 +30,7 @@ _M3TER = (
 _NEXT = """\
 Wrote
   {dag_file}
-      the Airflow DAGs {dag_id} and {status_dag_id}, which start paused
+      the Airflow DAGs {dag_id}, {status_dag_id} and {day_one_dag_id}, which start paused
   {config_file}
       its configuration
   {query_file}
@@ -57,8 +58,8 @@ Next
 
      airflow dags trigger {dag_id}
 
-   Then set `schedule` in the configuration, and unpause {status_dag_id}, which follows what became of the
-   invitations and sends nothing.
+   Then set `schedule` in the configuration, and unpause the other two: they follow what became of the
+   invitations, list who starts soon and is not ready, and send nothing.
 """
 
 
@@ -111,6 +112,7 @@ def write_example(folder: Path, warehouse_name: str, name: str) -> str:
         config_shown=shlex.quote(str(config_file)),
         dag_id=dag_id_of(name),
         status_dag_id=status_dag_id_of(name),
+        day_one_dag_id=day_one_dag_id_of(name),
         title=warehouse.title,
         install=warehouse.install,
         exports="\n".join(f"     export {line}" for line in _connections(warehouse)),

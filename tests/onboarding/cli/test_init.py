@@ -32,6 +32,7 @@ def test_the_dag_can_be_imported_as_it_is(tmp_path: Path, warehouse: str) -> Non
     made = runpy.run_path(str(dag_file))
     dag, status = made["dag"], made["status"]
     assert (dag.dag_id, status.dag_id) == ("m3ter_onboarding__acme", "m3ter_invitation_status__acme")
+    assert made["day_one"].dag_id == "m3ter_day_one__acme"
     assert dag.schedule is None, "nothing runs before somebody asked for it"
     config = load_config(tmp_path / "dags" / "acme.yaml")
     assert config.ledger_conn_id == ("warehouse" if WAREHOUSES[warehouse].holds_ledger else "ledger")
