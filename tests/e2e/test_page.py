@@ -83,6 +83,8 @@ def screens(ledger_key: str) -> dict[str, tuple[str, str]]:
         "overview": ("#/", "Overview"),
         "invitations": ("#/invitations", "Invitations"),
         "review": ("#/review", "Review"),
+        "day-one": ("#/day-one", "Day one"),
+        "access": ("#/access", "Access"),
         "dag": (f"#/dag/{DAG_A}", DAG_A),
         "run": (f"#/run/{DAG_A}/{quote(RUN, safe='')}", RUN),
         "person": (f"#/person/{ledger_key}/1", "ann@example.com"),
