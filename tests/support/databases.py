@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
@@ -28,23 +28,8 @@ def airflow_connection_named(content: str, conn_id: str | None = None) -> Iterat
 
 
 def engine_of(url: str, **options: Any) -> Engine:
-    """Make an engine that does not wait for the disk."""
-    engine = create_engine(url, hide_parameters=True, **options)
-    do_not_wait_for_the_disk(engine)
-    return engine
-
-
-def do_not_wait_for_the_disk(engine: Engine) -> None:
-    """Let an engine's connections not wait for it: no test pulls the plug of the machine."""
-    pragma = "PRAGMA synchronous = OFF" if engine.dialect.name == "sqlite" else "SET synchronous_commit = off"
-
-    @event.listens_for(engine, "connect")
-    def connected(dbapi_connection: Any, _record: Any) -> None:
-        cursor = dbapi_connection.cursor()
-        cursor.execute(pragma)
-        cursor.close()
-        if engine.dialect.name != "sqlite":
-            dbapi_connection.commit()
+    """Make an engine whose errors show no parameters, as those of the tasks."""
+    return create_engine(url, hide_parameters=True, **options)
 
 
 def sqlite_connection(path: Path) -> str:

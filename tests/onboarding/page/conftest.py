@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,10 @@ from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.schema import prepare_tables
 from m3ter_onboarding.page.app import make_app
+from m3ter_onboarding.page.onboarding_dags import OnboardingDags
+from m3ter_onboarding.page.open_ledgers import Ledgers
 from m3ter_onboarding.page.plugin import URL_PREFIX
+from m3ter_onboarding.page.strict_headers import StrictHeaders
 from tests.support.databases import airflow_connection_named, engine_of, sqlite_connection
 from tests.support.page_ledger import NOW, empty, fill
 from tests.support.page_users import user
@@ -97,12 +101,25 @@ def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LedgerDat
         yield db
 
 
+@cache
+def application() -> StrictHeaders:
+    """Make the application, once as an API server does: FastAPI reads every type of every route."""
+    return make_app()
+
+
+def application_just_started() -> StrictHeaders:
+    """Return the application as it is before it has read a DAG or opened a ledger."""
+    state = application().app.state
+    state.dags, state.ledgers = OnboardingDags(), Ledgers()
+    return application()
+
+
 class Page:
     """The page as one user's browser asks for it, under a path of Airflow's own."""
 
-    def __init__(self, headers: dict[str, str]) -> None:
-        app = Starlette(routes=[Mount(URL_PREFIX, make_app())])
-        self.client = TestClient(app, root_path="/airflow", base_url="http://airflow.test", headers=headers)
+    def __init__(self, app: StrictHeaders, headers: dict[str, str]) -> None:
+        below = Starlette(routes=[Mount(URL_PREFIX, app)])
+        self.client = TestClient(below, root_path="/airflow", base_url="http://airflow.test", headers=headers)
 
     def get(self, path: str, **query: Any) -> Any:
         """Return what a GET answers."""
@@ -125,4 +142,5 @@ def page(
     ledger: LedgerDatabase, airflow_knows_the_dags: None, login: Callable[[str], dict[str, str]]
 ) -> Callable[[str], Page]:
     """Return how a user, by name, gets the page."""
-    return lambda name: Page(login(name))
+    app = application_just_started()
+    return lambda name: Page(app, login(name))

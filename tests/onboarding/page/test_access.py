@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from m3ter_onboarding.page.app import make_app
 from m3ter_onboarding.page.onboarding_dags import LedgerPlace
 from m3ter_onboarding.page.strict_headers import HEADERS
-from tests.onboarding.page.conftest import AT, LEDGER, Page
+from tests.onboarding.page.conftest import AT, LEDGER, Page, application
 from tests.support.page_ledger import DAG_A, DAG_B, ORG_A, ORG_B, PLAN, PLAN_B, RUN
 
 GUARD = {"x-m3ter-onboarding": "1"}
@@ -21,7 +20,7 @@ GUARD = {"x-m3ter-onboarding": "1"}
 
 def routes() -> Iterator[tuple[str, str]]:
     """Name every route of the page, with something in place of its parameters."""
-    for route in make_app().app.routes:
+    for route in application().app.routes:
         for method in sorted(route.methods - {"HEAD"}):
             yield (
                 method,
@@ -52,7 +51,7 @@ def test_all_routes_are_walked() -> None:
 def test_without_a_login_every_route_is_refused(
     login: object, method: str, path: str, headers: dict[str, str], status: int
 ) -> None:
-    client = TestClient(make_app(), base_url="http://airflow.test")
+    client = TestClient(application(), base_url="http://airflow.test")
     found = client.request(method, path, headers={**headers, **GUARD}, json={} if method == "POST" else None)
     assert found.status_code == status
     assert set(found.json()) == {"detail"}
@@ -61,7 +60,7 @@ def test_without_a_login_every_route_is_refused(
 
 
 def test_a_person_without_a_login_gets_a_page_that_says_so(login: object) -> None:
-    found = TestClient(make_app()).get("/", headers={"accept": "text/html"})
+    found = TestClient(application()).get("/", headers={"accept": "text/html"})
     assert found.status_code == 401
     assert "not logged in" in found.text
 
@@ -82,7 +81,7 @@ def test_a_person_without_a_login_gets_a_page_that_says_so(login: object) -> Non
 def test_requests_of_other_sites_are_refused(
     login: Callable[[str], dict[str, str]], method: str, path: str, headers: dict[str, str]
 ) -> None:
-    client = TestClient(make_app(), base_url="http://airflow.test", headers=login("root"))
+    client = TestClient(application(), base_url="http://airflow.test", headers=login("root"))
     all_headers = {"content-type": "application/json", "origin": "http://airflow.test", **GUARD, **headers}
     found = client.request(method, path, headers=all_headers, content=b"{}")
     assert found.status_code == 403

@@ -23,7 +23,7 @@ from m3ter_onboarding.ledger.reads import (
 from m3ter_onboarding.ledger.reads.overview_figures import ChartDay, summed_by_day
 from m3ter_onboarding.ledger.reads.shortened_texts import shortened
 from m3ter_onboarding.page import answers
-from m3ter_onboarding.page.app import make_app
+from tests.onboarding.page.conftest import application
 
 READS = (invitation_list, overview_figures, person_history, plan_comparison, review_list, run_history, answers)
 #: Fields that name a person.
@@ -31,7 +31,7 @@ PERSONAL = {"email", "employee_id", "only_employee", "invitation_email", "approv
 
 
 def routes_of_the_api() -> Iterator[APIRoute]:
-    for route in make_app().app.routes:
+    for route in application().app.routes:
         if isinstance(route, APIRoute) and route.path.startswith("/api/"):
             yield route
 

@@ -13,7 +13,7 @@ from m3ter_onboarding.ledger.reads.bounded_counts import COUNTED
 from m3ter_onboarding.ledger.reads.invitation_list import PAGE
 from m3ter_onboarding.ledger.schema import prepare_tables
 from m3ter_onboarding.ledger.states import STATES
-from tests.onboarding.page.conftest import LEDGER, Page
+from tests.onboarding.page.conftest import LEDGER, Page, application_just_started
 from tests.onboarding.page.test_access import KEY
 from tests.support.databases import airflow_connection_named, engine_of
 from tests.support.page_ledger import DAG_A, DAG_B, NOW, ORG_A, ORG_B, PLAN, RUN, fill
@@ -81,7 +81,7 @@ def large(postgres_server: PostgresServer) -> Iterator[LedgerDatabase]:
 
 @pytest.fixture
 def anna(large: LedgerDatabase, airflow_knows_the_dags: None, login: Callable[[str], dict[str, str]]) -> Page:
-    return Page(login("anna"))
+    return Page(application_just_started(), login("anna"))
 
 
 LISTS: dict[str, dict[str, Any]] = {
