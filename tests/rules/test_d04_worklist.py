@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.worklist import WorklistCounts, count_worklist
 from m3ter_onboarding.reporting.run_report import BesideTheLedger, make_report
@@ -234,6 +235,22 @@ def test_d04_question_is_given_up_by_age_and_stays_so(org: World) -> None:
         assert [tuple(row) for row in connection.execute(select(w.c.reason, w.c.closed_why))] == [
             ("first_name", "too_old")
         ]
+
+
+def test_d04_question_stays_as_long_as_the_plan_may_invite(org: World) -> None:
+    """Plans count whole days, where the hire is: on the thirtieth the answer still comes in time."""
+    org.values["max_age_days"] = 30
+    org.m3ter.seed(users=[{"email": "e1@example.com", "dtEndAccess": "-50d"}])
+    hire(org, "e1", start_date=(utc_now() - timedelta(days=30)).date())
+    on_day(org, 0)
+    w = org.db.tables.worklist
+    with org.db.engine.begin() as connection:
+        connection.execute(update(w).values(opened_at=utc_now() - timedelta(days=40)))
+    on_day(org, 1)
+    assert listed(org) == {"review:rehire": 1}
+    org.values["if_rehire"] = "invite"
+    on_day(org, 2)
+    assert emails(org) == {"e1@example.com": 1}
 
 
 def test_d04_member_in_a_domain_that_is_closed_is_no_question(world: World) -> None:

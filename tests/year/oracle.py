@@ -66,15 +66,15 @@ def expected(person: Person, earlier: Iterable[str], truth: Truth, settings: Set
         return NOTHING
     if person.email in truth.active or person.email in truth.members:
         return COVERED
+    days = (person.start - now.date()) / timedelta(days=1) if person.start else 0
+    if -days > settings.max_age_days:
+        return OLD  # neither invited nor asked about any more, whatever else there is to say
     if not person.first_name:
         return "invalid:first_name"
     if domain in settings.excluded_domains:
         return "skip:excluded"
     if domain not in settings.allowed_domains:
         return "skip:domain_not_allowed"
-    days = (person.start - now.date()) / timedelta(days=1) if person.start else 0
-    if -days > settings.max_age_days:
-        return OLD
     if days > settings.invite_days_before_start:
         return EARLY
     if any(address in truth.active or address in truth.members for address in earlier):

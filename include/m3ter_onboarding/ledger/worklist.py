@@ -291,8 +291,11 @@ def _is_another_question(before: Row[Any], question: Decision) -> bool:
 
 
 def _is_too_old(opened_at: datetime, start: date | None, now: datetime, max_age: timedelta) -> bool:
-    since = opened_at if start is None else max(opened_at, datetime.combine(start, time(), timezone.utc))
-    return now - since > max_age
+    if start is None:
+        return now - opened_at > max_age
+    # Plans count days where the hire is: until the last of them has ended there, the person may still be invited.
+    last_day_ended = datetime.combine(start, time(), timezone.utc) + max_age + timedelta(days=2)
+    return now > max(opened_at + max_age, last_day_ended)
 
 
 #: What changes in an entry; one statement serves every change.
