@@ -81,9 +81,7 @@ def onboarding_dag(config: str | Path | OnboardingConfig) -> DAG:
     :param config: the YAML file, absolute or relative to the DAG file that calls this; or a loaded configuration.
     :raises ConfigurationError: naming the file and the key; Airflow shows it as an import error of this DAG file alone.
     """
-    caller = Path(sys._getframe(1).f_code.co_filename)
-    if not isinstance(config, OnboardingConfig):
-        config = load_config(caller.parent / config)
+    config, caller = _loaded(config)
     settings = config.dag
     dag_id = dag_id_of(config.name)
     dag = DAG(
@@ -128,9 +126,7 @@ def invitation_status_dag(config: str | Path | OnboardingConfig) -> DAG:
     :param config: as :func:`onboarding_dag` takes it, and the same.
     :raises ConfigurationError: naming the file and the key; Airflow shows it as an import error of this DAG file alone.
     """
-    caller = Path(sys._getframe(1).f_code.co_filename)
-    if not isinstance(config, OnboardingConfig):
-        config = load_config(caller.parent / config)
+    config, caller = _loaded(config)
     dag = _reading_dag(
         config,
         caller,
@@ -154,9 +150,7 @@ def access_review_dag(config: str | Path | OnboardingConfig) -> DAG:
     :param config: as :func:`onboarding_dag` takes it, and the same.
     :raises ConfigurationError: naming the file and the key, ``access_review.query`` if it is missing.
     """
-    caller = Path(sys._getframe(1).f_code.co_filename)
-    if not isinstance(config, OnboardingConfig):
-        config = load_config(caller.parent / config)
+    config, caller = _loaded(config)
     if config.access_review.query is None:
         raise ConfigurationError(
             f"{config.path}: access_review_dag needs the key 'access_review.query', the path of an SQL file that"
@@ -174,6 +168,35 @@ def access_review_dag(config: str | Path | OnboardingConfig) -> DAG:
     with dag:
         AccessReviewOperator(task_id="review_access", config=config)
     return dag
+
+
+def day_one_dag(config: str | Path | OnboardingConfig) -> DAG:
+    """Return the DAG that lists who starts soon, and where each of them stands; it sends no invitation.
+
+    Nothing is connected to, and nothing but the YAML and the SQL files is read.
+
+    :param config: as :func:`onboarding_dag` takes it, and the same.
+    :raises ConfigurationError: naming the file and the key; Airflow shows it as an import error of this DAG file alone.
+    """
+    config, caller = _loaded(config)
+    dag = _reading_dag(
+        config,
+        caller,
+        dag_id=day_one_dag_id_of(config.name),
+        description="Lists who starts soon and where each of them stands; sends no invitation.",
+        doc_md=_DAY_ONE_DOC,
+        schedule=config.day_one.schedule,
+    )
+    with dag:
+        readiness = ReadinessOperator(task_id="readiness", config=config)
+        readiness >> DigestOperator(task_id="digest", config=config)
+    return dag
+
+
+def _loaded(config: str | Path | OnboardingConfig) -> tuple[OnboardingConfig, Path]:
+    """Return the configuration, and the DAG file that calls the function that calls this one."""
+    caller = Path(sys._getframe(2).f_code.co_filename)
+    return (config if isinstance(config, OnboardingConfig) else load_config(caller.parent / config)), caller
 
 
 def _reading_dag(config: OnboardingConfig, caller: Path, *, dag_id: str, schedule: str | None, **arguments: Any) -> DAG:
@@ -195,31 +218,6 @@ def _reading_dag(config: OnboardingConfig, caller: Path, *, dag_id: str, schedul
         **arguments,
     )
     dag.fileloc = str(caller)
-    return dag
-
-
-def day_one_dag(config: str | Path | OnboardingConfig) -> DAG:
-    """Return the DAG that lists who starts soon, and where each of them stands; it sends no invitation.
-
-    Nothing is connected to, and nothing but the YAML and the SQL files is read.
-
-    :param config: as :func:`onboarding_dag` takes it, and the same.
-    :raises ConfigurationError: naming the file and the key; Airflow shows it as an import error of this DAG file alone.
-    """
-    caller = Path(sys._getframe(1).f_code.co_filename)
-    if not isinstance(config, OnboardingConfig):
-        config = load_config(caller.parent / config)
-    dag = _reading_dag(
-        config,
-        caller,
-        dag_id=day_one_dag_id_of(config.name),
-        description="Lists who starts soon and where each of them stands; sends no invitation.",
-        doc_md=_DAY_ONE_DOC,
-        schedule=config.day_one.schedule,
-    )
-    with dag:
-        readiness = ReadinessOperator(task_id="readiness", config=config)
-        readiness >> DigestOperator(task_id="digest", config=config)
     return dag
 
 

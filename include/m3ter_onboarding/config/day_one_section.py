@@ -1,4 +1,4 @@
-"""The sections ``day_one:`` and ``chase:``: the DAG that lists who starts soon, and whom to chase."""
+"""The sections ``day_one:`` and ``chase:``: the DAG that lists people who start soon and invitations to chase."""
 
 from __future__ import annotations
 

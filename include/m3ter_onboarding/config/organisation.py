@@ -31,7 +31,7 @@ from m3ter_onboarding.config.exclude_section import Exclusions
 from m3ter_onboarding.config.names import LONGEST_NAME, NAME_PATTERN, is_reserved
 from m3ter_onboarding.config.problems import sentences
 from m3ter_onboarding.config.query_columns import ExtraColumns
-from m3ter_onboarding.config.query_text import check_exclusions_query, check_job_query, check_query
+from m3ter_onboarding.config.query_text import check_query, check_unbound_query
 from m3ter_onboarding.config.section import Section, Text, TextList
 from m3ter_onboarding.config.status_section import StatusSettings, checked_schedule
 from m3ter_onboarding.errors import ConfigurationError
@@ -197,9 +197,11 @@ class OnboardingConfig(Section):
             raise ConfigurationError(sentences(path, cls, error)) from None
         check_query(path, config.query, query_text)
         if config.exclude.query is not None:
-            check_exclusions_query(path, config.exclude.query, exclusions_text)
+            selects = "the people who are not invited"
+            check_unbound_query(path, "exclude.query", config.exclude.query, exclusions_text, selects=selects)
         if config.access_review.query is not None:
-            check_job_query(path, config.access_review.query, job_query_text)
+            selects, query = "everybody who has a job now", config.access_review.query
+            check_unbound_query(path, "access_review.query", query, job_query_text, selects=selects)
         config._path, config._query_text = path, query_text
         config._exclusions_text, config._job_query_text = exclusions_text, job_query_text
         return config
@@ -252,6 +254,8 @@ class OnboardingConfig(Section):
     @cached_property
     def hash(self) -> str:
         """Fingerprint of the content and the query (SHA-256, hex); where the files lie does not matter."""
-        content = self.model_dump(mode="json", exclude={"query": True, "exclude": {"query"}})
+        content = self.model_dump(
+            mode="json", exclude={"query": True, "exclude": {"query"}, "access_review": {"query"}}
+        )
         text = json.dumps([content, self.query_text, self.exclusions_text], sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()

@@ -47,35 +47,20 @@ def for_sqlalchemy(query_text: str) -> str:
     return _INERT.sub(escape, query_text).rstrip().rstrip(";")
 
 
-def check_exclusions_query(path: Path, query: str, query_text: str) -> None:
-    """Check that the query of ``exclude`` binds nothing: who is excluded does not depend on a run's days.
+def check_unbound_query(path: Path, key: str, query: str, query_text: str, *, selects: str) -> None:
+    """Check that a query is there and binds nothing: it reads everybody each time, whatever days a run is for.
 
-    :param path: of the configuration; *query* is its key's value, both for messages.
+    :param path: of the configuration; *query* is the value of *key*, all for messages.
+    :param selects: what it must select, in words.
     :raises ConfigurationError: with the way to write it.
     """
-    named = f"{path}, key 'exclude.query': {query}"
+    named = f"{path}, key '{key}': {query}"
     if not query_text.strip():
-        raise ConfigurationError(f"{named} is empty; it must select the people who are not invited.")
+        raise ConfigurationError(f"{named} is empty; it must select {selects}.")
     if bound := sorted(bound_parameters(query_text)):
         raise ConfigurationError(
-            f"{named} uses {', '.join(':' + name for name in bound)}, and no parameters are given: it must name"
-            " everybody who is excluded now. A colon that is no parameter is written \\:."
-        )
-
-
-def check_job_query(path: Path, query: str, query_text: str) -> None:
-    """Check that the query of the access review is there, and binds nothing: it reads everybody each time.
-
-    :param path: of the configuration; *query* is its key's value, both for messages.
-    :raises ConfigurationError: with the way to write it.
-    """
-    named = f"{path}, key 'access_review.query': {query}"
-    if not query_text.strip():
-        raise ConfigurationError(f"{named} is empty; it must select everybody who has a job now.")
-    if bound := sorted(bound_parameters(query_text)):
-        raise ConfigurationError(
-            f"{named} uses {', '.join(':' + name for name in bound)}; it reads everybody each time, and no parameter is"
-            " given. A colon that is no parameter is written \\:."
+            f"{named} uses {', '.join(':' + name for name in bound)}, and no parameters are given: it must select"
+            f" {selects}. A colon that is no parameter is written \\:."
         )
 
 

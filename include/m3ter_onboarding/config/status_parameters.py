@@ -29,7 +29,7 @@ class StatusParameters(BaseModel):
     :param everything: read both of m3ter's lists to their end.
     :param erase_employee: erase the data of this ``employee_id``.
     :param erase_before: erase everything older than this day (UTC).
-    :param erase_still_in_m3ter: also people whom m3ter still lists.
+    :param erase_still_in_m3ter: also people who are still in m3ter's lists.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True)

@@ -124,7 +124,7 @@ def status_parameters() -> dict[str, Param]:
             False,
             type="boolean",
             section=_ERASURE,
-            title="Also people whom m3ter still lists",
+            title="Also people who are still in m3ter",
             description_md="Without it these are not erased: delete them in m3ter first.",
         ),
     }

@@ -17,7 +17,7 @@ from m3ter_onboarding.ledger.tables import Tables
 
 @dataclass(frozen=True)
 class DayOnePass:
-    """For whom a pass is made, and when.
+    """The organisation and the moment of a pass, and its settings.
 
     :param starts_within: days; who starts later is not listed.
     :param no_successful_run_days: after so many days without one it is said; None: never.

@@ -29,7 +29,7 @@ class ErasureRequest:
     :param by: who asks; recorded.
     :param now: UTC.
     :param secret: of the hashes; None: it is not set.
-    :param still_in_m3ter: erase people whom m3ter still lists, too.
+    :param still_in_m3ter: erase people who are still in m3ter's lists, too.
     :param rehearse: count only; everything is rolled back.
     :param batch: people, or rows, of one transaction, where many are erased.
     """

@@ -35,7 +35,7 @@ class Excluded:
 
 
 class WarehouseExclusions:
-    """Whom the warehouse excludes from a plan: rows of the plan, and people of the list, by address or employee.
+    """The people that the warehouse excludes from a plan, by rows of the plan or by the list; by address or employee.
 
     :param rows: of the plan.
     :param listed: rows of ``exclude.query``.

@@ -35,7 +35,7 @@ class ErasureContext:
     :param org_id: of the m3ter connection.
     :param by: who asks; recorded.
     :param now: UTC.
-    :param still_in_m3ter: erase people whom m3ter still lists, too.
+    :param still_in_m3ter: erase people who are still in m3ter's lists, too.
     :param rehearse: count only; nothing is changed.
     :param secret: returns the secret of the hashes.
     :param batch: people, or rows, of one transaction, where many are erased.

@@ -93,15 +93,15 @@ def holds_a_ledger(db: LedgerDatabase, warehouse: Engine) -> bool:
     except SQLAlchemyError as error:
         raise LedgerError(
             f"The warehouse could not be read for publishing: {describe_database_error(error)}. The ledger is complete;"
-            " clear the task `report` when the warehouse can be reached."
+            " clear this task when the warehouse can be reached."
         ) from None
 
 
 def _not_published(why: str, *, create_tables: bool) -> LedgerError:
     tables = "" if create_tables else " `m3ter-onboarding ddl --published` prints what makes the tables there."
     return LedgerError(
-        f"The results could not be published to the warehouse: {why}. The ledger holds them; clear the task `report`"
-        f" when the warehouse can be written.{tables}"
+        f"The results could not be published to the warehouse: {why}. The ledger holds them; clear this task when"
+        f" the warehouse can be written.{tables}"
     )
 
 
@@ -165,7 +165,7 @@ class _Publication:
     written: int = field(default=0, init=False)
 
     def copy_day_one(self) -> None:
-        """Copy who starts soon, and whom to chase."""
+        """Copy the people who start soon and the invitations to chase."""
         self._copy_by_number(self.tables.day_one)
         self._copy_by_number(self.tables.chase)
 

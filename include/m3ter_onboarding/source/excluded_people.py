@@ -32,7 +32,9 @@ class ExcludedPerson:
 
 
 def excluded_people(rows: Sequence[SourceRow], *, time_zone: str) -> list[ExcludedPerson]:
-    """Return whom the rows exclude. An end that cannot be read is none: rather nobody is invited than too many.
+    """Return the people that the rows exclude. An end that cannot be read is none.
+
+    Rather nobody is invited than too many.
 
     :param time_zone: IANA name, for ends that are instants.
     """
