@@ -34,6 +34,7 @@ os.environ |= {
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{AIRFLOW_HOME / 'airflow.db'}",
+    "AIRFLOW__M3TER_ONBOARDING__NOTIFIERS": "tests.support.recording_notifier.RecordingNotifier",
     "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
 }
 (AIRFLOW_HOME / "airflow.cfg").touch()  # else Airflow writes a long one with every option

@@ -16,6 +16,7 @@ from m3ter_onboarding.config.trigger_form import access_parameters, run_paramete
 from m3ter_onboarding.config.yaml_file import load_config
 from m3ter_onboarding.errors import ConfigurationError
 from m3ter_onboarding.reporting.alerts import FailureAlert
+from m3ter_onboarding.reporting.notifier_classes import check_notifiers
 from m3ter_onboarding.tasks.approve import OnboardingApproveOperator
 from m3ter_onboarding.tasks.digest import DigestOperator
 from m3ter_onboarding.tasks.erase_people import ErasureOperator
@@ -196,7 +197,9 @@ def day_one_dag(config: str | Path | OnboardingConfig) -> DAG:
 def _loaded(config: str | Path | OnboardingConfig) -> tuple[OnboardingConfig, Path]:
     """Return the configuration, and the DAG file that calls the function that calls this one."""
     caller = Path(sys._getframe(2).f_code.co_filename)
-    return (config if isinstance(config, OnboardingConfig) else load_config(caller.parent / config)), caller
+    loaded = config if isinstance(config, OnboardingConfig) else load_config(caller.parent / config)
+    check_notifiers(loaded)
+    return loaded, caller
 
 
 def _reading_dag(config: OnboardingConfig, caller: Path, *, dag_id: str, schedule: str | None, **arguments: Any) -> DAG:

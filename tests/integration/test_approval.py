@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from demo.airflow_api import FINISHED_TASK, AirflowApiError, wait_until
+from demo.airflow_stack import AirflowStack
 from tests.support.airflow_organisation import FIRST_NAME, LAST_NAME, Organisation
 from tests.support.airflow_scenarios import AirflowScenario, RunningScenarios, cases, running_scenarios
 from tests.support.airflows import WAITS_IN_TRIGGERER
@@ -131,7 +132,6 @@ def both(notified: Path) -> str | None:
 def nobody_answers(org: Organisation) -> None:
     """A time-out is no approval: the run fails and says so, and the notifiers are called."""
     notified = org.stack.dags_folder / "notified.txt"
-    (org.stack.dags_folder / "notified_notifier.py").write_text(NOTIFIER)
     org.hire(3)
     run_id = org.trigger()
     org.fails(run_id)
@@ -198,7 +198,9 @@ SCENARIOS = {
 
 @pytest.fixture(scope="module")
 def begun(request: pytest.FixtureRequest) -> Iterator[RunningScenarios]:
-    """Begin every scenario."""
+    """Begin every scenario; the notifier is there first, as a DAG whose notifier cannot be imported is an error."""
+    stack: AirflowStack = request.getfixturevalue("airflow_postgres")
+    (stack.dags_folder / "notified_notifier.py").write_text(NOTIFIER)
     with running_scenarios(SCENARIOS, request) as scenarios:
         yield scenarios
 

@@ -13,8 +13,11 @@ from tests.support.postgresql import PostgresServer
 CACHE = Path(__file__).parent.parent.parent / ".demo" / "cache"
 
 
-#: Files that did not change are not parsed again: there are dozens of them. A changed or new one is.
-CONFIGURATION = {"dag_processor": {"min_file_process_interval": 3600, "refresh_interval": 2}}
+CONFIGURATION = {
+    # Files that did not change are not parsed again: there are dozens of them. A changed or new one is.
+    "dag_processor": {"min_file_process_interval": 3600, "refresh_interval": 2},
+    "m3ter_onboarding": {"notifiers": "notified_notifier.RecordingNotifier"},
+}
 
 
 #: Before 3.3 a question to a person waits in the triggerer.

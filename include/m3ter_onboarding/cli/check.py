@@ -19,6 +19,7 @@ from m3ter_onboarding.config.query_gaps import way_to_forget
 from m3ter_onboarding.config.run_parameters import RunParameters
 from m3ter_onboarding.config.yaml_file import load_config
 from m3ter_onboarding.errors import ConfigurationError, LedgerUnusableError, OnboardingError
+from m3ter_onboarding.reporting.notifier_classes import check_notifiers
 from m3ter_onboarding.source.window import EarlierRuns, Interval, Window, resolve_interval, resolve_window
 
 Say = Callable[[str], None]
@@ -38,6 +39,7 @@ def check_configuration(path: Path, *, connect: bool, say: Say, now: datetime | 
     """
     try:
         config = load_config(path)
+        check_notifiers(config)
     except ConfigurationError as error:
         raise CommandError(str(error)) from None
     now = now or utc_now()

@@ -16,7 +16,8 @@ _SECRET = re.compile(r"(^|_)(password|passwd|secret|token|api_?key|access_?key)(
 class Notifier(Section):
     """One notifier of Airflow's.
 
-    :param notifier: dotted path of its class, such as ``airflow.providers.slack.notifications.slack.SlackNotifier``.
+    :param notifier: dotted path of its class, such as ``airflow.providers.slack.notifications.slack.SlackNotifier``;
+        one that an installed provider declares, or that the deployment lists.
     :param arguments: of its constructor; ``{message}`` in a text becomes the sentence and the link.
     """
 

@@ -1,6 +1,8 @@
 """Alerts: Airflow notifiers by dotted path, called with one sentence and a link when somebody should look.
 
-The sentence names no person. A notifier that cannot be used is a line in the log, and never fails a run.
+The sentence names no person. A notifier that cannot be used is a line in the log, and never fails a run. A notifier
+gets the sentence, the link and the names of DAG and run: its arguments may be templates, and Airflow's own context
+would hand connections, variables and the parameters of the run to them.
 """
 
 from __future__ import annotations
@@ -8,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from datetime import date
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from m3ter_onboarding.config.alerts_section import Notifier
@@ -33,12 +34,10 @@ class FailureAlert:
         """Notify that a run has failed."""
         values: Mapping[str, Any] = context
         run_id = str(values.get("run_id") or getattr(values.get("dag_run"), "run_id", ""))
-        notify(self._notifiers, self._config_name, self._dag_id, run_id, "failed; its report says why", values)
+        notify(self._notifiers, self._config_name, self._dag_id, run_id, "failed; its report says why")
 
 
-def notify(
-    notifiers: Iterable[Notifier], config_name: str, dag_id: str, run_id: str, what: str, context: Mapping[str, Any]
-) -> None:
+def notify(notifiers: Iterable[Notifier], config_name: str, dag_id: str, run_id: str, what: str) -> None:
     """Send one sentence about a run to each notifier.
 
     :param what: the event; it follows the run's name and names no person.
@@ -47,12 +46,11 @@ def notify(
 
     link = run_page(dag_id, run_id)
     for notifier in notifiers:
-        _send(notifier, f"m3ter onboarding {config_name}: the run {run_id} {what}: {link}", link, context)
+        message = f"m3ter onboarding {config_name}: the run {run_id} {what}: {link}"
+        _send(notifier, {"message": message, "link": link, "dag_id": dag_id, "run_id": run_id})
 
 
-def notify_digest(
-    notifiers: Iterable[Notifier], config_name: str, day: date, text: str, context: Mapping[str, Any]
-) -> None:
+def notify_digest(notifiers: Iterable[Notifier], config_name: str, day: date, text: str) -> None:
     """Send the digest of a day to each notifier.
 
     :param day: in the configuration's time zone.
@@ -62,7 +60,7 @@ def notify_digest(
 
     link = day_one_page()
     for notifier in notifiers:
-        _send(notifier, f"m3ter onboarding {config_name}, {day}: {text} {link}", link, context)
+        _send(notifier, {"message": f"m3ter onboarding {config_name}, {day}: {text} {link}", "link": link})
 
 
 def deadline_missed(
@@ -79,16 +77,21 @@ def deadline_missed(
         str(run.get("dag_id")),
         str(run.get("dag_run_id") or run.get("run_id")),
         f"was not finished within {within} of being queued",
-        {},
     )
 
 
-def _send(notifier: Notifier, message: str, link: str, context: Mapping[str, Any]) -> None:
-    """Send a message through one notifier; an error is logged."""
-    module, _, name = notifier.notifier.rpartition(".")
+def _send(notifier: Notifier, values: dict[str, str]) -> None:
+    """Send a message through one notifier; an error is logged.
+
+    :param values: all that its templates can name.
+    """
+    from m3ter_onboarding.reporting.notifier_classes import NotifierError, notifier_class
+
     try:
-        made = getattr(import_module(module), name)(**_filled(notifier.arguments, message))
-        made({**context, "message": message, "link": link})
+        made: Any = notifier_class(notifier.notifier)(**_filled(notifier.arguments, values["message"]))
+        made({**values})
+    except NotifierError as error:
+        log.warning("The alert by %s could not be sent: it names a class %s", notifier.notifier, error)
     except (Exception, SystemExit) as error:  # noqa: BLE001  (an alert is no reason to fail)
         log.warning(
             "The alert by %s could not be sent (%s); see whether its package is installed, and its arguments.",

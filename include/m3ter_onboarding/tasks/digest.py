@@ -49,7 +49,7 @@ class DigestOperator(OnboardingTask, BaseOperator):
                 log.info("%s", digest.text())
                 sends = bool(notifiers) and digest.is_needed and claim_digest(db, org_id, now, str(uuid4()))
             if sends:
-                notify_digest(notifiers, config.name, now.today, digest.text(), dict(context))
+                notify_digest(notifiers, config.name, now.today, digest.text())
             elif not notifiers:
                 log.info("There is no notifier for the digest: neither `chase.notifiers` nor `alerts.on_failure`.")
             elif digest.is_needed:

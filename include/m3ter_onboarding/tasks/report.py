@@ -70,7 +70,7 @@ class OnboardingReportOperator(OnboardingTask, BaseOperator):
             context["ti"].xcom_push(key="report", value=summary)
             if report.for_review and begun is not None and begun.may_invite:
                 what = f"has {report.for_review} row(s) or invitation(s) that wait for a person"
-                notify(config.alerts.on_review, config.name, run.dag_id, run.run_id, what, dict(context))
+                notify(config.alerts.on_review, config.name, run.dag_id, run.run_id, what)
             if report.problems:
                 raise AirflowFailException(" ".join(report.problems))
         return summary

@@ -59,7 +59,7 @@ def test_a_wrong_alert_is_an_error_that_names_the_key(alerts: Any, said: str) ->
 def test_a_path_alone_is_enough_and_nothing_is_imported() -> None:
     made = config({"on_failure": "no.such.Notifier", "on_review": [NOTIFIER]})
     assert made.alerts.on_failure == (Notifier(notifier="no.such.Notifier"),)
-    assert isinstance(onboarding_dag(made).on_failure_callback, FailureAlert)
+    assert isinstance(onboarding_dag(config({"on_failure": NOTIFIER})).on_failure_callback, FailureAlert)
 
 
 def test_without_alerts_the_dag_has_none() -> None:
@@ -130,7 +130,7 @@ def test_a_run_without_rows_for_review_notifies_nobody(sqlite_world: World, mess
 
 def test_a_notifier_of_airflows_own_kind(tmp_path: Path) -> None:
     assert issubclass(RecordingNotifier, BaseNotifier)
-    notify([Notifier(notifier=NOTIFIER, arguments={"file": str(tmp_path / "told")})], "acme", "dag", "run", "so", {})
+    notify([Notifier(notifier=NOTIFIER, arguments={"file": str(tmp_path / "told")})], "acme", "dag", "run", "so")
     assert (tmp_path / "told").read_text().startswith("m3ter onboarding acme: the run run so: ")
 
 
