@@ -37,6 +37,7 @@ class Warehouse:
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
+        self.path.touch(mode=0o600)  # it holds people; what exists keeps its mode
         with self.connection() as connection:
             connection.executescript(_TABLES)
 

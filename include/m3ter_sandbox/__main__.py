@@ -32,8 +32,8 @@ examples:
       other answers where m3ter's documents leave them open
 
 The same at run time:
-  curl -X PATCH $URL/_sandbox/switches -d '{"retry_after": "seconds"}'
-  curl -X POST $URL/_sandbox/faults -d '{"kind": "status", "status": 504, "when": "after", "count": 3}'
+  curl -X PATCH $URL/_sandbox/switches --json '{"retry_after": "seconds"}'
+  curl $URL/_sandbox/faults --json '{"kind": "status", "status": 504, "when": "after", "count": 3}'
   curl $URL/_sandbox/emails
 
 Connection for Airflow: type m3ter, host $URL, login the access key id, password the API secret, extra org_id.
@@ -69,6 +69,13 @@ def _parser() -> argparse.ArgumentParser:
     place = parser.add_argument_group("where it listens")
     place.add_argument("--host", default="127.0.0.1", help="address to listen at (default %(default)s)")
     place.add_argument("--port", type=_port, default=8321, help="port, 0 for a free one (default %(default)s)")
+    place.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="also answer under this name, e.g. a Compose service's; may be repeated (default: loopback and --host)",
+    )
     place.add_argument("--port-file", type=Path, metavar="FILE", help="write the port here when it listens")
     state = parser.add_argument_group("what it holds")
     state.add_argument("--database", metavar="FILE", help="keep everything in this SQLite file (default: in memory)")
@@ -164,7 +171,8 @@ def main(arguments: list[str] | None = None) -> int:
             part.replace(options.port_file)
         print(f"m3ter sandbox listens at {url} (mailbox: {url}/mailbox)", flush=True)
 
-    serve(sandbox, listener, started, until_stdin_closes=options.until_stdin_closes)
+    hosts = [options.host, *options.allow_host]
+    serve(sandbox, listener, started, hosts=hosts, until_stdin_closes=options.until_stdin_closes)
     return 0
 
 

@@ -28,13 +28,23 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class BadControlRequestError(Exception):
-    """The control API was used wrongly; the text says how."""
+    """The control API was used wrongly; the text says how.
+
+    :param status: of the answer.
+    """
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 async def _content(request: Request) -> dict[str, Any]:
     raw = await request.body()
     if not raw:
         return {}
+    # A form, or a script of another site without leave, cannot send this type.
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise BadControlRequestError("The body needs the header 'Content-Type: application/json'.", 415)
     try:
         content = json.loads(raw)
     except ValueError:
@@ -62,7 +72,9 @@ def _answering(handler: Handler) -> Handler:
     async def answer(request: Request) -> Response:
         try:
             return await handler(request)
-        except (BadControlRequestError, SeedError) as error:
+        except BadControlRequestError as error:
+            return JSONResponse({"message": str(error)}, error.status)
+        except SeedError as error:
             return JSONResponse({"message": str(error)}, 400)
         except ValidationError as error:
             return JSONResponse({"message": _explained(error)}, 400)

@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import uvicorn
 
@@ -61,15 +61,21 @@ class _Server(uvicorn.Server):
 
 
 def serve(
-    sandbox: Sandbox, listener: socket.socket, on_started: Callable[[], None], *, until_stdin_closes: bool = False
+    sandbox: Sandbox,
+    listener: socket.socket,
+    on_started: Callable[[], None],
+    *,
+    hosts: Iterable[str] = (),
+    until_stdin_closes: bool = False,
 ) -> None:
     """Answer requests until a signal (SIGINT, SIGTERM) ends it.
 
     :param on_started: called once, when requests are answered.
+    :param hosts: names under which it is reached, beside the loopback names.
     :param until_stdin_closes: also end when standard input does, i.e. with the process that holds its other end.
     """
     config = uvicorn.Config(
-        App(sandbox),
+        App(sandbox, hosts),
         http=sandbox.connections.protocol(),
         ws="none",
         lifespan="off",

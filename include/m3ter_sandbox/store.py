@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 __all__ = ["SCHEMA_VERSION", "Row", "Store", "StoreError"]
@@ -69,6 +71,9 @@ class Store:
     """
 
     def __init__(self, path: str | None = None) -> None:
+        if path:
+            with contextlib.suppress(OSError):  # it holds people; what exists keeps its mode
+                Path(path).touch(mode=0o600, exist_ok=False)
         try:
             self._connection = sqlite3.connect(
                 path or ":memory:", timeout=0.2, isolation_level=None, check_same_thread=False

@@ -200,6 +200,7 @@ def _extras(connection: Connection, conn_id: str) -> dict[str, Any]:
 # Those without a type, or of Airflow's plain types, may have been made before this provider was installed.
 _TYPES = frozenset({"m3ter", "http", "https", "generic", "", None})
 _HOST = re.compile(r"[\w.:-]+")
+_LOOPBACK_4, _LOOPBACK_6 = ipaddress.IPv4Network("127.0.0.0/8"), ipaddress.IPv6Address("::1")
 
 _EXPECTED = {
     "org_id": "the organisation's id, letters, digits and -",
@@ -239,10 +240,12 @@ def _base_url(connection: Connection, conn_id: str) -> str:
 
 
 def _is_loopback(base_url: str) -> bool:
+    """Decide whether credentials stay on this machine; a name below ``.localhost`` leads where the resolver says."""
     name = (urlsplit(base_url).hostname or "").lower()
-    if name == "localhost" or name.endswith(".localhost"):
+    if name == "localhost":
         return True
     try:
-        return ipaddress.ip_address(name).is_loopback
+        address = ipaddress.ip_address(name)
     except ValueError:
         return False
+    return address in _LOOPBACK_4 if isinstance(address, ipaddress.IPv4Address) else address == _LOOPBACK_6

@@ -150,3 +150,12 @@ def test_docker_compose_reads_it(missing: str | None) -> None:
         ["docker-compose", "-f", str(COMPOSE), "config"], env=environment, capture_output=True, text=True, check=False
     )
     assert (done.returncode == 0) is (missing is None), done.stderr
+
+
+def test_the_sandbox_answers_under_the_name_that_the_connection_has(services: dict[str, dict[str, Any]]) -> None:
+    host = re.search(
+        r'"host": "http://([\w-]+):', services["airflow-scheduler"]["environment"]["AIRFLOW_CONN_M3TER_DEMO"]
+    )
+    command = services["sandbox"]["command"]
+    assert host
+    assert command[command.index("--allow-host") + 1] == host[1] == "sandbox"

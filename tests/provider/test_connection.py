@@ -65,7 +65,19 @@ def test_a_host_becomes_a_base_url(fields: dict[str, Any], url: str) -> None:
     assert found.api_secret == "the-api-secret"
 
 
-@pytest.mark.parametrize("host", ["http://api.example.com", "http://10.0.0.1:8080", "http://localhost.example.com"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "http://api.example.com",
+        "http://10.0.0.1:8080",
+        "http://localhost.example.com",
+        "http://evil.localhost",
+        "http://localhost.:8080",
+        "http://[::ffff:127.0.0.1]:8080",
+        "http://0.0.0.0:8080",
+        "http://127.1:8080",
+    ],
+)
 def test_plain_http_needs_permission_off_this_machine(host: str) -> None:
     with pytest.raises(M3terConfigurationError, match="without encryption"):
         settings(host=host)

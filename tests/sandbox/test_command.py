@@ -93,10 +93,12 @@ def test_a_signal_ends_it_quickly_and_well_even_with_a_hanging_request(tmp_path:
     line = process.stdout.readline()
     port = int(port_file.read_text())
     assert line == f"m3ter sandbox listens at http://127.0.0.1:{port} (mailbox: http://127.0.0.1:{port}/mailbox)\n"
-    fault = urllib.request.Request(f"http://127.0.0.1:{port}/_sandbox/faults", b'{"kind": "hang"}', method="POST")
+    fault = urllib.request.Request(
+        f"http://127.0.0.1:{port}/_sandbox/faults", b'{"kind": "hang"}', {"Content-Type": "application/json"}
+    )
     urllib.request.urlopen(fault, timeout=5).close()
     with socket.create_connection(("127.0.0.1", port)) as hanging:
-        hanging.sendall(b"GET /organizations/x/users HTTP/1.1\r\nHost: x\r\n\r\n")
+        hanging.sendall(b"GET /organizations/x/users HTTP/1.1\r\nHost: localhost\r\n\r\n")
         time.sleep(0.05)
         begun = time.monotonic()
         process.send_signal(number)

@@ -139,7 +139,8 @@ def test_the_journal_counts_by_kind_and_answer_and_keeps_no_body(local: Local) -
     ],
 )
 def test_wrong_use_is_explained(local: Local, path: str, body: bytes) -> None:
-    answer = local().raw("POST", f"/_sandbox/{path}", content=body)
+    json = {"Content-Type": "application/json"}
+    answer = local().raw("POST", f"/_sandbox/{path}", content=body, headers=json)
     assert answer.status_code == 400
     assert answer.json()["message"]
 

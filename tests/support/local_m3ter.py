@@ -41,7 +41,7 @@ class LocalM3ter:
         self.time = FrozenTime()
         setup = setup or Setup(switches={"requests_per_second": 0, **switches}, random_seed=1)
         self.sandbox = Sandbox(setup, clock=self.time.clock(), sleep=lambda seconds: self.time.sleep(seconds))
-        self._app = App(self.sandbox)
+        self._app = App(self.sandbox, ["sandbox"])
         self.org_id = setup.credentials.org_id
         self._basic = (setup.credentials.access_key_id, setup.credentials.api_secret)
         self._token: str | None = None

@@ -20,6 +20,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 from m3ter_onboarding.databases.connections import database_engine
 from m3ter_onboarding.databases.failures import describe_database_error, passes_soon
 from m3ter_onboarding.errors import LedgerError, LedgerUnusableError
+from m3ter_onboarding.ledger.private_file import keep_private
 from m3ter_onboarding.ledger.sql_types import db_now_ms
 from m3ter_onboarding.ledger.tables import Tables, tables_in
 
@@ -60,6 +61,7 @@ class LedgerDatabase:
         )
         if engine.dialect.name == "sqlite":
             _use_plain_transactions(engine)
+            keep_private(engine)
         elif engine.dialect.name == "postgresql" and not event.contains(engine, "begin", _postgresql_begin):
             event.listen(engine, "begin", _postgresql_begin)
 

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, event
 
 from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.private_file import leave_missing
 from m3ter_onboarding.ledger.schema import tables_version
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, Tables
 
@@ -82,6 +83,7 @@ class LedgerReader:
 def _connect_in_time(engine: Engine) -> None:
     if event.contains(engine, "do_connect", _before_connecting):
         return
+    leave_missing(engine)
     event.listen(engine, "do_connect", _before_connecting)
 
 
