@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from m3ter_provider.answer_values import as_server_time, whole_text
 from m3ter_provider.api_calls import Call
 from m3ter_provider.errors import (
     M3terAuthenticationError,
@@ -30,6 +31,10 @@ _REJECTED = frozenset({400, 409, 413, 422})
 # A gateway answers 408 when it stopped waiting; m3ter behind it may have the request all the same.
 _UNKNOWN_4XX = frozenset({408})
 _LONGEST_MESSAGE = 2000
+#: Seconds of a token's ``expires_in``; NaN, infinity and numbers without end are no times.
+_LONGEST_LIFE = 1e9
+#: Seconds of a ``Retry-After``; a longer one is a mistake.
+_LONGEST_WAIT = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ class Answer:
             message = self.json()["message"]
         except (ValueError, KeyError, TypeError):
             return None
-        return message[:_LONGEST_MESSAGE] if isinstance(message, str) else None
+        return whole_text(message[:_LONGEST_MESSAGE]) if isinstance(message, str) else None
 
     @property
     def server_time(self) -> datetime | None:
@@ -74,12 +79,13 @@ class Answer:
         """The seconds of ``Retry-After``, None without a usable one."""
         text = (self.headers.get("Retry-After") or "").strip()
         if text.isascii() and text.isdigit():
-            return float(text)
+            return min(float(text), _LONGEST_WAIT)
         until = _http_date(text)
         if until is None:
             return None
         # Measured on m3ter's own clock where it shows it: ours may be minutes off.
-        return max(0.0, (until - (self.server_time or datetime.now(timezone.utc))).total_seconds())
+        wait = (until - (self.server_time or datetime.now(timezone.utc))).total_seconds()
+        return min(max(0.0, wait), _LONGEST_WAIT)
 
 
 def read_token(answer: Answer) -> tuple[str, float]:
@@ -104,7 +110,7 @@ def read_token(answer: Answer) -> tuple[str, float]:
     lifetime = data.get("expires_in") if isinstance(data, Mapping) else None
     if not isinstance(value, str) or not value or not value.isprintable() or not value.isascii():
         raise M3terResponseError("m3ter's answer for a token has no access_token.")
-    if isinstance(lifetime, bool) or not isinstance(lifetime, int | float):
+    if isinstance(lifetime, bool) or not isinstance(lifetime, int | float) or not abs(lifetime) <= _LONGEST_LIFE:
         raise M3terResponseError("m3ter's answer for a token has no expires_in.")
     return value, float(lifetime)
 
@@ -244,7 +250,6 @@ def authentication_error(m3ter_message: str | None = None) -> M3terAuthenticatio
 
 def _http_date(text: str | None) -> datetime | None:
     try:
-        moment = parsedate_to_datetime(text or "")
-    except ValueError:
+        return as_server_time(parsedate_to_datetime(text or ""))
+    except (ValueError, TypeError, IndexError, OverflowError):  # all of these, by Python's version and the text
         return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)

@@ -9,6 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from m3ter_provider import __version__
+from m3ter_provider.answer_values import is_substitute, is_whole_text
 from m3ter_provider.connection import ConnectionSettings
 from m3ter_provider.email_identity import mask_email
 from m3ter_provider.errors import M3terNotFoundError
@@ -78,7 +79,7 @@ def policies_of_user(user_id: str) -> Listing[PermissionPolicy]:
     :raises M3terNotFoundError: without an id.
     """
     what = "permission policies of one user"
-    if not user_id.strip("./ "):
+    if not _can_be_asked_for(user_id):
         raise M3terNotFoundError(f"m3ter has no {what} without an id.", status_code=404)
     return Listing("permissions", PermissionPolicy, what, 200, "orgUser", within=(USERS.path, user_id))
 
@@ -100,7 +101,7 @@ def list_call(
 def get_call(settings: ConnectionSettings, listing: Listing[Any], item_id: str) -> Call:
     """Build the request for one entry of a list."""
     what = f"one entry of {listing.what}"
-    if not item_id.strip("./ "):
+    if not _can_be_asked_for(item_id):
         raise M3terNotFoundError(f"m3ter has no {what} without an id.", status_code=404)
     return Call("GET", _url(settings, listing.path, item_id), what)
 
@@ -143,6 +144,10 @@ def is_invitation_post(method: str | None, url: str | None) -> bool:
     # As the connection pool will write it: without dots and doubled slashes.
     path = posixpath.normpath(unquote(urlsplit(url or "").path)).lower()
     return (method or "").upper() == "POST" and path.endswith(f"/{INVITATIONS.path}")
+
+
+def _can_be_asked_for(m3ter_id: str) -> bool:
+    return bool(m3ter_id.strip("./ ")) and is_whole_text(m3ter_id) and not is_substitute(m3ter_id)
 
 
 def _url(settings: ConnectionSettings, *parts: str) -> str:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 DEFAULT_HOST = "https://api.m3ter.com"
 
+#: In characters; m3ter's own have 36, and a ledger keeps no longer ones.
+LONGEST_ORG_ID = 64
+
 #: Seconds for which an unused connection is kept. Shorter than any server's: a POST on one that the server is just
 #: closing would have an unknown outcome.
 IDLE_CONNECTION_SECONDS = 3.0
@@ -65,7 +68,7 @@ class ConnectionSettings(BaseModel):
 
     conn_id: str
     base_url: str
-    org_id: str = Field(pattern=r"^[A-Za-z0-9._~-]*[A-Za-z0-9][A-Za-z0-9._~-]*$")
+    org_id: str = Field(max_length=LONGEST_ORG_ID, pattern=r"^[A-Za-z0-9._~-]*[A-Za-z0-9][A-Za-z0-9._~-]*$")
     access_key_id: str = Field(repr=False)
     api_secret: str = Field(repr=False)
     requests_per_second: _Number = Field(default=20.0, ge=0.1, le=1000, allow_inf_nan=False)
@@ -203,7 +206,7 @@ _HOST = re.compile(r"[\w.:-]+")
 _LOOPBACK_4, _LOOPBACK_6 = ipaddress.IPv4Network("127.0.0.0/8"), ipaddress.IPv6Address("::1")
 
 _EXPECTED = {
-    "org_id": "the organisation's id, letters, digits and -",
+    "org_id": "the organisation's id, letters, digits and -, at most 64 characters",
     "requests_per_second": "a number from 0.1 to 1000",
     "timeout_seconds": "a number of seconds from 0.1 to 600",
     "allow_invitations": "true or false",

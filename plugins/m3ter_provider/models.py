@@ -1,11 +1,13 @@
 """The requests and answers of m3ter, as frozen models.
 
-Fields that m3ter adds are ignored, a missing required one is an error. Neither an error nor a ``repr`` shows personal
-data. Times are aware and in UTC.
+Fields that m3ter adds are ignored, a missing required one is an error; an optional one that cannot be read counts as
+absent, see :mod:`m3ter_provider.answer_values`. Neither an error nor a ``repr`` shows personal data. Times are aware,
+in UTC.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,6 +28,21 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from m3ter_provider.administrators import is_administrator_like
+from m3ter_provider.answer_values import (
+    Address,
+    Flag,
+    Identifier,
+    Identifiers,
+    Moment,
+    Name,
+    OptionalIdentifier,
+    Statements,
+    Strings,
+    WholeNumber,
+    Words,
+    or_absent,
+    substitute,
+)
 from m3ter_provider.email_identity import is_one_address
 from m3ter_provider.errors import M3terResponseError
 
@@ -36,25 +53,8 @@ INVITATION_LIFE = timedelta(days=30)
 """How long an invitation sent without ``dtExpiry`` can be accepted (m3ter docs, "Invite User to Organization")."""
 
 
-def _as_utc(moment: datetime) -> datetime:
-    # m3ter's times are UTC; one without a zone must not become local time.
-    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
-
-
 def _iso_milliseconds(moment: datetime) -> str:
     return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _none_as_empty(value: Any) -> Any:
-    return () if value is None else value
-
-
-def _blank_as_none(value: Any) -> Any:
-    return None if value == "" else value
-
-
-Moment = Annotated[datetime | None, AfterValidator(lambda m: m and _as_utc(m)), BeforeValidator(_blank_as_none)]
-"""A time in an answer: UTC; absent, null and "" are None."""
 
 
 def _no_number(value: Any) -> Any:
@@ -74,10 +74,6 @@ def _one_address(value: str) -> str:
     if not is_one_address(value):
         raise ValueError("is not exactly one e-mail address")
     return value
-
-
-Strings = Annotated[tuple[str, ...], BeforeValidator(_none_as_empty)]
-"""A list of strings in an answer; null is empty."""
 
 
 class M3terModel(BaseModel):
@@ -145,37 +141,42 @@ class WholeAnswer(M3terModel):
 class Invitation(WholeAnswer):
     """One invitation as m3ter holds it. ``accepted`` is None where m3ter gives none."""
 
-    id: str = Field(min_length=1)
-    email: str = Field(min_length=1, repr=False)
-    version: int | None = None
-    permission_policy_ids: Strings = ()
-    first_name: str | None = Field(default=None, repr=False)
-    last_name: str | None = Field(default=None, repr=False)
+    id: Identifier
+    email: Address = Field(repr=False)
+    version: WholeNumber = None
+    permission_policy_ids: Identifiers = ()
+    first_name: Words = Field(default=None, repr=False)
+    last_name: Words = Field(default=None, repr=False)
     dt_end_access: Moment = None
     dt_expiry: Moment = None
-    inviting_principal_id: str | None = None
-    accepted: bool | None = None
+    inviting_principal_id: OptionalIdentifier = None
+    accepted: Flag = None
     dt_created: Moment = None
     dt_last_modified: Moment = None
-    created_by: str | None = None
-    last_modified_by: str | None = None
+    created_by: OptionalIdentifier = None
+    last_modified_by: OptionalIdentifier = None
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """Until when it can be accepted: ``dt_expiry``, else 30 days after it was made; None: not known."""
+        return self.dt_expiry or (self.dt_created + INVITATION_LIFE if self.dt_created else None)
 
 
 class OrgUser(WholeAnswer):
-    """One member of the organisation. ``dt_end_access`` None: access is permanent."""
+    """One member of the organisation. ``dt_end_access`` None: access is permanent, or its end cannot be read."""
 
-    id: str = Field(min_length=1)
-    version: int | None = None
-    email: str | None = Field(default=None, repr=False)
-    first_name: str | None = Field(default=None, repr=False)
-    last_name: str | None = Field(default=None, repr=False)
-    contact_number: str | None = Field(default=None, repr=False)
-    permission_policy_ids: Strings = ()
+    id: Identifier
+    version: WholeNumber = None
+    email: Annotated[Address | None, or_absent()] = Field(default=None, repr=False)
+    first_name: Words = Field(default=None, repr=False)
+    last_name: Words = Field(default=None, repr=False)
+    contact_number: Words = Field(default=None, repr=False)
+    permission_policy_ids: Identifiers = ()
     dt_end_access: Moment = None
     dt_created: Moment = None
     dt_last_modified: Moment = None
-    created_by: str | None = None
-    last_modified_by: str | None = None
+    created_by: OptionalIdentifier = None
+    last_modified_by: OptionalIdentifier = None
 
 
 class PermissionStatement(M3terModel):
@@ -187,13 +188,16 @@ class PermissionStatement(M3terModel):
 
 
 class PermissionPolicy(M3terModel):
-    """One permission policy. ``managed_policy``: m3ter's own, not the organisation's."""
+    """One permission policy. ``managed_policy``: m3ter's own, not the organisation's.
 
-    id: str = Field(min_length=1)
-    name: str
-    version: int | None = None
-    managed_policy: bool | None = None
-    permission_policy: Annotated[tuple[PermissionStatement, ...], BeforeValidator(_none_as_empty)] = ()
+    :param permission_policy: its statements; empty where one of them cannot be read: it then shows nothing.
+    """
+
+    id: Identifier
+    name: Name
+    version: WholeNumber = None
+    managed_policy: Flag = None
+    permission_policy: Annotated[tuple[PermissionStatement, ...], Statements] = ()
 
     @property
     def administrator_like(self) -> bool:
@@ -204,25 +208,25 @@ class PermissionPolicy(M3terModel):
 class ServiceUser(M3terModel):
     """The service user whose access key signs the requests."""
 
-    id: str = Field(min_length=1)
-    name: str | None = None
-    version: int | None = None
+    id: Identifier
+    name: Words = None
+    version: WholeNumber = None
 
 
 class Organization(M3terModel):
     """The organisation of an answer to ``users/me``."""
 
-    id: str | None = None
-    name: str | None = Field(default=None, alias="organizationName")
-    short_name: str | None = None
+    id: OptionalIdentifier = None
+    name: Words = Field(default=None, alias="organizationName")
+    short_name: Words = None
 
 
 class Me(M3terModel):
     """The caller as m3ter sees it: a service user (or, with a person's token, a user) of an organisation."""
 
-    service_user: ServiceUser | None = None
-    user: OrgUser | None = None
-    organization: Organization | None = None
+    service_user: Annotated[ServiceUser | None, or_absent()] = None
+    user: Annotated[OrgUser | None, or_absent()] = None
+    organization: Annotated[Organization | None, or_absent()] = None
 
 
 @dataclass(frozen=True)  # slots and Generic do not go together on Python 3.10
@@ -232,11 +236,13 @@ class Page(Generic[T]):
     :param items: the entries, in m3ter's order.
     :param next_token: the parameter of the request for the next page; None on the last.
     :param server_time: when m3ter answered by its own clock (the ``Date`` header, whole seconds), aware and in UTC.
+    :param unreadable: how many entries have no id or no address that can be read; see :func:`parse_listed`.
     """
 
     items: tuple[T, ...] = field(repr=False)
     next_token: str | None = None
     server_time: datetime | None = None
+    unreadable: int = 0
 
 
 def parse(model: type[ModelT], data: object, what: str) -> ModelT:
@@ -261,3 +267,28 @@ def parse(model: type[ModelT], data: object, what: str) -> ModelT:
             parsed._as_answered = data
         return parsed
     raise M3terResponseError(f"m3ter's answer for {what} is not as documented: {faults}.")
+
+
+def parse_listed(model: type[ModelT], entry: object, what: str) -> tuple[ModelT | None, M3terResponseError | None]:
+    """Make a model of one entry of a list, also where it has no id or address that can be read.
+
+    One strange entry must not hide the others. It must not be overlooked either: the person behind it may be invited,
+    or a member. Such an invitation, and a user with an address, get a substitute (:func:`~.answer_values.substitute`)
+    for what is missing; of other entries nothing is left.
+
+    :returns: the model, if any, and the error that :func:`parse` raises.
+    """
+    try:
+        return parse(model, entry, what), None
+    except M3terResponseError as error:
+        refused = error
+    instead = substitute(json.dumps(entry, sort_keys=True, default=str))
+    known = dict(entry) if isinstance(entry, Mapping) else {}
+    missing = ("id", "email") if model is Invitation else ("id",) if model is OrgUser and known.get("email") else ()
+    for name in missing:
+        if not isinstance(known.get(name), str) or not known[name]:
+            known[name] = instead
+    try:
+        return (parse(model, known, what) if missing else None), refused
+    except M3terResponseError:
+        return None, refused

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Generic
 
+from m3ter_provider.answer_values import is_whole_text
 from m3ter_provider.api_answers import Answer
 from m3ter_provider.api_calls import Call, ItemT, Listing, list_call
 from m3ter_provider.connection import ConnectionSettings
 from m3ter_provider.errors import M3terResponseError
-from m3ter_provider.models import Page, parse
+from m3ter_provider.models import Page, parse_listed
 
 
 class Paging(Generic[ItemT]):
@@ -37,18 +38,22 @@ class Paging(Generic[ItemT]):
         )
 
     def take(self, data: object, answer: Answer) -> Page[ItemT]:
-        """Read one page.
+        """Read one page; an entry that cannot be read does not hide the others, unless most of them cannot.
 
         :param data: the decoded body.
         :param answer: the answer it came in.
-        :raises M3terResponseError: if it is no page of this list.
+        :raises M3terResponseError: if it is no page of this list, or most of its entries cannot be read.
         """
         what = self._listing.what
         if not isinstance(data, Mapping) or not isinstance(data.get("data"), list):
             raise M3terResponseError(f"m3ter's answer for {what} has no list in it.")
         token = data.get("nextToken") or None
-        if token is not None and not isinstance(token, str):
+        if token is not None and not (isinstance(token, str) and is_whole_text(token)):
             raise M3terResponseError(f"m3ter's answer for {what} has a nextToken that is no text.")
         self._next = token
-        items = tuple(parse(self._listing.model, item, f"an entry of {what}") for item in data["data"])
-        return Page(items=items, next_token=token, server_time=answer.server_time)
+        read = [parse_listed(self._listing.model, item, f"an entry of {what}") for item in data["data"]]
+        refused = [error for _, error in read if error is not None]
+        if 2 * len(refused) > len(read):  # not one strange entry: m3ter's answers have changed
+            raise refused[0]
+        items = tuple(item for item, _ in read if item is not None)
+        return Page(items=items, next_token=token, server_time=answer.server_time, unreadable=len(refused))

@@ -7,7 +7,6 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from m3ter_provider.email_identity import email_key
-from m3ter_provider.models import INVITATION_LIFE
 
 if TYPE_CHECKING:
     from m3ter_provider.hooks.m3ter import M3terHook
@@ -68,7 +67,4 @@ def is_active(invitation: Invitation, now: datetime) -> bool:
 
     :param now: by m3ter's clock, aware.
     """
-    expiry = invitation.dt_expiry
-    if expiry is None and invitation.dt_created is not None:
-        expiry = invitation.dt_created + INVITATION_LIFE
-    return expiry is None or expiry > now
+    return invitation.ends_at is None or invitation.ends_at > now

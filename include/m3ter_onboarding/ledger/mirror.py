@@ -20,8 +20,9 @@ from m3ter_onboarding.ledger.erased_people import without_erased
 from m3ter_onboarding.ledger.mirror_entries import M3terInvitation, M3terPolicy, M3terUser
 from m3ter_onboarding.ledger.sql_types import db_now_ms
 from m3ter_onboarding.ledger.storable_values import storable_answer
+from m3ter_provider.answer_values import is_substitute
 from m3ter_provider.email_identity import alias_key, email_key
-from m3ter_provider.models import INVITATION_LIFE, Invitation, OrgUser, PermissionPolicy
+from m3ter_provider.models import Invitation, OrgUser, PermissionPolicy
 
 
 class Kind(str, Enum):
@@ -116,7 +117,7 @@ def store_invitations(db: LedgerDatabase, org_id: str, items: Sequence[Invitatio
             "accepted": bool(item.accepted),
             "created_at": item.dt_created,
             "modified_at": item.dt_last_modified,
-            "expires_at": item.dt_expiry or (item.dt_created + INVITATION_LIFE if item.dt_created else None),
+            "expires_at": item.ends_at,
             "inviting_principal_id": item.inviting_principal_id or item.created_by,
             "entry": storable_answer(item.as_answered),
         }
@@ -142,7 +143,7 @@ def store_users(db: LedgerDatabase, org_id: str, items: Sequence[OrgUser]) -> No
 
 
 def store_policies(db: LedgerDatabase, org_id: str, items: Sequence[PermissionPolicy]) -> None:
-    """Write one page of permission policies into the mirror."""
+    """Write one page of permission policies into the mirror; one without a usable id can be given to nobody."""
     rows = [
         {
             "m3ter_id": item.id,
@@ -153,6 +154,7 @@ def store_policies(db: LedgerDatabase, org_id: str, items: Sequence[PermissionPo
             "statements_shown": bool(item.permission_policy),
         }
         for item in items
+        if not is_substitute(item.id)
     ]
     _store(db, db.tables.mirror_policy, org_id, rows)
 

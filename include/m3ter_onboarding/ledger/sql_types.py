@@ -5,18 +5,26 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, DateTime, Dialect, Integer, String, func, text
+from sqlalchemy import BigInteger, ColumnElement, DateTime, Dialect, Integer, String, Text, func, text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
+from m3ter_provider.answer_values import usable_identity, whole_text
+
 #: A key that the database numbers; SQLite does so only for its own INTEGER.
 NumberedKey = BigInteger().with_variant(Integer, "sqlite")
 
 
+_FIRST, _LAST = datetime(2, 1, 1, tzinfo=timezone.utc), datetime(9998, 12, 31, tzinfo=timezone.utc)
+
+
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware instant in UTC, on databases with and without time zones."""
+    """An aware instant in UTC, on databases with and without time zones; the calendar's ends are cut off.
+
+    PostgreSQL's driver reads no instant that lies in the year 0 or 10,000 where its session is.
+    """
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -27,6 +35,8 @@ class UtcDateTime(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("The ledger stores aware instants only.")
+        if not 2 <= value.year <= 9998:
+            value = _FIRST if value.year < 2 else _LAST
         value = value.astimezone(timezone.utc)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
@@ -35,6 +45,69 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value.astimezone(timezone.utc)
+
+
+class ShownText(TypeDecorator[str]):
+    """A text that people read. Whatever it holds is stored: unstorable characters become U+FFFD, the rest is cut off.
+
+    m3ter's words and people's end up here, also beside answers that must be recorded whatever else is in them.
+
+    :param length: of the column, in characters.
+    """
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, length: int) -> None:
+        super().__init__(length)
+        self.length = length
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Make a text storable."""
+        return None if value is None else whole_text(value)[: self.length]
+
+
+class LongText(TypeDecorator[str]):
+    """The same without an end."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Make a text storable."""
+        return None if value is None else whole_text(value)
+
+
+class IdentityText(TypeDecorator[str]):
+    """A text by which a person or a thing is known, such as an address key or an id of m3ter's.
+
+    One that a ledger cannot store, or that is too long, is neither cut nor repaired, since two could become one: a hash
+    takes its place (:func:`m3ter_provider.answer_values.substitute`), when it is written and when it is looked for.
+
+    :param length: of the column, in characters; at least those of a hash, which is 75.
+    """
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, length: int) -> None:
+        super().__init__(length)
+        self.length = length
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Keep a text, or write its hash instead."""
+        return None if value is None else usable_identity(value, self.length)
+
+
+class WholeNumber(TypeDecorator[int]):
+    """A number of m3ter's; one that no database holds is not known."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> int | None:
+        """Keep a number within 64 bits."""
+        return value if value is None or -(2**63) <= value < 2**63 else None
 
 
 class db_now_ms(ColumnElement[int]):  # noqa: N801 (a SQL function's name)

@@ -1,7 +1,9 @@
 """The ledger's tables. Names and keys are public: people who answer for a run read them with SQL.
 
-Instants in columns named ``*_at`` are UTC. Columns named ``*_ms`` are milliseconds since 1970 by the *database's*
-clock: the right to send is written and judged there, never by a worker's clock.
+Texts that come from m3ter, a warehouse or a person are ``ShownText``, ``LongText`` or ``IdentityText``: whatever they
+hold can be stored (``sql_types.py``). Instants in columns named ``*_at`` are UTC. Columns named ``*_ms`` are
+milliseconds since 1970 by the *database's* clock: the right to send is written and judged there, never by a worker's
+clock.
 """
 
 from __future__ import annotations
@@ -23,14 +25,22 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    Text,
     UniqueConstraint,
     func,
     text,
 )
 
 from m3ter_onboarding.ledger.person_view import PersonTables, make_with_tables
-from m3ter_onboarding.ledger.sql_types import NumberedKey, UtcDateTime, by_bytes, whose
+from m3ter_onboarding.ledger.sql_types import (
+    IdentityText,
+    LongText,
+    NumberedKey,
+    ShownText,
+    UtcDateTime,
+    WholeNumber,
+    by_bytes,
+    whose,
+)
 from m3ter_onboarding.ledger.states import LIVE_STATES, InvitationState, state_values
 
 #: Raised by one with every change of the tables below; ``migrations/`` has the step to it, see ``upgrades.py``.
@@ -61,12 +71,12 @@ class Tables:
             metadata,
             Column("dag_id", String(250), primary_key=True),
             Column("run_id", String(250), primary_key=True),
-            Column("config_name", String(200), nullable=False),
+            Column("config_name", ShownText(200), nullable=False),
             Column("org_id", String(64), nullable=False),
             Column("run_type", String(50), nullable=False),
-            Column("triggered_by", String(250)),
+            Column("triggered_by", ShownText(250)),
             Column("mode", String(20), nullable=False),
-            Column("only_employee", String(250)),
+            Column("only_employee", ShownText(250)),
             Column("interval_start", UtcDateTime, nullable=False),
             Column("interval_end", UtcDateTime, nullable=False),
             Column("window_start", UtcDateTime, nullable=False),
@@ -95,15 +105,15 @@ class Tables:
             Column("state", String(20), nullable=False),
             Column("mode", String(20), nullable=False),
             Column("sendable", Boolean, nullable=False),
-            Column("not_sendable_because", Text),
+            Column("not_sendable_because", LongText),
             Column("needs_approval", Boolean, nullable=False),
             # When the question about exactly this plan was put to people; an answer counts for no other plan.
             Column("asked_at", UtcDateTime),
-            Column("approved_by", String(250)),
+            Column("approved_by", ShownText(250)),
             Column("approved_at", UtcDateTime),
             Column("approved_fingerprint", String(64)),
             # The person who rejected it; empty beside a time: nobody answered in time. Such a plan is never sent.
-            Column("rejected_by", String(250)),
+            Column("rejected_by", ShownText(250)),
             Column("rejected_at", UtcDateTime),
             Column("fingerprint", String(64)),
             Column("rows_read", Integer),
@@ -125,12 +135,12 @@ class Tables:
             Column("plan_id", String(36), primary_key=True),
             Column("row_no", Integer, primary_key=True, autoincrement=False),
             Column("org_id", String(64), nullable=False),
-            Column("employee_id", String(250)),
-            Column("email", String(400)),
-            Column("email_key", String(400)),
+            Column("employee_id", IdentityText(250)),
+            Column("email", ShownText(400)),
+            Column("email_key", IdentityText(400)),
             Column("decision", String(20), nullable=False),
             Column("reason", String(50), nullable=False),
-            Column("detail", Text),
+            Column("detail", LongText),
             Column("start_date", Date),
             Column("request", JSON(none_as_null=True)),
             Column("request_hash", String(64)),
@@ -168,16 +178,16 @@ class Tables:
             metadata,
             Column("invitation_id", NumberedKey, primary_key=True, autoincrement=True),
             Column("org_id", String(64), nullable=False),
-            Column("email_key", String(400), nullable=False),
-            Column("email", String(400), nullable=False),
+            Column("email_key", IdentityText(400), nullable=False),
+            Column("email", ShownText(400), nullable=False),
             Column("generation", Integer, nullable=False),
-            Column("employee_id", String(250)),
+            Column("employee_id", IdentityText(250)),
             Column("state", String(20), nullable=False),
             # 'claimed': this ledger set out to send it. 'found': m3ter had it, no matter who made it.
             Column("origin", String(10), nullable=False),
-            Column("m3ter_id", String(100)),
-            Column("m3ter_user_id", String(100)),
-            Column("inviting_principal_id", String(100)),
+            Column("m3ter_id", IdentityText(100)),
+            Column("m3ter_user_id", IdentityText(100)),
+            Column("inviting_principal_id", IdentityText(100)),
             Column("dag_id", String(250)),
             Column("run_id", String(250)),
             Column("plan_id", String(36)),
@@ -193,7 +203,7 @@ class Tables:
             Column("first_absent_ms", BigInteger),
             Column("absences", Integer, nullable=False, server_default="0"),
             Column("http_status", Integer),
-            Column("message", Text),
+            Column("message", LongText),
             # m3ter's whole answer to the POST.
             Column("answer", JSON(none_as_null=True)),
             Column("sent_at", UtcDateTime),
@@ -252,10 +262,10 @@ class Tables:
             Column("claim_token", String(36)),
             Column("attempt", Integer),
             Column("http_status", Integer),
-            Column("m3ter_id", String(100)),
-            Column("message", Text),
+            Column("m3ter_id", IdentityText(100)),
+            Column("message", LongText),
             # The person who decided it, where one did.
-            Column("decided_by", String(250)),
+            Column("decided_by", ShownText(250)),
             Column("at", UtcDateTime, nullable=False),
             Index("ix_m3ter_invitation_event_invitation", "invitation_id"),
         )
@@ -267,13 +277,13 @@ class Tables:
             Column("item_id", NumberedKey, primary_key=True, autoincrement=True),
             Column("org_id", String(64), nullable=False),
             # "employee:" and the employee_id, else "address:" and the address.
-            Column("person_key", String(420), nullable=False),
-            Column("employee_id", String(250)),
-            Column("email", String(400)),
-            Column("email_key", String(400)),
+            Column("person_key", IdentityText(420), nullable=False),
+            Column("employee_id", IdentityText(250)),
+            Column("email", ShownText(400)),
+            Column("email_key", IdentityText(400)),
             Column("decision", String(20), nullable=False),
             Column("reason", String(50), nullable=False),
-            Column("detail", Text),
+            Column("detail", LongText),
             Column("start_date", Date),
             Column("invitation_id", BigInteger),
             Column("opened_plan_id", String(36), nullable=False),
@@ -281,7 +291,7 @@ class Tables:
             Column("plan_id", String(36), nullable=False),
             Column("row_no", Integer, nullable=False),
             Column("dag_id", String(250), nullable=False),
-            Column("config_name", String(200), nullable=False),
+            Column("config_name", ShownText(200), nullable=False),
             # The days in which the row lies, as far as they are known.
             Column("window_start", UtcDateTime, nullable=False),
             Column("window_end", UtcDateTime, nullable=False),
@@ -294,11 +304,11 @@ class Tables:
             Column("closed_at", UtcDateTime),
             # "answered" by a later decision, "decided" by a person, "too_old".
             Column("closed_why", String(20)),
-            Column("closed_by", String(250)),
+            Column("closed_by", ShownText(250)),
             Column("closed_plan_id", String(36)),
             Column("snoozed_until", UtcDateTime),
-            Column("note", Text),
-            Column("noted_by", String(250)),
+            Column("note", LongText),
+            Column("noted_by", ShownText(250)),
             UniqueConstraint(
                 "org_id", "person_key", "decision", "reason", name="uq_m3ter_onboarding_worklist_question"
             ),
@@ -312,10 +322,10 @@ class Tables:
             Column("item_id", NumberedKey, primary_key=True, autoincrement=True),
             Column("org_id", String(64), nullable=False),
             # As in the worklist.
-            Column("person_key", String(420), nullable=False),
-            Column("employee_id", String(250)),
-            Column("email", String(400)),
-            Column("email_key", String(400)),
+            Column("person_key", IdentityText(420), nullable=False),
+            Column("employee_id", IdentityText(250)),
+            Column("email", ShownText(400)),
+            Column("email_key", IdentityText(400)),
             Column("start_date", Date),
             Column("standing", String(30), nullable=False),
             Column("standing_since", UtcDateTime, nullable=False),
@@ -347,9 +357,9 @@ class Tables:
             Column("item_id", NumberedKey, primary_key=True, autoincrement=True),
             Column("org_id", String(64), nullable=False),
             Column("invitation_id", BigInteger, nullable=False),
-            Column("employee_id", String(250)),
-            Column("email", String(400)),
-            Column("email_key", String(400)),
+            Column("employee_id", IdentityText(250)),
+            Column("email", ShownText(400)),
+            Column("email_key", IdentityText(400)),
             # The DAG that made the invitation; NULL: it was found in m3ter.
             Column("dag_id", String(250)),
             Column("start_date", Date),
@@ -374,7 +384,7 @@ class Tables:
             metadata,
             Column("org_id", String(64), primary_key=True),
             Column("dag_id", String(250), nullable=False),
-            Column("config_name", String(200), nullable=False),
+            Column("config_name", ShownText(200), nullable=False),
             Column("time_zone", String(100), nullable=False),
             Column("no_successful_run_days", Integer),
             Column("first_at", UtcDateTime, nullable=False),
@@ -402,7 +412,7 @@ class Tables:
             Column("erasure_id", String(36), primary_key=True),
             Column("org_id", String(64), nullable=False),
             Column("erased_at", UtcDateTime, nullable=False),
-            Column("erased_by", String(250), nullable=False),
+            Column("erased_by", ShownText(250), nullable=False),
             # 'person', or 'before' and a date.
             Column("what", String(50), nullable=False),
             # A hash of a known text: the hashes of this erasure are compared only with the same secret.
@@ -415,7 +425,7 @@ class Tables:
             "m3ter_mirror_org",
             metadata,
             Column("org_id", String(64), primary_key=True),
-            Column("service_user_id", String(100)),
+            Column("service_user_id", IdentityText(100)),
             # How far the newest complete pass over invitations began, by m3ter's own clock.
             Column("invitations_through", UtcDateTime),
             Column("invitations_full_at", UtcDateTime),
@@ -430,18 +440,18 @@ class Tables:
             "m3ter_mirror_invitation",
             metadata,
             Column("org_id", String(64), primary_key=True),
-            Column("m3ter_id", String(100), primary_key=True),
-            Column("email_key", String(400), nullable=False),
-            Column("email", String(400), nullable=False),
+            Column("m3ter_id", IdentityText(100), primary_key=True),
+            Column("email_key", IdentityText(400), nullable=False),
+            Column("email", ShownText(400), nullable=False),
             Column("accepted", Boolean, nullable=False),
             Column("created_at", UtcDateTime),
             Column("modified_at", UtcDateTime),
             Column("expires_at", UtcDateTime),
-            Column("inviting_principal_id", String(100)),
+            Column("inviting_principal_id", IdentityText(100)),
             # The whole entry as m3ter listed it.
             Column("entry", JSON(none_as_null=True)),
             # The address without what may be an alias, where people look for doubles; NULL: not read since version 4.
-            Column("alias_key", String(400)),
+            Column("alias_key", IdentityText(400)),
             Column("first_seen_ms", BigInteger, nullable=False),
             Column("last_seen_ms", BigInteger, nullable=False),
             Column("gone", Boolean, nullable=False),
@@ -454,15 +464,15 @@ class Tables:
             "m3ter_mirror_user",
             metadata,
             Column("org_id", String(64), primary_key=True),
-            Column("m3ter_id", String(100), primary_key=True),
-            Column("email_key", String(400), nullable=False),
-            Column("email", String(400), nullable=False),
+            Column("m3ter_id", IdentityText(100), primary_key=True),
+            Column("email_key", IdentityText(400), nullable=False),
+            Column("email", ShownText(400), nullable=False),
             Column("access_ends_at", UtcDateTime),
             Column("created_at", UtcDateTime),
             # The whole entry as m3ter listed it.
             Column("entry", JSON(none_as_null=True)),
             # The address without what may be an alias, where people look for doubles; NULL: not read since version 4.
-            Column("alias_key", String(400)),
+            Column("alias_key", IdentityText(400)),
             # The ids of the policies that the user has, and when m3ter was asked; NULL: never.
             Column("permission_policy_ids", JSON(none_as_null=True)),
             Column("policies_read_at", UtcDateTime),
@@ -477,9 +487,9 @@ class Tables:
             "m3ter_mirror_policy",
             metadata,
             Column("org_id", String(64), primary_key=True),
-            Column("m3ter_id", String(100), primary_key=True),
-            Column("name", String(200), nullable=False),
-            Column("version", BigInteger),
+            Column("m3ter_id", IdentityText(100), primary_key=True),
+            Column("name", ShownText(200), nullable=False),
+            Column("version", WholeNumber),
             Column("managed", Boolean, nullable=False),
             # Lets people do everything; empty: not looked at yet, which counts as yes.
             Column("administrator_like", Boolean),
@@ -496,14 +506,14 @@ class Tables:
             metadata,
             Column("read_id", NumberedKey, primary_key=True, autoincrement=True),
             Column("org_id", String(64), nullable=False),
-            Column("config_name", String(200), nullable=False),
+            Column("config_name", ShownText(200), nullable=False),
             Column("dag_id", String(250), nullable=False),
             Column("run_id", String(250), nullable=False),
             Column("started_at", UtcDateTime, nullable=False),
             Column("finished_at", UtcDateTime),
             # 'running', 'accepted', 'refused', 'failed'; only an accepted read changes findings.
             Column("outcome", String(20), nullable=False),
-            Column("why", Text),
+            Column("why", LongText),
             # People with a job by the warehouse, and users with access by m3ter.
             Column("people", Integer),
             Column("users", Integer),
@@ -518,8 +528,8 @@ class Tables:
             Column("read_id", BigInteger, primary_key=True, autoincrement=False),
             Column("row_no", Integer, primary_key=True, autoincrement=False),
             Column("org_id", String(64), nullable=False),
-            Column("email_key", String(400)),
-            Column("employee_id", String(250)),
+            Column("email_key", IdentityText(400)),
+            Column("employee_id", IdentityText(250)),
             Column("end_given", Boolean, nullable=False),
             Column("access_ends_at", UtcDateTime),
             Column("permission_policies", JSON(none_as_null=True)),
@@ -535,12 +545,12 @@ class Tables:
             Column("org_id", String(64), nullable=False),
             Column("finding", String(30), nullable=False),
             # Of the user, or of the invitation.
-            Column("m3ter_id", String(100), nullable=False),
-            Column("email", String(400)),
-            Column("email_key", String(400)),
-            Column("employee_id", String(250)),
-            Column("in_m3ter", Text),
-            Column("wanted", Text),
+            Column("m3ter_id", IdentityText(100), nullable=False),
+            Column("email", ShownText(400)),
+            Column("email_key", IdentityText(400)),
+            Column("employee_id", IdentityText(250)),
+            Column("in_m3ter", LongText),
+            Column("wanted", LongText),
             Column("first_seen_at", UtcDateTime, nullable=False),
             Column("last_seen_at", UtcDateTime, nullable=False),
             # NULL: the last accepted read found it too.

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from m3ter_onboarding.clock import MARGIN
 from m3ter_onboarding.ledger import mirror
@@ -88,6 +89,7 @@ async def mirror_invitations(org: MirroredOrganisation, *, until: datetime | Non
             first = False
         await asyncio.to_thread(mirror.store_invitations, db, org_id, page.items)
         looked.invitations_read += len(page.items)
+        warn_of_unreadable(page)
         ordered = newest_first.holds(page)
         if stop_before is not None and ordered and page.items and wholly_before(page.items, stop_before):
             reached_end = False
@@ -108,6 +110,16 @@ def _stop_before(org: MirroredOrganisation, state: mirror.MirrorState, until: da
         return None
     overlap = state.invitations_through - MARGIN - 2 * org.settle_after
     return overlap if until is None else min(overlap, until)
+
+
+def warn_of_unreadable(page: Page[Any]) -> None:
+    """Log how many entries of a page have no id or no address that can be read: nobody is matched with them."""
+    if page.unreadable:
+        log.warning(
+            "%d entries of m3ter's lists have no id or no address that can be read. The others are used; look at these"
+            " in m3ter's console.",
+            page.unreadable,
+        )
 
 
 class NewestFirst:
@@ -149,6 +161,7 @@ async def mirror_users(org: MirroredOrganisation, looked: LookResult) -> None:
     async for page in org.m3ter.iter_user_pages():
         await asyncio.to_thread(mirror.store_users, org.db, org.org_id, page.items)
         looked.users_read += len(page.items)
+        warn_of_unreadable(page)
     await asyncio.to_thread(mirror.finish_full_pass, org.db, org.org_id, Kind.USERS, started_ms, began_at)
 
 
@@ -159,4 +172,5 @@ async def mirror_policies(org: MirroredOrganisation, looked: LookResult) -> None
     async for page in org.m3ter.iter_permission_policy_pages():
         await asyncio.to_thread(mirror.store_policies, org.db, org.org_id, page.items)
         looked.policies_read += len(page.items)
+        warn_of_unreadable(page)
     await asyncio.to_thread(mirror.finish_full_pass, org.db, org.org_id, Kind.POLICIES, started_ms, began_at)

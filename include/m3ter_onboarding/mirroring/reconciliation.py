@@ -8,6 +8,7 @@ from m3ter_onboarding.ledger.mirror_comparison import Match
 from m3ter_onboarding.ledger.outcomes import Outcome, record_found
 from m3ter_onboarding.ledger.states import ENDED_STATES, UNANSWERED_STATES, InvitationState
 from m3ter_onboarding.mirroring.mirrored_organisation import LookResult, MirroredOrganisation
+from m3ter_provider.answer_values import is_substitute
 
 
 def reconcile(org: MirroredOrganisation, looked: LookResult) -> None:
@@ -23,6 +24,8 @@ def _match_invitations(org: MirroredOrganisation, looked: LookResult) -> None:
     found, adopted = [], []
     seen: set[str] = set()
     for match in mirror_comparison.unmatched_invitations(org.db, org.org_id, looked.server_time):
+        if is_substitute(match.email_key):
+            continue  # an address that nobody can have: it stays in the mirror, where settling sees it
         if match.email_key in seen:
             continue  # two active invitations of one address: the older one stands for both
         if match.has_expired(looked.server_time):
@@ -46,6 +49,8 @@ def _match_users(org: MirroredOrganisation, looked: LookResult) -> None:
     """Record users of m3ter whom the ledger does not know as accepted."""
     accepted, joined = [], []
     for match in mirror_comparison.unmatched_users(org.db, org.org_id, looked.server_time):
+        if is_substitute(match.email_key):
+            continue
         if match.invitation_id is None or match.state in ENDED_STATES:
             joined.append(match)
         else:

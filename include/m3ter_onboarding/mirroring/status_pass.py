@@ -23,6 +23,7 @@ from m3ter_onboarding.mirroring.m3ter_lists import (
     mirror_invitations,
     mirror_users,
     record_own_id,
+    warn_of_unreadable,
     wholly_before,
 )
 from m3ter_onboarding.mirroring.mirrored_organisation import LookResult, MirroredOrganisation
@@ -141,6 +142,7 @@ async def _mirror_newest_users(org: MirroredOrganisation, looked: LookResult) ->
     async for page in org.m3ter.iter_user_pages():
         await asyncio.to_thread(mirror.store_users, db, org_id, page.items)
         looked.users_read += len(page.items)
+        warn_of_unreadable(page)
         if order.holds(page) and page.items and wholly_before(page.items, stop_before):
             return True
     await asyncio.to_thread(mirror.finish_full_pass, db, org_id, Kind.USERS, started_ms, began_at)

@@ -16,6 +16,7 @@ from sqlalchemy.types import TypeDecorator
 
 from m3ter_onboarding.ledger.person_view import PersonTables
 from m3ter_onboarding.ledger.results import CopiedRows
+from m3ter_onboarding.ledger.sql_types import LongText
 from m3ter_onboarding.ledger.tables import Tables
 
 #: Where a JSON column can be made and filled: Snowflake and Redshift know none, and BigQuery's takes no text.
@@ -136,7 +137,7 @@ def published_table(
     def type_of(column: Column[Any]) -> Any:
         if isinstance(column.type, JSON) and dialect_name not in _KNOW_JSON:
             return JsonText()
-        return _LONG_TEXT if type(column.type) is Text else column.type
+        return _LONG_TEXT if isinstance(column.type, Text | LongText) else column.type
 
     keys = {"org_id", *key} if key and dialect_name in _ENFORCE_KEYS else set()
     columns = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -22,7 +21,7 @@ from m3ter_provider.errors import (
     M3terStatusError,
     M3terUnknownOutcomeError,
 )
-from m3ter_provider.models import INVITATION_LIFE, InvitationRequest
+from m3ter_provider.models import InvitationRequest
 
 if TYPE_CHECKING:
     from m3ter_provider.hooks.m3ter import M3terAsyncHook
@@ -118,7 +117,7 @@ async def post(m3ter: M3terAsyncHook, claimed: Claimed, before_post: Callable[[]
             "answered",
             m3ter_id=invitation.id,
             inviting_principal_id=invitation.inviting_principal_id or invitation.created_by,
-            expires_at=_expiry(invitation.dt_expiry, invitation.dt_created),
+            expires_at=invitation.ends_at,
             answer=storable_answer(invitation.as_answered),
             http_status=200,
         )
@@ -135,7 +134,3 @@ def not_looked(refused: Outcome) -> Outcome:
     return Outcome(
         refused.invitation_id, InvitationState.UNKNOWN, "refused_not_looked", http_status=refused.http_status
     )
-
-
-def _expiry(dt_expiry: datetime | None, dt_created: datetime | None) -> datetime | None:
-    return dt_expiry or (dt_created + INVITATION_LIFE if dt_created else None)
