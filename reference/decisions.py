@@ -21,7 +21,8 @@ def _of_rows() -> Iterator[str]:
     for call in _nodes("source/new_hire.py"):
         match call:
             case ast.Call(
-                func=ast.Name(id="_FlawError" | "_required" | "_name"), args=[ast.Constant(value=str(name)), *_]
+                func=ast.Name(id="_FlawError" | "_required" | "_name" | "_person_name"),
+                args=[ast.Constant(value=str(name)), *_],
             ):
                 yield name
 

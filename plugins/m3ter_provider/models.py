@@ -45,6 +45,7 @@ from m3ter_provider.answer_values import (
 )
 from m3ter_provider.email_identity import is_one_address
 from m3ter_provider.errors import M3terResponseError
+from m3ter_provider.person_names import why_not_a_name
 
 T = TypeVar("T")
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -70,6 +71,12 @@ SentMoment = Annotated[AwareDatetime, BeforeValidator(_no_number), PlainSerializ
 """A time in a request: must have a zone; sent as ISO-8601 in UTC with milliseconds."""
 
 
+def _name(value: str) -> str:
+    if why := why_not_a_name(value):
+        raise ValueError(why)
+    return value
+
+
 def _one_address(value: str) -> str:
     if not is_one_address(value):
         raise ValueError("is not exactly one e-mail address")
@@ -91,9 +98,12 @@ class M3terModel(BaseModel):
 class InvitationRequest(M3terModel):
     """One invitation as it is POSTed. Limits as in m3ter's documentation, "Invite User to Organization".
 
+    Names are checked here, for every caller: what m3ter sends cannot be recalled, and anybody's DAG may take them from
+    anywhere.
+
     :param email: the address the invitation goes to.
-    :param first_name: 1–100 characters.
-    :param last_name: 1–100 characters.
+    :param first_name: 1–100 characters, a name by :func:`~m3ter_provider.person_names.why_not_a_name`.
+    :param last_name: likewise.
     :param contact_number: at most 50 characters.
     :param permission_policy_ids: ids of the permission policies that the person gets.
     :param dt_end_access: when access ends (aware); None: never.
@@ -103,8 +113,8 @@ class InvitationRequest(M3terModel):
     """
 
     email: Annotated[str, AfterValidator(_one_address)] = Field(min_length=1, repr=False)
-    first_name: str = Field(min_length=1, max_length=100, repr=False)
-    last_name: str = Field(min_length=1, max_length=100, repr=False)
+    first_name: Annotated[str, AfterValidator(_name)] = Field(min_length=1, max_length=100, repr=False)
+    last_name: Annotated[str, AfterValidator(_name)] = Field(min_length=1, max_length=100, repr=False)
     contact_number: str | None = Field(default=None, max_length=50, repr=False)
     permission_policy_ids: tuple[str, ...] | None = None
     dt_end_access: SentMoment | None = None

@@ -25,6 +25,7 @@ from m3ter_onboarding.source.driver_values import (
     to_text,
 )
 from m3ter_provider.email_identity import email_key
+from m3ter_provider.person_names import why_not_a_name
 
 #: m3ter's limits, in characters ("Invite User to Organization").
 LONGEST_NAME = 100
@@ -133,8 +134,8 @@ def validate_row(
     try:
         employee_id = _employee_id(row.values.get("employee_id"))
         as_given, email = _email(row.values.get("email"))
-        first_name = _required("first_name", _name("first_name", row.values.get("first_name"), LONGEST_NAME))
-        last_name = _required("last_name", _name("last_name", row.values.get("last_name"), LONGEST_NAME))
+        first_name = _person_name("first_name", row.values.get("first_name"))
+        last_name = _person_name("last_name", row.values.get("last_name"))
         contact_number = _contact_number(row.values.get("contact_number"))
         time_zone = _time_zone(row.values.get("time_zone"), default_time_zone)
         start = _day("start_date", row.values.get("start_date"), time_zone)
@@ -244,6 +245,14 @@ def _name(column: str, value: Any, longest: int) -> str | None:
         return to_name(value, longest=longest)
     except ValueError as reason:
         raise _FlawError(column, f"The {column} {reason}.") from None
+
+
+def _person_name(column: str, value: Any) -> str:
+    """Read a name that goes into an e-mail."""
+    name = _required(column, _name(column, value, LONGEST_NAME))
+    if why := why_not_a_name(name):
+        raise _FlawError(column, f"The {column} {why}.")
+    return name
 
 
 def _contact_number(value: Any) -> str | None:

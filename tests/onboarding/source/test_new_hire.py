@@ -185,6 +185,22 @@ def test_names_that_are_refused(column: str, name: Any) -> None:
     assert invalid(**{column: name}).reason == column
 
 
+@pytest.mark.parametrize("column", ["first_name", "last_name"])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Verify at https://evil.example", "holds a web address."),
+        ("<b>", "holds markup (U+003C)."),
+        ("ann@evil.example", "holds an e-mail address."),
+        ("An\u200dn", "holds an invisible character (U+200D)."),
+        ("\u0301", "holds a mark without a letter (U+0301)."),
+    ],
+)
+def test_a_name_that_would_be_a_link_or_a_disguise_is_invalid_and_why(column: str, name: str, said: str) -> None:
+    found = invalid(**{column: name})
+    assert (found.reason, found.detail) == (column, f"The {column} {said}")
+
+
 @pytest.mark.parametrize(("value", "text"), [("+44 20 7946 0000", "+44 20 7946 0000"), (447700900123, "447700900123")])
 def test_a_contact_number_is_kept_as_text(value: Any, text: str) -> None:
     assert valid(contact_number=value).contact_number == text
