@@ -32,6 +32,10 @@ def email_key(address: str) -> str:
 
     ``+tag`` and dots are left alone. Text that is no address at all gets a key too, so that it can be compared.
 
+    Case-folding also makes one of addresses that some mail servers, and m3ter, may keep apart: ``ß`` and ``ss``, ``ﬁ``
+    and ``fi``, ``ſ`` and ``s``. So that nobody is e-mailed twice they have one key; :func:`same_spelling` distinguishes
+    them.
+
     :param address: an address as it was written.
     """
     local, at, domain = _trimmed(address).rpartition("@")
@@ -40,14 +44,39 @@ def email_key(address: str) -> str:
     return f"{_folded(local)}@{_ascii_domain(domain)}"
 
 
+def same_spelling(one: str, other: str) -> bool:
+    """Return whether two addresses differ in nothing but the case of letters and the form of their Unicode.
+
+    Two of one key that do not are perhaps two people: m3ter does not document how it compares addresses.
+    """
+    return _spelling(one) == _spelling(other)
+
+
+def _spelling(address: str) -> str:
+    local, at, domain = _trimmed(address).rpartition("@")
+    plain = unicodedata.normalize("NFC", "".join(map(_lower, local if at else domain)))
+    return f"{plain}@{_ascii_domain(domain)}" if at else plain
+
+
+def _lower(character: str) -> str:
+    """Return the lower case of a character where that is one character, and no other letter of ASCII."""
+    for lower in (character.casefold(), character.lower()):
+        if len(lower) == 1 and (character.isascii() or not lower.isascii()):
+            return lower
+    return character
+
+
 def alias_key(key: str) -> str:
     """Return an address key without what mail servers may ignore: a ``+tag``, and dots before the @-sign.
 
-    Two addresses with the same one *may* be one mailbox; only people can tell, so they are never taken for the same.
+    Without what only looks different, too: wide letters, and the dots of the Turkish i. Two addresses with the same one
+    *may* be one mailbox; only people can tell, so they are never taken for the same.
 
     :param key: of :func:`email_key`.
     """
     local, at, domain = key.rpartition("@")
+    if not local.isascii():
+        local = unicodedata.normalize("NFKC", local).casefold().replace("i\u0307", "i").replace("ı", "i")
     return f"{local.split('+')[0].replace('.', '')}{at}{domain}"
 
 

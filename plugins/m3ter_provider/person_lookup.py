@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from m3ter_provider.email_identity import email_key
+from m3ter_provider.email_identity import email_key, same_spelling
 
 if TYPE_CHECKING:
     from m3ter_provider.hooks.m3ter import M3terHook
@@ -19,10 +19,12 @@ class Found:
 
     :param invitation: the invitation that counts, the newest of them; None for a member without one.
     :param user_id: the member's id, None for a person who is only invited.
+    :param alike: whether m3ter's address is spelled otherwise, in letters such as ß and ss: perhaps another person's.
     """
 
     invitation: Invitation | None
     user_id: str | None
+    alike: bool = False
 
 
 def look_up_person(hook: M3terHook, address: str, *, ours_since: datetime | None = None) -> Found | None:
@@ -37,25 +39,33 @@ def look_up_person(hook: M3terHook, address: str, *, ours_since: datetime | None
     """
     key = email_key(address)
     accepted: Invitation | None = None
+    alike: Found | None = None
     for page in hook.iter_invitation_pages():
         now = page.server_time or datetime.now(timezone.utc)
         for invitation in page.items:
             if email_key(invitation.email) != key:
                 continue
+            exact = same_spelling(invitation.email, address)
             if invitation.accepted:
-                accepted = accepted or invitation
+                accepted = accepted or (invitation if exact else None)
             elif is_active(invitation, now) or _made_since(invitation, ours_since):
-                return Found(invitation, None)
+                found = Found(invitation, None, alike=not exact)
+                if exact:
+                    return found
+                alike = alike or found
     former = False
     for users in hook.iter_user_pages():
         now = users.server_time or datetime.now(timezone.utc)
         for user in users.items:
             if user.email is not None and email_key(user.email) == key:
+                exact = same_spelling(user.email, address)
                 if user.dt_end_access is None or user.dt_end_access > now:
-                    return Found(accepted, user.id)
-                former = True
+                    if exact:
+                        return Found(accepted, user.id)
+                    alike = alike or Found(None, user.id, alike=True)
+                former = former or exact
     # Accepted a moment ago, the list of users lags; or m3ter knows the member by another address.
-    return Found(accepted, None) if accepted and not former else None
+    return Found(accepted, None) if accepted and not former else alike
 
 
 def _made_since(invitation: Invitation, moment: datetime | None) -> bool:

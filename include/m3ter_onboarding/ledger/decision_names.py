@@ -24,6 +24,7 @@ REASONS: dict[str, str] = {
     "too_old": "started too long ago",
     "refused_before": "m3ter refused exactly this before",
     "duplicate_in_batch": "another row has the same address or employee",
+    "address_looks_alike": "another address differs only in letters such as ß and ss: perhaps another person's",
     "email_changed": "was invited, or is a member, with another address",
     "missing_in_m3ter": "was invited or a member, and m3ter lists neither any more",
     "differs_in_m3ter": "m3ter holds other values than were asked for",
@@ -53,6 +54,11 @@ WAYS: dict[str, str] = {
     "excluded": "Lift the exclusion, or close this if it is meant for good.",
     "domain_not_allowed": "Allow the domain in the m3ter connection, or close this if it is meant for good.",
     "refused_before": "Read m3ter's message, and correct the row; or start a run with mode `retry_failed`.",
+    "address_looks_alike": (
+        "See in m3ter's console and in the warehouse whether there are two people. If so: give one of them another"
+        " address in the warehouse, or invite this one in m3ter's console; the next run that reads the row sees it. If"
+        " it is one person: correct the address in the warehouse."
+    ),
     "email_changed": (
         "If the new address counts: see in m3ter whether the old one still has access, then supersede the old"
         " invitation here. The next run that reads the row invites the new address. If the old one counts: correct the"

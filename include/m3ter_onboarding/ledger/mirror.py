@@ -202,14 +202,21 @@ def finish_full_pass(db: LedgerDatabase, org_id: str, kind: Kind, started_ms: in
 def invitations_of(db: LedgerDatabase, org_id: str, email_keys: Iterable[str]) -> list[M3terInvitation]:
     """Return m3ter's invitations for these addresses."""
     table = db.tables.mirror_invitation
-    columns = (table.c.m3ter_id, table.c.email_key, table.c.accepted, table.c.expires_at, table.c.created_at)
+    columns = (
+        table.c.m3ter_id,
+        table.c.email_key,
+        table.c.accepted,
+        table.c.expires_at,
+        table.c.created_at,
+        table.c.email,
+    )
     return [M3terInvitation(*row) for row in _of_keys(db, table, columns, org_id, email_keys)]
 
 
 def users_of(db: LedgerDatabase, org_id: str, email_keys: Iterable[str]) -> list[M3terUser]:
     """Return m3ter's users for these addresses."""
     table = db.tables.mirror_user
-    columns = (table.c.m3ter_id, table.c.email_key, table.c.access_ends_at)
+    columns = (table.c.m3ter_id, table.c.email_key, table.c.access_ends_at, table.c.email)
     return [M3terUser(*row) for row in _of_keys(db, table, columns, org_id, email_keys)]
 
 

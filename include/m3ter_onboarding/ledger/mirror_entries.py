@@ -15,6 +15,7 @@ class M3terInvitation:
     accepted: bool
     expires_at: datetime | None  #: m3ter's ``dtExpiry``; without it, 30 days after creation (m3ter docs)
     created_at: datetime | None
+    email: str | None = field(default=None, repr=False)  #: as m3ter spells it; None: not known
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class M3terUser:
     m3ter_id: str
     email_key: str = field(repr=False)
     access_ends_at: datetime | None  #: None: permanent access
+    email: str | None = field(default=None, repr=False)  #: as m3ter spells it; None: not known
 
 
 @dataclass(frozen=True)

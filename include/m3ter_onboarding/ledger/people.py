@@ -29,6 +29,7 @@ class LedgerInvitation:
     expires_at: datetime | None
     sent_at: datetime | None
     accepted_at: datetime | None = None
+    email: str | None = field(default=None, repr=False)  #: as it was spelled; None: not known
 
     @property
     def live(self) -> bool:
@@ -62,6 +63,7 @@ def read_ledger(
         table.c.expires_at,
         table.c.sent_at,
         table.c.accepted_at,
+        table.c.email,
     ]
 
     def work(connection: Connection) -> list[LedgerInvitation]:

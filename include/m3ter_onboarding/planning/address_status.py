@@ -16,6 +16,7 @@ from m3ter_onboarding.ledger.mirror_entries import M3terInvitation, M3terUser
 from m3ter_onboarding.ledger.people import LedgerInvitation
 from m3ter_onboarding.ledger.states import ON_ITS_WAY_STATES, OPEN_STATES, InvitationState
 from m3ter_onboarding.planning.facts import Facts
+from m3ter_provider.email_identity import same_spelling
 from m3ter_provider.models import INVITATION_LIFE
 
 
@@ -85,6 +86,18 @@ class AddressStatuses:
         rows = self._rows.get(key, [])
         live = next((row for row in rows if row.live), None)
         return AddressStatus(self._status(key, rows, live), live or (rows[-1] if rows else None))
+
+    def looks_alike(self, key: str, email: str) -> bool:
+        """Return whether only addresses that are spelled otherwise stand against an address: perhaps another person's.
+
+        :param key: of the address.
+        :param email: the address, as it will be sent.
+        """
+        address = self.of_address(key)
+        if address.status is Status.FREE and not (address.row and address.row.live):
+            return False
+        known = (*self._rows.get(key, ()), *self._users.get(key, ()), *self._invitations.get(key, ()))
+        return bool(known) and not any(one.email is None or same_spelling(one.email, email) for one in known)
 
     def elsewhere(self, employee_id: str, key: str) -> Status | None:
         """Return the status of an employee's address other than ``key``; None: there is no other.

@@ -11,7 +11,9 @@ that apply to a row the first in this list is its decision:
 4.  ``invalid:duplicate_in_batch``: another row has this address or this employee. The row that wins is in time
     (neither too early nor too old), then starts latest, then ends latest, then comes first by employee, address and
     the rest of its content.
-5.  ``skip:already_member``, ``skip:already_invited`` (a sender at work included), ``review:unknown_outcome``: the
+5.  ``review:address_looks_alike``: another employee's row, the ledger or m3ter has an address that differs only in
+    letters that are often taken for the same (ß and ss). Perhaps it is another person; nobody is e-mailed twice.
+    ``skip:already_member``, ``skip:already_invited`` (a sender at work included), ``review:unknown_outcome``: the
     address is taken.
 6.  ``skip:too_old``, ``skip:too_early``.
 7.  ``review:email_changed``: another address of this employee is taken.
@@ -40,7 +42,7 @@ from m3ter_onboarding.planning.plan_settings import PlanSettings
 from m3ter_onboarding.planning.warehouse_exclusions import WarehouseExclusions
 from m3ter_onboarding.source.new_hire import NewHire, ValidatedRow, end_of_day, zone_of
 from m3ter_provider.administrators import administrators
-from m3ter_provider.email_identity import email_domain
+from m3ter_provider.email_identity import email_domain, same_spelling
 from m3ter_provider.errors import M3terPermissionPolicyError
 from m3ter_provider.models import INVITATION_LIFE, InvitationRequest
 from m3ter_provider.permission_policies import PolicyBook, shown
@@ -114,21 +116,26 @@ class _Planner:
     # -- one row a person --------------------------------------------------------------------------------------------
 
     def _without_duplicates(self, hires: Iterable[NewHire]) -> tuple[list[NewHire], list[Decision]]:
+        """Return the rows that are decided about by themselves, and the decisions about the others."""
         winners: list[NewHire] = []
-        duplicates: list[Decision] = []
-        by_key: dict[str, int] = {}
-        by_employee: dict[str, int] = {}
+        others: list[Decision] = []
+        by_key: dict[str, NewHire] = {}
+        by_employee: dict[str, NewHire] = {}
         for hire in sorted(hires, key=self._rank):
-            row_no = by_key.get(hire.email_key)
-            shared = "address" if row_no is not None else "employee_id"
-            row_no = row_no if row_no is not None else by_employee.get(hire.employee_id)
-            if row_no is not None:
-                detail = f"Row {row_no} has the same {shared} and comes first."
-                duplicates.append(_decision(hire, "invalid", "duplicate_in_batch", detail))
-                continue
-            by_key[hire.email_key] = by_employee[hire.employee_id] = hire.row_no
-            winners.append(hire)
-        return winners, duplicates
+            of_address, of_employee = by_key.get(hire.email_key), by_employee.get(hire.employee_id)
+            if of_address is not None and of_employee is None and not same_spelling(hire.email, of_address.email):
+                by_employee[hire.employee_id] = hire
+                decision = self._decide(hire)
+                alike = _looks_alike(hire, f"The address of row {of_address.row_no}")
+                others.append(alike if decision.decision == "invite" else decision)
+            elif first := of_address or of_employee:
+                shared = "address" if of_address is not None else "employee_id"
+                detail = f"Row {first.row_no} has the same {shared} and comes first."
+                others.append(_decision(hire, "invalid", "duplicate_in_batch", detail))
+            else:
+                by_key[hire.email_key] = by_employee[hire.employee_id] = hire
+                winners.append(hire)
+        return winners, others
 
     def _rank(self, hire: NewHire) -> tuple[object, ...]:
         """Order rows by content; the row's number decides only between rows that are equal in everything."""
@@ -168,6 +175,8 @@ class _Planner:
     # -- one person --------------------------------------------------------------------------------------------------
 
     def _decide(self, hire: NewHire) -> Decision:
+        if self._statuses.looks_alike(hire.email_key, hire.email):
+            return _looks_alike(hire, "An address that was invited or is a member's")
         address = self._statuses.of_address(hire.email_key)
         elsewhere = self._statuses.elsewhere(hire.employee_id, hire.email_key)
         decision = (
@@ -301,6 +310,14 @@ class _Planner:
                 f"The configured permission_policies would make everybody an administrator: {powerful}. {nothing}, or"
                 " set allow_administrator_policies: true if that is meant."
             )
+
+
+def _looks_alike(hire: NewHire, other: str) -> Decision:
+    detail = (
+        f"{other} differs from this one only in letters that are often taken for the same, such as ß and ss. Perhaps it"
+        " is another person's; a person has to decide."
+    )
+    return _decision(hire, "review", "address_looks_alike", detail)
 
 
 def _decision(hire: NewHire, decision: Verdict, reason: str, detail: str) -> Decision:

@@ -187,7 +187,7 @@ class M3terCreateInvitationOperator(BaseOperator):
     def execute(self, context: Context) -> str | None:
         """Look the person up, invite them if need be, and return the invitation's id."""
         retry = context["ti"].try_number > 1
-        ours_since = self._run_began(context) if retry else None
+        ours_since = _run_began(context) if retry else None
         try:
             self.hook.settings.assert_may_invite(str(self._field("email_address")))
             request = self._request()
@@ -221,8 +221,8 @@ class M3terCreateInvitationOperator(BaseOperator):
             return self._existing(error.found, request, ours_since)
         except M3terUnknownOutcomeError as error:
             self.log.warning("%s Looking it up in m3ter.", error)
-            found = self._look_up(request, patiently=True, ours_since=ours_since or began - _CLOCK_SKEW)
-            if found is None:
+            found = self._look_up(request, patiently=True, ours_since=(since := ours_since or began - _CLOCK_SKEW))
+            if found is None or (found.alike and not _is_ours(found, since)):
                 raise
             invitation_id = found.invitation.id if found.invitation else None
         except M3terRequestRejectedError as error:
@@ -252,9 +252,10 @@ class M3terCreateInvitationOperator(BaseOperator):
         :param ours_since: on a retry: an invitation since then is this task's own.
         """
         invitation, who = found.invitation, mask_email(request.email)
-        if ours_since and invitation and invitation.dt_created and invitation.dt_created >= ours_since:
+        if invitation and ours_since and _is_ours(found, ours_since):
             self.log.info("An earlier attempt of this task has invited %s: invitation %s.", who, invitation.id)
             return invitation.id
+        _check_spelling(found, who)
         state = f"is a member (user {found.user_id})" if found.user_id else "has been invited"
         if self.if_exists == "fail":
             raise AirflowFailException(f"{who} {state} already, and if_exists is 'fail'. Nothing was sent.")
@@ -294,10 +295,25 @@ class M3terCreateInvitationOperator(BaseOperator):
         value = self._person.get(name, getattr(self, name))
         return value.value if isinstance(value, _Personal) else value
 
-    @staticmethod
-    def _run_began(context: Context) -> datetime | None:
-        began = getattr(context.get("dag_run"), "start_date", None)
-        return began.astimezone(timezone.utc) - _CLOCK_SKEW if began else None
+
+def _run_began(context: Context) -> datetime | None:
+    began = getattr(context.get("dag_run"), "start_date", None)
+    return began.astimezone(timezone.utc) - _CLOCK_SKEW if began else None
+
+
+def _is_ours(found: Found, since: datetime) -> bool:
+    """Return whether m3ter made the invitation since the task began."""
+    made = found.invitation.dt_created if found.invitation else None
+    return made is not None and made >= since
+
+
+def _check_spelling(found: Found, who: str) -> None:
+    if found.alike:
+        raise AirflowFailException(
+            f"m3ter has an address that differs from that of {who} only in letters that are often taken for the same,"
+            " such as ß and ss. Nothing was sent. If it is another person's, invite this one in m3ter's console; if it"
+            " is the same person's, use that address."
+        )
 
 
 class _AlreadyThereError(Exception):

@@ -87,6 +87,17 @@ def test_invites_and_returns_the_id_only(sandbox: SandboxServer) -> None:
     assert wait.seconds == []
 
 
+@pytest.mark.parametrize("known", ["users", "invitations"])
+def test_an_address_that_looks_alike_is_for_a_person(sandbox: SandboxServer, known: str) -> None:
+    sandbox.seed(**{known: [{"email": "strauss@example.com"}]})
+    with pytest.raises(AirflowFailException, match="only in letters that are often taken for the same"):
+        invite(email_address="strauß@example.com").execute(context())
+    assert sandbox.emails() == {}
+    sandbox.seed(**{known: [{"email": "strauß@example.com"}]})
+    invite(email_address="strauß@example.com").execute(context())
+    assert sandbox.emails() == {}
+
+
 def test_a_second_run_sends_nothing_and_returns_the_same(sandbox: SandboxServer) -> None:
     wait = Waits()
     first = invite().execute(context())
