@@ -258,8 +258,13 @@ DID_NOTHING = retry_if_exception(
             ),
             (
                 f"{ONBOARDING}/ledger/plans.py",
-                "approved_fingerprint=shown.fingerprint)",
-                "approved_fingerprint=p.fingerprint)",
+                "approved_fingerprint=shown.fingerprint, approval_seal",
+                "approved_fingerprint=p.fingerprint, approval_seal",
+            ),
+            (
+                f"{ONBOARDING}/sending/bound_plan.py",
+                "        if not plan.approved:\n            return",
+                "        if plan.plan_id:\n            return",
             ),
         ),
         ("an old plan",),
@@ -281,7 +286,9 @@ DID_NOTHING = retry_if_exception(
             (
                 f"{ONBOARDING}/tasks/approve.py",
                 "                    raise approval.record_no_answer(db, run, utc_now())\n",
-                """                    approval.record_answer(db, run, approval.Answer(True, "x", utc_now()))
+                """                    answer = approval.Answer(True, "x", utc_now())
+                    key = SealingKey.of_connection(self._connection_settings())
+                    approval.record_answer(db, run, answer, key)
                     return None
 """,
             ),

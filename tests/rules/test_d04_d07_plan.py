@@ -303,10 +303,10 @@ def test_d06_sealed_once_and_never_changed(world: World) -> None:
     assert row is not None
     seal = replace(EMPTY_SEAL, rows_read=1, sealed_at=datetime.now(timezone.utc), invitations=9)
     with pytest.raises(LedgerError, match="could not be sealed"):
-        plans.seal_plan(world.db, plan.plan_id, seal)
+        plans.seal_plan(world.db, plan.plan_id, seal, world.seals)
     with pytest.raises(LedgerError, match="not changed any more"):
-        decisions.write_decisions(world.db, plan.plan_id, [], MONDAY)
-    plans.seal_plan(world.db, plan.plan_id, replace(seal, fingerprint=plan.fingerprint))  # an unheard COMMIT
+        decisions.write_decisions(world.db, plan.plan_id, [], MONDAY, world.seals)
+    plans.seal_plan(world.db, plan.plan_id, replace(seal, fingerprint=plan.fingerprint), world.seals)  # COMMIT unheard
     assert plans.read_plan(world.db, plan.plan_id) == row
 
 
@@ -315,7 +315,7 @@ def test_d06_plan_without_a_decision_for_every_row_is_not_sealed(world: World) -
     beginning = plans.PlanBeginning(world.m3ter.org_id, "normal", MONDAY, MONDAY + ONE, MONDAY)
     plans.begin_plan(world.db, world.run("run-1"), plan_id, beginning)
     with pytest.raises(LedgerError, match="0 decisions for 2 rows"):
-        plans.seal_plan(world.db, plan_id, replace(EMPTY_SEAL, rows_read=2))
+        plans.seal_plan(world.db, plan_id, replace(EMPTY_SEAL, rows_read=2), world.seals)
 
 
 def test_d06_plan_that_was_cleared_is_never_sent_and_the_new_one_is(connected: World) -> None:

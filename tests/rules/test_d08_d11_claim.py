@@ -130,8 +130,7 @@ def test_d08_plan_without_the_right_is_refused(
 def test_d08_approval_of_exactly_this_plan_allows_it(world: World) -> None:
     plan = ready(world, "e1", "e2", approval_above=1)
     assert plan.needs_approval
-    now = datetime.now(timezone.utc)
-    set_plan(world, plan, approved_by="olga", approved_at=now, approved_fingerprint=plan.fingerprint)
+    world.approve(plan)
     world.send(plan)
     assert world.emails() == {"e1@example.com": 1, "e2@example.com": 1}
 

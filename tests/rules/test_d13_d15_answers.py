@@ -153,10 +153,7 @@ def test_d13_right_lost_in_mid_batch(world: World, status: int) -> None:
 
 def test_d13_request_that_no_model_can_read_is_one_persons_failure(world: World) -> None:
     plan = ready(world, *people(6))
-    decision = world.db.tables.decision
-    with world.db.engine.begin() as connection:
-        broken = (decision.c.plan_id == plan.plan_id, decision.c.employee_id == "e3")
-        connection.execute(update(decision).where(*broken).values(request={"email": 7}))
+    world.store_request(plan.plan_id, "e3", {"email": 7})
     world.send(plan)
     assert counted(world) == {"sent": 5, "failed": 1}
     assert world.state("e3") == "failed"

@@ -8,13 +8,13 @@ from typing import Any, cast
 import pytest
 
 from m3ter_onboarding.errors import DeliveryError
-from m3ter_onboarding.ledger.claims import Claimed
 from m3ter_onboarding.ledger.remaining import remaining
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.reporting.publication import publish
 from m3ter_onboarding.sending.attempt import post
 from m3ter_onboarding.sending.stop_signals import Stop
 from m3ter_provider.errors import M3terRequestRejectedError
+from tests.support.sealed_plans import BOUND, claimed_for
 from tests.support.world import World
 
 POST = "CreateOrgUserInvitation"
@@ -89,11 +89,10 @@ def test_d13_a_refused_token_is_nobodys_refusal() -> None:
             raise M3terRequestRejectedError("The token request was refused (422).", status_code=422)
 
     request = {"email": "e1@example.com", "firstName": "A", "lastName": "B"}
-    claimed = Claimed(1, "e1", "e1@example.com", request)
-    ended = asyncio.run(post(cast("Any", NoToken()), claimed, lambda: None))
+    ended = asyncio.run(post(cast("Any", NoToken()), claimed_for(1, request), BOUND, lambda: None))
     assert (ended.outcome.state, ended.stop_because is not None) == (InvitationState.UNSENT, True)
 
 
 def test_d13_a_stored_request_that_is_not_valid_concerns_one_person() -> None:
-    ended = asyncio.run(post(cast("Any", None), Claimed(1, "e1", "k", {"email": "e1@example.com"}), lambda: None))
+    ended = asyncio.run(post(cast("Any", None), claimed_for(1, {"email": "e1@example.com"}), BOUND, lambda: None))
     assert (ended.outcome.state, ended.stop_because) == (InvitationState.FAILED, None)

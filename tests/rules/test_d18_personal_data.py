@@ -29,6 +29,7 @@ from m3ter_onboarding.sending.stop_signals import Stop
 from m3ter_onboarding.source.new_hire import validate_row
 from m3ter_onboarding.source.warehouse import read_rows, warehouse_engine
 from m3ter_provider.errors import M3terError
+from tests.support import ledger_rows
 from tests.support.task_runs import TaskRun, m3ter_connection
 from tests.support.world import WINDOW, World
 
@@ -244,13 +245,13 @@ def test_d18_wrong_run_parameters_are_not_quoted_with_an_address(
 
 def test_d18_a_stored_request_that_is_not_valid_is_not_quoted(person: World, caplog: pytest.LogCaptureFixture) -> None:
     world = person
-    decision = world.db.tables.decision
     run = TaskRun(world, "run-1", (WINDOW.start, WINDOW.end))
     caplog.set_level(logging.INFO)
     run.snapshot()
     run.plan()
-    with world.db.engine.begin() as connection:
-        connection.execute(decision.update().values(request={"email": QUOTING, "firstName": FIRST}))
+    plan_id = run.xcoms["plan"]["plan_id"]
+    for employee in ledger_rows.decisions(world.db, plan_id):
+        world.store_request(plan_id, employee, {"email": QUOTING, "firstName": FIRST})
     run.send()
     assert set(world.states().values()) == {"failed"}
     assert markers_in(caplog.text, world) == []

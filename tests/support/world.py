@@ -21,6 +21,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    and_,
     delete,
     insert,
     select,
@@ -31,16 +32,19 @@ from sqlalchemy import (
 from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.run_parameters import Mode, RunParameters
-from m3ter_onboarding.ledger import runs
+from m3ter_onboarding.ledger import plans, runs
 from m3ter_onboarding.ledger.claim_statements import ClaimRequest
 from m3ter_onboarding.ledger.claims import begin_attempts, claim_chunk
 from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.decisions import sealed_request
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.schema import prepare_tables
+from m3ter_onboarding.ledger.sealing import SealingKey, head_of
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.mirroring.lost_answers import Settled, settle_due
 from m3ter_onboarding.mirroring.m3ter_lists import take_snapshot
 from m3ter_onboarding.mirroring.mirrored_organisation import LookResult, MirroredOrganisation
+from m3ter_onboarding.planning.fingerprint import hash_plan
 from m3ter_onboarding.planning.sealed_plan import Planned, PlanningRun, make_plan
 from m3ter_onboarding.sending.lease import boot_clock
 from m3ter_onboarding.sending.pause_switch import PauseSwitch
@@ -49,6 +53,7 @@ from m3ter_onboarding.sending.right_to_send import Caps, PlanToSend
 from m3ter_onboarding.sending.sender import Sender
 from m3ter_onboarding.sending.stop_signals import Stop
 from m3ter_onboarding.source.window import Window
+from m3ter_provider.connection import connection_settings
 from m3ter_provider.hooks.m3ter import M3terAsyncHook
 from m3ter_sandbox.testing import SandboxServer
 from tests.support import ledger_rows
@@ -175,6 +180,11 @@ class World:
 
         return asyncio.run(main())
 
+    @property
+    def seals(self) -> SealingKey:
+        """The key of the seals, as the tasks make it."""
+        return SealingKey.of_connection(connection_settings(self.connection()))
+
     def snapshot(self) -> LookResult:
         """Mirror m3ter, and settle what is due, as the task does."""
 
@@ -237,6 +247,7 @@ class World:
                 org_id=self.m3ter.org_id,
                 window=window,
                 parameters=RunParameters(mode=mode),
+                seals=self.seals,
                 plans_only_because=None if may_invite else "it is a test.",
                 answers_within=answers_within,
             ),
@@ -322,6 +333,30 @@ class World:
                 columns = [c for c in table.columns if c.name.endswith("_ms")]
                 if columns:
                     connection.execute(update(table).values({c: c - int(seconds * 1000) for c in columns}))
+
+    def approve(self, plan: Planned, run: str = "run-1") -> None:
+        """Record that a person approved a plan."""
+        shown = plans.ShownPlan(plan.plan_id, plan.fingerprint)
+        assert plans.record_approval(self.db, self.run(run), shown, self.seals, by="olga", at=self.now())
+
+    def store_request(self, plan_id: str, employee: str, request: Mapping[str, Any]) -> None:
+        """Replace a request of a plan and seal it anew, as if an older version of this package had planned it."""
+        d, p, seals = self.db.tables.decision, self.db.tables.plan, self.seals
+        invited = and_(d.c.plan_id == plan_id, d.c.decision == "invite")
+        with self.db.engine.begin() as connection:
+            connection.execute(update(d).where(invited, d.c.employee_id == employee).values(request=request))
+            rows = connection.execute(select(d).where(invited)).all()
+            for row in rows:
+                seal = seals.of_request(sealed_request(row._mapping))
+                connection.execute(update(d).where(invited, d.c.row_no == row.row_no).values(seal=seal))
+            requests = [(row.employee_id, row.email_key, row.request) for row in rows]
+            fingerprint = hash_plan(requests, [], org_id=self.m3ter.org_id)
+            connection.execute(update(p).where(p.c.plan_id == plan_id).values(fingerprint=fingerprint))
+        head = plans.read_plan(self.db, plan_id)
+        assert head is not None
+        with self.db.engine.begin() as connection:
+            seal = seals.of_plan(head_of(head))
+            connection.execute(update(p).where(p.c.plan_id == plan_id).values(seal=seal))
 
     # -- what became of it ------------------------------------------------------------------------------------------
 

@@ -28,8 +28,10 @@ from sqlalchemy import (
 
 from m3ter_onboarding.ledger.claim_statements import ClaimRequest, again, chosen_again, new_rows
 from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.decisions import sealed_request
 from m3ter_onboarding.ledger.plans import may_be_sent
 from m3ter_onboarding.ledger.runs import RunKey
+from m3ter_onboarding.ledger.sealing import SealedRequest
 from m3ter_onboarding.ledger.sql_types import db_now_ms
 from m3ter_onboarding.ledger.states import LIVE_STATES, InvitationState
 from m3ter_onboarding.ledger.tables import Tables, state_in
@@ -42,9 +44,23 @@ class Claimed:
     """One invitation that this claim owns, with the request exactly as it was planned."""
 
     invitation_id: int
-    employee_id: str | None
-    email_key: str
-    request: Mapping[str, Any]
+    sealed: SealedRequest
+    seal: str | None
+
+    @property
+    def employee_id(self) -> str | None:
+        """Whom it invites, by the warehouse's own id."""
+        return self.sealed.employee_id
+
+    @property
+    def email_key(self) -> str:
+        """The key of the address that it invites."""
+        return str(self.sealed.email_key)
+
+    @property
+    def request(self) -> Mapping[str, Any]:
+        """The body of the POST."""
+        return self.sealed.request or {}
 
     def __repr__(self) -> str:
         return f"Claimed(invitation_id={self.invitation_id})"
@@ -151,12 +167,15 @@ def _count(connection: Connection, t: Tables, token: str) -> int:
 def _owned(connection: Connection, t: Tables, token: str) -> list[Claimed]:
     i, d = t.invitation.c, t.decision.c
     rows = connection.execute(
-        select(i.invitation_id, i.employee_id, i.email_key, d.request)
+        select(
+            *(i.invitation_id, i.plan_id, i.org_id, i.row_no, i.employee_id, i.email_key),
+            *(d.reason, d.request, d.request_hash, d.seal),
+        )
         .join(t.decision, and_(d.plan_id == i.plan_id, d.row_no == i.row_no))
         .where(i.claim_token == token, i.state == InvitationState.SENDING.value)
         .order_by(i.row_no)
     )
-    return [Claimed(row.invitation_id, row.employee_id, row.email_key, row.request) for row in rows]
+    return [Claimed(row.invitation_id, sealed_request(row._mapping), row.seal) for row in rows]
 
 
 def _note_claims(connection: Connection, t: Tables, token: str, now: datetime) -> None:

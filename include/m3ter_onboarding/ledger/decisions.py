@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -12,7 +12,10 @@ from sqlalchemy import Connection, delete, insert, select
 from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.sealing import SealedRequest, SealingKey
 from m3ter_provider.models import InvitationRequest
+
+_SEALED = tuple(field.name for field in fields(SealedRequest))
 
 Verdict = Literal["invite", "skip", "invalid", "review"]
 
@@ -49,9 +52,12 @@ class Decision:
         return f"{self.decision}:{self.reason}"
 
 
-def write_decisions(db: LedgerDatabase, plan_id: str, decisions: Sequence[Decision], decided_at: datetime) -> None:
+def write_decisions(
+    db: LedgerDatabase, plan_id: str, decisions: Sequence[Decision], decided_at: datetime, key: SealingKey
+) -> None:
     """Append the decisions of an unsealed plan.
 
+    :param key: of the seals over those to invite.
     :raises LedgerError: when the plan is sealed or missing.
     """
     table, plan = db.tables.decision, db.tables.plan
@@ -64,9 +70,20 @@ def write_decisions(db: LedgerDatabase, plan_id: str, decisions: Sequence[Decisi
         connection.execute(delete(table).where(table.c.plan_id == plan_id))
         plan_values = {"plan_id": plan_id, "org_id": begun.org_id, "decided_at": decided_at}
         for batch in batches(decisions):
-            connection.execute(insert(table), [{**plan_values, **_columns_of(decision)} for decision in batch])
+            rows = [{**plan_values, **_columns_of(decision)} for decision in batch]
+            for row in rows:
+                row["seal"] = key.of_request(sealed_request(row)) if row["request"] is not None else None
+            connection.execute(insert(table), rows)
 
     db.write(work, doing="writing decisions")
+
+
+def sealed_request(row: Mapping[Any, Any]) -> SealedRequest:
+    """Return what the seal of a decision covers.
+
+    :param row: its columns, by name.
+    """
+    return SealedRequest(**{name: row[name] for name in _SEALED})
 
 
 def _columns_of(decision: Decision) -> dict[str, Any]:

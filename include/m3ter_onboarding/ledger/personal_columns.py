@@ -52,7 +52,7 @@ class Blanking:
 
     def decisions(self, rows: Sequence[Row[Any]]) -> int:
         """Blank decisions; one to invite is none any more: its plan may be sealed, and not sent yet."""
-        blank = dict.fromkeys(("request", "detail", "start_date", "extra"))
+        blank = dict.fromkeys(("request", "seal", "detail", "start_date", "extra"))
         return self._apply(
             self.tables.decision,
             [

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, func, insert, or
 from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.runs import RunKey
+from m3ter_onboarding.ledger.sealing import SealingKey, head_of
 from m3ter_onboarding.ledger.sql_types import db_now_ms
 from m3ter_onboarding.ledger.tables import Tables
 
@@ -78,14 +79,18 @@ class PlanRow:
     """The head of one plan as the ledger holds it; see ``m3ter_onboarding_plan``."""
 
     plan_id: str
+    dag_id: str
+    run_id: str
     seq: int
     state: str
     org_id: str
+    mode: str
     sendable: bool
     not_sendable_because: str | None
     needs_approval: bool
     approved: bool
     approved_by: str | None
+    approved_at: datetime | None
     rejected_by: str | None
     rejected_at: datetime | None
     fingerprint: str | None
@@ -98,6 +103,10 @@ class PlanRow:
     seconds_left: float = field(compare=False)  # as of the moment when it was read
     window_start: datetime
     window_end: datetime
+    sealed_until: int | None
+    lasts_longer: bool
+    seal: str | None = field(repr=False)
+    approval_seal: str | None = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -136,10 +145,15 @@ def begin_plan(db: LedgerDatabase, run: RunKey, plan_id: str, beginning: PlanBeg
 
 
 def seal_plan(
-    db: LedgerDatabase, plan_id: str, seal: PlanSeal, also: Callable[[Connection], object] | None = None
+    db: LedgerDatabase,
+    plan_id: str,
+    seal: PlanSeal,
+    key: SealingKey,
+    also: Callable[[Connection], object] | None = None,
 ) -> None:
     """Seal a plan: one compare-and-set, after which it may be sent and never changes.
 
+    :param key: of the seal over the plan's head.
     :param also: further work of the same transaction, for a plan that is sealed by this call.
     :raises LedgerError: when the plan is not open, or the ledger does not hold one decision for each row read.
     """
@@ -153,13 +167,20 @@ def seal_plan(
         ).scalar_one()
         if count != seal.rows_read:
             raise LedgerError(f"Plan {plan_id} has {count} decisions for {seal.rows_read} rows; it is not sealed.")
+        valid_until = int(connection.execute(select(db_now_ms())).scalar_one()) + valid_ms
         sealed = connection.execute(
             update(table)
             .where(table.c.plan_id == plan_id, table.c.state == "open")
-            .values(state="sealed", valid_until_ms=db_now_ms() + valid_ms, **values)
+            .values(state="sealed", valid_until_ms=valid_until, sealed_until=valid_until, **values)
         ).rowcount
-        if sealed and also is not None:
-            also(connection)
+        if sealed:
+            head = _read(connection, db.tables, plan_id, true())
+            if head is None:
+                raise LedgerError(f"Plan {plan_id} is gone from the ledger while it is sealed.")
+            mine = update(table).where(table.c.plan_id == plan_id)
+            connection.execute(mine.values(seal=key.of_plan(head_of(head))))
+            if also is not None:
+                also(connection)
         if not sealed:
             known = connection.execute(
                 select(table.c.fingerprint).where(table.c.plan_id == plan_id, table.c.state == "sealed")
@@ -225,10 +246,13 @@ def plan_in_question(db: LedgerDatabase, run: RunKey) -> ShownPlan | None:
     return db.read(work, doing="looking for the plan in question")
 
 
-def record_approval(db: LedgerDatabase, run: RunKey, shown: ShownPlan, *, by: str, at: datetime) -> bool:
+def record_approval(
+    db: LedgerDatabase, run: RunKey, shown: ShownPlan, key: SealingKey, *, by: str, at: datetime
+) -> bool:
     """Record that a person approved a plan: one compare-and-set.
 
     :param shown: the plan that the person was shown.
+    :param key: of the seal over the approval.
     :returns: whether the approval counts. It does not where the run has a newer plan, or this one was rejected or is
         too old.
     """
@@ -237,12 +261,13 @@ def record_approval(db: LedgerDatabase, run: RunKey, shown: ShownPlan, *, by: st
     this = and_(p.plan_id == shown.plan_id, p.fingerprint == shown.fingerprint)
     newest = and_(p.dag_id == run.dag_id, p.run_id == run.run_id, p.state == "sealed", this, ~_newer_exists(t))
     mine = and_(newest, p.valid_until_ms > db_now_ms())
+    seal = key.of_approval(shown.plan_id, shown.fingerprint, by, at)
 
     def work(connection: Connection) -> bool:
         connection.execute(
             update(t.plan)
             .where(mine, p.approved_at.is_(None), p.rejected_at.is_(None))
-            .values(approved_by=by, approved_at=at, approved_fingerprint=shown.fingerprint)
+            .values(approved_by=by, approved_at=at, approved_fingerprint=shown.fingerprint, approval_seal=seal)
         )
         counts = select(p.plan_id).where(mine, p.rejected_at.is_(None), p.approved_fingerprint == shown.fingerprint)
         return connection.execute(counts).one_or_none() is not None
@@ -277,42 +302,51 @@ def read_plan(db: LedgerDatabase, plan_id: str, run: RunKey | None = None) -> Pl
     t = db.tables
     mine = true() if run is None else and_(t.plan.c.dag_id == run.dag_id, t.plan.c.run_id == run.run_id)
 
-    def work(connection: Connection) -> PlanRow | None:
-        row = connection.execute(
-            select(
-                t.plan,
-                _newer_exists(t).label("outdated"),
-                (t.plan.c.valid_until_ms <= db_now_ms()).label("too_old"),
-                (t.plan.c.valid_until_ms - db_now_ms()).label("left_ms"),
-            ).where(t.plan.c.plan_id == plan_id, mine)
-        ).one_or_none()
-        if row is None:
-            return None
-        return PlanRow(
-            plan_id=row.plan_id,
-            seq=row.seq,
-            state=row.state,
-            org_id=row.org_id,
-            sendable=bool(row.sendable),
-            not_sendable_because=row.not_sendable_because,
-            needs_approval=bool(row.needs_approval),
-            approved=row.approved_at is not None and row.approved_fingerprint == row.fingerprint,
-            approved_by=row.approved_by,
-            rejected_by=row.rejected_by,
-            rejected_at=row.rejected_at,
-            fingerprint=row.fingerprint,
-            rows_read=row.rows_read or 0,
-            invitations=row.invitations or 0,
-            counts=row.counts,
-            policies=tuple(PlannedPolicy.from_json(kept) for kept in row.policies),
-            newest=not row.outdated,
-            expired=bool(row.too_old),
-            seconds_left=max(0.0, (row.left_ms or 0) / 1000),
-            window_start=row.window_start,
-            window_end=row.window_end,
-        )
+    return db.read(lambda connection: _read(connection, t, plan_id, mine), doing="reading the plan")
 
-    return db.read(work, doing="reading the plan")
+
+def _read(connection: Connection, t: Tables, plan_id: str, mine: ColumnElement[bool]) -> PlanRow | None:
+    row = connection.execute(
+        select(
+            t.plan,
+            _newer_exists(t).label("outdated"),
+            (t.plan.c.valid_until_ms <= db_now_ms()).label("too_old"),
+            (t.plan.c.valid_until_ms - db_now_ms()).label("left_ms"),
+        ).where(t.plan.c.plan_id == plan_id, mine)
+    ).one_or_none()
+    if row is None:
+        return None
+    return PlanRow(
+        plan_id=row.plan_id,
+        dag_id=row.dag_id,
+        run_id=row.run_id,
+        seq=row.seq,
+        state=row.state,
+        org_id=row.org_id,
+        mode=row.mode,
+        sendable=bool(row.sendable),
+        not_sendable_because=row.not_sendable_because,
+        needs_approval=bool(row.needs_approval),
+        approved=row.approved_at is not None and row.approved_fingerprint == row.fingerprint,
+        approved_by=row.approved_by,
+        approved_at=row.approved_at,
+        rejected_by=row.rejected_by,
+        rejected_at=row.rejected_at,
+        fingerprint=row.fingerprint,
+        rows_read=row.rows_read or 0,
+        invitations=row.invitations or 0,
+        counts=row.counts,
+        policies=tuple(PlannedPolicy.from_json(kept) for kept in row.policies),
+        newest=not row.outdated,
+        expired=bool(row.too_old),
+        seconds_left=max(0.0, (row.left_ms or 0) / 1000),
+        window_start=row.window_start,
+        window_end=row.window_end,
+        sealed_until=row.sealed_until,
+        lasts_longer=(row.valid_until_ms or 0) > (row.sealed_until or 0),
+        seal=row.seal,
+        approval_seal=row.approval_seal,
+    )
 
 
 def newest_plan_id(db: LedgerDatabase, run: RunKey) -> str | None:

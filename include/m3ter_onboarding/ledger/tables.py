@@ -125,6 +125,11 @@ class Tables:
             Column("created_at", UtcDateTime, nullable=False),
             Column("sealed_at", UtcDateTime),
             Column("valid_until_ms", BigInteger),
+            # The latest that valid_until_ms may be; the seal covers it.
+            Column("sealed_until", BigInteger),
+            # Keyed hashes of the head, and of who approved it when: whoever may write here cannot make them.
+            Column("seal", String(64)),
+            Column("approval_seal", String(64)),
             UniqueConstraint("dag_id", "run_id", "seq", name="uq_m3ter_onboarding_plan_seq"),
             Index("ix_m3ter_onboarding_plan_created", "dag_id", "created_at"),
         )
@@ -144,6 +149,8 @@ class Tables:
             Column("start_date", Date),
             Column("request", JSON(none_as_null=True)),
             Column("request_hash", String(64)),
+            # A keyed hash of the whole decision to invite, likewise.
+            Column("seal", String(64)),
             # What the query has in the configured `extra_columns`, by name.
             Column("extra", JSON(none_as_null=True)),
             Column("invitation_id", NumberedKey),

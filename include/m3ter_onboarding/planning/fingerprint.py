@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from m3ter_onboarding.ledger.decisions import Decision
 from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
 from m3ter_provider.models import InvitationRequest
+
+_POLICIES = "permissionPolicyIds"
 
 
 def hash_request(request: InvitationRequest) -> str:
@@ -26,20 +28,29 @@ def fingerprint(decisions: Iterable[Decision], policies: Iterable[M3terPolicy], 
     :param policies: the organisation's, as the plan saw them.
     :param org_id: the organisation.
     """
-    invitations = [decision for decision in decisions if decision.request is not None]
-    requests = sorted(
-        [decision.employee_id or "", decision.email_key or "", decision.request.to_json()]
-        for decision in invitations
+    requests = [
+        (decision.employee_id, decision.email_key, decision.request.to_json())
+        for decision in decisions
         if decision.request is not None
-    )
-    used = {
-        policy_id
-        for decision in invitations
-        if decision.request is not None
-        for policy_id in decision.request.permission_policy_ids or ()
-    }
-    versions = sorted([policy.m3ter_id, policy.version] for policy in policies if policy.m3ter_id in used)
-    return _sha256({"organisation": org_id, "requests": requests, "policies": versions})
+    ]
+    used = {policy_id for _, _, request in requests for policy_id in request.get(_POLICIES) or ()}
+    versions = [(policy.m3ter_id, policy.version) for policy in policies if policy.m3ter_id in used]
+    return hash_plan(requests, versions, org_id=org_id)
+
+
+def hash_plan(
+    requests: Iterable[tuple[str | None, str | None, Mapping[str, Any]]],
+    policies: Iterable[tuple[str, int | None]],
+    *,
+    org_id: str,
+) -> str:
+    """Hash what a plan will POST, as :func:`fingerprint` does.
+
+    :param requests: employee, address key and body of each invitation.
+    :param policies: id and version of each policy that they ask for.
+    """
+    ordered = sorted([employee or "", key or "", dict(request)] for employee, key, request in requests)
+    return _sha256({"organisation": org_id, "requests": ordered, "policies": sorted(map(list, policies))})
 
 
 def _sha256(content: Any) -> str:

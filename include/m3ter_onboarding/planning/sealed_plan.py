@@ -9,7 +9,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,6 +24,7 @@ from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.decisions import Decision, write_decisions
 from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
 from m3ter_onboarding.ledger.runs import RunKey
+from m3ter_onboarding.ledger.sealing import SealingKey
 from m3ter_onboarding.ledger.worklist import PlanRead, update_worklist
 from m3ter_onboarding.planning.aliases import point_out_aliases
 from m3ter_onboarding.planning.erased_rows import decide_erased, unless_erased_meanwhile
@@ -46,6 +47,7 @@ class PlanningRun:
     """The run that a plan is made for.
 
     :param window: the days that its query reads.
+    :param seals: the key of the seals over what the plan may send.
     :param plans_only_because: why nothing of the plan may be sent; None: it may.
     :param allowed_domains: of the m3ter connection; empty: any.
     :param answers_within: the longest that one POST takes: so long the answers to what an older plan of this run has
@@ -56,6 +58,7 @@ class PlanningRun:
     org_id: str
     window: Window
     parameters: RunParameters
+    seals: SealingKey = field(repr=False)
     plans_only_because: str | None = None
     allowed_domains: tuple[str, ...] = ()
     answers_within: timedelta = timedelta(0)
@@ -115,7 +118,7 @@ def make_plan(config: OnboardingConfig, db: LedgerDatabase, run: PlanningRun, *,
     decisions = point_out_aliases(db, run.org_id, decide(rows, facts, rules, now=now), now)
     if len(decisions) != len(rows):
         raise PlanError(f"{len(rows)} rows were read and {len(decisions)} decisions made; nothing is sent.")
-    write_decisions(db, plan_id, decisions, now)
+    write_decisions(db, plan_id, decisions, now, run.seals)
 
     used = _used_by(decisions, facts.policies)
     invitations = sum(decision.decision == "invite" for decision in decisions)
@@ -133,7 +136,7 @@ def make_plan(config: OnboardingConfig, db: LedgerDatabase, run: PlanningRun, *,
     )
     seal = _seal_of(planned, used, valid_for=config.plan_valid_for, now=now)
     worklist = _change_of_worklist(config, db, run, planned, decisions, now)
-    plans.seal_plan(db, plan_id, seal, unless_erased_meanwhile(db, run.org_id, erased, worklist))
+    plans.seal_plan(db, plan_id, seal, run.seals, unless_erased_meanwhile(db, run.org_id, erased, worklist))
     _log(config, planned, run, decisions, {policy.m3ter_id: policy.name for policy in facts.policies})
     return planned
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from m3ter_onboarding.clock import in_utc, parse_iso, utc_now
 from m3ter_onboarding.ledger import plans
+from m3ter_onboarding.ledger.sealing import SealingKey
+from m3ter_onboarding.sending.bound_plan import BoundPlan
 from m3ter_onboarding.sending.right_to_send import (
     NotAllowedError,
     PlanToSend,
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from m3ter_onboarding.ledger.database import LedgerDatabase
     from m3ter_onboarding.ledger.plans import PlanRow
     from m3ter_onboarding.ledger.runs import RunKey
+    from m3ter_provider.connection import ConnectionSettings
 
 
 log = logging.getLogger(__name__)
@@ -53,17 +56,20 @@ class Answer:
         return cls(approves, _name_of(event.get("responded_by_user")), _instant(event.get("responded_at")))
 
 
-def plan_to_approve(db: LedgerDatabase, to_send: PlanToSend, *, org_id: str, allow_invitations: bool) -> PlanRow:
+def plan_to_approve(db: LedgerDatabase, to_send: PlanToSend, settings: ConnectionSettings) -> PlanRow:
     """Return the plan that may have to be approved; nobody is asked about one that would not be sent afterwards.
 
-    :param allow_invitations: whether the m3ter connection may send.
+    :param settings: of the m3ter connection.
     :raises NotAllowedError: when the plan may not be sent whatever the answer.
     """
     plan = plans.read_plan(db, to_send.plan_id, to_send.run)
-    plan = check_plan(plan, to_send.plan_id, org_id, asking=True)
+    plan = check_plan(plan, to_send.plan_id, settings.org_id, asking=True)
+    bound = BoundPlan.of(plan, SealingKey.of_connection(settings))
+    bound.check_head()
     if plan.needs_approval and not plan.approved:
-        check_connection(plan, allow_invitations=allow_invitations)
+        check_connection(plan, allow_invitations=settings.allow_invitations)
         check_caps(plan, to_send.caps, Usage())
+        bound.check_requests(db)
     return plan
 
 
@@ -84,13 +90,14 @@ def check_question_is_shown(plan: PlanRow, shown: str) -> None:
         )
 
 
-def record_answer(db: LedgerDatabase, run: RunKey, answer: Answer) -> None:
+def record_answer(db: LedgerDatabase, run: RunKey, answer: Answer, seals: SealingKey) -> None:
     """Record an answer to the question about a plan.
 
+    :param seals: the key of the seal over an approval.
     :raises NotAllowedError: when an approval does not count.
     """
     if answer.approves:
-        _record_approval(db, run, answer)
+        _record_approval(db, run, answer, seals)
     else:
         _record_rejection(db, run, answer)
 
@@ -105,7 +112,7 @@ def record_no_answer(db: LedgerDatabase, run: RunKey, now: datetime) -> NotAllow
     )
 
 
-def _record_approval(db: LedgerDatabase, run: RunKey, answer: Answer) -> None:
+def _record_approval(db: LedgerDatabase, run: RunKey, answer: Answer, seals: SealingKey) -> None:
     who = answer.user
     again = "Nothing is sent, and nobody is lost: the next run plans these people again; trigger one if it is urgent."
     if who is None:
@@ -115,7 +122,7 @@ def _record_approval(db: LedgerDatabase, run: RunKey, answer: Answer) -> None:
         raise NotAllowedError(
             f"The ledger does not know which plan {who} was shown, so the approval does not count. {again}"
         )
-    if not plans.record_approval(db, run, shown, by=who, at=answer.at):
+    if not plans.record_approval(db, run, shown, seals, by=who, at=answer.at):
         raise NotAllowedError(
             f"{who} approved plan {shown.plan_id} with the fingerprint {shown.fingerprint[:12]}. That is not the newest"
             f" plan of this run any more, or it was rejected, or is older than `plan_valid_for`. {again}"

@@ -12,7 +12,9 @@ from m3ter_onboarding.ledger.claims import Claimed
 from m3ter_onboarding.ledger.outcomes import Outcome
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.ledger.storable_values import storable_answer
+from m3ter_onboarding.sending.bound_plan import BoundPlan
 from m3ter_onboarding.sending.lease import Lease
+from m3ter_onboarding.sending.right_to_send import NotAllowedError
 from m3ter_provider.errors import (
     NEEDS_A_PERSON,
     M3terConnectionError,
@@ -42,6 +44,10 @@ class Attempt:
     posted: bool = False
 
 
+class _NotAsStoredError(Exception):
+    """Raised where a stored request would be POSTed as something else than it is."""
+
+
 class NotBegunError(Exception):
     """Raised before a POST that may not begin; nothing was posted."""
 
@@ -62,9 +68,10 @@ class Ended:
     for_good: bool = False
 
 
-async def post(m3ter: M3terAsyncHook, claimed: Claimed, before_post: Callable[[], None]) -> Ended:
+async def post(m3ter: M3terAsyncHook, claimed: Claimed, bound: BoundPlan, before_post: Callable[[], None]) -> Ended:
     """POST one invitation and return how that ended; every error but cancellation is an outcome.
 
+    :param bound: the plan; a request that is not as it was planned is not sent, and no other one after it.
     :param before_post: called before every POST, repeats included; raises :class:`NotBegunError` where it may not
         begin.
     """
@@ -77,8 +84,14 @@ async def post(m3ter: M3terAsyncHook, claimed: Claimed, before_post: Callable[[]
         posted = True
 
     try:
+        bound.check_before_post(claimed)
+    except NotAllowedError as error:
+        return Ended(Outcome(row_id, InvitationState.UNSENT, "not_begun"), stop_because=str(error), for_good=True)
+    try:
         request = InvitationRequest.model_validate(claimed.request)
-    except ValidationError:
+        if request.to_json() != claimed.request:
+            raise _NotAsStoredError
+    except (ValidationError, _NotAsStoredError):
         # Written by another version of this package. It concerns this person alone; the text would quote the address.
         message = "The stored request is not valid any more; it is planned anew when the row changes."
         return Ended(Outcome(row_id, InvitationState.FAILED, "invalid_request", message=message))

@@ -11,6 +11,7 @@ from m3ter_onboarding.errors import DeliveryError
 from m3ter_onboarding.ledger.outcomes import Outcome
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.sending.attempt import Attempt, NotBegunError, not_begun, post
+from m3ter_onboarding.sending.bound_plan import BoundPlan
 from m3ter_onboarding.sending.circuit_breaker import Breaker
 from m3ter_onboarding.sending.gate import Gate
 from m3ter_onboarding.sending.right_to_send import NotAllowedError
@@ -23,15 +24,22 @@ class InFlight:
     """Runs attempts beside each other; one that fails cancels no other one.
 
     :param m3ter: an open async hook.
+    :param bound: the plan that they belong to.
     :param gate: asked before each POST, repeats included; closed by failures that concern every invitation.
     :param breaker: counts the attempts.
     :param record: called with each attempt that ended, and how.
     """
 
     def __init__(
-        self, m3ter: M3terAsyncHook, gate: Gate, breaker: Breaker, record: Callable[[Attempt, Outcome], None]
+        self,
+        m3ter: M3terAsyncHook,
+        bound: BoundPlan,
+        gate: Gate,
+        breaker: Breaker,
+        record: Callable[[Attempt, Outcome], None],
     ) -> None:
         self._m3ter = m3ter
+        self._bound = bound
         self._gate = gate
         self._breaker = breaker
         self._record = record
@@ -105,7 +113,7 @@ class InFlight:
             attempt.posted = True
             self._moved.set()
 
-        ended = await post(self._m3ter, attempt.claimed, before_post)
+        ended = await post(self._m3ter, attempt.claimed, self._bound, before_post)
         if ended.stop_because is not None:
             self._gate.close(
                 NotAllowedError(ended.stop_because) if ended.for_good else DeliveryError(ended.stop_because)

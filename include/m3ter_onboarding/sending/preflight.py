@@ -7,9 +7,10 @@ import asyncio
 from m3ter_onboarding.ledger import mirror, plans
 from m3ter_onboarding.ledger.claims import attempted_by_run, attempted_in_a_day
 from m3ter_onboarding.ledger.guard_proof import prove_guard
-from m3ter_onboarding.ledger.plans import PlanRow
 from m3ter_onboarding.ledger.remaining import remaining
+from m3ter_onboarding.ledger.sealing import SealingKey
 from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
+from m3ter_onboarding.sending.bound_plan import BoundPlan
 from m3ter_onboarding.sending.pause_switch import PauseSwitch
 from m3ter_onboarding.sending.recurring_checks import RecurringChecks
 from m3ter_onboarding.sending.right_to_send import (
@@ -24,7 +25,7 @@ from m3ter_onboarding.sending.right_to_send import (
 )
 
 
-async def read_plan_that_may_be_sent(org: MirroredOrganisation, to_send: PlanToSend) -> PlanRow:
+async def read_plan_that_may_be_sent(org: MirroredOrganisation, to_send: PlanToSend) -> BoundPlan:
     """Return the plan, checked by the ledger alone.
 
     :raises NotAllowedError: when it may not be sent.
@@ -32,20 +33,23 @@ async def read_plan_that_may_be_sent(org: MirroredOrganisation, to_send: PlanToS
     plan = await asyncio.to_thread(plans.read_plan, org.db, to_send.plan_id, to_send.run)
     plan = check_plan(plan, to_send.plan_id, org.org_id)
     check_threshold(plan, to_send.caps)
-    return plan
+    return BoundPlan.of(plan, SealingKey.of_connection(org.m3ter.settings))
 
 
 async def look_and_check(
-    org: MirroredOrganisation, plan: PlanRow, to_send: PlanToSend, checks: RecurringChecks, pause: PauseSwitch
+    org: MirroredOrganisation, bound: BoundPlan, to_send: PlanToSend, checks: RecurringChecks, pause: PauseSwitch
 ) -> int:
     """Check ledger, m3ter, caps and pause switch; return how many invitations of the plan are unsent.
 
     :raises NotAllowedError: when the plan may not be sent.
     :raises M3terError: when m3ter cannot be read.
     """
+    plan = bound.plan
     check_connection(plan, allow_invitations=org.m3ter.settings.allow_invitations)
     if not plan.sendable:
         raise NotAllowedError(f"Plan {to_send.plan_id} may not be sent: {plan.not_sendable_because}")
+    bound.check_head()
+    await asyncio.to_thread(bound.check_requests, org.db)
     await asyncio.to_thread(prove_guard, org.db)
     await checks.look_before_sending()
     check_policies(plan.policies, await asyncio.to_thread(mirror.policies_of, org.db, org.org_id))

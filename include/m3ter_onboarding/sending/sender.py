@@ -21,6 +21,7 @@ from m3ter_onboarding.ledger.plan_counts import events_of_plan
 from m3ter_onboarding.ledger.remaining import Remaining, remaining
 from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
 from m3ter_onboarding.sending.attempt import Attempt, not_begun
+from m3ter_onboarding.sending.bound_plan import BoundPlan
 from m3ter_onboarding.sending.circuit_breaker import Breaker
 from m3ter_onboarding.sending.gate import Gate
 from m3ter_onboarding.sending.in_flight import InFlight
@@ -61,13 +62,13 @@ class Sender:
         :raises NotAllowedError: when the plan may not be sent; nothing was.
         :raises DeliveryError: when something is left; Airflow's retry goes on with it.
         """
-        self._make_parts()
+        bound = await read_plan_that_may_be_sent(self.org, self.to_send)
+        self._make_parts(bound)
         done = self._progress.done
-        plan = await read_plan_that_may_be_sent(self.org, self.to_send)
         done.left = await self._remaining()
         if done.left.nothing_left:
             return done
-        self._progress.to_send = await look_and_check(self.org, plan, self.to_send, self._checks, self.pause)
+        self._progress.to_send = await look_and_check(self.org, bound, self.to_send, self._checks, self.pause)
         try:
             await self._until_nothing_is_left()
         finally:
@@ -78,12 +79,12 @@ class Sender:
             raise await why_left(self.org, self.to_send, self._gate, sent=done.sent, left=left)
         return done
 
-    def _make_parts(self) -> None:
+    def _make_parts(self, bound: BoundPlan) -> None:
         self._gate = Gate(self.stop)
         self._progress = Progress(self.clock)
         self._checks = RecurringChecks(self.org, self.pause, self._gate, self.clock)
         self._outbox = Outbox(self.org, self._checks, self._gate, self.clock)
-        self.in_flight = InFlight(self.org.m3ter, self._gate, self.breaker, self._record)
+        self.in_flight = InFlight(self.org.m3ter, bound, self._gate, self.breaker, self._record)
         self._pending: deque[Attempt] = deque()
         pace = self.org.m3ter.settings.requests_per_second
         self._chunk = ChunkSize.at_pace(pace, self._post_timeout)

@@ -71,9 +71,7 @@ class OnboardingApproveOperator(OnboardingTask, ApprovalOperator):
         run, settings = self._run_key(context), self._connection_settings()
         to_send = PlanToSend(run, planned.plan_id, self._caps(context))
         with closing(self._open_ledger()) as db:
-            plan = approval.plan_to_approve(
-                db, to_send, org_id=settings.org_id, allow_invitations=settings.allow_invitations
-            )
+            plan = approval.plan_to_approve(db, to_send, settings)
             if not plan.needs_approval:
                 raise AirflowSkipException(f"The plan has {plan.invitations} invitations; nobody has to approve it.")
             if plan.approved:
@@ -128,6 +126,7 @@ class OnboardingApproveOperator(OnboardingTask, ApprovalOperator):
         :raises AirflowFailException: when nobody answered in time, or the answer does not count.
         """
         from m3ter_onboarding.clock import utc_now
+        from m3ter_onboarding.ledger.sealing import SealingKey
         from m3ter_onboarding.sending import approval
 
         with errors_as_sentences():
@@ -137,5 +136,6 @@ class OnboardingApproveOperator(OnboardingTask, ApprovalOperator):
                     raise approval.record_no_answer(db, run, utc_now())
                 if "error" in event:
                     raise OnboardingError("Airflow could not take the answer; the question is asked again.")
-                approval.record_answer(db, run, approval.Answer.from_airflow(event, approve=self.APPROVE))
+                answer = approval.Answer.from_airflow(event, approve=self.APPROVE)
+                approval.record_answer(db, run, answer, SealingKey.of_connection(self._connection_settings()))
             return super().execute_complete(context, event)

@@ -31,6 +31,7 @@ class OnboardingPlanOperator(OnboardingTask, BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the plan's id and its counts."""
         from m3ter_onboarding.clock import utc_now
+        from m3ter_onboarding.ledger.sealing import SealingKey
         from m3ter_onboarding.planning.run_start import window_of_run
         from m3ter_onboarding.planning.sealed_plan import PlanningRun, make_plan
 
@@ -42,6 +43,7 @@ class OnboardingPlanOperator(OnboardingTask, BaseOperator):
                     org_id=settings.org_id,
                     window=window_of_run(db, run.key, settings.org_id),
                     parameters=run.parameters,
+                    seals=SealingKey.of_connection(settings),
                     plans_only_because=run.plans_only_because,
                     allowed_domains=tuple(settings.allowed_domains or ()),
                     answers_within=timedelta(seconds=settings.timeout_seconds),

@@ -132,8 +132,8 @@ def test_d08_an_approval_of_another_fingerprint_does_not_count(asked: TaskRun, w
     now = datetime.now(timezone.utc)
     shown = plans.ShownPlan(plan_id, asked.xcoms["plan"]["fingerprint"])
     other = plans.ShownPlan(plan_id, "0" * 64)
-    assert not plans.record_approval(world.db, world.run("run-1"), other, by="olga", at=now)
-    assert not plans.record_approval(world.db, world.run("run-2"), shown, by="olga", at=now)
+    assert not plans.record_approval(world.db, world.run("run-1"), other, world.seals, by="olga", at=now)
+    assert not plans.record_approval(world.db, world.run("run-2"), shown, world.seals, by="olga", at=now)
     assert plan_row(world, asked).approved_at is None
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from m3ter_onboarding.errors import DeliveryError
-from m3ter_onboarding.ledger.claims import Claimed
 from m3ter_onboarding.ledger.outcomes import Outcome
 from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
 from m3ter_onboarding.sending.attempt import Attempt
@@ -19,6 +18,7 @@ from m3ter_onboarding.sending.gate import Gate
 from m3ter_onboarding.sending.in_flight import InFlight
 from m3ter_onboarding.sending.lease import Lease
 from m3ter_onboarding.sending.stop_signals import Stop
+from tests.support.sealed_plans import BOUND, claimed_for
 from tests.support.world import World
 
 POST = "CreateOrgUserInvitation"
@@ -35,8 +35,7 @@ class Flight:
 
     def attempt(self, number: int, *, lease: float = 60.0) -> Attempt:
         request = {"email": f"e{number}@example.com", "firstName": "Given", "lastName": "Family"}
-        claimed = Claimed(number, f"e{number}", f"e{number}@example.com", request)
-        return Attempt(claimed, "token", Lease(lease, lambda: 0.0))
+        return Attempt(claimed_for(number, request), "token", Lease(lease, lambda: 0.0))
 
     def record(self, attempt: Attempt, outcome: Outcome) -> None:
         assert attempt.claimed.invitation_id == outcome.invitation_id
@@ -44,7 +43,7 @@ class Flight:
 
     def play(self, act: Callable[[InFlight], Awaitable[None]], **connection: Any) -> None:
         async def work(org: MirroredOrganisation) -> None:
-            await act(InFlight(org.m3ter, self.gate, self.breaker, self.record))
+            await act(InFlight(org.m3ter, BOUND, self.gate, self.breaker, self.record))
 
         self.world.with_m3ter(work, **connection)
 

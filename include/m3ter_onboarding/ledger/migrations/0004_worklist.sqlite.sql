@@ -13,6 +13,10 @@ ALTER TABLE {schema}m3ter_mirror_user ADD COLUMN policies_read_at DATETIME;
 ALTER TABLE {schema}m3ter_mirror_invitation ADD COLUMN alias_key VARCHAR(400);
 ALTER TABLE {schema}m3ter_mirror_user ADD COLUMN alias_key VARCHAR(400);
 ALTER TABLE {schema}m3ter_mirror_policy ADD COLUMN statements_shown BOOLEAN;
+ALTER TABLE {schema}m3ter_onboarding_plan ADD COLUMN sealed_until BIGINT;
+ALTER TABLE {schema}m3ter_onboarding_plan ADD COLUMN seal VARCHAR(64);
+ALTER TABLE {schema}m3ter_onboarding_plan ADD COLUMN approval_seal VARCHAR(64);
+ALTER TABLE {schema}m3ter_onboarding_decision ADD COLUMN seal VARCHAR(64);
 CREATE INDEX IF NOT EXISTS ix_m3ter_onboarding_run_outcome
     ON {schema}m3ter_onboarding_run (org_id, outcome, finished_at);
 CREATE INDEX IF NOT EXISTS ix_m3ter_onboarding_decision_start

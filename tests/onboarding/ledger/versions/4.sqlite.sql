@@ -293,6 +293,7 @@ CREATE TABLE m3ter_onboarding_decision (
     start_date DATE,
     request JSON,
     request_hash VARCHAR(64),
+    seal VARCHAR(64),
     extra JSON,
     invitation_id INTEGER,
     decided_at DATETIME NOT NULL,
@@ -362,6 +363,9 @@ CREATE TABLE m3ter_onboarding_plan (
     created_at DATETIME NOT NULL,
     sealed_at DATETIME,
     valid_until_ms BIGINT,
+    sealed_until BIGINT,
+    seal VARCHAR(64),
+    approval_seal VARCHAR(64),
     PRIMARY KEY (plan_id),
     CONSTRAINT uq_m3ter_onboarding_plan_seq UNIQUE (dag_id, run_id, seq)
 );

@@ -1,0 +1,56 @@
+"""What a plan will POST, read back row by row as the ledger holds it now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, and_, func, select
+
+from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.decisions import sealed_request
+from m3ter_onboarding.ledger.sealing import SealedRequest
+
+#: So many rows are read at once.
+_BATCH = 1_000
+
+
+@dataclass(frozen=True)
+class StoredRequest:
+    """A decision to invite as it is stored, and its seal."""
+
+    sealed: SealedRequest
+    seal: str | None = field(repr=False)
+
+
+def read_requests(db: LedgerDatabase, plan_id: str, use: Callable[[StoredRequest], None]) -> None:
+    """Hand every decision to invite of a plan to *use*, by row, a batch at a time."""
+    d = db.tables.decision
+    last = -1
+    columns = (d.c.plan_id, d.c.org_id, d.c.row_no, d.c.reason, d.c.employee_id, d.c.email_key, d.c.request)
+
+    def work(connection: Connection) -> list[StoredRequest]:
+        chosen = (
+            select(*columns, d.c.request_hash, d.c.seal)
+            .where(d.c.plan_id == plan_id, d.c.decision == "invite", d.c.row_no > last)
+            .order_by(d.c.row_no)
+            .limit(_BATCH)
+        )
+        return [StoredRequest(sealed_request(row._mapping), row.seal) for row in connection.execute(chosen)]
+
+    while batch := db.read(work, doing="reading what the plan will send"):
+        for stored in batch:
+            use(stored)
+        last = batch[-1].sealed.row_no
+
+
+def erased_since(db: LedgerDatabase, plan_id: str) -> int:
+    """Return how many rows of a plan were erased after it was sealed."""
+    d = db.tables.decision.c
+    mine = and_(d.plan_id == plan_id, d.decision == "skip", d.reason == "erased")
+    return db.read(
+        lambda connection: int(
+            connection.execute(select(func.count()).select_from(db.tables.decision).where(mine)).scalar_one()
+        ),
+        doing="counting erased rows",
+    )

@@ -1,0 +1,92 @@
+"""Keyed hashes that bind what is sent to what was planned and approved (docs/delivery.md, rule 8).
+
+The ledger may lie in a warehouse where others write. The key is made from the API secret of the m3ter connection, which
+stands nowhere in the ledger: whoever may write there can make neither a request, nor a plan, nor an approval that
+holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from m3ter_onboarding.ledger.plans import PlanRow
+    from m3ter_provider.connection import ConnectionSettings
+
+
+@dataclass(frozen=True)
+class SealedRequest:
+    """What the seal of one decision to invite covers: whom, why and with which request; its ``repr`` names nobody."""
+
+    plan_id: str
+    org_id: str
+    row_no: int
+    reason: str
+    employee_id: str | None = field(repr=False)
+    email_key: str | None = field(repr=False)
+    request: Mapping[str, Any] | None = field(repr=False)
+    request_hash: str | None
+
+
+@dataclass(frozen=True)
+class SealingKey:
+    """The key of an organisation's seals.
+
+    :param key: secret; never stored.
+    """
+
+    key: bytes = field(repr=False)
+
+    @classmethod
+    def of_connection(cls, settings: ConnectionSettings) -> SealingKey:
+        """Make the key from a connection: another API secret, or another organisation, is another key."""
+        purpose = f"m3ter onboarding, seal 1:{settings.org_id}"
+        return cls(hmac.digest(settings.api_secret.encode(), purpose.encode(), hashlib.sha256))
+
+    def of_request(self, sealed: SealedRequest) -> str:
+        """Return the seal of a decision to invite."""
+        content = (
+            *("request", sealed.plan_id, sealed.org_id, sealed.row_no, sealed.reason, sealed.employee_id),
+            *(sealed.email_key, sealed.request_hash, sealed.request),
+        )
+        return self._hash(content)
+
+    def of_plan(self, head: Mapping[str, Any]) -> str:
+        """Return the seal of a plan's head; see :func:`head_of`."""
+        return self._hash(("plan", head))
+
+    def of_approval(self, plan_id: str, fingerprint: str, by: str, at: datetime) -> str:
+        """Return the seal of an approval: who approved which plan, and when."""
+        return self._hash(("approval", plan_id, fingerprint, by, round(at.timestamp() * 1000)))
+
+    def holds(self, seal: str | None, expected: str) -> bool:
+        """Return whether a stored seal is the expected one."""
+        return seal is not None and hmac.compare_digest(seal.encode(), expected.encode())
+
+    def _hash(self, content: Any) -> str:
+        text = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+        return hmac.digest(self.key, text.encode("ascii"), hashlib.sha256).hex()
+
+
+def head_of(plan: PlanRow) -> dict[str, Any]:
+    """Return what the seal of a plan covers: everything that decides whether and what may be sent."""
+    return {
+        "plan_id": plan.plan_id,
+        "dag_id": plan.dag_id,
+        "run_id": plan.run_id,
+        "org_id": plan.org_id,
+        "mode": plan.mode,
+        "sendable": plan.sendable,
+        "needs_approval": plan.needs_approval,
+        "fingerprint": plan.fingerprint,
+        "rows_read": plan.rows_read,
+        "invitations": plan.invitations,
+        "policies": [asdict(policy) for policy in plan.policies],
+        "valid_until": plan.sealed_until,
+    }
