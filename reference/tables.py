@@ -14,6 +14,7 @@ from pydantic_core import PydanticUndefined
 
 from m3ter_onboarding.config.access_section import AccessReview
 from m3ter_onboarding.config.alerts_section import Alerts, Notifier
+from m3ter_onboarding.config.approval_section import ApprovalSettings
 from m3ter_onboarding.config.dag_section import DagSettings, TaskDefaults
 from m3ter_onboarding.config.day_one_section import ChaseSettings, DayOneSettings
 from m3ter_onboarding.config.exclude_section import Exclusions
@@ -24,6 +25,7 @@ from m3ter_provider.get_provider_info import get_provider_info
 
 _SECTIONS: Mapping[type[BaseModel], str] = {
     Exclusions: "[section](#exclude)",
+    ApprovalSettings: "[section](#approval)",
     Alerts: "[section](#alerts)",
     StatusSettings: "[section](#status)",
     AccessReview: "[section](#access_review)",
@@ -236,6 +238,7 @@ def _events() -> str:
 _TABLES: Mapping[str, Callable[[], str]] = {
     "OnboardingConfig": lambda: _model(OnboardingConfig),
     "Exclusions": lambda: _model(Exclusions),
+    "ApprovalSettings": lambda: _model(ApprovalSettings),
     "Alerts": lambda: _model(Alerts),
     "Notifier": lambda: _model(Notifier),
     "StatusSettings": lambda: _model(StatusSettings),

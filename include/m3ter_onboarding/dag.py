@@ -45,7 +45,7 @@ those who need it; `report` sums up and decides the run's colour.
 1. It plans the chosen days and sends nothing, unless *A backfill may send* is switched on in its dialogue.
 2. Members, and people who were invited before, are not invited again: over days already sent it sends nothing.
 3. People who started more than `max_age_days` ago are not invited.
-4. `max_invitations` counts for all of its runs in 24 hours together, and above `approval_above` each run asks first.
+4. `max_invitations` counts for all of its runs in 24 hours together, and above `approval.above` a person is asked.
 5. You need none for days that failed or were paused: the next daily run reads them by itself.
 """
 

@@ -242,8 +242,8 @@ DID_NOTHING = retry_if_exception(
             ),
             (
                 f"{ONBOARDING}/sending/right_to_send.py",
-                "plan.invitations > caps.approval_above and not plan.approved:",
-                "plan.invitations > caps.approval_above and plan.approved is None:",
+                "if plan.approved or not usage.still_to_send:",
+                "if plan.approved is not None:",
             ),
         ),
         ("approve marked successful",),

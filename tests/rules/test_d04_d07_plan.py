@@ -289,7 +289,7 @@ EMPTY_SEAL = plans.PlanSeal(
     policies=[],
     sendable=False,
     not_sendable_because=None,
-    needs_approval=False,
+    approval_because=(),
     sealed_at=MONDAY,
     valid_for=ONE,
 )

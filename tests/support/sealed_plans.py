@@ -25,6 +25,7 @@ PLAN = PlanRow(
     sendable=True,
     not_sendable_because=None,
     needs_approval=False,
+    approval_because=(),
     approved=False,
     approved_by=None,
     approved_at=None,

@@ -39,7 +39,7 @@ from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.decisions import sealed_request
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.schema import prepare_tables
-from m3ter_onboarding.ledger.sealing import SealingKey, head_of
+from m3ter_onboarding.ledger.sealing import SealingKey
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.mirroring.lost_answers import Settled, settle_due
 from m3ter_onboarding.mirroring.m3ter_lists import take_snapshot
@@ -355,7 +355,7 @@ class World:
         head = plans.read_plan(self.db, plan_id)
         assert head is not None
         with self.db.engine.begin() as connection:
-            seal = seals.of_plan(head_of(head))
+            seal = seals.of_plan(plans.head_of(head))
             connection.execute(update(p).where(p.c.plan_id == plan_id).values(seal=seal))
 
     # -- what became of it ------------------------------------------------------------------------------------------

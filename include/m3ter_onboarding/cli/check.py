@@ -140,8 +140,9 @@ def _limits(config: OnboardingConfig) -> Iterator[str]:
         yield f"at most {config.max_percent} percent of its rows"
     per_day = config.max_invitations_per_day
     yield "no limit for 24 hours" if per_day is None else f"at most {per_day} in 24 hours"
-    if config.approval_above is not None:
-        yield f"above {config.approval_above} a person must approve"
+    if config.approval_threshold is not None:
+        count = " in 23 hours" if config.approval.per == "day" else ""
+        yield f"above {config.approval_threshold}{count} a person must approve"
     if config.min_expected_rows:
         yield f"fewer than {config.min_expected_rows} rows fail the run"
 

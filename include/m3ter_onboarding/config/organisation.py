@@ -19,11 +19,13 @@ from pydantic import (
     StrictInt,
     StrictStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 
 from m3ter_onboarding.config.access_section import AccessReview
 from m3ter_onboarding.config.alerts_section import Alerts
+from m3ter_onboarding.config.approval_section import ApprovalSettings
 from m3ter_onboarding.config.dag_section import DagSettings
 from m3ter_onboarding.config.day_one_section import ChaseSettings, DayOneSettings
 from m3ter_onboarding.config.durations import LastingDuration
@@ -73,8 +75,8 @@ class OnboardingConfig(Section):
     :param stop_after_failures: sending stops after so many failures (refusals by m3ter, or no usable answer) in a
         row; None: never.
     :param stop_at_failure_percent: sending stops when so many percent of at least 10 attempts have failed; None: never.
-    :param approval_above: more invitations than this need a person's approval, and so does every new administrator;
-        None: only the latter.
+    :param approval_above: the short form of ``approval.above``.
+    :param approval: which plans a person must approve, and who may.
     :param plan_valid_for: age at which a plan may not be sent any more.
     :param settle_after: wait before an absence in m3ter counts; it must exceed late commits plus list lag.
     :param full_snapshot_every: the longest time between two complete readings of m3ter.
@@ -119,6 +121,7 @@ class OnboardingConfig(Section):
     stop_after_failures: Annotated[StrictInt, Field(ge=1)] | None = 10
     stop_at_failure_percent: Annotated[StrictInt | StrictFloat, Field(gt=0, le=100)] | None = 50
     approval_above: Annotated[StrictInt, Field(ge=0)] | None = None
+    approval: ApprovalSettings = ApprovalSettings()
     plan_valid_for: LastingDuration = timedelta(hours=24)
     settle_after: LastingDuration = timedelta(minutes=2)
     full_snapshot_every: LastingDuration = timedelta(days=7)
@@ -161,6 +164,13 @@ class OnboardingConfig(Section):
             return value
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_REINVITATIONS:
             raise ValueError(f"write never, once, or a number from 1 to {MOST_REINVITATIONS}")
+        return value
+
+    @field_validator("approval")
+    @classmethod
+    def _said_once(cls, value: ApprovalSettings, known: ValidationInfo) -> ApprovalSettings:
+        if value.above is not None and known.data.get("approval_above") is not None:
+            raise ValueError("above is set, and so is its short form approval_above; set one of them")
         return value
 
     @field_validator("time_zone")
@@ -245,6 +255,11 @@ class OnboardingConfig(Section):
     def max_age(self) -> timedelta:
         """``max_age_days`` for arithmetic."""
         return timedelta(days=self.max_age_days)
+
+    @property
+    def approval_threshold(self) -> int | None:
+        """``approval.above``, in whichever form it is set."""
+        return self.approval_above if self.approval.above is None else self.approval.above
 
     @property
     def most_reinvitations(self) -> int:

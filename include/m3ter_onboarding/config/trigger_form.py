@@ -39,8 +39,9 @@ def run_parameters() -> dict[str, Param]:
             description_md=(
                 "**Invite** is the ordinary run. **Dry run**: decides about every row, nothing is sent."
                 " **Baseline**: before the first run, adopts what m3ter has already. **Full**: reads all of m3ter"
-                " and the query from 1970 on; max_age_days still holds for rows with a start date. **Retry**: also"
-                " invites people whom m3ter refused; with one employee, also if the invitation has expired."
+                " and the query from 1970 on, and a person approves before it sends; max_age_days still holds for rows"
+                " with a start date. **Retry**: also invites people whom m3ter refused; with one employee, also if the"
+                " invitation has expired."
             ),
         ),
         "only_employee": Param(
@@ -79,7 +80,7 @@ def run_parameters() -> dict[str, Param]:
             title="At most this many invitations",
             description_md=(
                 "If the plan has more, nothing at all is sent. In a backfill it counts for all of its runs together."
-                " Empty: as configured."
+                " Empty: as configured; more than that needs a person's approval."
             ),
         ),
         "allow_backfill_send": Param(

@@ -36,7 +36,11 @@ from m3ter_onboarding.ledger.sql_types import db_now_ms
 from m3ter_onboarding.ledger.states import LIVE_STATES, InvitationState
 from m3ter_onboarding.ledger.tables import Tables, state_in
 
-DAY_MS = 24 * 60 * 60 * 1000
+_HOUR_MS = 60 * 60 * 1000
+DAY_MS = 24 * _HOUR_MS
+#: What counts as sent on the same day where it is asked whether a person must approve: not what yesterday's run of a
+#: daily schedule sent, also where today's begins a little earlier.
+APPROVAL_DAY_MS = 23 * _HOUR_MS
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,9 @@ def _room(connection: Connection, t: Tables, claim: ClaimRequest) -> int:
     return room
 
 
-def _attempted_in_a_day(connection: Connection, t: Tables, org_id: str, backfills_of: str | None = None) -> int:
+def _attempted_in_a_day(
+    connection: Connection, t: Tables, org_id: str, backfills_of: str | None = None, *, day_ms: int = DAY_MS
+) -> int:
     i, r = t.invitation.c, t.run.c
     whose: ColumnElement[bool] = true()
     if backfills_of is not None:
@@ -114,7 +120,7 @@ def _attempted_in_a_day(connection: Connection, t: Tables, org_id: str, backfill
             r.dag_id == backfills_of, r.dag_id == i.dag_id, r.run_id == i.run_id, r.run_type == "backfill"
         )
     # Read once: PostgreSQL's clock_timestamp() is volatile, and no index would be used to compare with it.
-    a_day_ago = int(connection.execute(select(db_now_ms())).scalar_one()) - DAY_MS
+    a_day_ago = int(connection.execute(select(db_now_ms())).scalar_one()) - day_ms
 
     def count(condition: ColumnElement[bool]) -> int:
         mine = select(func.count()).where(i.org_id == org_id, i.origin == "claimed", condition, whose)
@@ -137,6 +143,13 @@ def attempted_in_a_day(db: LedgerDatabase, org_id: str, backfills_of: str | None
     """
     return db.read(
         lambda c: _attempted_in_a_day(c, db.tables, org_id, backfills_of), doing="counting the last 24 hours"
+    )
+
+
+def attempted_for_approval(db: LedgerDatabase, org_id: str) -> int:
+    """Return how many invitations of the organisation were attempted in the last 23 hours."""
+    return db.read(
+        lambda c: _attempted_in_a_day(c, db.tables, org_id, day_ms=APPROVAL_DAY_MS), doing="counting the last 23 hours"
     )
 
 

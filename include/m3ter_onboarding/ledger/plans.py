@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, func, insert, or
 from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.runs import RunKey
-from m3ter_onboarding.ledger.sealing import SealingKey, head_of
+from m3ter_onboarding.ledger.sealing import SealingKey
 from m3ter_onboarding.ledger.sql_types import db_now_ms
 from m3ter_onboarding.ledger.tables import Tables
 
@@ -58,6 +58,7 @@ class PlanSeal:
     :param counts: rows by ``decision:reason``.
     :param policies: every permission policy of its requests.
     :param not_sendable_because: why it may not be sent; None where it may.
+    :param approval_because: why a person must approve it; empty: nobody has to.
     :param sealed_at: by the worker's clock, for people; the plan's age is judged by the database's.
     :param valid_for: how long it may be sent.
     """
@@ -69,7 +70,7 @@ class PlanSeal:
     policies: Sequence[PlannedPolicy]
     sendable: bool
     not_sendable_because: str | None
-    needs_approval: bool
+    approval_because: Sequence[str]
     sealed_at: datetime
     valid_for: timedelta
 
@@ -88,6 +89,7 @@ class PlanRow:
     sendable: bool
     not_sendable_because: str | None
     needs_approval: bool
+    approval_because: Sequence[str]
     approved: bool
     approved_by: str | None
     approved_at: datetime | None
@@ -159,6 +161,8 @@ def seal_plan(
     """
     table, decision = db.tables.plan, db.tables.decision
     values = asdict(seal)
+    values["approval_because"] = list(seal.approval_because)
+    values["needs_approval"] = bool(seal.approval_because)
     valid_ms = int(values.pop("valid_for").total_seconds() * 1000)
 
     def work(connection: Connection) -> None:
@@ -327,6 +331,7 @@ def _read(connection: Connection, t: Tables, plan_id: str, mine: ColumnElement[b
         sendable=bool(row.sendable),
         not_sendable_because=row.not_sendable_because,
         needs_approval=bool(row.needs_approval),
+        approval_because=tuple(row.approval_because or ()),
         approved=row.approved_at is not None and row.approved_fingerprint == row.fingerprint,
         approved_by=row.approved_by,
         approved_at=row.approved_at,
@@ -347,6 +352,25 @@ def _read(connection: Connection, t: Tables, plan_id: str, mine: ColumnElement[b
         seal=row.seal,
         approval_seal=row.approval_seal,
     )
+
+
+def head_of(plan: PlanRow) -> dict[str, Any]:
+    """Return what the seal of a plan covers: everything that decides whether and what may be sent."""
+    return {
+        "plan_id": plan.plan_id,
+        "dag_id": plan.dag_id,
+        "run_id": plan.run_id,
+        "org_id": plan.org_id,
+        "mode": plan.mode,
+        "sendable": plan.sendable,
+        "needs_approval": plan.needs_approval,
+        "approval_because": list(plan.approval_because),
+        "fingerprint": plan.fingerprint,
+        "rows_read": plan.rows_read,
+        "invitations": plan.invitations,
+        "policies": [asdict(policy) for policy in plan.policies],
+        "valid_until": plan.sealed_until,
+    }
 
 
 def newest_plan_id(db: LedgerDatabase, run: RunKey) -> str | None:

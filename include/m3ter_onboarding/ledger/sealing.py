@@ -11,12 +11,11 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from m3ter_onboarding.ledger.plans import PlanRow
     from m3ter_provider.connection import ConnectionSettings
 
 
@@ -58,7 +57,7 @@ class SealingKey:
         return self._hash(content)
 
     def of_plan(self, head: Mapping[str, Any]) -> str:
-        """Return the seal of a plan's head; see :func:`head_of`."""
+        """Return the seal of a plan's head; see :func:`m3ter_onboarding.ledger.plans.head_of`."""
         return self._hash(("plan", head))
 
     def of_approval(self, plan_id: str, fingerprint: str, by: str, at: datetime) -> str:
@@ -72,21 +71,3 @@ class SealingKey:
     def _hash(self, content: Any) -> str:
         text = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
         return hmac.digest(self.key, text.encode("ascii"), hashlib.sha256).hex()
-
-
-def head_of(plan: PlanRow) -> dict[str, Any]:
-    """Return what the seal of a plan covers: everything that decides whether and what may be sent."""
-    return {
-        "plan_id": plan.plan_id,
-        "dag_id": plan.dag_id,
-        "run_id": plan.run_id,
-        "org_id": plan.org_id,
-        "mode": plan.mode,
-        "sendable": plan.sendable,
-        "needs_approval": plan.needs_approval,
-        "fingerprint": plan.fingerprint,
-        "rows_read": plan.rows_read,
-        "invitations": plan.invitations,
-        "policies": [asdict(policy) for policy in plan.policies],
-        "valid_until": plan.sealed_until,
-    }

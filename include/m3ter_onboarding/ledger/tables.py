@@ -107,6 +107,8 @@ class Tables:
             Column("sendable", Boolean, nullable=False),
             Column("not_sendable_because", LongText),
             Column("needs_approval", Boolean, nullable=False),
+            # The ends of "You are asked because …".
+            Column("approval_because", JSON(none_as_null=True)),
             # When the question about exactly this plan was put to people; an answer counts for no other plan.
             Column("asked_at", UtcDateTime),
             Column("approved_by", ShownText(250)),

@@ -19,14 +19,16 @@ from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.run_parameters import Mode, RunParameters
 from m3ter_onboarding.errors import PlanError, SourceError
 from m3ter_onboarding.ledger import mirror, open_invitations, plans
-from m3ter_onboarding.ledger.claims import attempted_by_run
+from m3ter_onboarding.ledger.claims import attempted_by_run, attempted_for_approval
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.decisions import Decision, write_decisions
 from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
+from m3ter_onboarding.ledger.rejections import rejected_people
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.sealing import SealingKey
 from m3ter_onboarding.ledger.worklist import PlanRead, update_worklist
 from m3ter_onboarding.planning.aliases import point_out_aliases
+from m3ter_onboarding.planning.approval_rule import ApprovalRule, ToApprove
 from m3ter_onboarding.planning.erased_rows import decide_erased, unless_erased_meanwhile
 from m3ter_onboarding.planning.explanation import count_decisions, explain
 from m3ter_onboarding.planning.facts import read_facts
@@ -70,6 +72,7 @@ class Planned:
 
     :param counts: rows by ``decision:reason``.
     :param sendable: whether this run may send it.
+    :param approval_because: why a person must approve it; empty: nobody has to.
     """
 
     plan_id: str
@@ -78,8 +81,13 @@ class Planned:
     counts: dict[str, int]
     sendable: bool
     not_sendable_because: str | None
-    needs_approval: bool
+    approval_because: tuple[str, ...]
     fingerprint: str
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether a person must approve it."""
+        return bool(self.approval_because)
 
     def summary(self) -> dict[str, Any]:
         """Return the ids and counts that go into XCom."""
@@ -122,8 +130,6 @@ def make_plan(config: OnboardingConfig, db: LedgerDatabase, run: PlanningRun, *,
 
     used = _used_by(decisions, facts.policies)
     invitations = sum(decision.decision == "invite" for decision in decisions)
-    # A run whose plan is made again is still one run: its earlier attempts count.
-    before = attempted_by_run(db, run.key, other_than=plan_id)
     planned = Planned(
         plan_id=plan_id,
         rows=len(rows),
@@ -131,7 +137,7 @@ def make_plan(config: OnboardingConfig, db: LedgerDatabase, run: PlanningRun, *,
         counts=count_decisions(decisions),
         sendable=run.plans_only_because is None,
         not_sendable_because=run.plans_only_because,
-        needs_approval=_needs_approval(config, invitations, before, used),
+        approval_because=_approval_because(config, db, run, plan_id, invitations, used),
         fingerprint=fingerprint(decisions, used, org_id=run.org_id),
     )
     seal = _seal_of(planned, used, valid_for=config.plan_valid_for, now=now)
@@ -232,10 +238,24 @@ def _used_by(decisions: Sequence[Decision], policies: Sequence[M3terPolicy]) -> 
     return [policy for policy in policies if policy.m3ter_id in ids]
 
 
-def _needs_approval(config: OnboardingConfig, invitations: int, before: int, used: Sequence[M3terPolicy]) -> bool:
-    """Return whether a person must approve: many are invited, or somebody is to become an administrator."""
-    many = config.approval_above is not None and invitations > 0 and before + invitations > config.approval_above
-    return many or any(policy.administrator_like for policy in used)
+def _approval_because(
+    config: OnboardingConfig,
+    db: LedgerDatabase,
+    run: PlanningRun,
+    plan_id: str,
+    invitations: int,
+    used: Sequence[M3terPolicy],
+) -> tuple[str, ...]:
+    """Return why a person must approve the plan; nothing: nobody has to."""
+    plan = ToApprove(
+        invitations=invitations,
+        # A run whose plan is made again is still one run: its earlier attempts count.
+        by_run_before=attempted_by_run(db, run.key, other_than=plan_id),
+        in_a_day=attempted_for_approval(db, run.org_id),
+        administrators=any(policy.administrator_like for policy in used),
+        rejected=rejected_people(db, plan_id, run.org_id) if run.plans_only_because is None else 0,
+    )
+    return ApprovalRule.of_run(config, run.parameters).reasons(plan)
 
 
 def _seal_of(planned: Planned, used: Sequence[M3terPolicy], *, valid_for: timedelta, now: datetime) -> plans.PlanSeal:
@@ -249,7 +269,7 @@ def _seal_of(planned: Planned, used: Sequence[M3terPolicy], *, valid_for: timede
         ],
         sendable=planned.sendable,
         not_sendable_because=planned.not_sendable_because,
-        needs_approval=planned.needs_approval,
+        approval_because=planned.approval_because,
         sealed_at=now,
         valid_for=valid_for,
     )

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from m3ter_onboarding.clock import in_utc, parse_iso, utc_now
+from m3ter_onboarding.errors import OnboardingError
 from m3ter_onboarding.ledger import plans
 from m3ter_onboarding.ledger.sealing import SealingKey
 from m3ter_onboarding.sending.bound_plan import BoundPlan
@@ -25,6 +26,7 @@ from m3ter_onboarding.sending.right_to_send import (
 )
 
 if TYPE_CHECKING:
+    from m3ter_onboarding.config.approval_section import ApprovalSettings
     from m3ter_onboarding.ledger.database import LedgerDatabase
     from m3ter_onboarding.ledger.plans import PlanRow
     from m3ter_onboarding.ledger.runs import RunKey
@@ -40,11 +42,13 @@ class Answer:
 
     :param user: the name of the user of Airflow who answered; None: no user did, but a default or a time-out.
     :param at: when, in UTC.
+    :param user_id: the user's id in Airflow, where that is something else.
     """
 
     approves: bool
     user: str | None
     at: datetime
+    user_id: str | None = None
 
     @classmethod
     def from_airflow(cls, event: Mapping[str, Any], *, approve: str) -> Answer:
@@ -53,7 +57,13 @@ class Answer:
         :param approve: the option that approves.
         """
         approves = list(event["chosen_options"]) == [approve]
-        return cls(approves, _name_of(event.get("responded_by_user")), _instant(event.get("responded_at")))
+        user = event.get("responded_by_user")
+        return cls(approves, _name_of(user, "name", "id"), _instant(event.get("responded_at")), _name_of(user, "id"))
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names that the user goes by."""
+        return frozenset(name for name in (self.user, self.user_id) if name is not None)
 
 
 def plan_to_approve(db: LedgerDatabase, to_send: PlanToSend, settings: ConnectionSettings) -> PlanRow:
@@ -87,6 +97,25 @@ def check_question_is_shown(plan: PlanRow, shown: str) -> None:
             "Airflow still shows the question about an older plan of this run (it renews none when a task is"
             " cleared), and nobody can approve a plan that they do not see. Nothing is sent. Nobody is lost: the next"
             " run plans these people again, and asks; trigger one now if it is urgent."
+        )
+
+
+def check_may_approve(answer: Answer, settings: ApprovalSettings, *, triggered_by: str | None) -> None:
+    """Check that the approval of this user counts; anybody whom Airflow lets answer may reject.
+
+    :param triggered_by: the user of Airflow who started the run; None: nobody did.
+    :raises OnboardingError: if not; Airflow's retry of the task asks again.
+    """
+    if not answer.approves or answer.user is None:
+        return
+    again = "That does not count, and nothing is sent: the question is asked again."
+    if settings.approvers and not answer.names & set(settings.approvers):
+        may = ", ".join(settings.approvers)
+        raise OnboardingError(f"{answer.user} approved the plan, and only {may} may (`approval.approvers`). {again}")
+    if settings.not_by_who_triggered and triggered_by in answer.names:
+        raise OnboardingError(
+            f"{answer.user} approved the plan and started its run, and somebody else must approve"
+            f" (`approval.not_by_who_triggered`). {again}"
         )
 
 
@@ -141,10 +170,10 @@ def _record_rejection(db: LedgerDatabase, run: RunKey, answer: Answer) -> None:
     )
 
 
-def _name_of(user: Any) -> str | None:
+def _name_of(user: Any, *keys: str) -> str | None:
     if not isinstance(user, Mapping):
         return None
-    name = str(user.get("name") or user.get("id") or "").strip()
+    name = next((str(user[key]).strip() for key in keys if user.get(key)), "")
     return name[:250] or None
 
 

@@ -12,6 +12,7 @@ from m3ter_onboarding.ledger import decision_names
 from m3ter_onboarding.ledger.plan_counts import domains_of_plan
 
 if TYPE_CHECKING:
+    from m3ter_onboarding.config.approval_section import ApprovalSettings
     from m3ter_onboarding.ledger.database import LedgerDatabase
     from m3ter_onboarding.ledger.plans import PlannedPolicy, PlanRow
 
@@ -32,23 +33,20 @@ class Question:
 
 
 def write_question(
-    db: LedgerDatabase, plan: PlanRow, *, config_name: str, approval_above: int | None, link: str
+    db: LedgerDatabase, plan: PlanRow, *, config_name: str, approval: ApprovalSettings, link: str
 ) -> Question:
     """Write the question whether a plan may be sent.
 
+    :param approval: who may approve.
     :param link: to the run's page, which shows the people to those who may see them.
     """
     guarded = [policy for policy in plan.policies if policy.administrator_like]
-    why = []
-    if approval_above is not None and plan.invitations > approval_above:
-        why.append(f"it has more than {approval_above} invitations (`approval_above`)")
-    if guarded:
-        why.append("it makes people administrators of the organisation")
     until = utc_now() + timedelta(seconds=plan.seconds_left)
     asked = (
         f"**{plan.invitations} e-mails** to real people would be sent into the m3ter organisation"
         f" {_code(plan.org_id)} (configuration {_code(config_name)}); they cannot be recalled."
-        f" You are asked because {' and '.join(why) or 'the plan needs it'}."
+        f" You are asked because {', and '.join(plan.approval_because) or 'the plan needs it'}."
+        f"{_who_may(approval)}"
         f"\n\n[See who, and why]({link}) before you answer."
     )
     end = (
@@ -59,6 +57,11 @@ def write_question(
     )
     body = "\n\n".join((asked, *_tables(db, plan, guarded), end))
     return Question(f"Send {plan.invitations} m3ter invitations for {config_name}?", body)
+
+
+def _who_may(approval: ApprovalSettings) -> str:
+    who = f" May approve: {', '.join(map(_code, approval.approvers))}." if approval.approvers else ""
+    return f"{who} Not who started this run." if approval.not_by_who_triggered else who
 
 
 def _tables(db: LedgerDatabase, plan: PlanRow, guarded: list[PlannedPolicy]) -> tuple[str, str, str]:

@@ -23,7 +23,7 @@ from m3ter_provider.errors import (
     M3terStatusError,
     M3terUnknownOutcomeError,
 )
-from m3ter_provider.models import InvitationRequest
+from m3ter_provider.models import Invitation, InvitationRequest
 
 if TYPE_CHECKING:
     from m3ter_provider.hooks.m3ter import M3terAsyncHook
@@ -42,10 +42,6 @@ class Attempt:
     token: str
     lease: Lease
     posted: bool = False
-
-
-class _NotAsStoredError(Exception):
-    """Raised where a stored request would be POSTed as something else than it is."""
 
 
 class NotBegunError(Exception):
@@ -87,11 +83,8 @@ async def post(m3ter: M3terAsyncHook, claimed: Claimed, bound: BoundPlan, before
         bound.check_before_post(claimed)
     except NotAllowedError as error:
         return Ended(Outcome(row_id, InvitationState.UNSENT, "not_begun"), stop_because=str(error), for_good=True)
-    try:
-        request = InvitationRequest.model_validate(claimed.request)
-        if request.to_json() != claimed.request:
-            raise _NotAsStoredError
-    except (ValidationError, _NotAsStoredError):
+    request = _read(claimed)
+    if request is None:
         # Written by another version of this package. It concerns this person alone; the text would quote the address.
         message = "The stored request is not valid any more; it is planned anew when the row changes."
         return Ended(Outcome(row_id, InvitationState.FAILED, "invalid_request", message=message))
@@ -123,6 +116,10 @@ async def post(m3ter: M3terAsyncHook, claimed: Claimed, bound: BoundPlan, before
             Outcome(row_id, state, "unexpected"),
             stop_because=f"Sending met an unexpected error ({type(error).__name__}); it is looked up in m3ter.",
         )
+    return _answered(row_id, invitation)
+
+
+def _answered(row_id: int, invitation: Invitation) -> Ended:
     return Ended(
         Outcome(
             row_id,
@@ -135,6 +132,15 @@ async def post(m3ter: M3terAsyncHook, claimed: Claimed, bound: BoundPlan, before
             http_status=200,
         )
     )
+
+
+def _read(claimed: Claimed) -> InvitationRequest | None:
+    """Return the stored request; None: it is not valid, or would be POSTed as something else than it is."""
+    try:
+        request = InvitationRequest.model_validate(claimed.request)
+    except ValidationError:
+        return None
+    return request if request.to_json() == claimed.request else None
 
 
 def not_begun(claimed: Claimed, why: str = "not_begun") -> Outcome:

@@ -12,9 +12,9 @@ from typing import Any
 
 from m3ter_onboarding.ledger.claims import Claimed
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from m3ter_onboarding.ledger.plans import PlanRow
+from m3ter_onboarding.ledger.plans import PlanRow, head_of
 from m3ter_onboarding.ledger.sealed_requests import StoredRequest, erased_since, read_requests
-from m3ter_onboarding.ledger.sealing import SealedRequest, SealingKey, head_of
+from m3ter_onboarding.ledger.sealing import SealedRequest, SealingKey
 from m3ter_onboarding.planning.fingerprint import hash_plan
 from m3ter_onboarding.sending.right_to_send import NotAllowedError
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from m3ter_onboarding.ledger import mirror, plans
-from m3ter_onboarding.ledger.claims import attempted_by_run, attempted_in_a_day
+from m3ter_onboarding.ledger.claims import attempted_by_run, attempted_for_approval, attempted_in_a_day
 from m3ter_onboarding.ledger.guard_proof import prove_guard
+from m3ter_onboarding.ledger.rejections import rejected_people
 from m3ter_onboarding.ledger.remaining import remaining
 from m3ter_onboarding.ledger.sealing import SealingKey
 from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
@@ -19,9 +20,9 @@ from m3ter_onboarding.sending.right_to_send import (
     Usage,
     check_caps,
     check_connection,
+    check_needs_no_approval,
     check_plan,
     check_policies,
-    check_threshold,
 )
 
 
@@ -32,7 +33,6 @@ async def read_plan_that_may_be_sent(org: MirroredOrganisation, to_send: PlanToS
     """
     plan = await asyncio.to_thread(plans.read_plan, org.db, to_send.plan_id, to_send.run)
     plan = check_plan(plan, to_send.plan_id, org.org_id)
-    check_threshold(plan, to_send.caps)
     return BoundPlan.of(plan, SealingKey.of_connection(org.m3ter.settings))
 
 
@@ -54,7 +54,9 @@ async def look_and_check(
     await checks.look_before_sending()
     check_policies(plan.policies, await asyncio.to_thread(mirror.policies_of, org.db, org.org_id))
     unsent = (await asyncio.to_thread(remaining, org.db, to_send.plan_id, org.org_id)).unsent
-    check_caps(plan, to_send.caps, await _usage(org, to_send, unsent))
+    usage = await _usage(org, to_send, unsent)
+    check_needs_no_approval(plan, to_send.caps, usage)
+    check_caps(plan, to_send.caps, usage)
     reason = await pause.reason()
     if reason is not None:
         raise NotAllowedError(f"Sending is paused: {reason}. Nothing is sent, nobody is lost.")
@@ -67,6 +69,8 @@ async def _usage(org: MirroredOrganisation, to_send: PlanToSend, unsent: int) ->
         still_to_send=unsent,
         by_run_before=await asyncio.to_thread(attempted_by_run, db, run, other_than=to_send.plan_id),
         in_a_day=await asyncio.to_thread(attempted_in_a_day, db, org.org_id),
+        for_approval=await asyncio.to_thread(attempted_for_approval, db, org.org_id),
+        rejected=await asyncio.to_thread(rejected_people, db, to_send.plan_id, org.org_id),
         by_backfills_in_a_day=(
             0
             if to_send.caps.backfill is None

@@ -6,8 +6,8 @@ approved if it needs approval, with every permission policy as it was planned.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.run_parameters import RunParameters
@@ -15,6 +15,7 @@ from m3ter_onboarding.errors import DeliveryError
 from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
 from m3ter_onboarding.ledger.plans import PlannedPolicy, PlanRow
 from m3ter_onboarding.ledger.runs import RunKey
+from m3ter_onboarding.planning.approval_rule import ApprovalRule, ToApprove
 
 
 class NotAllowedError(DeliveryError):
@@ -29,14 +30,14 @@ class Caps:
     :param percent: by one run, in percent of the rows that its query returned.
     :param per_day: for the organisation in 24 hours, whichever runs send.
     :param backfill: by all runs of backfills of one DAG in 24 hours together; set where this run is one.
-    :param approval_above: no limit: more need an approval. As it is set now, not as it was when the plan was made.
+    :param approval: what needs an approval: as it is set now, not as it was when the plan was made.
     """
 
     invitations: int | None = None
     percent: float | None = None
     per_day: int | None = None
     backfill: int | None = None
-    approval_above: int | None = None
+    approval: ApprovalRule = field(default_factory=ApprovalRule)
 
 
 def caps_of(config: OnboardingConfig, parameters: RunParameters, run_type: str) -> Caps:
@@ -50,7 +51,7 @@ def caps_of(config: OnboardingConfig, parameters: RunParameters, run_type: str) 
         percent=None if parameters.only_employee else config.max_percent,  # one of one is no mass mailing
         per_day=config.max_invitations_per_day,
         backfill=most if run_type == "backfill" else None,
-        approval_above=config.approval_above,
+        approval=ApprovalRule.of_run(config, parameters),
     )
 
 
@@ -62,12 +63,16 @@ class Usage:
     :param in_a_day: attempted for the organisation in the last 24 hours.
     :param by_run_before: attempted by this run under earlier plans.
     :param by_backfills_in_a_day: attempted by runs of backfills of this DAG in the last 24 hours.
+    :param for_approval: attempted for the organisation in the last 23 hours.
+    :param rejected: how many of the plan's people are in one that was rejected, and in none approved since.
     """
 
     still_to_send: int = 0
     in_a_day: int = 0
     by_run_before: int = 0
     by_backfills_in_a_day: int = 0
+    for_approval: int = 0
+    rejected: int = 0
 
 
 @dataclass(frozen=True)
@@ -111,24 +116,38 @@ def check_plan(plan: PlanRow | None, plan_id: str, org_id: str, *, asking: bool 
         )
     if plan.needs_approval and not plan.approved and not asking:
         raise NotAllowedError(
-            f"Plan {plan_id} needs a person's approval (it has more invitations than `approval_above`, or makes"
-            " administrators), and nobody approved it; nothing is sent. A task `approve` that was marked successful is"
-            " no approval: clear it, and answer its question."
+            f"Plan {plan_id} needs a person's approval{_because(plan.approval_because)}, and nobody approved it;"
+            " nothing is sent. A task `approve` that was marked successful is no approval: clear it, and answer its"
+            " question."
         )
     return plan
 
 
-def check_threshold(plan: PlanRow, caps: Caps) -> None:
-    """Check that a plan without an approval still needs none: the threshold may have been lowered since.
+def check_needs_no_approval(plan: PlanRow, caps: Caps, usage: Usage) -> None:
+    """Check that a plan without an approval still needs none: settings, other runs or a rejection may have changed it.
 
     :raises NotAllowedError: if it needs one now.
     """
-    if caps.approval_above is not None and plan.invitations > caps.approval_above and not plan.approved:
-        raise NotAllowedError(
-            f"Plan {plan.plan_id} has {plan.invitations} invitations, more than `approval_above` now says"
-            f" ({caps.approval_above}), and nobody approved it; nothing is sent. Clear the task `plan`, so that"
-            " somebody is asked."
+    if plan.approved or not usage.still_to_send:
+        return
+    by_plan_before = plan.invitations - usage.still_to_send
+    reasons = caps.approval.reasons(
+        ToApprove(
+            invitations=plan.invitations,
+            by_run_before=usage.by_run_before,
+            in_a_day=max(0, usage.for_approval - by_plan_before),
+            rejected=usage.rejected,
         )
+    )
+    if reasons:
+        raise NotAllowedError(
+            f"Plan {plan.plan_id} needs a person's approval now{_because(reasons)}, and nobody approved it; nothing is"
+            " sent. Clear the task `plan`, so that somebody is asked."
+        )
+
+
+def _because(reasons: Sequence[str]) -> str:
+    return f" ({', and '.join(reasons)})" if reasons else ""
 
 
 def check_connection(plan: PlanRow, *, allow_invitations: bool) -> None:

@@ -80,9 +80,7 @@ class OnboardingApproveOperator(OnboardingTask, ApprovalOperator):
                 )
                 return False
             link = run_page(run.dag_id, run.run_id)
-            question = write_question(
-                db, plan, config_name=self.config.name, approval_above=self.config.approval_above, link=link
-            )
+            question = write_question(db, plan, config_name=self.config.name, approval=self.config.approval, link=link)
         self._plan = plan
         self.subject, self.body = question.subject, question.body
         self.response_timeout = min(self.config.plan_valid_for, timedelta(seconds=plan.seconds_left))
@@ -130,12 +128,14 @@ class OnboardingApproveOperator(OnboardingTask, ApprovalOperator):
         from m3ter_onboarding.sending import approval
 
         with errors_as_sentences():
-            run = self._run_key(context)
+            started = self._airflow_run(context)
+            run = started.key
             with closing(self._open_ledger()) as db:
                 if event.get("error_type") == "timeout":
                     raise approval.record_no_answer(db, run, utc_now())
                 if "error" in event:
                     raise OnboardingError("Airflow could not take the answer; the question is asked again.")
                 answer = approval.Answer.from_airflow(event, approve=self.APPROVE)
+                approval.check_may_approve(answer, self.config.approval, triggered_by=started.triggered_by)
                 approval.record_answer(db, run, answer, SealingKey.of_connection(self._connection_settings()))
             return super().execute_complete(context, event)

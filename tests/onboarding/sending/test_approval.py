@@ -64,7 +64,7 @@ def test_the_question_says_what_is_sent_and_names_nobody(asked: TaskRun, world: 
         "`example.com` | 1",
         "`example.org` | 1",
         str(asked.xcoms["plan"]["fingerprint"]),
-        "more than 1 invitations (`approval_above`)",
+        "more than 1 invitations (`approval.above`)",
         "/dags/m3ter_onboarding__test/runs/run-1/plugin/m3ter-onboarding-run",
     ):
         assert part in text
@@ -194,7 +194,7 @@ def test_a_plan_that_makes_an_administrator_needs_an_approval(world: World) -> N
     with m3ter_connection(world):
         run = planned(world, values={"allow_administrator_policies": True})
         assert run.xcoms["plan"]["needs_approval"]
-        with pytest.raises(AirflowFailException, match="makes administrators"):
+        with pytest.raises(AirflowFailException, match="makes people administrators"):
             run.send()
         assert "| permission policy | makes administrators |" in (asked := run.approve())
         assert "| **yes** |" in asked
@@ -218,7 +218,7 @@ def test_an_answer_is_logged_without_personal_data(asked: TaskRun, caplog: pytes
 def test_the_instant_of_an_answer_is_read_from_airflow(value: str) -> None:
     event = {"chosen_options": ["Approve"], "responded_at": value, "responded_by_user": {"id": "7", "name": "olga"}}
     answered = datetime(2026, 11, 26, 8, tzinfo=timezone.utc)
-    assert Answer.from_airflow(event, approve="Approve") == Answer(True, "olga", answered)
+    assert Answer.from_airflow(event, approve="Approve") == Answer(True, "olga", answered, "7")
     soon = Answer.from_airflow({**event, "responded_at": "soon"}, approve="Reject")
     assert (datetime.now(timezone.utc) - soon.at).total_seconds() < 60
     assert not soon.approves

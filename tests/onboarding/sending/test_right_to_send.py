@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.run_parameters import RunParameters
+from m3ter_onboarding.planning.approval_rule import ApprovalRule
 from m3ter_onboarding.sending.right_to_send import Caps, caps_of
 
 CONFIG = OnboardingConfig.from_mapping(
@@ -23,16 +25,20 @@ CONFIG = OnboardingConfig.from_mapping(
     query_text="SELECT :window_start, :window_end",
 )
 
+ASK = ApprovalRule(above=10, per_day=True)
+
 
 @pytest.mark.parametrize(
     ("parameters", "run_type", "caps"),
     [
-        ({}, "scheduled", Caps(50, 20, 200, None, 10)),
-        ({"max_invitations": 5}, "manual", Caps(5, 20, 200, None, 10)),
-        ({"only_employee": "e1"}, "manual", Caps(50, None, 200, None, 10)),
-        ({"max_invitations": 7}, "backfill", Caps(7, 20, 200, 7, 10)),
+        ({}, "scheduled", Caps(50, 20, 200, None, ASK)),
+        ({"max_invitations": 5}, "manual", Caps(5, 20, 200, None, ASK)),
+        ({"only_employee": "e1"}, "manual", Caps(50, None, 200, None, ASK)),
+        ({"max_invitations": 60}, "manual", Caps(60, 20, 200, None, replace(ASK, unlifted=50))),
+        ({"mode": "full"}, "manual", Caps(50, 20, 200, None, replace(ASK, everybody=True))),
+        ({"max_invitations": 7}, "backfill", Caps(7, 20, 200, 7, ASK)),
     ],
-    ids=["configuration", "parameter", "one employee", "backfill"],
+    ids=["configuration", "parameter", "one employee", "lifted", "everybody", "backfill"],
 )
 def test_the_caps_of_a_run_come_from_configuration_and_parameters(
     parameters: dict[str, Any], run_type: str, caps: Caps

@@ -270,6 +270,6 @@ def test_a_threshold_that_was_lowered_since_the_plan_counts(org: World) -> None:
     lowered.snapshot()
     lowered.plan()
     lowered.values = {"approval_above": 1}
-    with pytest.raises(AirflowFailException, match="more than `approval_above` now says"):
+    with pytest.raises(AirflowFailException, match=r"needs a person's approval now \(it has more than 1 invitations"):
         lowered.send()
     assert org.posts() == 0

@@ -20,7 +20,7 @@ def test_a_summary_is_read_as_it_was_written(sendable: bool) -> None:
         counts={"invite:new": 2, "skip:already_member": 1},
         sendable=sendable,
         not_sendable_because=None if sendable else "it is a dry run.",
-        needs_approval=False,
+        approval_because=(),
         fingerprint="f" * 64,
     )
     assert PlannedSummary.from_xcom(planned.summary()) == PlannedSummary("p1", sendable)

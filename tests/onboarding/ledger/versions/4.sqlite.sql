@@ -347,6 +347,7 @@ CREATE TABLE m3ter_onboarding_plan (
     sendable BOOLEAN NOT NULL,
     not_sendable_because TEXT,
     needs_approval BOOLEAN NOT NULL,
+    approval_because JSON,
     asked_at DATETIME,
     approved_by VARCHAR(250),
     approved_at DATETIME,

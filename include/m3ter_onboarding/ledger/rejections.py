@@ -1,0 +1,52 @@
+"""People of a plan that nobody approved: that holds for them until a plan that invites them is approved."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, and_, exists, func, or_, select
+
+from m3ter_onboarding.ledger.database import LedgerDatabase
+
+
+def rejected_people(db: LedgerDatabase, plan_id: str, org_id: str) -> int:
+    """Return how many people of a plan are in one that was rejected or not answered, and in none approved since."""
+    t = db.tables
+    d, refused, approved = t.decision, t.decision.alias("refused"), t.decision.alias("approved")
+    rejected_plan, approved_plan = t.plan.alias("rejected_plan"), t.plan.alias("approved_plan")
+    released = exists(
+        select(approved.c.row_no)
+        .join(approved_plan, approved_plan.c.plan_id == approved.c.plan_id)
+        .where(
+            approved.c.org_id == org_id,
+            approved.c.email_key == d.c.email_key,
+            approved.c.decision == "invite",
+            approved_plan.c.approved_at > rejected_plan.c.rejected_at,
+        )
+        .correlate(d, rejected_plan)
+    )
+    # An address or an employee of it: either is an index of its own.
+    same = [refused.c.email_key == d.c.email_key, refused.c.employee_id == d.c.employee_id]
+    held = [
+        exists(
+            select(refused.c.row_no)
+            .join(rejected_plan, rejected_plan.c.plan_id == refused.c.plan_id)
+            .where(
+                refused.c.org_id == org_id,
+                one,
+                refused.c.decision == "invite",
+                rejected_plan.c.rejected_at.is_not(None),
+                ~released,
+            )
+            .correlate(d)
+        )
+        for one in same
+    ]
+
+    def work(connection: Connection) -> int:
+        # Most organisations have none: nobody has to be looked up then.
+        rejected = select(t.plan.c.plan_id).where(t.plan.c.org_id == org_id, t.plan.c.rejected_at.is_not(None))
+        if connection.execute(rejected.limit(1)).first() is None:
+            return 0
+        mine = and_(d.c.plan_id == plan_id, d.c.decision == "invite", or_(*held))
+        return int(connection.execute(select(func.count()).select_from(d).where(mine)).scalar_one())
+
+    return db.read(work, doing="looking for people of rejected plans")
