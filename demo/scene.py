@@ -68,6 +68,7 @@ def open_scene(state: Path, today: date, progress: Progress, keep: bool) -> Iter
         warehouse = Warehouse(state / "warehouse.db")
         for day in days:
             _load(day, m3ter, warehouse)
+        _still_the_same_m3ter(m3ter, warehouse)
         total = warehouse.count_rows("0001-01-01", "9999-12-31")
         held = m3ter.totals()
         progress.done(f"{total} new hires; m3ter holds {held['users']} users and {held['invitations']} invitations")
@@ -88,6 +89,16 @@ def open_scene(state: Path, today: date, progress: Progress, keep: bool) -> Iter
         airflow.api.wait_dag(DAG_ID)
         progress.done(airflow.url)
         yield Scene(state, days, m3ter, warehouse, airflow)
+
+
+def _still_the_same_m3ter(m3ter: SandboxServer, warehouse: Warehouse) -> None:
+    """Let the demo's own ledger know that its m3ter, which was kept too, listens at another port today."""
+    with warehouse.connection() as connection:
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'm3ter_onboarding_organisation'").fetchone():
+            connection.execute(
+                "UPDATE m3ter_onboarding_organisation SET base_url = ?, confirmed_by = 'the demo' WHERE org_id = ?",
+                (m3ter.url, m3ter.org_id),
+            )
 
 
 def _load(day: date, m3ter: SandboxServer, warehouse: Warehouse) -> None:

@@ -49,6 +49,10 @@ def record(environment: Environment) -> tuple[Recording, frozenset[str]]:
 
 #: Writes of the ledger that none of the scenarios makes, and why.
 NOT_RECORDED: Mapping[str, str] = {
+    "recording that it is the same m3ter": (
+        "no task of a run does: a person does, by a command; one transaction that may be repeated"
+        " (tests/onboarding/ledger/test_known_hosts.py)"
+    ),
     "erasing what is old": (
         "no task of a run erases: a person does, by a command; it is one transaction a batch, and may be repeated"
     ),

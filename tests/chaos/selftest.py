@@ -39,6 +39,17 @@ class Bug:
 
 BUGS: tuple[Bug, ...] = (
     Bug(
+        "another host under the organisation's id is taken for the same m3ter",
+        (
+            (
+                f"{ONBOARDING}/ledger/known_hosts.py",
+                "if known is not None and known != place.base_url:",
+                "if not place:",
+            ),
+        ),
+        ("another m3ter",),
+    ),
+    Bug(
         "the lease is not checked before a POST",
         ((f"{ONBOARDING}/sending/lease.py", "return self.clock() + seconds < self.ends_at", "return True"),),
         ("zombie",),

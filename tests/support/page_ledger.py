@@ -18,6 +18,10 @@ ORG_A, ORG_B = "org-of-team-a", "org-of-team-b"
 DAG_A, DAG_B = "m3ter_onboarding__team_a", "m3ter_onboarding__team_b"
 
 
+#: A DAG that no row is of, in the same ledger.
+DAG_C = "m3ter_onboarding__team_c"
+
+
 PLAN_BEFORE, PLAN, PLAN_B = "plan-before", "plan-now", "plan-of-b"
 
 
@@ -47,6 +51,8 @@ def fill(db: LedgerDatabase) -> None:
     with db.engine.begin() as connection:
         _runs(connection, t)
         _plans(connection, t)
+        for dag_id, org_id in ((DAG_A, ORG_A), (DAG_B, ORG_B)):
+            connection.execute(insert(t.admission).values(dag_id=dag_id, org_id=org_id, first_at=NOW, last_at=NOW))
         for number, (state, values) in enumerate(
             (
                 ("sent", {"email": "ann@example.com", "employee_id": "1001", "m3ter_id": "inv-1"}),
@@ -234,6 +240,15 @@ def invite(connection: Connection, t: Any, invitation_id: int, *, email: str, st
     )
 
 
+def failed_for(db: LedgerDatabase, dag_id: str, orgs: list[str]) -> None:
+    """Record runs of a DAG that named these organisations, and failed before m3ter let them in."""
+    t = db.tables.run
+    with db.engine.begin() as connection:
+        run = dict(connection.execute(select(t).where(t.c.run_id == RUN)).one()._mapping)
+        failed = {**run, "dag_id": dag_id, "config_name": dag_id.rpartition("__")[2], "outcome": "failed"}
+        connection.execute(insert(t), [{**failed, "org_id": org, "run_id": f"named-{org}"} for org in orgs])
+
+
 def worked_for(db: LedgerDatabase, orgs: list[str]) -> None:
     """Let team A's DAG have worked for these organisations too."""
     with db.engine.begin() as connection:
@@ -241,6 +256,10 @@ def worked_for(db: LedgerDatabase, orgs: list[str]) -> None:
         connection.execute(
             insert(db.tables.run),
             [{**run, "org_id": org, "run_id": f"of-{org}", "started_at": NOW - timedelta(days=40)} for org in orgs],
+        )
+        connection.execute(
+            insert(db.tables.admission),
+            [{"dag_id": DAG_A, "org_id": org, "first_at": NOW, "last_at": NOW} for org in orgs],
         )
 
 

@@ -14,6 +14,7 @@ RIGHTS: dict[str, dict[str, frozenset[str]]] = {
     "anna": {"m3ter_onboarding__team_a": EVERYTHING},
     "vera": {"m3ter_onboarding__team_a": READ},
     "bert": {"m3ter_onboarding__team_b": EVERYTHING},
+    "carl": {"m3ter_onboarding__team_c": EVERYTHING},
     "olaf": {},
     "root": {
         f"m3ter_onboarding__{name}": EVERYTHING for name in ("team_a", "team_b", "no_ledger", "no_run", "unreachable")

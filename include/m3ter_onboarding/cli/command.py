@@ -92,6 +92,19 @@ examples:
   m3ter-onboarding erase dags/acme.yaml --before 2025-01-01
 """
 
+_SAME_M3TER = """\
+Say that the host of the m3ter connection is the m3ter that the ledger knows, after its address has changed.
+
+The ledger keeps the host at which an organisation was first read, and refuses another one: a sandbox answers to any
+organisation's id, and what it "sends" would count as sent. This command shows both hosts, asks, and records who said
+yes. The next run reads m3ter anew, and plans that were made before are not sent.
+"""
+
+_SAME_M3TER_EXAMPLES = """\
+examples:
+  m3ter-onboarding same-m3ter dags/acme.yaml
+"""
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
@@ -142,6 +155,9 @@ def _parser() -> argparse.ArgumentParser:
     ddl.add_argument(
         "--role", metavar="NAME", help="also grant this PostgreSQL role the rights that tasks need, and no more"
     )
+    same = command("same-m3ter", "confirm that m3ter's host has changed", _SAME_M3TER, _SAME_M3TER_EXAMPLES)
+    same.add_argument("config", metavar="CONFIG", type=Path, help="the YAML file")
+    same.add_argument("--yes", action="store_true", help="do not ask")
     _add_erase(command("erase", "remove a person's data, or what is old", _ERASE, _ERASE_EXAMPLES))
     return parser
 
@@ -195,6 +211,10 @@ def main(arguments: list[str] | None = None) -> int:
             chosen = ("employee_id", "email", "before", "still_in_m3ter", "yes")
             asked = ErasureOptions(**{name: getattr(options, name) for name in chosen})
             return erase(options.config, asked, say=print)
+        if options.command == "same-m3ter":
+            from m3ter_onboarding.cli.same_m3ter import confirm_same_m3ter
+
+            return confirm_same_m3ter(options.config, yes=options.yes, say=print)
         from m3ter_onboarding.cli.check import check_configuration
 
         return check_configuration(options.config, connect=options.connect, say=print)

@@ -2,8 +2,9 @@
 
 Read ``states`` (and how they change) and ``tables``. Then, in the order of a run:
 
-- ``runs``; ``mirror`` (m3ter's lists; ``mirror_entries`` is one of its rows) and ``mirror_comparison`` (what they say
-  of the ledger's invitations); ``unread_entries`` (which of them must be read by themselves);
+- ``runs``; ``known_hosts`` (which m3ter an organisation is, and who was let in); ``mirror`` (m3ter's lists;
+  ``mirror_entries`` is one of its rows) and ``mirror_comparison`` (what they say of the ledger's invitations);
+  ``unread_entries`` (which of them must be read by themselves);
 - ``catch_up`` (how far back a run reads), ``people`` (the ledger's rows of a plan's hires), ``plans`` and
   ``plan_counts``, ``decisions`` (``decision_names`` has their words), ``sealing`` (keyed hashes that bind them, and
   ``sealed_requests``, which reads them back), ``rejections`` (which people of a plan nobody approved);

@@ -402,6 +402,27 @@ class Tables:
             Column("digest_token", String(36)),
         )
 
+        # At which host each organisation is: where it was first read to the end, or where a person says that it is.
+        self.organisation = Table(
+            "m3ter_onboarding_organisation",
+            metadata,
+            Column("org_id", String(64), primary_key=True),
+            Column("base_url", LongText, nullable=False),
+            Column("first_seen_at", UtcDateTime, nullable=False),
+            Column("confirmed_by", ShownText(250)),
+            Column("confirmed_at", UtcDateTime),
+        )
+
+        # Which DAGs' connections m3ter has let in: their readers see the organisation's people.
+        self.admission = Table(
+            "m3ter_onboarding_admission",
+            metadata,
+            Column("dag_id", String(250), primary_key=True),
+            Column("org_id", String(64), primary_key=True),
+            Column("first_at", UtcDateTime, nullable=False),
+            Column("last_at", UtcDateTime, nullable=False),
+        )
+
         # Who was erased, by a keyed hash alone: they are never invited again.
         self.erased = Table(
             "m3ter_onboarding_erased",

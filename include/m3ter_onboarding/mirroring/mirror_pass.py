@@ -39,8 +39,9 @@ async def mirror_and_settle(org: MirroredOrganisation, *, everything: bool) -> d
 
 def _log(org: MirroredOrganisation, looked: LookResult) -> None:
     log.info(
-        "Read m3ter organisation %s%s: %d invitations%s, %d users, %d permission policies.",
+        "Read m3ter organisation %s at %s%s: %d invitations%s, %d users, %d permission policies.",
         org.org_id,
+        org.m3ter.settings.base_url,
         "" if org.m3ter.settings.allow_invitations else " (this connection may not send invitations)",
         looked.invitations_read,
         "" if looked.full else " (the newest)",

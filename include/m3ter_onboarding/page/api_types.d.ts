@@ -25,6 +25,8 @@ export interface DagFigures {
   dag_id: string;
   /** of its last run; null: it never ran. */
   org_id: string | null;
+  /** of the m3ter that this organisation was read from; null: it never was. */
+  base_url: string | null;
   /** whether the connection may send, as the last finished run recorded it; null: no run did. */
   allow_invitations: boolean | null;
   funnel: Funnel | null;
@@ -416,6 +418,7 @@ export interface RunDetails {
   dag_id: string;
   run_id: string;
   org_id: string;
+  base_url: string | null;
   run_type: string;
   triggered_by: string | null;
   mode: string;
@@ -454,6 +457,7 @@ export interface RunSummary {
   dag_id: string;
   run_id: string;
   org_id: string;
+  base_url: string | null;
   run_type: string;
   triggered_by: string | null;
   mode: string;

@@ -33,6 +33,7 @@ class BesideTheLedger:
     :param org_id: of the m3ter connection.
     :param may_send: whether the m3ter connection may send.
     :param task_states: of the run's other tasks, as far as Airflow answers.
+    :param base_url: of m3ter, by the connection; None: it is not named.
     """
 
     org_id: str
@@ -40,6 +41,7 @@ class BesideTheLedger:
     mode: str
     fail_on_refused: bool
     task_states: Mapping[str, str | None]
+    base_url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Report:
     worklist: WorklistCounts = field(default_factory=WorklistCounts)
     approval: str = "not needed"
     problems: tuple[str, ...] = ()
+    base_url: str | None = None
 
     @property
     def outcome(self) -> str:
@@ -103,8 +106,9 @@ class Report:
     def lines(self) -> list[str]:
         """Return the report as it is logged."""
         right = "may send invitations" if self.may_send else "may not send invitations"
+        where = f" at {self.base_url}" if self.base_url else ""
         lines = [
-            f"Organisation {self.organisation}; this connection {right}; mode {self.mode}.",
+            f"Organisation {self.organisation}{where}; this connection {right}; mode {self.mode}.",
             f"Plan {self.plan_id or '(none)'}: {self.rows} rows in, {sum(self.decisions.values())} decisions out.",
         ]
         lines += [f"  {count:6d}  {name}" for name, count in self.decisions.items()]
@@ -147,6 +151,7 @@ def make_report(db: LedgerDatabase, run: RunKey, beside: BesideTheLedger) -> Rep
     left = remaining.remaining(db, plan.plan_id, beside.org_id) if plan and plan.state == "sealed" else None
     return Report(
         organisation=beside.org_id,
+        base_url=beside.base_url,
         may_send=beside.may_send,
         mode=beside.mode,
         plan_id=plan_id,

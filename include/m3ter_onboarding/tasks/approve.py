@@ -71,6 +71,7 @@ class OnboardingApproveOperator(OnboardingTask, ApprovalOperator):
         run, settings = self._run_key(context), self._connection_settings()
         to_send = PlanToSend(run, planned.plan_id, self._caps(context))
         with closing(self._open_ledger()) as db:
+            self._check_host(db, settings)
             plan = approval.plan_to_approve(db, to_send, settings)
             if not plan.needs_approval:
                 raise AirflowSkipException(f"The plan has {plan.invitations} invitations; nobody has to approve it.")

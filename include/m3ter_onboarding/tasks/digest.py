@@ -42,8 +42,10 @@ class DigestOperator(OnboardingTask, BaseOperator):
         config = self.config
         notifiers = config.alerts.on_failure if config.chase.notifiers is None else config.chase.notifiers
         with errors_as_sentences():
-            org_id, now = self._connection_settings().org_id, Moment(utc_now(), config.zone)
+            settings, now = self._connection_settings(), Moment(utc_now(), config.zone)
+            org_id = settings.org_id
             with closing(self._open_ledger()) as db:
+                self._check_admitted(db, settings)
                 figures = digest_figures(db, org_id, now, config.chase.no_successful_run_days)
                 digest = Digest(figures, config.day_one.starts_within_days)
                 log.info("%s", digest.text())

@@ -39,11 +39,13 @@ class ErasureOperator(OnboardingTask, BaseOperator):
             parameters = StatusParameters.parse(dict(context.get("params") or {}))
             if not parameters.erases:
                 raise AirflowSkipException("This run is not asked to erase anything.")
+            settings = self._connection_settings()
             with closing(self._open_ledger()) as db:
+                self._check_host(db, settings)
                 erasure = ErasureContext(
                     config=self.config,
                     db=db,
-                    org_id=self._connection_settings().org_id,
+                    org_id=settings.org_id,
                     by=getattr(context["dag_run"], "triggering_user_name", None) or "a run of Airflow",
                     now=utc_now(),
                     still_in_m3ter=parameters.erase_still_in_m3ter,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
+from m3ter_onboarding.config.names import dag_id_of
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.run_parameters import RunParameters
 from m3ter_onboarding.errors import ConfigurationError
@@ -86,9 +87,31 @@ class OnboardingTask:
             ) from None
         return connection_settings(connection)
 
+    def _check_host(self, db: LedgerDatabase, settings: ConnectionSettings) -> None:
+        """Check that the connection leads to the m3ter that the ledger knows."""
+        from m3ter_onboarding.ledger.known_hosts import Place, check_host
+
+        check_host(db, Place(settings.org_id, settings.base_url))
+
+    def _check_admitted(self, db: LedgerDatabase, settings: ConnectionSettings) -> None:
+        """Check that the onboarding DAG's connection has read the organisation at this host."""
+        from m3ter_onboarding.ledger.known_hosts import check_admitted
+
+        self._check_host(db, settings)
+        check_admitted(db, dag_id_of(self.config.name), settings.org_id)
+
+    def _record_reading(self, db: LedgerDatabase, settings: ConnectionSettings) -> None:
+        """Record that m3ter let the connection read the organisation to the end."""
+        from m3ter_onboarding.clock import utc_now
+        from m3ter_onboarding.ledger.known_hosts import Place, record_reading
+
+        record_reading(db, Place(settings.org_id, settings.base_url), dag_id_of(self.config.name), utc_now())
+
     def _organisation(self, hook: M3terAsyncHook, db: LedgerDatabase) -> MirroredOrganisation:
+        """Return the organisation to read or send to, at the host that the ledger knows."""
         from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
 
+        self._check_host(db, hook.settings)
         return MirroredOrganisation(
             m3ter=hook,
             db=db,

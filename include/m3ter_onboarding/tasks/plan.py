@@ -38,6 +38,7 @@ class OnboardingPlanOperator(OnboardingTask, BaseOperator):
         with errors_as_sentences():
             run, settings = self._airflow_run(context), self._connection_settings()
             with closing(self._open_ledger()) as db:
+                self._check_admitted(db, settings)
                 planning = PlanningRun(
                     key=run.key,
                     org_id=settings.org_id,

@@ -51,10 +51,12 @@ class ReadinessOperator(OnboardingTask, BaseOperator):
 
         config = self.config
         with errors_as_sentences():
-            org_id = self._connection_settings().org_id
+            settings = self._connection_settings()
+            org_id = settings.org_id
             with closing(self._open_ledger()) as db:
                 now = utc_now()
                 prepare_tables(db, create_tables=config.create_tables, now=now, package_version=__version__)
+                self._check_admitted(db, settings)
                 made = DayOnePass(
                     org_id=org_id,
                     dag_id=self._run_key(context).dag_id,

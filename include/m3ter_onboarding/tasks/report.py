@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
+from m3ter_onboarding.config.names import dag_id_of
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.tasks.onboarding_task import OnboardingTask
 from m3ter_onboarding.tasks.task_errors import errors_as_sentences
@@ -40,6 +41,7 @@ class OnboardingReportOperator(OnboardingTask, BaseOperator):
         """
         from m3ter_onboarding.clock import utc_now
         from m3ter_onboarding.ledger import runs
+        from m3ter_onboarding.ledger.known_hosts import is_admitted
         from m3ter_onboarding.ledger.request_differences import note_differences
         from m3ter_onboarding.ledger.schema import prepare_tables
         from m3ter_onboarding.reporting.alerts import notify
@@ -59,13 +61,16 @@ class OnboardingReportOperator(OnboardingTask, BaseOperator):
                     mode=begun.mode if begun else "unknown",
                     fail_on_refused=config.fail_on_refused,
                     task_states=task_states(run),
+                    base_url=settings.base_url,
                 )
                 report = make_report(db, run, beside)
                 for line in report.lines():
                     log.info("%s", line)
                 if begun is not None:
                     runs.finish_run(db, run, report.run_outcome(utc_now()))
-                publish_organisation(db, settings.org_id, config)
+                # A run that m3ter did not let in copies nobody's data into its warehouse.
+                if is_admitted(db, dag_id_of(config.name), settings.org_id):
+                    publish_organisation(db, settings.org_id, config)
             summary = report.summary()
             context["ti"].xcom_push(key="report", value=summary)
             if report.for_review and begun is not None and begun.may_invite:

@@ -93,6 +93,7 @@ class AccessReviewOperator(OnboardingTask, BaseOperator):
             # To the end: what m3ter has no more must not be taken for access.
             org = replace(self._organisation(hook, db), full_snapshot_every=timedelta(0))
             await take_snapshot(org)
+            self._record_reading(db, hook.settings)
             if not policies_of_users:
                 return PolicyReads()
             review = self.config.access_review

@@ -48,4 +48,6 @@ class OnboardingSnapshotOperator(OnboardingTask, BaseOperator):
         from m3ter_provider.hooks.m3ter import M3terAsyncHook
 
         async with M3terAsyncHook(self.config.m3ter_conn_id) as hook:
-            return await mirror_and_settle(self._organisation(hook, db), everything=mode.reads_all_of_m3ter)
+            counts = await mirror_and_settle(self._organisation(hook, db), everything=mode.reads_all_of_m3ter)
+            self._record_reading(db, hook.settings)
+            return counts

@@ -20,7 +20,9 @@ APPROVAL = "approval of a plan"
 PAUSED = "pause switch thrown"
 BREAKER = "breaker"
 MODES = "modes beside normal"
+ANOTHER_HOST = "another m3ter"
 
+_CONNECTION = "AIRFLOW_CONN_M3TER_DEFAULT"
 _SWITCH = "AIRFLOW_VAR_M3TER_ONBOARDING_PAUSED"
 _ASK = {"approval_above": 0}
 #: One POST after the other, so that what is under way is little.
@@ -36,6 +38,7 @@ def cases() -> Iterator[Case]:
         for how, change in _PAUSES.items():
             yield Case(PAUSED, how, database, _Paused(change), connection=_ONE_BY_ONE)
         yield Case(PAUSED, "before the first e-mail", database, _paused_before)
+        yield Case(ANOTHER_HOST, "while a plan waits", database, _another_host)
         for how, fault in _FAULTS.items():
             values = {"stop_after_failures": 3, "stop_at_failure_percent": None}
             yield Case(BREAKER, how, database, _Broken(how, fault), values, connection=_ONE_BY_ONE)
@@ -53,6 +56,22 @@ def cases() -> Iterator[Case]:
 def _nothing_sent(case: CaseRun, why: str) -> None:
     if case.posts():
         raise ViolationError(f"{why}, and {case.posts()} invitations were sent")
+
+
+# -- another m3ter ----------------------------------------------------------------------------------------------------
+
+
+def _another_host(case: CaseRun) -> None:
+    """Let the connection lead to another host that answers to the organisation's id, and back."""
+    case.hire("e1", "e2", "e3")
+    run, here = planned(case), os.environ[_CONNECTION]
+    os.environ[_CONNECTION] = here.replace("127.0.0.1", "localhost")
+    case.tries(run, "send")
+    for task in ("snapshot", "plan"):
+        if case.tries(case.begin(), task).well:
+            raise ViolationError(f"`{task}` used another m3ter under the organisation's id")
+    _nothing_sent(case, "the connection leads to another m3ter")
+    os.environ[_CONNECTION] = here
 
 
 # -- approval ---------------------------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ def airflow_knows_the_dags(airflow_db: Path) -> None:
     """Write the DAGs into Airflow's metadata, as its DAG processor does."""
     bag = DagBag(os.devnull)
     for name, ledger in (
-        *(("team_a", LEDGER), ("team_b", LEDGER)),
+        *(("team_a", LEDGER), ("team_b", LEDGER), ("team_c", LEDGER)),
         *(("no_run", EMPTY), ("unreachable", AWAY), ("no_ledger", "page_not_defined")),
     ):
         bag.bag_dag(onboarding_dag(config(name, ledger)))

@@ -17,6 +17,7 @@ from sqlalchemy import create_engine, text
 from m3ter_onboarding import day_one_dag
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.errors import ConfigurationError, LedgerError
+from m3ter_onboarding.ledger.known_hosts import Place, record_reading
 from m3ter_onboarding.reporting.erasure_everywhere import ErasureContext, erase_before, erase_person
 from tests.support.databases import airflow_connection_named, sqlite_connection
 from tests.support.ledger_rows import back_up
@@ -34,6 +35,9 @@ ASSET = Asset(name="m3ter_day_one__test", uri="m3ter-onboarding://day-one/test")
 @pytest.fixture
 def org(sqlite_world: World) -> Iterator[StartingPeople]:
     """A ledger with one person who is to be invited, and one whose invitation is pending."""
+    place = Place(sqlite_world.m3ter.org_id, sqlite_world.m3ter.url)
+    for name in ("test", "another"):
+        record_reading(sqlite_world.db, place, f"m3ter_onboarding__{name}", NOW)
     made = StartingPeople(sqlite_world.db, sqlite_world.m3ter.org_id)
     made.plan(
         {"employee_id": "e1", "start_date": SOON, "decision": "review", "reason": "rehire"},

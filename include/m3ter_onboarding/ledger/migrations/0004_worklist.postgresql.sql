@@ -136,6 +136,23 @@ CREATE TABLE IF NOT EXISTS {schema}m3ter_onboarding_day_one_pass (
     PRIMARY KEY (org_id)
 );
 
+CREATE TABLE IF NOT EXISTS {schema}m3ter_onboarding_organisation (
+    org_id VARCHAR(64) NOT NULL,
+    base_url TEXT NOT NULL,
+    first_seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    confirmed_by VARCHAR(250),
+    confirmed_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (org_id)
+);
+
+CREATE TABLE IF NOT EXISTS {schema}m3ter_onboarding_admission (
+    dag_id VARCHAR(250) NOT NULL,
+    org_id VARCHAR(64) NOT NULL,
+    first_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    last_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (dag_id, org_id)
+);
+
 CREATE TABLE IF NOT EXISTS {schema}m3ter_onboarding_erased (
     org_id VARCHAR(64) NOT NULL,
     kind VARCHAR(10) NOT NULL,

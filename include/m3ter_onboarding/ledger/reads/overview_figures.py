@@ -44,11 +44,13 @@ class DagFigures:
     """The figures of one DAG.
 
     :param org_id: of its last run; None: it never ran.
+    :param base_url: of the m3ter that this organisation was read from; None: it never was.
     :param allow_invitations: whether the connection may send, as the last finished run recorded it; None: no run did.
     """
 
     dag_id: str
     org_id: str | None
+    base_url: str | None
     allow_invitations: bool | None
     funnel: Funnel | None
 
@@ -123,6 +125,7 @@ def _figures_of_dag(connection: Connection, t: Tables, dag_id: str, runs: Sequen
     return DagFigures(
         dag_id=dag_id,
         org_id=runs[0].org_id if runs else None,
+        base_url=runs[0].base_url if runs else None,
         allow_invitations=_allowed(connection, t, dag_id),
         funnel=_funnel(connection, t, runs),
     )

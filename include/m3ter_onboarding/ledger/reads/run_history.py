@@ -68,6 +68,7 @@ class ComparablePlan:
 class RunHead:
     """The task of a run, and how it ended.
 
+    :param base_url: of the m3ter that the organisation was read from; None: it never was.
     :param run_type: Airflow's word for it, such as ``scheduled``.
     :param triggered_by: the person who started it; None: nobody did.
     :param only_employee: the one employee that it is about; None: everybody.
@@ -78,6 +79,7 @@ class RunHead:
     dag_id: str
     run_id: str
     org_id: str
+    base_url: str | None
     run_type: str
     triggered_by: str | None
     mode: str
@@ -145,7 +147,7 @@ def newest_runs(
 ) -> list[RunSummary]:
     """Return runs of a DAG, the newest first, each with the head of its newest plan."""
     r = t.run.c
-    chosen = select(t.run).where(r.dag_id == dag_id)
+    chosen = _with_host(t).where(r.dag_id == dag_id)
     if before is not None:
         chosen = chosen.where(r.started_at < before)
     runs = connection.execute(chosen.order_by(r.started_at.desc()).limit(limit)).all()
@@ -159,6 +161,11 @@ def _newest_plans(connection: Connection, t: Tables, dag_id: str, run_ids: Seque
         select(t.plan).where(p.dag_id == dag_id, p.run_id.in_(list(run_ids))).order_by(p.run_id, p.seq)
     )
     return {row.run_id: PlanHead(**_plan_head(row)) for row in rows}
+
+
+def _with_host(t: Tables) -> Select[Any]:
+    of_run = t.run.outerjoin(t.organisation, t.organisation.c.org_id == t.run.c.org_id)
+    return select(t.run, t.organisation.c.base_url).select_from(of_run)
 
 
 def _run_head(row: Row[Any]) -> dict[str, Any]:
@@ -176,7 +183,7 @@ def run_details(reader: LedgerReader, run: RunKey) -> RunDetails | None:
     def work(connection: Connection) -> RunDetails | None:
         t = reader.t
         r, p = t.run.c, t.plan.c
-        row = connection.execute(select(t.run).where(r.dag_id == run.dag_id, r.run_id == run.run_id)).one_or_none()
+        row = connection.execute(_with_host(t).where(r.dag_id == run.dag_id, r.run_id == run.run_id)).one_or_none()
         if row is None:
             return None
         plans = connection.execute(

@@ -1,4 +1,8 @@
-"""Which rows of a ledger a reader sees: those of their DAGs, and what m3ter had of the organisations these work for."""
+"""Which rows of a ledger a reader sees: those of their DAGs, and what m3ter had of the organisations these work for.
+
+A DAG works for an organisation once m3ter has let its connection read it to the end. That a run named the organisation
+is no proof: anybody may write an id into a connection.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +48,8 @@ def scopes_of(connection: Connection, t: Tables, dag_ids: Iterable[str]) -> list
     wanted = sorted(dag_ids)
     if not wanted:
         return []
-    rows = connection.execute(select(t.run.c.dag_id, t.run.c.org_id).where(t.run.c.dag_id.in_(wanted)).distinct())
+    a = t.admission.c
+    rows = connection.execute(select(a.dag_id, a.org_id).where(a.dag_id.in_(wanted)))
     worked = {(row.org_id, row.dag_id) for row in rows}
     found = {Scope(org_id, dag_id) for org_id, dag_id in worked} | {Scope(org_id, None) for org_id, _ in worked}
     return sorted(found, key=lambda scope: (scope.org_id, scope.dag_id or ""))

@@ -188,6 +188,7 @@ function card(dag, overview) {
       "dl",
       {},
       fact("Organisation", quoted(found?.org_id)),
+      found?.base_url && fact("At", quoted(found.base_url)),
       fact("Its connection, in the last run", connectionName(found?.allow_invitations)),
     ),
     found?.funnel ? funnel(dag, found.funnel) : h("p", { class: "faint" }, "No invitations planned in the last runs."),

@@ -128,6 +128,7 @@ function facts(run) {
     fact("Interval", [instant(run.interval_start), " to ", instant(run.interval_end)]),
     fact("Window", [instant(run.window_start), " to ", instant(run.window_end)]),
     fact("Organisation", quoted(run.org_id)),
+    run.base_url && fact("At", quoted(run.base_url)),
     run.allow_invitations !== null && fact("Connection", connectionName(run.allow_invitations)),
     run.only_employee && fact("Only employee", quoted(run.only_employee)),
     fact("Version, configuration", h("code", {}, `${run.package_version}, ${run.config_hash}`)),

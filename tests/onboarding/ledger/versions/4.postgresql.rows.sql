@@ -118,3 +118,9 @@ VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', 'address', '00000000000000000000
 
 INSERT INTO m3ter_onboarding_erasure (erasure_id, org_id, erased_at, erased_by, what, check_value, counts)
 VALUES ('5a9d0b0c-0000-4000-8000-00000000e5a5', '5a9d0b0c-0000-4000-8000-00000000a5b0', '2025-11-28 09:06:53+00:00', 'an operator', 'person', '32e4d7a04505b48064dabb05fa6386481eb519630d1f6fa051cef6916106f3a9', '{"addresses": 1}');
+
+INSERT INTO m3ter_onboarding_organisation (org_id, base_url, first_seen_at, confirmed_by, confirmed_at)
+VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', 'http://127.0.0.1:8321', '2025-11-28 09:06:53+00:00', NULL, NULL);
+
+INSERT INTO m3ter_onboarding_admission (dag_id, org_id, first_at, last_at)
+VALUES ('m3ter_onboarding__test', '5a9d0b0c-0000-4000-8000-00000000a5b0', '2025-11-28 09:06:53+00:00', '2025-11-28 09:06:53+00:00');

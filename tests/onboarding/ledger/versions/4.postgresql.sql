@@ -209,6 +209,14 @@ CREATE INDEX ix_m3ter_onboarding_access_review_email ON m3ter_onboarding_access_
 
 CREATE INDEX ix_m3ter_onboarding_access_review_open ON m3ter_onboarding_access_review (org_id, ended_at, finding);
 
+CREATE TABLE m3ter_onboarding_admission (
+    dag_id VARCHAR(250) NOT NULL,
+    org_id VARCHAR(64) NOT NULL,
+    first_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    last_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    PRIMARY KEY (dag_id, org_id)
+);
+
 CREATE TABLE m3ter_onboarding_chase (
     item_id BIGSERIAL NOT NULL,
     org_id VARCHAR(64) NOT NULL,
@@ -335,6 +343,15 @@ CREATE TABLE m3ter_onboarding_erasure (
 );
 
 CREATE INDEX ix_m3ter_onboarding_erasure_org ON m3ter_onboarding_erasure (org_id, erased_at);
+
+CREATE TABLE m3ter_onboarding_organisation (
+    org_id VARCHAR(64) NOT NULL,
+    base_url TEXT NOT NULL,
+    first_seen_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    confirmed_by VARCHAR(250),
+    confirmed_at TIMESTAMP WITH TIME ZONE,
+    PRIMARY KEY (org_id)
+);
 
 CREATE TABLE m3ter_onboarding_plan (
     plan_id VARCHAR(36) NOT NULL,
