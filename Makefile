@@ -16,7 +16,7 @@ endif
 # The slow tests remember what failed; pytest's cache is off otherwise.
 REMEMBER := -o addopts="-ra --strict-markers --strict-config --import-mode=importlib"
 
-.PHONY: help demo ui test test-matrix test-integration test-integration-again chaos chaos-part chaos-selftest year year-selftest check check-javascript format docs reference screenshots bench clean constraints
+.PHONY: help demo ui test test-matrix test-integration test-integration-again fuzz chaos chaos-part chaos-selftest year year-selftest check check-javascript format docs reference screenshots bench clean constraints
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -77,6 +77,12 @@ chaos-part: $(STAMP)  ## a share of every kind of trouble, drawn by the seed; at
 
 chaos-selftest: $(STAMP)  ## bugs are planted, and each must be caught
 	@$(BIN)/python -m tests.chaos.selftest
+
+# make fuzz EXAMPLES=5000
+EXAMPLES ?= 1000
+
+fuzz: $(STAMP)  ## hostile values for every field that others write, drawn anew each time; a few minutes
+	@M3TER_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q -n 2 --timeout 900 tests/fuzzing tests/onboarding/page/test_any_input.py
 
 # make year DAYS=90 PEOPLE=300 SEED=7
 DAYS ?= 365

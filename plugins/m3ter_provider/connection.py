@@ -13,6 +13,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from m3ter_provider.answer_values import is_whole_text
 from m3ter_provider.email_identity import ascii_domain, email_domain, is_one_address, mask_email
 from m3ter_provider.errors import M3terConfigurationError, M3terSendingNotAllowedError
 
@@ -158,6 +159,10 @@ def connection_settings(connection: Connection) -> ConnectionSettings:
     for value, name in ((access_key_id, "login (access key id)"), (api_secret, "password (API secret)")):
         if not value:
             raise M3terConfigurationError(f"Connection {conn_id!r} has no {name}. Add it to the connection.")
+        if not is_whole_text(value):
+            raise M3terConfigurationError(
+                f"Connection {conn_id!r} has a {name} with a character that cannot be sent. Enter it again."
+            )
     if "org_id" not in extras:
         raise M3terConfigurationError(
             f"Connection {conn_id!r} has no organisation. Add the extra org_id, the organisation's id in m3ter."
@@ -232,7 +237,8 @@ def _base_url(connection: Connection, conn_id: str) -> str:
     except ValueError:
         url, port = urlsplit(""), None
     more = url.query or url.fragment or "@" in url.netloc or "/organizations" in url.path
-    if url.scheme not in ("https", "http") or not url.hostname or more or not _HOST.fullmatch(url.hostname):
+    usable = is_whole_text(host) and not more
+    if url.scheme not in ("https", "http") or not url.hostname or not usable or not _HOST.fullmatch(url.hostname):
         raise M3terConfigurationError(
             f"Connection {conn_id!r} has a host that is no URL of an API. Use {DEFAULT_HOST}, or leave it empty."
         )

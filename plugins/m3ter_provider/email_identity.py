@@ -8,7 +8,9 @@ from functools import lru_cache
 
 import idna
 
-_ADDRESS = re.compile(r"[^\s@<>()\[\]{},;:\"'`=]+@[^\s@<>()\[\]{},;:\"'`=]+")
+_PART = r"[^\s@<>()\[\]{},;:\"'`=]"
+# From the beginning of a word alone: looked for from each of its characters, a long one would take minutes.
+_ADDRESS = re.compile(f"(?<!{_PART}){_PART}+@{_PART}+")
 
 # Spreadsheets and mail programs leave these at the ends of an address; str.strip() does not take them for space.
 _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"

@@ -75,7 +75,7 @@ class PolicyBook(Generic[PolicyT]):
             raise M3terPermissionPolicyError(
                 f"{len(namesakes)} permission policies in m3ter are named {shown(name)} ({ids}); use an id."
             )
-        close = get_close_matches(name, [policy.name for policy in self._by_id.values()], n=1)
+        close = get_close_matches(name[:_LONGEST_SHOWN], [policy.name for policy in self._by_id.values()], n=1)
         hint = f"; did you mean {shown(close[0])}?" if close else "."
         raise M3terPermissionPolicyError(f"No permission policy in m3ter has the name or id {shown(name)}{hint}")
 

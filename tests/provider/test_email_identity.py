@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from m3ter_provider.email_identity import alias_key, email_domain, email_key, mask_email, same_spelling
+from m3ter_provider.email_identity import alias_key, email_domain, email_key, mask_addresses, mask_email, same_spelling
 
 
 @pytest.mark.parametrize(
@@ -103,3 +103,9 @@ def test_an_address_is_masked(address: str, shown: str) -> None:
 def test_the_domain_of_an_address_is_ascii() -> None:
     assert email_domain(" Ann@BÜCHER.example") == "xn--bcher-kva.example"
     assert email_domain("ann") == ""
+
+
+def test_masking_takes_no_longer_than_reading() -> None:
+    assert mask_addresses("x" * 1_000_000 + " Ann ann@example.com,bo@example.com") == (
+        "x" * 1_000_000 + " Ann a***@example.com,b***@example.com"
+    )

@@ -37,7 +37,7 @@ def _sentence(model: type[BaseModel], place: tuple[int | str, ...], kind: str, m
     if kind == "extra_forbidden" and key in _REPLACED:
         return f"the key '{key}' is no longer there: write {_REPLACED[key]}"
     if kind == "extra_forbidden":
-        close = get_close_matches(str(place[-1]), _keys_beside(model, place), n=1)
+        close = get_close_matches(str(place[-1])[:60], _keys_beside(model, place), n=1)
         return f"the key '{key}' is unknown" + (f" (did you mean '{close[0]}'?)" if close else "")
     reason = message.removeprefix("Value error, ")
     reason = reason[:1].lower() + reason[1:]

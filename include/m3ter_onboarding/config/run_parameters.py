@@ -173,5 +173,5 @@ def _sentence(problem: ErrorDetails) -> str:
 
 
 def _known_name(name: str) -> str:
-    close = get_close_matches(name, RunParameters.model_fields, n=1)
+    close = get_close_matches(name[:60], RunParameters.model_fields, n=1)
     return f"did you mean {close[0]}?" if close else f"known are {', '.join(RunParameters.model_fields)}."

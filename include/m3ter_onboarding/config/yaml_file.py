@@ -12,6 +12,7 @@ import yaml
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.errors import ConfigurationError
+from m3ter_provider.answer_values import whole_text
 
 
 def load_config(path: str | Path) -> OnboardingConfig:
@@ -31,6 +32,13 @@ def load_config(path: str | Path) -> OnboardingConfig:
     except yaml.YAMLError:
         raise ConfigurationError(
             f"{path}: this is not valid YAML: it holds characters that may not be there."
+        ) from None
+    except RecursionError:
+        raise ConfigurationError(f"{path}: this is no configuration: it is nested too deeply.") from None
+    except ValueError:  # a date, a number or an offset that Python has not
+        raise ConfigurationError(
+            f"{path}: this is not valid YAML: it holds a date or a number that does not exist. Correct it, or write it"
+            " in quotes."
         ) from None
     if not isinstance(values, dict):
         raise ConfigurationError(f"{path}: expected keys and values such as 'name: acme' and found none.")
@@ -74,3 +82,5 @@ def _read(path: Path, subject: str) -> str:
         raise ConfigurationError(f"{subject} is not UTF-8 text; save it as UTF-8.") from None
     except OSError as error:
         raise ConfigurationError(f"{subject} cannot be read: {error.strerror}.") from None
+    except ValueError:
+        raise ConfigurationError(f"{whole_text(subject)} cannot be read: no file has such a name.") from None

@@ -23,6 +23,9 @@ from m3ter_onboarding.privacy import mask_addresses
 #: Beside ``email``, in the query of the access review.
 JOB_COLUMNS = ("employee_id", "permission_policies", "access_end_date", "time_zone")
 
+#: Characters of a column's name that are compared and quoted: a driver may name one by its whole expression.
+_LONGEST_SHOWN = 80
+
 
 @dataclass(frozen=True)
 class SourceRow:
@@ -49,6 +52,7 @@ def check_columns(names: Sequence[str], extra: Sequence[str] = ()) -> tuple[str,
     unknown = [name for name in folded if name not in contract]
     if unknown:
         free = [name for name in contract if name not in folded]
+        unknown = [name[:_LONGEST_SHOWN] for name in unknown]
         hints = {name: get_close_matches(name, free, n=1) for name in unknown}
         shown = [f"{name!r}" + (f" (did you mean {hint[0]}?)" if hint else "") for name, hint in hints.items()]
         problems.append(f"has {mask_addresses(_listed(shown))}, which the contract does not know")

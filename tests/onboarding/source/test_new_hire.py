@@ -61,6 +61,13 @@ def test_wrong_columns_are_named(names: list[str], said: list[str]) -> None:
     assert caught.value.retryable is False
 
 
+def test_a_column_of_a_very_long_name_is_compared_and_quoted_by_its_beginning() -> None:
+    with pytest.raises(SourceError) as caught:
+        check_columns(["employee_id", "email", "first_name", "last_name", "x" * 10_000])
+    assert "x" * 80 in str(caught.value)
+    assert "x" * 81 not in str(caught.value)
+
+
 # -- what is missing -------------------------------------------------------------------------------------------------
 
 
