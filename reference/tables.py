@@ -34,7 +34,10 @@ _SECTIONS: Mapping[type[BaseModel], str] = {
     DagSettings: "[section](#dag)",
     TaskDefaults: "[section](#dagdefault_args)",
 }
-_MADE_DEFAULTS = {"ledger_conn_id": "the value of `warehouse_conn_id`"}
+_MADE_DEFAULTS = {
+    "ledger_conn_id": "the value of `warehouse_conn_id`",
+    "allowed_permission_policies": "the value of `permission_policies`",
+}
 # Patterns in words; another one is shown as it is.
 _PATTERNS = {
     r"^[A-Za-z0-9_-]+$": "letters, digits, `_`, `-`",
@@ -83,6 +86,8 @@ def _kind(shape: Mapping[str, Any]) -> str:
     if "anyOf" in shape:
         kinds = " or ".join(_kind(one) for one in shape["anyOf"])
         return " ".join(["number" if kinds == "whole number or number" else kinds, *_bounds(shape)])
+    if "const" in shape:
+        return f"`{shape['const']}`"
     if "enum" in shape:
         return " or ".join(f"`{one}`" for one in shape["enum"])
     if shape.get("format") == "duration":

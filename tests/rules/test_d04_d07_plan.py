@@ -459,10 +459,27 @@ def test_f42_administrator_policies_need_their_own_switch(world: World) -> None:
     assert world.decisions(plan) == {"e1": refused, "e2": refused, "e3": "invite:new"}
     with pytest.raises(PlanError, match="would make everybody an administrator: 'Administrator'"):
         world.plan("default", permission_policies=["Administrator"])
-    allowed = world.plan("allowed", allow_administrator_policies=True)
+    allowed = world.plan("allowed", allowed_permission_policies=everything_else, allow_administrator_policies=True)
     assert set(world.decisions(allowed).values()) == {"invite:new"}
     world.send(plan, "row")
     assert emailed(world) == {"e3"}
+
+
+def test_f42_three_policies_that_make_an_administrator_together(world: World) -> None:
+    thirds = [
+        {"name": verb, "permissionPolicy": [{"effect": "allow", "action": [f"config:{verb}"], "resource": ["*"]}]}
+        for verb in ("create", "update", "delete")
+    ]
+    world.m3ter.seed(policies=thirds)
+    world.hire("e1", permission_policies="create,update,delete")
+    world.snapshot()
+    for run, allowed in (("default", None), ("any", "any"), ("named", ["create", "update", "delete"])):
+        plan = world.plan(run, allowed_permission_policies=allowed)
+        assert world.decisions(plan) == {"e1": "review:policy_not_allowed"}
+        assert not plan.needs_approval
+    approved = world.plan("switched", allowed_permission_policies="any", allow_administrator_policies=True)
+    assert world.decisions(approved) == {"e1": "invite:new"}
+    assert approved.needs_approval
 
 
 def test_d09_policy_that_comes_to_grant_everything_after_the_plan_stops_the_sender(world: World) -> None:

@@ -65,10 +65,16 @@ def emails(org: World) -> dict[str, int]:
             {"allowed_permission_policies": ["Later"]},
             "review:policy_not_allowed",
         ),
+        (
+            {"permission_policies": "Later"},
+            {},
+            {"allowed_permission_policies": ["Later"]},
+            "review:policy_not_allowed",
+        ),
         ({}, {"exclude": {"domains": ["example.com"]}}, {"exclude": {}}, "skip:excluded"),
         ({"start_date": "2099-01-20"}, {"invite_days_before_start": 30}, {}, "skip:too_early"),
     ],
-    ids=["policy made later", "policy allowed later", "exclusion lifted", "lead time dropped"],
+    ids=["policy made later", "policy allowed later", "policy named later", "exclusion lifted", "lead time dropped"],
 )
 def test_d04_setting_that_changes_after_the_look_back_reaches_the_person(
     org: World, row: dict[str, Any], before: dict[str, Any], after: dict[str, Any], reason: str

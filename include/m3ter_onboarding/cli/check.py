@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 
 from m3ter_onboarding.cli.failure import CommandError
 from m3ter_onboarding.clock import utc_now
+from m3ter_onboarding.config.allowed_policies import ANY, named_policies
 from m3ter_onboarding.config.names import dag_id_of
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.query_gaps import way_to_forget
@@ -50,17 +51,16 @@ def check_configuration(path: Path, *, connect: bool, say: Say, now: datetime | 
     for title, text in _plain_words(config, interval, window):
         for number, line in enumerate(textwrap.wrap(text, 104, break_long_words=False, break_on_hyphens=False)):
             say(f"{'' if number else title:<14}{line}")
-    if way := way_to_forget(config.query_text):
-        say(f"{'WARNING':<14}The query can forget people: {way}")
+    for warning in _warnings(config):
+        say(f"{'WARNING':<14}{warning}")
     say("")
     if not connect:
         say("Nothing was called. With --connect: do warehouse, ledger and m3ter answer?")
         return 0
     # As in Airflow's own commands: connections that are kept in the metadata database are found too.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
-    checks: list[_Check] = [("warehouse", _warehouse), ("ledger", _ledger), ("m3ter", _m3ter)]
     wrong = 0
-    for title, ask in checks:
+    for title, ask in _checks(config):
         try:
             right, found = True, ask(config, window)
         except (OnboardingError, AirflowException) as error:
@@ -70,6 +70,28 @@ def check_configuration(path: Path, *, connect: bool, say: Say, now: datetime | 
         wrong += not right
         say(f"{title:<14}{'right' if right else 'WRONG'}: {found}")
     return 1 if wrong else 0
+
+
+def _warnings(config: OnboardingConfig) -> Iterator[str]:
+    if way := way_to_forget(config.query_text):
+        yield f"The query can forget people: {way}"
+    if config.allowed_permission_policies == ANY:
+        administrators = "also" if config.allow_administrator_policies else "except"
+        yield (
+            "`allowed_permission_policies` is any: everybody who can write a row of the warehouse can hand out every"
+            f" permission policy of m3ter, {administrators} those that make an administrator. Name those that rows may"
+            " ask for."
+        )
+
+
+def _checks(config: OnboardingConfig) -> Iterator[_Check]:
+    yield "warehouse", _warehouse
+    if config.exclude.query is not None:
+        yield "exclude", _exclusions
+    if config.access_review.query is not None:
+        yield "access review", _access_review
+    yield "ledger", _ledger
+    yield "m3ter", _m3ter
 
 
 def _interval_of_today(config: OnboardingConfig, now: datetime) -> Interval:
@@ -121,11 +143,12 @@ def _plain_words(config: OnboardingConfig, interval: Interval, window: Window) -
         )
     yield "m3ter", f"the connection '{config.m3ter_conn_id}' names the organisation, and whether anything may be sent."
     allowed = config.allowed_permission_policies
+    may_ask_for = "any" if allowed == ANY else ", ".join(named_policies(allowed)) or "none"
     yield (
         "policies",
         (
             f"{', '.join(config.permission_policies) or 'none'} for rows that name none;"
-            f" {'any' if allowed is None else ', '.join(allowed) or 'none'} may be asked for, those that make an"
+            f" {may_ask_for} may be asked for, those that make an"
             f" administrator {'too' if config.allow_administrator_policies else 'not'}."
         ),
     )
@@ -174,6 +197,20 @@ def _warehouse(config: OnboardingConfig, window: Window) -> str:
 
     check_source(config.warehouse_conn_id, config.query_text, window.end, extra_columns=config.extra_columns)
     return "the query runs, and its columns are the contract's (no row was read)."
+
+
+def _exclusions(config: OnboardingConfig, window: Window) -> str:
+    from m3ter_onboarding.source.warehouse import check_exclusions
+
+    check_exclusions(config.warehouse_conn_id, config.exclusions_text)
+    return "the query of `exclude` runs, and its columns are right (at most one row was read)."
+
+
+def _access_review(config: OnboardingConfig, window: Window) -> str:
+    from m3ter_onboarding.source.warehouse import check_current_jobs
+
+    check_current_jobs(config.warehouse_conn_id, config.job_query_text)
+    return "the query of `access_review` runs, and its columns are right (at most one row was read)."
 
 
 def _ledger(config: OnboardingConfig, window: Window) -> str:

@@ -49,6 +49,7 @@ Check a configuration and its query, and describe in plain words the window of t
 
 Calls nothing, unless --connect is given. Then it runs the query over no time at all (are its columns right?), checks
 whether the ledger is ready (every trial there is rolled back), and asks m3ter for our service user. Nothing is sent.
+The queries of `exclude` and `access_review`, where there are any, are run too, and at most one row of each is read.
 Connections are found as Airflow finds them: environment variables, secrets backends, the metadata database.
 """
 

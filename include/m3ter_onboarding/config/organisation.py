@@ -25,6 +25,7 @@ from pydantic import (
 
 from m3ter_onboarding.config.access_section import AccessReview
 from m3ter_onboarding.config.alerts_section import Alerts
+from m3ter_onboarding.config.allowed_policies import AllowedPolicies
 from m3ter_onboarding.config.approval_section import ApprovalSettings
 from m3ter_onboarding.config.dag_section import DagSettings
 from m3ter_onboarding.config.day_one_section import ChaseSettings, DayOneSettings
@@ -65,7 +66,9 @@ class OnboardingConfig(Section):
     :param invite_days_before_start: an invitation leaves at most this many days before the start date; None: as
         soon as the row is there.
     :param permission_policies: names or ids of the policies for people whose row names none.
-    :param allowed_permission_policies: names or ids of all that may be given; None: any.
+    :param allowed_permission_policies: names or ids of all that may be given; None: those of ``permission_policies``
+        only; ``any``, alone: every policy, so that everybody who can write a row of the warehouse can give each of
+        them.
     :param allow_administrator_policies: whether a policy that lets people do everything (m3ter's own Administrator,
         or one that allows all actions on all resources) may be given at all, by default or by a row.
     :param max_invitations: the most that one run may send, and that all runs of backfills together may send in 24
@@ -113,7 +116,9 @@ class OnboardingConfig(Section):
     max_age_days: Annotated[StrictInt, Field(ge=1, le=3660)] = 90
     invite_days_before_start: Annotated[StrictInt, Field(ge=0, le=366)] | None = None
     permission_policies: TextList = ()
-    allowed_permission_policies: TextList | None = None
+    allowed_permission_policies: AllowedPolicies = Field(
+        default_factory=lambda known: known.get("permission_policies", ())
+    )
     allow_administrator_policies: StrictBool = False
     max_invitations: Annotated[StrictInt, Field(ge=0)] | None = 100
     max_percent: Annotated[StrictInt | StrictFloat, Field(ge=0, le=100)] | None = None

@@ -6,7 +6,8 @@ import re
 from datetime import date, timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -46,15 +47,30 @@ def _sentence(model: type[BaseModel], place: tuple[int | str, ...], kind: str, m
 
 def _dotted(root: type[BaseModel], place: tuple[int | str, ...]) -> str:
     """Write ``dag.default_args.retries`` or ``exclude.domains[2]``; without pydantic's additions for unions."""
-    key = ""
+    key, of_union = "", False
     model: type[BaseModel] | None = root
     for part in place:
         if isinstance(part, int):
             key += f"[{part}]"
+        elif of_union:
+            of_union = False  # the name of the alternative that was tried
         elif model is None or part in model.model_fields or part is place[-1]:
             key += f".{part}" if key else part
+            of_union = (
+                model is not None and part in model.model_fields and _is_union(model.model_fields[part].annotation)
+            )
             model = _section_of(model, part)
     return key
+
+
+def _is_union(annotation: Any) -> bool:
+    """Return whether pydantic tries more than one alternative, None aside."""
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    if get_origin(annotation) not in (Union, UnionType):
+        return False
+    alternatives = [one for one in get_args(annotation) if one is not NoneType]
+    return len(alternatives) > 1 or _is_union(alternatives[0])
 
 
 def _section_of(model: type[BaseModel] | None, key: str) -> type[BaseModel] | None:

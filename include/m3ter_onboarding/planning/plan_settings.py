@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Literal
 
+from m3ter_onboarding.config.allowed_policies import named_policies
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.run_parameters import Mode, RunParameters
 from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
@@ -20,6 +21,7 @@ WhenEnded = Literal["review", "invite"]
 class PlanSettings:
     """The settings of a plan; see :class:`~m3ter_onboarding.config.organisation.OnboardingConfig` for each setting.
 
+    :param allowed_policies: all that may be given; None: ``default_policies`` only; ``any``: every one.
     :param excluded_keys: address keys; ``excluded_domains`` and ``allowed_domains`` are in their ASCII form.
     :param allow_administrators: whether a policy may make somebody an administrator, see
         :mod:`m3ter_provider.administrators`.
@@ -37,7 +39,7 @@ class PlanSettings:
     validity_days: int | None = None
     expiry_grace_days: int = 14
     default_policies: tuple[str, ...] = ()
-    allowed_policies: tuple[str, ...] | None = None
+    allowed_policies: tuple[str, ...] | Literal["any"] | None = None
     allow_administrators: bool = False
     excluded_keys: frozenset[str] = field(default=frozenset(), repr=False)
     excluded_domains: frozenset[str] = frozenset()
@@ -106,7 +108,7 @@ def trusted_by_id(policies: Iterable[M3terPolicy], config: OnboardingConfig) -> 
 
     Its name would not do: whoever may make policies in m3ter may give theirs that name.
     """
-    named = {*config.permission_policies, *(config.allowed_permission_policies or ())}
+    named = {*config.permission_policies, *named_policies(config.allowed_permission_policies)}
     return tuple(
         replace(policy, administrator_like=False) if not policy.statements_shown and policy.id in named else policy
         for policy in policies

@@ -236,17 +236,19 @@ class _Planner:
 
     def _policies_of(self, hire: NewHire) -> tuple[str, ...] | Decision:
         """Return the ids of the permission policies that a hire gets, or the decision that they may not be given."""
-        allowed = self._rules.allowed_policies
         try:
             policies = self._policies.resolve(hire.permission_policies or self._rules.default_policies)
         except M3terPermissionPolicyError as error:
             return _decision(hire, "invalid", "policy", str(error))
-        if allowed is not None and self._policies.not_among(policies, allowed):
-            detail = "Asks for a permission policy that is not among allowed_permission_policies."
-            return _decision(hire, "review", "policy_not_allowed", detail)
+        details = []
+        if others := self._not_allowed(policies):
+            details.append(
+                f"Asks for {_named(others)}, not among allowed_permission_policies; allow it there, or correct the row."
+            )
         if powerful := self._administrators(policies):
-            detail = f"Would be made an administrator by {powerful}, and allow_administrator_policies is false."
-            return _decision(hire, "review", "policy_not_allowed", detail)
+            details.append(f"Would be made an administrator by {powerful}, and allow_administrator_policies is false.")
+        if details:
+            return _decision(hire, "review", "policy_not_allowed", " ".join(details))
         return tuple(policy.m3ter_id for policy in policies)
 
     def _request(self, hire: NewHire, policy_ids: tuple[str, ...]) -> InvitationRequest:
@@ -283,11 +285,18 @@ class _Planner:
             return None
         return end_of_day(hire.start_date + timedelta(days=self._rules.expiry_grace_days), hire.time_zone)
 
+    def _not_allowed(self, policies: Iterable[M3terPolicy]) -> tuple[M3terPolicy, ...]:
+        """Return the policies that may not be given."""
+        allowed = self._rules.allowed_policies
+        if isinstance(allowed, str):
+            return ()
+        return self._policies.not_among(policies, self._rules.default_policies if allowed is None else allowed)
+
     def _administrators(self, policies: Iterable[M3terPolicy]) -> str:
         """Name the policies that make an administrator although the configuration does not allow it."""
         if self._rules.allow_administrators:
             return ""
-        return ", ".join(f"{shown(policy.name)} ({policy.id})" for policy in administrators(policies))
+        return _named(administrators(policies))
 
     def _check_default_policies(self) -> None:
         rules = self._rules
@@ -295,13 +304,13 @@ class _Planner:
         try:
             policies = self._policies.resolve(rules.default_policies)
             # Also without defaults: an allowed name that is ambiguous is found now, not at the first row.
-            allowed = rules.allowed_policies is None or not self._policies.not_among(policies, rules.allowed_policies)
+            others = self._not_allowed(policies)
         except M3terPermissionPolicyError as error:
             raise PlanError(
                 f"{error} It is configured as permission_policies or allowed_permission_policies. {nothing}, or make"
                 " the policy in m3ter."
             ) from None
-        if not allowed:
+        if others:
             raise PlanError(
                 f"The configured permission_policies are not all among allowed_permission_policies. {nothing}."
             )
@@ -318,6 +327,10 @@ def _looks_alike(hire: NewHire, other: str) -> Decision:
         " is another person's; a person has to decide."
     )
     return _decision(hire, "review", "address_looks_alike", detail)
+
+
+def _named(policies: Iterable[M3terPolicy]) -> str:
+    return ", ".join(f"{shown(policy.name)} ({policy.id})" for policy in policies)
 
 
 def _decision(hire: NewHire, decision: Verdict, reason: str, detail: str) -> Decision:

@@ -11,8 +11,8 @@ The query gets two bound parameters, ``:window_start`` and ``:window_end``; noth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from datetime import datetime, timezone
 from typing import Any
 
@@ -94,14 +94,30 @@ def read_exclusions(conn_id: str, query_text: str) -> list[SourceRow]:
     """
     engine = warehouse_engine(conn_id)
     try:
-        statement = text(for_sqlalchemy(query_text))
-        chunks = _chunks(engine, statement, {}, check_exclusion_columns, what="query of `exclude`", chunk_rows=1000)
-        return [row for chunk in chunks for row in chunk]
+        return [row for chunk in _excluded(engine, query_text) for row in chunk]
     finally:
         engine.dispose()
 
 
-def iter_current_jobs(engine: Engine, query_text: str, *, chunk_rows: int = 1000) -> Iterator[list[SourceRow]]:
+def check_exclusions(conn_id: str, query_text: str) -> None:
+    """Run the query of ``exclude``, and read at most one row: does it run, and are its columns right?
+
+    :param conn_id: of the warehouse.
+    :raises SourceError: as :func:`read_exclusions` does.
+    """
+    _try(conn_id, lambda engine: _excluded(engine, query_text, chunk_rows=1))
+
+
+def check_current_jobs(conn_id: str, query_text: str) -> None:
+    """Do the same with the query of the access review.
+
+    :param conn_id: of the warehouse.
+    :raises SourceError: as :func:`iter_current_jobs` does.
+    """
+    _try(conn_id, lambda engine: iter_current_jobs(engine, query_text, chunk_rows=1))
+
+
+def iter_current_jobs(engine: Engine, query_text: str, *, chunk_rows: int = 1000) -> Generator[list[SourceRow]]:
     """Run the query of the access review, and yield its rows in chunks: there may be more than memory should hold.
 
     :param engine: of the warehouse; see :func:`warehouse_engine`.
@@ -113,6 +129,21 @@ def iter_current_jobs(engine: Engine, query_text: str, *, chunk_rows: int = 1000
     return _chunks(engine, statement, {}, check_job_columns, what="query of `access_review`", chunk_rows=chunk_rows)
 
 
+def _excluded(engine: Engine, query_text: str, *, chunk_rows: int = 1000) -> Generator[list[SourceRow]]:
+    statement = text(for_sqlalchemy(query_text))
+    return _chunks(engine, statement, {}, check_exclusion_columns, what="query of `exclude`", chunk_rows=chunk_rows)
+
+
+def _try(conn_id: str, read: Callable[[Engine], Generator[list[SourceRow]]]) -> None:
+    """Begin to read, and end after the first row: others, however many, stay where they are."""
+    engine = warehouse_engine(conn_id)
+    try:
+        with closing(read(engine)) as chunks:
+            next(chunks, None)
+    finally:
+        engine.dispose()
+
+
 def _chunks(
     engine: Engine,
     statement: TextClause,
@@ -121,7 +152,7 @@ def _chunks(
     *,
     what: str,
     chunk_rows: int,
-) -> Iterator[list[SourceRow]]:
+) -> Generator[list[SourceRow]]:
     dialect, many = engine.dialect.name, 0
     with _connected(engine) as connection, _explained(dialect, what):
         if dialect == "postgresql":

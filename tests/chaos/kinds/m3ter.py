@@ -389,6 +389,7 @@ def _switches(database: str) -> Iterator[Case]:
         for when in ("before", "after"):
             name = f"{letter}: {', '.join(f'{k}={v}' for k, v in switches.items())}, 504 {when}"
             yield Case("m3ter, each switch", name, database, _Switched(switches, when=when))
+    allowed = {"allowed_permission_policies": ["Readers"]}
     for name, switches, final in (
         ("g: contact number required, then not", {"contact_number_required": True}, True),
         ("h: 403, then the right is given", {"grant_beyond_own_rights": "error_403"}, False),
@@ -396,7 +397,7 @@ def _switches(database: str) -> Iterator[Case]:
         ("the right to invite is missing, then given", {"may_invite": False}, False),
         ("the right to read is missing, then given", {"may_read": False}, False),
     ):
-        yield Case("m3ter, each switch", name, database, _RefusedAtFirst(switches, final))
+        yield Case("m3ter, each switch", name, database, _RefusedAtFirst(switches, final), allowed)
     yield Case("m3ter, each switch", "d: addresses without their tag", database, _WithoutTag())
 
 

@@ -258,7 +258,7 @@ def _policies() -> Iterator[Case]:
                     continue  # then no plan is made until somebody corrects the configuration
                 whose = "of the configuration" if default else "of the rows"
                 at = when if isinstance(when, str) else f"when a sender was killed at {when}"
-                values = {"permission_policies": ["Readers"]} if default else {}
+                values = {"permission_policies" if default else "allowed_permission_policies": ["Readers"]}
                 act = _PolicyChanged(what, when, default)
                 yield Case(POLICIES, f"{whose}, {what}, {at}", next(databases), act, values)
 

@@ -78,6 +78,29 @@ def test_check_warns_where_the_query_can_forget(config: Path) -> None:
     assert line(said, "WARNING").startswith("The query can forget people: its window begins on start_date")
 
 
+def test_check_warns_where_rows_may_ask_for_any_policy(config: Path) -> None:
+    change(config, "# allowed_permission_policies: [Viewer, Analyst] ", "allowed_permission_policies: [Analyst]")
+    status, said = check(config)
+    assert (status, "WARNING" in said) == (0, False)
+    assert line(said, "policies").startswith("none for rows that name none; Analyst may be asked for")
+    change(config, "allowed_permission_policies: [Analyst]", "allowed_permission_policies: any")
+    status, said = check(config)
+    assert status == 0
+    assert line(said, "policies").startswith("none for rows that name none; any may be asked for")
+    assert line(said, "WARNING") == (
+        "`allowed_permission_policies` is any: everybody who can write a row of the warehouse can hand out every"
+        " permission policy of m3ter, except those that make an administrator. Name those that rows may ask for."
+    )
+    change(
+        config,
+        "allowed_permission_policies: any",
+        "allow_administrator_policies: true\nallowed_permission_policies: any",
+    )
+    assert "every permission policy of m3ter, also those that make an administrator" in line(
+        check(config)[1], "WARNING"
+    )
+
+
 def test_check_says_what_a_run_of_today_reads(config: Path) -> None:
     change(config, "schedule: null ", 'schedule: "0 6 * * *" ')
     change(config, "time_zone: UTC ", "time_zone: America/New_York ")
@@ -89,7 +112,9 @@ def test_check_says_what_a_run_of_today_reads(config: Path) -> None:
     assert line(said, "it reads").startswith("2026-11-22 11:00 to 2026-11-26 11:00 UTC (`look_back_days` is 3)")
     assert ":window_start = 2026-11-22 11:00:00 UTC, :window_end = 2026-11-26 11:00:00 UTC" in said
     assert "m3ter_onboarding__acme" in line(said, "DAG")
-    assert line(said, "policies").startswith("Viewer for rows that name none; any may be asked for, those that make an")
+    assert line(said, "policies").startswith(
+        "Viewer for rows that name none; Viewer may be asked for, those that make an"
+    )
     assert line(said, "limits").startswith("at most 100 invitations in one run")
     assert "the first run makes what is missing" in said.replace("\n              ", " ")
 
@@ -151,6 +176,68 @@ def test_check_connects_to_warehouse_ledger_and_m3ter(
     assert m3ter_sandbox.emails() == {}
     with closing(sqlite3.connect(config.parent / "people.db")) as database:
         assert database.execute("SELECT name FROM sqlite_master").fetchall() == [("employees",)]
+
+
+@pytest.fixture
+def with_queries(config: Path) -> Path:
+    """Return a configuration with a query of ``exclude`` and one of the access review."""
+    with closing(sqlite3.connect(config.parent / "people.db")) as database:
+        database.executescript(
+            "CREATE TABLE leave (number, address, why);"
+            "INSERT INTO leave VALUES (1, 'ann@example.com', 'parental'), (2, 'bob@example.com', NULL);"
+        )
+    text = config.read_text(encoding="utf-8")
+    config.write_text(f"{text}\nexclude: {{query: leave.sql}}\naccess_review: {{query: jobs.sql}}\n", encoding="utf-8")
+    config.with_name("leave.sql").write_text(
+        "SELECT number AS employee_id, why AS reason FROM leave;", encoding="utf-8"
+    )
+    config.with_name("jobs.sql").write_text("SELECT work_email AS email FROM employees", encoding="utf-8")
+    return config
+
+
+def test_check_runs_the_other_two_queries_where_they_are_configured(with_queries: Path) -> None:
+    said = check(with_queries, connect=True)[1]
+    assert answer(said, "exclude") == (
+        "right: the query of `exclude` runs, and its columns are right (at most one row was read)."
+    )
+    assert answer(said, "access review") == (
+        "right: the query of `access_review` runs, and its columns are right (at most one row was read)."
+    )
+    assert "ann@" not in said
+    said = check(with_queries)[1]
+    assert "access_review" not in said
+
+
+@pytest.mark.parametrize(
+    ("file", "query", "title", "sentence"),
+    [
+        ("leave.sql", "SELECT why AS reason FROM leave", "exclude", "It must have employee_id or email"),
+        ("leave.sql", "SELECT number AS employee_id FROM absence", "exclude", "refused the query of `exclude`"),
+        ("leave.sql", "DELETE FROM leave", "exclude", "returns no rows at all; it must be a SELECT"),
+        (
+            "jobs.sql",
+            "SELECT address AS email, why FROM leave",
+            "access review",
+            "the columns email, why. It must have",
+        ),
+        ("jobs.sql", "SELECT employee_number AS employee_id FROM employees", "access review", "It must have email"),
+        ("jobs.sql", "SELECT email FROM nowhere", "access review", "refused the query of `access_review`"),
+    ],
+)
+def test_check_judges_the_other_two_queries_as_the_tasks_do(
+    with_queries: Path, file: str, query: str, title: str, sentence: str
+) -> None:
+    with_queries.with_name(file).write_text(query, encoding="utf-8")
+    status, said = check(with_queries, connect=True)
+    assert status == 1
+    assert answer(said, title).startswith("WRONG: ")
+    assert sentence in answer(said, title)
+    assert "ann@example.com" not in said
+    (other,) = {"exclude", "access review"} - {title}
+    assert answer(said, "warehouse").startswith("right: ")
+    assert answer(said, other).startswith("right: ")
+    with closing(sqlite3.connect(with_queries.parent / "people.db")) as database:
+        assert database.execute("SELECT count(*) FROM leave").fetchall() == [(2,)]
 
 
 def test_a_ledger_that_is_there_is_proved(

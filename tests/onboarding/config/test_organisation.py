@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from m3ter_onboarding.config.allowed_policies import ANY, named_policies
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.yaml_file import load_config
 from m3ter_onboarding.errors import ConfigurationError
@@ -143,6 +144,10 @@ dag:
         ("plan_valid_for: 1e9d", ["'plan_valid_for'"]),
         ("plan_valid_for: 99999d", ["'plan_valid_for'", "ten years"]),
         ("max_percent: 101", ["'max_percent' is 101"]),
+        ("max_percent: much", ["'max_percent' is 'much'"]),
+        ("allowed_permission_policies: [1]", ["'allowed_permission_policies[0]' is 1"]),
+        ("allowed_permission_policies: {a: 1}", ["'allowed_permission_policies' is {'a': 1}"]),
+        ("permission_policies: [1]\nallowed_permission_policies: null", ["'permission_policies[0]' is 1"]),
         ("if_rehire: always", ["'if_rehire' is 'always'", "'review' or 'invite'"]),
         ("if_expired: invite", ["'if_expired' is no longer there", "reinvite: never, once", "cool_off_days"]),
         ("reinvite: always", ["'reinvite' is 'always'", "never, once, or a number from 1 to 5"]),
@@ -234,6 +239,49 @@ def test_hash_follows_content_and_query_and_nothing_else(write: Any, tmp_path: P
     assert load_config(write(LEAST + "max_invitations: 100\n")).hash == first
     assert load_config(write(LEAST + "max_invitations: 99\n")).hash != first
     assert load_config(write(LEAST, query=QUERY + "\n-- changed")).hash != first
+
+
+@pytest.mark.parametrize(
+    ("lines", "allowed"),
+    [
+        ("", ()),
+        ("permission_policies: [Viewer, p-1]", ("Viewer", "p-1")),
+        ("permission_policies: Viewer\nallowed_permission_policies: null", ("Viewer",)),
+        ("permission_policies: Viewer\nallowed_permission_policies:", ("Viewer",)),
+        ("allowed_permission_policies: null", ()),
+        ("permission_policies: Viewer\nallowed_permission_policies: []", ()),
+        ("allowed_permission_policies: Analyst", ("Analyst",)),
+        ("allowed_permission_policies: [Viewer, Analyst]\npermission_policies: Viewer", ("Viewer", "Analyst")),
+        ("allowed_permission_policies: any", ANY),
+        ("permission_policies: Viewer\nallowed_permission_policies: ' any '", ANY),
+        ("allowed_permission_policies: [Any company, Company]", ("Any company", "Company")),
+    ],
+)
+def test_policies_that_may_be_given_are_the_configured_ones_unless_others_are_named(
+    write: Any, lines: str, allowed: Any
+) -> None:
+    config = load_config(write(f"{LEAST}\n{lines}\n"))
+    assert config.allowed_permission_policies == allowed
+    assert named_policies(config.allowed_permission_policies) == (() if allowed == ANY else allowed)
+
+
+@pytest.mark.parametrize("value", ["[any]", "[Viewer, any]", "[' ANY ', Viewer]", "Any", "ANY"])
+def test_the_word_any_stands_alone(write: Any, value: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_config(write(f"{LEAST}\nallowed_permission_policies: {value}\n"))
+    assert "the key 'allowed_permission_policies' is " in str(caught.value)
+    assert "the word `any` stands alone, in lower case and in no list" in str(caught.value)
+
+
+def test_hash_says_which_policies_may_be_given(write: Any) -> None:
+    def hash_of(lines: str) -> str:
+        return load_config(write(f"{LEAST}\npermission_policies: [Viewer]\n{lines}\n")).hash
+
+    only_defaults = hash_of("")
+    assert hash_of("allowed_permission_policies: null") == only_defaults
+    assert hash_of("allowed_permission_policies: [Viewer]") == only_defaults
+    others = [hash_of(f"allowed_permission_policies: {value}") for value in ("any", "[]", "[Viewer, Analyst]")]
+    assert len({only_defaults, *others}) == 4
 
 
 def test_a_configuration_does_not_change(write: Any) -> None:

@@ -73,6 +73,7 @@ def note(world: World) -> int:
 def invited(world: World) -> World:
     """Somebody was invited, and m3ter lists it as it was asked."""
     world.m3ter.seed(policies=[{"name": "Reader"}])
+    world.values["allowed_permission_policies"] = ["Reader"]
     world.hire("e1", permission_policies="Reader")
     world.begin_run(world.run("run-1"))
     world.whole_run()

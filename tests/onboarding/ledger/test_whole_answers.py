@@ -16,6 +16,7 @@ def entries(world: World, table: Table) -> dict[str, Any]:
 
 def test_the_answer_to_a_post_is_kept_whole(world: World) -> None:
     world.m3ter.seed(policies=[{"name": "Reader"}])
+    world.values["allowed_permission_policies"] = ["Reader"]
     world.hire("e1", permission_policies="Reader")
     world.whole_run()
     answer = world.row("e1")["answer"]

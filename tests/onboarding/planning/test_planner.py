@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from m3ter_onboarding.config.allowed_policies import ANY
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.errors import PlanError
 from m3ter_onboarding.ledger.decisions import Decision
@@ -18,12 +19,14 @@ from m3ter_onboarding.planning.facts import Facts
 from m3ter_onboarding.planning.fingerprint import fingerprint
 from m3ter_onboarding.planning.plan_settings import PlanSettings, trusted_by_id
 from m3ter_onboarding.source.columns import SourceRow
+from m3ter_provider.models import PermissionPolicy
 from tests.support.hire_rows import NOW, decide_rows, row
 
 DAY = timedelta(days=1)
 VIEWER = M3terPolicy("p-view", "Viewer", 3)
 ANALYST = M3terPolicy("p-analyse", "Analyst", 1)
 fingerprint_of = partial(fingerprint, org_id="org-1")
+CHIEF = M3terPolicy("p-all", "Chief", 1, administrator_like=True)
 POLICIES = (VIEWER, ANALYST, M3terPolicy("p-a", "Twin", 1), M3terPolicy("p-b", "Twin", 1))
 KEY = "person1@example.com"
 
@@ -66,7 +69,7 @@ def decided(rules: PlanSettings | None = None, values: dict[str, Any] | None = N
 
 
 def test_a_new_hire_is_invited_with_everything_that_will_be_posted() -> None:
-    rules = PlanSettings(default_policies=("Viewer",))
+    rules = PlanSettings(default_policies=("Viewer",), allowed_policies=("Viewer", "Analyst"))
     values = {
         "email": " Ann@Example.COM ",
         "employee_id": 1001,
@@ -369,12 +372,13 @@ def test_f37_a_validity_that_is_reckoned_from_now_does_not_change_the_hash() -> 
 
 def test_the_hash_is_the_same_from_run_to_run() -> None:
     values = {"start_date": "2027-01-04", "access_end_date": "2027-12-31", "permission_policies": "Viewer, Analyst"}
-    (today,) = plan([row(1, **values)])
+    rules = PlanSettings(allowed_policies=("Viewer", "Analyst"))
+    (today,) = plan([row(1, **values)], rules)
     (tomorrow,) = plan(
-        [row(1, **{**values, "permission_policies": ["Analyst", "p-view"], "employee_id": "E1 "})], now=NOW + DAY
+        [row(1, **{**values, "permission_policies": ["Analyst", "p-view"], "employee_id": "E1 "})], rules, now=NOW + DAY
     )
-    assert today.request_hash == tomorrow.request_hash
-    assert today.request_hash != decided(values={**values, "first_name": "Anna"}).request_hash
+    assert today.request_hash == tomorrow.request_hash is not None
+    assert today.request_hash != decided(rules, {**values, "first_name": "Anna"}).request_hash
 
 
 # -- duplicates ------------------------------------------------------------------------------------------------------
@@ -453,9 +457,53 @@ def test_f42_only_policies_that_are_allowed() -> None:
         decided(PlanSettings(allowed_policies=("Twin",)))
 
 
+def test_f42_without_a_list_only_the_configured_policies_are_allowed() -> None:
+    for rules in (PlanSettings(default_policies=("Viewer",)), PlanSettings(default_policies=("p-view",))):
+        for own in ("Viewer", "p-view"):
+            assert decided(rules, {"permission_policies": own}).name == "invite:new"
+        for other in ("Analyst", "Viewer, Analyst"):
+            assert (another := decided(rules, {"permission_policies": other})).name == "review:policy_not_allowed"
+            assert another.request is None
+            assert another.detail == (
+                "Asks for 'Analyst' (p-analyse), not among allowed_permission_policies; allow it there, or correct the"
+                " row."
+            )
+        assert decided(rules, {"permission_policies": "Viewr"}).name == "invalid:policy"
+    assert decided(PlanSettings(), {"permission_policies": "Viewer"}).name == "review:policy_not_allowed"
+    assert decided(PlanSettings()).name == "invite:new"
+
+
+def test_f42_any_allows_every_policy_that_makes_no_administrator() -> None:
+    rules = PlanSettings(default_policies=("Viewer",), allowed_policies=ANY)
+    (analyst,) = plan([row(permission_policies="Viewer, Analyst")], rules)
+    assert analyst.request is not None
+    assert analyst.request.permission_policy_ids == ("p-analyse", "p-view")
+    powerful = decided(rules, {"permission_policies": "Chief"}, policies=(*POLICIES, CHIEF))
+    assert powerful.name == "review:policy_not_allowed"
+    assert "among" not in str(powerful.detail)
+    # A name that several policies bear is found only where a row asks for it.
+    assert decided(rules, {"permission_policies": "Twin"}).name == "invalid:policy"
+
+
+@pytest.mark.parametrize("allowed", [None, ANY, ("p-create", "p-update", "p-delete")], ids=["default", "any", "named"])
+def test_f42_three_policies_that_make_an_administrator_together(allowed: Any) -> None:
+    def third(verb: str) -> M3terPolicy:
+        allows = {"effect": "ALLOW", "action": [f"CONFIG_{verb.upper()}"], "resource": ["*"]}
+        fields = {"id": f"p-{verb}", "name": f"Third {verb}", "managedPolicy": False, "permissionPolicy": [allows]}
+        powerful = PermissionPolicy.model_validate(fields).administrator_like
+        return M3terPolicy(f"p-{verb}", f"Third {verb}", 1, administrator_like=powerful)
+
+    thirds = tuple(map(third, ("create", "update", "delete")))
+    asks = {"permission_policies": [policy.name for policy in thirds]}
+    decision = decided(PlanSettings(allowed_policies=allowed), asks, policies=(*POLICIES, *thirds))
+    assert decision.name == "review:policy_not_allowed"
+    assert decision.request is None
+    assert "Would be made an administrator by" in str(decision.detail)
+    assert ("not among allowed_permission_policies" in str(decision.detail)) == (allowed is None)
+
+
 def test_f42_administrators_need_their_own_switch() -> None:
-    chief = M3terPolicy("p-all", "Chief", 1, administrator_like=True)
-    facts = Facts(policies=(*POLICIES, chief))
+    facts = Facts(policies=(*POLICIES, CHIEF))
 
     def decide(rules: PlanSettings, policies: str = "p-all") -> Decision:
         return decide_rows([row(permission_policies=policies)], facts, rules, now=NOW)[0]
@@ -466,13 +514,14 @@ def test_f42_administrators_need_their_own_switch() -> None:
         assert "'Chief' (p-all)" in str(decision.detail)
         assert "allow_administrator_policies" in str(decision.detail)
         assert decide(rules, "Viewer, Chief").request is None
-    allowed = decide(PlanSettings(allow_administrators=True))
+    allowed = decide(PlanSettings(allow_administrators=True, allowed_policies=("Chief",)))
     assert allowed.request is not None
     assert allowed.request.permission_policy_ids == ("p-all",)
     assert decide(PlanSettings(allow_administrators=True, allowed_policies=("Viewer",))).decision == "review"
     with pytest.raises(PlanError, match=r"'Chief' \(p-all\)\. Nothing is planned and nothing is sent; .*: true"):
         decide(PlanSettings(default_policies=("Viewer", "Chief")), "Viewer")
-    assert decide(PlanSettings(default_policies=("Chief",), allow_administrators=True), "Viewer").name == "invite:new"
+    chiefs = PlanSettings(default_policies=("Chief",), allowed_policies=("Viewer", "Chief"), allow_administrators=True)
+    assert decide(chiefs, "Viewer").name == "invite:new"
 
 
 # -- the plan as a whole ---------------------------------------------------------------------------------------------
@@ -521,6 +570,10 @@ def test_rules_come_from_a_configuration() -> None:
     assert rules.allowed_domains == {"example.com"}
     assert (rules.time_zone, rules.default_policies) == ("Asia/Tokyo", ("Viewer",))
     assert not rules.allow_administrators
+    assert rules.allowed_policies == ("Viewer",)
+    assert (
+        PlanSettings.from_config(config.model_copy(update={"allowed_permission_policies": ANY})).allowed_policies == ANY
+    )
     assert PlanSettings.from_config(
         config.model_copy(update={"allow_administrator_policies": True})
     ).allow_administrators
@@ -570,3 +623,6 @@ def test_a_policy_that_m3ter_does_not_show_is_trusted_only_by_its_id() -> None:
     assert powerful() == powerful(permission_policies=["Viewer"]) == [True, True]
     assert powerful(permission_policies=["p-hidden", "p-all"]) == [False, True]
     assert powerful(allowed_permission_policies=["p-hidden"]) == [False, True]
+    for more in ({"allowed_permission_policies": None}, {"allowed_permission_policies": "any"}):
+        assert powerful(**more) == [True, True]
+        assert powerful(permission_policies="p-hidden", **more) == [False, True]

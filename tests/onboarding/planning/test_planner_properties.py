@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from m3ter_onboarding.config.allowed_policies import ANY
 from m3ter_onboarding.ledger.decisions import Decision
 from m3ter_onboarding.ledger.mirror_entries import M3terInvitation, M3terPolicy, M3terUser
 from m3ter_onboarding.ledger.people import LedgerInvitation
@@ -77,7 +78,7 @@ _rules = st.builds(
     PlanSettings,
     invite_days_before_start=st.sampled_from([None, 14]),
     default_policies=st.sampled_from([(), ("Viewer",)]),
-    allowed_policies=st.sampled_from([None, ("Viewer",)]),
+    allowed_policies=st.sampled_from([None, ("Viewer",), ("Viewer", "Analyst"), ANY]),
     excluded_keys=st.sampled_from([frozenset(), frozenset({KEYS[0]})]),
     excluded_employees=st.sampled_from([frozenset(), frozenset({"1"})]),
     allowed_domains=st.sampled_from([frozenset(), frozenset({"example.com"})]),

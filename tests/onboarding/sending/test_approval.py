@@ -192,7 +192,9 @@ def test_a_plan_that_makes_an_administrator_needs_an_approval(world: World) -> N
     world.m3ter.seed(policies=[{"name": "Everything", "permissionPolicy": [statement]}])
     world.hire("e1", permission_policies="Everything")
     with m3ter_connection(world):
-        run = planned(world, values={"allow_administrator_policies": True})
+        run = planned(
+            world, values={"allow_administrator_policies": True, "allowed_permission_policies": ["Everything"]}
+        )
         assert run.xcoms["plan"]["needs_approval"]
         with pytest.raises(AirflowFailException, match="makes people administrators"):
             run.send()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 
 from m3ter_onboarding.errors import SourceError
 from m3ter_onboarding.source.new_hire import NewHire, validate_row
-from m3ter_onboarding.source.warehouse import read_rows, warehouse_engine
+from m3ter_onboarding.source.warehouse import check_current_jobs, check_exclusions, read_rows, warehouse_engine
 from m3ter_onboarding.source.window import Window
 from tests.support.hire_rows import NOW
 from tests.support.postgresql import PostgresDatabase
@@ -228,3 +228,16 @@ def test_postgresql_days_that_python_does_not_have(
     assert "postgresql" in str(error)
     assert error.retryable is False
     engine.dispose()
+
+
+@pytest.mark.parametrize("check", [check_exclusions, check_current_jobs])
+def test_queries_that_bind_nothing_are_tried_without_reading_what_they_select(
+    engine: Engine, check: Callable[[str, str], None]
+) -> None:
+    endless = (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT 'ann@example.com' AS email FROM n;"
+    )
+    check("warehouse", endless)
+    check("warehouse", "SELECT email FROM hires WHERE 1 = 0")
+    with pytest.raises(SourceError, match=r"has the columns email, i\. It must have"):
+        check("warehouse", endless.replace("AS email", "AS email, i"))
