@@ -58,7 +58,12 @@ def emails(org: World) -> dict[str, int]:
 @pytest.mark.parametrize(
     ("row", "before", "after", "reason"),
     [
-        ({"permission_policies": "Later"}, {}, {}, "invalid:policy"),
+        (
+            {"permission_policies": "Later"},
+            {"allowed_permission_policies": ["Later"]},
+            {"allowed_permission_policies": ["Later"]},
+            "invalid:policy",
+        ),
         (
             {"permission_policies": "Later"},
             {"allowed_permission_policies": []},

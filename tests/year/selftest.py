@@ -72,6 +72,11 @@ BUGS: tuple[Bug, ...] = (
         ("--days", "150", "--people", "60"),
     ),
     Bug(
+        "rows may ask for every policy",
+        ((f"{ONBOARDING}/planning/planner.py", "        if isinstance(allowed, str):\n", "        if allowed:\n"),),
+        _SHORT,
+    ),
+    Bug(
         "nobody cools off",
         ((f"{ONBOARDING}/planning/occasion.py", "if follows is not None and follows > self._now:", "if False:"),),
         ("--days", "150", "--people", "60"),
