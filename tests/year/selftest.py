@@ -73,7 +73,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "rows may ask for every policy",
-        ((f"{ONBOARDING}/planning/planner.py", "        if isinstance(allowed, str):\n", "        if allowed:\n"),),
+        ((f"{ONBOARDING}/planning/planner.py", "    if isinstance(allowed, str):\n", "    if allowed:\n"),),
         _SHORT,
     ),
     Bug(

@@ -241,7 +241,7 @@ class _Planner:
         except M3terPermissionPolicyError as error:
             return _decision(hire, "invalid", "policy", str(error))
         details = []
-        if others := self._not_allowed(policies):
+        if others := _not_allowed(policies, self._policies, self._rules):
             details.append(
                 f"Asks for {_named(others)}, not among allowed_permission_policies; allow it there, or correct the row."
             )
@@ -285,13 +285,6 @@ class _Planner:
             return None
         return end_of_day(hire.start_date + timedelta(days=self._rules.expiry_grace_days), hire.time_zone)
 
-    def _not_allowed(self, policies: Iterable[M3terPolicy]) -> tuple[M3terPolicy, ...]:
-        """Return the policies that may not be given."""
-        allowed = self._rules.allowed_policies
-        if isinstance(allowed, str):
-            return ()
-        return self._policies.not_among(policies, self._rules.default_policies if allowed is None else allowed)
-
     def _administrators(self, policies: Iterable[M3terPolicy]) -> str:
         """Name the policies that make an administrator although the configuration does not allow it."""
         if self._rules.allow_administrators:
@@ -304,7 +297,7 @@ class _Planner:
         try:
             policies = self._policies.resolve(rules.default_policies)
             # Also without defaults: an allowed name that is ambiguous is found now, not at the first row.
-            others = self._not_allowed(policies)
+            others = _not_allowed(policies, self._policies, self._rules)
         except M3terPermissionPolicyError as error:
             raise PlanError(
                 f"{error} It is configured as permission_policies or allowed_permission_policies. {nothing}, or make"
@@ -327,6 +320,16 @@ def _looks_alike(hire: NewHire, other: str) -> Decision:
         " is another person's; a person has to decide."
     )
     return _decision(hire, "review", "address_looks_alike", detail)
+
+
+def _not_allowed(
+    policies: Iterable[M3terPolicy], every: PolicyBook[M3terPolicy], rules: PlanSettings
+) -> tuple[M3terPolicy, ...]:
+    """Return the policies that may not be given."""
+    allowed = rules.allowed_policies
+    if isinstance(allowed, str):
+        return ()
+    return every.not_among(policies, rules.default_policies if allowed is None else allowed)
 
 
 def _named(policies: Iterable[M3terPolicy]) -> str:
