@@ -16,7 +16,7 @@ endif
 # The slow tests remember what failed; pytest's cache is off otherwise.
 REMEMBER := -o addopts="-ra --strict-markers --strict-config --import-mode=importlib"
 
-.PHONY: help demo ui test test-matrix test-integration test-integration-again fuzz chaos chaos-part chaos-selftest year year-selftest check check-javascript format docs reference screenshots bench clean constraints
+.PHONY: help demo ui test test-matrix test-integration test-integration-again fuzz chaos chaos-part chaos-selftest year year-selftest check check-javascript format docs reference screenshots bench clean constraints image-constraints sbom audit image-pins
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -133,6 +133,29 @@ constraints: $(STAMP)  ## resolve constraints.txt and constraints-floors.txt ane
 	@$(BIN)/uv pip compile -q --universal --python-version 3.10 --resolution lowest-direct --exclude-newer 2026-06-01 \
 	  --extra sqlite --extra postgres --no-annotate --no-header --no-emit-index-url pyproject.toml \
 	  -o constraints-floors.txt --upgrade
+	@$(MAKE) --no-print-directory image-constraints
+
+# Of all files of a release on the index, so that the image is built the same on every kind of processor.
+IMAGE_PINS = $(BIN)/uv pip compile -q --universal --python-version 3.12 --generate-hashes --no-annotate --no-header \
+	  --no-emit-index-url -c constraints.txt
+
+image-constraints: $(STAMP)  ## what the image installs, with hashes: constraints-image.txt and constraints-build.txt
+	@$(IMAGE_PINS) --extra sqlite --extra postgres pyproject.toml -o constraints-image.txt
+	@echo hatchling | $(IMAGE_PINS) - -o constraints-build.txt
+
+SUPPLY_CHAIN = $(BIN)/uv pip install -q -c constraints.txt cyclonedx-bom pip-audit
+
+sbom: $(STAMP)  ## build/sbom.json: the bill of materials of the image's Python packages (CycloneDX)
+	@$(SUPPLY_CHAIN) && mkdir -p build
+	@$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o build/sbom.json constraints-image.txt
+	@echo build/sbom.json
+
+audit: $(STAMP)  ## known vulnerabilities of the image's Python packages; asks the Python packaging advisory database
+	@$(SUPPLY_CHAIN)
+	@$(BIN)/pip-audit --require-hashes --disable-pip -r constraints-image.txt
+
+image-pins:  ## the base images by the digests that they have now, for .env; needs Docker
+	@scripts/image-pins
 
 clean:  ## remove what the commands above made
 	rm -rf $(VENV) node_modules .matrix .demo dist build .mypy_cache .ruff_cache .hypothesis

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from demo.metadata_template import make_metadata_database
+from m3ter_sandbox.pytest_plugin import m3ter_sandbox, m3ter_sandbox_server  # noqa: F401  (fixtures)
 from tests.support.engines import hasten_engines
 from tests.support.postgresql import PostgresDatabase, PostgresServer, running_postgres
 

@@ -94,7 +94,22 @@ def test_the_image_runs_as_airflows_own_user_with_the_package_installed() -> Non
     assert stages[-1] == "${AIRFLOW_IMAGE}"
     final = text.rpartition("FROM ")[2]
     assert re.findall(r"^USER (\S+)", final, re.MULTILINE) == ["airflow"]
-    assert re.search(r"pip install .*\$\{wheel\}\[", final)
+    installs = re.findall(r"pip install (.*?)(?: \\\\)?$", final, re.MULTILINE)
+    assert [line.removeprefix("--no-cache-dir ").rstrip(" \\") for line in installs] == [
+        "--require-hashes -r /tmp/constraints-image.txt",
+        "--no-index --no-deps /tmp/dist/*.whl",
+    ]
+
+
+def test_nothing_reaches_the_image_without_a_hash() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    assert len(re.findall(r"pip (?:install|wheel)", text)) == 4
+    assert re.findall(r"--require-hashes -r (\S+)", text) == ["constraints-build.txt", "/tmp/constraints-image.txt"]
+    assert re.findall(r"^ARG (\w+)=", text, re.MULTILINE) == ["AIRFLOW_IMAGE", "PYTHON_IMAGE"], "given by digest"
+    assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) == {"${AIRFLOW_IMAGE}", "${PYTHON_IMAGE}"}
+    compose = COMPOSE.read_text()
+    for name, image in re.findall(r"^ARG (\w+)=(\S+)", text, re.MULTILINE):
+        assert f"{name}: ${{{name}:-{image}}}" in compose
 
 
 def test_compose_runs_a_local_executor_and_mounts_no_code(services: dict[str, dict[str, Any]]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,37 @@ def test_constraints_are_names_and_versions_only(name: str) -> None:
     pinned = {Requirement(line).name for line in lines}
     assert all(re.fullmatch(r"[a-z0-9._-]+==[^ ;]+( ; .+)?", line) for line in lines)
     assert {"apache-airflow", "pydantic", "sqlalchemy"} <= pinned
+
+
+@pytest.mark.parametrize("name", ["constraints-image.txt", "constraints-build.txt"])
+def test_what_the_image_installs_is_pinned_by_hash_and_nothing_else(name: str) -> None:
+    lines = (ROOT / name).read_text().splitlines()
+    pins = [line for line in lines if not line.startswith(" ")]
+    assert all(re.fullmatch(r"[a-z0-9._-]+==[^ ;]+( ; .+)? \\", line) for line in pins)
+    hashes = [line for line in lines if line.startswith(" ")]
+    assert all(re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}( \\)?", line) for line in hashes)
+    assert all(b.startswith("    --hash") for a, b in pairwise(lines) if a in pins)
+
+
+def test_the_image_installs_what_was_tested() -> None:
+    def pinned(name: str) -> dict[str, str]:
+        environment = {"python_version": "3.12", "python_full_version": "3.12.9"}
+        lines = (line.removesuffix("\\") for line in (ROOT / name).read_text().splitlines() if "==" in line[:80])
+        found = [Requirement(line.strip()) for line in lines if not line.startswith(" ")]
+        return {
+            canonicalize_name(one.name): str(one.specifier)
+            for one in found
+            if one.marker is None or one.marker.evaluate(environment)
+        }
+
+    image, tested = pinned("constraints-image.txt"), pinned("constraints.txt")
+    assert {name: version for name, version in image.items() if tested.get(name) != version} == {}, (
+        "run `make image-constraints`"
+    )
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    for text in [*project["dependencies"], *extras["sqlite"], *extras["postgres"]]:
+        assert canonicalize_name(Requirement(text).name) in image, text
 
 
 def test_the_floors_that_the_matrix_installs_are_the_declared_ones() -> None:
