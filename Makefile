@@ -79,9 +79,9 @@ chaos-selftest: $(STAMP)  ## bugs are planted, and each must be caught
 	@$(BIN)/python -m tests.chaos.selftest
 
 # make fuzz EXAMPLES=5000
-EXAMPLES ?= 1000
+EXAMPLES ?= 500
 
-fuzz: $(STAMP)  ## hostile values for every field that others write, drawn anew each time; a few minutes
+fuzz: $(STAMP)  ## hostile values for every field that others write, drawn anew each time; some minutes
 	@M3TER_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q -n 2 --timeout 900 tests/fuzzing tests/onboarding/page/test_any_input.py
 
 # make year DAYS=90 PEOPLE=300 SEED=7
