@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from itertools import product
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, insert, select
 
 from m3ter_provider.answer_values import SUBSTITUTE
 from m3ter_provider.errors import M3terResponseError
@@ -207,3 +208,27 @@ def test_d01_a_strange_date_header_stops_no_run(strange: tuple[StrangeWorld, Str
     world.snapshot()
     world.send(world.plan())
     assert world.states() == {"e1@example.com": "sent"}
+
+
+def test_d13_the_columns_themselves_take_whatever_reaches_them(world: World) -> None:
+    # Also where the code that writes has not repaired a text: nothing makes a commit fail.
+    t = world.db.tables
+    ids = (f"i{HALF}", f"i{NUL}", LONG, LONG + "y", "i\ufffd")
+    base = {"org_id": "o", "first_seen_ms": 1, "last_seen_ms": 1, "gone": False, "managed": False}
+    rows = [{**base, "m3ter_id": one, "name": LONG + HALF + NUL, "version": 10**30} for one in ids]
+    event = {"invitation_id": 1, "org_id": "o", "to_state": "sent", "why": "answered"}
+    early, late = (datetime(year, 1, 1, tzinfo=timezone.utc) for year in (1, 9999))
+
+    def work(connection: Connection) -> tuple[list[Any], list[Any]]:
+        connection.execute(insert(t.mirror_policy), rows)
+        connection.execute(insert(t.event), [{**event, "at": at, "message": f"{HALF}{NUL}"} for at in (early, late)])
+        return (
+            list(connection.execute(select(t.mirror_policy))),
+            list(connection.execute(select(t.event.c.message, t.event.c.at).where(t.event.c.org_id == "o"))),
+        )
+
+    policies, events = world.db.rehearse(work, doing="testing")
+    assert len({row.m3ter_id for row in policies}) == 5, "no two ids become one"
+    assert {(len(row.name), row.version) for row in policies} == {(200, None)}
+    assert {row.message for row in events} == {"\ufffd\ufffd"}
+    assert {row.at.year for row in events} == {2, 9998}
