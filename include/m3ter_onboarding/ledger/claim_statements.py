@@ -33,6 +33,7 @@ from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.sql_types import db_now_ms
 from m3ter_onboarding.ledger.states import CLAIMABLE_STATES, ENDED_STATES, LIVE_STATES, InvitationState, state_values
 from m3ter_onboarding.ledger.tables import Tables, state_in
+from m3ter_onboarding.ledger.withheld import is_withheld
 
 _NOT_ENDED = LIVE_STATES | CLAIMABLE_STATES
 
@@ -110,6 +111,7 @@ def new_rows(db: LedgerDatabase, claim: ClaimRequest, size: int) -> Any:
             d.plan_id == claim.plan_id,
             d.org_id == claim.org_id,
             d.decision == "invite",
+            ~is_withheld(t, t.decision),
             ~address_taken,
             ~ended_since,
             ~employee_taken,
@@ -125,7 +127,12 @@ def new_rows(db: LedgerDatabase, claim: ClaimRequest, size: int) -> Any:
 def _decided(t: Tables, claim: ClaimRequest) -> ColumnElement[bool]:
     """Return the condition that a decision of the plan invites the address of a row."""
     d = t.decision.c
-    return and_(d.plan_id == claim.plan_id, d.decision == "invite", d.email_key == t.invitation.c.email_key)
+    return and_(
+        d.plan_id == claim.plan_id,
+        d.decision == "invite",
+        d.email_key == t.invitation.c.email_key,
+        ~is_withheld(t, t.decision),
+    )
 
 
 def _of_decision(t: Tables, claim: ClaimRequest, column: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -13,6 +13,7 @@ from m3ter_onboarding.ledger.mirror_comparison import newest_of
 from m3ter_onboarding.ledger.sql_types import db_now_ms
 from m3ter_onboarding.ledger.states import CLAIMABLE_STATES, ENDED_STATES, LIVE_STATES, OPEN_STATES, InvitationState
 from m3ter_onboarding.ledger.tables import Tables, state_in
+from m3ter_onboarding.ledger.withheld import is_withheld
 
 #: Skipped, and people of the plan all the same: their invitation must have come to an end, or m3ter refused them
 #: before, and the next run must not hide them by being green.
@@ -30,6 +31,7 @@ class Remaining:
     :param failed: refused by m3ter, or absent twice.
     :param review: a person decides: looking it up decides nothing, or another address of this employee was
         invited since the plan (the next plan decides ``review:email_changed``).
+    :param withheld: held back by settings that became narrower since: they are in the worklist.
     """
 
     held: int
@@ -38,6 +40,7 @@ class Remaining:
     fallen_back: int
     failed: int
     review: int
+    withheld: int = 0
     states: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -55,6 +58,7 @@ class _Group:
     :param rival: another address of the employee has a live invitation.
     :param claimable_again: it failed, and the plan's request may be claimed all the same.
     :param ended: it was sent under this plan or since, and is over.
+    :param withheld: the settings of now hold them back.
     """
 
     decision: str
@@ -63,6 +67,7 @@ class _Group:
     rival: bool
     claimable_again: bool
     ended: bool
+    withheld: bool
 
     @property
     def counts_as(self) -> str | None:
@@ -78,7 +83,9 @@ class _Group:
         if self.ended and not self.rival:
             return None  # the next plan decides what follows
         if self.decision == "invite" and (self.state is None or self.state in CLAIMABLE_STATES | ENDED_STATES):
-            return "review" if self.rival else "unsent"
+            if self.rival:
+                return "review"
+            return "withheld" if self.withheld else "unsent"
         return None
 
 
@@ -115,15 +122,16 @@ def remaining(db: LedgerDatabase, plan_id: str, org_id: str) -> Remaining:
                 rival.label("rival"),
                 and_(d.decision == "invite", i.state == InvitationState.FAILED.value, changed).label("changed"),
                 func.coalesce(ended_since_planned(t.invitation, t.decision), false()).label("ended"),
+                is_withheld(t, t.decision).label("withheld"),
             )
             .select_from(t.decision)
             .outerjoin(t.invitation, newest_of(t, org_id, d.email_key))
             .where(_people(t, plan_id))
             .subquery()
         )
-        kinds = (people.c.decision, people.c.state, people.c.over, people.c.rival, people.c.changed, people.c.ended)
+        kinds = tuple(people.c)
         rows = connection.execute(select(*kinds, func.count()).group_by(*kinds))
-        counted = {"held": 0, "open": 0, "unsent": 0, "fallen_back": 0, "failed": 0, "review": 0}
+        counted = dict.fromkeys(("held", "open", "unsent", "fallen_back", "failed", "review", "withheld"), 0)
         states: dict[str, int] = {}
         for *kind, count in rows:
             group = _Group(*kind)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from sqlalchemy import Connection, and_, func, select
 
+from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.decisions import sealed_request
 from m3ter_onboarding.ledger.sealing import SealedRequest
@@ -54,3 +56,16 @@ def erased_since(db: LedgerDatabase, plan_id: str) -> int:
         ),
         doing="counting erased rows",
     )
+
+
+def keys_of_employees(db: LedgerDatabase, plan_id: str, employees: Collection[str]) -> frozenset[str]:
+    """Return the address keys that a plan's rows of some employees have, whatever was decided about them."""
+    d, found = db.tables.decision.c, set[str]()
+
+    def work(connection: Connection, batch: Sequence[str]) -> list[str]:
+        chosen = select(d.email_key).where(d.plan_id == plan_id, d.employee_id.in_(batch), d.email_key.is_not(None))
+        return list(connection.execute(chosen).scalars())
+
+    for batch in batches(sorted(employees)):
+        found.update(db.read(partial(work, batch=list(batch)), doing="looking for addresses of excluded employees"))
+    return frozenset(found)

@@ -181,6 +181,18 @@ class Tables:
             ),
         )
 
+        # People of a plan whom the settings of later hold back; see withheld.py.
+        self.withheld = Table(
+            "m3ter_onboarding_withheld",
+            metadata,
+            Column("plan_id", String(36), primary_key=True),
+            Column("row_no", Integer, primary_key=True, autoincrement=False),
+            Column("org_id", String(64), nullable=False),
+            Column("decision", String(20), nullable=False),
+            Column("reason", String(50), nullable=False),
+            Column("withheld_at", UtcDateTime, nullable=False),
+        )
+
         live = text(f"state IN ({_LIVE})")
         self.invitation = Table(
             "m3ter_invitation",

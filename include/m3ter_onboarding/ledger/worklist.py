@@ -116,6 +116,28 @@ def update_worklist(
     _apply(connection, w, changed)
 
 
+def open_questions(
+    connection: Connection, db: LedgerDatabase, plan: PlanRead, decisions: Sequence[Decision], now: datetime
+) -> None:
+    """Open entries for questions that arose after a plan was sealed; nothing is closed.
+
+    A run about one employee opens nothing, as when its plan is sealed.
+    """
+    if not plan.everybody or not decisions:
+        return
+    asked = _questions_by_person(connection, db.tables, plan.org_id, decisions)
+    there = connection.execute(
+        select(db.tables.worklist).where(
+            db.tables.worklist.c.org_id == plan.org_id, db.tables.worklist.c.closed_at.is_(None)
+        )
+    )
+    for row in there:
+        asked.get(row.person_key, {}).pop((row.decision, row.reason), None)
+    changed: list[dict[str, Any]] = []
+    _open(connection, db, plan, {key: questions for key, questions in asked.items() if questions}, changed, now)
+    _apply(connection, db.tables.worklist, changed)
+
+
 def person_key(decision: Decision) -> str | None:
     """Return who a question is about: an employee, else an address; None: the row names nobody."""
     if decision.employee_id:

@@ -35,10 +35,10 @@ from m3ter_onboarding.planning.facts import read_facts
 from m3ter_onboarding.planning.fingerprint import fingerprint
 from m3ter_onboarding.planning.plan_settings import PlanSettings, trusted_by_id
 from m3ter_onboarding.planning.planner import decide
+from m3ter_onboarding.planning.warehouse_exclusions import read_excluded
 from m3ter_onboarding.privacy import mask_employee_id
-from m3ter_onboarding.source.excluded_people import ExcludedPerson, excluded_people
 from m3ter_onboarding.source.new_hire import NewHire, ValidatedRow, select_employee, validate_rows
-from m3ter_onboarding.source.warehouse import read_exclusions, read_new_hires
+from m3ter_onboarding.source.warehouse import read_new_hires
 from m3ter_onboarding.source.window import Window
 
 log = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ def make_plan(config: OnboardingConfig, db: LedgerDatabase, run: PlanningRun, *,
     facts = read_facts(
         db,
         [row for row in rows if isinstance(row, NewHire)],
-        _excluded(config),
+        read_excluded(config),
         run=run.key,
         org_id=run.org_id,
         mirror_full_at=state.invitations_full_at,
@@ -203,14 +203,6 @@ def _read(config: OnboardingConfig, run: PlanningRun, now: datetime) -> list[Val
             run.window,
         )
     return chosen
-
-
-def _excluded(config: OnboardingConfig) -> list[ExcludedPerson]:
-    if config.exclude.query is None:
-        return []
-    rows = read_exclusions(config.warehouse_conn_id, config.exclusions_text)
-    log.info("The query of `exclude` returned %d rows.", len(rows))
-    return excluded_people(rows, time_zone=config.time_zone)
 
 
 def _await_older_sender(db: LedgerDatabase, run: RunKey, longest: timedelta) -> None:

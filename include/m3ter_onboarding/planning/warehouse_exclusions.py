@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from m3ter_onboarding.source.excluded_people import ExcludedPerson
+from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.source.excluded_people import ExcludedPerson, excluded_people
 from m3ter_onboarding.source.new_hire import NewHire, RowExclusion, ValidatedRow, zone_of
+from m3ter_onboarding.source.warehouse import read_exclusions
+
+log = logging.getLogger(__name__)
 
 _Key = tuple[str, str | None]
 
@@ -32,6 +37,18 @@ class Excluded:
 
     detail: str
     extra: dict[str, str] | None = field(repr=False)
+
+
+def read_excluded(config: OnboardingConfig) -> list[ExcludedPerson]:
+    """Run the query of ``exclude``; nobody, where there is none.
+
+    :raises SourceError: when it cannot be run.
+    """
+    if config.exclude.query is None:
+        return []
+    rows = read_exclusions(config.warehouse_conn_id, config.exclusions_text)
+    log.info("The query of `exclude` returned %d rows.", len(rows))
+    return excluded_people(rows, time_zone=config.time_zone)
 
 
 class WarehouseExclusions:

@@ -48,6 +48,7 @@ class BesideTheLedger:
 class Report:
     """The result of a run; counts only.
 
+    :param withheld: people of the plan whom narrower settings held back.
     :param approval: whether a person had to approve the plan, and what they answered.
     :param problems: sentences, each a reason why the run is not a success.
     """
@@ -61,6 +62,7 @@ class Report:
     states: Mapping[str, int] = field(default_factory=dict)
     ledger: Mapping[str, int] = field(default_factory=dict)
     worklist: WorklistCounts = field(default_factory=WorklistCounts)
+    withheld: int = 0
     approval: str = "not needed"
     problems: tuple[str, ...] = ()
     base_url: str | None = None
@@ -89,6 +91,7 @@ class Report:
             "invitations": dict(self.states),
             "ledger": dict(self.ledger),
             "worklist": dict(self.worklist.open),
+            "withheld": self.withheld,
             "approval": self.approval,
             "outcome": self.outcome,
         }
@@ -117,6 +120,11 @@ class Report:
         if self.states:
             lines.append("Invitations of the people in this plan now, earlier ones included:")
             lines += [f"  {count:6d}  {state}" for state, count in sorted(self.states.items())]
+        if self.withheld:
+            lines.append(
+                f"Held back: {self.withheld} people of this plan, since settings became narrower after it was made;"
+                " they are in the worklist."
+            )
         lines += self._worklist_lines()
         lines.append("The ledger holds for this organisation:")
         lines += [f"  {count:6d}  {state}" for state, count in self.ledger.items()] or ["  nothing yet"]
@@ -160,6 +168,7 @@ def make_report(db: LedgerDatabase, run: RunKey, beside: BesideTheLedger) -> Rep
         states=left.states if left else {},
         ledger=mirror_comparison.count_rows(db, beside.org_id),
         worklist=count_worklist(db, beside.org_id, plan_id, utc_now()),
+        withheld=left.withheld if left else 0,
         approval=_approval(plan),
         problems=tuple(problems_of(plan, left, unfinished, beside.fail_on_refused)),
     )

@@ -24,6 +24,7 @@ from m3ter_onboarding.sending.right_to_send import (
     check_plan,
     check_policies,
 )
+from m3ter_onboarding.sending.todays_settings import TodaysSettings
 
 
 async def read_plan_that_may_be_sent(org: MirroredOrganisation, to_send: PlanToSend) -> BoundPlan:
@@ -37,10 +38,16 @@ async def read_plan_that_may_be_sent(org: MirroredOrganisation, to_send: PlanToS
 
 
 async def look_and_check(
-    org: MirroredOrganisation, bound: BoundPlan, to_send: PlanToSend, checks: RecurringChecks, pause: PauseSwitch
+    org: MirroredOrganisation,
+    bound: BoundPlan,
+    to_send: PlanToSend,
+    checks: RecurringChecks,
+    pause: PauseSwitch,
+    today: TodaysSettings | None,
 ) -> int:
-    """Check ledger, m3ter, caps and pause switch; return how many invitations of the plan are unsent.
+    """Check ledger, m3ter, settings, caps and pause switch; return how many invitations of the plan are unsent.
 
+    :param today: the settings of now.
     :raises NotAllowedError: when the plan may not be sent.
     :raises M3terError: when m3ter cannot be read.
     """
@@ -53,6 +60,8 @@ async def look_and_check(
     await asyncio.to_thread(prove_guard, org.db)
     await checks.look_before_sending()
     check_policies(plan.policies, await asyncio.to_thread(mirror.policies_of, org.db, org.org_id))
+    if today is not None:
+        await asyncio.to_thread(today.hold_back, org.db, plan, org.now())
     unsent = (await asyncio.to_thread(remaining, org.db, to_send.plan_id, org.org_id)).unsent
     usage = await _usage(org, to_send, unsent)
     check_needs_no_approval(plan, to_send.caps, usage)

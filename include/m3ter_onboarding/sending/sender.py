@@ -34,6 +34,7 @@ from m3ter_onboarding.sending.recurring_checks import RecurringChecks
 from m3ter_onboarding.sending.right_to_send import PlanToSend
 from m3ter_onboarding.sending.settling_wait import PATIENCE, SettlingWait
 from m3ter_onboarding.sending.stop_signals import Stop
+from m3ter_onboarding.sending.todays_settings import TodaysSettings
 from m3ter_onboarding.sending.unsent_reasons import why_left
 
 
@@ -45,6 +46,7 @@ class Sender:
     :param to_send: the plan, its run, and the most that may be sent.
     :param stop: asked before every POST.
     :param pause: the pause switch.
+    :param today: the settings of now; None: those of the plan alone.
     :param breaker: when to stop because too much fails.
     :param clock: seconds; also runs while the machine is suspended.
     """
@@ -53,6 +55,7 @@ class Sender:
     to_send: PlanToSend
     stop: Stop
     pause: PauseSwitch
+    today: TodaysSettings | None = None
     breaker: Breaker = field(default_factory=Breaker)
     clock: Callable[[], float] = boot_clock
 
@@ -68,7 +71,9 @@ class Sender:
         done.left = await self._remaining()
         if done.left.nothing_left:
             return done
-        self._progress.to_send = await look_and_check(self.org, bound, self.to_send, self._checks, self.pause)
+        self._progress.to_send = await look_and_check(
+            self.org, bound, self.to_send, self._checks, self.pause, self.today
+        )
         try:
             await self._until_nothing_is_left()
         finally:

@@ -55,6 +55,7 @@ class OnboardingSendOperator(OnboardingTask, BaseAsyncOperator):
         from m3ter_onboarding.sending.pause_switch import PauseSwitch
         from m3ter_onboarding.sending.right_to_send import PlanToSend
         from m3ter_onboarding.sending.sender import Sender
+        from m3ter_onboarding.sending.todays_settings import TodaysSettings
         from m3ter_provider.hooks.m3ter import M3terAsyncHook
 
         run = self._run_key(context)
@@ -70,6 +71,7 @@ class OnboardingSendOperator(OnboardingTask, BaseAsyncOperator):
                     to_send=PlanToSend(run, planned.plan_id, self._caps(context)),
                     stop=stop,
                     pause=PauseSwitch(config.name),
+                    today=TodaysSettings(config, self._parameters(context), hook.settings.allowed_domains),
                     breaker=Breaker(config.stop_after_failures, config.stop_at_failure_percent),
                 )
                 done = await sender.send()

@@ -34,8 +34,8 @@ RELEASED = {
     "0002_administrator_like.sqlite.sql": "c0056f2cef28ee544e804a17394c3cf5c5b144d8ae68e61a505f278ef880afa6",
     "0003_answers_and_lists.postgresql.sql": "e4293567ef081e6a49cc5e557004620317dc741231a0dabd90c0124d8e99a66e",
     "0003_answers_and_lists.sqlite.sql": "8c6fe1d5e9ced96a17c0d1140893a4bea1f849bf9eb837ebfd8b546e718f727d",
-    "0004_worklist.postgresql.sql": "4772f48fa6829e47862404674207b9eafa12316105be012735f8bfa98f5da5b7",
-    "0004_worklist.sqlite.sql": "74d30c9c9597613f210a4230675cd4eda89d632563344ca0b0c39449d89d2c11",
+    "0004_worklist.postgresql.sql": "a7cb337b5931118e6757e448db871e430058e4fc9a5e99f62bce6345fc1cce66",
+    "0004_worklist.sqlite.sql": "e413bf78f67ba3de3cb06381455481dd23e346950087a613c4c96798e634bc91",
 }
 MIGRATIONS = files("m3ter_onboarding.ledger").joinpath("migrations")
 DIALECTS = (sqlite.dialect(), postgresql.dialect())

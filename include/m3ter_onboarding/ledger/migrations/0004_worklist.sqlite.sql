@@ -29,6 +29,16 @@ CREATE INDEX IF NOT EXISTS ix_m3ter_mirror_invitation_alias
 CREATE INDEX IF NOT EXISTS ix_m3ter_mirror_user_alias
     ON {schema}m3ter_mirror_user (org_id, alias_key);
 
+CREATE TABLE IF NOT EXISTS {schema}m3ter_onboarding_withheld (
+    plan_id VARCHAR(36) NOT NULL,
+    row_no INTEGER NOT NULL,
+    org_id VARCHAR(64) NOT NULL,
+    decision VARCHAR(20) NOT NULL,
+    reason VARCHAR(50) NOT NULL,
+    withheld_at DATETIME NOT NULL,
+    PRIMARY KEY (plan_id, row_no)
+);
+
 CREATE TABLE IF NOT EXISTS {schema}m3ter_onboarding_worklist (
     item_id INTEGER NOT NULL,
     org_id VARCHAR(64) NOT NULL,

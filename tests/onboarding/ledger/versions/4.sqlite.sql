@@ -427,6 +427,16 @@ CREATE TABLE m3ter_onboarding_schema (
     PRIMARY KEY (version)
 );
 
+CREATE TABLE m3ter_onboarding_withheld (
+    plan_id VARCHAR(36) NOT NULL,
+    row_no INTEGER NOT NULL,
+    org_id VARCHAR(64) NOT NULL,
+    decision VARCHAR(20) NOT NULL,
+    reason VARCHAR(50) NOT NULL,
+    withheld_at DATETIME NOT NULL,
+    PRIMARY KEY (plan_id, row_no)
+);
+
 CREATE TABLE m3ter_onboarding_worklist (
     item_id INTEGER NOT NULL,
     org_id VARCHAR(64) NOT NULL,

@@ -1,0 +1,138 @@
+"""D8: what was excluded, closed or forbidden since the plan is not sent; what was opened since needs a new plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+
+from tests.support.task_runs import TaskRun, m3ter_connection
+from tests.support.world import WINDOW, World
+
+
+@pytest.fixture
+def org(world: World) -> Iterator[World]:
+    """Return an organisation with three people, one of them at another company."""
+    world.values.update(permission_policies=["Finance"], allowed_permission_policies=["Finance", "Sales"])
+    world.m3ter.seed(policies=[{"name": "Finance"}, {"name": "Sales"}])
+    world.hire("e1", "e2")
+    world.hire("e3", email="e3@other.example", permission_policies="Sales")
+    with m3ter_connection(world):
+        yield world
+
+
+def planned(world: World, run_id: str = "run-1", **values: Any) -> TaskRun:
+    run = TaskRun(world, run_id, (WINDOW.start, WINDOW.end), **values)
+    run.snapshot()
+    run.plan()
+    return run
+
+
+def worklist(world: World) -> dict[str, str]:
+    w = world.db.tables.worklist.c
+    with world.db.engine.connect() as connection:
+        rows = connection.execute(select(w.employee_id, w.decision, w.reason).where(w.closed_at.is_(None)))
+        return {str(row.employee_id): f"{row.decision}:{row.reason}" for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("narrower", "held"),
+    [
+        ({"exclude": {"employee_ids": ["e1"]}}, {"e1": "skip:excluded"}),
+        ({"exclude": {"addresses": ["E2@example.com"]}}, {"e2": "skip:excluded"}),
+        ({"exclude": {"domains": ["other.example"]}}, {"e3": "skip:excluded"}),
+        ({"allowed_permission_policies": ["Finance"]}, {"e3": "review:policy_not_allowed"}),
+    ],
+    ids=["employee", "address", "domain", "policy"],
+)
+def test_d08_what_the_configuration_forbids_since_the_plan_is_not_sent(
+    org: World, narrower: Mapping[str, Any], held: dict[str, str]
+) -> None:
+    run = planned(org)
+    run.values = narrower
+    run.send()
+    assert set(org.emails()) == {"e1@example.com", "e2@example.com", "e3@other.example"} - addresses(held)
+    assert worklist(org) == held
+    report = run.report()
+    assert (report["outcome"], report["withheld"]) == ("success", 1)
+    # Nothing that became wider again is sent without a new plan.
+    run.values = {}
+    run.send()
+    assert org.posts() == 2
+    planned(org, "run-2").send()
+    assert org.posts() == 3
+    assert worklist(org) == {}
+
+
+def addresses(held: Mapping[str, str]) -> set[str]:
+    return {"e3@other.example" if employee == "e3" else f"{employee}@example.com" for employee in held}
+
+
+def test_d08_a_domain_that_the_connection_closed_since_is_not_sent(org: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = planned(org)
+    closed = org.m3ter.airflow_connection(timeout_seconds=2, allowed_domains=["example.com"])
+    monkeypatch.setenv("AIRFLOW_CONN_M3TER_DEFAULT", closed)
+    run.send()
+    assert run.report()["withheld"] == 1
+    assert set(org.emails()) == {"e1@example.com", "e2@example.com"}
+    assert worklist(org) == {"e3": "skip:domain_not_allowed"}
+
+
+def test_d08_a_policy_that_may_make_no_administrators_any_more(org: World) -> None:
+    everything = {"effect": "allow", "action": ["all"], "resource": ["*"]}
+    org.m3ter.seed(policies=[{"name": "Everything", "permissionPolicy": [everything]}])
+    org.values["allowed_permission_policies"] = ["Finance", "Sales", "Everything"]
+    org.correct("e3", permission_policies="Everything")
+    run = planned(org, values={"allow_administrator_policies": True})
+    run.approve(by="olga")
+    run.values = {}
+    run.send()
+    assert set(org.emails()) == {"e1@example.com", "e2@example.com"}
+    assert worklist(org) == {"e3": "review:policy_not_allowed"}
+
+
+def test_d08_people_whom_the_warehouse_excludes_since_are_not_sent(org: World) -> None:
+    with org.db.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE leavers (employee_id VARCHAR(20), email VARCHAR(80), until VARCHAR(20))"))
+    org.exclusions_text = "SELECT employee_id, email, until FROM leavers"
+    org.values["exclude"] = {"query": "leavers.sql"}
+    try:
+        run = planned(org)
+        with org.db.engine.begin() as connection:
+            connection.execute(
+                text("INSERT INTO leavers VALUES ('e1', NULL, NULL), (NULL, 'E2@Example.com', '2020-01-01')")
+            )
+        run.send()
+        assert set(org.emails()) == {"e2@example.com", "e3@other.example"}
+        assert worklist(org) == {"e1": "skip:excluded"}
+    finally:
+        with org.db.engine.begin() as connection:
+            connection.execute(text("DROP TABLE leavers"))
+
+
+def test_d08_a_query_of_exclusions_that_fails_sends_nothing(org: World) -> None:
+    from airflow.sdk.exceptions import AirflowException
+
+    run = planned(org)
+    org.exclusions_text = "SELECT employee_id FROM a_table_that_is_gone"
+    run.values = {"exclude": {"query": "leavers.sql"}}
+    with pytest.raises(AirflowException):
+        run.send()
+    assert org.posts() == 0
+
+
+def test_d08_who_was_sent_already_is_not_held_back(org: World) -> None:
+    run = planned(org)
+    run.send()
+    run.values = {"exclude": {"employee_ids": ["e1", "e2", "e3"]}}
+    run.send()
+    assert (org.posts(), run.report()["withheld"], worklist(org)) == (3, 0, {})
+
+
+def test_d08_a_run_about_one_employee_holds_back_and_opens_nothing(org: World) -> None:
+    run = planned(org, params={"only_employee": "e1"})
+    run.values = {"exclude": {"employee_ids": ["e1"]}}
+    run.send()
+    assert (org.posts(), run.report()["withheld"], worklist(org)) == (0, 1, {})
