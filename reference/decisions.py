@@ -36,11 +36,13 @@ def _of_erased_people() -> Iterator[str]:
 
 
 def _of_the_planner() -> Iterator[str]:
-    for node in (*_nodes("planning/planner.py"), *_nodes("planning/occasion.py")):
+    for node in _nodes_of("planner", "restrictions", "occasion"):
         match node:
             case ast.Call(func=ast.Name(id="Occasion"), args=[_, ast.Constant(value=str(reason)), *_]):
                 yield reason
             case ast.Call(func=ast.Name(id="_decision"), args=[_, ast.Constant(), ast.Constant(value=str(reason)), *_]):
+                yield reason
+            case ast.Call(func=ast.Name(id="Restriction"), args=[_, ast.Constant(value=str(reason)), *_]):
                 yield reason
             case ast.Assign(
                 targets=[ast.Tuple(elts=[ast.Name(id="reason"), *_])],
@@ -55,6 +57,11 @@ def order_in_the_planner() -> list[str]:
     """Read the decisions in the order of the planner's docstring; ``invalid:<field>`` stays as it is."""
     text = ast.get_docstring(_tree("planning/planner.py")) or ""
     return re.findall(rf"``((?:{'|'.join(_VERDICTS)}):[\w<>]+)``", text)
+
+
+def _nodes_of(*modules: str) -> Iterator[ast.AST]:
+    for module in modules:
+        yield from _nodes(f"planning/{module}.py")
 
 
 def _nodes(name: str) -> Iterator[ast.AST]:

@@ -166,7 +166,13 @@ DID_NOTHING = retry_if_exception(
     ),
     Bug(
         "an expired invitation is renewed by the plan that sent it",
-        ((f"{ONBOARDING}/ledger/claim_statements.py", "            ~ended_since,\n", ""),),
+        (
+            (
+                f"{ONBOARDING}/ledger/claim_statements.py",
+                "(address_taken, ended_since, employee_taken)",
+                "(address_taken, employee_taken)",
+            ),
+        ),
         ("accepted kept, expired kept",),
     ),
     Bug(

@@ -158,6 +158,10 @@ def command_erase(place: Place) -> None:
     command("erase", str(ROOT / "include" / "config" / "demo.yaml"), "--email", ADDRESS, "--yes")
 
 
+def command_same_m3ter(place: Place) -> None:
+    command("same-m3ter", str(ROOT / "include" / "config" / "demo.yaml"), "--yes")
+
+
 def command(*arguments: str) -> None:
     assert command_line.main(list(arguments)) in (0, 1)
 
@@ -206,6 +210,7 @@ NOT_SENDING: dict[str, Callable[[Place], None]] = {
     "m3ter-onboarding check": command_check,
     "m3ter-onboarding ddl": command_ddl,
     "m3ter-onboarding erase": command_erase,
+    "m3ter-onboarding same-m3ter": command_same_m3ter,
 }
 
 #: Members of the hooks that only read, or do not speak with m3ter at all.

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 
 from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.ledger.runs import RunKey
-from m3ter_onboarding.ledger.worklist import WorklistCounts, count_worklist
+from m3ter_onboarding.ledger.worklist_counts import WorklistCounts, count_worklist
 from m3ter_onboarding.reporting.run_report import BesideTheLedger, make_report
 from tests.support.task_runs import TaskRun, m3ter_connection
 from tests.support.world import World

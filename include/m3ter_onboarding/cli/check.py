@@ -216,6 +216,7 @@ def _access_review(config: OnboardingConfig, window: Window) -> str:
 def _ledger(config: OnboardingConfig, window: Window) -> str:
     from m3ter_onboarding.ledger.database import open_ledger
     from m3ter_onboarding.ledger.guard_proof import prove_guard
+    from m3ter_onboarding.ledger.other_writers import other_writers
     from m3ter_onboarding.ledger.schema import prepare_tables, tables_version
     from m3ter_onboarding.ledger.tables import SCHEMA_VERSION
 
@@ -231,7 +232,17 @@ def _ledger(config: OnboardingConfig, window: Window) -> str:
                 " airflow-provider-m3ter."
             )
         prove_guard(db)
-        return f"its tables have version {version}, and it can guard against a second e-mail."
+        right = f"its tables have version {version}, and it can guard against a second e-mail."
+        return f"{right}{_warning(other_writers(db))}"
+
+
+def _warning(writers: tuple[str, ...]) -> str:
+    if not writers:
+        return ""
+    return (
+        f" WARNING: others may write to it: {', '.join(writers)}. What they change is noticed and stops runs; what they"
+        " delete is not. Give the ledger a schema of its own (docs/security.md)."
+    )
 
 
 def _m3ter(config: OnboardingConfig, window: Window) -> str:

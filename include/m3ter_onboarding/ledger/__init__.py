@@ -11,8 +11,8 @@ Read ``states`` (and how they change) and ``tables``. Then, in the order of a ru
   (which people of a plan nobody approved);
 - ``claims`` (which invitations a sender may send; ``claim_statements`` is the SQL), ``outcomes`` (a change of state,
   and its ``events``), ``open_invitations`` (of unknown outcome), ``remaining`` (who is left);
-- ``worklist`` (what a person can still change; ``worklist_decisions`` by them), ``request_differences`` (where m3ter
-  holds something else than was asked), ``manual_decisions`` (about an invitation);
+- ``worklist`` (what a person can still change; ``worklist_decisions`` by them, ``worklist_counts`` in figures),
+  ``request_differences`` (where m3ter holds something else than was asked), ``manual_decisions`` (about an invitation);
 - ``reviewed_access`` (who has access, read for the access review), ``access_reads`` (whether a read of the jobs may be
   believed), ``unread_policies`` (of users) and ``access_findings``;
 - ``starting_people`` (the newest decision about people who start soon), ``day_one`` (where they stand) and ``chase``
@@ -24,5 +24,6 @@ Read ``states`` (and how they change) and ``tables``. Then, in the order of a ru
 
 Below them: ``database`` (transactions; ``private_file``: SQLite's file is its owner's), ``sql_types``,
 ``storable_values`` (what every database can store), ``schema`` and ``upgrades`` (tables are made and brought up to
-date, by the steps in ``migrations/``), ``guard_proof`` (whether this database can guard sending).
+date, by the steps in ``migrations/``), ``other_writers`` (who else may write to it), ``guard_proof`` (whether this
+database can guard sending).
 """

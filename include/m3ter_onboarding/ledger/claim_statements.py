@@ -112,9 +112,7 @@ def new_rows(db: LedgerDatabase, claim: ClaimRequest, size: int) -> Any:
             d.org_id == claim.org_id,
             d.decision == "invite",
             ~is_withheld(t, t.decision),
-            ~address_taken,
-            ~ended_since,
-            ~employee_taken,
+            *(~taken for taken in (address_taken, ended_since, employee_taken)),
             ~_active_in_m3ter(t, d.email_key, claim.org_id, claim.now),
             may_be_sent(t, claim.plan_id, claim.org_id),
         )

@@ -33,19 +33,19 @@ from datetime import datetime, timedelta
 
 from m3ter_onboarding.errors import PlanError
 from m3ter_onboarding.ledger.decisions import Decision, Verdict
-from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
+from m3ter_onboarding.ledger.withheld import Restriction
 from m3ter_onboarding.planning.address_status import TAKEN, AddressStatus, AddressStatuses, Status
 from m3ter_onboarding.planning.facts import Facts
 from m3ter_onboarding.planning.fingerprint import hash_request
 from m3ter_onboarding.planning.occasion import Occasions
 from m3ter_onboarding.planning.plan_settings import PlanSettings
+from m3ter_onboarding.planning.restrictions import Restrictions
 from m3ter_onboarding.planning.warehouse_exclusions import WarehouseExclusions
 from m3ter_onboarding.source.new_hire import NewHire, ValidatedRow, end_of_day, zone_of
-from m3ter_provider.administrators import administrators
 from m3ter_provider.email_identity import email_domain, same_spelling
 from m3ter_provider.errors import M3terPermissionPolicyError
 from m3ter_provider.models import INVITATION_LIFE, InvitationRequest
-from m3ter_provider.permission_policies import PolicyBook, shown
+from m3ter_provider.permission_policies import PolicyBook
 
 
 def decide(rows: Sequence[ValidatedRow], facts: Facts, rules: PlanSettings, *, now: datetime) -> list[Decision]:
@@ -70,6 +70,7 @@ class _Planner:
         self._statuses = AddressStatuses(facts, now)
         self._occasions = Occasions(facts, rules, now)
         self._policies = PolicyBook(facts.policies)
+        self._restrictions = Restrictions(rules, facts.policies)
         self._check_default_policies()
 
     def plan(self, rows: Sequence[ValidatedRow]) -> list[Decision]:
@@ -99,19 +100,9 @@ class _Planner:
         return frozenset(row.email_key for row in rows if row.email_key and row.employee_id in excluded)
 
     def _exclusion(self, hire: NewHire, excluded_keys: frozenset[str]) -> Decision | None:
-        rules = self._rules
         domain = email_domain(hire.email)
-        if hire.employee_id in rules.excluded_employees:
-            return _decision(hire, "skip", "excluded", "The configuration excludes this employee.")
-        if hire.email_key in rules.excluded_keys:
-            return _decision(hire, "skip", "excluded", "The configuration excludes this address.")
-        if domain in rules.excluded_domains:
-            return _decision(hire, "skip", "excluded", f"The configuration excludes the domain {domain}.")
-        if hire.email_key in excluded_keys:
-            return _decision(hire, "skip", "excluded", "This address also belongs to an excluded employee.")
-        if rules.allowed_domains and domain not in rules.allowed_domains:
-            return _decision(hire, "skip", "domain_not_allowed", f"The m3ter connection does not send to {domain}.")
-        return None
+        found = self._restrictions.of_person(hire.employee_id, hire.email_key, domain, keys_of_excluded=excluded_keys)
+        return None if found is None else _restricted(hire, found)
 
     # -- one row a person --------------------------------------------------------------------------------------------
 
@@ -240,15 +231,8 @@ class _Planner:
             policies = self._policies.resolve(hire.permission_policies or self._rules.default_policies)
         except M3terPermissionPolicyError as error:
             return _decision(hire, "invalid", "policy", str(error))
-        details = []
-        if others := _not_allowed(policies, self._policies, self._rules):
-            details.append(
-                f"Asks for {_named(others)}, not among allowed_permission_policies; allow it there, or correct the row."
-            )
-        if powerful := self._administrators(policies):
-            details.append(f"Would be made an administrator by {powerful}, and allow_administrator_policies is false.")
-        if details:
-            return _decision(hire, "review", "policy_not_allowed", " ".join(details))
+        if (found := self._restrictions.of_policies(policies)) is not None:
+            return _restricted(hire, found)
         return tuple(policy.m3ter_id for policy in policies)
 
     def _request(self, hire: NewHire, policy_ids: tuple[str, ...]) -> InvitationRequest:
@@ -285,19 +269,13 @@ class _Planner:
             return None
         return end_of_day(hire.start_date + timedelta(days=self._rules.expiry_grace_days), hire.time_zone)
 
-    def _administrators(self, policies: Iterable[M3terPolicy]) -> str:
-        """Name the policies that make an administrator although the configuration does not allow it."""
-        if self._rules.allow_administrators:
-            return ""
-        return _named(administrators(policies))
-
     def _check_default_policies(self) -> None:
         rules = self._rules
         nothing = "Nothing is planned and nothing is sent; correct the configuration"
         try:
             policies = self._policies.resolve(rules.default_policies)
             # Also without defaults: an allowed name that is ambiguous is found now, not at the first row.
-            others = _not_allowed(policies, self._policies, self._rules)
+            others = self._restrictions.not_allowed(policies)
         except M3terPermissionPolicyError as error:
             raise PlanError(
                 f"{error} It is configured as permission_policies or allowed_permission_policies. {nothing}, or make"
@@ -307,7 +285,7 @@ class _Planner:
             raise PlanError(
                 f"The configured permission_policies are not all among allowed_permission_policies. {nothing}."
             )
-        if powerful := self._administrators(policies):
+        if powerful := self._restrictions.administrators_among(policies):
             raise PlanError(
                 f"The configured permission_policies would make everybody an administrator: {powerful}. {nothing}, or"
                 " set allow_administrator_policies: true if that is meant."
@@ -322,18 +300,8 @@ def _looks_alike(hire: NewHire, other: str) -> Decision:
     return _decision(hire, "review", "address_looks_alike", detail)
 
 
-def _not_allowed(
-    policies: Iterable[M3terPolicy], every: PolicyBook[M3terPolicy], rules: PlanSettings
-) -> tuple[M3terPolicy, ...]:
-    """Return the policies that may not be given."""
-    allowed = rules.allowed_policies
-    if isinstance(allowed, str):
-        return ()
-    return every.not_among(policies, rules.default_policies if allowed is None else allowed)
-
-
-def _named(policies: Iterable[M3terPolicy]) -> str:
-    return ", ".join(f"{shown(policy.name)} ({policy.id})" for policy in policies)
+def _restricted(hire: NewHire, found: Restriction) -> Decision:
+    return _decision(hire, found.decision, found.reason, found.detail)
 
 
 def _decision(hire: NewHire, decision: Verdict, reason: str, detail: str) -> Decision:

@@ -18,7 +18,7 @@ from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.plans import PlanRow
 from m3ter_onboarding.ledger.runs import Counts, RunKey, RunOutcome
 from m3ter_onboarding.ledger.states import InvitationState
-from m3ter_onboarding.ledger.worklist import WorklistCounts, count_worklist
+from m3ter_onboarding.ledger.worklist_counts import WorklistCounts, count_worklist
 from m3ter_onboarding.reporting.run_outcome import problems_of
 
 log = logging.getLogger(__name__)

@@ -39,7 +39,7 @@ class InvitationStatusOperator(OnboardingTask, BaseOperator):
         """Return the counts of what was read and what changed, and of the open worklist."""
         from m3ter_onboarding.clock import utc_now
         from m3ter_onboarding.ledger.schema import prepare_tables
-        from m3ter_onboarding.ledger.worklist import count_worklist
+        from m3ter_onboarding.ledger.worklist_counts import count_worklist
         from m3ter_provider import __version__
 
         with errors_as_sentences():

@@ -122,3 +122,5 @@ VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', 'http://127.0.0.1:8321', '2025-1
 
 INSERT INTO m3ter_onboarding_admission (dag_id, org_id, first_at, last_at)
 VALUES ('m3ter_onboarding__test', '5a9d0b0c-0000-4000-8000-00000000a5b0', '2025-11-28 09:06:53.000000', '2025-11-28 09:06:53.000000');
+INSERT INTO m3ter_onboarding_withheld (plan_id, row_no, org_id, decision, reason, withheld_at)
+VALUES ('0da51551-f1cf-4cbd-bc37-021e20927c53', 1, '5a9d0b0c-0000-4000-8000-00000000a5b0', 'skip', 'excluded', '2025-11-28 09:06:53.164938');
