@@ -16,7 +16,7 @@ endif
 # The slow tests remember what failed; pytest's cache is off otherwise.
 REMEMBER := -o addopts="-ra --strict-markers --strict-config --import-mode=importlib"
 
-.PHONY: help demo ui test test-matrix test-integration test-integration-again fuzz chaos chaos-part chaos-selftest year year-selftest check check-javascript format docs reference screenshots bench clean constraints image-constraints sbom audit image-pins
+.PHONY: help demo ui test test-matrix test-integration test-integration-again fuzz chaos chaos-part chaos-selftest guards-selftest year year-selftest check check-javascript format docs reference screenshots bench clean constraints image-constraints sbom audit image-pins
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -88,6 +88,9 @@ fuzz: $(STAMP)  ## hostile values for every field that others write, drawn anew 
 DAYS ?= 365
 PEOPLE ?= 2000
 SEED ?= 1
+
+guards-selftest: $(STAMP)  ## each guard of docs/security.md is taken away, and the tests must notice it
+	@$(BIN)/python -m tests.guards.selftest
 
 year: $(STAMP)  ## a simulated year of daily runs: nobody is forgotten; some minutes
 	@$(BIN)/python -m tests.year --days $(DAYS) --people $(PEOPLE) --seed $(SEED)

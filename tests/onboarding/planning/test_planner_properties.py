@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from m3ter_onboarding.config.allowed_policies import ANY
@@ -20,6 +20,10 @@ from m3ter_onboarding.planning.fingerprint import fingerprint
 from m3ter_onboarding.planning.plan_settings import PlanSettings
 from m3ter_onboarding.source.columns import SourceRow
 from tests.support.hire_rows import NOW, decide_rows
+
+#: A busy machine draws slowly; that says nothing about a plan.
+ANY_SPEED = settings(suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(ANY_SPEED, max_examples=300)
 
 DAY = timedelta(days=1)
 KEYS = ["a@example.com", "b@example.com", "c@example.com", "d@example.org"]
@@ -107,6 +111,7 @@ def taken(facts: Facts, key: str) -> bool:
     return any(row.email_key == key and row.state in in_doubt for row in facts.ledger)
 
 
+@ANY_SPEED
 @given(_rows, _facts, _rules)
 def test_f30_rows_in_are_decisions_out(rows: list[SourceRow], facts: Facts, rules: PlanSettings) -> None:
     decisions = plan(rows, facts, rules)
@@ -117,6 +122,7 @@ def test_f30_rows_in_are_decisions_out(rows: list[SourceRow], facts: Facts, rule
         assert decision.decision != "invite" or decision.request_hash
 
 
+@ANY_SPEED
 @given(_rows, _facts, _rules, st.data())
 def test_the_order_of_the_rows_does_not_matter(
     rows: list[SourceRow], facts: Facts, rules: PlanSettings, data: st.DataObject
@@ -138,6 +144,7 @@ def _contents(decisions: list[Decision]) -> Counter[Any]:
     )
 
 
+@ANY_SPEED
 @given(_rows, _facts, _rules)
 def test_the_same_facts_make_the_same_plan(rows: list[SourceRow], facts: Facts, rules: PlanSettings) -> None:
     before = [dict(row.values) for row in rows]
@@ -145,7 +152,7 @@ def test_the_same_facts_make_the_same_plan(rows: list[SourceRow], facts: Facts, 
     assert [dict(row.values) for row in rows] == before
 
 
-@settings(max_examples=300)
+@MANY
 @given(_rows, _facts, _rules)
 def test_d07_no_address_that_is_taken_is_invited_and_nobody_twice(
     rows: list[SourceRow], facts: Facts, rules: PlanSettings
@@ -164,6 +171,7 @@ def test_d07_no_address_that_is_taken_is_invited_and_nobody_twice(
         assert decision.employee_id not in rules.excluded_employees
 
 
+@ANY_SPEED
 @given(_rows, _facts, _rules, _key)
 def test_a_member_more_is_never_an_invitation_more(
     rows: list[SourceRow], facts: Facts, rules: PlanSettings, key: str
@@ -174,6 +182,7 @@ def test_a_member_more_is_never_an_invitation_more(
     assert after <= before - {key}
 
 
+@ANY_SPEED
 @given(_rows, _facts, _rules)
 def test_a_bad_row_never_stops_a_good_one(rows: list[SourceRow], facts: Facts, rules: PlanSettings) -> None:
     bad = SourceRow(len(rows) + 1, {"employee_id": None, "email": "nonsense", "first_name": None, "last_name": None})

@@ -1,0 +1,204 @@
+"""``python -m tests.guards.selftest``: each guard is taken away, one at a time, and the tests must notice it.
+
+The guards of docs/security.md, as far as fast tests and no cases of chaos are what holds them. A bug is a change of the
+source's text, made in a copy; one whose text is not found any more is an error.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.chaos.selftest import ONBOARDING, PROVIDER, ROOT, Bug, plant
+
+_BOUND = "tests/rules/test_d08_bound_plan.py"
+_APPROVERS = "tests/rules/test_d08_approvers.py"
+_TODAY = "tests/rules/test_d08_todays_settings.py"
+
+BUGS: tuple[Bug, ...] = (
+    Bug(
+        "a request is not compared before its POST",
+        ((f"{ONBOARDING}/sending/attempt.py", "bound.check_before_post(claimed)", "assert bound"),),
+        (f"{_BOUND}::test_d08_a_request_that_is_changed_while_it_is_sent_stops_the_sender",),
+    ),
+    Bug(
+        "the requests of a plan are not compared when its sending starts",
+        (
+            (
+                f"{ONBOARDING}/sending/preflight.py",
+                "    await asyncio.to_thread(bound.check_requests, org.db)\n",
+                "",
+            ),
+        ),
+        (f"{_BOUND}::test_d08_a_request_that_was_changed_after_the_approval_is_not_sent",),
+    ),
+    Bug(
+        "the head of a plan is not compared",
+        ((f"{ONBOARDING}/sending/preflight.py", "    bound.check_head()\n", ""),),
+        (f"{_BOUND}::test_d08_a_dry_run_cannot_be_made_sendable",),
+    ),
+    Bug(
+        "an approval that was written by hand counts",
+        (
+            (
+                f"{ONBOARDING}/sending/bound_plan.py",
+                "        if not plan.approved:\n            return",
+                "        if plan.plan_id:\n            return",
+            ),
+        ),
+        (f"{_BOUND}::test_d08_an_approval_that_was_written_by_hand_is_none",),
+    ),
+    Bug(
+        "the policies of a request are not among what the seal covers",
+        ((f"{ONBOARDING}/ledger/sealing.py", "sealed.request_hash, sealed.request)", "sealed.request_hash)"),),
+        (f"{_BOUND}::test_d08_a_request_that_was_changed_after_the_approval_is_not_sent",),
+    ),
+    Bug(
+        "anybody approves",
+        (
+            (
+                f"{ONBOARDING}/sending/approval.py",
+                "if settings.approvers and not answer.names & set(settings.approvers):",
+                "if settings.approvers and not answer.names:",
+            ),
+        ),
+        (f"{_APPROVERS}::test_d08_only_approvers_approve_and_the_question_says_who",),
+    ),
+    Bug(
+        "who triggered approves",
+        (
+            (
+                f"{ONBOARDING}/sending/approval.py",
+                "if settings.not_by_who_triggered and triggered_by in answer.names:",
+                "if settings.not_by_who_triggered and triggered_by is answer:",
+            ),
+        ),
+        (f"{_APPROVERS}::test_d08_who_triggered_does_not_approve",),
+    ),
+    Bug(
+        "a day is sent in slices",
+        (
+            (
+                f"{ONBOARDING}/planning/approval_rule.py",
+                "before = max(plan.by_run_before, plan.in_a_day) if self.per_day else plan.by_run_before",
+                "before = plan.by_run_before",
+            ),
+        ),
+        (f"{_APPROVERS}::test_d08_a_day_is_not_sent_in_slices",),
+    ),
+    Bug(
+        "a rejected plan is sent in slices",
+        (
+            (
+                f"{ONBOARDING}/ledger/rejections.py",
+                "        if connection.execute(rejected.limit(1)).first() is None:\n",
+                "        if rejected is not None:\n",
+            ),
+        ),
+        (f"{_APPROVERS}::test_d08_a_rejection_holds_for_its_people_until_an_approval",),
+    ),
+    Bug(
+        "a parameter lifts the cap without a question",
+        (
+            (
+                f"{ONBOARDING}/planning/approval_rule.py",
+                "unlifted=configured if lifts else None,",
+                "unlifted=None if lifts else None,",
+            ),
+        ),
+        (f"{_APPROVERS}::test_d08_a_parameter_that_lifts_the_cap_needs_an_approval",),
+    ),
+    Bug(
+        "the whole past is sent without a question",
+        (
+            (
+                f"{ONBOARDING}/planning/approval_rule.py",
+                "everybody=parameters.mode is Mode.FULL,",
+                "everybody=False,",
+            ),
+        ),
+        (f"{_APPROVERS}::test_d08_everybody_of_the_whole_past_needs_an_approval",),
+    ),
+    Bug(
+        "people who were excluded since the plan are sent",
+        (
+            (
+                f"{ONBOARDING}/tasks/send.py",
+                "today=TodaysSettings(config, self._parameters(context), hook.settings.allowed_domains),",
+                "today=None,",
+            ),
+        ),
+        (f"{_TODAY}::test_d08_what_the_configuration_forbids_since_the_plan_is_not_sent",),
+    ),
+    Bug(
+        "people who are held back are claimed all the same",
+        (
+            (
+                f"{ONBOARDING}/ledger/claim_statements.py",
+                "            ~is_withheld(t, t.decision),\n            *(",
+                "            *(",
+            ),
+        ),
+        (f"{_TODAY}::test_d08_what_the_configuration_forbids_since_the_plan_is_not_sent",),
+    ),
+    Bug(
+        "a row may ask for any policy",
+        (
+            (
+                f"{ONBOARDING}/planning/restrictions.py",
+                "        if isinstance(allowed, str):\n",
+                "        if not isinstance(allowed, list):\n",
+            ),
+        ),
+        (f"{_TODAY}::test_d08_what_the_configuration_forbids_since_the_plan_is_not_sent",),
+    ),
+    Bug(
+        "creating and updating policies makes no administrator",
+        (
+            (
+                f"{PROVIDER}/administrators.py",
+                "return any(fnmatchcase(writing, pattern) for writing in _WRITING)",
+                "return all(fnmatchcase(writing, pattern) for writing in _WRITING)",
+            ),
+        ),
+        ("tests/provider/test_administrators.py",),
+    ),
+)
+
+
+def is_caught(bug: Bug) -> tuple[bool, float, str]:
+    """Run the tests that must notice a bug; return whether they did, in how many seconds, and their last line."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="m3ter-bug-") as name:
+        plant(bug, Path(name))
+        path = os.pathsep.join((f"{name}/include", f"{name}/plugins", str(ROOT)))
+        ended = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-n", "0", "-k", "not postgresql", *bug.cases],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    last = (ended.stdout.strip().splitlines() or [ended.stderr[-300:]])[-1]
+    return ended.returncode == 1 and " failed" in last, time.monotonic() - began, last
+
+
+def main() -> int:
+    """Plant every bug; the exit status is 0 if all were caught."""
+    escaped = 0
+    with ThreadPoolExecutor(2) as pool:
+        for bug, (caught, seconds, last) in zip(BUGS, pool.map(is_caught, BUGS), strict=True):
+            escaped += not caught
+            print(f"{'caught' if caught else 'NOT CAUGHT':10}  {seconds:4.0f} s  {bug.name}: {last}", flush=True)
+    print(f"{len(BUGS) - escaped} of {len(BUGS)} planted bugs caught")
+    return 1 if escaped else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
