@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import shutil
 import sys
@@ -44,6 +45,13 @@ hasten_engines()
 
 
 pytest_plugins = ("tests.support.world_fixtures",)
+
+
+def pytest_collection_finish() -> None:
+    """Let Python look for garbage among what tests make, and less often: Airflow alone is a million objects."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
 
 
 @pytest.fixture(autouse=True)
