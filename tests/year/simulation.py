@@ -270,7 +270,8 @@ class Simulation:
             elif not any(self._is_cared_for(one, listed.get(employee, ())) for one in whens):
                 self._violate(day, "in no list", known[employee], employee, due)
         for employee, reasons in listed.items():
-            if not set(due[employee]) & reasons:
+            # The list may still say why the row of somebody too old is not invited; nothing is lost by that.
+            if OLD not in due[employee] and not set(due[employee]) & reasons:
                 self._violate(day, f"listed as {sorted(reasons)}", known[employee], employee, due)
 
     @staticmethod
