@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -110,9 +111,16 @@ def read_token(answer: Answer) -> tuple[str, float]:
     lifetime = data.get("expires_in") if isinstance(data, Mapping) else None
     if not isinstance(value, str) or not value or not value.isprintable() or not value.isascii():
         raise M3terResponseError("m3ter's answer for a token has no access_token.")
-    if isinstance(lifetime, bool) or not isinstance(lifetime, int | float) or not abs(lifetime) <= _LONGEST_LIFE:
+    return value, _lifetime(lifetime)
+
+
+def _lifetime(value: object) -> float:
+    """Return how long a token lives, in seconds; gateways write the number as a text, too."""
+    if isinstance(value, str) and re.fullmatch(r"\d{1,10}(\.\d{1,6})?", value.strip(), re.ASCII):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LONGEST_LIFE:
         raise M3terResponseError("m3ter's answer for a token has no expires_in.")
-    return value, float(lifetime)
+    return float(value)
 
 
 def check_status(answer: Answer, what: str, *, repeatable: bool = True) -> None:

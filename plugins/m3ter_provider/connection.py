@@ -7,6 +7,8 @@ import ipaddress
 import json
 import os
 import re
+import ssl
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -98,12 +100,37 @@ class ConnectionSettings(BaseModel):
     def proxy(self) -> str | None:
         """The proxy that the environment (``https_proxy``, ``no_proxy``) names for m3ter; none for plain http."""
         host = urlsplit(self.base_url).hostname or ""
-        return None if not self.uses_tls or proxy_bypass(host) else getproxies().get("https")
+        proxy = None if not self.uses_tls or proxy_bypass(host) else getproxies().get("https")
+        return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
 
     @property
     def ca_bundle(self) -> str | None:
         """The file or folder of certificates that the environment names, in the way ``requests`` reads it."""
-        return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or None
+        name = self._ca_variable
+        return None if name is None else os.environ[name]
+
+    @property
+    def _ca_variable(self) -> str | None:
+        return next((name for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if os.environ.get(name)), None)
+
+    def tls_context(self) -> ssl.SSLContext | None:
+        """Return the certificates that the environment names, ready for use; None: the system's own.
+
+        :raises M3terConfigurationError: naming variable and path, when they cannot be read.
+        """
+        bundle = self.ca_bundle
+        if bundle is None or not self.uses_tls:
+            return None
+        context = ssl.create_default_context()
+        try:
+            context.load_verify_locations(**{"capath" if Path(bundle).is_dir() else "cafile": bundle})
+        except OSError as error:  # ssl.SSLError is one
+            why = "is no file of certificates" if isinstance(error, ssl.SSLError) else error.strerror or "is not there"
+            raise M3terConfigurationError(
+                f"The environment's {self._ca_variable} names certificates that cannot be read: {bundle} ({why})."
+                " Correct it, or unset it."
+            ) from None
+        return context
 
     def assert_may_invite(self, email: str) -> None:
         """Check that this connection allows an e-mail to this address.

@@ -12,6 +12,10 @@ from m3ter_provider.connection import ConnectionSettings
 from m3ter_provider.errors import M3terResponseError
 from m3ter_provider.models import Page, parse_listed
 
+#: So many pages in a row without an entry that is new, or so many pages at all, have no end.
+_MOST_WITHOUT_NEWS = 10
+_MOST_PAGES = 100_000
+
 
 class Paging(Generic[ItemT]):
     """The walk through one list, page by page.
@@ -25,6 +29,9 @@ class Paging(Generic[ItemT]):
         self._listing = listing
         self._seen: set[str | None] = set()
         self._next: str | None = None
+        #: The first entry of each page, by its hash.
+        self._firsts: set[int] = set()
+        self._without_news = 0
 
     def calls(self) -> Iterator[Call]:
         """Yield the call for each page; the answer must be given to :meth:`take` before the next one."""
@@ -56,4 +63,22 @@ class Paging(Generic[ItemT]):
         if 2 * len(refused) > len(read):  # not one strange entry: m3ter's answers have changed
             raise refused[0]
         items = tuple(item for item, _ in read if item is not None)
+        self._check_end(items)
         return Page(items=items, next_token=token, server_time=answer.server_time, unreadable=len(refused))
+
+    def _check_end(self, items: tuple[ItemT, ...]) -> None:
+        """Check that the list goes on.
+
+        :raises M3terResponseError: if it goes on for ever: new tokens for what was there already, or for nothing.
+        """
+        first = hash(getattr(items[0], "id", None)) if items else None
+        news = first is not None and first not in self._firsts
+        if first is not None:
+            self._firsts.add(first)
+        self._without_news = 0 if news else self._without_news + 1
+        endless = self._without_news >= _MOST_WITHOUT_NEWS or len(self._seen) >= _MOST_PAGES
+        if self._next is not None and endless:
+            raise M3terResponseError(
+                f"m3ter's list of {self._listing.what} has no end: {len(self._seen)} pages were read, the last"
+                f" {self._without_news} of them without anything new, and it names a next one."
+            )

@@ -418,13 +418,41 @@ def test_d14_pause_switch_that_cannot_be_asked_means_stop(read: Callable[[], str
 
 @pytest.mark.parametrize(
     "value",
-    ["all", '"all"', "ALL", "acme", "Acme, other", '["acme"]', "m3ter_onboarding__acme", "1", "yes", "on", "*", "true"],
+    [
+        "all",
+        '"all"',
+        "ALL",
+        "acme",
+        "Acme, other",
+        '["acme"]',
+        "m3ter_onboarding__acme",
+        "1",
+        "yes",
+        "on",
+        "*",
+        "true",
+        "y",
+        "Y",
+        "t",
+        "enabled",
+        "ENABLE",
+        "active",
+        "True",
+        "halt",
+        "hold",
+        "suspended",
+        "everybody",
+        "any",
+    ],
 )
 def test_d14_every_way_to_write_a_pause_pauses(value: str) -> None:
     assert names_paused(value, "acme")
 
 
-@pytest.mark.parametrize("value", [None, "", "none", "null", "false", "0", "off", "other", "acme2", "[]", '"none"'])
+@pytest.mark.parametrize(
+    "value",
+    [None, "", "none", "null", "false", "0", "off", "other", "acme2", "[]", '"none"', "n", "f", "No", "disabled"],
+)
 def test_d14_other_values_pause_nobody_here(value: str | None) -> None:
     assert not names_paused(value, "acme")
 

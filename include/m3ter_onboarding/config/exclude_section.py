@@ -9,6 +9,10 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from m3ter_onboarding.config.section import Section, Text, TextList
 
+_LABELS = r"[^@\s*/:;,<>()\[\]\"'.]+(?:\.[^@\s*/:;,<>()\[\]\"'.]+)+"
+_DOMAIN = re.compile(f"@?{_LABELS}")
+_ADDRESS = re.compile(rf"[^@\s;,<>()\[\]\":]+@{_LABELS}")
+
 
 def _ids_as_text(value: Any) -> Any:
     """YAML reads ``1001`` as a number; an id is text."""
@@ -38,13 +42,20 @@ class Exclusions(Section):
     @classmethod
     def _are_addresses(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         # One that can match nobody would exclude nobody, silently.
-        if any(not re.fullmatch(r"[^@\s]+@[^@\s]+", value) for value in values):
-            raise ValueError("one of them is no e-mail address")
+        if any(not _ADDRESS.fullmatch(value) or value.lower().startswith("mailto:") for value in values):
+            raise ValueError("one of them is no e-mail address; write each alone, such as ada@example.com")
+        return values
+
+    @field_validator("employee_ids")
+    @classmethod
+    def _are_ids(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        if any(re.search(r"[,;\r\n\t]", value) for value in values):
+            raise ValueError("one of them holds several ids; write each as an item of a list")
         return values
 
     @field_validator("domains")
     @classmethod
     def _are_domains(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        if any(not re.fullmatch(r"@?[^@\s*/:]+\.[^@\s*/:]+", value) for value in values):
+        if any(not _DOMAIN.fullmatch(value) for value in values):
             raise ValueError("one of them is no domain such as example.com; each is exact, without *")
         return values

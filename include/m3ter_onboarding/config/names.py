@@ -15,9 +15,15 @@ ACCESS_DAG_ID_PREFIX = "m3ter_access_review__"
 DAY_ONE_DAG_ID_PREFIX = "m3ter_day_one__"
 
 PAUSE_VARIABLE = "m3ter_onboarding_paused"
-#: Words by which the pause variable pauses nobody, and everybody.
-NOBODY = frozenset({"", "false", "none", "null", "no", "off", "0"})
-EVERYBODY = frozenset({"all", "true", "yes", "on", "1", "*", "paused", "pause", "stop"})
+#: Words by which the pause variable pauses nobody, and everybody: whatever else people write for yes is yes.
+NOBODY = frozenset({"", "false", "none", "null", "no", "off", "0", "n", "f", "disabled"})
+EVERYBODY = frozenset(
+    {
+        *("all", "*", "any", "every", "everybody", "everyone", "everything"),
+        *("true", "t", "yes", "y", "ja", "si", "oui", "ok", "on", "1", "enable", "enabled", "active", "set"),
+        *("pause", "paused", "stop", "stopped", "halt", "halted", "hold", "wait", "suspend", "suspended", "freeze"),
+    }
+)
 
 
 def dag_id_of(name: str) -> str:

@@ -70,8 +70,8 @@ class OnboardingConfig(Section):
         only; ``any``, alone: every policy, so that everybody who can write a row of the warehouse can give each of
         them.
     :param allow_administrator_policies: whether a policy that lets people decide about access (m3ter's own
-        Administrator; one that may create, update or delete policies, users, groups, keys or invitations; one that m3ter
-        does not show and that is not named by its id) may be given at all, by default or by a row.
+        Administrator; one that may create, update or delete policies, users, groups, keys or invitations; one that
+        m3ter does not show and that is not named by its id) may be given at all, by default or by a row.
     :param max_invitations: the most that one run may send, and that all runs of backfills together may send in 24
         hours; None: no limit.
     :param max_percent: the most that one run may send, in percent of its rows; None: no limit.

@@ -5,6 +5,7 @@ Loading opens these files and nothing else: no network, no database.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,20 @@ def _query(path: Path, key: str, value: Any) -> str:
     return _read(query_path, f"{path}, key '{key}': the SQL file {query_path}")
 
 
+_INTEGER, _NUMBER = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
+
+
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML lets a second key of one name win silently; here it is an error."""
+    """YAML lets a second key of one name win silently; here it is an error.
+
+    It also reads ``00417`` as octal, ``1_000`` and ``1:30`` as numbers: here they are the texts that were written, so
+    that an employee's id stays what it is, and a number is only what everybody reads as one.
+    """
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  (declared so by its base class)
+        first: [(tag, pattern) for tag, pattern in resolvers if tag not in (_INTEGER, _NUMBER)]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
@@ -71,6 +84,10 @@ class _UniqueKeyLoader(yaml.SafeLoader):
                 raise yaml.MarkedYAMLError(problem=f"the key '{key}' appears twice", problem_mark=key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep=deep)
+
+
+_UniqueKeyLoader.add_implicit_resolver(_INTEGER, re.compile(r"^-?(0|[1-9][0-9]*)$"), list("-0123456789"))
+_UniqueKeyLoader.add_implicit_resolver(_NUMBER, re.compile(r"^-?[0-9]+\.[0-9]+$"), list("-0123456789"))
 
 
 def _read(path: Path, subject: str) -> str:

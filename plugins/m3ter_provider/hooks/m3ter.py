@@ -233,6 +233,7 @@ class M3terHook(HttpHook):
         session.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
         # Proxies and certificates of the environment; a proxy has no business with this machine's own sandbox.
         session.trust_env = self.settings.uses_tls
+        self.settings.tls_context()  # a file that cannot be read is named here, and not in the middle of a request
         return session
 
     def _session(self) -> _M3terSession:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from types import SimpleNamespace, TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -94,7 +92,9 @@ class M3terAsyncHook(BaseHook):
         )
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                keepalive_timeout=IDLE_CONNECTION_SECONDS, timeout_ceil_threshold=math.inf, ssl=_tls(settings)
+                keepalive_timeout=IDLE_CONNECTION_SECONDS,
+                timeout_ceil_threshold=math.inf,
+                ssl=settings.tls_context() or True,
             ),
             timeout=aiohttp.ClientTimeout(
                 # The total includes waiting for a pooled connection. Without a threshold aiohttp rounds it up.
@@ -307,15 +307,6 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
             # The status alone says that nothing happened.
             return b""
         raise
-
-
-def _tls(settings: ConnectionSettings) -> ssl.SSLContext | bool:
-    if settings.ca_bundle is None or not settings.uses_tls:
-        return True
-    context = ssl.create_default_context()
-    bundle = Path(settings.ca_bundle)
-    context.load_verify_locations(**{"capath" if bundle.is_dir() else "cafile": str(bundle)})
-    return context
 
 
 def _connection_trace() -> aiohttp.TraceConfig:

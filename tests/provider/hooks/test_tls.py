@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from m3ter_provider.connection import connection_settings
-from m3ter_provider.errors import M3terConnectionError
+from m3ter_provider.errors import M3terConfigurationError, M3terConnectionError
 from tests.support.hook_clients import Client, connection_to
 from tests.support.scripted_server import ScriptedServer
 
@@ -39,3 +39,31 @@ def test_the_environments_proxy_is_for_https_only(monkeypatch: pytest.MonkeyPatc
     assert connection_settings(connection_to("https://api.m3ter.com")).proxy == "http://proxy.example.com:3128"
     assert connection_settings(connection_to("https://inside.example.com")).proxy is None
     assert connection_settings(connection_to("http://127.0.0.1:80")).proxy is None
+
+
+def test_a_proxy_may_be_written_without_its_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "proxy.example.com:3128")
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert connection_settings(connection_to("https://api.m3ter.com")).proxy == "http://proxy.example.com:3128"
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_certificates_that_cannot_be_read_are_named(
+    client_of: ClientOf,
+    tls: ssl.SSLContext,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    variable: str,
+    content: str | None,
+) -> None:
+    bundle = tmp_path / "certificates.pem"
+    if content is not None:
+        bundle.write_text(content)
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, str(bundle))
+    with ScriptedServer(tls=tls) as server:
+        with pytest.raises(M3terConfigurationError, match=f"{variable} names .*certificates.pem"):
+            client_of(server).invite()
+        assert not server.received
