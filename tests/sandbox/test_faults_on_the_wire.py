@@ -64,7 +64,7 @@ def test_a_reset_ends_the_tcp_connection(m3ter_sandbox: SandboxServer) -> None:
     m3ter_sandbox.faults(kind="reset")
     host, port = m3ter_sandbox.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=5) as connection:
-        connection.sendall(b"GET /organizations/x/users HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(b"GET /organizations/x/users HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         with pytest.raises(ConnectionResetError):
             connection.recv(100)
 
@@ -72,7 +72,7 @@ def test_a_reset_ends_the_tcp_connection(m3ter_sandbox: SandboxServer) -> None:
 def test_half_a_request_is_no_invitation(m3ter_sandbox: SandboxServer) -> None:
     host, port = m3ter_sandbox.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=5) as connection:
-        head = f"POST /organizations/{m3ter_sandbox.org_id}/invitations HTTP/1.1\r\nHost: x\r\n"
+        head = f"POST /organizations/{m3ter_sandbox.org_id}/invitations HTTP/1.1\r\nHost: 127.0.0.1\r\n"
         connection.sendall(f"{head}Content-Length: 99\r\n\r\n{{".encode())
     assert until(lambda: m3ter_sandbox.requests()[-1:] and m3ter_sandbox.requests()[-1]["outcome"] == "client left")
     assert m3ter_sandbox.emails() == {}

@@ -16,12 +16,12 @@ DAY_ONE_DAG_ID_PREFIX = "m3ter_day_one__"
 
 PAUSE_VARIABLE = "m3ter_onboarding_paused"
 #: Words by which the pause variable pauses nobody, and everybody: whatever else people write for yes is yes.
-NOBODY = frozenset({"", "false", "none", "null", "no", "off", "0", "n", "f", "disabled"})
+NOBODY = frozenset({"", "false", "none", "null", "no", "off", "0", "disabled"})
 EVERYBODY = frozenset(
     {
         *("all", "*", "any", "every", "everybody", "everyone", "everything"),
-        *("true", "t", "yes", "y", "ja", "si", "oui", "ok", "on", "1", "enable", "enabled", "active", "set"),
-        *("pause", "paused", "stop", "stopped", "halt", "halted", "hold", "wait", "suspend", "suspended", "freeze"),
+        *("true", "yes", "y", "on", "1", "enable", "enabled", "active"),
+        *("pause", "paused", "stop", "stopped", "halt", "halted", "hold", "suspend", "suspended"),
     }
 )
 

@@ -500,8 +500,10 @@ class TestRenderedFields:
         surroundings = context()
         surroundings["ti"].xcom_pull = lambda: "{{ 7 * 7 }}"
         operator.render_template_fields(surroundings)
-        operator.execute(surroundings)
-        assert sandbox.invitations()[0]["firstName"] == "{{ 7 * 7 }}"
+        # 49 would be a name; a brace is none.
+        with pytest.raises(AirflowFailException, match=r"first_name: .*holds markup \(U\+007B\)"):
+            operator.execute(surroundings)
+        assert sandbox.posts() == 0
 
     @pytest.mark.parametrize("refused", [False, True])
     @pytest.mark.parametrize("mapped", [False, True])
