@@ -82,7 +82,7 @@ chaos-selftest: $(STAMP)  ## bugs are planted, and each must be caught
 EXAMPLES ?= 500
 
 fuzz: $(STAMP)  ## hostile values for every field that others write, drawn anew each time; some minutes
-	@M3TER_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q -n 2 --timeout 900 tests/fuzzing tests/onboarding/page/test_any_input.py
+	@M3TER_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -q -n 2 --timeout 900 $(DRAWN) tests/fuzzing tests/onboarding/page/test_any_input.py
 
 # make year DAYS=90 PEOPLE=300 SEED=7
 DAYS ?= 365

@@ -53,6 +53,10 @@ NOT_RECORDED: Mapping[str, str] = {
         "no task of a run does: a person does, by a command; one transaction that may be repeated"
         " (tests/onboarding/ledger/test_known_hosts.py)"
     ),
+    "holding people back": (
+        "a plan that became forbidden in part since it was made: one transaction before anything is claimed, which each"
+        " start of `send` makes anew (tests/rules/test_d08_todays_settings.py)"
+    ),
     "erasing what is old": (
         "no task of a run erases: a person does, by a command; it is one transaction a batch, and may be repeated"
     ),

@@ -73,11 +73,10 @@ def _instant(value: Any) -> datetime:
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise PydanticCustomError("no_zone", "has no time zone")
-        return in_utc(value)
-    if not isinstance(value, str) or not re.fullmatch(INSTANT_PATTERN, value.strip()):
+    elif not isinstance(value, str) or not re.fullmatch(INSTANT_PATTERN, value.strip()):
         raise PydanticCustomError("no_instant", "is no instant")
     try:
-        return in_utc(parse_iso(value))
+        return in_utc(value if isinstance(value, datetime) else parse_iso(value))
     except (ValueError, OverflowError):
         raise PydanticCustomError("no_such_instant", "does not exist") from None
 

@@ -186,4 +186,7 @@ def _instant(value: Any) -> datetime:
             value = None
     if not isinstance(value, datetime) or value.tzinfo is None:
         return utc_now()
-    return in_utc(value)
+    try:
+        return in_utc(value)
+    except OverflowError:
+        return utc_now()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -117,3 +117,9 @@ def test_parameters_do_not_change() -> None:
 def test_an_employee_id_that_json_has_as_a_number_is_text() -> None:
     assert RunParameters.parse({"only_employee": 1001}).only_employee == "1001"
     assert RunParameters.parse({"only_employee": "  "}).only_employee is None
+
+
+def test_an_instant_that_utc_has_not_is_refused_in_our_words() -> None:
+    first = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
+    with pytest.raises(RunParameterError, match=r"interval_end is .* which does not exist"):
+        RunParameters.parse({"interval_start": "2026-01-01T00:00:00Z", "interval_end": first})
