@@ -290,6 +290,24 @@ def test_d12_any_unknown_invitation_may_be_ours_where_m3ter_does_not_name_our_us
     assert world.state("e1") == "review"
 
 
+def test_d12_an_entry_mirrored_before_the_attempt_explains_nothing(world: World) -> None:
+    """An unrelated user of the last minutes sent every unanswered row to a person."""
+    world.m3ter.seed(users=[{"email": "an.unrelated.user@example.com", "dtCreated": "-5s"}])
+    die_while_sending(world, "e1", "e2")
+    absent_twice(world)
+    assert (world.state("e1"), world.state("e2")) == ("unsent", "unsent")
+    assert world.whole_run("next").left is not None
+    assert world.emails() == {"e1@example.com": 1, "e2@example.com": 1}
+
+
+def test_d12_an_entry_that_came_after_the_attempt_may_be_of_it(world: World) -> None:
+    """However m3ter dates it."""
+    die_while_sending(world, "e1")
+    world.m3ter.seed(users=[{"email": "an.unrelated.user@example.com", "dtCreated": "-5s"}])
+    absent_twice(world)
+    assert world.state("e1") == "review"
+
+
 def test_d12_older_than_an_invitations_life_is_for_review(world: World) -> None:
     die_while_sending(world, "e1", "e2", begin=True)
     world.pass_time(31 * 86400)

@@ -304,17 +304,32 @@ def own_principals(db: LedgerDatabase, org_id: str) -> frozenset[str]:
     return db.read(work, doing="looking up our own service user")
 
 
+@dataclass(frozen=True)
+class Appearance:
+    """An entry of m3ter's that the ledger cannot explain.
+
+    :param at_ms: when it appeared, as m3ter dates it; by the database's clock (ms since 1970).
+    :param first_seen_ms: when the ledger first mirrored it, by the same clock.
+    """
+
+    at_ms: int
+    first_seen_ms: int
+
+    def may_come_from(self, attempt_started_ms: int, margin_ms: int) -> bool:
+        """Return whether an attempt may have made it: what was mirrored before the attempt began does not."""
+        return self.at_ms >= attempt_started_ms - margin_ms and self.first_seen_ms >= attempt_started_ms
+
+
 def unexplained_since(
     db: LedgerDatabase, org_id: str, since_ms: int, own: Collection[str], clock_ahead: timedelta
-) -> list[int]:
-    """Return when invitations of our own service user, or users, appeared that the ledger cannot explain.
+) -> list[Appearance]:
+    """Return invitations of our own service user, and users, that appeared and that the ledger cannot explain.
 
     m3ter may have rewritten an address: then the invitation of an open row stands there under another one.
 
     :param since_ms: how far back to look, by the database's clock (ms since 1970).
     :param own: ids of our own service user; empty: any invitation may be ours.
     :param clock_ahead: how far m3ter's clock is ahead of the database's.
-    :returns: instants by the database's clock (ms since 1970).
     """
     t = db.tables
     m, u, i = t.mirror_invitation.c, t.mirror_user.c, t.invitation.c
@@ -326,7 +341,7 @@ def unexplained_since(
     def claimed(same: ColumnElement[bool]) -> ColumnElement[bool]:
         return exists().where(i.org_id == org_id, i.origin == "claimed", same)
 
-    def work(connection: Connection) -> list[int]:
+    def work(connection: Connection) -> list[Appearance]:
         ours = m.inviting_principal_id.in_(list(own)) if own else m.m3ter_id.is_not(None)
         invitations = connection.execute(
             select(m.created_at, m.first_seen_ms).where(
@@ -347,10 +362,10 @@ def unexplained_since(
                 ~claimed(i.email_key == u.email_key),
             )
         ).all()
-        return sorted(
-            first_seen_ms if created_at is None else int((created_at - clock_ahead).timestamp() * 1000)
-            for created_at, first_seen_ms in (*invitations, *users)
-        )
+        return [
+            Appearance(seen_ms if created_at is None else int((created_at - clock_ahead).timestamp() * 1000), seen_ms)
+            for created_at, seen_ms in (*invitations, *users)
+        ]
 
     return db.read(work, doing="comparing the ledger with m3ter")
 

@@ -88,7 +88,13 @@ async def _look_and_settle(org: MirroredOrganisation, due: list[OpenInvitation],
     )
     settle_after_ms = int(org.settle_after.total_seconds() * 1000)
     settlements = [
-        _settlement(row, look_ms, looked_ms, settle_after_ms, [t for t in unexplained if t >= _since(row, margin_ms)])
+        _settlement(
+            row,
+            look_ms,
+            looked_ms,
+            settle_after_ms,
+            unexplained=any(entry.may_come_from(row.attempt_started_ms or 0, margin_ms) for entry in unexplained),
+        )
         for row in absent
     ]
     changed = await asyncio.to_thread(settle, db, settlements, org.now())
@@ -104,17 +110,13 @@ async def _look_and_settle(org: MirroredOrganisation, due: list[OpenInvitation],
     return changed + found
 
 
-def _since(row: OpenInvitation, margin_ms: int) -> int:
-    return (row.attempt_started_ms or 0) - margin_ms
-
-
 def _end_of_life(row: OpenInvitation, started_ms: int) -> datetime:
     """Return until when m3ter certainly lists an invitation of this attempt, by its own clock."""
     return row.asked_expiry or from_milliseconds(started_ms) + INVITATION_LIFE
 
 
 def _settlement(
-    row: OpenInvitation, look_ms: int, looked_ms: int, settle_after_ms: int, unexplained: list[int]
+    row: OpenInvitation, look_ms: int, looked_ms: int, settle_after_ms: int, *, unexplained: bool
 ) -> Outcome:
     """Return what not being found in this look, from *look_ms* to *looked_ms*, means for one open row."""
     if row.attempt_started_ms is None:
