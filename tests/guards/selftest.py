@@ -195,7 +195,7 @@ BUGS: tuple[Bug, ...] = (
         (
             (
                 f"{ONBOARDING}/reporting/notifier_classes.py",
-                "    if path not in _declared() and path not in _listed():",
+                "    if path not in _declared() and path not in _listed() and not is_written_as_notifier(path):",
                 "    if not path:",
             ),
         ),

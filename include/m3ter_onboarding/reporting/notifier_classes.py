@@ -1,8 +1,8 @@
 """The classes of notifiers: which may be imported at all, and that each is a notifier of Airflow's.
 
 A configuration is text that people edit who may run no code. Importing a module runs it, so a path alone is not
-followed: the class must be one that an installed provider declares, or that the deployment lists in Airflow's own
-configuration.
+followed: the class must be one that an installed provider declares, that is written as a notifier in its module's
+source, or that the deployment lists in Airflow's own configuration.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from m3ter_onboarding.config.alerts_section import Notifier
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.errors import ConfigurationError
+from m3ter_onboarding.reporting.notifier_sources import is_written_as_notifier
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseNotifier
@@ -48,9 +49,10 @@ def notifier_class(path: str) -> type[BaseNotifier]:
     """
     from airflow.sdk import BaseNotifier
 
-    if path not in _declared() and path not in _listed():
+    if path not in _declared() and path not in _listed() and not is_written_as_notifier(path):
         raise NotifierError(
-            "which is not imported: no installed provider declares it as a notifier, and the option"
+            "which is not imported: no installed provider declares it as a notifier, its module is not found or does"
+            " not define it as one (`class …(BaseNotifier)`), and the option"
             f" [{SECTION}] {OPTION} of Airflow's configuration does not list it. Install its provider, or have the"
             " class listed there."
         )

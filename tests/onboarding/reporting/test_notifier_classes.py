@@ -74,7 +74,44 @@ def test_notifiers_that_providers_declare_need_no_list(monkeypatch: pytest.Monke
     with pytest.raises(NotifierError, match="is not imported"):
         notifier_class("airflow.providers.smtp.hooks.smtp.SmtpHook")
     with pytest.raises(NotifierError, match="is not imported"):
-        notifier_class(NOTIFIER)
+        notifier_class("tests.support.recording_notifier.AnotherClass")
+
+
+_RUNS = "from pathlib import Path\nPath(__file__).with_name('ran').touch()\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "may"),
+    [
+        ("from airflow.sdk import BaseNotifier\nclass Pager(BaseNotifier):\n    def notify(self, context): ...", True),
+        ("import airflow.sdk\nclass Pager(airflow.sdk.BaseNotifier):\n    def notify(self, context): ...", True),
+        (f"{_RUNS}class Pager: ...", False),
+        (f"{_RUNS}Pager = print", False),
+        (f"{_RUNS}class Other(BaseNotifier): ...", False),
+        (f"{_RUNS}def made():\n    class Pager(BaseNotifier): ...", False),
+        ("class Pager(BaseNotifier", False),
+        ("", False),
+    ],
+)
+def test_a_notifier_of_ones_own_is_known_by_its_source_alone(
+    source: str, may: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "pagers"
+    package.mkdir()
+    (package / "__init__.py").write_text("" if may else _RUNS)
+    (package / "night.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delenv(OPTION)
+    for module in ("pagers", "pagers.night"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    if may:
+        assert issubclass(notifier_class("pagers.night.Pager"), BaseNotifier)
+    else:
+        with pytest.raises(NotifierError, match="is not imported"):
+            notifier_class("pagers.night.Pager")
+    for module in ("pagers", "pagers.night"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    assert not list(package.glob("ran"))
 
 
 def test_a_listed_notifier_is_its_class() -> None:
