@@ -233,7 +233,6 @@ class M3terHook(HttpHook):
         session.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
         # Proxies and certificates of the environment; a proxy has no business with this machine's own sandbox.
         session.trust_env = self.settings.uses_tls
-        self.settings.tls_context()  # a file that cannot be read is named here, and not in the middle of a request
         return session
 
     def _session(self) -> _M3terSession:
@@ -338,6 +337,7 @@ class _M3terSession(requests.Session):
 
     def __init__(self, hook: M3terHook, *, clock: Clock) -> None:
         super().__init__()
+        hook.settings.tls_context()  # certificates that cannot be read are named here, not in the middle of a request
         self._hook = hook
         self._clock = clock
         self._used_at: float | None = None
