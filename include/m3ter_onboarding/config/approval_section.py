@@ -21,9 +21,9 @@ class ApprovalSettings(Section):
         answer. Airflow says neither role nor team of the user who answered; the DAG's ``access_control`` decides which
         roles may answer at all.
     :param not_by_who_triggered: whether the approval of the user who started the run does not count.
-    :param per: ``day``: what the organisation was sent in the last 23 hours counts with the plan, so that many small
-        runs are not sent without a question (23, since a daily run may begin a little earlier than the last one did);
-        ``run``: each run by itself.
+    :param per: ``day``: what the organisation was sent without an approval in the last 23 hours counts with the plan,
+        so that many small runs are not sent without a question (23, since a daily run may begin a little earlier than
+        the last one did); ``run``: each run by itself.
     """
 
     above: Annotated[StrictInt, Field(ge=0)] | None = None

@@ -111,7 +111,13 @@ def _room(connection: Connection, t: Tables, claim: ClaimRequest) -> int:
 
 
 def _attempted_in_a_day(
-    connection: Connection, t: Tables, org_id: str, backfills_of: str | None = None, *, day_ms: int = DAY_MS
+    connection: Connection,
+    t: Tables,
+    org_id: str,
+    backfills_of: str | None = None,
+    *,
+    day_ms: int = DAY_MS,
+    unapproved: bool = False,
 ) -> int:
     i, r = t.invitation.c, t.run.c
     whose: ColumnElement[bool] = true()
@@ -119,6 +125,9 @@ def _attempted_in_a_day(
         whose = exists().where(
             r.dag_id == backfills_of, r.dag_id == i.dag_id, r.run_id == i.run_id, r.run_type == "backfill"
         )
+    if unapproved:
+        approved = exists().where(t.plan.c.plan_id == i.plan_id, t.plan.c.approved_at.is_not(None))
+        whose = and_(whose, ~approved)
     # Read once: PostgreSQL's clock_timestamp() is volatile, and no index would be used to compare with it.
     a_day_ago = int(connection.execute(select(db_now_ms())).scalar_one()) - day_ms
 
@@ -147,9 +156,10 @@ def attempted_in_a_day(db: LedgerDatabase, org_id: str, backfills_of: str | None
 
 
 def attempted_for_approval(db: LedgerDatabase, org_id: str) -> int:
-    """Return how many invitations of the organisation were attempted in the last 23 hours."""
+    """Return how many invitations of the organisation were attempted without an approval in the last 23 hours."""
     return db.read(
-        lambda c: _attempted_in_a_day(c, db.tables, org_id, day_ms=APPROVAL_DAY_MS), doing="counting the last 23 hours"
+        lambda c: _attempted_in_a_day(c, db.tables, org_id, day_ms=APPROVAL_DAY_MS, unapproved=True),
+        doing="counting the last 23 hours",
     )
 
 

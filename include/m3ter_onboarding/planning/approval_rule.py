@@ -14,7 +14,7 @@ class ToApprove:
 
     :param invitations: of the plan.
     :param by_run_before: sent by the run under earlier plans, or perhaps sent.
-    :param in_a_day: attempted for the organisation in the last 23 hours.
+    :param in_a_day: attempted for the organisation without an approval in the last 23 hours.
     :param administrators: whether it makes administrators.
     :param rejected: how many of its people are in a plan that was rejected, and in none that was approved since.
     """
@@ -31,7 +31,7 @@ class ApprovalRule:
     """When a plan needs a person's approval.
 
     :param above: more invitations than this; None: their number alone needs none.
-    :param per_day: whether what the organisation was sent in the last 23 hours counts with them.
+    :param per_day: whether what the organisation was sent without an approval in the last 23 hours counts with them.
     :param unlifted: the configured ``max_invitations``, where a parameter of the run lifts it; None: it does not.
     :param everybody: whether the run plans everybody of the whole past (mode ``full``).
     """
@@ -73,7 +73,7 @@ class ApprovalRule:
         before = max(plan.by_run_before, plan.in_a_day) if self.per_day else plan.by_run_before
         if self.above is None or before + plan.invitations <= self.above:
             return None
-        already = f" with the {before} that were sent before" if before else ""
+        already = f" with the {before} that were sent before without one" if before else ""
         return f"it has more than {self.above} invitations{already} (`approval.above`)"
 
     def _lifted(self, plan: ToApprove) -> str | None:

@@ -63,7 +63,7 @@ class Usage:
     :param in_a_day: attempted for the organisation in the last 24 hours.
     :param by_run_before: attempted by this run under earlier plans.
     :param by_backfills_in_a_day: attempted by runs of backfills of this DAG in the last 24 hours.
-    :param for_approval: attempted for the organisation in the last 23 hours.
+    :param for_approval: attempted for the organisation without an approval in the last 23 hours.
     :param rejected: how many of the plan's people are in one that was rejected, and in none approved since.
     """
 
