@@ -103,7 +103,7 @@ def test_a_name_that_no_configuration_can_have_writes_nothing(
     assert "Choose another" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["acme", "123", "0x1f", "0x_", "0_", "2026-01-01", "-x", "_", "---", "y", "x" * 100])
+@pytest.mark.parametrize("name", ["acme", "123", "0x1f", "0x_", "0_", "2026-01-01", "-x", "_", "---", "z", "x" * 100])
 def test_a_name_that_init_takes_is_one_that_check_takes(tmp_path: Path, name: str) -> None:
     assert init(tmp_path, f"--name={name}") == 0
     config = load_config(tmp_path / f"{name}.yaml")
