@@ -50,7 +50,9 @@ def storable_answer(answer: Mapping[str, Any]) -> dict[str, Any] | None:
 
     :returns: None for an empty one.
     """
-    whole = _storable_json(answer, 0)
+    whole: dict[str, Any] = _storable_json(answer, 0)
+    if len(json.dumps(whole)) <= LONGEST_ANSWER:
+        return whole or None
     room = LONGEST_ANSWER - 2
     kept: set[str] = set()
     for length, key in sorted((len(json.dumps({key: value})), key) for key, value in whole.items()):
@@ -66,6 +68,8 @@ def storable_answer(answer: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _storable_json(value: Any, depth: int) -> Any:
     if isinstance(value, str):
+        if value.isascii() and "\0" not in value:
+            return value  # almost every text, on the way of every answer
         return value.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, float) and not math.isfinite(value):
         return None
