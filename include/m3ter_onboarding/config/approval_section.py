@@ -17,9 +17,9 @@ class ApprovalSettings(Section):
 
     :param above: more invitations than this need an approval; the short form is ``approval_above``. None: their number
         alone needs none.
-    :param approvers: names or ids of the users of Airflow whose approval counts; empty: everybody's whom Airflow lets
-        answer. Airflow says neither role nor team of the user who answered; the DAG's ``access_control`` decides which
-        roles may answer at all.
+    :param approvers: names or ids of the users of Airflow whose approval counts; empty: any user may approve who may
+        answer in Airflow. Airflow reports neither the role nor the team of the user who answered; the DAG's
+        ``access_control`` decides which roles may answer.
     :param not_by_who_triggered: whether the approval of the user who started the run does not count.
     :param per: ``day``: what the organisation was sent without an approval in the last 23 hours counts with the plan,
         so that many small runs are not sent without a question (23, since a daily run may begin a little earlier than
