@@ -31,8 +31,8 @@ BUGS: tuple[Bug, ...] = (
         (
             (
                 f"{ONBOARDING}/sending/preflight.py",
-                "    await asyncio.to_thread(bound.check_requests, org.db)\n",
-                "",
+                "requests = await asyncio.to_thread(bound.check_requests, org.db)",
+                "requests = []",
             ),
         ),
         (f"{_BOUND}::test_d08_a_row_that_was_added_or_taken_away_stops_the_plan",),

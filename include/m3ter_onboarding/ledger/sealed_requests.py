@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -25,8 +25,8 @@ class StoredRequest:
     seal: str | None = field(repr=False)
 
 
-def read_requests(db: LedgerDatabase, plan_id: str, use: Callable[[StoredRequest], None]) -> None:
-    """Hand every decision to invite of a plan to *use*, by row, a batch at a time."""
+def read_requests(db: LedgerDatabase, plan_id: str) -> Iterator[StoredRequest]:
+    """Yield every decision to invite of a plan, by row; they are read a batch at a time."""
     d = db.tables.decision
     last = -1
     columns = (d.c.plan_id, d.c.org_id, d.c.row_no, d.c.reason, d.c.employee_id, d.c.email_key, d.c.request)
@@ -41,8 +41,7 @@ def read_requests(db: LedgerDatabase, plan_id: str, use: Callable[[StoredRequest
         return [StoredRequest(sealed_request(row._mapping), row.seal) for row in connection.execute(chosen)]
 
     while batch := db.read(work, doing="reading what the plan will send"):
-        for stored in batch:
-            use(stored)
+        yield from batch
         last = batch[-1].sealed.row_no
 
 

@@ -32,6 +32,11 @@ class SealedRequest:
     request: Mapping[str, Any] | None = field(repr=False)
     request_hash: str | None
 
+    @property
+    def policy_ids(self) -> tuple[str, ...]:
+        """The permission policies that it asks for."""
+        return tuple((self.request or {}).get("permissionPolicyIds") or ())
+
 
 @dataclass(frozen=True)
 class SealingKey:

@@ -11,8 +11,6 @@ from m3ter_onboarding.ledger.decisions import Decision
 from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
 from m3ter_provider.models import InvitationRequest
 
-_POLICIES = "permissionPolicyIds"
-
 
 def hash_request(request: InvitationRequest) -> str:
     """Hash the body of a POST (SHA-256, hex)."""
@@ -28,12 +26,11 @@ def fingerprint(decisions: Iterable[Decision], policies: Iterable[M3terPolicy], 
     :param policies: the organisation's, as the plan saw them.
     :param org_id: the organisation.
     """
-    requests = [
-        (decision.employee_id, decision.email_key, decision.request.to_json())
-        for decision in decisions
-        if decision.request is not None
-    ]
-    used = {policy_id for _, _, request in requests for policy_id in request.get(_POLICIES) or ()}
+    requests, used = list[tuple[str | None, str | None, Mapping[str, Any]]](), set[str]()
+    for decision in decisions:
+        if decision.request is not None:
+            requests.append((decision.employee_id, decision.email_key, decision.request.to_json()))
+            used.update(decision.request.permission_policy_ids or ())
     versions = [(policy.m3ter_id, policy.version) for policy in policies if policy.m3ter_id in used]
     return hash_plan(requests, versions, org_id=org_id)
 

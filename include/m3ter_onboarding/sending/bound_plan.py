@@ -6,14 +6,12 @@ mismatch is never mended: nothing is sent, and a person is told which row it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from m3ter_onboarding.ledger.claims import Claimed
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.plans import PlanRow, head_of
-from m3ter_onboarding.ledger.sealed_requests import StoredRequest, erased_since, read_requests
+from m3ter_onboarding.ledger.sealed_requests import erased_since, read_requests
 from m3ter_onboarding.ledger.sealing import SealedRequest, SealingKey
 from m3ter_onboarding.planning.fingerprint import hash_plan
 from m3ter_onboarding.sending.right_to_send import NotAllowedError
@@ -61,22 +59,19 @@ class BoundPlan:
                 f" changed since.{_WAY_OUT}"
             )
 
-    def check_requests(self, db: LedgerDatabase) -> None:
-        """Check every request of the plan, and its fingerprint, by what is stored.
+    def check_requests(self, db: LedgerDatabase) -> list[SealedRequest]:
+        """Check every request of the plan, and its fingerprint, by what is stored; return them.
 
         :raises NotAllowedError: naming the row that was changed.
         """
-        requests = list[tuple[str | None, str | None, Mapping[str, Any]]]()
-
-        def check(stored: StoredRequest) -> None:
+        requests = list[SealedRequest]()
+        for stored in read_requests(db, self.plan.plan_id):
             self._check(stored.sealed, stored.seal)
-            sealed = stored.sealed
-            requests.append((sealed.employee_id, sealed.email_key, sealed.request or {}))
-
-        read_requests(db, self.plan.plan_id, check)
+            requests.append(stored.sealed)
         if len(requests) == self.plan.invitations:
             versions = [(policy.id, policy.version) for policy in self.plan.policies]
-            as_sealed = hash_plan(requests, versions, org_id=self.plan.org_id) == self.plan.fingerprint
+            posted = [(one.employee_id, one.email_key, one.request or {}) for one in requests]
+            as_sealed = hash_plan(posted, versions, org_id=self.plan.org_id) == self.plan.fingerprint
         else:
             # People whose data were erased since leave the plan; what is left was checked row by row.
             missing = self.plan.invitations - len(requests)
@@ -86,6 +81,7 @@ class BoundPlan:
                 f"Plan {self.plan.plan_id} was sealed with {self.plan.invitations} invitations, and the ledger now"
                 f" holds {len(requests)} with another fingerprint.{_WAY_OUT}"
             )
+        return requests
 
     def check_before_post(self, claimed: Claimed) -> None:
         """Check the request of one invitation, as it was claimed.
@@ -96,8 +92,8 @@ class BoundPlan:
 
     def _check(self, sealed: SealedRequest, seal: str | None) -> None:
         same_plan = (sealed.plan_id, sealed.org_id) == (self.plan.plan_id, self.plan.org_id)
-        asked_for = set((sealed.request or {}).get("permissionPolicyIds") or ())
-        if not (same_plan and asked_for <= self.policies and self.seals.holds(seal, self.seals.of_request(sealed))):
+        allowed = self.policies.issuperset(sealed.policy_ids)
+        if not (same_plan and allowed and self.seals.holds(seal, self.seals.of_request(sealed))):
             raise NotAllowedError(
                 f"Row {sealed.row_no} of plan {self.plan.plan_id} is not as it was planned: it was changed in the"
                 f" ledger since, or was not written by this package.{_WAY_OUT}"

@@ -56,12 +56,12 @@ async def look_and_check(
     if not plan.sendable:
         raise NotAllowedError(f"Plan {to_send.plan_id} may not be sent: {plan.not_sendable_because}")
     bound.check_head()
-    await asyncio.to_thread(bound.check_requests, org.db)
+    requests = await asyncio.to_thread(bound.check_requests, org.db)
     await asyncio.to_thread(prove_guard, org.db)
     await checks.look_before_sending()
     check_policies(plan.policies, await asyncio.to_thread(mirror.policies_of, org.db, org.org_id))
     if today is not None:
-        await asyncio.to_thread(today.hold_back, org.db, plan, org.now())
+        await asyncio.to_thread(today.hold_back, org.db, plan, requests, org.now())
     unsent = (await asyncio.to_thread(remaining, org.db, to_send.plan_id, org.org_id)).unsent
     usage = await _usage(org, to_send, unsent)
     check_needs_no_approval(plan, to_send.caps, usage)

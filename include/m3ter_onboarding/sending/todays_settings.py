@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,7 +17,8 @@ from m3ter_onboarding.config.run_parameters import RunParameters
 from m3ter_onboarding.ledger import mirror
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.plans import PlanRow
-from m3ter_onboarding.ledger.sealed_requests import StoredRequest, keys_of_employees, read_requests
+from m3ter_onboarding.ledger.sealed_requests import keys_of_employees
+from m3ter_onboarding.ledger.sealing import SealedRequest
 from m3ter_onboarding.ledger.withheld import Restriction, withhold
 from m3ter_onboarding.ledger.worklist import PlanRead
 from m3ter_onboarding.planning.plan_settings import PlanSettings, trusted_by_id
@@ -43,13 +44,14 @@ class TodaysSettings:
     parameters: RunParameters
     allowed_domains: Sequence[str] = ()
 
-    def hold_back(self, db: LedgerDatabase, plan: PlanRow, now: datetime) -> int:
-        """Hold back those of a plan whom the settings do not allow any more; return how many that are.
+    def hold_back(self, db: LedgerDatabase, plan: PlanRow, requests: Iterable[SealedRequest], now: datetime) -> int:
+        """Hold back the people of a plan whom the settings do not allow any more; return how many they are.
 
+        :param requests: of the plan, as they were checked.
         :param now: UTC.
         :raises SourceError: when the query of ``exclude`` cannot be run: nobody is sent without it.
         """
-        restricted = self._restricted(db, plan, now)
+        restricted = self._restricted(db, plan, requests, now)
         if not restricted:
             return 0
         read = PlanRead(
@@ -72,7 +74,9 @@ class TodaysSettings:
             )
         return held
 
-    def _restricted(self, db: LedgerDatabase, plan: PlanRow, now: datetime) -> Mapping[int, Restriction]:
+    def _restricted(
+        self, db: LedgerDatabase, plan: PlanRow, requests: Iterable[SealedRequest], now: datetime
+    ) -> Mapping[int, Restriction]:
         rules = PlanSettings.of_run(self.config, self.parameters, allowed_domains=self.allowed_domains)
         policies = trusted_by_id(mirror.policies_of(db, plan.org_id), self.config)
         by_id = {policy.m3ter_id: policy for policy in policies}
@@ -81,24 +85,20 @@ class TodaysSettings:
         of_excluded = keys_of_employees(db, plan.plan_id, rules.excluded_employees)
         found: dict[int, Restriction] = {}
 
-        def judge(stored: StoredRequest) -> None:
-            sealed = stored.sealed
-            request = sealed.request or {}
-            asked_for = [by_id[one] for one in request.get("permissionPolicyIds") or () if one in by_id]
+        for sealed in requests:
+            asked_for = [by_id[policy_id] for policy_id in sealed.policy_ids if policy_id in by_id]
             restriction = (
                 listed.of(sealed.employee_id, sealed.email_key)
                 or restrictions.of_person(
                     sealed.employee_id,
                     sealed.email_key,
-                    email_domain(str(request.get("email", ""))),
+                    email_domain(str((sealed.request or {}).get("email", ""))),
                     keys_of_excluded=of_excluded,
                 )
                 or restrictions.of_policies(asked_for)
             )
             if restriction is not None:
                 found[sealed.row_no] = restriction
-
-        read_requests(db, plan.plan_id, judge)
         return found
 
 
