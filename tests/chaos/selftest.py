@@ -1,42 +1,12 @@
-"""``python -m tests.chaos.selftest``: bugs are planted, one at a time, and each must turn the cases red.
-
-A bug is a change of the source's text, made in a copy. One whose text is not found any more is an error: it must be
-planted anew where the code is now.
-"""
+"""``python -m tests.chaos.selftest``: bugs are planted, one at a time, and each must turn the cases red."""
 
 from __future__ import annotations
 
-import argparse
-import os
-import shutil
-import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 
-ROOT = Path(__file__).parent.parent.parent
-ONBOARDING = "include/m3ter_onboarding"
-PROVIDER = "plugins/m3ter_provider"
+from tests.support.planted_bugs import ONBOARDING, PROVIDER, Bug, SelfTest, line_with
 
-
-@dataclass(frozen=True)
-class Bug:
-    """A planted bug.
-
-    :param name: what is wrong.
-    :param changes: file, text, and what stands in its place.
-    :param cases: names, or parts of names, of the cases that must catch it.
-    """
-
-    name: str
-    changes: tuple[tuple[str, str, str], ...]
-    cases: tuple[str, ...]
-
-
+#: A bug's ``cases`` are names, or parts of names, of cases.
 BUGS: tuple[Bug, ...] = (
     Bug(
         "another host under the organisation's id is taken for the same m3ter",
@@ -373,60 +343,15 @@ DID_NOTHING = retry_if_exception(
     ),
 )
 
-
-def plant(bug: Bug, folder: Path) -> None:
-    """Make a copy of the source with a bug.
-
-    :raises SystemExit: the text that it changes is not there, or not once.
-    """
-    for name in ("include", "plugins"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for file, text, instead in bug.changes:
-        path = folder / file
-        content = path.read_text()
-        if content.count(text) != 1:
-            raise SystemExit(
-                f"The bug {bug.name!r} cannot be planted: {file} holds its text {content.count(text)} times."
-            )
-        path.write_text(content.replace(text, instead))
-
-
-def is_caught(bug: Bug) -> tuple[bool, float, str]:
-    """Run the cases of a bug; return whether they failed, in how many seconds, and what they printed."""
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="m3ter-bug-") as name:
-        plant(bug, Path(name))
-        command = [sys.executable, "-m", "tests.chaos", "--max-failures", "1", "--jobs", "2"]
-        for case in bug.cases:
-            command += ["--case", case]
-        path = os.pathsep.join((f"{name}/include", f"{name}/plugins", str(ROOT)))
-        ended = subprocess.run(
-            command, cwd=ROOT, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False
-        )
-        output = ended.stdout + ended.stderr
-    return ended.returncode == 1 and "FAILED  " in output, time.monotonic() - began, output
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Plant every bug; the exit status is 0 if all were caught."""
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos.selftest", description=__doc__)
-    parser.add_argument("--bug", default="", help="only bugs whose name holds this text")
-    parser.add_argument("--verbose", action="store_true", help="print the cases' output for a bug that was not caught")
-    chosen = parser.parse_args(arguments)
-    bugs = [bug for bug in BUGS if chosen.bug in bug.name]
-    escaped = 0
-    with ThreadPoolExecutor(2) as pool:
-        for bug, (caught, seconds, output) in zip(bugs, pool.map(is_caught, bugs), strict=True):
-            escaped += not caught
-            first = next((line for line in output.splitlines() if line.startswith("FAILED  ")), "")
-            print(f"{'caught' if caught else 'NOT CAUGHT':10}  {seconds:4.0f} s  {bug.name}", flush=True)
-            if caught:
-                print(f"{'':20}by {first.removeprefix('FAILED  ')}", flush=True)
-            elif chosen.verbose:
-                print(output, flush=True)
-    print(f"{len(bugs) - escaped} of {len(bugs)} planted bugs caught")
-    return 1 if escaped else 0
-
+SELF_TEST = SelfTest(
+    "tests.chaos.selftest",
+    BUGS,
+    lambda cases: [
+        *("-m", "tests.chaos", "--max-failures", "1", "--jobs", "2"),
+        *(part for case in cases for part in ("--case", case)),
+    ],
+    lambda output: line_with(output, "FAILED  "),
+)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(SELF_TEST.main())

@@ -1,25 +1,19 @@
 """``python -m tests.guards.selftest``: each guard is taken away, one at a time, and the tests must notice it.
 
-The guards of docs/security.md, as far as fast tests and no cases of chaos are what holds them. A bug is a change of the
-source's text, made in a copy; one whose text is not found any more is an error.
+The guards of docs/security.md, as far as fast tests and no cases of chaos are what holds them.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
-import tempfile
-import time
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-from tests.chaos.selftest import ONBOARDING, PROVIDER, ROOT, Bug, plant
+from tests.support.planted_bugs import ONBOARDING, PROVIDER, Bug, SelfTest, line_with
 
 _BOUND = "tests/rules/test_d08_bound_plan.py"
 _APPROVERS = "tests/rules/test_d08_approvers.py"
 _TODAY = "tests/rules/test_d08_todays_settings.py"
 
+#: A bug's ``cases`` are tests.
 BUGS: tuple[Bug, ...] = (
     Bug(
         "a request is not compared before its POST",
@@ -246,35 +240,12 @@ BUGS: tuple[Bug, ...] = (
     ),
 )
 
-
-def is_caught(bug: Bug) -> tuple[bool, float, str]:
-    """Run the tests that must notice a bug; return whether they did, in how many seconds, and their last line."""
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="m3ter-bug-") as name:
-        plant(bug, Path(name))
-        path = os.pathsep.join((f"{name}/include", f"{name}/plugins", str(ROOT)))
-        ended = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-n", "0", "-k", "not postgresql", *bug.cases],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": path},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    last = (ended.stdout.strip().splitlines() or [ended.stderr[-300:]])[-1]
-    return ended.returncode == 1 and " failed" in last, time.monotonic() - began, last
-
-
-def main() -> int:
-    """Plant every bug; the exit status is 0 if all were caught."""
-    escaped = 0
-    with ThreadPoolExecutor(2) as pool:
-        for bug, (caught, seconds, last) in zip(BUGS, pool.map(is_caught, BUGS), strict=True):
-            escaped += not caught
-            print(f"{'caught' if caught else 'NOT CAUGHT':10}  {seconds:4.0f} s  {bug.name}: {last}", flush=True)
-    print(f"{len(BUGS) - escaped} of {len(BUGS)} planted bugs caught")
-    return 1 if escaped else 0
-
+SELF_TEST = SelfTest(
+    "tests.guards.selftest",
+    BUGS,
+    lambda cases: ["-m", "pytest", "-q", "-n", "0", "-k", "not postgresql", *cases],
+    lambda output: line_with(output, " failed"),
+)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(SELF_TEST.main())

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
-import tempfile
-import time
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-from tests.chaos.selftest import ONBOARDING, ROOT, Bug, plant
+from tests.support.planted_bugs import ONBOARDING, Bug, SelfTest, line_with
 
 _WORKLIST = f"{ONBOARDING}/ledger/worklist.py"
 #: A bug's ``cases`` are arguments of ``python -m tests.year``.
@@ -73,7 +67,13 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "rows may ask for every policy",
-        ((f"{ONBOARDING}/planning/planner.py", "    if isinstance(allowed, str):\n", "    if allowed:\n"),),
+        (
+            (
+                f"{ONBOARDING}/planning/restrictions.py",
+                "        if isinstance(allowed, str):\n",
+                "        if allowed:\n",
+            ),
+        ),
         _SHORT,
     ),
     Bug(
@@ -94,35 +94,12 @@ BUGS: tuple[Bug, ...] = (
     ),
 )
 
-
-def is_caught(bug: Bug) -> tuple[bool, float, str]:
-    """Play a short year with a bug; return whether a promise was broken, in how many seconds, and the summary."""
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="m3ter-bug-") as name:
-        plant(bug, Path(name))
-        path = os.pathsep.join((f"{name}/include", f"{name}/plugins", str(ROOT)))
-        ended = subprocess.run(
-            [sys.executable, "-m", "tests.year", *bug.cases],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": path},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    last = (ended.stdout.strip().splitlines() or [ended.stderr[-300:]])[-1]
-    return ended.returncode == 1 and "with a broken promise" in last, time.monotonic() - began, last
-
-
-def main() -> int:
-    """Plant every bug; the exit status is 0 if all were caught."""
-    escaped = 0
-    with ThreadPoolExecutor(2) as pool:
-        for bug, (caught, seconds, last) in zip(BUGS, pool.map(is_caught, BUGS), strict=True):
-            escaped += not caught
-            print(f"{'caught' if caught else 'NOT CAUGHT':10}  {seconds:4.0f} s  {bug.name}: {last}", flush=True)
-    print(f"{len(BUGS) - escaped} of {len(BUGS)} planted bugs caught")
-    return 1 if escaped else 0
-
+SELF_TEST = SelfTest(
+    "tests.year.selftest",
+    BUGS,
+    lambda cases: ["-m", "tests.year", *cases],
+    lambda output: line_with(output, "with a broken promise"),
+)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(SELF_TEST.main())
