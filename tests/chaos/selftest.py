@@ -171,7 +171,7 @@ DID_NOTHING = retry_if_exception(
             ),
             (
                 f"{ONBOARDING}/planning/run_start.py",
-                "waiting_since=catch_up.waiting_since(db, org_id, not_before)",
+                "waiting_since=catch_up.waiting_since(db, org_id, not_before, now)",
                 "waiting_since=None",
             ),
         ),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from sqlalchemy import update
 
-from m3ter_onboarding.ledger import catch_up
+from m3ter_onboarding.ledger import catch_up, worklist
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.sending.right_to_send import NotAllowedError
@@ -22,7 +23,7 @@ def not_before(world: World) -> datetime:
 
 
 def waits_since(world: World, run: str) -> datetime | None:
-    return catch_up.waiting_since(world.db, world.m3ter.org_id, not_before(world))
+    return catch_up.waiting_since(world.db, world.m3ter.org_id, not_before(world), datetime.now(timezone.utc))
 
 
 def deliver(world: World, run: RunKey, at: datetime) -> None:
@@ -137,3 +138,37 @@ def test_d04_days_of_a_backfill_that_failed_before_its_plan_are_read_by_the_next
     world.begin_run(later, Window(now - 60 * day, now - timedelta(hours=1)))
     deliver(world, later, datetime.now(timezone.utc) + timedelta(seconds=1))
     assert caught_up(world) == now - timedelta(hours=1)
+
+
+@pytest.mark.parametrize("by_hand", [True, False], ids=["made by hand", "sent"])
+def test_d04_an_invitation_past_its_end_is_read_by_the_run_that_finds_it_expired(world: World, by_hand: bool) -> None:
+    """Otherwise the question about it, or the second invitation, would come a day late."""
+    world.hire("e1")
+    if by_hand:
+        world.m3ter.seed(invitations=[{"email": "e1@example.com"}])
+    world.whole_run()
+    world.whole_run("run-2")
+    assert waits_since(world, "run-3") is None
+    now = datetime.now(timezone.utc)
+    month_later = catch_up.waiting_since(world.db, world.m3ter.org_id, not_before(world), now + timedelta(days=31))
+    assert month_later == WINDOW.start
+
+
+@pytest.mark.parametrize("looked", [{"may_invite": False}, {"only_employee": "e1"}], ids=["plans only", "one person"])
+def test_d04_a_plan_that_asks_no_question_ends_nobodys_waiting(world: World, looked: dict[str, Any]) -> None:
+    """A backfill decided that a person must, and opened no question: the days of that person were not read again."""
+    start = (datetime.now(timezone.utc) + timedelta(days=30)).date().isoformat()
+    world.m3ter.seed(policies=[{"name": "Later"}])
+    world.hire("e1", start_date=start, permission_policies="Later")
+    world.begin_run(world.run("run-1"))
+    world.snapshot()
+    assert set(world.decisions(world.plan(invite_days_before_start=14)).values()) == {"skip:too_early"}
+    run = world.run("run-2")
+    world.begin_run(run, only_employee=looked.get("only_employee"))
+    plan = world.plan(run, allowed_permission_policies=[], invite_days_before_start=60, **looked)
+    assert set(world.decisions(plan).values()) == {"review:policy_not_allowed"}
+    assert waits_since(world, "run-3") == WINDOW.start
+    world.begin_run(world.run("run-3"))
+    world.plan("run-3", allowed_permission_policies=[], invite_days_before_start=60)
+    assert waits_since(world, "run-4") is None
+    assert worklist.open_since(world.db, world.m3ter.org_id) == WINDOW.start

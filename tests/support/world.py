@@ -231,6 +231,7 @@ class World:
         window: Window = WINDOW,
         may_invite: bool = True,
         mode: Mode = Mode.NORMAL,
+        only_employee: str | None = None,
         answers_within: timedelta = timedelta(0),
         **values: Any,
     ) -> Planned:
@@ -246,7 +247,7 @@ class World:
                 key=run if isinstance(run, RunKey) else self.run(run),
                 org_id=self.m3ter.org_id,
                 window=window,
-                parameters=RunParameters(mode=mode),
+                parameters=RunParameters(mode=mode, only_employee=only_employee),
                 seals=self.seals,
                 plans_only_because=None if may_invite else "it is a test.",
                 answers_within=answers_within,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import tests.conftest  # noqa: F401  (an Airflow home of its own, before Airflow is imported)
 from m3ter_sandbox.testing import SandboxServer
+from tests.year.people import KINDS, WIDENING
 from tests.year.simulation import Simulation
 
 
@@ -23,6 +24,7 @@ def main() -> int:
     parser.add_argument("--people", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--not-widening", action="store_true", help="without people who widen the window for all")
+    parser.add_argument("--kinds", help="only people of these kinds, separated by commas")
     parser.add_argument("--show", type=int, default=10, help="so many violations are printed")
     chosen = parser.parse_args()
     logging.disable(logging.ERROR)
@@ -38,7 +40,7 @@ def main() -> int:
             days=chosen.days,
             count=chosen.people,
             seed=chosen.seed,
-            widening=not chosen.not_widening,
+            kinds=_kinds(chosen.kinds, widening=not chosen.not_widening),
         ).play()
     print(
         f"seed {chosen.seed}: {chosen.days} days, {chosen.people} people, {played.runs} runs"
@@ -51,6 +53,16 @@ def main() -> int:
         print(f"{count:5d}  {what}")
     print(f"{len({v.person for v in played.violations})} people with a broken promise")
     return 1 if played.violations else 0
+
+
+def _kinds(chosen: str | None, *, widening: bool) -> tuple[str, ...]:
+    if chosen is None:
+        return (*KINDS, *WIDENING) if widening else KINDS
+    kinds = tuple(chosen.split(","))
+    unknown = sorted(set(kinds) - {*KINDS, *WIDENING})
+    if unknown:
+        sys.exit(f"no such kind of people: {', '.join(unknown)}. There are {', '.join((*KINDS, *WIDENING))}")
+    return kinds
 
 
 if __name__ == "__main__":

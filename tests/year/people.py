@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -58,14 +58,13 @@ KINDS = (
 )
 
 
-def people_of(days: int, count: int, first: date, seed: int, *, widening: bool) -> list[Person]:
+def people_of(days: int, count: int, first: date, seed: int, *, kinds: Sequence[str]) -> list[Person]:
     """Draw the people of a year.
 
     :param days: of the simulation; people join in its first two thirds, so that each has time.
-    :param widening: with kinds that widen the window for everybody.
+    :param kinds: of ``KINDS`` and ``WIDENING``.
     """
     chance = random.Random(seed)
-    kinds = (*KINDS, *WIDENING) if widening else KINDS
     weights = [6 if kind == "plain" else 1 for kind in kinds]
     return [
         _person(

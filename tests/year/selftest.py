@@ -58,7 +58,7 @@ BUGS: tuple[Bug, ...] = (
                 '_WAITING_SKIPS = ("too_early",)',
             ),
         ),
-        _SHORT,
+        ("--days", "90", "--people", "40", "--kinds", "plain,by_hand_expires"),
     ),
     Bug(
         "whoever lets invitations expire is invited again without bound",

@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from airflow.sdk.exceptions import AirflowException, AirflowSkipException
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import Row, create_engine, inspect, text
 
 from m3ter_onboarding import onboarding_dag
 from m3ter_onboarding.config.organisation import OnboardingConfig
@@ -24,7 +24,7 @@ from m3ter_provider.process_state import forget_all
 from m3ter_sandbox.testing import SandboxServer
 from tests.support.databases import airflow_connection_named, sqlite_connection
 from tests.year.oracle import COVERED, EARLY, INVITE, NOTHING, OLD, Truth, expected, truth_of
-from tests.year.people import READER, Person, people_of
+from tests.year.people import KINDS, READER, WIDENING, Person, people_of
 from tests.year.settings import Settings, Year
 from tests.year.simulated_time import SimulatedTime
 
@@ -74,7 +74,7 @@ class Simulation:
     :param folder: for warehouse and ledger.
     :param days: how long it is.
     :param count: how many people join.
-    :param widening: with kinds of people that widen the window for everybody.
+    :param kinds: of the people.
     """
 
     m3ter: SandboxServer
@@ -82,14 +82,14 @@ class Simulation:
     days: int = 365
     count: int = 2000
     seed: int = 1
-    widening: bool = True
+    kinds: Sequence[str] = (*KINDS, *WIDENING)
     first: date = date(2026, 1, 5)
     outcome: Outcome = field(default_factory=Outcome)
 
     def play(self) -> Outcome:
         """Play every day, and judge it."""
         self._year = Year(self.first, self.days)
-        self._people = people_of(self.days, self.count, self.first, self.seed, widening=self.widening)
+        self._people = people_of(self.days, self.count, self.first, self.seed, kinds=self.kinds)
         self._chance = random.Random(self.seed + 1)
         self._earlier: dict[str, list[str]] = defaultdict(list)
         self._emailed: dict[str, int] = {}
@@ -136,6 +136,21 @@ class Simulation:
         except AirflowException as error:
             self.outcome.violations.append(Violation(day, f"the run failed: {error}"[:300], "", "", ""))
             return
+        self._judge(day, settings, due)
+        if self._chance.random() < 0.1:
+            self._send_to_one(day, settings)
+
+    def _send_to_one(self, day: date, settings: Settings) -> None:
+        """Let somebody start a run that sends, about one person: it may close no question of anybody else."""
+        # At once: what expires between the two runs is for the next day's.
+        self._clock.move_to(self._clock.now + timedelta(minutes=1))
+        known = [person for person in self._people if person.loaded <= day]
+        if not known:
+            return
+        due = self._due_of(known, settings)
+        one = self._chance.choice(known)
+        with suppress(AirflowException):
+            self._run(day, settings, params={"only_employee": one.employee_id}, run_type="manual", suffix="one")
         self._judge(day, settings, due)
 
     def _change_m3ter(self, day: date, settings: Settings) -> None:
@@ -269,6 +284,9 @@ class Simulation:
                 self._violate(day, "forgotten", known[employee], employee, due)
             elif not any(self._is_cared_for(one, listed.get(employee, ())) for one in whens):
                 self._violate(day, "in no list", known[employee], employee, due)
+        for employee in self._listed_as_gone():
+            if known[employee].active:
+                self._violate(day, "listed as gone from the warehouse", known[employee], employee, due)
         for employee, reasons in listed.items():
             # The list may still say why the row of somebody too old is not invited; nothing is lost by that.
             if OLD not in due[employee] and not set(due[employee]) & reasons:
@@ -305,12 +323,18 @@ class Simulation:
 
     def _listed(self) -> dict[str, set[str]]:
         found: dict[str, set[str]] = defaultdict(set)
-        with self._engine.connect() as connection:
-            if inspect(connection).has_table("m3ter_onboarding_worklist"):
-                open_ = "SELECT employee_id, decision, reason FROM m3ter_onboarding_worklist WHERE closed_at IS NULL"
-                for employee, decision, reason in connection.execute(text(open_)):
-                    found[employee].add(f"{decision}:{reason}")
+        for row in self._open_entries():
+            found[row.employee_id].add(f"{row.decision}:{row.reason}")
         return found
+
+    def _listed_as_gone(self) -> set[str]:
+        return {row.employee_id for row in self._open_entries() if row.gone_at is not None}
+
+    def _open_entries(self) -> Sequence[Row[Any]]:
+        with self._engine.connect() as connection:
+            if not inspect(connection).has_table("m3ter_onboarding_worklist"):
+                return ()
+            return connection.execute(text("SELECT * FROM m3ter_onboarding_worklist WHERE closed_at IS NULL")).all()
 
 
 def _row(person: Person) -> dict[str, Any]:

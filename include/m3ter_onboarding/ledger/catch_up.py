@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, FromClause, and_, case, exists, func, literal, or_, select
+from sqlalchemy import CTE, ColumnElement, Connection, FromClause, and_, case, exists, func, literal, or_, select
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.sql_types import UtcDateTime
-from m3ter_onboarding.ledger.states import LIVE_STATES, OPEN_STATES, InvitationState
+from m3ter_onboarding.ledger.states import LIVE_STATES, ON_ITS_WAY_STATES, OPEN_STATES, InvitationState
 from m3ter_onboarding.ledger.tables import Tables, state_in
 
 #: Too early; or invited or a member already, which may have ended since without an acceptance.
@@ -81,7 +81,7 @@ def _caught_up_by(connection: Connection, t: Tables, run: RunKey, org_id: str, n
     return min((instant for instant in (finished, unfinished) if instant is not None), default=None)
 
 
-def waiting_since(db: LedgerDatabase, org_id: str, not_before: datetime) -> datetime | None:
+def waiting_since(db: LedgerDatabase, org_id: str, not_before: datetime, now: datetime) -> datetime | None:
     """Return the start of the oldest window with somebody who still waits to be invited.
 
     Counted are plans over everybody that were to be sent, of all DAGs of the organisation: one may have been renamed.
@@ -90,9 +90,11 @@ def waiting_since(db: LedgerDatabase, org_id: str, not_before: datetime) -> date
 
     Somebody loaded long before the first day falls out of the look-back before it is time. Somebody who was to be
     invited and was not (refused, interrupted, paused) falls out of it before the row is mended or the next run sends.
-    The window reaches back to them until an invitation of theirs is settled, or they are decided otherwise.
+    The window reaches back to them until an invitation of theirs is settled, or they are decided otherwise. An
+    invitation that is past its end settles nothing: the run that begins now reads in m3ter that it has expired.
 
     :param not_before: people who were planned before this, and not since, are given up.
+    :param now: UTC, the worker's clock.
     """
     t = db.tables
     decision, plan, invitation = t.decision, t.plan, t.invitation
@@ -104,20 +106,24 @@ def waiting_since(db: LedgerDatabase, org_id: str, not_before: datetime) -> date
         # A plan that only looked at other days (a dry run, a backfill that plans only) asks for no invitation. A
         # baseline does: the people that it found missing in m3ter are for the next run.
         meant = or_(plan.c.sendable, plan.c.mode == "baseline")
+        otherwise = _last_decided_otherwise(t, org_id, not_before)
         return connection.execute(
-            select(func.min(plan.c.window_start)).where(
+            select(func.min(plan.c.window_start))
+            .select_from(plan)
+            .join(decision, decision.c.plan_id == plan.c.plan_id)
+            .outerjoin(otherwise, otherwise.c.employee_id == decision.c.employee_id)
+            .where(
                 plan.c.org_id == org_id,
                 plan.c.state == "sealed",
                 plan.c.sealed_at >= not_before,
-                plan.c.plan_id == decision.c.plan_id,
                 waits,
                 meant,
                 _is_no_ungranted_full_run(t),
-                ~_about_one(t),
+                ~_about_one(t, plan),
                 # Two conditions, not one with OR: each then has an index of its own.
-                ~_invitation_is_settled(t, org_id, invitation.c.email_key == decision.c.email_key),
-                ~_invitation_is_settled(t, org_id, invitation.c.employee_id == decision.c.employee_id),
-                ~_decided_otherwise_since(t, org_id),
+                ~_invitation_is_settled(t, org_id, invitation.c.email_key == decision.c.email_key, now),
+                ~_invitation_is_settled(t, org_id, invitation.c.employee_id == decision.c.employee_id, now),
+                or_(otherwise.c.at.is_(None), otherwise.c.at <= plan.c.sealed_at),
             )
         ).scalar()
 
@@ -139,35 +145,46 @@ def _is_no_ungranted_full_run(t: Tables) -> ColumnElement[bool]:
     )
 
 
-def _about_one(t: Tables) -> ColumnElement[bool]:
+def _about_one(t: Tables, plan: FromClause) -> ColumnElement[bool]:
     """Return the condition that a plan is of a run with ``only_employee``."""
-    plan, runs = t.plan, t.run.alias()
+    runs = t.run.alias()
     return exists().where(
         runs.c.dag_id == plan.c.dag_id, runs.c.run_id == plan.c.run_id, runs.c.only_employee.is_not(None)
     )
 
 
-def _invitation_is_settled(t: Tables, org_id: str, same_person: ColumnElement[bool]) -> ColumnElement[bool]:
-    settled = LIVE_STATES - OPEN_STATES
-    return exists().where(t.invitation.c.org_id == org_id, same_person, state_in(t.invitation, settled))
+def _invitation_is_settled(
+    t: Tables, org_id: str, same_person: ColumnElement[bool], now: datetime
+) -> ColumnElement[bool]:
+    i = t.invitation
+    is_over = and_(state_in(i, ON_ITS_WAY_STATES), i.c.expires_at.is_not(None), i.c.expires_at <= now)
+    return exists().where(i.c.org_id == org_id, same_person, state_in(i, LIVE_STATES - OPEN_STATES), ~is_over)
 
 
-def _decided_otherwise_since(t: Tables, org_id: str) -> ColumnElement[bool]:
-    """Return the condition that a later plan decided about the same employee so that they wait no more."""
-    decision, plan = t.decision, t.plan
-    later, later_plan = decision.alias(), plan.alias()
-    return exists().where(
-        later.c.org_id == org_id,
-        later.c.employee_id == decision.c.employee_id,
-        later.c.plan_id == later_plan.c.plan_id,
-        later_plan.c.org_id == org_id,
-        later_plan.c.mode.not_in(("dry_run", "baseline")),
-        later_plan.c.state == "sealed",
-        later_plan.c.sealed_at > plan.c.sealed_at,
-        or_(
-            and_(later.c.decision == "review", later.c.reason.not_in(_MAY_TURN_OUT)),
-            and_(later.c.decision == "skip", later.c.reason.in_(_ENDS_WAITING)),
-        ),
+def _last_decided_otherwise(t: Tables, org_id: str, not_before: datetime) -> CTE:
+    """Return when each employee was last decided about so that they wait no more: ``employee_id`` and ``at``.
+
+    Only plans count that put their questions into the worklist, which from then on keeps the person in the window: a
+    backfill that plans only, or a run about one person, would end the waiting and ask nobody.
+    """
+    decision, plan = t.decision.alias(), t.plan.alias()
+    return (
+        select(decision.c.employee_id, func.max(plan.c.sealed_at).label("at"))
+        .where(
+            decision.c.org_id == org_id,
+            decision.c.plan_id == plan.c.plan_id,
+            plan.c.org_id == org_id,
+            plan.c.sendable,
+            plan.c.state == "sealed",
+            plan.c.sealed_at >= not_before,
+            ~_about_one(t, plan),
+            or_(
+                and_(decision.c.decision == "review", decision.c.reason.not_in(_MAY_TURN_OUT)),
+                and_(decision.c.decision == "skip", decision.c.reason.in_(_ENDS_WAITING)),
+            ),
+        )
+        .group_by(decision.c.employee_id)
+        .cte("decided_otherwise")
     )
 
 
@@ -193,7 +210,7 @@ def failed_since(db: LedgerDatabase, org_id: str, employee_id: str | None = None
                 invitation.c.org_id == org_id,
                 invitation.c.state == InvitationState.FAILED.value,
                 invitation.c.plan_id == plan.c.plan_id,
-                ~_about_one(db.tables),
+                ~_about_one(db.tables, plan),
             )
         ).scalar()
 

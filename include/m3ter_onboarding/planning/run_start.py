@@ -113,7 +113,7 @@ def _earlier_runs(
     asks_again = parameters.mode is Mode.RETRY_FAILED
     return EarlierRuns(
         caught_up_until=catch_up.caught_up_until(db, run.key, org_id, not_before),
-        waiting_since=catch_up.waiting_since(db, org_id, not_before),
+        waiting_since=catch_up.waiting_since(db, org_id, not_before, now),
         asked_since=worklist.open_since(db, org_id),
         failed_since=catch_up.failed_since(db, org_id, parameters.only_employee) if asks_again else None,
     )
