@@ -107,8 +107,8 @@ def waiting_since(db: LedgerDatabase, org_id: str, not_before: datetime, now: da
         # baseline does: the people that it found missing in m3ter are for the next run.
         meant = or_(plan.c.sendable, plan.c.mode == "baseline")
         otherwise = _last_decided_otherwise(t, org_id, not_before)
-        return connection.execute(
-            select(func.min(plan.c.window_start))
+        waiting = (
+            select(decision.c.employee_id, decision.c.email_key, func.min(plan.c.window_start).label("since"))
             .select_from(plan)
             .join(decision, decision.c.plan_id == plan.c.plan_id)
             .outerjoin(otherwise, otherwise.c.employee_id == decision.c.employee_id)
@@ -120,10 +120,16 @@ def waiting_since(db: LedgerDatabase, org_id: str, not_before: datetime, now: da
                 meant,
                 _is_no_ungranted_full_run(t),
                 ~_about_one(t, plan),
-                # Two conditions, not one with OR: each then has an index of its own.
-                ~_invitation_is_settled(t, org_id, invitation.c.email_key == decision.c.email_key, now),
-                ~_invitation_is_settled(t, org_id, invitation.c.employee_id == decision.c.employee_id, now),
                 or_(otherwise.c.at.is_(None), otherwise.c.at <= plan.c.sealed_at),
+            )
+            .group_by(decision.c.employee_id, decision.c.email_key)
+            .cte("waiting")
+        )
+        return connection.execute(
+            select(func.min(waiting.c.since)).where(
+                # Two conditions, not one with OR: each then has an index of its own.
+                ~_invitation_is_settled(t, org_id, invitation.c.email_key == waiting.c.email_key, now),
+                ~_invitation_is_settled(t, org_id, invitation.c.employee_id == waiting.c.employee_id, now),
             )
         ).scalar()
 
