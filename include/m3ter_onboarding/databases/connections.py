@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowException
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine
 from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
+from m3ter_onboarding.databases.hook_connections import hooked_engine
 from m3ter_onboarding.errors import OnboardingError
 
 
@@ -32,8 +31,17 @@ def database_engine(conn_id: str, *, what: str, key: str, error: type[Onboarding
             f"The {what} connection '{conn_id}' is no SQL database (its hook is {type(hook).__name__});"
             f" set {key} to one that is."
         )
+
+    def refuse(extras: list[str], why: str) -> OnboardingError:
+        return error(
+            f"The {what} connection '{conn_id}' has extras that would have no effect: {', '.join(extras)} ({why})."
+            " Nothing is read or written without them: remove them, or correct the connection."
+        )
+
     try:
-        return engine_of(hook)
+        return hooked_engine(hook, refuse)
+    except OnboardingError:
+        raise
     except (AirflowException, ImportError, AttributeError, NoSuchModuleError) as cause:
         raise error(
             f"The {what} connection '{conn_id}' makes no SQLAlchemy engine ({type(cause).__name__}): its driver is not"
@@ -45,15 +53,3 @@ def database_engine(conn_id: str, *, what: str, key: str, error: type[Onboarding
             f"The {what} connection '{conn_id}' makes no usable database address ({type(cause).__name__});"
             " correct its host, port and schema."
         ) from None
-
-
-def engine_of(hook: Any) -> Engine:
-    """Make the engine of a SQL hook.
-
-    Redshift's hook makes one of PostgreSQL's dialect, for reading its catalogue. Redshift is no PostgreSQL: it enforces
-    no unique keys and knows no JSON. So it gets its own dialect, over the connections that its hook makes.
-    """
-    if getattr(hook, "conn_type", None) == "redshift":
-        return create_engine("redshift+redshift_connector://", creator=hook.get_conn, hide_parameters=True)
-    engine: Engine = hook.get_sqlalchemy_engine(engine_kwargs={"hide_parameters": True})
-    return engine

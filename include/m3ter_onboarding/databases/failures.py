@@ -41,6 +41,9 @@ _HARMLESS = re.compile(
     r"|password authentication failed|no password supplied|no pg_hba\.conf entry|role \"[\w.$-]+\" does not exist"
     r"|database \"[\w.$-]+\" does not exist|the database system is \w+ ?\w*|too many clients already"
     r"|server closed the connection unexpectedly|terminating connection due to [\w ]+"
+    r"|server does not support SSL|invalid connection option \"[\w-]{1,63}\"|certificate verify failed"
+    r"|root certificate file \"[\w./-]{1,200}\" does not exist|unsupported startup parameter:? [\w.-]+"
+    r"|invalid sslmode value: \"[\w-]{1,63}\""
     r"|Can't connect to \w+ server|Access denied for user|Unknown database '[\w.$-]+'"
     r"|Incorrect username or password was specified",
 )

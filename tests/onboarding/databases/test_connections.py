@@ -7,10 +7,12 @@ import sqlite3
 from typing import Any
 
 import pytest
+from airflow.sdk import Connection
 from sqlalchemy import text
 from sqlalchemy.dialects import registry
 
-from m3ter_onboarding.databases.connections import database_engine, engine_of
+from m3ter_onboarding.databases.connections import database_engine
+from m3ter_onboarding.databases.hook_connections import hooked_engine
 from m3ter_onboarding.errors import SourceError
 
 
@@ -18,6 +20,9 @@ class RedshiftHook:
     """Stands for the hook of Airflow's Amazon provider, which is not installed here."""
 
     conn_type = "redshift"
+
+    def __init__(self, **extras: Any) -> None:
+        self.conn = Connection(conn_id="redshift", conn_type="redshift", extra=json.dumps(extras))
 
     def get_conn(self) -> Any:
         return sqlite3.connect(":memory:")
@@ -29,10 +34,13 @@ class RedshiftHook:
 def test_redshift_has_its_own_dialect_over_the_connections_of_its_hook() -> None:
     registry.register("redshift.redshift_connector", "sqlalchemy.dialects.sqlite.pysqlite", "SQLiteDialect_pysqlite")
     try:
-        engine = engine_of(RedshiftHook())
+        hook = RedshiftHook(iam=True)
+        engine = hooked_engine(hook, lambda *_: SourceError("nothing is refused"))
     finally:
         del registry.impls["redshift.redshift_connector"]
     assert engine.hide_parameters
+    # Behind a pooler a statement that was prepared in one session is missing in the next.
+    assert hook.conn.extra_dejson == {"iam": True, "max_prepared_statements": 0}
     with engine.connect() as connection:
         assert connection.execute(text("SELECT sqlite_version()")).scalar_one()
     engine.dispose()
