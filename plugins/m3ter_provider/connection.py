@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from m3ter_provider.answer_values import is_whole_text
 from m3ter_provider.email_identity import ascii_domain, email_domain, is_one_address, mask_email
 from m3ter_provider.errors import M3terConfigurationError, M3terSendingNotAllowedError
+from m3ter_provider.pasted_text import trim
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -38,7 +39,7 @@ def _domains(value: Any) -> Any:
         value = [part for part in value.split(",") if part.strip()] or ["no domain at all"]
     if not isinstance(value, list | tuple) or not all(isinstance(part, str) for part in value):
         raise ValueError("not a list of domains")
-    return tuple(ascii_domain(part.strip().removeprefix("@").removesuffix(".")) for part in value)
+    return tuple(ascii_domain(trim(part).removeprefix("@").removesuffix(".")) for part in value)
 
 
 def _no_flag(value: Any) -> Any:

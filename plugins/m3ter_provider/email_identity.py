@@ -8,13 +8,11 @@ from functools import lru_cache
 
 import idna
 
+from m3ter_provider.pasted_text import trim
+
 _PART = r"[^\s@<>()\[\]{},;:\"'`=]"
 # From the beginning of a word alone: looked for from each of its characters, a long one would take minutes.
 _ADDRESS = re.compile(f"(?<!{_PART}){_PART}+@{_PART}+")
-
-# Spreadsheets and mail programs leave these at the ends of an address; str.strip() does not take them for space.
-_INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
-
 
 # None of the characters that separate, quote or hide: two addresses in one text, a display name, another header.
 _ONE_ADDRESS = re.compile(r"[^\s@,;:<>\"()\[\]\\\x00-\x1f\x7f\u200b-\u200f\u2028-\u202f\u2060-\u2069\ufeff]+")
@@ -108,7 +106,7 @@ def mask_addresses(text: str) -> str:
 
 
 def _trimmed(text: str) -> str:
-    return unicodedata.normalize("NFC", text).strip().strip(_INVISIBLE).strip()
+    return trim(unicodedata.normalize("NFC", text))
 
 
 def _folded(text: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from m3ter_provider.email_identity import mask_addresses
 from m3ter_provider.errors import M3terPermissionPolicyError
+from m3ter_provider.pasted_text import trim
 
 _LONGEST_SHOWN = 80
 
@@ -62,10 +63,10 @@ class PolicyBook(Generic[PolicyT]):
         return tuple(policy for policy in policies if policy.id not in ids)
 
     def __contains__(self, name: str) -> bool:
-        return name.strip() in self._by_id or _comparable(name) in self._by_name
+        return trim(name) in self._by_id or _comparable(name) in self._by_name
 
     def _resolve_one(self, name: str) -> PolicyT:
-        if (policy := self._by_id.get(name.strip())) is not None:
+        if (policy := self._by_id.get(trim(name))) is not None:
             return policy
         namesakes = self._by_name.get(_comparable(name), [])
         if len(namesakes) == 1:
@@ -94,11 +95,13 @@ def policy_names(value: Any) -> tuple[str, ...]:
         value = _listed(text) if text.startswith("[") else re.split(r"[,;]", text)
     if value is None:
         return ()
-    if not isinstance(value, list | tuple | set | frozenset) or not all(isinstance(name, str) for name in value):
+    if isinstance(value, list | tuple | set | frozenset):
+        value = [name for name in value if name is not None]  # as SQL aggregates nothing
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
         raise M3terPermissionPolicyError(
             "permission_policies must be a list of names or ids, as a list, as JSON, or with commas between."
         )
-    return tuple(dict.fromkeys(name.strip() for name in value if name.strip()))
+    return tuple(dict.fromkeys(trim(name) for name in value if trim(name)))
 
 
 def shown(name: str) -> str:
@@ -116,4 +119,4 @@ def _listed(text: str) -> Any:
 
 
 def _comparable(name: str) -> str:
-    return unicodedata.normalize("NFC", name).strip()
+    return trim(unicodedata.normalize("NFC", name))

@@ -68,13 +68,17 @@ class TestLookUp:
         (("Viewer",), ("Viewer",)),
         ('["Reads, writes", "Viewer"]', ("Reads, writes", "Viewer")),
         ("['Reads, writes', 'Viewer']", ("Reads, writes", "Viewer")),
+        ('["a", null]', ("a",)),
+        ("['a', None]", ("a",)),
+        ([None], ()),
+        (["\u200eViewer\ufeff", "\u200b"], ("Viewer",)),
     ],
 )
 def test_names_are_read_as_templates_give_them(value: object, names: tuple[str, ...]) -> None:
     assert policy_names(value) == names
 
 
-@pytest.mark.parametrize("value", ["[Viewer", '{"a": 1', 7, [7], {"a": 1}, "[1]", '["a", null]', b"Viewer"])
+@pytest.mark.parametrize("value", ["[Viewer", '{"a": 1', 7, [7], {"a": 1}, "[1]", '["a", 1]', b"Viewer"])
 def test_a_value_that_is_no_list_of_names_is_an_error(value: object) -> None:
     if value == '{"a": 1':
         assert policy_names(value) == ('{"a": 1',)  # a name, although a strange one

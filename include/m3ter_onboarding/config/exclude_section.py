@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, field_validator
 
 from m3ter_onboarding.config.section import Section, Text, TextList
+from m3ter_provider.pasted_text import without_marks
 
 _LABELS = r"[^@\s*/:;,<>()\[\]\"'.]+(?:\.[^@\s*/:;,<>()\[\]\"'.]+)+"
 _DOMAIN = re.compile(f"@?{_LABELS}")
@@ -37,6 +38,14 @@ class Exclusions(Section):
     domains: TextList = ()
     employee_ids: Annotated[tuple[Text, ...], BeforeValidator(_ids_as_text), Field(repr=False)] = ()
     query: Text | None = None
+
+    @field_validator("addresses", "domains", "employee_ids")
+    @classmethod
+    def _are_visible(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        # No valid row has one inside: it would exclude nobody.
+        if any(without_marks(value) != value for value in values):
+            raise ValueError("one of them holds a character that cannot be seen; write it anew")
+        return values
 
     @field_validator("addresses")
     @classmethod

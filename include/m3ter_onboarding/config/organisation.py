@@ -32,6 +32,7 @@ from m3ter_onboarding.config.day_one_section import ChaseSettings, DayOneSetting
 from m3ter_onboarding.config.durations import LastingDuration
 from m3ter_onboarding.config.exclude_section import Exclusions
 from m3ter_onboarding.config.names import LONGEST_NAME, NAME_PATTERN, is_reserved
+from m3ter_onboarding.config.placeholders import DEFAULT_PLACEHOLDERS
 from m3ter_onboarding.config.problems import sentences
 from m3ter_onboarding.config.query_columns import ExtraColumns
 from m3ter_onboarding.config.query_text import check_query, check_unbound_query
@@ -58,6 +59,8 @@ class OnboardingConfig(Section):
     :param query: path of the SQL file, relative to the YAML file.
     :param extra_columns: columns of one's own that the query has beside the contract's, such as ``department``: they
         are recorded with each decision and shown on the page.
+    :param placeholders: words for a missing value, in any case of letters: an `employee_id`, `first_name` or
+        `last_name` that is one makes its row invalid, and a `contact_number` that is one is left out.
     :param schedule: five cron fields, or a preset such as ``@daily``; None: runs by hand only.
     :param time_zone: IANA name; of the schedule, and of rows that name none.
     :param start_date: the first day of the schedule; days before it are not run.
@@ -110,6 +113,7 @@ class OnboardingConfig(Section):
     create_tables: StrictBool = True
     query: Text
     extra_columns: ExtraColumns = ()
+    placeholders: TextList = DEFAULT_PLACEHOLDERS
     schedule: StrictStr | None = "0 6 * * *"
     time_zone: Text = "UTC"
     start_date: date = date(2025, 1, 1)

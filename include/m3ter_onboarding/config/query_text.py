@@ -1,7 +1,8 @@
-"""The text of the new-hires query: which parameters it binds, and how SQLAlchemy's ``text()`` must see it.
+"""The text of a query: which parameters it binds, and how SQLAlchemy's ``text()`` must see it.
 
-``text()`` takes every ``:name`` for a parameter, also inside comments and quoted text ("-- uses :window_start").
-Here the two are distinguished: a colon in a comment neither binds nor breaks anything.
+``text()`` takes ``:name`` for a parameter also inside comments and quoted text ("-- uses :window_start"), and reads
+``:window_start::date`` wrongly. Here a colon is a parameter where it is one by the rules of the query's dialect. While
+a configuration is loaded nobody knows the dialect yet: then a query must be right by the rules of one of them.
 """
 
 from __future__ import annotations
@@ -9,42 +10,72 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from m3ter_onboarding.config.sql_syntax import SYNTAXES, SqlSyntax, all_syntaxes, syntax_of
 from m3ter_onboarding.errors import ConfigurationError
 
 #: The parameters that a query may bind: the half-open window [start, end), UTC.
 WINDOW_PARAMETERS = ("window_start", "window_end")
-# Comments, quoted text and quoted names: here a colon is just a colon.
-_INERT = re.compile(
-    r"--[^\n]*"
-    r"|/\*.*?\*/"
-    r"|'(?:[^']|'')*'"
-    r'|"(?:[^"]|"")*"'
-    r"|`[^`]*`"
-    r"|(?P<tag>\$\w*\$).*?(?P=tag)",
-    re.DOTALL,
-)
-# The rule of sqlalchemy.sql.elements.TextClause: not after a colon (a PostgreSQL cast), a word or a backslash.
-_PARAMETER = re.compile(r"(?<![:\w\\]):(\w+)(?!:)")
+# Not after a colon (a cast), a word (a slice, a path in JSON) or a backslash, and whole: what follows may be a cast.
+_PARAMETER = re.compile(r"(?<![:\w\\]):([A-Za-z_]\w*)")
+_BEFORE_CAST = re.compile(rf"{_PARAMETER.pattern}(?=:)")
+# What text() would take for a parameter and no database does: the slice [:2].
+_BEFORE_DIGIT = re.compile(r"(?<![:\w\\]):(?=\d)")
 
 
-def bound_parameters(query_text: str) -> frozenset[str]:
+def bound_parameters(query_text: str, dialect: str | None = None) -> frozenset[str]:
     """Name the parameters that a query binds, those in comments and quoted text left out.
 
     :param query_text: the SQL as written.
+    :param dialect: SQLAlchemy's name of it; None: by the rules that most have in common.
     """
-    return frozenset(_PARAMETER.findall(_INERT.sub(" ", query_text)))
+    return _parameters(query_text, syntax_of(dialect))
 
 
-def for_sqlalchemy(query_text: str) -> str:
+def misread_parameters(query_text: str, dialect: str, wanted: tuple[str, ...] = WINDOW_PARAMETERS) -> str | None:
+    """Return, as a sentence, which other parameters than it should a query binds in a dialect; None: it binds its own.
+
+    None, too, where the rules of the dialect are not known here.
+
+    :param query_text: the SQL as written.
+    :param dialect: SQLAlchemy's name of it.
+    :param wanted: the parameters that it should bind.
+    """
+    bound = bound_parameters(query_text, dialect)
+    if bound == frozenset(wanted) or dialect not in SYNTAXES:
+        return None
+    found, should = (", ".join(f":{name}" for name in names) or "none" for names in (sorted(bound), wanted))
+    return (
+        f"By the rules of {dialect} its parameters are {found}; they must be {should}. Write a colon that is no"
+        " parameter as \\:, and look where comments and quoted texts end: backslashes, '#' and '$$' do not mean the"
+        " same in every dialect."
+    )
+
+
+def for_sqlalchemy(query_text: str, dialect: str | None = None) -> str:
     """Escape colons that ``text()`` would mistake for a parameter, and drop a closing semicolon.
 
     :param query_text: the SQL as written.
+    :param dialect: SQLAlchemy's name of it; None: by the rules that most have in common.
     """
+    parts = list(syntax_of(dialect).parts(query_text.rstrip()))
+    for position, (inert, part) in reversed(list(enumerate(parts))):
+        if not inert and part.strip():
+            parts[position] = (inert, re.sub(r"[\s;]*;\s*$", "", part))
+            break  # only comments follow
+    return "".join(_escaped(part) if inert else _spaced(part) for inert, part in parts)
 
-    def escape(match: re.Match[str]) -> str:
-        return _PARAMETER.sub(r"\\:\1", match.group())
 
-    return _INERT.sub(escape, query_text).rstrip().rstrip(";")
+def _parameters(query_text: str, syntax: SqlSyntax) -> frozenset[str]:
+    return frozenset(name for inert, part in syntax.parts(query_text) if not inert for name in _PARAMETER.findall(part))
+
+
+def _escaped(part: str) -> str:
+    return re.sub(r"(?<!\\):", r"\:", part)
+
+
+def _spaced(part: str) -> str:
+    """Keep parameters from what follows them, which text() would read as a part of their names."""
+    return _BEFORE_DIGIT.sub(r"\:", _BEFORE_CAST.sub(r":\1 ", part))
 
 
 def check_unbound_query(path: Path, key: str, query: str, query_text: str, *, selects: str) -> None:
@@ -57,7 +88,7 @@ def check_unbound_query(path: Path, key: str, query: str, query_text: str, *, se
     named = f"{path}, key '{key}': {query}"
     if not query_text.strip():
         raise ConfigurationError(f"{named} is empty; it must select {selects}.")
-    if bound := sorted(bound_parameters(query_text)):
+    if bound := sorted(_bound_by_some_dialect(query_text, frozenset())):
         raise ConfigurationError(
             f"{named} uses {', '.join(':' + name for name in bound)}, and no parameters are given: it must select"
             f" {selects}. A colon that is no parameter is written \\:."
@@ -70,7 +101,7 @@ def check_query(path: Path, query: str, query_text: str) -> None:
     :param path: of the configuration; *query* is its key's value, both for messages.
     :raises ConfigurationError: with the way to write it.
     """
-    bound = bound_parameters(query_text)
+    bound = _bound_by_some_dialect(query_text, frozenset(WINDOW_PARAMETERS))
     named = f"{path}, key 'query': {query}"
     if not query_text.strip():
         raise ConfigurationError(f"{named} is empty; it must select the new hires.")
@@ -85,3 +116,10 @@ def check_query(path: Path, query: str, query_text: str) -> None:
             " people whatever days a run is for. Write for example"
             " WHERE loaded_at >= :window_start AND loaded_at < :window_end."
         )
+
+
+def _bound_by_some_dialect(query_text: str, wanted: frozenset[str]) -> frozenset[str]:
+    """Name the parameters of a query: the wanted ones, if any dialect reads exactly these."""
+    if any(_parameters(query_text, syntax) == wanted for syntax in all_syntaxes()):
+        return wanted
+    return bound_parameters(query_text)

@@ -30,6 +30,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from m3ter_onboarding.clock import INSTANT_PATTERN, in_utc, parse_iso
 from m3ter_onboarding.errors import RunParameterError
 from m3ter_onboarding.privacy import mask_addresses
+from m3ter_provider.pasted_text import trim
 
 #: In characters; the ledger's limit.
 LONGEST_EMPLOYEE_ID = 250
@@ -59,7 +60,7 @@ def _employee_text(value: Any) -> Any:
     """An id that JSON has as a number is text, and blank text names nobody."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return None if isinstance(value, str) and not value.strip() else value
+    return (trim(value) or None) if isinstance(value, str) else value
 
 
 def _no_address(value: str) -> str:

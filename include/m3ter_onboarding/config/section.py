@@ -6,13 +6,19 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictStr
 
+from m3ter_provider.pasted_text import trim
+
 
 def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-#: A text that is not empty; spaces around it do not count.
-Text = Annotated[StrictStr, Field(min_length=1)]
+def _trimmed(value: Any) -> Any:
+    return trim(value) if isinstance(value, str) else value
+
+
+#: A text that is not empty; spaces and marks that cannot be seen do not count around it.
+Text = Annotated[StrictStr, Field(min_length=1), BeforeValidator(_trimmed)]
 
 #: A list of texts; one text alone is a list of one.
 TextList = Annotated[tuple[Text, ...], BeforeValidator(_as_list)]

@@ -74,6 +74,16 @@ def may_pass_by_itself(error: BaseException) -> bool:
     return isinstance(error, (OperationalError, InterfaceError))
 
 
+def is_of_the_server(error: DBAPIError) -> bool:
+    """Return whether the database's server reported it, and not the driver by itself: it has an SQLSTATE."""
+    return _sqlstate(error.orig) is not None
+
+
+def is_about_a_value(error: DBAPIError) -> bool:
+    """Return whether the database could not cast or compute a value: SQLSTATE class 22."""
+    return (_sqlstate(error.orig) or "").startswith("22")
+
+
 def _first_cause(error: BaseException) -> BaseException:
     """Return the error that came first.
 

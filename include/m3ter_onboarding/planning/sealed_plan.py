@@ -186,7 +186,9 @@ def _read(config: OnboardingConfig, run: PlanningRun, now: datetime) -> list[Val
         )
     if not rows:
         log.info("The query returned no rows for %s: there is nobody to invite.", run.window)
-    validated = validate_rows(rows, default_time_zone=config.time_zone, now=now, extra_columns=extra)
+    validated = validate_rows(
+        rows, default_time_zone=config.time_zone, now=now, extra_columns=extra, placeholders=config.placeholders
+    )
     if run.parameters.only_employee is None:
         return validated
     chosen = select_employee(validated, run.parameters.only_employee)

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from email_validator import EmailNotValidError, validate_email
 
+from m3ter_onboarding.config.placeholders import DEFAULT_PLACEHOLDERS, folded_placeholders
 from m3ter_onboarding.config.run_parameters import LONGEST_EMPLOYEE_ID
 from m3ter_onboarding.ledger.decisions import Decision
 from m3ter_onboarding.source.columns import SourceRow
@@ -25,6 +26,7 @@ from m3ter_onboarding.source.driver_values import (
     to_text,
 )
 from m3ter_provider.email_identity import email_key
+from m3ter_provider.pasted_text import trim, without_marks
 from m3ter_provider.person_names import why_not_a_name
 
 #: m3ter's limits, in characters ("Invite User to Organization").
@@ -35,8 +37,6 @@ LONGEST_EXCLUSION_REASON = 200
 LONGEST_EXTRA = 400
 _NOT_EXCLUDED = frozenset({"false", "f", "no", "n", "0", "off"})
 _EXCLUDED_WITHOUT_REASON = frozenset({"true", "t", "yes", "y", "1", "on"})
-# Left at the ends of an address by copying from a mail program.
-_PASTED = "\u200b\u2060\ufeff"
 #: In bytes (RFC 5321).
 LONGEST_LOCAL_PART = 64
 #: The longest address that mail knows (RFC 5321), and room for texts that are no address.
@@ -96,12 +96,22 @@ class _FlawError(Exception):
         self.detail = detail
 
 
+_PLACEHOLDERS = folded_placeholders(DEFAULT_PLACEHOLDERS)
+
+
 def validate_rows(
-    rows: Iterable[SourceRow], *, default_time_zone: str, now: datetime, extra_columns: Sequence[str] = ()
+    rows: Iterable[SourceRow],
+    *,
+    default_time_zone: str,
+    now: datetime,
+    extra_columns: Sequence[str] = (),
+    placeholders: Iterable[str] = DEFAULT_PLACEHOLDERS,
 ) -> list[ValidatedRow]:
     """Validate every row of the query, each once and by itself; see :func:`validate_row`."""
+    words = folded_placeholders(placeholders)
     return [
-        validate_row(row, default_time_zone=default_time_zone, now=now, extra_columns=extra_columns) for row in rows
+        validate_row(row, default_time_zone=default_time_zone, now=now, extra_columns=extra_columns, placeholders=words)
+        for row in rows
     ]
 
 
@@ -113,12 +123,17 @@ def select_employee(rows: Iterable[ValidatedRow], employee_id: str) -> list[Vali
     return [
         row
         for row in rows
-        if row.employee_id == employee_id.strip() and not (isinstance(row, Decision) and row.reason == "employee_id")
+        if row.employee_id == trim(employee_id) and not (isinstance(row, Decision) and row.reason == "employee_id")
     ]
 
 
 def validate_row(
-    row: SourceRow, *, default_time_zone: str, now: datetime, extra_columns: Sequence[str] = ()
+    row: SourceRow,
+    *,
+    default_time_zone: str,
+    now: datetime,
+    extra_columns: Sequence[str] = (),
+    placeholders: frozenset[str] = _PLACEHOLDERS,
 ) -> ValidatedRow:
     """Make a new hire of a row, or decide why it is invalid: the first flaw found is the reason.
 
@@ -128,15 +143,16 @@ def validate_row(
     :param default_time_zone: IANA name, for rows without one.
     :param now: aware; access that ended before it is invalid.
     :param extra_columns: columns of one's own; their values never make a row invalid.
+    :param placeholders: words for a missing value, as :func:`folded_placeholders` returns them.
     """
     start: date | None = None
     extra = _extra(row, extra_columns)
     try:
-        employee_id = _employee_id(row.values.get("employee_id"))
+        employee_id = _no_placeholder("employee_id", _employee_id(row.values.get("employee_id")), placeholders)
         as_given, email = _email(row.values.get("email"))
-        first_name = _person_name("first_name", row.values.get("first_name"))
-        last_name = _person_name("last_name", row.values.get("last_name"))
-        contact_number = _contact_number(row.values.get("contact_number"))
+        first_name = _no_placeholder("first_name", _person_name("first_name", row.values), placeholders)
+        last_name = _no_placeholder("last_name", _person_name("last_name", row.values), placeholders)
+        contact_number = _contact_number(row.values.get("contact_number"), placeholders)
         time_zone = _time_zone(row.values.get("time_zone"), default_time_zone)
         start = _day("start_date", row.values.get("start_date"), time_zone)
         if start == NO_END:
@@ -145,18 +161,7 @@ def validate_row(
         exclusion = _exclusion(row.values.get("exclude"), row.values.get("exclude_until"), time_zone)
         policies = _policies(row.values.get("permission_policies"))
     except _FlawError as flaw:
-        given = storable(row.values.get("email"), LONGEST_EMAIL)
-        return Decision(
-            row_no=row.row_no,
-            decision="invalid",
-            reason=flaw.reason,
-            detail=flaw.detail,
-            employee_id=storable(row.values.get("employee_id"), LONGEST_EMPLOYEE_ID),
-            email=given,
-            email_key=email_key(given)[:LONGEST_EMAIL] if given else None,
-            start_date=start,
-            extra=extra,
-        )
+        return _invalid(row, flaw, start, extra)
     return NewHire(
         row_no=row.row_no,
         employee_id=employee_id,
@@ -171,6 +176,21 @@ def validate_row(
         access_ends_at=access_ends_at,
         time_zone=time_zone,
         exclusion=exclusion,
+        extra=extra,
+    )
+
+
+def _invalid(row: SourceRow, flaw: _FlawError, start: date | None, extra: Mapping[str, str] | None) -> Decision:
+    given = storable(row.values.get("email"), LONGEST_EMAIL)
+    return Decision(
+        row_no=row.row_no,
+        decision="invalid",
+        reason=flaw.reason,
+        detail=flaw.detail,
+        employee_id=storable(row.values.get("employee_id"), LONGEST_EMPLOYEE_ID),
+        email=given,
+        email_key=email_key(given)[:LONGEST_EMAIL] if given else None,
+        start_date=start,
         extra=extra,
     )
 
@@ -209,7 +229,7 @@ def _employee_id(value: Any) -> str:
     try:
         text = to_text(value)
         if text is not None:
-            require_visible(text)
+            require_visible(text, joiners=False)
     except ValueError as reason:
         raise _FlawError("employee_id", f"The employee_id {reason}.") from None
     if text is not None and len(text) > LONGEST_EMPLOYEE_ID:
@@ -223,7 +243,7 @@ def _email(value: Any) -> tuple[str, str]:
         text = to_text(value)
     except ValueError as reason:
         raise _FlawError("email", f"The e-mail address {reason}.") from None
-    given = _required("email", (text and text.strip(_PASTED).strip()) or None)
+    given = _required("email", text)
     try:
         checked = validate_email(given, check_deliverability=False)
     except EmailNotValidError as error:
@@ -247,20 +267,29 @@ def _name(column: str, value: Any, longest: int) -> str | None:
         raise _FlawError(column, f"The {column} {reason}.") from None
 
 
-def _person_name(column: str, value: Any) -> str:
+def _person_name(column: str, values: Mapping[str, Any]) -> str:
     """Read a name that goes into an e-mail."""
-    name = _required(column, _name(column, value, LONGEST_NAME))
+    name = _required(column, _name(column, values.get(column), LONGEST_NAME))
     if why := why_not_a_name(name):
         raise _FlawError(column, f"The {column} {why}.")
     return name
 
 
-def _contact_number(value: Any) -> str | None:
+def _no_placeholder(column: str, text: str, placeholders: frozenset[str]) -> str:
+    if text.casefold() in placeholders:
+        raise _FlawError(
+            column, f"The {column} is a word for a missing value; if it is meant, take it out of `placeholders`."
+        )
+    return text
+
+
+def _contact_number(value: Any, placeholders: frozenset[str]) -> str | None:
+    """Read a number; marks that cannot be seen, which pasting leaves between its digits, are no part of it."""
     try:
-        text = to_text(value)
+        text = without_marks(to_text(value) or "")
     except ValueError as reason:
         raise _FlawError("contact_number", f"The contact_number {reason}.") from None
-    return _name("contact_number", text, LONGEST_CONTACT_NUMBER)
+    return None if text.casefold() in placeholders else _name("contact_number", text, LONGEST_CONTACT_NUMBER)
 
 
 def _time_zone(value: Any, default: str) -> str:
@@ -305,7 +334,7 @@ def _exclusion(value: Any, until: Any, time_zone: str) -> RowExclusion | None:
     if isinstance(value, bool):
         value = str(value)
     try:
-        reason = to_text(value)
+        reason = without_marks(to_text(value) or "") or None  # it is shown, and nobody is invited by it
         if reason is not None:
             require_visible(reason)
     except ValueError as flaw:

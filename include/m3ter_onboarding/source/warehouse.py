@@ -13,17 +13,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from sqlalchemy import Connection, DateTime, Engine, String, TextClause, bindparam, text
+from sqlalchemy import Connection, DateTime, Engine, Executable, String, TextClause, bindparam, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from m3ter_onboarding.config.query_text import for_sqlalchemy
+from m3ter_onboarding.config.query_text import WINDOW_PARAMETERS, for_sqlalchemy, misread_parameters
 from m3ter_onboarding.databases.connections import database_engine
-from m3ter_onboarding.databases.failures import describe_database_error, may_pass_by_itself
+from m3ter_onboarding.databases.failures import (
+    describe_database_error,
+    is_about_a_value,
+    is_of_the_server,
+    may_pass_by_itself,
+)
 from m3ter_onboarding.errors import SourceError
-from m3ter_onboarding.source.columns import SourceRow, check_columns, check_exclusion_columns, check_job_columns
+from m3ter_onboarding.source.columns import (
+    DAY_COLUMNS,
+    SourceRow,
+    check_columns,
+    check_exclusion_columns,
+    check_job_columns,
+)
+from m3ter_onboarding.source.unreadable_values import keep_unreadable_values, with_days_as_text
 from m3ter_onboarding.source.window import Window
 
 
@@ -74,15 +87,13 @@ def read_rows(
     """
     dialect = engine.dialect.name
     values = {"window_start": _bound(window.start, dialect), "window_end": _bound(window.end, dialect)}
-    chunks = _chunks(
-        engine,
-        _statement(query_text, dialect),
-        values,
+    query = _Query(
+        "new-hires query",
+        _over_window(query_text, engine),
         lambda names: check_columns(names, extra_columns),
-        what="new-hires query",
-        chunk_rows=chunk_rows,
+        values,
     )
-    return [row for chunk in chunks for row in chunk]
+    return _all_rows(engine, query, chunk_rows=chunk_rows)
 
 
 def read_exclusions(conn_id: str, query_text: str) -> list[SourceRow]:
@@ -94,7 +105,7 @@ def read_exclusions(conn_id: str, query_text: str) -> list[SourceRow]:
     """
     engine = warehouse_engine(conn_id)
     try:
-        return [row for chunk in _excluded(engine, query_text) for row in chunk]
+        return _all_rows(engine, _exclusions_query(query_text, engine), chunk_rows=1000)
     finally:
         engine.dispose()
 
@@ -105,7 +116,7 @@ def check_exclusions(conn_id: str, query_text: str) -> None:
     :param conn_id: of the warehouse.
     :raises SourceError: as :func:`read_exclusions` does.
     """
-    _try(conn_id, lambda engine: _excluded(engine, query_text, chunk_rows=1))
+    _try(conn_id, lambda engine: _chunks(engine, _exclusions_query(query_text, engine), chunk_rows=1))
 
 
 def check_current_jobs(conn_id: str, query_text: str) -> None:
@@ -125,13 +136,29 @@ def iter_current_jobs(engine: Engine, query_text: str, *, chunk_rows: int = 1000
     :param chunk_rows: rows of a chunk.
     :raises SourceError: as :func:`read_rows` does.
     """
-    statement = text(for_sqlalchemy(query_text))
-    return _chunks(engine, statement, {}, check_job_columns, what="query of `access_review`", chunk_rows=chunk_rows)
+    query = _Query(
+        "query of `access_review`", _unbound(query_text, engine, "query of `access_review`"), check_job_columns
+    )
+    return _chunks(engine, query, chunk_rows=chunk_rows)
 
 
-def _excluded(engine: Engine, query_text: str, *, chunk_rows: int = 1000) -> Generator[list[SourceRow]]:
-    statement = text(for_sqlalchemy(query_text))
-    return _chunks(engine, statement, {}, check_exclusion_columns, what="query of `exclude`", chunk_rows=chunk_rows)
+@dataclass(frozen=True)
+class _Query:
+    """A query of the configuration.
+
+    :param named: what it is, for messages.
+    :param columns_of: checks the names of its columns, and returns them in lower case.
+    """
+
+    named: str
+    statement: TextClause = field(repr=False)
+    columns_of: Callable[[Sequence[str]], Sequence[str]] = field(repr=False)
+    values: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+def _exclusions_query(query_text: str, engine: Engine) -> _Query:
+    named = "query of `exclude`"
+    return _Query(named, _unbound(query_text, engine, named), check_exclusion_columns)
 
 
 def _try(conn_id: str, read: Callable[[Engine], Generator[list[SourceRow]]]) -> None:
@@ -144,24 +171,49 @@ def _try(conn_id: str, read: Callable[[Engine], Generator[list[SourceRow]]]) -> 
         engine.dispose()
 
 
+class _UnreadableError(SourceError):
+    """The driver failed on a value of a row, and returns no row after it."""
+
+    def __init__(self, message: str, columns: Sequence[str]) -> None:
+        super().__init__(message)
+        self.columns = columns
+
+
+def _all_rows(engine: Engine, query: _Query, *, chunk_rows: int) -> list[SourceRow]:
+    """Return all rows; where the driver fails on a value, once more with the days as text, which no driver reads."""
+    try:
+        return [row for chunk in _chunks(engine, query, chunk_rows=chunk_rows) for row in chunk]
+    except _UnreadableError as unreadable:
+        days_as_text = with_days_as_text(query.statement, unreadable.columns, DAY_COLUMNS)
+        try:
+            again = _chunks(engine, query, chunk_rows=chunk_rows, instead=days_as_text)
+            return [row for chunk in again for row in chunk]
+        except SourceError:  # some databases allow no such subquery
+            raise unreadable from None
+
+
 def _chunks(
-    engine: Engine,
-    statement: TextClause,
-    values: Mapping[str, Any],
-    columns_of: Callable[[Sequence[str]], Sequence[str]],
-    *,
-    what: str,
-    chunk_rows: int,
+    engine: Engine, query: _Query, *, chunk_rows: int, instead: Executable | None = None
 ) -> Generator[list[SourceRow]]:
+    """Yield the rows of a query.
+
+    :param instead: the statement to execute instead of the query's own.
+    """
     dialect, many = engine.dialect.name, 0
-    with _connected(engine) as connection, _explained(dialect, what):
-        if dialect == "postgresql":
-            connection.execute(text("SET LOCAL TIME ZONE 'UTC'"))
-        result = connection.execution_options(stream_results=True, yield_per=chunk_rows).execute(statement, values)
-        if not result.returns_rows:
-            raise SourceError(f"The {what} returns no rows at all; it must be a SELECT. Nothing is sent.")
-        columns = columns_of(list(result.keys()))
-        for chunk in result.partitions(chunk_rows):
+    with _connected(engine) as connection:
+        with _explained(dialect, query.named):
+            keep_unreadable_values(connection)
+            if dialect == "postgresql":
+                connection.execute(text("SET LOCAL TIME ZONE 'UTC'"))
+            result = connection.execution_options(stream_results=True, yield_per=chunk_rows).execute(
+                query.statement if instead is None else instead, query.values
+            )
+            if not result.returns_rows:
+                raise SourceError(f"The {query.named} returns no rows at all; it must be a SELECT. Nothing is sent.")
+        names = list(result.keys())
+        columns = query.columns_of(names)
+        chunks = result.partitions(chunk_rows)
+        while chunk := _fetched(chunks, dialect, query.named, names):
             yield [
                 SourceRow(row_no, dict(zip(columns, row, strict=True)))
                 for row_no, row in enumerate(chunk, start=many + 1)
@@ -169,11 +221,36 @@ def _chunks(
             many += len(chunk)
 
 
-def _statement(query_text: str, dialect: str) -> TextClause:
+def _fetched(chunks: Iterator[Sequence[Any]], dialect: str, named: str, columns: Sequence[str]) -> Sequence[Any]:
+    """Return the next rows; none at the end."""
+    with _explained(dialect, named, columns):
+        return next(chunks, ())
+
+
+def _unbound(query_text: str, engine: Engine, named: str) -> TextClause:
+    """Return a query that binds nothing, as SQLAlchemy must see it.
+
+    :raises SourceError: when it binds something by the rules of the warehouse's dialect.
+    """
+    return _for_dialect(query_text, engine.dialect.name, named, ())
+
+
+def _over_window(query_text: str, engine: Engine) -> TextClause:
+    """Return the new-hires query, as SQLAlchemy must see it.
+
+    :raises SourceError: when it binds something else than the window by the rules of the warehouse's dialect.
+    """
+    dialect = engine.dialect.name
     kind = String() if dialect == "sqlite" else DateTime(timezone=True)
-    return text(for_sqlalchemy(query_text)).bindparams(
-        bindparam("window_start", type_=kind), bindparam("window_end", type_=kind)
-    )
+    statement = _for_dialect(query_text, dialect, "new-hires query", WINDOW_PARAMETERS)
+    return statement.bindparams(*(bindparam(name, type_=kind) for name in WINDOW_PARAMETERS))
+
+
+def _for_dialect(query_text: str, dialect: str, named: str, parameters: tuple[str, ...]) -> TextClause:
+    if problem := misread_parameters(query_text, dialect, parameters):
+        raise SourceError(f"The {named} cannot be run. {problem} Nothing is sent.")
+    # A new line: a comment at the end must hide nothing that follows.
+    return text(for_sqlalchemy(query_text, dialect) + "\n")
 
 
 def _bound(instant: datetime, dialect: str) -> datetime | str:
@@ -199,14 +276,19 @@ def _connected(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def _explained(dialect: str, what: str) -> Iterator[None]:
-    """Turn database errors into sentences; the driver's own would quote the row that it choked on."""
+def _explained(dialect: str, what: str, fetching: Sequence[str] | None = None) -> Iterator[None]:
+    """Turn database errors into sentences; the driver's own would quote the row that it choked on.
+
+    :param fetching: the columns, once the database has accepted the query and rows are fetched.
+    """
     try:
         yield
     except DBAPIError as error:
+        if fetching is not None and not may_pass_by_itself(error) and not is_of_the_server(error):
+            raise _unreadable(dialect, what, type(error.orig).__name__, fetching) from None
         raise SourceError(
             f"The warehouse ({dialect}) refused the {what}: {describe_database_error(error)}. Nothing is sent;"
-            " correct the query, or the rights of the connection.",
+            f" {_remedy(error)}.",
             retryable=may_pass_by_itself(error),
         ) from None
     except SQLAlchemyError as error:
@@ -214,7 +296,21 @@ def _explained(dialect: str, what: str) -> Iterator[None]:
             f"The {what} cannot be run on {dialect}: {type(error).__name__}. Nothing is sent; correct the query."
         ) from None
     except (UnicodeError, ValueError, ArithmeticError, OSError) as error:
-        raise SourceError(
-            f"A row of the {what} cannot be read: the driver of {dialect} failed on a value"
-            f" ({type(error).__name__}). Nothing is sent; select the column as text, or mend the row."
-        ) from None
+        raise _unreadable(dialect, what, type(error).__name__, fetching or ()) from None
+
+
+def _unreadable(dialect: str, what: str, error: str, columns: Sequence[str]) -> _UnreadableError:
+    return _UnreadableError(
+        f"A row of the {what} cannot be read: the driver of {dialect} failed on a value ({error}). Nothing is sent;"
+        " select the column as text, or mend the row.",
+        columns,
+    )
+
+
+def _remedy(error: DBAPIError) -> str:
+    if is_about_a_value(error):
+        return (
+            "a value of some row cannot be cast or computed as the query asks: make it NULL there (TRY_CAST, NULLIF,"
+            " CASE), or select the column as it is"
+        )
+    return "correct the query, or the rights of the connection"

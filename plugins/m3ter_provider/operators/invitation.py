@@ -27,6 +27,7 @@ from m3ter_provider.errors import (
 from m3ter_provider.hooks.m3ter import M3terHook
 from m3ter_provider.links import M3terConsoleLink
 from m3ter_provider.models import InvitationRequest
+from m3ter_provider.pasted_text import trim
 from m3ter_provider.permission_policies import PolicyBook, PolicyT, policy_names, shown
 from m3ter_provider.person_lookup import Found, look_up_person
 
@@ -264,7 +265,7 @@ class M3terCreateInvitationOperator(BaseOperator):
 
     def _request(self) -> InvitationRequest:
         fields = {
-            "email": str(self._field("email_address") or "").strip(),
+            "email": trim(str(self._field("email_address") or "")),
             "first_name": _stripped(self._field("first_name")),
             "last_name": _stripped(self._field("last_name")),
             "contact_number": self._field("contact_number"),
@@ -350,7 +351,7 @@ def _unless_template(value: Any) -> Any:
 
 
 def _stripped(value: Any) -> Any:
-    return value.strip() if isinstance(value, str) else value
+    return trim(value) if isinstance(value, str) else value
 
 
 def _policy_ids(hook: M3terHook, given: Any, *, allowed: Any, allow_administrator: bool) -> tuple[str, ...] | None:

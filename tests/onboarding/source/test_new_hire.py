@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from m3ter_onboarding.errors import SourceError
 from m3ter_onboarding.ledger.decisions import Decision
 from m3ter_onboarding.source.columns import SourceRow, check_columns
-from m3ter_onboarding.source.new_hire import NewHire, select_employee, validate_row, validate_rows
+from m3ter_onboarding.source.new_hire import NewHire, RowExclusion, select_employee, validate_row, validate_rows
 from m3ter_provider.email_identity import email_key
 from tests.support.hire_rows import NOW, row
 
@@ -111,7 +111,21 @@ def test_an_employee_id_is_read_from_any_driver(value: Any, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [True, 1.5, Decimal("1.5"), float("inf"), 1e300, "a\x00b", "a\u202eb", "x" * 251, [1], b"\xff", object()]
+    "value",
+    [
+        True,
+        1.5,
+        Decimal("1.5"),
+        float("inf"),
+        1e300,
+        "a\x00b",
+        "a\u202eb",
+        "a\u200db",
+        "x" * 251,
+        [1],
+        b"\xff",
+        object(),
+    ],
 )
 def test_an_unusable_employee_id_is_invalid(value: Any) -> None:
     assert invalid(employee_id=value).reason == "employee_id"
@@ -167,7 +181,8 @@ def test_addresses_that_are_none_are_invalid(address: Any) -> None:
         "نگار\u200cین",
         "O'Brien-Šmíd",
         "José María",
-        "-",
+        "Na",
+        "Nil",
         "X Æ A-12",
         "a" * 100,
         "é" * 100,
@@ -244,10 +259,29 @@ def test_an_instant_is_a_day_where_the_person_is() -> None:
 @pytest.mark.parametrize(
     "value",
     ["01/12/2026", "2026-13-01", "2026-02-30", "tomorrow", "20261201", 20261201, 1.5, True, "0001-01-01", "9000-01-01",
-     "2026-12-01T99:00", ["2026-12-01"], datetime.min.replace(tzinfo=UTC), "12026-01-01"],
+     "2026-12-01T99:00", ["2026-12-01"], datetime.min.replace(tzinfo=UTC), "12026-1-01", "-infinity", float("-inf"),
+     "0044-03-15 BC", "12026-01-01 BC", "-12026-01-01", "infinity BC", "9998-12-31", "N/A", Decimal("-Infinity")],
 )  # fmt: skip
 def test_a_date_that_is_no_day_is_invalid(column: str, value: Any) -> None:
     assert invalid(**{column: value}).reason == "dates"
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago", "Europe/Berlin"])
+@pytest.mark.parametrize(
+    "value",
+    ["9999-12-31", date.max, datetime.max, datetime.max.replace(tzinfo=UTC), "9999-12-31T23:59:59.999999Z",  # noqa: DTZ901
+     "9999-12-31 00:00:00+00", "9999-12-31 00:00:00.000 +0000", "9999-12-31 00:00:00 UTC",
+     datetime(9999, 12, 31, tzinfo=timezone(timedelta(hours=14))).astimezone(UTC),
+     datetime(9999, 12, 31, tzinfo=timezone(timedelta(hours=-12))), "infinity", "Infinity", "+inf", float("inf"),
+     Decimal("Infinity"), "10000-01-01", "12026-01-01", "+12026-01-01T00:00:00Z", "294276-12-31 23:59:59.999999+00",
+     b"infinity"],
+)  # fmt: skip
+def test_an_open_end_is_none_however_it_is_written(value: Any, zone: str) -> None:
+    assert valid(access_end_date=value, time_zone=zone).access_ends_at is None
+    excluded = valid(exclude="parental leave", exclude_until=value, time_zone=zone).exclusion
+    assert excluded is not None
+    assert excluded.until is None
+    assert invalid(start_date=value, time_zone=zone).detail == "The start_date is out of range."
 
 
 @pytest.mark.parametrize(
@@ -292,6 +326,65 @@ def test_time_zones_that_do_not_exist_are_invalid(zone: Any) -> None:
         assert invalid(time_zone=zone).reason == "time_zone"
 
 
+# -- what pasting and exporting leave behind -------------------------------------------------------------------------
+
+MARKS = tuple("\u200e\u200f\u061c\u2068\u202c\u200b\u200c\u200d\u2060\ufeff\xad\u180e")
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_marks_that_nobody_sees_are_taken_from_both_ends_of_every_value(mark: str) -> None:
+    plain = {
+        "employee_id": "A-17",
+        "email": "ann@example.com",
+        "first_name": "Ann",
+        "last_name": "Hire",
+        "contact_number": "+44 20 7946 0000",
+        "permission_policies": "Viewer",
+        "start_date": "2026-12-01",
+        "access_end_date": "2026-12-31",
+        "time_zone": "Europe/London",
+        "exclude": "leave",
+        "exclude_until": "2026-12-05",
+    }
+    around = {name: f" {mark}{mark} {value}{mark} {mark}" for name, value in plain.items()}
+    assert valid(**around) == valid(**plain)
+    nothing = dict.fromkeys(set(plain) - {"employee_id", "email", "first_name", "last_name"}, f" {mark}")
+    assert valid(**nothing) == valid()
+    for column in ("employee_id", "email", "first_name", "last_name"):
+        assert invalid(**{column: mark * 2}).detail == f"The {column} is missing."
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_marks_inside_are_judged_by_the_field(mark: str) -> None:
+    assert valid(contact_number=f"+44{mark}20 7946 0000").contact_number == "+4420 7946 0000"
+    assert valid(exclude=f"on{mark} leave").exclusion == RowExclusion("on leave", None)
+    assert invalid(employee_id=f"A{mark}17").reason == "employee_id"
+    assert invalid(email=f"an{mark}n@example.com").reason == "email"
+    assert invalid(first_name=f"An{mark}n").reason == "first_name"
+    assert invalid(start_date=f"2026{mark}-12-01").reason == "dates"
+    assert invalid(time_zone=f"Europe/{mark}London").reason == "time_zone"
+
+
+@pytest.mark.parametrize(
+    "word", ["N/A", "n/a", "None", "NULL", "null", "-", "unknown", " Unknown\u200e", "#N/A", "NaN"]
+)
+def test_a_word_for_nothing_is_no_name_and_no_id(word: str) -> None:
+    for column in ("employee_id", "first_name", "last_name"):
+        found = invalid(**{column: word})
+        assert found.reason == column
+        assert found.detail == (
+            f"The {column} is a word for a missing value; if it is meant, take it out of `placeholders`."
+        )
+    assert valid(contact_number=word).contact_number is None
+
+
+def test_words_for_nothing_are_those_of_the_setting() -> None:
+    rows = [row(1, last_name="Null"), row(2, last_name="UNBEKANNT ")]
+    for words, usable in ((["unbekannt"], [True, False]), ([], [True, True]), (["null"], [False, True])):
+        validated = validate_rows(rows, default_time_zone="UTC", now=NOW, placeholders=words)
+        assert [isinstance(one, NewHire) for one in validated] == usable
+
+
 # -- policies --------------------------------------------------------------------------------------------------------
 
 
@@ -307,6 +400,15 @@ def test_time_zones_that_do_not_exist_are_invalid(zone: Any) -> None:
         ("[]", None),
         (" ; ,", None),
         ([], None),
+        ([None], None),
+        ([None, "Viewer", float("nan")], ("Viewer",)),
+        ('[null, "Viewer"]', ("Viewer",)),
+        ("{NULL}", None),
+        ("{}", None),
+        ('{Viewer,NULL,"Sales, EMEA","say \\"hi\\""}', ("Viewer", "Sales, EMEA", 'say "hi"')),
+        ("\ufeff[]\u200e", None),
+        ("\u200eViewer\u200f; Analyst\ufeff", ("Viewer", "Analyst")),
+        (Decimal("NaN"), None),
     ],
 )
 def test_policies_of_a_row_are_read_in_every_form(value: Any, names: tuple[str, ...] | None) -> None:

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sqlite3
+import warnings
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, create_engine, text
 
 from m3ter_onboarding.errors import SourceError
-from m3ter_onboarding.source.new_hire import NewHire, validate_row
-from m3ter_onboarding.source.warehouse import check_current_jobs, check_exclusions, read_rows, warehouse_engine
+from m3ter_onboarding.ledger.decisions import Decision
+from m3ter_onboarding.source.columns import SourceRow
+from m3ter_onboarding.source.new_hire import NewHire, ValidatedRow, validate_row
+from m3ter_onboarding.source.warehouse import (
+    check_current_jobs,
+    check_exclusions,
+    iter_current_jobs,
+    read_rows,
+    warehouse_engine,
+)
 from m3ter_onboarding.source.window import Window
+from tests.support.databases import engine_of
 from tests.support.hire_rows import NOW
 from tests.support.postgresql import PostgresDatabase
 
@@ -65,6 +76,15 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 
 def ids(engine: Engine, window: Window, query: str = QUERY) -> list[int]:
     return [int(row.values["employee_id"]) for row in read_rows(engine, query, window)]
+
+
+def validated(row: SourceRow) -> ValidatedRow:
+    return validate_row(row, default_time_zone="UTC", now=NOW)
+
+
+def reason(row: SourceRow) -> str | None:
+    found = validated(row)
+    return found.reason if isinstance(found, Decision) else None
 
 
 def refusal(engine: Engine, query: str) -> SourceError:
@@ -157,11 +177,15 @@ def test_a_statement_that_is_no_query_is_refused(engine: Engine) -> None:
 def test_a_value_that_the_database_cannot_give_is_not_repeated(engine: Engine) -> None:
     if engine.dialect.name == "sqlite":
         broken = QUERY.replace("last_name,", "CAST(x'7a6170686f64ff' AS TEXT) AS last_name,")
-    else:
-        broken = QUERY.replace("last_name,", "CAST(first_name AS integer) AS last_name,")
-    error = refusal(engine, broken)
+        rows = read_rows(engine, broken, WHOLE)
+        assert {reason(row) for row in rows} == {"last_name"}
+        assert "zaphod" not in repr([validated(row) for row in rows])
+        return
+    error = refusal(engine, QUERY.replace("last_name,", "CAST(first_name AS integer) AS last_name,"))
     assert "zaphod" not in str(error)
     assert "Ann" not in str(error)
+    assert "cannot be cast or computed as the query asks" in str(error)
+    assert "rights" not in str(error)
 
 
 def test_a_lost_warehouse_is_an_error_that_may_be_retried(
@@ -215,19 +239,65 @@ def test_sqlite_columns_are_read_in_another_form(tmp_path: Path, monkeypatch: py
     engine.dispose()
 
 
-def test_postgresql_days_that_python_does_not_have(
-    postgres_database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", postgres_database.airflow_connection())
-    engine = warehouse_engine("warehouse")
-    query = (
-        "SELECT 'E1' AS employee_id, 'a' AS email, 'b' AS first_name, 'c' AS last_name,"
-        " 'infinity'::date AS access_end_date WHERE :window_start < :window_end"
-    )
-    error = refusal(engine, query)
-    assert "postgresql" in str(error)
-    assert error.retryable is False
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])
+def test_postgresql_days_that_python_does_not_have(postgres_database: PostgresDatabase, driver: str) -> None:
+    pytest.importorskip(driver)
+    engine = engine_of(postgres_database.url(driver))
+    with engine.begin() as made:
+        made.execute(text("CREATE TABLE hires (employee_id TEXT, access_end_date DATE, seen TIMESTAMPTZ)"))
+        for number, until in enumerate(["infinity", "12000-01-01", "-infinity", "0044-03-15 BC", "2026-12-31", None]):
+            made.execute(
+                text("INSERT INTO hires VALUES (:i, CAST(:u AS DATE), CAST(:u AS TIMESTAMPTZ))"),
+                {"i": f"E{number}", "u": until},
+            )
+    for column in ("access_end_date", "seen"):
+        query = (
+            "SELECT employee_id, 'a@example.com' AS email, 'Ann' AS first_name, 'Hire' AS last_name,"
+            f" {column} AS access_end_date FROM hires WHERE :window_start < :window_end ORDER BY employee_id"
+        )
+        hires = [validated(row) for row in read_rows(engine, query, WHOLE, chunk_rows=2)]
+        ends = [hire.access_ends_at if isinstance(hire, NewHire) else hire.reason for hire in hires]
+        last_day = datetime(2026, 12, 31, 23, 59, 59, 999000, tzinfo=UTC)
+        assert ends == [None, None, "dates", "dates", last_day, None]
     engine.dispose()
+
+
+def test_days_on_which_a_driver_fails_are_read_as_text(tmp_path: Path) -> None:
+    """As of any other database: here SQLite's own converter for dates fails, and the rest of the rows with it."""
+    path = tmp_path / "warehouse.db"
+    engine = create_engine(
+        "sqlite://", creator=lambda: sqlite3.connect(path, detect_types=sqlite3.PARSE_DECLTYPES), hide_parameters=True
+    )
+    with engine.begin() as made:
+        made.execute(text('CREATE TABLE hires (employee_id, email, "First_Name", last_name, start_date DATE)'))
+        for number, start in enumerate(["2026-12-01", "12000-01-01", "2026-12-02"]):
+            values = {"i": f"E{number}", "e": f"{number}@example.com", "s": start}
+            made.execute(text("INSERT INTO hires VALUES (:i, :e, 'Ann', 'Hire', :s)"), values)
+    query = "SELECT * FROM hires WHERE :window_start < :window_end ORDER BY employee_id; -- so much"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python's own converters
+        rows = read_rows(engine, query, WHOLE, chunk_rows=1)
+        jobs = iter_current_jobs(engine, "SELECT email, start_date AS access_end_date FROM hires")
+        with pytest.raises(SourceError, match="the driver of sqlite failed on a value"):
+            list(jobs)
+    assert [validated(row).start_date for row in rows] == [date(2026, 12, 1), date.max, date(2026, 12, 2)]
+    assert [reason(row) for row in rows] == [None, "dates", None]
+    engine.dispose()
+
+
+def test_the_window_may_be_cast(engine: Engine) -> None:
+    kind = "TEXT" if engine.dialect.name == "sqlite" else "timestamptz"
+    query = QUERY.replace(":window_start AND", f"CAST(:window_start AS {kind})AND")
+    if engine.dialect.name == "postgresql":
+        query = QUERY.replace(":window_start", ":window_start::timestamptz").replace(":window_end", ":window_end::date")
+    assert ids(engine, WHOLE, query) == [1001, 1002, 1003]
+
+
+def test_a_query_that_the_warehouse_reads_otherwise_is_refused_with_what_to_write(engine: Engine) -> None:
+    error = refusal(engine, QUERY.replace("it''s", r"it\'s"))
+    assert f"By the rules of {engine.dialect.name} its parameters are" in str(error)
+    with pytest.raises(SourceError, match="its parameters are :x; they must be none"):
+        list(iter_current_jobs(engine, r"SELECT email FROM hires WHERE last_name <> 'it\' AND last_name <> :x"))
 
 
 @pytest.mark.parametrize("check", [check_exclusions, check_current_jobs])
