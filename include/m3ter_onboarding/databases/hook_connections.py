@@ -59,6 +59,8 @@ def hooked_engine(hook: Any, refuse: Refuse) -> Engine:
     if kind == "sqlite" and (uri := _sqlite_uri(hook)) is not None:
         return create_engine(uri, hide_parameters=True)
     engine: Engine = hook.get_sqlalchemy_engine(engine_kwargs={"hide_parameters": True})
+    if kind == "sqlite":
+        return engine  # SQLAlchemy lets other threads use its connections, the hook does not
     if engine.dialect.name == "postgresql" and hasattr(hook, "ignored_extra_options"):
         _check_postgres(hook, engine, refuse)
         event.listen(engine, "do_connect", _postgres_arguments(hook, engine.url.query))

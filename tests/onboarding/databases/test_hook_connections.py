@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -218,6 +219,21 @@ def test_a_warehouse_in_sqlite_that_is_opened_for_reading_is_only_read(tmp_path:
         engine = warehouse(conn_id)
         with engine.connect() as opened, pytest.raises(OperationalError, match="readonly"):
             opened.execute(text("CREATE TABLE person (name text)"))
+        engine.dispose()
+
+
+def test_connections_to_sqlite_may_pass_from_thread_to_thread(tmp_path: Path) -> None:
+    """Each call of a task's ledger runs in whichever thread is free."""
+    with airflow_connection_named(json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "l.db")})) as conn_id:
+        engine = warehouse(conn_id)
+
+        def read() -> int:
+            with engine.connect() as connection:
+                return int(connection.execute(text("SELECT 1")).scalar_one())
+
+        assert read() == 1
+        with ThreadPoolExecutor(1) as other:
+            assert other.submit(read).result() == 1
         engine.dispose()
 
 
