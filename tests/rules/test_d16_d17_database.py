@@ -392,11 +392,27 @@ def test_d17_publishing_that_fails_is_reported_and_loses_nothing(
     with pytest.raises(AirflowException, match="could not be published") as caught:
         run.all()
     assert "e1@" not in str(caught.value)
+    assert (run.xcoms["pushed:report"]["outcome"], world.outcome("run-1")) == ("failed", "failed")
     assert world.states() == {"e1@example.com": "sent"}
     with warehouse.begin() as connection:
         connection.execute(text("DROP TABLE m3ter_invitation"))
     run.report()
     assert [row.state for row in published(warehouse, "m3ter_invitation")] == ["sent"]
+    assert (run.xcoms["pushed:report"]["outcome"], world.outcome("run-1")) == ("success", "success")
+
+
+def test_d17_tables_are_published_without_a_view_where_that_is_asked_for(
+    split: tuple[World, Engine, Callable[..., None]],
+) -> None:
+    world, warehouse, load = split
+    load("e1")
+    world.values["publish"] = "tables"
+    TaskRun(world, "run-1", (WINDOW.start, WINDOW.end)).all()
+    assert [row.state for row in published(warehouse, "m3ter_invitation")] == ["sent"]
+    assert inspect(warehouse).get_view_names() == []
+    world.values["publish"] = True
+    TaskRun(world, "run-2", (WINDOW.start, WINDOW.end)).all()
+    assert inspect(warehouse).get_view_names() == ["m3ter_onboarding_person"]
 
 
 def test_d17_ledger_in_the_warehouse_publishes_nothing(world: World) -> None:

@@ -393,6 +393,11 @@ class World:
         """Return ``decision:reason`` by employee."""
         return ledger_rows.decisions(self.db, plan.plan_id)
 
+    def outcome(self, run_id: str) -> str:
+        """Return how a run of the tasks ended, by the ledger."""
+        found = runs.read_run(self.db, RunKey("m3ter_onboarding__test", run_id))
+        return "not begun" if found is None else found.outcome
+
     def emails(self) -> dict[str, int]:
         """Return how many e-mails m3ter sent to each address."""
         return self.m3ter.emails()

@@ -91,6 +91,8 @@ def _checks(config: OnboardingConfig) -> Iterator[_Check]:
     if config.access_review.query is not None:
         yield "access review", _access_review
     yield "ledger", _ledger
+    if config.publish and config.ledger_conn_id != config.warehouse_conn_id:
+        yield "published", _published
     yield "m3ter", _m3ter
 
 
@@ -137,10 +139,9 @@ def _plain_words(config: OnboardingConfig, interval: Interval, window: Window) -
         ),
     )
     if config.ledger_conn_id != config.warehouse_conn_id:
-        yield (
-            "published",
-            "runs, plans, decisions, invitations, events and lists, copied to the warehouse after each run.",
-        )
+        what = "runs, plans, decisions, invitations, events and lists, copied to the warehouse after each run"
+        copied = f"{what}, {'with' if config.publish is True else 'without'} the view of people."
+        yield "published", copied if config.publish else "nothing: `publish` is false, the warehouse is only read."
     yield "m3ter", f"the connection '{config.m3ter_conn_id}' names the organisation, and whether anything may be sent."
     allowed = config.allowed_permission_policies
     may_ask_for = "any" if allowed == ANY else ", ".join(named_policies(allowed)) or "none"
@@ -234,6 +235,19 @@ def _ledger(config: OnboardingConfig, window: Window) -> str:
         prove_guard(db)
         right = f"its tables have version {version}, and it can guard against a second e-mail."
         return f"{right}{_warning(other_writers(db))}"
+
+
+def _published(config: OnboardingConfig, window: Window) -> str:
+    from m3ter_onboarding.ledger.database import open_ledger
+    from m3ter_onboarding.reporting.publication_rehearsal import rehearse_publication
+    from m3ter_onboarding.source.warehouse import warehouse_engine
+
+    warehouse = warehouse_engine(config.warehouse_conn_id)
+    try:
+        with closing(open_ledger(config.ledger_conn_id, config.ledger_schema)) as db:
+            return rehearse_publication(db, warehouse, create_tables=config.create_tables)
+    finally:
+        warehouse.dispose()
 
 
 def _warning(writers: tuple[str, ...]) -> str:

@@ -50,6 +50,7 @@ Check a configuration and its query, and describe in plain words the window of t
 Calls nothing, unless --connect is given. Then it runs the query over no time at all (are its columns right?), checks
 whether the ledger is ready (every trial there is rolled back), and asks m3ter for our service user. Nothing is sent.
 The queries of `exclude` and `access_review`, where there are any, are run too, and at most one row of each is read.
+Where results are published, their tables are written by statements that change no row.
 Connections are found as Airflow finds them: environment variables, secrets backends, the metadata database.
 """
 
@@ -137,7 +138,9 @@ def _parser() -> argparse.ArgumentParser:
 
     check = command("check", "check a configuration and its query", _CHECK, _CHECK_EXAMPLES)
     check.add_argument("config", metavar="CONFIG", type=Path, help="the YAML file")
-    check.add_argument("--connect", action="store_true", help="also ask warehouse, ledger and m3ter; reads only")
+    check.add_argument(
+        "--connect", action="store_true", help="also ask warehouse, ledger and m3ter; nothing is left changed"
+    )
 
     ddl = command("ddl", "print the SQL that makes the ledger's tables", _DDL, _DDL_EXAMPLES)
     ddl.add_argument("config", metavar="CONFIG", type=Path, nargs="?", help="the YAML file, for its ledger_schema")

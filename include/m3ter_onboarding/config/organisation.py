@@ -56,6 +56,8 @@ class OnboardingConfig(Section):
     :param ledger_conn_id: the connection of the ledger, SQLite or PostgreSQL.
     :param ledger_schema: the database schema of the ledger's tables; None: the connection's own.
     :param create_tables: whether tasks may make the ledger's tables; False: a person made them.
+    :param publish: where the ledger is another connection than the warehouse, whether results are copied into the
+        warehouse: True, to tables and a view; ``tables``, without the view; False, the warehouse is only read.
     :param query: path of the SQL file, relative to the YAML file.
     :param extra_columns: columns of one's own that the query has beside the contract's, such as ``department``: they
         are recorded with each decision and shown on the page.
@@ -111,6 +113,7 @@ class OnboardingConfig(Section):
     ledger_conn_id: ConnectionId = Field(default_factory=lambda known: known.get("warehouse_conn_id", "missing"))
     ledger_schema: Annotated[StrictStr, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=63)] | None = None
     create_tables: StrictBool = True
+    publish: StrictBool | Literal["tables"] = True
     query: Text
     extra_columns: ExtraColumns = ()
     placeholders: TextList = DEFAULT_PLACEHOLDERS

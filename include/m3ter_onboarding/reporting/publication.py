@@ -17,8 +17,8 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.databases.batches import batches
-from m3ter_onboarding.databases.failures import describe_database_error
-from m3ter_onboarding.errors import LedgerError
+from m3ter_onboarding.databases.failures import describe_database_error, may_pass_by_itself
+from m3ter_onboarding.errors import LedgerError, LedgerUnusableError
 from m3ter_onboarding.ledger import person_view, results
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.results import Key, in_keys
@@ -34,13 +34,20 @@ _TRIES = 3
 
 
 def publish(
-    db: LedgerDatabase, warehouse: Engine, org_id: str, *, create_tables: bool = True, only_day_one: bool = False
+    db: LedgerDatabase,
+    warehouse: Engine,
+    org_id: str,
+    *,
+    create_tables: bool = True,
+    make_view: bool = True,
+    only_day_one: bool = False,
 ) -> int | None:
     """Bring the copies of what an organisation's runs decided and did, its worklist and other lists up to date.
 
     Rows that the ledger does not have are left alone.
 
     :param create_tables: make tables, columns and the view where they are missing.
+    :param make_view: whether the view is among them.
     :param only_day_one: only the two lists of the day-one DAG.
     :returns: how many rows were written; None where the warehouse holds a ledger, this one under another connection
         included: its rows are the guard against a second e-mail, and nobody but the ledger writes them.
@@ -50,29 +57,39 @@ def publish(
         return None
     tables = published_tables(db.tables, warehouse.dialect.name)
     try:
-        _prepare(warehouse, tables, create_tables=create_tables)
+        with warehouse.begin() as connection:
+            prepare_published(connection, tables, create_tables=create_tables)
+        if create_tables and make_view:
+            _make_view(warehouse, tables)
         publication = _Publication(db, warehouse, org_id, tables)
         publication.copy_day_one()
         if not only_day_one:
             publication.copy_all()
     except SQLAlchemyError as error:
-        raise _not_published(describe_database_error(error), create_tables=create_tables) from None
+        raise not_published(error, create_tables=create_tables) from None
     return publication.written
 
 
 def publish_organisation(
     db: LedgerDatabase, org_id: str, config: OnboardingConfig, *, only_day_one: bool = False
 ) -> None:
-    """Publish to the configuration's warehouse, where the ledger is not in it.
+    """Publish to the configuration's warehouse, where the ledger is not in it and ``publish`` allows it.
 
     :param only_day_one: only the two lists of the day-one DAG.
     :raises LedgerError: when the warehouse cannot be read or written.
     """
-    if config.ledger_conn_id == config.warehouse_conn_id:
+    if config.ledger_conn_id == config.warehouse_conn_id or config.publish is False:
         return
     warehouse = warehouse_engine(config.warehouse_conn_id)
     try:
-        written = publish(db, warehouse, org_id, create_tables=config.create_tables, only_day_one=only_day_one)
+        written = publish(
+            db,
+            warehouse,
+            org_id,
+            create_tables=config.create_tables,
+            make_view=config.publish is True,
+            only_day_one=only_day_one,
+        )
     finally:
         warehouse.dispose()
     if written is None:
@@ -97,19 +114,25 @@ def holds_a_ledger(db: LedgerDatabase, warehouse: Engine) -> bool:
         ) from None
 
 
-def _not_published(why: str, *, create_tables: bool) -> LedgerError:
+def not_published(why: SQLAlchemyError | str, *, create_tables: bool) -> LedgerError:
+    """Return the error of a publication; of the kind that nobody tries again where a person must act."""
     tables = "" if create_tables else " `m3ter-onboarding ddl --published` prints what makes the tables there."
-    return LedgerError(
-        f"The results could not be published to the warehouse: {why}. The ledger holds them; clear this task when"
-        f" the warehouse can be written.{tables}"
+    said = why if isinstance(why, str) else describe_database_error(why)
+    kind = LedgerError if isinstance(why, SQLAlchemyError) and may_pass_by_itself(why) else LedgerUnusableError
+    return kind(
+        f"The results could not be published to the warehouse: {said}. The ledger holds them; clear this task when"
+        f" the warehouse can be written, or set `publish: false` where it may only be read.{tables}"
     )
 
 
-def _prepare(warehouse: Engine, tables: PublishedTables, *, create_tables: bool) -> None:
-    """Make what is missing in the warehouse, or raise."""
+def prepare_published(connection: Connection, tables: PublishedTables, *, create_tables: bool) -> None:
+    """Make the tables and columns that are missing in the warehouse.
+
+    :raises LedgerUnusableError: when a table that a person made lacks something.
+    """
     if create_tables:
-        tables.metadata.create_all(warehouse, checkfirst=True)
-    look = inspect(warehouse)
+        tables.metadata.create_all(connection, checkfirst=True)
+    look = inspect(connection)
     for copy in tables.all():
         there = set()
         if create_tables or look.has_table(copy.table.name):
@@ -117,21 +140,18 @@ def _prepare(warehouse: Engine, tables: PublishedTables, *, create_tables: bool)
         missing = [column for column in copy.table.columns if column.name not in there]
         if missing and not (create_tables and there.issuperset(copy.rows.key)):
             names = ", ".join(column.name for column in missing)
-            raise _not_published(f"its table {copy.table.name} lacks {names}", create_tables=create_tables)
+            raise not_published(f"its table {copy.table.name} lacks {names}", create_tables=create_tables)
         for column in missing:  # a column that this version of the package added
-            _add_column(warehouse, copy.table, column.name)
-    if create_tables:
-        _make_view(warehouse, tables)
+            _add_column(connection, copy.table, column.name)
 
 
-def _add_column(warehouse: Engine, table: Table, name: str) -> None:
-    dialect = warehouse.dialect
+def _add_column(connection: Connection, table: Table, name: str) -> None:
+    dialect = connection.dialect
     quote = dialect.identifier_preparer
     kind = dialect.type_compiler_instance.process(table.c[name].type)
-    with warehouse.begin() as connection:
-        connection.exec_driver_sql(
-            f"ALTER TABLE {quote.format_table(table)} ADD COLUMN {quote.quote(name)} {kind}"  # our own names
-        )
+    connection.exec_driver_sql(
+        f"ALTER TABLE {quote.format_table(table)} ADD COLUMN {quote.quote(name)} {kind}"  # our own names
+    )
 
 
 def _make_view(warehouse: Engine, tables: PublishedTables) -> None:

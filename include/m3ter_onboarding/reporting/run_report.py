@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.ledger import mirror_comparison, plan_counts, plans, remaining
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.plans import PlanRow
-from m3ter_onboarding.ledger.runs import Counts, RunKey, RunOutcome
+from m3ter_onboarding.ledger.runs import Counts, RunKey, RunOutcome, RunRow
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.ledger.worklist_counts import WorklistCounts, count_worklist
 from m3ter_onboarding.reporting.run_outcome import problems_of
@@ -75,12 +75,21 @@ class Report:
     @property
     def for_review(self) -> int:
         """How many rows or invitations wait for a person."""
-        rows = sum(count for name, count in self.decisions.items() if name.startswith("review:"))
-        # One whose outcome is unknown is both.
-        return max(
-            rows,
-            rows - self.decisions.get("review:unknown_outcome", 0) + self.states.get(InvitationState.REVIEW.value, 0),
-        )
+        return _for_review(self.decisions, self.states)
+
+    def notified_before(self, begun: RunRow) -> bool:
+        """Return whether an earlier try of the report found the same number for review, and notified of it.
+
+        :param begun: the run's row, as that try left it.
+        """
+        states = begun.counts.get("invitations")
+        decisions = {name: count for name, count in begun.counts.items() if isinstance(count, int)}
+        earlier = _for_review(decisions, states if isinstance(states, Mapping) else {})
+        return begun.finished_at is not None and earlier == self.for_review
+
+    def with_problem(self, problem: str) -> Report:
+        """Return this report with one problem more."""
+        return replace(self, problems=(*self.problems, problem))
 
     def summary(self) -> dict[str, Any]:
         """Return ids and counts for XCom."""
@@ -149,6 +158,12 @@ class Report:
                 " m3ter_onboarding_worklist has them as `too_old`."
             )
         return lines
+
+
+def _for_review(decisions: Mapping[str, int], states: Mapping[str, int]) -> int:
+    rows = sum(count for name, count in decisions.items() if name.startswith("review:"))
+    # One whose outcome is unknown is both.
+    return max(rows, rows - decisions.get("review:unknown_outcome", 0) + states.get(InvitationState.REVIEW.value, 0))
 
 
 def make_report(db: LedgerDatabase, run: RunKey, beside: BesideTheLedger) -> Report:

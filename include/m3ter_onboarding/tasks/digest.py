@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.tasks.onboarding_task import OnboardingTask
+from m3ter_onboarding.tasks.readiness import LISTED
 from m3ter_onboarding.tasks.task_errors import errors_as_sentences
 
 if TYPE_CHECKING:
@@ -32,14 +34,22 @@ class DigestOperator(OnboardingTask, BaseOperator):
         self._works_for(config)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Return whether a digest was sent, and its figures."""
+        """Return whether a digest was sent, and its figures.
+
+        :raises AirflowFailException: when the lists were not made or not published; of lists that were made, the digest
+            was sent all the same.
+        """
         from m3ter_onboarding.clock import utc_now
         from m3ter_onboarding.ledger.day_one import Moment
         from m3ter_onboarding.ledger.day_one_pass import claim_digest, digest_figures
         from m3ter_onboarding.reporting.alerts import notify_digest
         from m3ter_onboarding.reporting.digest_text import Digest
 
-        config = self.config
+        config, ti = self.config, context["ti"]
+        if not ti.xcom_pull(task_ids="readiness", key=LISTED):
+            raise AirflowFailException(
+                "The lists of this day were not made: see the log of readiness. No digest is sent."
+            )
         notifiers = config.alerts.on_failure if config.chase.notifiers is None else config.chase.notifiers
         with errors_as_sentences():
             settings, now = self._connection_settings(), Moment(utc_now(), config.zone)
@@ -58,6 +68,11 @@ class DigestOperator(OnboardingTask, BaseOperator):
                 log.info("The digest of this day was sent before; there is one a day.")
             else:
                 log.info("Nobody has to look; no digest is sent.")
+        if ti.xcom_pull(task_ids="readiness") is None:
+            raise AirflowFailException(
+                "The lists of this day were not published: see the log of readiness. The digest needs only the ledger,"
+                " and was not held back."
+            )
         return {
             "sent": sends,
             **figures.standings,

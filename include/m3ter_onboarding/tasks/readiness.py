@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: The XCom by which the digest knows that the lists are made, published or not.
+LISTED = "listed"
+
 
 def day_one_asset(name: str) -> Asset:
     """Return the asset that is updated whenever the list of those who start soon was made.
@@ -67,10 +70,12 @@ class ReadinessOperator(OnboardingTask, BaseOperator):
                     no_successful_run_days=config.chase.no_successful_run_days,
                 )
                 counted = list_who_starts(db, made)
+                counts = {standing.value: many for standing, many in counted.standings.items()}
+                counts["chase"] = sum(counted.chase.values())
+                listed = ", ".join(f"{number} {standing}" for standing, number in counts.items())
+                log.info("Start within %d days: %s.", made.starts_within, listed)
+                context["ti"].xcom_push(key=LISTED, value=counts)  # before it may fail: the digest needs no warehouse
                 publish_organisation(db, org_id, config, only_day_one=True)
-            counts = {standing.value: many for standing, many in counted.standings.items()}
-            counts["chase"] = sum(counted.chase.values())
-            log.info("Start within %d days: %s.", made.starts_within, ", ".join(f"{n} {s}" for s, n in counts.items()))
             events = context.get("outlet_events")
             if events is not None:
                 events[day_one_asset(config.name)].extra = dict(counts)

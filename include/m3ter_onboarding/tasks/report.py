@@ -19,6 +19,9 @@ from m3ter_provider import __version__
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from m3ter_onboarding.errors import OnboardingError
+    from m3ter_onboarding.ledger.database import LedgerDatabase
+
 log = logging.getLogger(__name__)
 
 
@@ -41,11 +44,9 @@ class OnboardingReportOperator(OnboardingTask, BaseOperator):
         """
         from m3ter_onboarding.clock import utc_now
         from m3ter_onboarding.ledger import runs
-        from m3ter_onboarding.ledger.known_hosts import is_admitted
         from m3ter_onboarding.ledger.request_differences import note_differences
         from m3ter_onboarding.ledger.schema import prepare_tables
         from m3ter_onboarding.reporting.alerts import notify
-        from m3ter_onboarding.reporting.publication import publish_organisation
         from m3ter_onboarding.reporting.run_report import BesideTheLedger, make_report
 
         config = self.config
@@ -67,15 +68,40 @@ class OnboardingReportOperator(OnboardingTask, BaseOperator):
                 for line in report.lines():
                     log.info("%s", line)
                 if begun is not None:
+                    if report.for_review and begun.may_invite and not report.notified_before(begun):
+                        what = f"has {report.for_review} row(s) or invitation(s) that wait for a person"
+                        notify(config.alerts.on_review, config.name, run.dag_id, run.run_id, what)
                     runs.finish_run(db, run, report.run_outcome(utc_now()))
-                # A run that m3ter did not let in copies nobody's data into its warehouse.
-                if is_admitted(db, dag_id_of(config.name), settings.org_id):
-                    publish_organisation(db, settings.org_id, config)
-            summary = report.summary()
-            context["ti"].xcom_push(key="report", value=summary)
-            if report.for_review and begun is not None and begun.may_invite:
-                what = f"has {report.for_review} row(s) or invitation(s) that wait for a person"
-                notify(config.alerts.on_review, config.name, run.dag_id, run.run_id, what)
+                context["ti"].xcom_push(key="report", value=report.summary())
+                # The last of all: nobody waits for an alert because the warehouse may not be written.
+                failure = self._publish(db, settings.org_id)
+                if failure is not None:
+                    report = report.with_problem(str(failure))
+                    if begun is not None:
+                        runs.finish_run(db, run, report.run_outcome(utc_now()))
+                    context["ti"].xcom_push(key="report", value=report.summary())
+            if failure is not None and report.problems == (str(failure),):
+                raise failure  # alone, it may pass by itself
             if report.problems:
                 raise AirflowFailException(" ".join(report.problems))
-        return summary
+        return report.summary()
+
+    def _publish(self, db: LedgerDatabase, org_id: str) -> OnboardingError | None:
+        """Publish, and return why that failed."""
+        from m3ter_onboarding.errors import OnboardingError
+        from m3ter_onboarding.ledger.known_hosts import is_admitted
+        from m3ter_onboarding.reporting.publication import publish_organisation
+
+        # A run that m3ter did not let in copies nobody's data into its warehouse.
+        if not is_admitted(db, dag_id_of(self.config.name), org_id):
+            return None
+        try:
+            publish_organisation(db, org_id, self.config)
+        except OnboardingError as error:
+            return error
+        except Exception as error:  # noqa: BLE001  (whatever it is, the ledger's outcome must say so)
+            return OnboardingError(
+                f"The results could not be published to the warehouse: an unexpected {type(error).__name__}. The ledger"
+                " holds them; the next run publishes them. Please report it."
+            )
+        return None

@@ -257,6 +257,65 @@ def test_a_ledger_that_is_there_is_proved(
     assert "a second live row of one employee was accepted" in answer(said, "ledger")
 
 
+@pytest.fixture
+def split(config: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a configuration whose ledger is beside the warehouse."""
+    ledger = {"conn_type": "sqlite", "host": str(config.parent / "ledger.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_LEDGER", json.dumps(ledger))
+    text = config.read_text(encoding="utf-8")
+    config.write_text(f"{text}\nledger_conn_id: ledger\n", encoding="utf-8")
+    return config
+
+
+def content(config: Path) -> list[tuple[str, str]]:
+    with closing(sqlite3.connect(config.parent / "people.db")) as database:
+        return database.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
+
+
+def test_check_tries_whether_results_can_be_published_and_changes_nothing(split: Path) -> None:
+    before = content(split)
+    said = check(split, connect=True)[1]
+    assert answer(said, "published") == "right: the tables of results can be written (nothing was changed)."
+    assert content(split) == before
+    with closing(sqlite3.connect(split.parent / "people.db")) as database:  # an older version's
+        database.execute("CREATE TABLE m3ter_invitation (org_id, invitation_id, state)")
+        database.execute("INSERT INTO m3ter_invitation VALUES ('o', 1, 'sent')")
+        database.commit()
+    before = content(split)
+    assert answer(check(split, connect=True)[1], "published").startswith("right: ")
+    assert content(split) == before
+
+
+def test_check_names_tables_of_results_that_a_person_must_make(split: Path) -> None:
+    change(split, "# create_tables: true ", "create_tables: false ")
+    said = answer(check(split, connect=True)[1], "published")
+    assert said.startswith("WRONG: ")
+    assert "m3ter-onboarding ddl --published" in said
+
+
+def test_a_warehouse_that_may_only_be_read_is_found_out_before_the_first_run(
+    split: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse = {"conn_type": "sqlite", "host": str(split.parent / "people.db"), "extra": {"mode": "ro"}}
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(warehouse))
+    said = check(split, connect=True)[1]
+    assert answer(said, "warehouse").startswith("right: ")
+    assert answer(said, "published").startswith("WRONG: ")
+    assert "set `publish: false` where it may only be read" in answer(said, "published")
+    split.write_text(split.read_text(encoding="utf-8") + "publish: false\n", encoding="utf-8")
+    said = check(split, connect=True)[1]
+    assert "publish" not in said.rpartition("\n\n")[2]
+    assert line(said, "published") == "nothing: `publish` is false, the warehouse is only read."
+
+
+def test_a_warehouse_that_holds_the_ledger_gets_nothing(split: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_LEDGER", os.environ["AIRFLOW_CONN_WAREHOUSE"])
+    with closing(open_ledger("ledger")) as db:
+        prepare_tables(db, create_tables=True, now=utc_now(), package_version="0")
+    expected = "right: the warehouse holds the ledger itself; nothing is published."
+    assert answer(check(split, connect=True)[1], "published") == expected
+
+
 def test_tables_that_somebody_else_must_make_are_asked_for(config: Path) -> None:
     change(config, "# create_tables: true ", "create_tables: false ")
     status, said = check(config, connect=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
@@ -12,11 +13,12 @@ from typing import Any
 import pytest
 import time_machine
 from airflow.sdk import Asset
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from sqlalchemy import create_engine, text
 
 from m3ter_onboarding import day_one_dag
 from m3ter_onboarding.config.organisation import OnboardingConfig
-from m3ter_onboarding.errors import ConfigurationError, LedgerError
+from m3ter_onboarding.errors import ConfigurationError
 from m3ter_onboarding.ledger.known_hosts import Place, record_reading
 from m3ter_onboarding.reporting.erasure_everywhere import ErasureContext, erase_before, erase_person
 from tests.support.databases import airflow_connection_named, sqlite_connection
@@ -57,16 +59,43 @@ def messages() -> Iterator[list[str]]:
     RecordingNotifier.messages.clear()
 
 
+class TaskInstance:
+    """Keeps the XComs of a run; those of a task that is not run are as a successful one left them."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str], Any] = {}
+        self.task_id = ""
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.kept[self.task_id, key] = value
+
+    def xcom_pull(self, task_ids: str, key: str = "return_value") -> Any:
+        return self.kept.get((task_ids, key))
+
+
 def run(world: World, *tasks: str, **values: Any) -> dict[str, Any]:
     """Run tasks as their DAG does, and return the result of the last, with the asset's events."""
     values = {"alerts": {"on_failure": [NOTIFIER]}, **values}
     dag = day_one_dag(world.config(**values))
     assert [task.task_id for task in dag.topological_sort()] == ["readiness", "digest"]
     events: dict[Any, Any] = defaultdict(lambda: SimpleNamespace(extra=None))
-    context: Any = {"dag_run": SimpleNamespace(dag_id=dag.dag_id, run_id="run-1"), "outlet_events": events}
+    ti = TaskInstance()
+    context: Any = {"dag_run": SimpleNamespace(dag_id=dag.dag_id, run_id="run-1"), "outlet_events": events, "ti": ti}
+    if tasks == ("digest",):
+        ti.kept = {("readiness", "listed"): {"chase": 1}, ("readiness", "return_value"): {"chase": 1}}
     result: Any = None
-    for name in tasks or ("readiness", "digest"):
-        result = dag.get_task(name).execute(context)
+    failures: dict[str, AirflowException] = {}
+    for ti.task_id in tasks or ("readiness", "digest"):
+        task = dag.get_task(ti.task_id)
+        assert task.trigger_rule == ("all_done" if ti.task_id == "digest" else "all_success")
+        try:
+            result = task.execute(context)
+            ti.xcom_push("return_value", result)
+        except AirflowException as error:
+            failures[ti.task_id] = error
+    if failures:
+        assert ti.task_id in failures, "the last task decides about the colour of the run"
+        raise next(iter(failures.values()))
     return {**result, "events": {key: one.extra for key, one in events.items()}}
 
 
@@ -121,14 +150,15 @@ def test_days_come_from_the_configuration(sqlite_world: World, org: StartingPeop
 
 
 def test_asset_has_an_event_only_when_the_warehouse_has_the_lists(
-    sqlite_world: World, org: StartingPeople, tmp_path: Path
+    sqlite_world: World, org: StartingPeople, tmp_path: Path, messages: list[str]
 ) -> None:
     content, url = sqlite_connection(tmp_path / "warehouse.db"), f"sqlite:///{tmp_path / 'warehouse.db'}"
     ledger = {"ledger_conn_id": sqlite_world.warehouse_conn_id}
     with airflow_connection_named(content) as conn_id:
         values = {**ledger, "warehouse_conn_id": conn_id}
-        with pytest.raises(LedgerError, match="could not be published"):
+        with pytest.raises(AirflowFailException, match="could not be published"):
             run(sqlite_world, create_tables=False, **values)
+        assert len(messages) == 1, "the digest needs no warehouse"
         run(sqlite_world, **values)
         engine = create_engine(url)
         with engine.connect() as connection:
@@ -137,6 +167,29 @@ def test_asset_has_an_event_only_when_the_warehouse_has_the_lists(
             assert connection.execute(text("SELECT count(*) FROM m3ter_onboarding_chase")).scalar_one() == 1
             assert connection.execute(text("SELECT count(*) FROM m3ter_onboarding_decision")).scalar_one() == 0
         engine.dispose()
+
+
+def test_a_warehouse_that_is_only_read_gets_no_lists(
+    sqlite_world: World, org: StartingPeople, tmp_path: Path, messages: list[str]
+) -> None:
+    (tmp_path / "warehouse.db").touch()
+    content = json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "warehouse.db"), "extra": {"mode": "ro"}})
+    with airflow_connection_named(content) as conn_id:
+        values = {"ledger_conn_id": sqlite_world.warehouse_conn_id, "warehouse_conn_id": conn_id}
+        with pytest.raises(AirflowFailException, match=r"readonly database.* set `publish: false`"):
+            run(sqlite_world, **values)
+        assert len(messages) == 1
+        assert run(sqlite_world, publish=False, **values)["events"]
+
+
+def test_without_lists_there_is_no_digest(
+    sqlite_world: World, org: StartingPeople, messages: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Figures of an earlier day would look like those of today."""
+    monkeypatch.setattr("m3ter_onboarding.ledger.day_one_pass.list_who_starts", lambda *_: 1 / 0)
+    with pytest.raises(AirflowException, match="unexpected ZeroDivisionError"):
+        run(sqlite_world)
+    assert messages == []
 
 
 def test_erased_people_leave_both_lists(
