@@ -17,6 +17,7 @@ from typing import Any
 from demo.countries import Country, countries
 
 ORDINARY_A_DAY = 120
+SEVERAL = "review:several_addresses"
 
 
 @dataclass(frozen=True)
@@ -235,7 +236,7 @@ def _defects(maker: _Day) -> Iterator[Person]:
 
 
 def _rivals(maker: _Day) -> Iterator[Person]:
-    """Make two rows for one address, and two addresses for one employee: one e-mail each pair."""
+    """Make two rows for one address, which get one e-mail, and two addresses for one employee, which are a question."""
     for _ in range(3):
         first = maker.person()
         group = f"address {first.employee_id}"
@@ -243,10 +244,9 @@ def _rivals(maker: _Day) -> Iterator[Person]:
         yield replace(first, either_of=group, email=first.email.swapcase())
     for _ in range(2):
         first = maker.person()
-        group = f"employee {first.employee_id}"
         other = maker.person(employee_id=first.employee_id)
-        yield replace(first, either_of=group)
-        yield replace(other, either_of=group)
+        yield replace(first, label=SEVERAL)
+        yield replace(other, label=SEVERAL)
 
 
 def _again(maker: _Day, yesterday: list[Person]) -> Iterator[Person]:

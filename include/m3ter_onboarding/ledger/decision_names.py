@@ -25,6 +25,7 @@ REASONS: dict[str, str] = {
     "refused_before": "m3ter refused exactly this before",
     "duplicate_in_batch": "another row has the same address or employee",
     "address_looks_alike": "another address differs only in letters such as ß and ss: perhaps another person's",
+    "several_addresses": "rows of this employee name several addresses, and nothing says which one counts",
     "email_changed": "was invited, or is a member, with another address",
     "missing_in_m3ter": "was invited or a member, and m3ter lists neither any more",
     "differs_in_m3ter": "m3ter holds other values than were asked for",
@@ -58,6 +59,10 @@ WAYS: dict[str, str] = {
         "See in m3ter's console and in the warehouse whether there are two people. If so: give one of them another"
         " address in the warehouse, or invite this one in m3ter's console; the next run that reads the row sees it. If"
         " it is one person: correct the address in the warehouse."
+    ),
+    "several_addresses": (
+        "Leave one address of this employee in the warehouse, or let the query return `updated_at`: then the newest row"
+        " counts."
     ),
     "email_changed": (
         "If the new address counts: see in m3ter whether the old one still has access, then supersede the old"

@@ -31,6 +31,7 @@ class Decision:
     :param detail: why, a sentence without personal data.
     :param invitation_id: the ledger's row that the decision rests on.
     :param extra: what the row says beside the contract, by column, perhaps personal; never logged.
+    :param updated_at: of an invalid row, when it was written, UTC; not recorded.
     """
 
     row_no: int
@@ -45,6 +46,7 @@ class Decision:
     start_date: date | None = None
     invitation_id: int | None = None
     extra: Mapping[str, str] | None = field(default=None, repr=False)
+    updated_at: datetime | None = field(default=None, repr=False, compare=False)
 
     @property
     def name(self) -> str:

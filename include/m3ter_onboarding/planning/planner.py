@@ -8,9 +8,10 @@ that apply to a row the first in this list is its decision:
     ``skip:excluded``: by the row, or by address, domain or employee; an address of an excluded employee is excluded in
     other rows too, and so is a row that shares address or employee with one that excludes.
 3.  ``skip:domain_not_allowed``: the m3ter connection does not send to this domain.
-4.  ``invalid:duplicate_in_batch``: another row has this address or this employee. The row that wins is in time
-    (neither too early nor too old), then starts latest, then ends latest, then comes first by employee, address and
-    the rest of its content.
+4.  ``invalid:duplicate_in_batch``: another row has this address or this employee. Of one employee's rows the newest by
+    ``updated_at`` counts, where all have it. Else the row that wins is in time (neither too early nor too old), then
+    starts latest, then ends latest, then comes first by employee, address and the rest of its content; but an
+    employee's rows with several addresses, none of them too old, are each decided about by itself, see 12.
 5.  ``review:address_looks_alike``: another employee's row, the ledger or m3ter has an address that differs only in
     letters that are often taken for the same (ß and ss). Perhaps it is another person; nobody is e-mailed twice.
     ``skip:already_member``, ``skip:already_invited`` (a sender at work included), ``review:unknown_outcome``: the
@@ -22,7 +23,8 @@ that apply to a row the first in this list is its decision:
     setting, as often as the setting allows.
 10. ``invalid:policy``, ``review:policy_not_allowed``: the policies that the row asks for.
 11. ``skip:refused_before``: m3ter refused exactly this request.
-12. ``invite:new``, ``invite:expired``, ``invite:rehire``, ``invite:requested``.
+12. ``review:several_addresses``: rows of this employee name several addresses, and nothing says which one counts.
+13. ``invite:new``, ``invite:expired``, ``invite:rehire``, ``invite:requested``.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ from m3ter_onboarding.errors import PlanError
 from m3ter_onboarding.ledger.decisions import Decision, Verdict
 from m3ter_onboarding.ledger.withheld import Restriction
 from m3ter_onboarding.planning.address_status import TAKEN, AddressStatus, AddressStatuses, Status
+from m3ter_onboarding.planning.employee_versions import EmployeeVersions
 from m3ter_onboarding.planning.facts import Facts
 from m3ter_onboarding.planning.fingerprint import hash_request
 from m3ter_onboarding.planning.occasion import Occasions
@@ -88,9 +91,13 @@ class _Planner:
                 decided[row.row_no] = reason
             else:
                 remaining.append(row)
-        winners, duplicates = self._without_duplicates(remaining)
+        versions = EmployeeVersions(rows, [hire for hire in remaining if not self._is_too_old(hire)])
+        winners, duplicates = self._without_duplicates(remaining, versions)
         decided.update({decision.row_no: decision for decision in duplicates})
-        decided.update({hire.row_no: self._decide(hire) for hire in winners})
+        for hire in winners:
+            decision = self._decide(hire)
+            contested = decision.decision == "invite" and versions.are_contested(hire.employee_id)
+            decided[hire.row_no] = _several_addresses(hire) if contested else decision
         return _accounted(rows, decided)
 
     # -- rows that are never invited ---------------------------------------------------------------------------------
@@ -106,14 +113,21 @@ class _Planner:
 
     # -- one row a person --------------------------------------------------------------------------------------------
 
-    def _without_duplicates(self, hires: Iterable[NewHire]) -> tuple[list[NewHire], list[Decision]]:
+    def _without_duplicates(
+        self, hires: Iterable[NewHire], versions: EmployeeVersions
+    ) -> tuple[list[NewHire], list[Decision]]:
         """Return the rows that are decided about by themselves, and the decisions about the others."""
         winners: list[NewHire] = []
         others: list[Decision] = []
         by_key: dict[str, NewHire] = {}
         by_employee: dict[str, NewHire] = {}
         for hire in sorted(hires, key=self._rank):
+            if (newer := versions.newer_than(hire)) is not None:
+                others.append(_older(hire, newer))
+                continue
             of_address, of_employee = by_key.get(hire.email_key), by_employee.get(hire.employee_id)
+            if versions.are_contested(hire.employee_id):  # each of their addresses is decided about
+                of_employee = of_address if of_address and of_address.employee_id == hire.employee_id else None
             if of_address is not None and of_employee is None and not same_spelling(hire.email, of_address.email):
                 by_employee[hire.employee_id] = hire
                 decision = self._decide(hire)
@@ -147,6 +161,10 @@ class _Planner:
             hire.time_zone,
             hire.row_no,
         )
+
+    def _is_too_old(self, hire: NewHire) -> bool:
+        timing = self._timing(hire)
+        return timing is not None and timing[0] == "too_old"
 
     def _timing(self, hire: NewHire) -> tuple[str, str] | None:
         """Return why it is not the time to invite: the reason and a sentence. Days are counted where the hire is."""
@@ -298,6 +316,20 @@ def _looks_alike(hire: NewHire, other: str) -> Decision:
         " is another person's; a person has to decide."
     )
     return _decision(hire, "review", "address_looks_alike", detail)
+
+
+def _several_addresses(hire: NewHire) -> Decision:
+    detail = (
+        "Rows of this employee name several addresses, and nothing says which one counts. A person has to decide, or"
+        " the query to return updated_at."
+    )
+    return _decision(hire, "review", "several_addresses", detail)
+
+
+def _older(hire: NewHire, newer: ValidatedRow) -> Decision:
+    unusable = ", although it cannot be used" if isinstance(newer, Decision) else ""
+    detail = f"Row {newer.row_no} of this employee is newer, by updated_at, and counts{unusable}."
+    return _decision(hire, "invalid", "duplicate_in_batch", detail)
 
 
 def _restricted(hire: NewHire, found: Restriction) -> Decision:

@@ -24,7 +24,7 @@ from m3ter_onboarding.privacy import mask_addresses
 JOB_COLUMNS = ("employee_id", "permission_policies", "access_end_date", "time_zone")
 
 #: Columns of all queries that hold days, or instants.
-DAY_COLUMNS = ("start_date", "access_end_date", "exclude_until", "until")
+DAY_COLUMNS = ("start_date", "access_end_date", "exclude_until", "until", "updated_at")
 
 #: Characters of a column's name that are compared and quoted: a driver may name one by its whole expression.
 _LONGEST_SHOWN = 80

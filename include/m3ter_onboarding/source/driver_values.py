@@ -10,7 +10,7 @@ import json
 import math
 import re
 import unicodedata
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime, time, timezone, tzinfo
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -126,6 +126,26 @@ def to_date(value: Any, zone: tzinfo) -> date | None:
     if not 1900 <= value.year < 9000 and value != NO_END:
         raise ValueError("is out of range")
     return value
+
+
+def to_instant(value: Any) -> datetime | None:
+    """Read an instant by which rows are ordered, in UTC; infinity is the last one that there is.
+
+    :param value: as :func:`to_date` reads it; without a zone it is taken as UTC, and a day as its beginning.
+    :returns: None also where it cannot be read: then nothing orders the row.
+    """
+    try:
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            value = to_text(value)
+        if isinstance(value, str):
+            value = _date_of_text(value)
+        if not isinstance(value, date):
+            return None
+        instant = value if isinstance(value, datetime) else datetime.combine(value, time())
+        in_zone = instant if instant.tzinfo else instant.replace(tzinfo=timezone.utc)
+        return in_zone.astimezone(timezone.utc)
+    except (OverflowError, ValueError):
+        return None
 
 
 def _is_nan(value: Any) -> bool:

@@ -20,6 +20,7 @@ from m3ter_onboarding.source.driver_values import (
     require_visible,
     storable,
     to_date,
+    to_instant,
     to_name,
     to_names,
     to_note,
@@ -65,6 +66,7 @@ class NewHire:
     :param access_ends_at: the last millisecond of the last local day, UTC; None: permanent.
     :param exclusion: where the row itself says that nobody is to be invited.
     :param extra: the columns of one's own, by name.
+    :param updated_at: when the row was written, UTC; None: it does not say so, or nobody can read it.
     """
 
     row_no: int
@@ -81,6 +83,7 @@ class NewHire:
     time_zone: str
     exclusion: RowExclusion | None = None
     extra: Mapping[str, str] | None = field(default=None, repr=False)
+    updated_at: datetime | None = None
 
 
 #: A row after validation: a hire that can be decided about, or the decision ``invalid:<reason>``.
@@ -177,6 +180,7 @@ def validate_row(
         time_zone=time_zone,
         exclusion=exclusion,
         extra=extra,
+        updated_at=to_instant(row.values.get("updated_at")),
     )
 
 
@@ -192,6 +196,7 @@ def _invalid(row: SourceRow, flaw: _FlawError, start: date | None, extra: Mappin
         email_key=email_key(given)[:LONGEST_EMAIL] if given else None,
         start_date=start,
         extra=extra,
+        updated_at=to_instant(row.values.get("updated_at")),
     )
 
 
@@ -334,7 +339,7 @@ def _exclusion(value: Any, until: Any, time_zone: str) -> RowExclusion | None:
     if isinstance(value, bool):
         value = str(value)
     try:
-        reason = without_marks(to_text(value) or "") or None  # it is shown, and nobody is invited by it
+        reason = to_text(value)
         if reason is not None:
             require_visible(reason)
     except ValueError as flaw:

@@ -29,6 +29,7 @@ fingerprint_of = partial(fingerprint, org_id="org-1")
 CHIEF = M3terPolicy("p-all", "Chief", 1, administrator_like=True)
 POLICIES = (VIEWER, ANALYST, M3terPolicy("p-a", "Twin", 1), M3terPolicy("p-b", "Twin", 1))
 KEY = "person1@example.com"
+SEVERAL = "review:several_addresses"
 
 
 def ledger(state: InvitationState, key: str = KEY, **changes: Any) -> LedgerInvitation:
@@ -390,9 +391,95 @@ def test_f13_one_row_wins_whatever_the_order() -> None:
         row(2, employee_id="B", email=" ONE@example.com"),
         row(3, employee_id="A", email="two@example.com"),
     ]
+    names = {decision.row_no: decision.name for decision in plan(rows[:2])}
+    assert names == {1: "invite:new", 2: "invalid:duplicate_in_batch"}
+    assert {decision.row_no: decision.name for decision in plan(rows[1::-1])} == names
+    # An employee with two addresses: whose the shared one is, is not known either.
     names = {decision.row_no: decision.name for decision in plan(rows)}
-    assert names == {1: "invite:new", 2: "invalid:duplicate_in_batch", 3: "invalid:duplicate_in_batch"}
+    assert names == {1: SEVERAL, 2: "invalid:duplicate_in_batch", 3: SEVERAL}
     assert {decision.row_no: decision.name for decision in plan(rows[::-1])} == names
+
+
+def versions(*addresses: str, **columns: Sequence[Any]) -> list[SourceRow]:
+    """Rows of one employee: an address each, and of each column a value."""
+    return [
+        row(number, employee_id="A", email=address, **{name: values[number - 1] for name, values in columns.items()})
+        for number, address in enumerate(addresses, 1)
+    ]
+
+
+def test_f13_several_addresses_of_an_employee_are_a_question_where_nothing_orders_them() -> None:
+    for columns in (
+        {},
+        {"start_date": ["2026-12-01", "2026-11-30"]},
+        {"access_end_date": ["2027-12-01", None]},
+        {"updated_at": [None, None]},
+        {"updated_at": ["2026-11-20", None]},
+        {"updated_at": ["yesterday", "2026-11-20"]},
+        {"updated_at": ["2026-11-20", "2026-11-20T00:00:00Z"]},
+    ):
+        rows = versions("old@example.com", "new@example.com", **columns)
+        found = plan(rows)
+        assert [decision.name for decision in found] == [SEVERAL, SEVERAL], columns
+        assert [decision.request for decision in found] == [None, None]
+        assert "updated_at" in str(found[0].detail)
+        assert [decision.name for decision in plan(rows[::-1])] == [SEVERAL, SEVERAL], columns
+    same = versions("a@example.com", "A@example.com ")
+    assert sorted(decision.name for decision in plan(same)) == ["invalid:duplicate_in_batch", "invite:new"]
+    thrice = plan(versions("a@example.com", "A@example.com ", "b@example.com"))
+    assert [decision.name for decision in thrice] == ["invalid:duplicate_in_batch", SEVERAL, SEVERAL]
+
+
+def test_f13_the_new_address_of_somebody_who_was_invited_is_a_question_not_a_duplicate() -> None:
+    known = {"ledger": [ledger("sent", "old@example.com", employee_id="A")]}
+    for columns in ({}, {"updated_at": ["2026-11-20", "2026-11-21"]}):
+        old, new = plan(versions("old@example.com", "new@example.com", **columns), **known)
+        assert old.name == ("invalid:duplicate_in_batch" if columns else "skip:already_invited")
+        assert new.name == "review:email_changed"
+    old, new = plan(versions("old@example.com", "new@example.com", updated_at=["2026-11-21", "2026-11-20"]), **known)
+    assert [old.name, new.name] == ["skip:already_invited", "invalid:duplicate_in_batch"]
+
+
+def test_f13_a_row_that_is_too_old_leaves_no_question() -> None:
+    rows = versions("old@example.com", "new@example.com", start_date=["2020-01-01", "2026-12-01"])
+    assert [decision.name for decision in plan(rows)] == ["invalid:duplicate_in_batch", "invite:new"]
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ["2026-11-20", "2026-11-22", "2026-11-21"],
+        [date(2026, 11, 20), datetime(2026, 11, 20, 1, tzinfo=timezone.utc), "2026-11-20 00:59:59"],
+        ["-infinity is no time", "2026-11-22", "2026-11-21"],
+        ["2026-11-22T00:00:00Z", "2026-11-22T00:30:00-01:00", "2026-11-22T02:00:00+02:00"],
+        ["2026-11-22", "infinity", "2026-11-21"],
+    ],
+)
+def test_f13_the_newest_row_of_an_employee_counts(times: list[Any]) -> None:
+    rows = versions("one@example.com", "two@example.com", "one@example.com", updated_at=times)
+    if times[0] == "-infinity is no time":
+        assert [decision.name for decision in plan(rows)] == [SEVERAL, SEVERAL, "invalid:duplicate_in_batch"]
+        return
+    for ordered in (rows, rows[::-1]):
+        found = {decision.row_no: decision for decision in plan(ordered)}
+        assert [found[number].name for number in (1, 2, 3)] == [
+            "invalid:duplicate_in_batch",
+            "invite:new",
+            "invalid:duplicate_in_batch",
+        ]
+        assert found[1].detail == "Row 2 of this employee is newer, by updated_at, and counts."
+    names = versions("a@example.com", "a@example.com", updated_at=["2026-11-20", "2026-11-21"], first_name=["A", "B"])
+    assert [one.request and one.request.first_name for one in plan(names)] == [None, "B"]
+
+
+def test_f13_a_newer_row_counts_also_if_it_cannot_be_used() -> None:
+    rows = versions("old@example.com", "no address", updated_at=["2026-11-20", "2026-11-21"])
+    found = plan(rows)
+    assert [decision.name for decision in found] == ["invalid:duplicate_in_batch", "invalid:email"]
+    assert "Row 2 of this employee is newer, by updated_at, and counts, although it cannot be used." in str(found[0])
+    elsewhere = versions("old@example.com", "new@other.example", updated_at=["2026-11-20", "2026-11-21"])
+    names = [decision.name for decision in plan(elsewhere, PlanSettings(allowed_domains=frozenset({"example.com"})))]
+    assert names == ["invalid:duplicate_in_batch", "skip:domain_not_allowed"]
 
 
 def test_f13_the_row_that_is_in_time_wins_then_the_latest_start() -> None:
