@@ -180,7 +180,8 @@ class Api:
     ) -> Answer | None:
         if operation.name == "GenerateToken":
             return None
-        if not self._tokens.good(request.bearer):
+        uses, seconds = switches.token_good_for_requests, switches.token_ends_after_seconds
+        if not self._tokens.use(request.bearer, uses=uses, seconds=seconds):
             return error(switches.token_error_status, "Unauthorized")
         if parameters["orgId"] != self._organization.org_id:
             return error(403)

@@ -11,7 +11,7 @@ from typing import Any
 
 __all__ = ["SCHEMA_VERSION", "Row", "Store", "StoreError"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Row = Mapping[str, Any]
 Values = Sequence[object] | Mapping[str, object]
@@ -53,7 +53,8 @@ CREATE TABLE email (
   sent_at INTEGER NOT NULL, invitation_id TEXT, user_id TEXT);
 CREATE INDEX email_address ON email (address_key);
 CREATE INDEX email_invitation ON email (invitation_id);
-CREATE TABLE token (value TEXT PRIMARY KEY, issued_at INTEGER NOT NULL, expires_at INTEGER NOT NULL);
+CREATE TABLE token (value TEXT PRIMARY KEY, issued_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,
+    uses INTEGER NOT NULL);
 CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 _TABLES = ("invitation", "user", "policy", "user_policy", "user_group", "email", "token", "setting")

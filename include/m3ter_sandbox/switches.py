@@ -28,6 +28,10 @@ class Switches(BaseModel):
     """Requests per rolling five minutes and source address; 0 switches the limit off."""
     token_lifetime_seconds: Annotated[int, Field(ge=1, le=1_000_000_000)] = 18_000
     """``expires_in`` of a token, and when it really expires."""
+    token_ends_after_seconds: Seconds = 0
+    """A token that ends earlier than ``expires_in`` says: so many seconds after it was issued; 0: it does not."""
+    token_good_for_requests: Annotated[int, Field(ge=0)] = 0
+    """How many requests a token is good for, whatever ``expires_in`` says; 0: any number."""
     token_error_status: Literal[401, 403] = 403
     """The answer to an expired, revoked, unknown or missing token."""
     wrong_secret_status: Literal[400, 401, 403] = 401

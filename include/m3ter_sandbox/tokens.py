@@ -67,16 +67,28 @@ class Tokens:
                 store.run("DELETE FROM token")
             else:
                 store.run("DELETE FROM token WHERE expires_at < ?", (now - 3_600_000,))
-            row = {"value": value, "issued_at": now, "expires_at": now + lifetime_seconds * 1000}
+            row = {"value": value, "issued_at": now, "expires_at": now + lifetime_seconds * 1000, "uses": 0}
             store.insert("token", row)
         return value
 
-    def good(self, value: str | None) -> bool:
-        """Return whether a token is known, not revoked and not expired."""
+    def use(self, value: str | None, *, uses: int, seconds: float) -> bool:
+        """Return whether a token is known, not revoked and not expired, and count the request that uses it.
+
+        :param uses: how many requests it is good for; 0: any number.
+        :param seconds: after how many it ends, whatever its answer said; 0: as it said.
+        """
         if not value:
             return False
-        row = self._store.one("SELECT expires_at FROM token WHERE value = ?", (value,))
-        return row is not None and self._clock.now_ms() < int(row["expires_at"])
+        with self._store as store:
+            row = store.one("SELECT issued_at, expires_at, uses FROM token WHERE value = ?", (value,))
+            if row is None or (uses and int(row["uses"]) >= uses):
+                return False
+            now = self._clock.now_ms()
+            if now >= int(row["expires_at"]) or (seconds and now >= int(row["issued_at"]) + seconds * 1000):
+                return False
+            if uses:
+                store.run("UPDATE token SET uses = uses + 1 WHERE value = ?", (value,))
+            return True
 
     def revoke(self, value: str | None = None) -> int:
         """End one token, or all; return how many ended."""

@@ -8,6 +8,7 @@ from m3ter_provider.api_answers import Answer, authentication_error
 from m3ter_provider.api_calls import INVITATIONS, Call, is_invitation_post, list_call, me_call
 from m3ter_provider.connection import ConnectionSettings
 from m3ter_provider.errors import (
+    M3terAccessLostError,
     M3terAuthenticationError,
     M3terPermissionError,
     M3terStatusError,
@@ -46,7 +47,7 @@ class AccessRefusals:
         if self._final is not None:
             return copy.copy(self._final)
         if is_invitation_post(call.method, call.url):
-            kind = self._may_not_invite.get(_ANY) or self._may_not_invite.get(_policies(call))
+            kind = self._may_not_invite.get(_ANY) or self._may_not_invite.get(call.policies)
             return self._error(kind, call, None) if kind else None
         return None
 
@@ -89,8 +90,35 @@ class AccessRefusals:
             kind = "wrong_organisation"
         if not call.repeatable:
             # m3ter may refuse a person for the policies they would get, which shows nothing about those with others.
-            self._may_not_invite[_policies(call) if kind == "no_right_to_invite" else _ANY] = kind
+            self._may_not_invite[call.policies if kind == "no_right_to_invite" else _ANY] = kind
         return self._error(kind, call, answer.m3ter_message)
+
+    def right_lost(self, call: Call, answer: Answer) -> M3terAccessLostError:
+        """Return the error for a call that is refused with a good token, and was allowed this process before."""
+        return self._lost(
+            call, answer, "The access token is good: somebody may just have changed the rights of the service user."
+        )
+
+    def tokens_ended(self, call: Call, answer: Answer, *, tokens: int) -> M3terAccessLostError:
+        """Return the error for a call that was refused with one token after the other.
+
+        :param tokens: how many they were.
+        """
+        return self._lost(
+            call,
+            answer,
+            f"{tokens} access tokens in a row were refused; another process that uses the same access key may end them,"
+            " or a gateway. An access key for each connection that is used at the same time may help.",
+        )
+
+    def _lost(self, call: Call, answer: Answer, why: str) -> M3terAccessLostError:
+        return M3terAccessLostError(
+            f"m3ter refuses {call.what} ({answer.status}) to the service user of connection {self._settings.conn_id!r}"
+            f" in organisation {self._settings.org_id}, though it allowed as much before. {why}"
+            " The next try finds out.",
+            status_code=answer.status,
+            m3ter_message=answer.m3ter_message,
+        )
 
     def _error(self, kind: PermissionKind, call: Call, m3ter_message: str | None) -> M3terPermissionError:
         org_id, conn_id = self._settings.org_id, self._settings.conn_id
@@ -110,7 +138,7 @@ class AccessRefusals:
                 f"The service user of connection {conn_id!r} may read organisation {org_id} but not create "
                 "invitations in it (403). Give it config:create on orgUserInvitation, or the Administrator policy."
             )
-            if _policies(call):
+            if call.policies:
                 text += " It may also lack rights that the invitation's permission policies would grant."
         else:
             text = (
@@ -123,7 +151,3 @@ class AccessRefusals:
 
 def _lists_invitations(settings: ConnectionSettings, call: Call) -> bool:
     return call.repeatable and call.url == list_call(settings, INVITATIONS).url
-
-
-def _policies(call: Call) -> frozenset[str]:
-    return frozenset((call.body or {}).get("permissionPolicyIds") or ())

@@ -47,6 +47,16 @@ class Call:
         """Whether making it twice does no more than making it once."""
         return self.method == "GET" or self.form is not None
 
+    @property
+    def policies(self) -> frozenset[str]:
+        """Ids of the permission policies that it would grant."""
+        return frozenset((self.body or {}).get("permissionPolicyIds") or ())
+
+    @property
+    def right(self) -> str:
+        """Name of the right that it needs beside its verb and its policies: the same for everybody."""
+        return INVITATIONS.path if is_invitation_post(self.method, self.url) else self.what
+
 
 @dataclass(frozen=True)
 class Listing(Generic[ItemT]):

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import copy
+import logging
+import random
 import threading
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from m3ter_provider.clock import Clock
@@ -15,6 +19,11 @@ _LEAST_USE_SECONDS = 1.0
 _MOST_RENEWALS = 3
 #: For so long after a new token was refused too, another would not help either. Later it may have been ended since.
 _REFUSAL_HOLDS_SECONDS = 30.0
+#: Two tokens that ended before their time, no further apart than this, are no accident.
+_DYING_SECONDS = 60.0
+_LONGEST_WAIT_SECONDS = 2.0
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,8 @@ class TokenLife:
         self._token: Token | None = None
         self._refused_at: float | None = None
         self._failure: tuple[M3terError, float] | None = None
+        self._ended: Token | None = None
+        self._early_ends: deque[float] = deque(maxlen=2)
 
     def current(self) -> Token | None:
         """Return the token if it is good for another request, else None."""
@@ -82,15 +93,26 @@ class TokenLife:
             return None
         return copy.copy(self._failure[0])
 
-    def accepted(self, token: Token) -> None:
-        """Note that m3ter took this token for a call."""
+    def accepted(self, token: Token, *, after: Sequence[Token] = ()) -> None:
+        """Note that m3ter took this token for a call.
+
+        :param after: those that it refused for the same call, which therefore had ended.
+        """
         if token is self._token:
             self._refused_at = None
+        for ended in after:
+            self._note_end(ended)
 
     def rejected(self, token: Token) -> None:
         """Drop this token, unless somebody has replaced it already."""
         if token is self._token:
             self._token, self._refused_at = None, self._clock()
+
+    @property
+    def die_early(self) -> bool:
+        """Whether tokens end before their time, again and again: only one call at a time is then sure of its own."""
+        ends, now = self._early_ends, self._clock()
+        return len(ends) == 2 and now - ends[1] <= _DYING_SECONDS and ends[1] - ends[0] <= _DYING_SECONDS
 
     def renewal_may_help(self, token: Token, *, renewals: int) -> bool:
         """Decide whether a call that m3ter refused (401, 403) is worth repeating with another token.
@@ -108,3 +130,31 @@ class TokenLife:
         if token is not self._token or self._refused_at is None:
             return True
         return self._clock() - self._refused_at >= _REFUSAL_HOLDS_SECONDS
+
+    def _note_end(self, token: Token) -> None:
+        """Note a token that ended before its time; a call that took its place shows that."""
+        now = self._clock()
+        if now >= token.expires_at or token is self._ended:
+            return
+        warned, self._ended = self.die_early, token
+        self._early_ends.append(now)
+        if self.die_early and not warned:
+            _log.warning(
+                "m3ter ended two access tokens within %.0f s, though they were good for %.0f s. Another process that"
+                " uses the same access key may end them, or a gateway. Requests are made one at a time now, each again"
+                " with a new token where it was refused, which is slower. An access key for each Airflow connection"
+                " that is used at the same time may help.",
+                self._early_ends[1] - self._early_ends[0],
+                token.lifetime,
+            )
+
+
+def wait_before_renewal(renewals: int) -> float:
+    """Return how long to wait before another token is requested for the same call, in seconds.
+
+    The first time not at all. Then longer each time and by chance: two processes that end each other's tokens must not
+    keep step.
+    """
+    if renewals < 2:
+        return 0.0
+    return random.uniform(0, min(_LONGEST_WAIT_SECONDS, 0.1 * 2.0**renewals))  # noqa: S311 - no secret

@@ -16,7 +16,7 @@ from m3ter_provider import api_answers, api_calls, retries
 from m3ter_provider.access_refusals import AccessRefusals
 from m3ter_provider.api_answers import Answer
 from m3ter_provider.api_calls import Call, ItemT
-from m3ter_provider.auth import Token, TokenLife
+from m3ter_provider.auth import Token, TokenLife, wait_before_renewal
 from m3ter_provider.call_steps import Acquire, Flow, Mask, Send, Sleep, StepLock
 from m3ter_provider.clock import Clock
 from m3ter_provider.connection import ConnectionSettings
@@ -24,11 +24,26 @@ from m3ter_provider.connection_check import ConnectionCheck
 from m3ter_provider.errors import M3terAuthenticationError, M3terError
 from m3ter_provider.models import Invitation, parse
 from m3ter_provider.pacing import Pacer
+from m3ter_provider.used_rights import UsedRights
 
 _REFUSED_ACCESS = (401, 403)
+_MOST_ROUNDS = 6
 _WAIT_FOR_RENEWAL_SECONDS = 0.02
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """A call that was made, and its answer.
+
+    :param token: with which it was made at last.
+    :param refused: the tokens that were refused for it before.
+    """
+
+    answer: Answer
+    token: Token
+    refused: tuple[Token, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +54,9 @@ class CallFlow:
     :param clock: seconds, never going back.
     :param tokens: the token, shared by all hooks of the process.
     :param pacer: the pace, shared likewise.
+    :param used: the rights that this process has used, shared likewise.
     :param refusals: the hook's knowledge about refused access.
-    :param gate: held by the one call whose turn it is.
+    :param gate: held by the one call whose turn it is; until its answer is there where tokens die early.
     :param probing: held by the one call that finds out why it was refused.
     :param failures: how often something is tried that fails otherwise than by 429.
     """
@@ -49,6 +65,7 @@ class CallFlow:
     clock: Clock
     tokens: TokenLife
     pacer: Pacer
+    used: UsedRights
     refusals: AccessRefusals
     gate: StepLock
     probing: StepLock
@@ -70,39 +87,39 @@ class CallFlow:
         """
         return retries.repeat(partial(self._post_once, call, before_post), retries.DID_NOTHING, failures=self.failures)
 
-    def exchange(self, call: Call, before_send: Callable[[], None] | None = None) -> Flow[tuple[Answer, int]]:
+    def exchange(
+        self, call: Call, before_send: Callable[[], None] | None = None, refused: tuple[Token, ...] = ()
+    ) -> Flow[Exchanged]:
         """Make one call with a token, and again with a new one if m3ter refuses the first.
 
-        :returns: the answer, and how many times the token was renewed for it.
+        :param refused: tokens that were refused for this call before.
         """
         renewals = 0
         while True:
-            token = yield from self._turn(call)
-            if before_send is not None:
-                before_send()
-            answer = yield from self._request(call, f"Bearer {token.value}", before_send)
+            answer, token = yield from self._request_in_turn(call, before_send)
             if answer.status not in _REFUSED_ACCESS:
-                self.tokens.accepted(token)
+                self.tokens.accepted(token, after=refused if answer.status < 300 else ())
                 if answer.status < 300:
                     self.refusals.answered(call)
-                return answer, renewals
+                    self.used.note(call)
+                return Exchanged(answer, token, refused)
             if not self.tokens.renewal_may_help(token, renewals=renewals):
-                return answer, renewals
+                return Exchanged(answer, token, refused)
             self.tokens.rejected(token)
-            renewals += 1
+            refused, renewals = (*refused, token), renewals + 1
 
     def check_connection(self, check: ConnectionCheck) -> Flow[tuple[bool, str]]:
         """Make the calls of a connection's test, with a new token, and return its result.
 
         Nothing is repeated after a failure: somebody waits for the result, and can press the button again.
         """
-        once = replace(self, tokens=TokenLife(clock=self.clock), failures=1)
+        once = replace(self, tokens=TokenLife(clock=self.clock), used=UsedRights(), failures=1)
         for call in check.calls():
             try:
                 if call.repeatable:
                     _, answer = yield from once.get(call)
                 else:
-                    answer, _ = yield from once.exchange(call)  # its refusal is the result: no probe
+                    answer = (yield from once.exchange(call)).answer  # its refusal is the result: no probe
                 check.answered(call, answer)
             except M3terError as error:
                 check.failed(call, error)
@@ -117,50 +134,100 @@ class CallFlow:
         return api_answers.read_invitation(answer, call.what)
 
     def _authorised(self, call: Call, before_send: Callable[[], None] | None = None) -> Flow[Answer]:
-        """Make one call, and find out why if m3ter refuses it."""
-        answer, renewals = yield from self.exchange(call, before_send)
-        if answer.status not in _REFUSED_ACCESS:
-            return answer
-        yield from self._probe(call, answer, requests_made=1 + 2 * renewals)
-        raise self.refusals.reason(call, answer)
+        """Make one call, and find out why if m3ter refuses it.
 
-    def _probe(self, call: Call, answer: Answer, *, requests_made: int) -> Flow[None]:
-        """Find out why a call was refused; one call asks, the others wait for what it learns."""
+        A refusal is taken for one of rights only where the refused token is good for something else. Where it is not,
+        though this process has been allowed as much before, it has ended: the call is made again with a new one.
+        """
+        refused: tuple[Token, ...] = ()
+        for number in range(1, _MOST_ROUNDS + 1):
+            made = yield from self.exchange(call, before_send, refused)
+            if made.answer.status not in _REFUSED_ACCESS:
+                return made.answer
+            if (yield from self._is_good(made.token, call, made)):
+                break
+            refused = (*made.refused, made.token)
+            yield Sleep(wait_before_renewal(number))
+        else:
+            raise self.refusals.tokens_ended(call, made.answer, tokens=len(refused))
+        if self.used.has(call):
+            raise self.refusals.right_lost(call, made.answer)
+        raise self.refusals.reason(call, made.answer)
+
+    def _is_good(self, token: Token, call: Call, made: Exchanged) -> Flow[bool]:
+        """Find out whether a refused token is good, so that the refusal is about rights.
+
+        One call asks, the others wait for what it learns.
+        """
         yield Acquire(self.probing)
         try:
-            while (probe := self.refusals.next_probe(call, answer, requests_made=requests_made)) is not None:
-                worked = yield from retries.repeat(
-                    partial(self._probe_once, probe), retries.REPEATABLE, failures=self.failures
-                )
-                self.refusals.probed(probe, worked=worked)
-                requests_made += 1
+            if (known := self.refusals.known(call)) is not None:
+                raise known
+            listing = api_calls.list_call(self.settings, api_calls.INVITATIONS, page_size=1)
+            if self.used.has(listing) or self.used.has(call) or self.tokens.die_early:
+                works = yield from self._works_with(token, listing)
+                return works and listing.right != call.right  # else it is the same call, which works by now
+            yield from self._probe_for_reason(call, made.answer, requests_made=1 + 2 * len(made.refused))
+            return True
         finally:
             self.probing.release()
 
-    def _probe_once(self, probe: Call) -> Flow[bool]:
-        token = yield from self._turn(probe)
-        answer = yield from self._request(probe, f"Bearer {token.value}")
-        if answer.status in _REFUSED_ACCESS:
+    def _works_with(self, token: Token, probe: Call) -> Flow[bool]:
+        """Return whether a refused token is good for another call; one that is not is dropped."""
+        if not self.tokens.is_current(token):
             return False
+        worked, probed_with = yield from self._repeated_probe(probe)
+        if not worked:
+            self.tokens.rejected(probed_with)
+            return False
+        self.refusals.probed(probe, worked=True)
+        return probed_with is token
+
+    def _probe_for_reason(self, call: Call, answer: Answer, *, requests_made: int) -> Flow[None]:
+        """Find out why a call was refused, where nothing is known about its rights."""
+        while (probe := self.refusals.next_probe(call, answer, requests_made=requests_made)) is not None:
+            worked, _ = yield from self._repeated_probe(probe)
+            self.refusals.probed(probe, worked=worked)
+            requests_made += 1
+
+    def _repeated_probe(self, probe: Call) -> Flow[tuple[bool, Token]]:
+        return (yield from retries.repeat(partial(self._probe_once, probe), retries.REPEATABLE, failures=self.failures))
+
+    def _probe_once(self, probe: Call) -> Flow[tuple[bool, Token]]:
+        answer, token = yield from self._request_in_turn(probe)
+        if answer.status in _REFUSED_ACCESS:
+            return False, token
         self.tokens.accepted(token)  # else the next dead token would be taken for a missing right
         api_answers.read_json(answer, probe.what)
-        return True
+        self.used.note(probe)
+        return True, token
 
-    def _turn(self, call: Call) -> Flow[Token]:
-        """Wait for this call's turn, and leave with a token that is good for it: one at a time, first come first."""
+    def _request_in_turn(self, call: Call, before_send: Callable[[], None] | None = None) -> Flow[tuple[Answer, Token]]:
+        """Wait for this call's turn, and send it with a token that is good for it: one at a time, first come first."""
         since = self.clock()
         yield Acquire(self.gate)
+        alone = True
         try:
-            for _ in range(3):
-                if (known := self.refusals.known(call)) is not None:
-                    raise known
-                token = self.tokens.current() or (yield from self._renew(since))
-                yield from self._wait_for_pace()
-                if self.tokens.is_current(token):  # it may have ended while we waited
-                    break
-            return token
+            token = yield from self._token_for(call, since)
+            if not self.tokens.die_early:
+                self.gate.release()
+                alone = False
+            if before_send is not None:
+                before_send()
+            answer = yield from self._request(call, f"Bearer {token.value}", before_send)
         finally:
-            self.gate.release()
+            if alone:
+                self.gate.release()
+        return answer, token
+
+    def _token_for(self, call: Call, since: float) -> Flow[Token]:
+        """Wait for the pace, and return a token; a new one is used at once, since some do not live long."""
+        if (known := self.refusals.known(call)) is not None:
+            raise known
+        yield from self._wait_for_pace()
+        if (known := self.refusals.known(call)) is not None:
+            raise known
+        return self.tokens.current() or (yield from self._renew(since))
 
     def _renew(self, since: float) -> Flow[Token]:
         """Get a new token, unless another thread or hook of this process just has, or just could not.

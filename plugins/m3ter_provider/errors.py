@@ -14,6 +14,7 @@ The texts are sentences without personal data. m3ter's own message may quote an 
     └── M3terStatusError                 m3ter answered with an error; nothing happened
         ├── M3terAuthenticationError     401: the credentials or the token were refused
         ├── M3terPermissionError         403, told apart by ``kind``
+        ├── M3terAccessLostError         401 or 403 for what this process was allowed before
         ├── M3terRequestRejectedError    400, 409, 413, 422: final for that content
         ├── M3terNotFoundError           404
         ├── M3terRateLimitError          429, also after ten tries
@@ -121,6 +122,10 @@ class M3terPermissionError(M3terStatusError):
     ) -> None:
         super().__init__(message, status_code=status_code, m3ter_message=m3ter_message)
         self.kind: PermissionKind = kind
+
+
+class M3terAccessLostError(M3terStatusError):
+    """m3ter refuses what it allowed this process before (401, 403): its tokens end early, or rights were changed."""
 
 
 class M3terRequestRejectedError(M3terStatusError):

@@ -20,6 +20,29 @@ BUGS: tuple[Bug, ...] = (
         ("another m3ter",),
     ),
     Bug(
+        "a token that ended is taken for a missing right",
+        (
+            (
+                f"{PROVIDER}/call_flow.py",
+                "if self.used.has(listing) or self.used.has(call) or self.tokens.die_early:",
+                "if not listing:",
+            ),
+            (f"{PROVIDER}/call_flow.py", "if not self.tokens.die_early:", "if listing := call:"),
+        ),
+        ("m3ter, dying tokens",),
+    ),
+    Bug(
+        "whatever was there before is taken for the lost invitation",
+        (
+            (
+                f"{ONBOARDING}/ledger/mirror_comparison.py",
+                "self.at_ms >= attempt_started_ms - margin_ms and self.first_seen_ms >= attempt_started_ms",
+                "self.at_ms >= attempt_started_ms - margin_ms",
+            ),
+        ),
+        ("mirrored before the attempt",),
+    ),
+    Bug(
         "the lease is not checked before a POST",
         ((f"{ONBOARDING}/sending/lease.py", "return self.clock() + seconds < self.ends_at", "return True"),),
         ("zombie",),

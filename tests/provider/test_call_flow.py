@@ -23,6 +23,7 @@ from m3ter_provider.errors import (
     M3terUnknownOutcomeError,
 )
 from m3ter_provider.pacing import Pacer
+from m3ter_provider.used_rights import UsedRights
 from tests.support.hook_clients import FakeClock, connection_to, person
 
 SETTINGS = connection_settings(connection_to("https://api.m3ter.com", timeout_seconds=30))
@@ -54,6 +55,7 @@ class Way:
             clock=self.clock,
             tokens=TokenLife(clock=self.clock),
             pacer=Pacer(500, clock=self.clock),
+            used=UsedRights(),
             refusals=AccessRefusals(SETTINGS),
             gate=gate,
             probing=probing,

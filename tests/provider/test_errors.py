@@ -42,5 +42,5 @@ def test_m3ters_words_are_neither_in_text_nor_in_repr() -> None:
 
 def test_every_error_has_one_root() -> None:
     kinds = [kind for name, kind in vars(errors).items() if name.startswith("M3ter") and isinstance(kind, type)]
-    assert len(kinds) == 15
+    assert len(kinds) == 16
     assert all(issubclass(kind, M3terError) and issubclass(kind, AirflowException) for kind in kinds)

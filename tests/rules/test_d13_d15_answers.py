@@ -678,3 +678,38 @@ def test_d15_late_answer_of_a_killed_sender_turns_open_into_sent(world: World) -
     with world.db.engine.connect() as connection:
         whys = connection.execute(select(table.c.why).order_by(table.c.event_id)).scalars().all()
     assert whys == ["claimed", "answered"]
+
+
+DYING = {
+    "after each request": {"token_good_for_requests": 1},
+    "after three": {"token_good_for_requests": 3},
+    "after seven": {"token_good_for_requests": 7},
+    "after forty": {"token_good_for_requests": 40},
+    "after half a second": {"token_ends_after_seconds": 0.5},
+}
+
+
+@pytest.mark.parametrize("switches", DYING.values(), ids=DYING)
+def test_d13_tokens_that_end_early_leave_nobody_unsent(world: World, switches: dict[str, Any]) -> None:
+    world.m3ter.switches(requests_per_second=0, **switches)
+    names = people(30)
+    world.hire(*names)
+    assert world.whole_run().sent == 30
+    assert world.emails() == one_each(names)
+    counts = world.m3ter.counts()
+    assert counts["token_requests"] <= counts["total"] / 2
+
+
+def test_d13_a_right_that_is_taken_away_while_sending_is_for_the_next_try(world: World) -> None:
+    names = people(12)
+    plan = ready(world, *names)
+
+    def taken_away(_: Stop) -> None:
+        world.m3ter.switches(may_invite=False)
+
+    with pytest.raises(DeliveryError, match="allowed as much before") as error:
+        world.send(plan, stop=after_posts(world, 3, taken_away))
+    assert not isinstance(error.value, NotAllowedError), "Airflow tries again"
+    world.m3ter.switches(may_invite=True)
+    world.send(plan)
+    assert world.emails() == one_each(names)

@@ -32,7 +32,7 @@ from m3ter_provider.errors import M3terConfigurationError
 from m3ter_provider.hooks.m3ter_async import M3terAsyncHook
 from m3ter_provider.models import Invitation, InvitationRequest, Me, OrgUser, Page, PermissionPolicy
 from m3ter_provider.paging import Paging
-from m3ter_provider.process_state import pacer, token_life
+from m3ter_provider.process_state import pacer, token_life, used_rights
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -260,6 +260,7 @@ class M3terHook(HttpHook):
             clock=self._clock,
             tokens=token_life(self.settings, self._clock),
             pacer=pacer(self.settings, self._clock),
+            used=used_rights(self.settings, self._clock),
             refusals=self._refusals,
             gate=self._gate,
             probing=self._probing,
@@ -269,8 +270,7 @@ class M3terHook(HttpHook):
         return run(flow, partial(self._take, self._session()))
 
     def _exchange(self, call: _PreparedCall) -> requests.Response:
-        answer, _ = self._run(self._flow().exchange(call))
-        return cast("_ResponseAnswer", answer).response
+        return cast("_ResponseAnswer", self._run(self._flow().exchange(call)).answer).response
 
     def _take(self, session: _M3terSession, step: Step) -> object:
         match step:
@@ -312,6 +312,11 @@ class _PreparedCall(Call):
 
     prepared: requests.PreparedRequest = field(repr=False)
     timeout: Any = None
+
+    @property
+    def right(self) -> str:
+        """Its path: nothing is known about what it needs."""
+        return self.url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

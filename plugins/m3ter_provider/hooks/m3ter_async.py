@@ -25,7 +25,7 @@ from m3ter_provider.connection_check import ConnectionCheck, failed_test
 from m3ter_provider.errors import M3terConfigurationError
 from m3ter_provider.models import Invitation, InvitationRequest, Me, OrgUser, Page, PermissionPolicy
 from m3ter_provider.paging import Paging
-from m3ter_provider.process_state import pacer, token_life
+from m3ter_provider.process_state import pacer, token_life, used_rights
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
@@ -86,6 +86,7 @@ class M3terAsyncHook(BaseHook):
             clock=self._clock,
             tokens=token_life(settings, self._clock),
             pacer=pacer(settings, self._clock),
+            used=used_rights(settings, self._clock),
             refusals=AccessRefusals(settings),
             gate=asyncio.Lock(),
             probing=asyncio.Lock(),

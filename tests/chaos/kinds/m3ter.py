@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from airflow.sdk.exceptions import AirflowSkipException
+
 from demo.airflow_api import wait_until
-from tests.chaos.case_run import CaseRun
+from tests.chaos.case_run import TASKS, CaseRun
 from tests.chaos.cases import Case, NotReachedError
 from tests.chaos.environment import DATABASES
 from tests.chaos.fault_points import FaultPoint, at_nth, die
+from tests.chaos.ledger_checks import ViolationError
 from tests.chaos.scenarios import CREATE
 
 LISTS = "/(invitations|users|permissionpolicies)$"
@@ -156,6 +159,7 @@ def _lists(database: str) -> Iterator[Case]:
         yield Case(kind, f"60 s behind, killed after {posts} POSTs", database, _BehindTheLease(posts), MINUTES)
     for order in ("oldest_first", "unstable"):
         yield Case(kind, f"{order}, three pages long, killed", database, _LongList(order))
+    yield Case(kind, "somebody was mirrored before the attempt", database, _mirrored_before)
     for accepted in (True, False):
         for expired in (True, False):
             act = _AcceptedAndExpired(keep_accepted=accepted, keep_expired=expired)
@@ -221,6 +225,35 @@ class _Lagging:
         case.tries(run, "plan")
         case.tries(run, "send", before_any=at_nth(case.rng.randrange(20, 200), die))
         case.tries(run, "report")
+
+
+@dataclass(frozen=True)
+class _Dying:
+    """Tokens end before their time: the run ends by itself all the same, with everybody sent."""
+
+    switches: Mapping[str, Any]
+
+    def __call__(self, case: CaseRun) -> None:
+        case.m3ter.switches(**self.switches)
+        case.hire(*(f"e{n}" for n in range(1, 31)))
+        case.m3ter.faults(kind="status", status=504, when="after", operation=CREATE, email="e2@example.com", count=1)
+        run = case.begin()
+        for task in TASKS:
+            ended = case.task(run, task)
+            if not ended.well and not (ended.error or "").startswith(AirflowSkipException.__name__):
+                raise ViolationError(f"{task} did not go on with tokens that end early: {ended.error}")
+
+
+def _mirrored_before(case: CaseRun) -> None:
+    """Somebody joined just before the run: what the mirror held before an attempt explains no answer of it."""
+    case.m3ter.seed(users=[{"email": "somebody.else@partner.example"}])
+    case.hire(*(f"e{n}" for n in range(1, 7)))
+    run = case.begin()
+    case.tries(run, "snapshot")
+    case.tries(run, "plan")
+    case.m3ter.faults(kind="status", status=504, when="before", operation=CREATE, count=4)
+    case.tries(run, "send")
+    case.tries(run, "report")
 
 
 @dataclass(frozen=True)
@@ -385,6 +418,14 @@ def _switches(database: str) -> Iterator[Case]:
         ("end of list empty", {"end_of_list": "empty", "default_page_size": 3, "sparse_pages": True}),
         ("sliding second", {"window": "sliding", "requests_per_second": 30}),
     ]
+    dying: list[Mapping[str, Any]] = [
+        *({"token_good_for_requests": uses} for uses in (1, 3, 7, 40)),
+        {"token_ends_after_seconds": 0.5},
+    ]
+    for switches in dying:
+        for status in (401, 403):
+            name = f"{', '.join(f'{k}={v}' for k, v in switches.items())}, {status}, 504 after"
+            yield Case("m3ter, dying tokens", name, database, _Dying({**switches, "token_error_status": status}))
     for letter, switches in of_facts:
         for when in ("before", "after"):
             name = f"{letter}: {', '.join(f'{k}={v}' for k, v in switches.items())}, 504 {when}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from m3ter_provider.errors import M3terError, M3terPermissionError
+from m3ter_provider.errors import NEEDS_A_PERSON, M3terAccessLostError, M3terError, M3terPermissionError
 from m3ter_provider.hooks.m3ter import M3terAsyncHook, M3terHook
 from m3ter_provider.models import InvitationRequest
 from tests.support.hook_clients import Client, person
@@ -92,6 +92,38 @@ def test_rights_that_come_back_are_used_by_the_next_hook(
     m3ter_sandbox.switches(may_invite=True)
     client.invite()
     assert sum(m3ter_sandbox.emails().values()) == 1
+
+
+def test_a_right_that_is_taken_away_meanwhile_is_no_verdict_for_ever(
+    sandbox_client: ClientOf, m3ter_sandbox: SandboxServer
+) -> None:
+    """This process has used it a moment before: what somebody changed may be changed back, and tokens may end."""
+    client = sandbox_client()
+    client.invitations()
+    client.invite("before@example.com")
+    m3ter_sandbox.switches(may_invite=False)
+    before = requests_after_the_token(m3ter_sandbox)
+    with pytest.raises(M3terAccessLostError, match=r"allowed as much before\. The access token is good") as error:
+        client.invite("after@example.com")
+    assert not isinstance(error.value, NEEDS_A_PERSON)
+    assert requests_after_the_token(m3ter_sandbox) - before <= 4
+    m3ter_sandbox.switches(may_invite=True)
+    client.invite("after@example.com")
+    assert m3ter_sandbox.emails() == {"before@example.com": 1, "after@example.com": 1}
+
+
+def test_every_token_is_refused_though_the_process_was_allowed_before(
+    sandbox_client: ClientOf, m3ter_sandbox: SandboxServer
+) -> None:
+    client = sandbox_client()
+    client.invitations()
+    m3ter_sandbox.faults(kind="revoke_token", method="GET")
+    with pytest.raises(M3terAccessLostError, match="access tokens in a row were refused") as error:
+        client.invitations()
+    assert not isinstance(error.value, NEEDS_A_PERSON)
+    assert m3ter_sandbox.counts()["token_requests"] <= 15
+    m3ter_sandbox.clear_faults()
+    assert client.invitations() == []
 
 
 def test_an_error_of_the_probe_is_no_permission_error(sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from m3ter_provider.errors import M3terAuthenticationError, M3terConnectionError, M3terResponseError, M3terServerError
+from m3ter_provider.errors import (
+    M3terAuthenticationError,
+    M3terConnectionError,
+    M3terError,
+    M3terResponseError,
+    M3terServerError,
+)
 from m3ter_provider.hooks.m3ter import M3terAsyncHook, M3terHook
 from tests.support.hook_clients import Client, connection_to, person
 from tests.support.scripted_server import Received, ScriptedServer, answer
@@ -75,6 +81,65 @@ def test_a_token_of_two_seconds_fails_nobody_and_makes_no_storm(m3ter_sandbox: S
             hook.create_invitation(person(email))
     assert m3ter_sandbox.emails() == dict.fromkeys(people, 1)
     assert 2 <= token_requests(m3ter_sandbox) <= 3
+
+
+#: What ends tokens before their time, and how many token requests thirty calls may cost then.
+EARLY_ENDS = {
+    "after each request": ({"token_good_for_requests": 1}, 60),
+    "after three": ({"token_good_for_requests": 3}, 40),
+    "after seven": ({"token_good_for_requests": 7}, 30),
+    "after forty": ({"token_good_for_requests": 40}, 3),
+    "after half a second": ({"token_ends_after_seconds": 0.5}, 30),
+}
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize(("switches", "most"), EARLY_ENDS.values(), ids=EARLY_ENDS)
+def test_tokens_that_end_early_keep_nobody_from_an_invitation(
+    m3ter_sandbox: SandboxServer,
+    sandbox_client: ClientOf,
+    switches: dict[str, Any],
+    most: int,
+    status: int,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    m3ter_sandbox.switches(token_error_status=status, **switches)
+    client = sandbox_client()
+    client.invitations()
+    results = client.invite_all(PEOPLE)
+    assert [str(result) for result in results if isinstance(result, M3terError)] == []
+    assert m3ter_sandbox.emails() == dict.fromkeys(PEOPLE, 1)
+    assert 1 <= token_requests(m3ter_sandbox) <= most
+    warned = [record for record in caplog.records if "ended two access tokens" in record.getMessage()]
+    assert len(warned) <= 1, "said once"
+    if token_requests(m3ter_sandbox) > 3:
+        assert len(warned) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_another_process_that_asks_for_tokens_keeps_nobody_from_an_invitation(
+    m3ter_sandbox: SandboxServer, sandbox_client: ClientOf, status: int
+) -> None:
+    """Each token of theirs ends ours, whenever one of our requests is about to be answered."""
+    m3ter_sandbox.switches(token_error_status=status, new_token_ends_old=True, requests_per_second=0)
+    client = sandbox_client()
+    client.invitations()
+    done = threading.Event()
+    other = Client("sync", client.connection)
+
+    def ask_again_and_again() -> None:
+        while not done.wait(0.03):
+            other.test_connection()  # with a token of its own each time
+
+    thread = threading.Thread(target=ask_again_and_again)
+    thread.start()
+    try:
+        results = client.invite_all(PEOPLE)
+    finally:
+        done.set()
+        thread.join()
+    assert [str(result) for result in results if isinstance(result, M3terError)] == []
+    assert m3ter_sandbox.emails() == dict.fromkeys(PEOPLE, 1)
 
 
 def test_refused_credentials_are_tried_once(sandbox_client: ClientOf, m3ter_sandbox: SandboxServer) -> None:
