@@ -81,6 +81,23 @@ def read_ledger(
     return db.read(work, doing="reading invitations")
 
 
+def among_invited(db: LedgerDatabase, org_id: str, employee_ids: Iterable[str]) -> frozenset[str]:
+    """Return those of some employees that have a live invitation or joined."""
+    table = db.tables.invitation.c
+    wanted = sorted(set(employee_ids))
+
+    def work(connection: Connection) -> frozenset[str]:
+        found = set[str]()
+        for batch in batches(wanted):
+            statement = select(table.employee_id).where(
+                table.org_id == org_id, table.employee_id.in_(batch), table.state.in_(state_values(LIVE_STATES))
+            )
+            found.update(connection.execute(statement).scalars())
+        return frozenset(found)
+
+    return db.read(work, doing="reading invitations")
+
+
 def previous_addresses(db: LedgerDatabase, org_id: str, employee_ids: Iterable[str]) -> dict[str, str]:
     """Return, by employee, the address of an earlier decision that has a live invitation without an employee.
 

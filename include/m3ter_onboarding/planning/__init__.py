@@ -3,7 +3,7 @@
 Read ``run_start`` (which days a run is for, and whether it may send), then ``sealed_plan``, which drives the rest:
 ``erased_rows`` (people whose data were erased), ``facts`` (ledger and mirror, looked up for the hires), ``planner``
 (here it is decided whether somebody is invited, by the ``plan_settings``, ``restrictions``, ``warehouse_exclusions``,
-``employee_versions``, each ``address_status`` and the ``occasion``), ``aliases`` (addresses that may be somebody's
-second), ``approval_rule`` (why a person must approve), ``fingerprint`` (the hash of all that will be POSTed) and
-``explanation`` (how a row came to its decision, for the log).
+``employee_versions``, each ``address_status`` and the ``occasion``), ``aliases`` and ``employee_spellings`` (addresses
+and ids that may be somebody's second), ``approval_rule`` (why a person must approve), ``fingerprint`` (the hash of all
+that will be POSTed) and ``explanation`` (how a row came to its decision, for the log).
 """

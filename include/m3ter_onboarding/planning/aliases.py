@@ -1,62 +1,121 @@
-"""Addresses that may be aliases of another one: pointed out to people, never merged.
+"""Addresses and ids that may be another spelling of somebody's: pointed out to people, never merged.
 
-``ann+m3ter@example.com`` and ``a.nn@example.com`` may be the mailbox of ``ann@example.com``, or somebody else's.
+``ann+m3ter@example.com`` and ``a.nn@example.com`` may be the mailbox of ``ann@example.com``, or somebody else's; and
+employee ``00123`` may be ``123`` of before, with a new address.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from m3ter_onboarding.ledger import mirror
+from m3ter_onboarding.ledger import mirror, people
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.decisions import Decision
+from m3ter_onboarding.planning.employee_spellings import other_spellings, spelling_key
 from m3ter_provider.email_identity import alias_key
 
 log = logging.getLogger(__name__)
 
+_ByKey = defaultdict[str, dict[str, int]]
 
-def point_out_aliases(db: LedgerDatabase, org_id: str, decisions: Sequence[Decision], now: datetime) -> list[Decision]:
-    """Say in the detail of each invitation where another address may be the same mailbox.
 
-    It looks among the members and invitations that m3ter has, and among the rows of the plan; it changes no decision.
+def point_out_aliases(
+    db: LedgerDatabase,
+    org_id: str,
+    decisions: Sequence[Decision],
+    now: datetime,
+    *,
+    excluded_employees: Iterable[str] = (),
+) -> list[Decision]:
+    """Say in the detail of each invitation where another address may be the same mailbox, or an id the same employee.
+
+    It looks among the members and invitations that m3ter has, the employees of the ledger's, those that are excluded,
+    and the rows of the plan; it changes no decision.
 
     :param decisions: of a plan.
     :param now: UTC.
+    :param excluded_employees: ids of people who are not invited.
     """
-    in_plan = defaultdict[str, dict[str, int]](dict)
+    invited = [one for one in decisions if one.decision == "invite"]
+    sentences = defaultdict[int, list[str]](list)
+    for found in (
+        _of_addresses(db, org_id, decisions, invited, now),
+        _of_employees(db, org_id, decisions, invited, frozenset(excluded_employees)),
+    ):
+        for row_no, said in found.items():
+            sentences[row_no].append(said)
+    if sentences:
+        log.warning(
+            "%d of the people to invite may be known already, by another address (an alias such as ann+m3ter@ or a.nn@)"
+            " or another spelling of their employee_id (00123 and 123): look at the details of their decisions.",
+            len(sentences),
+        )
+    return [
+        replace(one, detail=" ".join([one.detail or "", *sentences[one.row_no]])) if one.row_no in sentences else one
+        for one in decisions
+    ]
+
+
+def _of_addresses(
+    db: LedgerDatabase, org_id: str, decisions: Sequence[Decision], invited: Sequence[Decision], now: datetime
+) -> dict[int, str]:
+    in_plan: _ByKey = defaultdict(dict)
     for decision in decisions:
         if decision.email_key:
             in_plan[alias_key(decision.email_key)].setdefault(decision.email_key, decision.row_no)
-    wanted = {alias_key(one.email_key) for one in decisions if one.decision == "invite" and one.email_key}
     in_m3ter = defaultdict[str, set[str]](set)
+    wanted = {alias_key(one.email_key) for one in invited if one.email_key}
     for alias, key in mirror.doubles_of(db, org_id, wanted, now):
         in_m3ter[alias].add(key)
-    pointed_out = [_with_aliases(decision, in_plan, in_m3ter) for decision in decisions]
-    if many := sum(before is not after for before, after in zip(decisions, pointed_out, strict=True)):
-        log.warning(
-            "%d of the people to invite may have another address already (an alias such as ann+m3ter@ or a.nn@): look"
-            " at the details of their decisions.",
-            many,
-        )
-    return pointed_out
+    found: dict[int, str] = {}
+    for one in invited:
+        if not one.email_key:
+            continue
+        alias = alias_key(one.email_key)
+        rows = sorted(row_no for key, row_no in in_plan[alias].items() if key != one.email_key)
+        said = []
+        if in_m3ter[alias] - {one.email_key}:
+            said.append("of one that m3ter has invited or made a member")
+        if rows:
+            said.append(f"of the one in row {rows[0]}")
+        if said:
+            found[one.row_no] = f"The address may be an alias {' and '.join(said)}."
+    return found
 
 
-def _with_aliases(
-    decision: Decision, in_plan: defaultdict[str, dict[str, int]], in_m3ter: defaultdict[str, set[str]]
-) -> Decision:
-    if decision.decision != "invite" or not decision.email_key:
-        return decision
-    alias = alias_key(decision.email_key)
-    rows = sorted(row_no for key, row_no in in_plan[alias].items() if key != decision.email_key)
-    said = []
-    if in_m3ter[alias] - {decision.email_key}:
-        said.append("of one that m3ter has invited or made a member")
-    if rows:
-        said.append(f"of the one in row {rows[0]}")
-    if not said:
-        return decision
-    return replace(decision, detail=f"{decision.detail} The address may be an alias {' and '.join(said)}.")
+def _of_employees(
+    db: LedgerDatabase,
+    org_id: str,
+    decisions: Sequence[Decision],
+    invited: Sequence[Decision],
+    excluded: frozenset[str],
+) -> dict[int, str]:
+    in_plan: _ByKey = defaultdict(dict)
+    for decision in decisions:
+        if decision.employee_id:
+            in_plan[spelling_key(decision.employee_id)].setdefault(decision.employee_id, decision.row_no)
+    excluded_keys = defaultdict[str, set[str]](set)
+    for employee_id in excluded:
+        excluded_keys[spelling_key(employee_id)].add(employee_id)
+    spellings = {one.row_no: other_spellings(one.employee_id) for one in invited if one.employee_id}
+    known = people.among_invited(db, org_id, frozenset().union(*spellings.values()))
+    found: dict[int, str] = {}
+    for one in invited:
+        if not one.employee_id:
+            continue
+        key = spelling_key(one.employee_id)
+        rows = sorted(row_no for employee_id, row_no in in_plan[key].items() if employee_id != one.employee_id)
+        said = []
+        if spellings[one.row_no] & known:
+            said.append("of one that was invited or is a member")
+        if excluded_keys[key] - {one.employee_id}:
+            said.append("of one that is excluded")
+        if rows:
+            said.append(f"of the one in row {rows[0]}")
+        if said:
+            found[one.row_no] = f"The employee_id may be another spelling {' and '.join(said)}."
+    return found

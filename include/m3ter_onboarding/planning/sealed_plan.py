@@ -123,7 +123,9 @@ def make_plan(config: OnboardingConfig, db: LedgerDatabase, run: PlanningRun, *,
     )
     facts = replace(facts, policies=trusted_by_id(facts.policies, config))
     rules = PlanSettings.of_run(config, run.parameters, allowed_domains=run.allowed_domains)
-    decisions = point_out_aliases(db, run.org_id, decide(rows, facts, rules, now=now), now)
+    excluded = {*rules.excluded_employees, *(one.employee_id for one in facts.excluded_people if one.employee_id)}
+    decisions = decide(rows, facts, rules, now=now)
+    decisions = point_out_aliases(db, run.org_id, decisions, now, excluded_employees=excluded)
     if len(decisions) != len(rows):
         raise PlanError(f"{len(rows)} rows were read and {len(decisions)} decisions made; nothing is sent.")
     write_decisions(db, plan_id, decisions, now, run.seals)
