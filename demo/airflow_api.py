@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -53,10 +53,13 @@ class AirflowApi:
     :param user: name of a user of Airflow's simple auth manager
     :param password: that user's password
     :param timeout_seconds: of each request
+    :param pause_seconds: before Airflow is asked again
     """
 
-    def __init__(self, url: str, user: str, password: str, timeout_seconds: float = 30.0) -> None:
-        self.url = url
+    def __init__(
+        self, url: str, user: str, password: str, timeout_seconds: float = 30.0, pause_seconds: float = 1.0
+    ) -> None:
+        self.url, self._pause = url, pause_seconds
         self._http = httpx.Client(base_url=url, timeout=timeout_seconds, trust_env=False)
         answer = self._http.post("/auth/token", json={"username": user, "password": password})
         if answer.status_code != 201:
@@ -88,6 +91,53 @@ class AirflowApi:
             found += page[key]
             if not page[key] or len(found) >= page["total_entries"]:
                 return found
+
+    def _make(
+        self,
+        path: str,
+        body: Mapping[str, object],
+        key: str,
+        there: Callable[[], T | None],
+        deadline: float,
+        *,
+        waits_for_others: bool = False,
+    ) -> T:
+        """Make something once: after an answer that may hide a commit, look before asking again.
+
+        :param key: of the answer, whose value is returned
+        :param there: returns the same value where the thing was made
+        :param deadline: by the monotonic clock
+        :param waits_for_others: whether a conflict (409) passes by itself
+        """
+        uncertain = False
+        while True:
+            try:
+                made: T = self.request("POST", path, json=body)[key]
+                return made
+            except (AirflowApiError, httpx.TransportError) as error:
+                status = error.status if isinstance(error, AirflowApiError) else None
+                if status not in {None, 409, 500, 503}:
+                    raise
+                uncertain = uncertain or status != 409
+                if uncertain and (found := self._look(there, deadline)) is not None:
+                    return found
+                if time.monotonic() > deadline or (status == 409 and not waits_for_others):
+                    raise
+            time.sleep(self._pause)
+
+    def _look(self, look: Callable[[], T], deadline: float) -> T:
+        """Look at what is there, again while Airflow cannot answer: without it nobody may ask again.
+
+        :param deadline: by the monotonic clock
+        """
+        while True:
+            try:
+                return look()
+            except (AirflowApiError, httpx.TransportError) as error:
+                status = error.status if isinstance(error, AirflowApiError) else None
+                if status not in {None, 500, 503} or time.monotonic() > deadline:
+                    raise
+            time.sleep(self._pause)
 
     # -- DAGs
 
@@ -129,20 +179,36 @@ class AirflowApi:
         conf: Mapping[str, object] | None = None,
         logical_date: datetime | None = None,
         run_id: str | None = None,
+        patience_seconds: float = 30.0,
     ) -> str:
         """Start a run by hand and return its id.
 
         :param conf: values for the run's parameters
         :param logical_date: an aware point in time; without it the run has no data interval either
-        :param run_id: chosen by Airflow where it is not given
+        :param run_id: as Airflow's own ids look where it is not given
+        :param patience_seconds: how long to try again while SQLite is locked for a moment (500, 503)
+        :raises AirflowApiError: when Airflow refuses it, or it is not there in time
         """
+        # An id that is known before can be looked for.
+        chosen = run_id or f"manual__{datetime.now(timezone.utc).isoformat()}"
         body = {
             "conf": dict(conf or {}),
             "logical_date": logical_date.isoformat() if logical_date else None,
-            **({"dag_run_id": run_id} if run_id else {}),
+            "dag_run_id": chosen,
         }
-        run: dict[str, str] = self.request("POST", f"/dags/{dag_id}/dagRuns", json=body)
-        return run["dag_run_id"]
+        path = f"/dags/{dag_id}/dagRuns"
+
+        def there() -> str | None:
+            try:
+                self.run(dag_id, chosen)
+            except AirflowApiError as error:
+                if error.status == 404:
+                    return None
+                raise
+            return chosen
+
+        made: str = self._make(path, body, "dag_run_id", there, time.monotonic() + patience_seconds)
+        return made
 
     def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
         """Return a run as Airflow knows it."""
@@ -190,8 +256,9 @@ class AirflowApi:
         :param last: aware; the latest logical date, included
         :param conf: values for the parameters of its runs
         :param reprocess: ``none``, ``failed`` or ``completed``: which existing runs are run again
-        :param patience_seconds: how long to try again while Airflow cannot: SQLite is locked for a moment (503), and
-            an earlier backfill counts as running until half a minute after its last run (409)
+        :param patience_seconds: how long to try again while Airflow cannot: SQLite is locked for a moment (500, 503),
+            and an earlier backfill counts as running until half a minute after its last run (409)
+        :raises AirflowApiError: when Airflow refuses it, or it is not there in time
         """
         body = {
             "dag_id": dag_id,
@@ -202,14 +269,18 @@ class AirflowApi:
             "max_active_runs": max_active_runs,
         }
         deadline = time.monotonic() + patience_seconds
-        while True:
-            try:
-                backfill: dict[str, int] = self.request("POST", "/backfills", json=body)
-                return backfill["id"]
-            except AirflowApiError as error:
-                if error.status not in {409, 503} or time.monotonic() > deadline:
-                    raise
-                time.sleep(1)
+        earlier = self._look(lambda: {backfill["id"] for backfill in self.backfills(dag_id)}, deadline)
+
+        def ours() -> int | None:
+            """Return the one that is new: nobody else asks for a backfill of this DAG meanwhile."""
+            return next((found["id"] for found in self.backfills(dag_id) if found["id"] not in earlier), None)
+
+        made: int = self._make("/backfills", body, "id", ours, deadline, waits_for_others=True)
+        return made
+
+    def backfills(self, dag_id: str) -> list[dict[str, Any]]:
+        """List the backfills of a DAG."""
+        return self._entries("/backfills", "backfills", dag_id=dag_id)
 
     def wait_backfill_runs(
         self, dag_id: str, expected: int, known: frozenset[str] = frozenset(), timeout_seconds: float = 180.0
