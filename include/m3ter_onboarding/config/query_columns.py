@@ -12,8 +12,10 @@ from m3ter_onboarding.config.section import TextList
 REQUIRED_COLUMNS = ("employee_id", "email", "first_name", "last_name")
 #: Left out by most: who is not to be invited, by the warehouse's own knowledge.
 EXCLUSION_COLUMNS = ("exclude", "exclude_until")
-OPTIONAL_COLUMNS = ("contact_number", "permission_policies", "start_date", "access_end_date", "time_zone", "updated_at")
-CONTRACT_COLUMNS = REQUIRED_COLUMNS + OPTIONAL_COLUMNS + EXCLUSION_COLUMNS
+OPTIONAL_COLUMNS = ("contact_number", "permission_policies", "start_date", "access_end_date", "time_zone")
+#: Left out by most, too: which of several rows of one employee is the newest.
+VERSION_COLUMNS = ("updated_at",)
+CONTRACT_COLUMNS = REQUIRED_COLUMNS + OPTIONAL_COLUMNS + EXCLUSION_COLUMNS + VERSION_COLUMNS
 
 #: Of one's own so many at most: they are written with every decision.
 MOST_EXTRA_COLUMNS = 20

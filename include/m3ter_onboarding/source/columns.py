@@ -16,6 +16,7 @@ from m3ter_onboarding.config.query_columns import (
     EXCLUSION_COLUMNS,
     OPTIONAL_COLUMNS,
     REQUIRED_COLUMNS,
+    VERSION_COLUMNS,
 )
 from m3ter_onboarding.errors import SourceError
 from m3ter_onboarding.privacy import mask_addresses
@@ -65,7 +66,7 @@ def check_columns(names: Sequence[str], extra: Sequence[str] = ()) -> tuple[str,
     if problems:
         raise SourceError(
             f"The query {', and '.join(problems)}. Its columns must be {_listed((*REQUIRED_COLUMNS, *extra))}, and may"
-            f" be {_listed(OPTIONAL_COLUMNS + EXCLUSION_COLUMNS)}; rename them with AS, or list columns of your own as"
+            f" be {_listed(OPTIONAL_COLUMNS + EXCLUSION_COLUMNS + VERSION_COLUMNS)}; rename them with AS, or list columns of your own as"
             " `extra_columns`. Nothing was read and nothing is sent."
         )
     return folded
