@@ -64,9 +64,10 @@ def check_columns(names: Sequence[str], extra: Sequence[str] = ()) -> tuple[str,
     if twice:
         problems.append(f"has {mask_addresses(_listed(twice))} more than once")
     if problems:
+        optional = OPTIONAL_COLUMNS + EXCLUSION_COLUMNS + VERSION_COLUMNS
         raise SourceError(
             f"The query {', and '.join(problems)}. Its columns must be {_listed((*REQUIRED_COLUMNS, *extra))}, and may"
-            f" be {_listed(OPTIONAL_COLUMNS + EXCLUSION_COLUMNS + VERSION_COLUMNS)}; rename them with AS, or list columns of your own as"
+            f" be {_listed(optional)}; rename them with AS, or list columns of your own as"
             " `extra_columns`. Nothing was read and nothing is sent."
         )
     return folded
