@@ -12,6 +12,8 @@ import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from sqlalchemy import insert, text
 
+from m3ter_onboarding.clock import utc_now
+from m3ter_onboarding.reporting.erasure_everywhere import ErasureContext, erase_person
 from m3ter_sandbox.testing import SandboxServer
 from tests.support.databases import airflow_connection_named, engine_of, sqlite_connection
 from tests.support.postgresql import PostgresServer
@@ -82,3 +84,22 @@ def test_d17_where_nothing_is_to_be_published_the_warehouse_is_only_read(only_re
     TaskRun(only_read, "run-1", (WINDOW.start, WINDOW.end)).all()
     assert only_read.outcome("run-1") == "success"
     assert len(RecordingNotifier.messages) == 1
+
+
+def test_d17_people_are_erased_where_nothing_was_ever_published(
+    only_read: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_M3TER_ONBOARDING_ERASURE_SECRET", "a long random text of a test")
+    only_read.values["publish"] = False
+    TaskRun(only_read, "run-1", (WINDOW.start, WINDOW.end)).all()
+    context = ErasureContext(
+        config=only_read.config(),
+        db=only_read.db,
+        org_id=only_read.m3ter.org_id,
+        by="an operator",
+        now=utc_now(),
+        still_in_m3ter=True,
+    )
+    counts = erase_person(context, employee_id="e2")
+    assert counts["invitations"] == 1
+    assert "published" not in counts

@@ -153,12 +153,15 @@ def _makes_its_own_engine(hook: Any) -> bool:
 
 def _connections_of(hook: Any, engine: Engine, refuse: Refuse) -> Callable[..., Any]:
     """Let the hook connect, where its driver is the dialect's; otherwise the URL must have all extras."""
-    lost = [name for name in hook.connection.extra_dejson if name not in _OF_THE_HOOK.union(engine.url.query)]
+    extras = [name for name in hook.connection.extra_dejson if name not in _OF_THE_HOOK]
+    lost = [name for name in extras if name not in engine.url.query]
 
     def connect(dialect: Dialect, _record: Any, _arguments: list[Any], _options: dict[str, Any]) -> Any:
         driver = _package(getattr(dialect.loaded_dbapi, "__name__", ""))
         try:
             connection = copy(hook).get_conn()  # of a copy: some hooks keep their connection, and return it again
+        except TypeError:
+            raise refuse(extras, f"its driver, {driver}, does not know one of them") from None
         except (AirflowException, ImportError, RuntimeError, ValueError) as cause:
             if lost:
                 raise refuse(lost, f"its hook cannot connect, {type(cause).__name__}") from None

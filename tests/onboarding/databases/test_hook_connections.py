@@ -281,6 +281,15 @@ class NoDriver(FakeHook):
         raise ValueError("Unknown client")
 
 
+class OlderDriver(FakeHook):
+    """The hook's driver is too old for an extra: MySQL's ``ssl_mode``, where MariaDB's library stands for it."""
+
+    uri = "sqlite://?ssl_mode=VERIFY_IDENTITY"
+
+    def get_conn(self) -> Any:
+        raise TypeError("'ssl_mode' is an invalid keyword argument for connect()")
+
+
 def refused(extras: list[str], why: str) -> OnboardingError:
     return SourceError(f"no effect: {', '.join(extras)} ({why})")
 
@@ -303,6 +312,14 @@ def test_where_it_has_not_extras_that_the_address_lacks_are_rejected_by_name(hoo
         engine.dispose()
     engine = hooked_engine(hook({"ssl": {"ca": "/ca.pem"}, "role": "reader"}), refused)
     with pytest.raises(SourceError, match=rf"no effect: ssl, role \(.*{why}"):
+        engine.connect()
+    engine.dispose()
+
+
+@pytest.mark.filterwarnings("ignore:Query string argument:sqlalchemy.exc.SAWarning")
+def test_an_extra_that_the_driver_does_not_know_is_named() -> None:
+    engine = hooked_engine(OlderDriver({"ssl_mode": "VERIFY_IDENTITY"}), refused)
+    with pytest.raises(SourceError, match=r"no effect: ssl_mode \(its driver, sqlite3, does not know one of them"):
         engine.connect()
     engine.dispose()
 

@@ -47,7 +47,8 @@ def other_task(world: World, make: Callable[[Any], Any], task: str, **params: An
     """Run a task of one of the other DAGs."""
     dag = make(world.config(access_review={"query": "jobs.sql"}) if make is access_review_dag else world.config())
     events = {key: SimpleNamespace(extra=None) for key in dag.get_task(task).outlets}
-    context: Any = {"dag_run": SimpleNamespace(dag_id=dag.dag_id, run_id="run-1"), "outlet_events": events}
+    ti = SimpleNamespace(xcom_push=lambda **_: None, xcom_pull=lambda **_: {"chase": 0})
+    context: Any = {"dag_run": SimpleNamespace(dag_id=dag.dag_id, run_id="run-1"), "outlet_events": events, "ti": ti}
     return dag.get_task(task).execute({**context, "params": params})
 
 
