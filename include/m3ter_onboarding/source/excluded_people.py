@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from m3ter_onboarding.source.columns import SourceRow
-from m3ter_onboarding.source.driver_values import storable
+from m3ter_onboarding.source.driver_values import storable, to_text
 from m3ter_onboarding.source.new_hire import (
     LONGEST_EMAIL,
     LONGEST_EXCLUSION_REASON,
@@ -15,6 +16,7 @@ from m3ter_onboarding.source.new_hire import (
     read_day,
 )
 from m3ter_provider.email_identity import email_key
+from m3ter_provider.pasted_text import without_marks
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +40,10 @@ def excluded_people(rows: Sequence[SourceRow], *, time_zone: str) -> list[Exclud
 
     :param time_zone: IANA name, for ends that are instants.
     """
-    people, nobody, unreadable = list[ExcludedPerson](), 0, 0
+    people, nobody, unreadable, unusable = list[ExcludedPerson](), 0, 0, 0
     for row in rows:
-        employee_id = storable(row.values.get("employee_id"), LONGEST_EMAIL)
-        address = storable(row.values.get("email"), LONGEST_EMAIL)
+        employee_id, address = _name(row.values.get("employee_id")), _name(row.values.get("email"))
+        unusable += not (_is_usable(row.values.get("employee_id")) and _is_usable(row.values.get("email")))
         if employee_id is None and address is None:
             nobody += 1
             continue
@@ -56,6 +58,11 @@ def excluded_people(rows: Sequence[SourceRow], *, time_zone: str) -> list[Exclud
         log.warning(
             "%d row(s) of the query of `exclude` have neither employee_id nor email, and exclude nobody.", nobody
         )
+    if unusable:
+        log.warning(
+            "%d row(s) of the query of `exclude` have an employee_id or email that cannot be read and excludes nobody.",
+            unusable,
+        )
     if unreadable:
         log.warning(
             "%d row(s) of the query of `exclude` have an `until` that is no date such as 2026-11-24; these people are"
@@ -63,3 +70,17 @@ def excluded_people(rows: Sequence[SourceRow], *, time_zone: str) -> list[Exclud
             unreadable,
         )
     return people
+
+
+def _name(value: Any) -> str | None:
+    """Return by what a person is excluded; without marks that nobody sees, which no valid row has inside."""
+    text = storable(value, LONGEST_EMAIL)
+    return without_marks(text) or None if text is not None else None
+
+
+def _is_usable(value: Any) -> bool:
+    try:
+        to_text(value)
+    except ValueError:
+        return False
+    return True

@@ -285,7 +285,7 @@ def _explained(dialect: str, what: str, fetching: Sequence[str] | None = None) -
         yield
     except DBAPIError as error:
         if fetching is not None and not may_pass_by_itself(error) and not is_of_the_server(error):
-            raise _unreadable(dialect, what, type(error.orig).__name__, fetching) from None
+            raise _unreadable(dialect, what, describe_database_error(error), fetching) from None
         raise SourceError(
             f"The warehouse ({dialect}) refused the {what}: {describe_database_error(error)}. Nothing is sent;"
             f" {_remedy(error)}.",

@@ -142,6 +142,19 @@ def test_a_row_of_the_list_that_is_wrong_excludes_for_good_or_says_so(caplog: py
     assert "1 row(s) of the query of `exclude` have an `until` that is no date" in caplog.text
 
 
+def test_a_name_of_the_list_is_read_without_marks_and_one_that_cannot_be_read_is_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    found = listed(
+        *({"employee_id": "E\u200b1\u200e"}, {"email": "per\u00adson2@example.com\ufeff"}, {"email": b"\xff"}),
+        {"employee_id": 1.5, "email": "person3@example.com"},
+        hires=[row(1), row(2), row(3), row(4)],
+    )
+    assert [found[number].decision for number in (1, 2, 3, 4)] == ["skip", "skip", "skip", "invite"]
+    assert "2 row(s) of the query of `exclude` have an employee_id or email that cannot be read" in caplog.text
+    assert "person" not in caplog.text
+
+
 @pytest.mark.parametrize("columns", [("reason",), ("email", "Email"), ("employee_id", "who")])
 def test_columns_of_the_list_are_checked(columns: tuple[str, ...]) -> None:
     with pytest.raises(SourceError, match="must have employee_id or email"):

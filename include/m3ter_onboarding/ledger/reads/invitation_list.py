@@ -21,6 +21,7 @@ from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.ledger.storable_values import LARGEST_ID, storable_instant, storable_text
 from m3ter_onboarding.ledger.tables import Tables
 from m3ter_provider.email_identity import email_key
+from m3ter_provider.pasted_text import trim
 
 Sort = Literal["changed", "address", "expires"]
 
@@ -54,8 +55,8 @@ class InvitationQuery:
 
     @property
     def term(self) -> str:
-        """The search without spaces around it."""
-        return self.search.strip()
+        """The search without spaces, and marks that nobody sees, around it."""
+        return trim(self.search)
 
     @property
     def largest_first(self) -> bool:
