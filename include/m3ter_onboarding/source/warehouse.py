@@ -139,7 +139,7 @@ def iter_current_jobs(engine: Engine, query_text: str, *, chunk_rows: int = 1000
     query = _Query(
         "query of `access_review`", _unbound(query_text, engine, "query of `access_review`"), check_job_columns
     )
-    return _chunks(engine, query, chunk_rows=chunk_rows)
+    return _streamed(engine, query, chunk_rows=chunk_rows)
 
 
 @dataclass(frozen=True)
@@ -184,12 +184,31 @@ def _all_rows(engine: Engine, query: _Query, *, chunk_rows: int) -> list[SourceR
     try:
         return [row for chunk in _chunks(engine, query, chunk_rows=chunk_rows) for row in chunk]
     except _UnreadableError as unreadable:
-        days_as_text = with_days_as_text(query.statement, unreadable.columns, DAY_COLUMNS)
-        try:
-            again = _chunks(engine, query, chunk_rows=chunk_rows, instead=days_as_text)
-            return [row for chunk in again for row in chunk]
-        except SourceError:  # some databases allow no such subquery
-            raise unreadable from None
+        again = _days_as_text(engine, query, unreadable, chunk_rows=chunk_rows)
+        return [row for chunk in again for row in chunk]
+
+
+def _streamed(engine: Engine, query: _Query, *, chunk_rows: int) -> Generator[list[SourceRow]]:
+    """Yield rows, as :func:`_all_rows` does; once some were yielded, the query is not run again."""
+    begun = False
+    try:
+        for chunk in _chunks(engine, query, chunk_rows=chunk_rows):
+            begun = True
+            yield chunk
+    except _UnreadableError as unreadable:
+        if begun:
+            raise
+        yield from _days_as_text(engine, query, unreadable, chunk_rows=chunk_rows)
+
+
+def _days_as_text(
+    engine: Engine, query: _Query, unreadable: _UnreadableError, *, chunk_rows: int
+) -> Generator[list[SourceRow]]:
+    instead = with_days_as_text(query.statement, unreadable.columns, DAY_COLUMNS)
+    try:
+        yield from _chunks(engine, query, chunk_rows=chunk_rows, instead=instead)
+    except SourceError:  # some databases allow no such subquery
+        raise unreadable from None
 
 
 def _chunks(

@@ -270,6 +270,7 @@ def test_days_on_which_a_driver_fails_are_read_as_text(tmp_path: Path) -> None:
     )
     with engine.begin() as made:
         made.execute(text('CREATE TABLE hires (employee_id, email, "First_Name", last_name, start_date DATE)'))
+        made.execute(text("CREATE VIEW jobs AS SELECT email, start_date AS access_end_date FROM hires"))
         for number, start in enumerate(["2026-12-01", "12000-01-01", "2026-12-02"]):
             values = {"i": f"E{number}", "e": f"{number}@example.com", "s": start}
             made.execute(text("INSERT INTO hires VALUES (:i, :e, 'Ann', 'Hire', :s)"), values)
@@ -277,11 +278,13 @@ def test_days_on_which_a_driver_fails_are_read_as_text(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Python's own converters
         rows = read_rows(engine, query, WHOLE, chunk_rows=1)
-        jobs = iter_current_jobs(engine, "SELECT email, start_date AS access_end_date FROM hires")
+        job_query = "SELECT email, access_end_date FROM jobs"
+        (jobs,) = iter_current_jobs(engine, job_query)
         with pytest.raises(SourceError, match="the driver of sqlite failed on a value"):
-            list(jobs)
+            list(iter_current_jobs(engine, job_query, chunk_rows=1))  # some were read already
     assert [validated(row).start_date for row in rows] == [date(2026, 12, 1), date.max, date(2026, 12, 2)]
     assert [reason(row) for row in rows] == [None, "dates", None]
+    assert [job.values["access_end_date"] for job in jobs] == ["2026-12-01", "12000-01-01", "2026-12-02"]
     engine.dispose()
 
 
