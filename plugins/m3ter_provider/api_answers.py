@@ -95,10 +95,16 @@ def read_token(answer: Answer) -> tuple[str, float]:
     :returns: the token and its life in seconds.
     :raises M3terAuthenticationError: if m3ter refused the access key or its secret.
     :raises M3terRateLimitError: on 429.
-    :raises M3terServerError: on 5xx.
+    :raises M3terServerError: on 5xx, and on a 403 that is not m3ter's own.
     :raises M3terStatusError: on any other error.
     :raises M3terResponseError: if there is no token in it.
     """
+    if answer.status == 403 and answer.m3ter_message is None:
+        raise M3terServerError(
+            "The request for a token was refused (403), and not in m3ter's words: a gateway or a firewall did it, and"
+            " the login may be right. Try later, or ask who looks after the network.",
+            status_code=answer.status,
+        )
     if answer.status in (400, 401, 403):
         raise M3terAuthenticationError(
             f"m3ter refused the access key id or the API secret ({answer.status}). Correct login and password of "

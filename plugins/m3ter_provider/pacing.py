@@ -39,6 +39,7 @@ class Pacer:
         self._paused_until = 0.0
         self._slowed_at = -math.inf
         self._refusals = 0
+        self.times_throttled = 0  #: answers of 429 so far, those under way at once counted once
 
     def try_turn(self) -> float:
         """Take a turn and return 0, or return the seconds until it is worth trying again."""
@@ -69,6 +70,7 @@ class Pacer:
                 self._rate = max(self._full_rate * _SLOWEST, self._rate * _SLOW_DOWN)
                 self._slowed_at = now
                 self._refusals += 1
+                self.times_throttled += 1
             pause = min(retry_after or 2.0 ** (self._refusals - 1), _LONGEST_PAUSE_SECONDS)
             self._paused_until = max(self._paused_until, now + pause)
             return pause if news else None

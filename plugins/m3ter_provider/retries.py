@@ -1,7 +1,8 @@
 """Repeats: which failures, how often, and after how long. All of tenacity is here.
 
 A GET and a token request may be repeated whatever happened to them. A POST only when it certainly did nothing: no
-connection, or 429. After a 429 there is no wait here: the pacer holds up everyone.
+connection, 429, or 404: its path is always there, so that it was a gateway's. After a 429 there is no wait here: the
+pacer holds up everyone.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from m3ter_provider.errors import (
     M3terConnectionError,
     M3terError,
     M3terGarbledAnswerError,
+    M3terNotFoundError,
     M3terRateLimitError,
     M3terServerError,
 )
@@ -39,7 +41,7 @@ def _raised(*errors: type[M3terError]) -> retry_if_exception:
 REPEATABLE = _raised(M3terConnectionError, M3terRateLimitError, M3terServerError, M3terGarbledAnswerError)
 """For GETs and token requests."""
 
-DID_NOTHING = _raised(M3terConnectionError, M3terRateLimitError)
+DID_NOTHING = _raised(M3terConnectionError, M3terRateLimitError, M3terNotFoundError)
 """For POSTs."""
 
 

@@ -131,8 +131,7 @@ def summary(results: list[Result], total: int, seconds: float, seed: int) -> int
     print(f"{'all':{width}}  {len(results):5d}  {failed:6d}  {missed:11d}  {seconds:7.0f} (wall clock)")
     if len(results) < total:
         print(f"{total - len(results)} of the chosen cases were not begun")
-    asked = sum(result.asked_for for result in results)
-    print(f"seed {seed}; {asked} people had to be asked for again, since two attempts left no trace of them")
+    print(f"seed {seed}")
     # A fault that is no longer reached is a test that no longer tests.
     return 1 if failed or not results or missed > len(results) * 0.05 else 0
 

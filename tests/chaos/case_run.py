@@ -65,8 +65,6 @@ class CaseRun:
     one_clock: bool = True
     #: Real seconds that m3ter may take to finish what it has begun: clocks jump ahead only after that.
     late_seconds: float = 0.0
-    #: Addresses that needed a person: two attempts without an answer, and no trace of either.
-    asked_for: list[str] = field(default_factory=list)
     ended: list[tuple[str, Ended]] = field(default_factory=list)
     _runs: int = 0
     _forked: list[Forked] = field(default_factory=list)
@@ -204,23 +202,10 @@ class CaseRun:
             ended = self.task(run, "all")
             if ended.killed_by is not None:
                 raise ViolationError(f"ordinary run {number} was ended by {ended.killed_by.name}")
-            if self._asked_for_those_absent_twice():
-                continue
             if ended.well and self.posts() == posts and not self._stuck():
                 return number
         last = ended.error or f"{self.posts() - posts} invitations in the last run; open: {self._stuck()}"
         raise ViolationError(f"not quiet after {RUNS_UNTIL_QUIET} ordinary runs: {last}")
-
-    def _asked_for_those_absent_twice(self) -> bool:
-        """Correct the rows of people of whom two attempts left no trace, as rule 12 leaves to a person."""
-        asked = False
-        for key, row in self.world.invitations().items():
-            wanted = self.expected.get(key) and not self.m3ter.emails().get(key)
-            if row["state"] == "failed" and row["http_status"] is None and wanted and key not in self.asked_for:
-                self.asked_for.append(key)
-                self.world.correct(str(row["employee_id"]), first_name="Asked")
-                asked = True
-        return asked
 
     def posts(self) -> int:
         """Return how many invitations m3ter was asked for."""

@@ -57,7 +57,6 @@ class Result:
 
     :param failure: why the promise does not hold, or None.
     :param not_reached: the fault was not reached.
-    :param asked_for: people of whom two attempts left no trace, and for whom a person had to ask again (rule 12).
     """
 
     name: str
@@ -65,7 +64,6 @@ class Result:
     seconds: float
     failure: str | None = None
     not_reached: bool = False
-    asked_for: int = 0
 
 
 def start_case(environment: Environment, case: Case, seed: int, log: Path | None = None) -> CaseRun:
@@ -79,14 +77,13 @@ def start_case(environment: Environment, case: Case, seed: int, log: Path | None
 def run_case(environment: Environment, case: Case, seed: int, log: Path | None = None) -> Result:
     """Run a case, and check at its end what is promised."""
     began = time.monotonic()
-    failure, not_reached, asked_for = None, False, 0
+    failure, not_reached = None, False
     try:
         started = start_case(environment, case, seed, log)
         try:
             case.act(started)
             started.until_quiet()
             started.check_promise()
-            asked_for = len(started.asked_for)
         finally:
             started.end_all()
     except NotReachedError:
@@ -95,4 +92,4 @@ def run_case(environment: Environment, case: Case, seed: int, log: Path | None =
         failure = f"{type(error).__name__}: {error}"
         if not isinstance(error, AssertionError):
             failure += "\n" + traceback.format_exc()
-    return Result(case.full_name, case.kind, time.monotonic() - began, failure, not_reached, asked_for)
+    return Result(case.full_name, case.kind, time.monotonic() - began, failure, not_reached)

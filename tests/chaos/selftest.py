@@ -82,7 +82,7 @@ BUGS: tuple[Bug, ...] = (
         (
             (
                 f"{PROVIDER}/retries.py",
-                "DID_NOTHING = _raised(M3terConnectionError, M3terRateLimitError)",
+                "DID_NOTHING = _raised(M3terConnectionError, M3terRateLimitError, M3terNotFoundError)",
                 """from m3ter_provider.errors import M3terUnknownOutcomeError
 
 DID_NOTHING = retry_if_exception(

@@ -231,6 +231,7 @@ READING = {
     "iter_user_pages",
     "iter_users",
     "post_timeout_seconds",
+    "times_throttled",
     "settings",
 }
 

@@ -44,6 +44,7 @@ _ACCEPT = Scope("one sender, one settler, people who accept", accept=True)
 _REWRITE = Scope("one sender, one settler, rewritten addresses", rewrite=True)
 _CONSOLE = Scope("two senders, hand-made invitations", 2, 0, console=True)
 _REPLAN = Scope("two senders, plans made again", 2, 0, replan=True)
+_REPLANNED = Scope("one sender, one settler, plans made again", replan=True)
 _MONTH = Scope("one sender, one settler, a month passing", month=True)
 
 
@@ -89,7 +90,8 @@ CASES = (
     _without("users_read", _ACCEPT),
     _without("unexplained_entry", _REWRITE),
     _without("older_than_life", _MONTH),
-    _without("absence_limit", _ONE_AND_ONE),
+    _without("plan_limit", _ONE_AND_ONE),
+    _without("absence_limit", _REPLANNED),
     _without("success_wins", _REWRITE),
     _without("count_left", _TWO_AND_ONE),
     # Second lines of defence: alone not needed in the model, since another rule stands behind them.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from m3ter_onboarding.mirroring.lost_answers import MOST_ABSENCES
 from tests.protocol.model import (
     ACCEPTED,
     ADOPTED,
     CLAIMABLE,
     EXPIRED,
     FAILED,
+    MOST_ABSENCES,
     OPEN,
     REVIEW,
     SENDING,
@@ -175,8 +175,9 @@ def _judge(w: World) -> str | None:
     if state == "doubled":
         return "a second e-mail: the ledger believes that none was sent"
     if state == REVIEW:
-        reason = ours is not None and (ours.rewritten or ours.place == "expired")
-        return None if reason or w.a_month else "a person must decide, without a reason"
+        unclear = ours is not None and (ours.rewritten or ours.place == "expired")
+        reason = unclear or w.a_month or w.row.absences >= MOST_ABSENCES
+        return None if reason else "a person must decide, without a reason"
     if ours is not None and state not in SUCCESS | {EXPIRED}:
         return f"m3ter holds our invitation, and the ledger says {state or 'nothing'!r}"
     if ours is None and state == SENT:
@@ -185,17 +186,11 @@ def _judge(w: World) -> str | None:
         return "the ledger says adopted, and m3ter holds nothing"
     if state == ACCEPTED and not any(entry is not None and entry.place == "member" for entry in (ours, by_hand)):
         return "the ledger says accepted, and nobody joined"
-    if ours is None and by_hand is None and state in CLAIMABLE | OPEN:
+    for_the_next_run = state == UNSENT and w.row.plan != 0
+    if ours is None and by_hand is None and state in CLAIMABLE | OPEN and not for_the_next_run:
         return f"forgotten: no e-mail, and the ledger says {state or 'nothing'!r} for good"
     if state == FAILED and by_hand is not None and by_hand.place != "expired":
         return "failed, although m3ter holds an invitation"
-    if state == FAILED and not (w.row.absences >= MOST_ABSENCES or machine_refused(w)):
-        return "failed without a reason"
     if state == UNSENT and by_hand is not None and by_hand.place != "expired":
         return "unsent, although m3ter holds an invitation"
     return None
-
-
-def machine_refused(w: World) -> bool:
-    """Return whether a row may have failed since m3ter refused it: absences lead to ``failed`` only together."""
-    return w.row.absences < MOST_ABSENCES

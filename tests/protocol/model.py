@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
+from m3ter_onboarding.ledger.claim_statements import ABSENCES_OF_A_PLAN
 from m3ter_onboarding.ledger.states import LIVE_STATES, OPEN_STATES, InvitationState
-from m3ter_onboarding.mirroring.lost_answers import MOST_ABSENCES
 from tests.protocol.rules import NAMES, Scope
 
 SENDING, UNKNOWN, REVIEW = (InvitationState[n].value for n in ("SENDING", "UNKNOWN", "REVIEW"))
@@ -29,6 +29,8 @@ CLAIMABLE = frozenset({NOBODY, UNSENT})
 
 # Ticks. `settle_after` exceeds what m3ter may take after the sender gave up, and its lists after that.
 POST_TIMEOUT, LATE, LAG, SETTLE_AFTER = 2, 1, 1, 3
+#: One more than a plan may have: the fewest that show both bounds.
+MOST_ABSENCES = ABSENCES_OF_A_PLAN + 1
 MOST_REQUESTS = 2  #: under way at once; more only come about when the promise is broken already
 
 
@@ -42,6 +44,8 @@ class Row(NamedTuple):
     begun: bool = False
     absent: bool = False  #: one look has found nothing
     absences: int = 0
+    plan: int = 0  #: whose claim it is, or was, as long as that matters; 0: no plan's
+    tried_by: int = 0  #: the plan that had made as many attempts as it may before this claim; 0: none
     old: bool = False  #: the attempt is older than an invitation's life
 
 
@@ -140,7 +144,8 @@ class Machine:
         if new.state in SUCCESS or new.state == EXPIRED:
             return Row(new.state)
         if new.state not in OPEN:
-            return Row(new.state, begun=new.begun, absences=new.absences)
+            plan = new.plan if new.state == UNSENT and new.absences == ABSENCES_OF_A_PLAN else 0
+            return Row(new.state, begun=new.begun, absences=new.absences, plan=plan)
         return new
 
     def _may_be_sent(self, w: World, plan: int) -> bool:
@@ -220,6 +225,8 @@ class Machine:
                 yield f"{who} asks again: its attempt is recorded as begun", go(w, "post"), None
             elif may or not on["begin_compares"]:
                 broken = "an attempt begins under a plan that its run has replaced" if outdated else None
+                if row.absences == ABSENCES_OF_A_PLAN and row.tried_by == sender.plan:
+                    broken = "a plan makes one attempt more than it may, although none left a trace"
                 if row.absences >= MOST_ABSENCES:
                     broken = "another attempt begins after as many as may be were proven absent"
                 if row.state in SUCCESS:
@@ -267,7 +274,8 @@ class Machine:
         if sender.at == "claim" and on["claims_queue"] and any(other.at == "insert" for other in w.senders):
             return  # waits for the other's transaction
         invited = sender.plan == 1 or w.invites
-        free = row.state in CLAIMABLE or not on["claim_compares_state"]
+        rests = row.state == UNSENT and row.plan == sender.plan and on["plan_limit"]
+        free = (row.state in CLAIMABLE and not rests) or not on["claim_compares_state"]
         may = self._may_be_sent(w, sender.plan) or not on["newest_in_claim"]
         known = self.is_active(w) and on["mirror_in_claim"]
         if sender.at == "claim":
@@ -281,7 +289,18 @@ class Machine:
             yield f"{who} inserts a second row", w, "two live rows of one address"
             return
         claimed = w._replace(
-            row=self._to(row, state=SENDING, owner=me, leased=True, wait=0, begun=False, absent=False, old=False),
+            row=self._to(
+                row,
+                state=SENDING,
+                owner=me,
+                leased=True,
+                wait=0,
+                begun=False,
+                absent=False,
+                old=False,
+                plan=sender.plan,
+                tried_by=row.plan,
+            ),
             settlers=tuple(settler._replace(same=False) for settler in w.settlers),
             requests=_sorted(*(request._replace(current=False) for request in w.requests)),
         )
@@ -324,7 +343,8 @@ class Machine:
         return self._to(row, state=answer, begun=row.begun and answer == FAILED), None
 
     def _nothing_left(self, w: World, plan: int) -> bool:
-        open_or_unsent = w.row.state in OPEN or w.row.state == UNSENT
+        rests = w.row.state == UNSENT and w.row.plan == plan and self._on["plan_limit"]
+        open_or_unsent = w.row.state in OPEN or (w.row.state == UNSENT and not rests)
         invited = plan == 1 or w.invites
         return not open_or_unsent and not (invited and w.row.state == NOBODY)
 
@@ -415,7 +435,7 @@ class Machine:
             row = self._to(row, state=UNKNOWN, leased=False, absent=True, wait=wait)
         else:
             absences = min(row.absences + 1, MOST_ABSENCES)
-            row = self._to(row, state=FAILED if at == "absent again" else UNSENT, absences=absences)
+            row = self._to(row, state=REVIEW if at == "absent again" else UNSENT, absences=absences)
         return w._replace(row=row), _RESTING
 
     # -- m3ter, people, time ----------------------------------------------------------------------------------------

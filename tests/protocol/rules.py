@@ -48,7 +48,8 @@ RULES = (
     Rule("users_last", "1", "users are read after invitations"),
     Rule("unexplained_entry", "12", "an entry that nobody can explain sends the row to a person"),
     Rule("older_than_life", "12", "absence proves nothing for an attempt older than an invitation's life"),
-    Rule("absence_limit", "12", "after two attempts that were proven absent a row has failed"),
+    Rule("plan_limit", "12", "after two attempts that were proven absent a plan leaves the row to the next run"),
+    Rule("absence_limit", "12", "after as many as may be in all a person is asked"),
     Rule("success_wins", "states", "a success is written however late, from any open state, `unsent` and `failed`"),
     Rule("count_left", "15", "a run is green only when a count finds nothing open and nothing unsent"),
 )

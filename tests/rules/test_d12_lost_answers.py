@@ -13,10 +13,14 @@ from sqlalchemy import delete, update
 from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.ledger.claim_statements import ClaimRequest
 from m3ter_onboarding.ledger.claims import begin_attempts, claim_chunk
+from m3ter_onboarding.ledger.manual_decisions import ManualDecision, decide_by_hand
 from m3ter_onboarding.ledger.open_invitations import open_invitations, settle
 from m3ter_onboarding.ledger.outcomes import Outcome, record_answers
+from m3ter_onboarding.ledger.plans import read_plan
+from m3ter_onboarding.ledger.remaining import remaining
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.planning.sealed_plan import Planned
+from m3ter_onboarding.reporting.run_outcome import problems_of
 from m3ter_provider.errors import M3terError
 from tests.support.world import World
 
@@ -214,16 +218,42 @@ def test_d12_first_look_counts_from_the_end_that_the_sender_recorded(world: Worl
     assert world.state("e1") == "unsent"
 
 
-def test_d12_the_second_time_absent_is_failed_and_not_sent_again(world: World) -> None:
-    die_while_sending(world, "e1")
-    absent_twice(world)
-    world.claim(world.plan("second"), "second")
-    absent_twice(world)
-    assert world.state("e1") == "failed"
-    plan = world.plan("third")
-    assert world.decisions(plan) == {"e1": "skip:refused_before"}
-    world.send(plan, "third")
-    assert world.posts() == 0
+def test_d12_after_two_attempts_without_a_trace_the_next_run_goes_on(world: World) -> None:
+    """An outage of a minute can swallow both: that is no refusal of m3ter's, and nobody has to mend a row."""
+    world.hire("e1")
+    world.snapshot()
+    plan = world.plan()
+    for _ in range(2):
+        world.claim(plan)
+        absent_twice(world)
+    assert (world.state("e1"), world.row("e1")["absences"]) == ("unsent", 2)
+    assert world.claim(plan) == [], "not a third time by the same plan"
+    left = remaining(world.db, plan.plan_id, world.m3ter.org_id)
+    assert (left.no_trace, left.unsent, left.failed, left.nothing_left) == (1, 0, 0, True)
+    assert world.send(plan).sent == 0
+    [problem] = problems_of(read_plan(world.db, plan.plan_id), left, [], fail_on_refused=False)
+    assert problem.startswith("1 invitation(s) got no answer in two attempts, and m3ter shows no trace of them")
+
+    assert world.decisions(world.plan("second")) == {"e1": "invite:new"}
+    assert world.whole_run("second").sent == 1
+    assert world.emails() == {"e1@example.com": 1}
+
+
+def test_d12_three_runs_without_a_trace_are_for_a_person(world: World) -> None:
+    world.hire("e1")
+    world.snapshot()
+    for run in ("first", "second", "third"):
+        plan = world.plan(run)
+        for _ in range(2):
+            assert len(world.claim(plan, run)) == 1
+            absent_twice(world)
+    assert (world.state("e1"), world.row("e1")["absences"]) == ("review", 6)
+    assert world.decisions(world.plan("fourth")) == {"e1": "review:unknown_outcome"}
+    row = world.row("e1")
+    decision = ManualDecision(row["invitation_id"], seen="review", to="unsent", who="olga")
+    decide_by_hand(world.db, decision, world.now())
+    assert world.row("e1")["absences"] == 0, "a person's decision is a new start"
+    assert world.whole_run("fifth").sent == 1
 
 
 def test_d12_not_begun_is_unsent_and_not_counted(world: World) -> None:
@@ -422,14 +452,14 @@ def test_d12_post_that_never_arrived_is_sent_again_by_the_same_run(sqlite_world:
 # -- a success always wins ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("times", [1, 2], ids=["from_unsent", "from_failed"])
-def test_d12_late_e_mail_found_wins_over_unsent_and_failed(world: World, times: int) -> None:
+@pytest.mark.parametrize("times", [1, 6], ids=["from_unsent", "from_review"])
+def test_d12_late_e_mail_found_wins_over_unsent_and_review(world: World, times: int) -> None:
     die_while_sending(world, "e1")
     absent_twice(world)
-    if times == 2:
-        world.claim(world.plan("second"), "second")
+    for number in range(2, times + 1):
+        world.claim(world.plan(f"run {number}"), f"run {number}")
         absent_twice(world)
-    assert world.state("e1") == ("unsent" if times == 1 else "failed")
+    assert world.state("e1") == ("unsent" if times == 1 else "review")
     world.arrive("e1@example.com")
     world.snapshot()
     assert world.state("e1") == "sent"

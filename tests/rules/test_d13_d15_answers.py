@@ -139,8 +139,9 @@ def test_d13_right_lost_in_mid_batch(world: World, status: int) -> None:
     plan = ready(world, *names)
     world.m3ter.faults(operation=POST, kind="status", status=status, skip=10)
     before = world.m3ter.counts()["token_requests"]
-    with pytest.raises(NotAllowedError) as caught:
+    with pytest.raises(DeliveryError, match="allowed as much before") as caught:
         world.send(plan, requests_per_second=4)
+    assert not isinstance(caught.value, NotAllowedError), "it was allowed a moment before: Airflow tries again"
     assert counted(world)["sent"] == 10
     assert set(world.states().values()) <= {"sent", "unsent"}, "what was not begun is unsent"
     assert world.posts() <= 10 + 30, "renewed once, told apart why, and then nothing more begins"
@@ -164,7 +165,7 @@ def test_d13_one_that_fails_does_not_cancel_its_siblings(world: World) -> None:
     plan = ready(world, *people(10))
     world.m3ter.faults(operation=POST, kind="latency", seconds=0.2)
     world.m3ter.faults(operation=POST, kind="status", status=500, when="after", email="e0@example.com")
-    world.m3ter.faults(operation=POST, kind="status", status=404, email="e1@example.com")
+    world.m3ter.faults(operation=POST, kind="status", status=418, email="e1@example.com")
     with contextlib.suppress(DeliveryError):
         world.send(plan)
     others = {name: world.state(name).value for name in people(10) if name not in ("e0", "e1")}
@@ -700,16 +701,9 @@ def test_d13_tokens_that_end_early_leave_nobody_unsent(world: World, switches: d
     assert counts["token_requests"] <= counts["total"] / 2
 
 
-def test_d13_a_right_that_is_taken_away_while_sending_is_for_the_next_try(world: World) -> None:
-    names = people(12)
+def test_d13_one_404_to_a_post_stops_nobody(world: World) -> None:
+    names = people(6)
     plan = ready(world, *names)
-
-    def taken_away(_: Stop) -> None:
-        world.m3ter.switches(may_invite=False)
-
-    with pytest.raises(DeliveryError, match="allowed as much before") as error:
-        world.send(plan, stop=after_posts(world, 3, taken_away))
-    assert not isinstance(error.value, NotAllowedError), "Airflow tries again"
-    world.m3ter.switches(may_invite=True)
-    world.send(plan)
+    world.m3ter.faults(operation=POST, kind="status", status=404, count=1)
+    assert world.send(plan).sent == 6
     assert world.emails() == one_each(names)

@@ -10,7 +10,7 @@ from __future__ import annotations
 ALLOWED: dict[str | None, frozenset[str]] = {
     None: frozenset({"sending", "adopted", "accepted"}),
     "sending": frozenset({"sent", "adopted", "accepted", "failed", "unknown", "unsent", "review", "superseded"}),
-    "unknown": frozenset({"sent", "adopted", "accepted", "failed", "unsent", "review", "superseded"}),
+    "unknown": frozenset({"sent", "adopted", "accepted", "unsent", "review", "superseded"}),
     "review": frozenset({"sent", "adopted", "accepted", "superseded"}),
     "unsent": frozenset({"sending", "sent", "adopted", "accepted", "superseded"}),
     "failed": frozenset({"sending", "sent", "adopted", "accepted"}),

@@ -684,7 +684,7 @@ class OrganisationMachine(RuleBasedStateMachine):
         rights: dict[str, Callable[[], bool]] = {
             "skip:already_member": lambda: active[key].member,
             "skip:already_invited": lambda: active[key].pending == 1,
-            "skip:refused_before": lambda: state == "failed" and (key in self.refused or self._absent_twice(key)),
+            "skip:refused_before": lambda: state == "failed" and key in self.refused,
             "invalid:email": lambda: row["email"] == BROKEN,
             "invalid:policy": lambda: wanted is not None and len(self.console.policies(wanted)) != 1,
             "invalid:duplicate_in_batch": lambda: any(
@@ -724,12 +724,6 @@ class OrganisationMachine(RuleBasedStateMachine):
         """Return how many e-mails these addresses may have got at most, by hand and by runs."""
         listed = sum(email_key(one["email"]) in keys for one in self.m3ter.invitations())
         return listed + sum(sent for email, sent in self.judge.emails().items() if email_key(email) in keys)
-
-    def _absent_twice(self, key: str) -> bool:
-        table, row_id = self.judge.db.tables.event, self.judge.invitations()[key]["invitation_id"]
-        with self.judge.db.engine.connect() as connection:
-            whys = connection.execute(select(table.c.why).where(table.c.invitation_id == row_id)).scalars().all()
-        return whys.count("absent_twice") + whys.count("absent_again") == 2
 
     # -- what m3ter holds ---------------------------------------------------------------------------------------------
 

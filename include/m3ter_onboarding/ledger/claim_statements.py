@@ -35,6 +35,10 @@ from m3ter_onboarding.ledger.states import CLAIMABLE_STATES, ENDED_STATES, LIVE_
 from m3ter_onboarding.ledger.tables import Tables, state_in
 from m3ter_onboarding.ledger.withheld import is_withheld
 
+#: So many attempts of a plan may end without an answer and without a trace in m3ter; an outage that swallows both lasts
+#: longer than a run should wait, so the next run goes on.
+ABSENCES_OF_A_PLAN = 2
+
 _NOT_ENDED = LIVE_STATES | CLAIMABLE_STATES
 
 
@@ -150,6 +154,7 @@ def reclaimable(t: Tables, claim: ClaimRequest) -> ColumnElement[bool]:
     # `failed` is final for that content: only a changed request, or a person who asks, begins again, once a plan.
     claimable = and_(
         i.state.in_(state_values(CLAIMABLE_STATES)),
+        ~is_for_the_next_run(table, claim.plan_id),
         or_(
             i.state == InvitationState.UNSENT.value,
             i.request_hash.is_(None),
@@ -178,6 +183,17 @@ def reclaimable(t: Tables, claim: ClaimRequest) -> ColumnElement[bool]:
         no_rival(rival.c.employee_id == of_decision(d.employee_id)),
         ~_active_in_m3ter(t, i.email_key, claim.org_id, claim.now),
         may_be_sent(t, claim.plan_id, claim.org_id),
+    )
+
+
+def is_for_the_next_run(invitation: FromClause, plan_id: str | ColumnElement[str]) -> ColumnElement[bool]:
+    """Return the condition that a plan has made its attempts at a row, and none left a trace in m3ter."""
+    i = invitation.c
+    return and_(
+        i.state == InvitationState.UNSENT.value,
+        i.absences > 0,
+        i.absences % ABSENCES_OF_A_PLAN == 0,
+        i.plan_id == plan_id,
     )
 
 

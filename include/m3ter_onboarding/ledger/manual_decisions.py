@@ -114,7 +114,7 @@ def _decide(connection: Connection, t: Tables, decision: ManualDecision, now: da
     changed = connection.execute(
         update(t.invitation)
         .where(i.invitation_id == decision.invitation_id, i.state == decision.seen)
-        .values(state=decision.to, sent_at=sent_at, updated_at=now)
+        .values(state=decision.to, sent_at=sent_at, absences=0, updated_at=now)
     ).rowcount
     if changed != 1:
         return False

@@ -14,7 +14,7 @@ from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.outcomes import Columns, Outcome, apply_outcomes
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.sql_types import db_now_ms
-from m3ter_onboarding.ledger.states import CLAIMABLE_STATES, OPEN_STATES, InvitationState, state_values
+from m3ter_onboarding.ledger.states import OPEN_STATES, InvitationState, state_values
 from m3ter_onboarding.ledger.tables import Tables, as_dict
 
 
@@ -58,7 +58,7 @@ class OpenInvitation:
         :param first_absent_ms: with ``unknown``: when the first look that did not find it ended.
         """
         columns = Columns(first_absent_ms=first_absent_ms)
-        if state in CLAIMABLE_STATES and self.attempt_started_ms is not None:
+        if why in ("absent_twice", "absent_again"):
             columns = replace(columns, absences=self.absences + 1)
         elif state is InvitationState.UNKNOWN and self.attempt_ended_ms is None:
             columns = replace(columns, attempt_ended_ms=self.lease_until_ms)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, false, func, or_, select
 
-from m3ter_onboarding.ledger.claim_statements import ended_since_planned
+from m3ter_onboarding.ledger.claim_statements import ended_since_planned, is_for_the_next_run
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.mirror_comparison import newest_of
 from m3ter_onboarding.ledger.sql_types import db_now_ms
@@ -20,6 +20,10 @@ from m3ter_onboarding.ledger.withheld import is_withheld
 _SKIPPED_BUT_COUNTED = ("already_invited", "refused_before")
 
 
+#: The fields of :class:`Remaining` that count people.
+_COUNTED = ("held", "open", "unsent", "fallen_back", "no_trace", "failed", "review", "withheld")
+
+
 @dataclass(frozen=True)
 class Remaining:
     """What stands between a plan and its end.
@@ -28,7 +32,8 @@ class Remaining:
     :param open: open, and its sender is gone: to be settled.
     :param unsent: decided ``invite``, not open, and not sent.
     :param fallen_back: on its way when it was planned, and settled as unsent since: this plan holds no request for it.
-    :param failed: refused by m3ter, or absent twice.
+    :param no_trace: not sent, since no attempt of this plan got an answer or left a trace: the next run tries again.
+    :param failed: refused by m3ter.
     :param review: a person decides: looking it up decides nothing, or another address of this employee was
         invited since the plan (the next plan decides ``review:email_changed``).
     :param withheld: held back by settings that became narrower since: they are in the worklist.
@@ -38,6 +43,7 @@ class Remaining:
     open: int
     unsent: int
     fallen_back: int
+    no_trace: int
     failed: int
     review: int
     withheld: int = 0
@@ -57,6 +63,7 @@ class _Group:
     :param lease_over: no sender may act on it any more.
     :param rival: another address of the employee has a live invitation.
     :param claimable_again: it failed, and the plan's request may be claimed all the same.
+    :param no_trace: this plan has made its attempts, and none left a trace.
     :param ended: it was sent under this plan or since, and is over.
     :param withheld: the settings of now hold them back.
     """
@@ -66,6 +73,7 @@ class _Group:
     lease_over: bool | None
     rival: bool
     claimable_again: bool
+    no_trace: bool
     ended: bool
     withheld: bool
 
@@ -85,7 +93,9 @@ class _Group:
         if self.decision == "invite" and (self.state is None or self.state in CLAIMABLE_STATES | ENDED_STATES):
             if self.rival:
                 return "review"
-            return "withheld" if self.withheld else "unsent"
+            if self.withheld:
+                return "withheld"
+            return "no_trace" if self.no_trace else "unsent"
         return None
 
 
@@ -121,6 +131,7 @@ def remaining(db: LedgerDatabase, plan_id: str, org_id: str) -> Remaining:
                 lease_over.label("over"),
                 rival.label("rival"),
                 and_(d.decision == "invite", i.state == InvitationState.FAILED.value, changed).label("changed"),
+                func.coalesce(is_for_the_next_run(t.invitation, d.plan_id), false()).label("no_trace"),
                 func.coalesce(ended_since_planned(t.invitation, t.decision), false()).label("ended"),
                 is_withheld(t, t.decision).label("withheld"),
             )
@@ -131,7 +142,9 @@ def remaining(db: LedgerDatabase, plan_id: str, org_id: str) -> Remaining:
         )
         kinds = tuple(people.c)
         rows = connection.execute(select(*kinds, func.count()).group_by(*kinds))
-        counted = dict.fromkeys(("held", "open", "unsent", "fallen_back", "failed", "review", "withheld"), 0)
+        counted = dict.fromkeys(
+            ("held", "open", "unsent", "fallen_back", "no_trace", "failed", "review", "withheld"), 0
+        )
         states: dict[str, int] = {}
         for *kind, count in rows:
             group = _Group(*kind)

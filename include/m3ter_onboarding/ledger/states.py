@@ -88,8 +88,7 @@ TRANSITIONS: tuple[Transition, ...] = (
     # Its sender can no longer act, and it was looked up in m3ter. A sender itself records `not_begun`, too.
     _may({_SENDING}, {_UNKNOWN}, "absent_once"),
     _may(OPEN_STATES, {_UNSENT}, "not_begun", "absent_twice"),
-    _may(OPEN_STATES, {_FAILED}, "absent_again"),
-    _may(OPEN_STATES, {_REVIEW}, "older_than_life", "unexplained_entry"),
+    _may(OPEN_STATES, {_REVIEW}, "absent_again", "older_than_life", "unexplained_entry"),
     # A success, however late and whoever saw it.
     _may(NOT_YET_SENT_STATES, {_SENT}, "answered", "found", "found_late", "found_expired"),
     _may(NOT_YET_SENT_STATES, {_ADOPTED}, "found"),
@@ -151,7 +150,7 @@ WHYS: dict[str, str] = {
     "unexpected": "Something unexpected happened in the attempt.",
     "absent_once": "m3ter does not list it; a second look follows.",
     "absent_twice": "m3ter does not list it in two looks: nothing was sent.",
-    "absent_again": "Two attempts got no answer, and m3ter lists neither: it is not tried a third time.",
+    "absent_again": "The attempts of several runs got no answer, and m3ter lists none: a person decides.",
     "older_than_life": "The attempt is too old for a look in m3ter to prove anything.",
     "unexplained_entry": "m3ter holds something of that time that the ledger cannot explain: perhaps this one.",
     "found": "It was found in m3ter.",

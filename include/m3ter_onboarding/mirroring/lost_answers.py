@@ -13,6 +13,7 @@ from datetime import datetime
 
 from m3ter_onboarding.clock import MARGIN, from_milliseconds
 from m3ter_onboarding.ledger import mirror_comparison
+from m3ter_onboarding.ledger.claim_statements import ABSENCES_OF_A_PLAN
 from m3ter_onboarding.ledger.open_invitations import OpenInvitation, open_invitations, settle
 from m3ter_onboarding.ledger.outcomes import Outcome
 from m3ter_onboarding.ledger.states import InvitationState
@@ -22,8 +23,9 @@ from m3ter_provider.models import INVITATION_LIFE
 
 log = logging.getLogger(__name__)
 
-#: After this many proven absences of attempts that may have been posted, an invitation is ``failed``.
-MOST_ABSENCES = 2
+#: After this many proven absences of attempts that may have been posted, a person is asked: three runs had two each
+#: (:data:`.claim_statements.ABSENCES_OF_A_PLAN`).
+MOST_ABSENCES = 3 * ABSENCES_OF_A_PLAN
 
 
 @dataclass(frozen=True)
@@ -140,8 +142,8 @@ def _settlement(
         return row.settled(InvitationState.UNKNOWN, "absent_once", first_absent_ms=row.first_absent_ms)
     if row.absences + 1 >= MOST_ABSENCES:
         return row.settled(
-            InvitationState.FAILED,
+            InvitationState.REVIEW,
             "absent_again",
-            message="Two attempts got no answer, and m3ter shows no invitation of either.",
+            message=f"{row.absences + 1} attempts in several runs got no answer, and m3ter shows no invitation of any.",
         )
     return row.settled(InvitationState.UNSENT, "absent_twice")

@@ -238,7 +238,7 @@ class _Planner:
         request_hash = hash_request(self._lasting(hire, request))
         if address.refused_hash == request_hash:
             if not self._rules.retry_failed:
-                detail = "m3ter refused exactly this request before, or gave no sign of it twice; correct the row."
+                detail = "m3ter refused exactly this request before; correct the row."
                 return replace(_decision(hire, "skip", "refused_before", detail), request_hash=request_hash)
             reason, detail = "requested", "m3ter refused this request before; a person asked to try again."
         return replace(_decision(hire, "invite", reason, detail), request=request, request_hash=request_hash)

@@ -41,6 +41,11 @@ def problems_of(
             f"{left.review} invitation(s) need a person: whether they were sent cannot be seen in m3ter, or another"
             " address of the employee was invited meanwhile; see m3ter_invitation and m3ter_invitation_event."
         )
+    if left.no_trace:
+        problems.append(
+            f"{left.no_trace} invitation(s) got no answer in two attempts, and m3ter shows no trace of them: they were"
+            " not sent. The next run tries again."
+        )
     if left.failed and fail_on_refused:
         problems.append(
             f"{left.failed} invitation(s) were refused; `message` in m3ter_invitation says why. They are tried again"

@@ -17,8 +17,8 @@ from m3ter_onboarding.planning.fingerprint import hash_plan
 from m3ter_onboarding.sending.right_to_send import NotAllowedError
 
 _WAY_OUT = (
-    " Nothing of it is sent. Find out who may write to the ledger (docs/security.md), and then clear the task `plan`;"
-    " if only the API secret of the m3ter connection was changed since, clear it now."
+    " Nothing more of it is sent. Find out who may write to the ledger (docs/security.md), and then clear the task"
+    " `plan`; if only the API secret of the m3ter connection was changed since, clear it now."
 )
 
 

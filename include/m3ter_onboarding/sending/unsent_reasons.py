@@ -38,6 +38,12 @@ async def why_left(
             f"{left.fallen_back} people were on their way by another run when this plan was made, and were not sent"
             f" after all. {waiting} Clear the task `plan`, or let the next run invite them."
         )
+    if times := org.m3ter.times_throttled:
+        return DeliveryError(
+            f"m3ter limited the rate of requests (429) {times} time(s), so that not everybody could be sent in time."
+            f" {waiting} The next try goes on from here; where it happens often, lower `requests_per_second` of the"
+            " m3ter connection."
+        )
     return DeliveryError(f"Not everybody of the plan could be settled. {waiting} The next try goes on from here.")
 
 

@@ -91,6 +91,7 @@ class M3terAsyncHook(BaseHook):
             gate=asyncio.Lock(),
             probing=asyncio.Lock(),
         )
+        self._throttled_before = self._flow.pacer.times_throttled
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 keepalive_timeout=IDLE_CONNECTION_SECONDS,
@@ -129,6 +130,11 @@ class M3terAsyncHook(BaseHook):
     def post_timeout_seconds(self) -> float:
         """The longest one attempt at a POST can last from ``before_post()`` to its end, connecting included."""
         return self.settings.timeout_seconds
+
+    @property
+    def times_throttled(self) -> int:
+        """How often m3ter has slowed this process down (429) since the context was entered."""
+        return self._flow.pacer.times_throttled - self._throttled_before
 
     def iter_invitation_pages(self) -> AsyncIterator[Page[Invitation]]:
         """Stream the pages of the organisation's invitations in m3ter's order, as a rule the newest first."""

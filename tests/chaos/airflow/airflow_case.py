@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psutil
-from sqlalchemy import update
 
 from demo.airflow_api import FINISHED, FINISHED_TASK, AirflowApiError, wait_until
 from demo.airflow_stack import TaskProcess
@@ -24,8 +23,7 @@ from tests.chaos.ledger_checks import (
     left_open,
 )
 from tests.support.airflow_organisation import Organisation, is_gone, patiently
-from tests.support.ledger_rows import newest_invitations, states
-from tests.support.world import HIRES
+from tests.support.ledger_rows import states
 
 #: So many ordinary daily runs must suffice until everybody is invited and nothing is open.
 RUNS_UNTIL_QUIET = 4
@@ -53,8 +51,6 @@ class AirflowCase:
     day: int = 0
     #: How many faults were injected.
     faults_injected: int = 0
-    #: Addresses that needed a person: two attempts without an answer, and no trace of either.
-    asked_for: list[str] = field(default_factory=list)
     _hired: int = 0
 
     # -- people and runs --------------------------------------------------------------------------------------------
@@ -183,31 +179,12 @@ class AirflowCase:
             posts = self.posts()
             run_id = self.org.trigger(self.day)
             state = self.end_of(run_id)
-            if self._ask_for_those_absent_twice():
-                continue
             sent = self.posts() - posts
             if state == "success" and not sent and not left_open(self.org.ledger):
                 return
             what = f"the last run: {state}, {sent} invitations, open {left_open(self.org.ledger)}"
         history = history_of(self.org.ledger, left_open(self.org.ledger))
         raise ViolationError(f"not quiet after {RUNS_UNTIL_QUIET} ordinary runs: {what}{history}")
-
-    def _ask_for_those_absent_twice(self) -> bool:
-        """Correct the rows of people of whom two attempts left no trace, as rule 12 leaves to a person."""
-        emails = self.org.m3ter.emails()
-        absent = {
-            str(row["employee_id"]): key
-            for key, row in newest_invitations(self.org.ledger).items()
-            if row["state"] == "failed"
-            and str(row["message"]).startswith("Two attempts got no answer")
-            and not emails.get(key)
-            and key not in self.asked_for
-        }
-        for employee, key in absent.items():
-            self.asked_for.append(key)
-            with self.org.warehouse.begin() as connection:
-                connection.execute(update(HIRES).where(HIRES.c.employee_id == employee).values(first_name="Asked"))
-        return bool(absent)
 
     def check_promise(self) -> None:
         """Check what is promised.

@@ -48,7 +48,6 @@ class CompletedCase:
 
     :param faults_injected: so many things were done to it; 0: the moment was missed, so it shows nothing.
     :param runs: DAG runs until it was quiet.
-    :param asked_for: people for whom a person had to ask again, since two attempts left no trace of them.
     """
 
     kind: str
@@ -56,7 +55,6 @@ class CompletedCase:
     people: int
     faults_injected: int
     runs: int
-    asked_for: int
     seconds: float
     held: bool
 
@@ -95,8 +93,7 @@ class Summary:
                 f"  {sum(one.people for one in same):6d}  {sum(one.faults_injected for one in same):8d}"
                 f"  {sum(one.runs for one in same):4d}  {spent:7.0f}{' (wall clock)' if kind == 'all' else ''}"
             )
-        asked = sum(one.asked_for for one in self.completed)
-        yield f"seed {SEED}; {asked} people had to be asked for again, since two attempts left no trace of them"
+        yield f"seed {SEED}"
 
 
 SUMMARY = Summary()

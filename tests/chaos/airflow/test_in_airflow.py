@@ -75,7 +75,6 @@ class FaultCase:
                     people=len(case.expected),
                     faults_injected=case.faults_injected,
                     runs=len(org.stack.api.runs(org.dag_id)),
-                    asked_for=len(case.asked_for),
                     seconds=time.monotonic() - began,
                     held=held,
                 )

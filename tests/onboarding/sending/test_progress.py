@@ -9,7 +9,7 @@ from m3ter_onboarding.ledger.remaining import Remaining
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.sending.progress import PROGRESS_EVERY, Delivered, Progress
 
-LEFT = Remaining(held=1, open=2, unsent=0, fallen_back=0, failed=0, review=0)
+LEFT = Remaining(held=1, open=2, unsent=0, fallen_back=0, no_trace=0, failed=0, review=0)
 
 #: What the sender says of an attempt that ended so.
 WHY = {

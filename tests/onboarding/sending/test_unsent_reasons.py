@@ -16,7 +16,8 @@ from tests.support.world import World
 
 
 def left_over(**counts: int) -> Remaining:
-    return Remaining(**{"held": 0, "open": 0, "unsent": 0, "fallen_back": 0, "failed": 0, "review": 0, **counts})
+    none = dict.fromkeys(("held", "open", "unsent", "fallen_back", "no_trace", "failed", "review"), 0)
+    return Remaining(**{**none, **counts})
 
 
 UNSENT = left_over(unsent=2)
@@ -100,3 +101,17 @@ def test_anything_else_may_go_better_next_time(sqlite_world: World, plan: Planne
     error = reason(sqlite_world, plan, left=left_over(open=1))
     assert type(error) is DeliveryError
     assert "Not everybody of the plan could be settled" in str(error)
+
+
+def test_a_limited_rate_is_named_where_it_left_people(sqlite_world: World, plan: Planned) -> None:
+    to_send = PlanToSend(sqlite_world.run("run-1"), plan.plan_id, Caps())
+    sqlite_world.m3ter.faults(kind="status", status=429, count=2)
+
+    async def work(org: MirroredOrganisation) -> DeliveryError:
+        [_ async for _ in org.m3ter.iter_users()]
+        return await why_left(org, to_send, Gate(Stop()), sent=1, left=UNSENT)
+
+    error = sqlite_world.with_m3ter(work)
+    assert str(error).startswith("m3ter limited the rate of requests (429)")
+    assert "Sent 1; 2 unsent" in str(error)
+    assert not isinstance(error, NotAllowedError)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from m3ter_provider.errors import (
+    NEEDS_A_PERSON,
     M3terAuthenticationError,
     M3terConnectionError,
     M3terError,
@@ -18,7 +19,7 @@ from m3ter_provider.errors import (
 )
 from m3ter_provider.hooks.m3ter import M3terAsyncHook, M3terHook
 from tests.support.hook_clients import Client, connection_to, person
-from tests.support.scripted_server import Received, ScriptedServer, answer
+from tests.support.scripted_server import Received, ScriptedServer, answer, token
 
 if TYPE_CHECKING:
     from m3ter_sandbox.testing import SandboxServer
@@ -160,6 +161,19 @@ def test_a_service_user_that_was_switched_off_costs_few_requests(client_of: Clie
         assert len(server.tokens) == 2
         # Those that were under way already cannot be called back.
         assert len(server.posts) <= (3 if client.kind == "sync" else len(PEOPLE))
+
+
+def test_a_gateways_403_for_a_token_is_no_wrong_login(client_of: ClientOf) -> None:
+    """It comes without m3ter's words, and passes: it is asked again, and is nothing that a person must mend."""
+    page = answer(403, raw=b"<html>blocked</html>")
+    with ScriptedServer(token=lambda _: page) as server:
+        with pytest.raises(M3terServerError, match="a gateway or a firewall") as error:
+            client_of(server).invite()
+        assert not isinstance(error.value, NEEDS_A_PERSON)
+        assert len(server.tokens) == 4
+    answers = iter([page])
+    with ScriptedServer(token=lambda request: next(answers, None) or token(request)) as server:
+        client_of(server).invite()
 
 
 @pytest.mark.parametrize(
