@@ -33,7 +33,7 @@ HOSTILE = (
     "<script>alert(1)</script>@example.com",
     '=hyperlink("http://evil.example")@example.com',
     "'; drop table m3ter_invitation; --@example.com",
-    "\u202egnp.moc@example.com",
+    "x\u202egnp.moc@example.com",
 )
 
 

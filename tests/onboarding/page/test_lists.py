@@ -72,7 +72,7 @@ def test_the_list_is_filtered_by_state_and_organisation(anna: Page) -> None:
         ("<script>", [HOSTILE[0]]),
         ("=HYPERLINK", [HOSTILE[1]]),
         ("'; DROP", [HOSTILE[2]]),
-        ("\u202eg", [HOSTILE[3]]),
+        ("x\u202eg", [HOSTILE[3]]),
     ],
 )
 def test_a_search_finds_by_address_employee_and_id(anna: Page, search: str, found: list[str]) -> None:

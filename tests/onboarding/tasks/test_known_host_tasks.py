@@ -16,6 +16,7 @@ from m3ter_onboarding import access_review_dag, day_one_dag, invitation_status_d
 from m3ter_onboarding.cli.same_m3ter import confirm_same_m3ter
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from m3ter_onboarding.ledger.reads.scopes import rows_visible_to
+from m3ter_provider.process_state import forget_all
 from tests.support.databases import airflow_connection_named
 from tests.support.task_runs import TaskRun, m3ter_connection
 from tests.support.world import WINDOW, World
@@ -109,6 +110,7 @@ def test_a_failed_run_opens_nobodys_people(sqlite_world: World) -> None:
     sqlite_world.hire("e1")
     with m3ter_connection(sqlite_world):
         run(sqlite_world, "run-1").all()
+    forget_all()  # the other DAG's tasks are processes of their own
     foreign: Any = {"dag_id": "m3ter_onboarding__foreign", "values": {"name": "foreign"}}
     with m3ter_connection(sqlite_world):
         sqlite_world.m3ter.switches(may_read=False)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from m3ter_onboarding.errors import DeliveryError
 from m3ter_onboarding.ledger import catch_up
 from m3ter_onboarding.ledger.runs import read_run
 from tests.support.task_runs import TaskRun, m3ter_connection
@@ -108,7 +109,7 @@ def test_full_is_for_one_run_unless_it_has_begun(org: World) -> None:
     assert decided(org, after) == {}
     assert org.posts() == 0
     org.m3ter.faults(operation=POST, kind="status", status=403, skip=1)
-    with pytest.raises(AirflowFailException):
+    with pytest.raises(DeliveryError):
         run(org, "third", mode="full").all()
     org.m3ter.clear_faults()
     run(org, "fourth").all()
