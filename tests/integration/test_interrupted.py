@@ -115,12 +115,28 @@ def frozen(org: Organisation) -> None:
     org.assert_once(people)
 
 
+def hold_senders(org: Organisation) -> None:
+    """However long Airflow takes to plan anew: no sender is ready before that."""
+    org.m3ter.faults(kind="status", operation=LATENCY["operation"], status=429)
+
+
+def release_senders(org: Organisation) -> None:
+    """Let m3ter take invitations again."""
+    org.m3ter.clear_faults()
+    org.m3ter.faults(**LATENCY)
+
+
 def cleared(org: Organisation, clear: Callable[[Organisation, str], None], *, new_plan: bool) -> None:
     """Tasks are cleared in mid-send: Airflow ends the sender and starts again."""
     people, run_id = begin(org)
     first = org.mid_send(run_id)
     (old,) = org.plans(run_id)
+    if new_plan:
+        hold_senders(org)
     clear(org, run_id)
+    if new_plan:
+        wait_until(lambda: len(org.plans(run_id)) > 1, f"the new plan of {run_id}", 240)
+        release_senders(org)
     org.succeeds(run_id)
     assert is_gone(first.pid)
     org.assert_once(people)
@@ -154,12 +170,10 @@ def plan_cleared_alone(org: Organisation) -> None:
     people, run_id = begin(org)
     org.mid_send(run_id, posts=2)
     (old,) = org.plans(run_id)
-    # However long Airflow takes for it: the sender must not be ready before the new plan begins.
-    org.m3ter.faults(kind="status", operation=LATENCY["operation"], status=429)
+    hold_senders(org)
     org.stack.api.clear(org.dag_id, run_id, "plan")
     wait_until(lambda: len(org.plans(run_id)) > 1, f"the new plan of {run_id}", 240)
-    org.m3ter.clear_faults()
-    org.m3ter.faults(**LATENCY)
+    release_senders(org)
     org.fails(run_id)
     newest = org.plans(run_id)[-1]
     assert newest["plan_id"] != old["plan_id"]
