@@ -178,7 +178,9 @@ def test_d04_a_person_who_started_too_long_ago_is_not_invited(connected: World) 
 def test_d04_too_early_is_picked_up_when_it_is_time(connected: World) -> None:
     world = connected
     world.values["invite_days_before_start"] = 7
-    world.m3ter.advance((MONDAY - datetime.now(timezone.utc)).total_seconds())  # so that invitations last beyond day 35
+    world.m3ter.advance(
+        (MONDAY + 34 * ONE - datetime.now(timezone.utc)).total_seconds()
+    )  # so that it lasts until day 35
     load(world, "future", 0, start_date=f"{MONDAY + 40 * ONE:%Y-%m-%d}")
     for number in (0, 1, 2):
         run_day(world, number)
