@@ -137,8 +137,8 @@ WholeNumber = Annotated[int | None, AfterValidator(_in_range), or_absent()]
 
 Flag = Annotated[bool | None, or_absent()]
 
-Strings = Annotated[tuple[str, ...], BeforeValidator(lambda value: () if value is None else value)]
-"""A list of strings; null is empty, anything else that is none an error."""
+Patterns = Annotated[tuple[str, ...], BeforeValidator(lambda value: ("*",) if value is None else value)]
+"""A list of patterns; null may stand for anything, and so is everything; anything else that is none is an error."""
 
 Statements = WrapValidator(_or_empty)
 """The validator of a policy's statements: if one of them cannot be read, none is shown."""

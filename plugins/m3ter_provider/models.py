@@ -36,8 +36,8 @@ from m3ter_provider.answer_values import (
     Moment,
     Name,
     OptionalIdentifier,
+    Patterns,
     Statements,
-    Strings,
     WholeNumber,
     Words,
     or_absent,
@@ -193,8 +193,8 @@ class PermissionStatement(M3terModel):
     """One statement of a policy: actions and resources that it allows or denies, as m3ter spells them."""
 
     effect: str
-    action: Strings = ()
-    resource: Strings = ()
+    action: Patterns = ("*",)
+    resource: Patterns = ("*",)
 
 
 class PermissionPolicy(M3terModel):

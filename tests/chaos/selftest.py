@@ -149,7 +149,18 @@ DID_NOTHING = retry_if_exception(
     ),
     Bug(
         "m3ter is not read before a send",
-        ((f"{ONBOARDING}/sending/recurring_checks.py", "        await look_again(self._org, policies=True)\n", ""),),
+        (
+            (
+                f"{ONBOARDING}/sending/recurring_checks.py",
+                "        looked = await look_again(self._org, policies=True)\n",
+                "        from m3ter_onboarding.ledger.mirror import policies_of\n",
+            ),
+            (
+                f"{ONBOARDING}/sending/recurring_checks.py",
+                "return looked.policies",
+                "return policies_of(self._org.db, self._org.org_id)",
+            ),
+        ),
         ("invited by hand or member meanwhile",),
     ),
     Bug(
@@ -227,7 +238,7 @@ DID_NOTHING = retry_if_exception(
         (
             (
                 f"{ONBOARDING}/sending/preflight.py",
-                "    check_policies(plan.policies, await asyncio.to_thread(mirror.policies_of, org.db, org.org_id))\n",
+                "    check_policies(plan.policies, policies)\n",
                 "",
             ),
         ),

@@ -163,6 +163,56 @@ BUGS: tuple[Bug, ...] = (
         ("tests/provider/test_administrators.py",),
     ),
     Bug(
+        "the ledger's copy of a policy is believed when sending begins",
+        ((f"{ONBOARDING}/sending/preflight.py", "    check_policies(plan.policies, policies)\n", ""),),
+        (f"{_BOUND}::test_d08_a_mirror_that_lies_about_policies_makes_no_administrator",),
+    ),
+    Bug(
+        "another address may be shown than is sent",
+        (
+            (
+                f"{ONBOARDING}/sending/bound_plan.py",
+                "stored.seal if stored.shows_what_is_sent else None",
+                "stored.seal",
+            ),
+        ),
+        (f"{_BOUND}::test_d08_the_address_that_people_see_is_the_one_that_is_sent",),
+    ),
+    Bug(
+        "plans that are sent at the same time are each below the threshold",
+        ((f"{ONBOARDING}/ledger/claims.py", "if others > claim.others_without_approval:", "if others < 0:"),),
+        (f"{_APPROVERS}::test_d08_plans_that_are_sent_at_the_same_time_count_together_at_every_claim",),
+    ),
+    Bug(
+        "each run of a backfill lifts the cap by itself",
+        (
+            (
+                f"{ONBOARDING}/planning/approval_rule.py",
+                "before = max(plan.by_run_before, plan.by_backfills)",
+                "before = plan.by_run_before",
+            ),
+        ),
+        (f"{_APPROVERS}::test_d08_backfills_that_lift_the_cap_count_together",),
+    ),
+    Bug(
+        "a parameter reads the whole past without a question",
+        ((f"{ONBOARDING}/planning/approval_rule.py", "if self.long_ago else None", "if self is None else None"),),
+        (f"{_APPROVERS}::test_d08_days_of_long_ago_are_asked_for",),
+    ),
+    Bug(
+        "people of an organisation that m3ter did not let in are erased",
+        (
+            (
+                f"{ONBOARDING}/tasks/erase_people.py",
+                "self._check_admitted(db, settings)",
+                "self._check_host(db, settings)",
+            ),
+        ),
+        (
+            "tests/onboarding/tasks/test_erase_people.py::test_nobody_is_erased_for_a_connection_that_m3ter_never_let_in",
+        ),
+    ),
+    Bug(
         "whatever was there before is taken for the lost invitation",
         (
             (

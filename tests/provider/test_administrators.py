@@ -50,6 +50,8 @@ def allow(action: list[str], *resource: str, effect: str = "ALLOW") -> dict[str,
         [allow(["config:update"], "config:service\uff35ser")],
         [allow(["CONFIG_UPDATE"], "all")],
         [],  # m3ter does not show them
+        [{"effect": "ALLOW", "action": ["ALL"], "resource": None}],
+        [{"effect": "ALLOW", "action": None, "resource": ["*"]}],
     ],
     ids=str,
 )

@@ -121,6 +121,39 @@ def test_d08_two_plans_made_before_either_is_sent_count_together(org: World) -> 
     assert org.posts() == 2
 
 
+def test_d08_plans_that_are_sent_at_the_same_time_count_together_at_every_claim(world: World) -> None:
+    """Each may have begun before the other had attempted anything."""
+    world.hire("e1", "e2")
+    world.snapshot()
+    first, second = (world.plan(f"run-{n}", only_employee=f"e{n}") for n in (1, 2))
+    assert len(world.claim(first, "run-1", others_without_approval=0)) == 1
+    assert world.claim(second, "run-2", others_without_approval=0) == []
+    assert len(world.claim(second, "run-2", others_without_approval=1)) == 1
+
+
+def test_d08_backfills_that_lift_the_cap_count_together(org: World) -> None:
+    org.values["max_invitations"] = 1
+    org.hire("e1", "e2")
+    lifted = {"allow_backfill_send": True, "max_invitations": 100}
+    runs = [planned(org, f"run-{n}", run_type="backfill", params={**lifted, "only_employee": f"e{n}"}) for n in (1, 2)]
+    sent_without_a_question(runs[0])
+    with pytest.raises(AirflowFailException, match="lifts the configured `max_invitations` of 1"):
+        runs[1].send()
+    runs[1].plan()
+    assert "lifts the configured `max_invitations` of 1" in runs[1].ask()
+    assert org.posts() == 1
+
+
+def test_d08_days_of_long_ago_are_asked_for(org: World) -> None:
+    org.hire("e1")
+    interval = {"interval_start": "1970-01-01T00:00:00Z", "interval_end": "2030-01-03T00:00:00Z"}
+    run = planned(org, params=interval)
+    assert "longer ago than `max_age_days`" in run.ask()
+    with pytest.raises(AirflowFailException, match="nobody approved it"):
+        run.send()
+    assert org.posts() == 0
+
+
 def test_d08_what_was_approved_does_not_count(org: World) -> None:
     org.values["approval"] = {"above": 2}
     org.hire("e1", "e2", "e3")

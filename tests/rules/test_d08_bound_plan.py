@@ -14,6 +14,7 @@ from m3ter_onboarding.planning.fingerprint import hash_plan
 from m3ter_onboarding.planning.sealed_plan import Planned
 from m3ter_onboarding.sending.right_to_send import NotAllowedError
 from m3ter_provider.models import InvitationRequest
+from tests.support.console import Console
 from tests.support.world import World
 
 POST = "CreateOrgUserInvitation"
@@ -73,6 +74,14 @@ def test_d08_a_request_that_was_changed_after_the_approval_is_not_sent(world: Wo
     row_no = change_request(world, plan, **fields)
     with pytest.raises(NotAllowedError, match=f"Row {row_no} of plan .* is not as it was planned"):
         world.send(plan)
+    assert world.posts() == 0
+
+
+def test_d08_the_address_that_people_see_is_the_one_that_is_sent(world: World, planned: Planned) -> None:
+    row_no = sorted(requests_of(world, planned))[1]
+    write(world, "decision", planned, row_no, email="a.colleague@example.com")
+    with pytest.raises(NotAllowedError, match=f"Row {row_no} of plan .* is not as it was planned"):
+        world.send(planned)
     assert world.posts() == 0
 
 
@@ -218,3 +227,28 @@ def test_d08_nobody_is_asked_about_a_plan_that_was_changed(world: World) -> None
 def test_a_stored_request_reads_as_what_is_posted(world: World, planned: Planned) -> None:
     for request in requests_of(world, planned).values():
         assert InvitationRequest.model_validate(request).to_json() == request
+
+
+def test_d08_a_mirror_that_lies_about_policies_makes_no_administrator(sqlite_world: World) -> None:
+    """Whoever may write to the ledger can exchange the names of two policies, and again after each reading."""
+    world = sqlite_world
+    console = Console(world.m3ter)
+    console.make_policy("Viewer")
+    administrator = console.policies("Administrator")[0]["id"]
+    world.hire("e1")
+    world.snapshot()
+    lie = (
+        "UPDATE m3ter_mirror_policy SET name = CASE name WHEN 'Viewer' THEN 'Other' ELSE 'Viewer' END,"
+        " administrator_like = 0 WHERE name IN ('Viewer', 'Administrator')"
+    )
+    with world.db.engine.begin() as connection:
+        connection.exec_driver_sql(lie)
+        connection.exec_driver_sql(
+            f"CREATE TRIGGER lie AFTER UPDATE ON m3ter_mirror_policy WHEN NEW.name = 'Administrator' BEGIN {lie}; END"
+        )
+    plan = world.plan(permission_policies=["Viewer"])
+    [request] = requests_of(world, plan).values()
+    assert request["permissionPolicyIds"] == [administrator]
+    with pytest.raises(NotAllowedError, match="was changed in m3ter"):
+        world.send(plan)
+    assert world.posts() == 0

@@ -52,6 +52,8 @@ class ClaimRequest:
     :param now: the worker's clock (UTC), for the readable columns and to judge expiry in the mirror.
     :param day_cap: the most that may be attempted for the organisation in 24 hours; None: no limit.
     :param backfill_cap: the most that may be attempted by backfills of the run's DAG in 24 hours; None: no limit.
+    :param others_without_approval: the plan is sent without an approval, and only as long as other plans attempted no
+        more than this without one in 23 hours; None: whatever they attempted.
     """
 
     run: RunKey
@@ -63,6 +65,7 @@ class ClaimRequest:
     now: datetime
     day_cap: int | None = None
     backfill_cap: int | None = None
+    others_without_approval: int | None = None
 
 
 def new_rows(db: LedgerDatabase, claim: ClaimRequest, size: int) -> Any:

@@ -102,6 +102,12 @@ def claim_chunk(db: LedgerDatabase, claim: ClaimRequest) -> list[Claimed]:
 def _room(connection: Connection, t: Tables, claim: ClaimRequest) -> int:
     """Return how many invitations the caps leave for a chunk."""
     room = claim.size
+    if claim.others_without_approval is not None:
+        others = _attempted_in_a_day(
+            connection, t, claim.org_id, day_ms=APPROVAL_DAY_MS, unapproved=True, other_than=claim.plan_id
+        )
+        if others > claim.others_without_approval:
+            return 0
     if claim.day_cap is not None:
         room = min(room, claim.day_cap - _attempted_in_a_day(connection, t, claim.org_id))
     if claim.backfill_cap is not None and room > 0:
@@ -118,6 +124,7 @@ def _attempted_in_a_day(
     *,
     day_ms: int = DAY_MS,
     unapproved: bool = False,
+    other_than: str | None = None,
 ) -> int:
     i, r = t.invitation.c, t.run.c
     whose: ColumnElement[bool] = true()
@@ -128,6 +135,8 @@ def _attempted_in_a_day(
     if unapproved:
         approved = exists().where(t.plan.c.plan_id == i.plan_id, t.plan.c.approved_at.is_not(None))
         whose = and_(whose, ~approved)
+    if other_than is not None:
+        whose = and_(whose, i.plan_id != other_than)
     # Read once: PostgreSQL's clock_timestamp() is volatile, and no index would be used to compare with it.
     a_day_ago = int(connection.execute(select(db_now_ms())).scalar_one()) - day_ms
 
@@ -155,10 +164,15 @@ def attempted_in_a_day(db: LedgerDatabase, org_id: str, backfills_of: str | None
     )
 
 
-def attempted_for_approval(db: LedgerDatabase, org_id: str) -> int:
-    """Return how many invitations of the organisation were attempted without an approval in the last 23 hours."""
+def attempted_for_approval(db: LedgerDatabase, org_id: str, *, other_than: str | None = None) -> int:
+    """Return how many invitations of the organisation were attempted without an approval in the last 23 hours.
+
+    :param other_than: a plan that is left out.
+    """
     return db.read(
-        lambda c: _attempted_in_a_day(c, db.tables, org_id, day_ms=APPROVAL_DAY_MS, unapproved=True),
+        lambda c: _attempted_in_a_day(
+            c, db.tables, org_id, day_ms=APPROVAL_DAY_MS, unapproved=True, other_than=other_than
+        ),
         doing="counting the last 23 hours",
     )
 

@@ -144,7 +144,31 @@ def store_users(db: LedgerDatabase, org_id: str, items: Sequence[OrgUser]) -> No
 
 def store_policies(db: LedgerDatabase, org_id: str, items: Sequence[PermissionPolicy]) -> None:
     """Write one page of permission policies into the mirror; one without a usable id can be given to nobody."""
-    rows = [
+    _store(db, db.tables.mirror_policy, org_id, _policy_rows(items))
+
+
+def as_mirrored(db: LedgerDatabase, items: Sequence[PermissionPolicy]) -> list[M3terPolicy]:
+    """Return permission policies that were just read, as the mirror would hold them, and not as it says."""
+    columns, dialect = db.tables.mirror_policy.c, db.engine.dialect
+
+    def stored(name: str, value: Any) -> Any:
+        kind: Any = columns[name].type
+        return kind.process_bind_param(value, dialect)
+
+    return [
+        M3terPolicy(
+            stored("m3ter_id", row["m3ter_id"]),
+            stored("name", row["name"]),
+            stored("version", row["version"]),
+            row["administrator_like"],
+            row["statements_shown"],
+        )
+        for row in _policy_rows(items)
+    ]
+
+
+def _policy_rows(items: Sequence[PermissionPolicy]) -> list[dict[str, Any]]:
+    return [
         {
             "m3ter_id": item.id,
             "name": item.name,
@@ -156,7 +180,6 @@ def store_policies(db: LedgerDatabase, org_id: str, items: Sequence[PermissionPo
         for item in items
         if not is_substitute(item.id)
     ]
-    _store(db, db.tables.mirror_policy, org_id, rows)
 
 
 def _store(db: LedgerDatabase, table: Table, org_id: str, rows: list[dict[str, Any]]) -> None:

@@ -12,6 +12,7 @@ from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.decisions import sealed_request
 from m3ter_onboarding.ledger.sealing import SealedRequest
+from m3ter_provider.email_identity import email_key
 
 #: So many rows are read at once.
 _BATCH = 1_000
@@ -19,10 +20,19 @@ _BATCH = 1_000
 
 @dataclass(frozen=True)
 class StoredRequest:
-    """A decision to invite as it is stored, and its seal."""
+    """A decision to invite as it is stored, and its seal.
+
+    :param shown: the address that people see of it, who are asked for an approval.
+    """
 
     sealed: SealedRequest
     seal: str | None = field(repr=False)
+    shown: str | None = field(repr=False)
+
+    @property
+    def shows_what_is_sent(self) -> bool:
+        """Whether the address that people see is the one that is e-mailed, in whatever case."""
+        return self.shown is not None and email_key(self.shown) == self.sealed.email_key
 
 
 def read_requests(db: LedgerDatabase, plan_id: str) -> Iterator[StoredRequest]:
@@ -33,12 +43,12 @@ def read_requests(db: LedgerDatabase, plan_id: str) -> Iterator[StoredRequest]:
 
     def work(connection: Connection) -> list[StoredRequest]:
         chosen = (
-            select(*columns, d.c.request_hash, d.c.seal)
+            select(*columns, d.c.request_hash, d.c.seal, d.c.email)
             .where(d.c.plan_id == plan_id, d.c.decision == "invite", d.c.row_no > last)
             .order_by(d.c.row_no)
             .limit(_BATCH)
         )
-        return [StoredRequest(sealed_request(row._mapping), row.seal) for row in connection.execute(chosen)]
+        return [StoredRequest(sealed_request(row._mapping), row.seal, row.email) for row in connection.execute(chosen)]
 
     while batch := db.read(work, doing="reading what the plan will send"):
         yield from batch

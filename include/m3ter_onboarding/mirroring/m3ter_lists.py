@@ -172,5 +172,6 @@ async def mirror_policies(org: MirroredOrganisation, looked: LookResult) -> None
     async for page in org.m3ter.iter_permission_policy_pages():
         await asyncio.to_thread(mirror.store_policies, org.db, org.org_id, page.items)
         looked.policies_read += len(page.items)
+        looked.policies += mirror.as_mirrored(org.db, page.items)
         warn_of_unreadable(page)
     await asyncio.to_thread(mirror.finish_full_pass, org.db, org.org_id, Kind.POLICIES, started_ms, began_at)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
 
 if TYPE_CHECKING:
     from m3ter_provider.hooks.m3ter import M3terAsyncHook
@@ -39,7 +40,7 @@ class MirroredOrganisation:
 
 @dataclass
 class LookResult:
-    """The result of a look in m3ter; counts only.
+    """The result of a look in m3ter: counts, and the permission policies where they were read.
 
     :param full: whether invitations were read to the end.
     :param server_time: m3ter's clock when the look began, or the worker's where m3ter gave none.
@@ -56,3 +57,4 @@ class LookResult:
     accepted: int = 0
     expired: int = 0
     ours_unknown: int = 0
+    policies: list[M3terPolicy] = field(default_factory=list)

@@ -19,7 +19,7 @@ from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.run_parameters import Mode, RunParameters
 from m3ter_onboarding.errors import PlanError, SourceError
 from m3ter_onboarding.ledger import mirror, open_invitations, plans
-from m3ter_onboarding.ledger.claims import attempted_by_run, attempted_for_approval
+from m3ter_onboarding.ledger.claims import attempted_by_run, attempted_for_approval, attempted_in_a_day
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.decisions import Decision, write_decisions
 from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
@@ -51,6 +51,7 @@ class PlanningRun:
     :param window: the days that its query reads.
     :param seals: the key of the seals over what the plan may send.
     :param plans_only_because: why nothing of the plan may be sent; None: it may.
+    :param is_backfill: whether the run is one of a backfill, which share one cap.
     :param allowed_domains: of the m3ter connection; empty: any.
     :param answers_within: the longest that one POST takes: so long the answers to what an older plan of this run has
         begun are waited for.
@@ -62,6 +63,7 @@ class PlanningRun:
     parameters: RunParameters
     seals: SealingKey = field(repr=False)
     plans_only_because: str | None = None
+    is_backfill: bool = False
     allowed_domains: tuple[str, ...] = ()
     answers_within: timedelta = timedelta(0)
 
@@ -139,7 +141,7 @@ def make_plan(config: OnboardingConfig, db: LedgerDatabase, run: PlanningRun, *,
         counts=count_decisions(decisions),
         sendable=run.plans_only_because is None,
         not_sendable_because=run.plans_only_because,
-        approval_because=_approval_because(config, db, run, plan_id, invitations, used),
+        approval_because=_approval_because(config, db, run, plan_id, invitations, used, now),
         fingerprint=fingerprint(decisions, used, org_id=run.org_id),
     )
     seal = _seal_of(planned, used, valid_for=config.plan_valid_for, now=now)
@@ -241,6 +243,7 @@ def _approval_because(
     plan_id: str,
     invitations: int,
     used: Sequence[M3terPolicy],
+    now: datetime,
 ) -> tuple[str, ...]:
     """Return why a person must approve the plan; nothing: nobody has to."""
     plan = ToApprove(
@@ -248,10 +251,11 @@ def _approval_because(
         # A run whose plan is made again is still one run: its earlier attempts count.
         by_run_before=attempted_by_run(db, run.key, other_than=plan_id),
         in_a_day=attempted_for_approval(db, run.org_id),
+        by_backfills=attempted_in_a_day(db, run.org_id, run.key.dag_id) if run.is_backfill else 0,
         administrators=any(policy.administrator_like for policy in used),
         rejected=rejected_people(db, plan_id, run.org_id) if run.plans_only_because is None else 0,
     )
-    return ApprovalRule.of_run(config, run.parameters).reasons(plan)
+    return ApprovalRule.of_run(config, run.parameters, now).reasons(plan)
 
 
 def _seal_of(planned: Planned, used: Sequence[M3terPolicy], *, valid_for: timedelta, now: datetime) -> plans.PlanSeal:

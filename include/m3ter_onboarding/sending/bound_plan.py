@@ -66,7 +66,7 @@ class BoundPlan:
         """
         requests = list[SealedRequest]()
         for stored in read_requests(db, self.plan.plan_id):
-            self._check(stored.sealed, stored.seal)
+            self._check(stored.sealed, stored.seal if stored.shows_what_is_sent else None)
             requests.append(stored.sealed)
         if len(requests) == self.plan.invitations:
             versions = [(policy.id, policy.version) for policy in self.plan.policies]

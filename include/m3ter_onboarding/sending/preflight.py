@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from m3ter_onboarding.ledger import mirror, plans
+from m3ter_onboarding.ledger import plans
 from m3ter_onboarding.ledger.claims import attempted_by_run, attempted_for_approval, attempted_in_a_day
 from m3ter_onboarding.ledger.guard_proof import prove_guard
 from m3ter_onboarding.ledger.rejections import rejected_people
@@ -58,10 +58,10 @@ async def look_and_check(
     bound.check_head()
     requests = await asyncio.to_thread(bound.check_requests, org.db)
     await asyncio.to_thread(prove_guard, org.db)
-    await checks.look_before_sending()
-    check_policies(plan.policies, await asyncio.to_thread(mirror.policies_of, org.db, org.org_id))
+    policies = await checks.look_before_sending()
+    check_policies(plan.policies, policies)
     if today is not None:
-        await asyncio.to_thread(today.hold_back, org.db, plan, requests, org.now())
+        await asyncio.to_thread(today.hold_back, org.db, plan, requests, policies, org.now())
     unsent = (await asyncio.to_thread(remaining, org.db, to_send.plan_id, org.org_id)).unsent
     usage = await _usage(org, to_send, unsent)
     check_needs_no_approval(plan, to_send.caps, usage)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from m3ter_onboarding.errors import DeliveryError, LedgerError
+from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
 from m3ter_onboarding.mirroring.m3ter_lists import look_again
 from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
 from m3ter_onboarding.sending.gate import Gate
@@ -37,13 +38,16 @@ class RecurringChecks:
         self._looked_at = 0.0
         self._asked_at = -math.inf
 
-    async def look_before_sending(self) -> None:
-        """Look in m3ter before the first e-mail, permission policies included.
+    async def look_before_sending(self) -> Sequence[M3terPolicy]:
+        """Look in m3ter before the first e-mail, and return its permission policies.
+
+        They are m3ter's answer and not the mirror's, which whoever may write to the ledger could change.
 
         :raises M3terError: when m3ter cannot be read.
         """
-        await look_again(self._org, policies=True)
+        looked = await look_again(self._org, policies=True)
         self._looked_at = self._clock()
+        return looked.policies
 
     async def check_what_is_due(self) -> None:
         """Ask the pause switch, and look again in m3ter, each when it is time."""

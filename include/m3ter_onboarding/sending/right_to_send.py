@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.run_parameters import RunParameters
@@ -39,11 +40,18 @@ class Caps:
     backfill: int | None = None
     approval: ApprovalRule = field(default_factory=ApprovalRule)
 
+    def others_without_approval(self, plan: PlanRow) -> int | None:
+        """Return how much others may attempt in 23 hours without an approval beside a plan; None: any number."""
+        if plan.approved or self.approval.above is None or not self.approval.per_day:
+            return None
+        return self.approval.above - plan.invitations
 
-def caps_of(config: OnboardingConfig, parameters: RunParameters, run_type: str) -> Caps:
+
+def caps_of(config: OnboardingConfig, parameters: RunParameters, run_type: str, now: datetime) -> Caps:
     """Return the caps of a run.
 
     :param run_type: Airflow's word for it, such as ``backfill``.
+    :param now: UTC.
     """
     most = config.max_invitations if parameters.max_invitations is None else parameters.max_invitations
     return Caps(
@@ -51,7 +59,7 @@ def caps_of(config: OnboardingConfig, parameters: RunParameters, run_type: str) 
         percent=None if parameters.only_employee else config.max_percent,  # one of one is no mass mailing
         per_day=config.max_invitations_per_day,
         backfill=most if run_type == "backfill" else None,
-        approval=ApprovalRule.of_run(config, parameters),
+        approval=ApprovalRule.of_run(config, parameters, now),
     )
 
 
@@ -136,6 +144,7 @@ def check_needs_no_approval(plan: PlanRow, caps: Caps, usage: Usage) -> None:
             invitations=plan.invitations,
             by_run_before=usage.by_run_before,
             in_a_day=max(0, usage.for_approval - by_plan_before),
+            by_backfills=max(0, usage.by_backfills_in_a_day - by_plan_before),
             rejected=usage.rejected,
         )
     )

@@ -85,6 +85,7 @@ class Sender:
         return done
 
     def _make_parts(self, bound: BoundPlan) -> None:
+        self._others_without_approval = self.to_send.caps.others_without_approval(bound.plan)
         self._gate = Gate(self.stop)
         self._progress = Progress(self.clock)
         self._checks = RecurringChecks(self.org, self.pause, self._gate, self.clock)
@@ -144,6 +145,7 @@ class Sender:
             size=self._chunk.size,
             day_cap=self.to_send.caps.per_day,
             backfill_cap=self.to_send.caps.backfill,
+            others_without_approval=self._others_without_approval,
             now=self.org.now(),
         )
         claimed = await asyncio.to_thread(claim_chunk, self.org.db, wanted)

@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.run_parameters import RunParameters
-from m3ter_onboarding.ledger import mirror
 from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
 from m3ter_onboarding.ledger.plans import PlanRow
 from m3ter_onboarding.ledger.sealed_requests import keys_of_employees
 from m3ter_onboarding.ledger.sealing import SealedRequest
@@ -44,14 +44,22 @@ class TodaysSettings:
     parameters: RunParameters
     allowed_domains: Sequence[str] = ()
 
-    def hold_back(self, db: LedgerDatabase, plan: PlanRow, requests: Iterable[SealedRequest], now: datetime) -> int:
+    def hold_back(
+        self,
+        db: LedgerDatabase,
+        plan: PlanRow,
+        requests: Iterable[SealedRequest],
+        policies: Sequence[M3terPolicy],
+        now: datetime,
+    ) -> int:
         """Hold back the people of a plan whom the settings do not allow any more; return how many they are.
 
         :param requests: of the plan, as they were checked.
+        :param policies: of m3ter, as just read.
         :param now: UTC.
         :raises SourceError: when the query of ``exclude`` cannot be run: nobody is sent without it.
         """
-        restricted = self._restricted(db, plan, requests, now)
+        restricted = self._restricted(db, plan, requests, policies, now)
         if not restricted:
             return 0
         read = PlanRead(
@@ -75,10 +83,15 @@ class TodaysSettings:
         return held
 
     def _restricted(
-        self, db: LedgerDatabase, plan: PlanRow, requests: Iterable[SealedRequest], now: datetime
+        self,
+        db: LedgerDatabase,
+        plan: PlanRow,
+        requests: Iterable[SealedRequest],
+        current: Sequence[M3terPolicy],
+        now: datetime,
     ) -> Mapping[int, Restriction]:
         rules = PlanSettings.of_run(self.config, self.parameters, allowed_domains=self.allowed_domains)
-        policies = trusted_by_id(mirror.policies_of(db, plan.org_id), self.config)
+        policies = trusted_by_id(current, self.config)
         by_id = {policy.m3ter_id: policy for policy in policies}
         restrictions = Restrictions(rules, policies)
         listed = _Listed(read_excluded(self.config), now)

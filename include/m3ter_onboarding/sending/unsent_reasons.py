@@ -6,7 +6,8 @@ import asyncio
 
 from m3ter_onboarding.errors import DeliveryError
 from m3ter_onboarding.ledger import plans
-from m3ter_onboarding.ledger.claims import attempted_in_a_day
+from m3ter_onboarding.ledger.claims import attempted_for_approval, attempted_in_a_day
+from m3ter_onboarding.ledger.plans import PlanRow
 from m3ter_onboarding.ledger.remaining import Remaining
 from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
 from m3ter_onboarding.sending.gate import Gate
@@ -31,7 +32,7 @@ async def why_left(
         check_plan(plan, to_send.plan_id, org.org_id)
     except NotAllowedError as error:
         return NotAllowedError(f"{error} {waiting}")
-    if left.unsent and (reached := await _cap_reached(org, to_send, waiting)) is not None:
+    if left.unsent and (reached := await _cap_reached(org, to_send, plan, waiting)) is not None:
         return reached
     if left.fallen_back and not left.unsent + left.open + left.held:
         return NotAllowedError(
@@ -47,8 +48,18 @@ async def why_left(
     return DeliveryError(f"Not everybody of the plan could be settled. {waiting} The next try goes on from here.")
 
 
-async def _cap_reached(org: MirroredOrganisation, to_send: PlanToSend, waiting: str) -> NotAllowedError | None:
+async def _cap_reached(
+    org: MirroredOrganisation, to_send: PlanToSend, plan: PlanRow | None, waiting: str
+) -> NotAllowedError | None:
     caps = to_send.caps
+    if plan is not None and (most := caps.others_without_approval(plan)) is not None:
+        others = await asyncio.to_thread(attempted_for_approval, org.db, org.org_id, other_than=to_send.plan_id)
+        if others > most:
+            return NotAllowedError(
+                f"Meanwhile other plans attempted {others} invitations without an approval, which is with the"
+                f" {plan.invitations} of this one more than `approval.above`. {waiting} Clear the task `plan`, so that"
+                " somebody is asked."
+            )
     if caps.backfill is not None:
         used = await asyncio.to_thread(attempted_in_a_day, org.db, org.org_id, to_send.run.dag_id)
         if used >= caps.backfill:

@@ -41,7 +41,7 @@ class ErasureOperator(OnboardingTask, BaseOperator):
                 raise AirflowSkipException("This run is not asked to erase anything.")
             settings = self._connection_settings()
             with closing(self._open_ledger()) as db:
-                self._check_host(db, settings)
+                self._check_admitted(db, settings)
                 erasure = ErasureContext(
                     config=self.config,
                     db=db,

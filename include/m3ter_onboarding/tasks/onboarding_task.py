@@ -68,7 +68,9 @@ class OnboardingTask:
         return RunParameters.parse(dict(context.get("params") or {}))
 
     def _caps(self, context: Context) -> Caps:
-        return caps_of(self.config, self._parameters(context), text_of(context["dag_run"].run_type))
+        from m3ter_onboarding.clock import utc_now
+
+        return caps_of(self.config, self._parameters(context), text_of(context["dag_run"].run_type), utc_now())
 
     def _open_ledger(self) -> LedgerDatabase:
         from m3ter_onboarding.ledger.database import open_ledger

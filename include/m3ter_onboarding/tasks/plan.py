@@ -46,6 +46,7 @@ class OnboardingPlanOperator(OnboardingTask, BaseOperator):
                     parameters=run.parameters,
                     seals=SealingKey.of_connection(settings),
                     plans_only_because=run.plans_only_because,
+                    is_backfill=run.run_type == "backfill",
                     allowed_domains=tuple(settings.allowed_domains or ()),
                     answers_within=timedelta(seconds=settings.timeout_seconds),
                 )

@@ -44,6 +44,7 @@ class OnboardingReportOperator(OnboardingTask, BaseOperator):
         """
         from m3ter_onboarding.clock import utc_now
         from m3ter_onboarding.ledger import runs
+        from m3ter_onboarding.ledger.known_hosts import is_admitted
         from m3ter_onboarding.ledger.request_differences import note_differences
         from m3ter_onboarding.ledger.schema import prepare_tables
         from m3ter_onboarding.reporting.alerts import notify
@@ -54,7 +55,8 @@ class OnboardingReportOperator(OnboardingTask, BaseOperator):
             run, settings = self._run_key(context), self._connection_settings()
             with closing(self._open_ledger()) as db:
                 prepare_tables(db, create_tables=config.create_tables, now=utc_now(), package_version=__version__)
-                note_differences(db, settings.org_id, utc_now())  # in m3ter's answers to this run
+                if is_admitted(db, dag_id_of(config.name), settings.org_id):
+                    note_differences(db, settings.org_id, utc_now())  # in m3ter's answers to this run
                 begun = runs.read_run(db, run)
                 beside = BesideTheLedger(
                     org_id=settings.org_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -26,6 +27,8 @@ CONFIG = OnboardingConfig.from_mapping(
 )
 
 ASK = ApprovalRule(above=10, per_day=True)
+NOW = datetime(2030, 1, 31, tzinfo=timezone.utc)
+LONG_AGO = {"interval_start": "1970-01-01T00:00:00Z", "interval_end": "2030-01-31T00:00:00Z"}
 
 
 @pytest.mark.parametrize(
@@ -36,11 +39,13 @@ ASK = ApprovalRule(above=10, per_day=True)
         ({"only_employee": "e1"}, "manual", Caps(50, None, 200, None, ASK)),
         ({"max_invitations": 60}, "manual", Caps(60, 20, 200, None, replace(ASK, unlifted=50))),
         ({"mode": "full"}, "manual", Caps(50, 20, 200, None, replace(ASK, everybody=True))),
+        (LONG_AGO, "manual", Caps(50, 20, 200, None, replace(ASK, long_ago=True))),
+        ({**LONG_AGO, "interval_start": "2030-01-01T00:00:00Z"}, "manual", Caps(50, 20, 200, None, ASK)),
         ({"max_invitations": 7}, "backfill", Caps(7, 20, 200, 7, ASK)),
     ],
-    ids=["configuration", "parameter", "one employee", "lifted", "everybody", "backfill"],
+    ids=["configuration", "parameter", "one employee", "lifted", "everybody", "long ago", "lately", "backfill"],
 )
 def test_the_caps_of_a_run_come_from_configuration_and_parameters(
     parameters: dict[str, Any], run_type: str, caps: Caps
 ) -> None:
-    assert caps_of(CONFIG, RunParameters.parse(parameters), run_type) == caps
+    assert caps_of(CONFIG, RunParameters.parse(parameters), run_type, NOW) == caps

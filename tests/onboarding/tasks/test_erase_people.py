@@ -13,7 +13,9 @@ from sqlalchemy import select
 from m3ter_onboarding import invitation_status_dag
 from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.ledger import erased_people
+from m3ter_onboarding.ledger.known_hosts import Place, record_reading
 from m3ter_onboarding.tasks.erase_people import ErasureOperator
+from m3ter_provider.connection import connection_settings
 from tests.support.task_runs import m3ter_connection
 from tests.support.world import World
 
@@ -25,7 +27,14 @@ def secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"AIRFLOW_VAR_{erased_people.ERASURE_VARIABLE.upper()}", SECRET)
 
 
-def erase(world: World, **params: Any) -> dict[str, int]:
+def erase(world: World, *, admitted: bool = True, **params: Any) -> dict[str, int]:
+    """Run the task.
+
+    :param admitted: whether m3ter has let the DAG's connection read the organisation.
+    """
+    if admitted:
+        place = Place(world.m3ter.org_id, connection_settings(world.connection()).base_url)
+        record_reading(world.db, place, "m3ter_onboarding__test", utc_now())
     task = invitation_status_dag(world.config()).get_task("erase")
     assert isinstance(task, ErasureOperator)
     run = SimpleNamespace(dag_id=task.dag_id, run_id="run-1", triggering_user_name="ann")
@@ -54,6 +63,15 @@ def test_it_erases_one_employee_who_is_never_invited_again(sqlite_world: World) 
     assert recorded == ["ann"]
     world.snapshot()
     assert "skip:erased" in world.decisions(world.plan("next")).values()
+
+
+def test_nobody_is_erased_for_a_connection_that_m3ter_never_let_in(sqlite_world: World) -> None:
+    """Its org_id may be another team's, and its task `follow` marked successful by hand."""
+    sqlite_world.hire("e1")
+    sqlite_world.whole_run()
+    with pytest.raises(AirflowFailException, match="No snapshot of m3ter_onboarding__test has read the organisation"):
+        erase(sqlite_world, admitted=False, erase_employee="e1", erase_still_in_m3ter=True)
+    assert sqlite_world.state("e1") == "sent"
 
 
 def test_it_erases_what_is_older_than_a_day(sqlite_world: World) -> None:
