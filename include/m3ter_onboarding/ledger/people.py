@@ -103,32 +103,22 @@ def previous_addresses(db: LedgerDatabase, org_id: str, employee_ids: Iterable[s
 
     A row found in m3ter knows an address only. Which employee it belongs to was seen when a plan matched it.
     """
-    decision, invitation = db.tables.decision, db.tables.invitation
-    wanted = sorted(set(employee_ids))
+    d, i = db.tables.decision.c, db.tables.invitation.c
+    wanted = frozenset(employee_ids)
 
     def work(connection: Connection) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for batch in batches(wanted):
-            statement = (
-                select(decision.c.employee_id, decision.c.email_key)
-                .join(
-                    invitation,
-                    and_(
-                        invitation.c.org_id == decision.c.org_id,
-                        invitation.c.email_key == decision.c.email_key,
-                        invitation.c.state.in_(state_values(LIVE_STATES)),
-                        invitation.c.employee_id.is_(None),
-                    ),
-                )
-                .where(
-                    decision.c.org_id == org_id,
-                    decision.c.employee_id.in_(batch),
-                    decision.c.decision == "skip",
-                )
-                .order_by(decision.c.decided_at, decision.c.plan_id, decision.c.row_no)
+        # Two questions, not one with a join: SQLite would look at every such invitation for each decision of all time.
+        nobodys = select(i.email_key).where(
+            i.org_id == org_id, i.state.in_(state_values(LIVE_STATES)), i.employee_id.is_(None)
+        )
+        latest: dict[str, tuple[datetime, str, int, str]] = {}
+        for batch in batches(connection.execute(nobodys).scalars().all() if wanted else ()):
+            seen = select(d.employee_id, d.decided_at, d.plan_id, d.row_no, d.email_key).where(
+                d.org_id == org_id, d.email_key.in_(batch), d.decision == "skip"
             )
-            for employee_id, email_key in connection.execute(statement):
-                found[employee_id] = email_key
-        return found
+            for employee_id, *decision in connection.execute(seen):
+                if employee_id in wanted:
+                    latest[employee_id] = max(tuple(decision), latest.get(employee_id, tuple(decision)))
+        return {employee_id: email_key for employee_id, (*_, email_key) in latest.items()}
 
     return db.read(work, doing="reading earlier decisions")

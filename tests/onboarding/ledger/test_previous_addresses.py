@@ -1,0 +1,64 @@
+"""Which employee an invitation made by hand belongs to, by what earlier plans saw."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import insert
+
+from m3ter_onboarding.ledger.people import previous_addresses
+from tests.support.world import World
+
+
+def invited_by_hand(world: World, address: str, **values: Any) -> None:
+    """Write an invitation as the mirror's comparison adopts it: with an address, and of no employee."""
+    row = {"org_id": world.m3ter.org_id, "email_key": address, "email": address, "generation": 1, "state": "adopted"}
+    times = {"origin": "found", "created_at": world.now(), "updated_at": world.now()}
+    with world.db.engine.begin() as connection:
+        connection.execute(insert(world.db.tables.invitation).values({**row, **times, **values}))
+
+
+def seen(world: World, employee: str, address: str, *, days_ago: int, row_no: int = 1, **values: Any) -> None:
+    """Write the decision of a plan that skipped an employee with an address."""
+    row = {"plan_id": str(uuid4()), "org_id": world.m3ter.org_id, "row_no": row_no, "employee_id": employee}
+    decided = {"decision": "skip", "reason": "already_invited", "decided_at": world.now() - timedelta(days=days_ago)}
+    with world.db.engine.begin() as connection:
+        connection.execute(insert(world.db.tables.decision).values({**row, "email_key": address, **decided, **values}))
+
+
+@pytest.fixture
+def org(world: World) -> World:
+    for address in ("old@example.com", "new@example.com", "another@example.com"):
+        invited_by_hand(world, address)
+    return world
+
+
+def previous(world: World, *employees: str) -> dict[str, str]:
+    return previous_addresses(world.db, world.m3ter.org_id, employees)
+
+
+def test_the_latest_decision_says_which_address_is_an_employees(org: World) -> None:
+    seen(org, "e1", "new@example.com", days_ago=1)
+    seen(org, "e1", "old@example.com", days_ago=2)
+    seen(org, "e2", "another@example.com", days_ago=3)
+    assert previous(org, "e1", "e2", "e3") == {"e1": "new@example.com", "e2": "another@example.com"}
+    assert previous(org, "e2") == {"e2": "another@example.com"}
+    assert previous(org) == {}
+
+
+@pytest.mark.parametrize(
+    "values", [{"decision": "invite"}, {"org_id": "another-organisation"}, {"email_key": "unknown@example.com"}]
+)
+def test_other_decisions_say_nothing(org: World, values: dict[str, str]) -> None:
+    seen(org, "e1", values.pop("email_key", "old@example.com"), days_ago=1, **values)
+    assert previous(org, "e1") == {}
+
+
+@pytest.mark.parametrize("values", [{"employee_id": "e9"}, {"state": "expired"}])
+def test_an_invitation_that_is_somebodys_or_over_is_nobodys_previous(world: World, values: dict[str, str]) -> None:
+    invited_by_hand(world, "old@example.com", **values)
+    seen(world, "e1", "old@example.com", days_ago=1)
+    assert previous(world, "e1") == {}
