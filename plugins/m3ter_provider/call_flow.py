@@ -27,6 +27,7 @@ from m3ter_provider.pacing import Pacer
 from m3ter_provider.used_rights import UsedRights
 
 _REFUSED_ACCESS = (401, 403)
+#: So often a call begins anew after a token that was refused twice and had ended.
 _MOST_ROUNDS = 6
 _WAIT_FOR_RENEWAL_SECONDS = 0.02
 
@@ -101,7 +102,6 @@ class CallFlow:
                 self.tokens.accepted(token, after=refused if answer.status < 300 else ())
                 if answer.status < 300:
                     self.refusals.answered(call)
-                    self.used.note(call)
                 return Exchanged(answer, token, refused)
             if not self.tokens.renewal_may_help(token, renewals=renewals):
                 return Exchanged(answer, token, refused)
@@ -143,8 +143,10 @@ class CallFlow:
         for number in range(1, _MOST_ROUNDS + 1):
             made = yield from self.exchange(call, before_send, refused)
             if made.answer.status not in _REFUSED_ACCESS:
+                if made.answer.status < 300:
+                    self.used.note(call)
                 return made.answer
-            if (yield from self._is_good(made.token, call, made)):
+            if (yield from self._was_good(call, made)):
                 break
             refused = (*made.refused, made.token)
             yield Sleep(wait_before_renewal(number))
@@ -154,8 +156,8 @@ class CallFlow:
             raise self.refusals.right_lost(call, made.answer)
         raise self.refusals.reason(call, made.answer)
 
-    def _is_good(self, token: Token, call: Call, made: Exchanged) -> Flow[bool]:
-        """Find out whether a refused token is good, so that the refusal is about rights.
+    def _was_good(self, call: Call, made: Exchanged) -> Flow[bool]:
+        """Find out whether the token of a refused call is good, so that the refusal is about rights.
 
         One call asks, the others wait for what it learns.
         """
@@ -165,7 +167,7 @@ class CallFlow:
                 raise known
             listing = api_calls.list_call(self.settings, api_calls.INVITATIONS, page_size=1)
             if self.used.has(listing) or self.used.has(call) or self.tokens.die_early:
-                works = yield from self._works_with(token, listing)
+                works = yield from self._works_with(made.token, listing)
                 return works and listing.right != call.right  # else it is the same call, which works by now
             yield from self._probe_for_reason(call, made.answer, requests_made=1 + 2 * len(made.refused))
             return True

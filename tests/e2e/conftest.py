@@ -11,6 +11,7 @@ from playwright.sync_api import Browser
 
 from demo.airflow_stack import AirflowStack
 from tests.support.browser import NAMES, AirflowPages, chromium, find_chromium
+from tests.support.missing_tools import skip_or_fail
 
 CACHE = Path(__file__).parent.parent.parent / ".demo" / "cache"
 
@@ -22,10 +23,7 @@ def browser() -> Iterator[Browser]:
     """Run the system's Chromium."""
     executable = find_chromium()
     if executable is None:
-        missing = f"No browser ({', '.join(NAMES)}) is installed; on Debian: apt-get install chromium"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
+        skip_or_fail(f"No browser ({', '.join(NAMES)}) is installed; on Debian: apt-get install chromium")
     with chromium(executable) as running:
         yield running
 

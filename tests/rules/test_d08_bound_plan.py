@@ -230,7 +230,7 @@ def test_a_stored_request_reads_as_what_is_posted(world: World, planned: Planned
 
 
 def test_d08_a_mirror_that_lies_about_policies_makes_no_administrator(sqlite_world: World) -> None:
-    """Whoever may write to the ledger can exchange the names of two policies, and again after each reading."""
+    """A writer of the ledger can exchange the names of two policies, and do so again after each reading."""
     world = sqlite_world
     console = Console(world.m3ter)
     console.make_policy("Viewer")

@@ -7,11 +7,12 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+from demo.airflow_api import wait_until
 from tests.support.postgresql import PostgresDatabase
 
 PORT = 6432
@@ -54,7 +55,7 @@ def running_pooler(executable: str, database: PostgresDatabase) -> Iterator[str]
             shutil.chown(folder, user)
         process = subprocess.Popen([executable, "-q", settings], user=user, stderr=subprocess.DEVNULL)
         try:
-            _wait_for(folder / f".s.PGSQL.{PORT}", process)
+            wait_until(partial(_is_ready, folder, process), "PgBouncer", 20, 0.02)
             fields = {"conn_type": "postgres", "host": str(folder), "port": PORT, "login": "postgres"}
             yield json.dumps({**fields, "schema": database.name})
         finally:
@@ -62,9 +63,7 @@ def running_pooler(executable: str, database: PostgresDatabase) -> Iterator[str]
             process.wait(timeout=20)
 
 
-def _wait_for(socket: Path, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 20
-    while not socket.exists():
-        if process.poll() is not None or time.monotonic() > until:
-            raise RuntimeError(f"PgBouncer did not start: {(socket.parent / 'log').read_text()}")
-        time.sleep(0.02)
+def _is_ready(folder: Path, process: subprocess.Popen[bytes]) -> bool:
+    if process.poll() is not None:
+        raise RuntimeError(f"PgBouncer did not start: {(folder / 'log').read_text()}")
+    return (folder / f".s.PGSQL.{PORT}").exists()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -63,10 +63,7 @@ def point_out_aliases(
 def _of_addresses(
     db: LedgerDatabase, org_id: str, decisions: Sequence[Decision], invited: Sequence[Decision], now: datetime
 ) -> dict[int, str]:
-    in_plan: _ByKey = defaultdict(dict)
-    for decision in decisions:
-        if decision.email_key:
-            in_plan[alias_key(decision.email_key)].setdefault(decision.email_key, decision.row_no)
+    in_plan = _rows_by_key(((one.row_no, one.email_key) for one in decisions), alias_key)
     in_m3ter = defaultdict[str, set[str]](set)
     wanted = {alias_key(one.email_key) for one in invited if one.email_key}
     for alias, key in mirror.doubles_of(db, org_id, wanted, now):
@@ -76,12 +73,9 @@ def _of_addresses(
         if not one.email_key:
             continue
         alias = alias_key(one.email_key)
-        rows = sorted(row_no for key, row_no in in_plan[alias].items() if key != one.email_key)
-        said = []
+        said = _another_row(in_plan[alias], one.email_key)
         if in_m3ter[alias] - {one.email_key}:
-            said.append("of one that m3ter has invited or made a member")
-        if rows:
-            said.append(f"of the one in row {rows[0]}")
+            said.insert(0, "of one that m3ter has invited or made a member")
         if said:
             found[one.row_no] = f"The address may be an alias {' and '.join(said)}."
     return found
@@ -94,10 +88,7 @@ def _of_employees(
     invited: Sequence[Decision],
     excluded: frozenset[str],
 ) -> dict[int, str]:
-    in_plan: _ByKey = defaultdict(dict)
-    for decision in decisions:
-        if decision.employee_id:
-            in_plan[spelling_key(decision.employee_id)].setdefault(decision.employee_id, decision.row_no)
+    in_plan = _rows_by_key(((one.row_no, one.employee_id) for one in decisions), spelling_key)
     excluded_keys = defaultdict[str, set[str]](set)
     for employee_id in excluded:
         excluded_keys[spelling_key(employee_id)].add(employee_id)
@@ -108,14 +99,26 @@ def _of_employees(
         if not one.employee_id:
             continue
         key = spelling_key(one.employee_id)
-        rows = sorted(row_no for employee_id, row_no in in_plan[key].items() if employee_id != one.employee_id)
-        said = []
-        if spellings[one.row_no] & known:
-            said.append("of one that was invited or is a member")
+        said = _another_row(in_plan[key], one.employee_id)
         if excluded_keys[key] - {one.employee_id}:
-            said.append("of one that is excluded")
-        if rows:
-            said.append(f"of the one in row {rows[0]}")
+            said.insert(0, "of one that is excluded")
+        if spellings[one.row_no] & known:
+            said.insert(0, "of one that was invited or is a member")
         if said:
             found[one.row_no] = f"The employee_id may be another spelling {' and '.join(said)}."
     return found
+
+
+def _rows_by_key(rows: Iterable[tuple[int, str | None]], key: Callable[[str], str]) -> _ByKey:
+    """Return, by what is left of an address or id, each spelling of it with the first row that has it."""
+    found: _ByKey = defaultdict(dict)
+    for row_no, given in rows:
+        if given:
+            found[key(given)].setdefault(given, row_no)
+    return found
+
+
+def _another_row(spellings: Mapping[str, int], own: str) -> list[str]:
+    """Return where in the plan another spelling stands first, as the end of a sentence; none: nowhere."""
+    rows = [row_no for given, row_no in spellings.items() if given != own]
+    return [f"of the one in row {min(rows)}"] if rows else []

@@ -41,7 +41,7 @@ class RecurringChecks:
     async def look_before_sending(self) -> Sequence[M3terPolicy]:
         """Look in m3ter before the first e-mail, and return its permission policies.
 
-        They are m3ter's answer and not the mirror's, which whoever may write to the ledger could change.
+        They are m3ter's answer. The mirror's copy of them could be changed by anybody who may write to the ledger.
 
         :raises M3terError: when m3ter cannot be read.
         """

@@ -55,7 +55,9 @@ class OnboardingReportOperator(OnboardingTask, BaseOperator):
             run, settings = self._run_key(context), self._connection_settings()
             with closing(self._open_ledger()) as db:
                 prepare_tables(db, create_tables=config.create_tables, now=utc_now(), package_version=__version__)
-                if is_admitted(db, dag_id_of(config.name), settings.org_id):
+                # A run that m3ter did not let in changes nobody's list, and copies nobody's data into its warehouse.
+                admitted = is_admitted(db, dag_id_of(config.name), settings.org_id)
+                if admitted:
                     note_differences(db, settings.org_id, utc_now())  # in m3ter's answers to this run
                 begun = runs.read_run(db, run)
                 beside = BesideTheLedger(
@@ -76,7 +78,7 @@ class OnboardingReportOperator(OnboardingTask, BaseOperator):
                     runs.finish_run(db, run, report.run_outcome(utc_now()))
                 context["ti"].xcom_push(key="report", value=report.summary())
                 # The last of all: nobody waits for an alert because the warehouse may not be written.
-                failure = self._publish(db, settings.org_id)
+                failure = self._publish(db, settings.org_id) if admitted else None
                 if failure is not None:
                     report = report.with_problem(str(failure))
                     if begun is not None:
@@ -91,12 +93,8 @@ class OnboardingReportOperator(OnboardingTask, BaseOperator):
     def _publish(self, db: LedgerDatabase, org_id: str) -> OnboardingError | None:
         """Publish, and return why that failed."""
         from m3ter_onboarding.errors import OnboardingError
-        from m3ter_onboarding.ledger.known_hosts import is_admitted
         from m3ter_onboarding.reporting.publication import publish_organisation
 
-        # A run that m3ter did not let in copies nobody's data into its warehouse.
-        if not is_admitted(db, dag_id_of(self.config.name), org_id):
-            return None
         try:
             publish_organisation(db, org_id, self.config)
         except OnboardingError as error:

@@ -313,11 +313,6 @@ class _PreparedCall(Call):
     prepared: requests.PreparedRequest = field(repr=False)
     timeout: Any = None
 
-    @property
-    def right(self) -> str:
-        """Its path: nothing is known about what it needs."""
-        return self.url
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ResponseAnswer(Answer):

@@ -47,21 +47,24 @@ OF_DIALECTS = [
     ("redshift", r"a = 'it\'s :x' AND b = :y::timestamptz", {"y"}),
     ("mysql", r"a = 'it\'s :x' AND b = :y # isn't :z", {"y"}),
     ("mysql", 'a = "say \\":x" AND b = :y', {"y"}),
-    ("mysql", "a = `:x` /* /* :z */ AND b = :y", {"y"}),
     ("bigquery", "a = 'it\\'s :x' # don't: :z\nAND b = :y", {"y"}),
     ("bigquery", "a = \"\"\"it's \" :x\"\"\" AND b = '''\n:x''' AND c = :y", {"y"}),
     ("bigquery", r"a = r'\d:x' AND b = :y", {"y"}),
-    ("snowflake", "a = 'it\\'s :x' // isn't :z\nAND b = :y AND c = $$ :x' $$ AND d = e:f::string", {"y"}),
     ("databricks", r"a = 'it\'s :x' AND b = :y", {"y"}),
     ("duckdb", "a = $$':x$$ AND b = :y::date", {"y"}),
+    ("trino", "a = 'it''s :x' AND b = :y", {"y"}),
+]
+#: The tokens of sqlglot do not tell these apart: nested comments, names in brackets, Oracle's quotes, paths in JSON.
+BEYOND_SQLGLOT = [
+    ("mysql", "a = `:x` /* /* :z */ AND b = :y", {"y"}),
+    ("snowflake", "a = 'it\\'s :x' // isn't :z\nAND b = :y AND c = $$ :x' $$ AND d = e:f::string", {"y"}),
     ("mssql", "a = [it's :x] AND b = :y", {"y"}),
     ("oracle", "a = q'[it's :x]' AND b = :y", {"y"}),
     ("sqlite", r"a = '\' AND b = :y AND c = [it's :x]", {"y"}),
-    ("trino", "a = 'it''s :x' AND b = :y", {"y"}),
 ]
 
 
-@pytest.mark.parametrize(("dialect", "query", "names"), OF_DIALECTS)
+@pytest.mark.parametrize(("dialect", "query", "names"), [*OF_DIALECTS, *BEYOND_SQLGLOT])
 def test_a_query_is_read_by_the_rules_of_its_dialect(dialect: str, query: str, names: set[str]) -> None:
     assert bound_parameters(query, dialect) == names
     statement = text(for_sqlalchemy(query, dialect))
@@ -73,8 +76,6 @@ def test_a_query_is_read_by_the_rules_of_its_dialect(dialect: str, query: str, n
 @pytest.mark.parametrize(("dialect", "query", "names"), OF_DIALECTS)
 def test_sqlglot_finds_the_same_parameters(dialect: str, query: str, names: set[str]) -> None:
     known_as = {"postgresql": "postgres", "mssql": "tsql"}.get(dialect, dialect)
-    if query.startswith("a = q'") or ("e:f" in query) or "[it's" in query or "/* /*" in query:
-        pytest.skip("sqlglot's tokens do not tell these apart")
     tokens = sqlglot.tokenize(query, dialect=known_as)
     colon, word = sqlglot.TokenType.COLON, sqlglot.TokenType.VAR
     found = {

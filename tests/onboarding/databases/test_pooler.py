@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -22,6 +21,7 @@ from m3ter_onboarding.ledger.tables import SCHEMA_VERSION
 from m3ter_onboarding.source.warehouse import warehouse_engine
 from m3ter_sandbox.testing import SandboxServer
 from tests.support.databases import airflow_connection_named
+from tests.support.missing_tools import skip_or_fail
 from tests.support.pooler import find_pgbouncer, running_pooler
 from tests.support.postgresql import PostgresDatabase
 from tests.support.task_runs import TaskRun, m3ter_connection
@@ -46,10 +46,7 @@ def pooler(postgres_database: PostgresDatabase) -> Iterator[str]:
     """Run a pooler before an empty database; return the Airflow connection that leads to it."""
     executable = find_pgbouncer()
     if executable is None:
-        missing = "PgBouncer is not installed; on Debian: apt-get install pgbouncer"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
+        skip_or_fail("PgBouncer is not installed; on Debian: apt-get install pgbouncer")
     with running_pooler(executable, postgres_database) as connection:
         yield connection
 

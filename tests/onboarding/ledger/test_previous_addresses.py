@@ -50,10 +50,15 @@ def test_the_latest_decision_says_which_address_is_an_employees(org: World) -> N
 
 
 @pytest.mark.parametrize(
-    "values", [{"decision": "invite"}, {"org_id": "another-organisation"}, {"email_key": "unknown@example.com"}]
+    ("address", "values"),
+    [
+        ("old@example.com", {"decision": "invite"}),
+        ("old@example.com", {"org_id": "another-organisation"}),
+        ("unknown@example.com", {}),
+    ],
 )
-def test_other_decisions_say_nothing(org: World, values: dict[str, str]) -> None:
-    seen(org, "e1", values.pop("email_key", "old@example.com"), days_ago=1, **values)
+def test_other_decisions_say_nothing(org: World, address: str, values: dict[str, str]) -> None:
+    seen(org, "e1", address, days_ago=1, **values)
     assert previous(org, "e1") == {}
 
 
