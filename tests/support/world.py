@@ -41,7 +41,7 @@ from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.schema import prepare_tables
 from m3ter_onboarding.ledger.sealing import SealingKey
 from m3ter_onboarding.ledger.states import InvitationState
-from m3ter_onboarding.mirroring.lost_answers import Settled, settle_due
+from m3ter_onboarding.mirroring.lost_answers import Settled, settle_before_planning, settle_due
 from m3ter_onboarding.mirroring.m3ter_lists import take_snapshot
 from m3ter_onboarding.mirroring.mirrored_organisation import LookResult, MirroredOrganisation
 from m3ter_onboarding.planning.fingerprint import hash_plan
@@ -232,12 +232,12 @@ class World:
         may_invite: bool = True,
         mode: Mode = Mode.NORMAL,
         only_employee: str | None = None,
-        answers_within: timedelta = timedelta(0),
+        settles: bool = False,
         **values: Any,
     ) -> Planned:
         """Make a plan for a run.
 
-        :param answers_within: so long an older sender of the run is waited for.
+        :param settles: wait for what is under way, as the task does.
         :param values: configuration.
         """
         return make_plan(
@@ -250,9 +250,9 @@ class World:
                 parameters=RunParameters(mode=mode, only_employee=only_employee),
                 seals=self.seals,
                 plans_only_because=None if may_invite else "it is a test.",
-                answers_within=answers_within,
             ),
             now=self.now(),
+            settle=(lambda: self.with_m3ter(settle_before_planning)) if settles else (lambda: None),
         )
 
     def run(self, run_id: str) -> RunKey:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, func, or_, select, update
@@ -12,7 +12,6 @@ from sqlalchemy import Connection, and_, func, or_, select, update
 from m3ter_onboarding.clock import parse_iso
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.outcomes import Columns, Outcome, apply_outcomes
-from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.sql_types import db_now_ms
 from m3ter_onboarding.ledger.states import OPEN_STATES, InvitationState, state_values
 from m3ter_onboarding.ledger.tables import Tables, as_dict
@@ -151,22 +150,3 @@ def _note_absence(connection: Connection, t: Tables, outcome: Outcome, now: date
         )
         .values(first_absent_ms=absent_ms, updated_at=now)
     )
-
-
-def attempts_under_way(db: LedgerDatabase, run: RunKey, longest: timedelta) -> int:
-    """Return how many attempts of a run began recently, under a claim that still holds, and have no result.
-
-    :param longest: that one POST may take: an attempt that began earlier has ended.
-    """
-    i = db.tables.invitation.c
-
-    def work(connection: Connection) -> int:
-        begun = and_(
-            i.state == InvitationState.SENDING.value,
-            i.attempt_started_ms > db_now_ms() - int(longest / timedelta(milliseconds=1)),
-            i.lease_until_ms > db_now_ms(),
-        )
-        mine = and_(i.dag_id == run.dag_id, i.run_id == run.run_id)
-        return int(connection.execute(select(func.count()).where(mine, begun)).scalar_one())
-
-    return db.read(work, doing="looking for an older sender")

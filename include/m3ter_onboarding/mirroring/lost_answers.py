@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,6 +27,10 @@ log = logging.getLogger(__name__)
 #: After this many proven absences of attempts that may have been posted, a person is asked: three runs had two each
 #: (:data:`.claim_statements.ABSENCES_OF_A_PLAN`).
 MOST_ABSENCES = 3 * ABSENCES_OF_A_PLAN
+#: Seconds that the looks before a plan may take.
+LOOKS_TAKE = 60.0
+#: Seconds between two questions to the ledger whether what was open is settled.
+ASK_EVERY = 0.5
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,39 @@ async def settle_due(org: MirroredOrganisation) -> Settled:
     return Settled(changed=changed, held=held, waiting=len(rows) - held, next_due_in=next_due_in)
 
 
+async def settle_before_planning(org: MirroredOrganisation, *, looks_take: float = LOOKS_TAKE) -> None:
+    """Wait until what is open now is settled, so that whoever is released by it is in the next plan.
+
+    The wait is bounded by the leases of now and two looks. What another sender claims meanwhile is left to it.
+
+    :param looks_take: seconds that the looks may take, beyond the waits before them.
+    :raises M3terError: when m3ter cannot be read; every row then stays as it is.
+    """
+    now_ms, rows = await asyncio.to_thread(open_invitations, org.db, org.org_id)
+    if not rows:
+        return
+    under_way = {_claim_of(row) for row in rows}
+    held_ms = max(row.lease_until_ms - now_ms if row.held(now_ms) else 0 for row in rows)
+    longest = held_ms / 1000 + 2 * org.settle_after.total_seconds() + looks_take
+    log.info(
+        "%d invitation(s) are under way; whoever is not sent after all belongs to this plan, which waits for them at"
+        " most %.0f s.",
+        len(rows),
+        longest,
+    )
+    last = time.monotonic() + longest
+    while True:
+        await settle_due(org)
+        _, rows = await asyncio.to_thread(open_invitations, org.db, org.org_id)
+        if under_way.isdisjoint(_claim_of(row) for row in rows) or time.monotonic() >= last:
+            return
+        await asyncio.sleep(ASK_EVERY)  # only the ledger knows when they are settled
+
+
+def _claim_of(row: OpenInvitation) -> tuple[int, int, str | None]:
+    return row.invitation_id, row.attempt, row.claim_token
+
+
 async def _look_and_settle(org: MirroredOrganisation, due: list[OpenInvitation], look_ms: int) -> int:
     """Look once for all rows that are due, and settle those that are not found.
 
@@ -80,8 +118,8 @@ async def _look_and_settle(org: MirroredOrganisation, due: list[OpenInvitation],
 
     # Absence is dated by the end of a look, which may take long: the next one begins `settle_after` later than that.
     looked_ms, still_open = await asyncio.to_thread(open_invitations, db, org_id)
-    same = {(row.invitation_id, row.attempt, row.claim_token) for row in due}
-    absent = [row for row in still_open if (row.invitation_id, row.attempt, row.claim_token) in same]
+    same = {_claim_of(row) for row in due}
+    absent = [row for row in still_open if _claim_of(row) in same]
     found = len(due) - len(absent)
     own = await asyncio.to_thread(mirror_comparison.own_principals, db, org_id)
     margin_ms = int(MARGIN.total_seconds() * 1000)

@@ -6,7 +6,6 @@ Planning reserves nothing (docs/delivery.md, rule 5): a plan takes nobody from a
 from __future__ import annotations
 
 import logging
-import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +17,7 @@ from sqlalchemy import Connection
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.run_parameters import Mode, RunParameters
 from m3ter_onboarding.errors import PlanError, SourceError
-from m3ter_onboarding.ledger import mirror, open_invitations, plans
+from m3ter_onboarding.ledger import mirror, plans
 from m3ter_onboarding.ledger.claims import attempted_by_run, attempted_for_approval, attempted_in_a_day
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.decisions import Decision, write_decisions
@@ -53,8 +52,6 @@ class PlanningRun:
     :param plans_only_because: why nothing of the plan may be sent; None: it may.
     :param is_backfill: whether the run is one of a backfill, which share one cap.
     :param allowed_domains: of the m3ter connection; empty: any.
-    :param answers_within: the longest that one POST takes: so long the answers to what an older plan of this run has
-        begun are waited for.
     """
 
     key: RunKey
@@ -65,7 +62,6 @@ class PlanningRun:
     plans_only_because: str | None = None
     is_backfill: bool = False
     allowed_domains: tuple[str, ...] = ()
-    answers_within: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True)
@@ -104,9 +100,18 @@ class Planned:
         }
 
 
-def make_plan(config: OnboardingConfig, db: LedgerDatabase, run: PlanningRun, *, now: datetime) -> Planned:
+def make_plan(
+    config: OnboardingConfig,
+    db: LedgerDatabase,
+    run: PlanningRun,
+    *,
+    now: datetime,
+    settle: Callable[[], None] = lambda: None,
+) -> Planned:
     """Read, validate, look up, decide, write and seal; each is done once.
 
+    :param settle: called before anybody is looked up; waits for invitations that are under way. Older plans of this
+        run begin nothing new by then.
     :raises SourceError: when the new hires cannot be read.
     :raises PlanError: when no plan can be made: the mirror is incomplete, a policy is missing or ambiguous, the secret
         of the hashes of erased people is missing.
@@ -114,7 +119,8 @@ def make_plan(config: OnboardingConfig, db: LedgerDatabase, run: PlanningRun, *,
     state = _current_mirror(db, run.org_id, config.plan_valid_for)
     plan_id = _begin(db, run, now)
     rows, erased = decide_erased(db, run.org_id, _read(config, run, now))
-    _await_older_sender(db, run.key, run.answers_within)
+    if run.plans_only_because is None:
+        settle()
     facts = read_facts(
         db,
         [row for row in rows if isinstance(row, NewHire)],
@@ -209,20 +215,6 @@ def _read(config: OnboardingConfig, run: PlanningRun, now: datetime) -> list[Val
             run.window,
         )
     return chosen
-
-
-def _await_older_sender(db: LedgerDatabase, run: RunKey, longest: timedelta) -> None:
-    """Let the sender of an older plan of this run end, which begins nothing new any more.
-
-    Airflow starts a cleared `plan` while it still ends the old `send`. People whom that sender then releases would be
-    in no plan: when this one was made, their invitations were on their way.
-    """
-    last, logged = time.monotonic() + longest.total_seconds(), False
-    while time.monotonic() < last and (many := open_invitations.attempts_under_way(db, run, longest)):
-        if not logged:
-            log.info("An older plan of this run is still being sent; waiting for %d answer(s) of m3ter.", many)
-            logged = True
-        time.sleep(0.5)  # only the ledger knows when they are there
 
 
 def _used_by(decisions: Sequence[Decision], policies: Sequence[M3terPolicy]) -> list[M3terPolicy]:

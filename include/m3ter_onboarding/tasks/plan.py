@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import closing
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -14,6 +14,8 @@ from m3ter_onboarding.tasks.task_errors import errors_as_sentences
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from m3ter_onboarding.ledger.database import LedgerDatabase
 
 
 class OnboardingPlanOperator(OnboardingTask, BaseOperator):
@@ -48,6 +50,15 @@ class OnboardingPlanOperator(OnboardingTask, BaseOperator):
                     plans_only_because=run.plans_only_because,
                     is_backfill=run.run_type == "backfill",
                     allowed_domains=tuple(settings.allowed_domains or ()),
-                    answers_within=timedelta(seconds=settings.timeout_seconds),
                 )
-                return make_plan(self.config, db, planning, now=utc_now()).summary()
+                planned = make_plan(
+                    self.config, db, planning, now=utc_now(), settle=lambda: asyncio.run(self._settle(db))
+                )
+                return planned.summary()
+
+    async def _settle(self, db: LedgerDatabase) -> None:
+        from m3ter_onboarding.mirroring.lost_answers import settle_before_planning
+        from m3ter_provider.hooks.m3ter import M3terAsyncHook
+
+        async with M3terAsyncHook(self.config.m3ter_conn_id) as hook:
+            await settle_before_planning(self._organisation(hook, db))
