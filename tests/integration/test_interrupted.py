@@ -224,8 +224,9 @@ SCENARIOS = {
     "supervisor killed": AirflowScenario(orphaned),
     "killed": AirflowScenario(killed),
     "terminated": AirflowScenario(terminated),
+    # Beside nine others a task needs up to seven seconds of each try before it can send.
     "timed out": AirflowScenario(
-        timed_out, made_with={"values": {"dag": {"send_timeout": "9s"}}, "extra": {"requests_per_second": 3}}
+        timed_out, made_with={"values": {"dag": {"send_timeout": "20s"}}, "extra": {"requests_per_second": 1}}
     ),
     "plan cleared alone": AirflowScenario(plan_cleared_alone, made_with={"extra": {"requests_per_second": 2}}),
     "cleared when finished": AirflowScenario(cleared_when_finished),

@@ -120,7 +120,7 @@ def test_a_client_that_leaves_a_hang_before_the_commit_gets_no_invitation(
 def test_a_late_commit_happens_although_the_client_left(
     m3ter_sandbox: SandboxServer, client: httpx.Client, answer: str, error: type[Exception]
 ) -> None:
-    m3ter_sandbox.faults(kind="late_commit", seconds=0.2, answer=answer, method="POST", count=1)
+    m3ter_sandbox.faults(kind="late_commit", seconds=1, answer=answer, method="POST", count=1)
     with pytest.raises(error):
         invite(client, timeout=0.05)
     assert m3ter_sandbox.emails() == {}
