@@ -46,7 +46,7 @@ class AccessRefusals:
         """Return the error that a call would end in by what is known, None if it is worth making."""
         if self._final is not None:
             return copy.copy(self._final)
-        if is_invitation_post(call.method, call.url):
+        if self._may_not_invite and is_invitation_post(call.method, call.url):
             kind = self._may_not_invite.get(_ANY) or self._may_not_invite.get(call.policies)
             return self._error(kind, call, None) if kind else None
         return None

@@ -8,10 +8,19 @@ or a thing and are never repaired or cut, since two of them could become one: :f
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic_core import CoreSchema, core_schema
 
 #: The longest id that is taken as one, in characters; m3ter's own have 36.
 LONGEST_ID = 100
@@ -56,16 +65,14 @@ def usable_identity(text: str, longest: int) -> str:
     return text if len(text) <= longest and is_whole_text(text) else substitute(text)
 
 
-def _absent(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-    try:
-        return handler(value)
-    except (ValueError, OverflowError):
-        return None
+class _OrAbsent:
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_default_schema(handler(source), default=None, on_error="default")
 
 
-def or_absent() -> WrapValidator:
+def or_absent() -> _OrAbsent:
     """Return the validator of an optional field: what cannot be read is None."""
-    return WrapValidator(_absent)
+    return _OrAbsent()
 
 
 def _or_empty(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
@@ -106,12 +113,32 @@ def _in_range(number: int | None) -> int | None:
     return number if number is not None and abs(number) <= _LARGEST else None
 
 
-# Before pydantic looks: it takes no half of a character for text.
-def _identity(longest: int) -> BeforeValidator:
-    return BeforeValidator(lambda value: usable_identity(value, longest) if isinstance(value, str) else value)
+class _Mended:
+    """The validator of a text: one that needs no mending passes without a call of Python, which every answer pays for.
+
+    :param longest: in characters; None: of any length.
+    :param mend: called before pydantic looks, which takes no half of a character for text.
+    """
+
+    def __init__(self, mend: Callable[[str], str], longest: int | None = None) -> None:
+        self._mend = mend
+        self._longest = longest
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        text = handler(source)
+        whole = core_schema.str_schema(strict=True, min_length=1, max_length=self._longest, pattern=r"^[^\x00]*$")
+        mended = core_schema.no_info_before_validator_function(self._mend_text, text)
+        return core_schema.union_schema([whole, mended], mode="left_to_right")
+
+    def _mend_text(self, value: Any) -> Any:
+        return self._mend(value) if isinstance(value, str) else value
 
 
-_WHOLE = BeforeValidator(lambda value: whole_text(value) if isinstance(value, str) else value)
+def _identity(longest: int) -> _Mended:
+    return _Mended(lambda text: usable_identity(text, longest), longest)
+
+
+_WHOLE = _Mended(whole_text)
 
 Identifier = Annotated[str, Field(min_length=1), _identity(LONGEST_ID)]
 """An id; one that cannot be used has a substitute."""

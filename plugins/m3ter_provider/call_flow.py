@@ -47,6 +47,26 @@ class Exchanged:
     refused: tuple[Token, ...] = ()
 
 
+@dataclass(slots=True)
+class _Turn:
+    """A call's turn, first come first served."""
+
+    gate: StepLock
+    held: bool = False
+
+    def begin(self) -> Flow[None]:
+        """Wait for it, unless it has begun."""
+        if not self.held:
+            yield Acquire(self.gate)
+            self.held = True
+
+    def end(self) -> None:
+        """Let the next one begin."""
+        if self.held:
+            self.held = False
+            self.gate.release()
+
+
 @dataclass(frozen=True, slots=True)
 class CallFlow:
     """The calls of one hook.
@@ -93,20 +113,25 @@ class CallFlow:
     ) -> Flow[Exchanged]:
         """Make one call with a token, and again with a new one if m3ter refuses the first.
 
+        Where tokens die early its turn lasts until then: the next one would use the new token up.
+
         :param refused: tokens that were refused for this call before.
         """
-        renewals = 0
-        while True:
-            answer, token = yield from self._request_in_turn(call, before_send)
-            if answer.status not in _REFUSED_ACCESS:
-                self.tokens.accepted(token, after=refused if answer.status < 300 else ())
-                if answer.status < 300:
-                    self.refusals.answered(call)
-                return Exchanged(answer, token, refused)
-            if not self.tokens.renewal_may_help(token, renewals=renewals):
-                return Exchanged(answer, token, refused)
-            self.tokens.rejected(token)
-            refused, renewals = (*refused, token), renewals + 1
+        renewals, turn = 0, _Turn(self.gate)
+        try:
+            while True:
+                answer, token = yield from self._request_in_turn(turn, call, before_send)
+                if answer.status not in _REFUSED_ACCESS:
+                    self.tokens.accepted(token, after=refused if answer.status < 300 else ())
+                    if answer.status < 300:
+                        self.refusals.answered(call)
+                    return Exchanged(answer, token, refused)
+                if not self.tokens.renewal_may_help(token, renewals=renewals):
+                    return Exchanged(answer, token, refused)
+                self.tokens.rejected(token)
+                refused, renewals = (*refused, token), renewals + 1
+        finally:
+            turn.end()
 
     def check_connection(self, check: ConnectionCheck) -> Flow[tuple[bool, str]]:
         """Make the calls of a connection's test, with a new token, and return its result.
@@ -196,7 +221,11 @@ class CallFlow:
         return (yield from retries.repeat(partial(self._probe_once, probe), retries.REPEATABLE, failures=self.failures))
 
     def _probe_once(self, probe: Call) -> Flow[tuple[bool, Token]]:
-        answer, token = yield from self._request_in_turn(probe)
+        turn = _Turn(self.gate)
+        try:
+            answer, token = yield from self._request_in_turn(turn, probe)
+        finally:
+            turn.end()
         if answer.status in _REFUSED_ACCESS:
             return False, token
         self.tokens.accepted(token)  # else the next dead token would be taken for a missing right
@@ -204,23 +233,21 @@ class CallFlow:
         self.used.note(probe)
         return True, token
 
-    def _request_in_turn(self, call: Call, before_send: Callable[[], None] | None = None) -> Flow[tuple[Answer, Token]]:
-        """Wait for this call's turn, and send it with a token that is good for it: one at a time, first come first."""
+    def _request_in_turn(
+        self, turn: _Turn, call: Call, before_send: Callable[[], None] | None = None
+    ) -> Flow[tuple[Answer, Token]]:
+        """Wait for this call's turn, and send it with a token that is good for it.
+
+        The turn ends before the request, unless tokens die early: then only with the caller's.
+        """
         since = self.clock()
-        yield Acquire(self.gate)
-        alone = True
-        try:
-            token = yield from self._token_for(call, since)
-            if not self.tokens.die_early:
-                self.gate.release()
-                alone = False
-            if before_send is not None:
-                before_send()
-            answer = yield from self._request(call, f"Bearer {token.value}", before_send)
-        finally:
-            if alone:
-                self.gate.release()
-        return answer, token
+        yield from turn.begin()
+        token = yield from self._token_for(call, since)
+        if not self.tokens.die_early:
+            turn.end()
+        if before_send is not None:
+            before_send()
+        return (yield from self._request(call, f"Bearer {token.value}", before_send)), token
 
     def _token_for(self, call: Call, since: float) -> Flow[Token]:
         """Wait for the pace, and return a token; a new one is used at once, since some do not live long."""

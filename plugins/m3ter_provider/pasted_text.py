@@ -7,6 +7,8 @@ import unicodedata
 
 def trim(text: str) -> str:
     """Take spaces and marks that cannot be seen from both ends; inside of the text they stay."""
+    if text.isascii():
+        return text.strip()
     begin, end = 0, len(text)
     while begin < end and _is_blank(text[begin]):
         begin += 1

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from m3ter_provider.connection import ConnectionSettings
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+
 
 @dataclass(frozen=True)
 class SealedRequest:
@@ -74,5 +76,4 @@ class SealingKey:
         return seal is not None and hmac.compare_digest(seal.encode(), expected.encode())
 
     def _hash(self, content: Any) -> str:
-        text = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-        return hmac.digest(self.key, text.encode("ascii"), hashlib.sha256).hex()
+        return hmac.digest(self.key, _CANONICAL.encode(content).encode("ascii"), hashlib.sha256).hex()
