@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import ipaddress
-import json
 import os
 import re
 import ssl
@@ -16,6 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from m3ter_provider.answer_values import is_whole_text
+from m3ter_provider.connection_extras import point_out_organisation, read_extras
 from m3ter_provider.email_identity import ascii_domain, email_domain, is_one_address, mask_email
 from m3ter_provider.errors import M3terConfigurationError, M3terSendingNotAllowedError
 from m3ter_provider.pasted_text import trim
@@ -48,8 +48,18 @@ def _no_flag(value: Any) -> Any:
     return value
 
 
+def _flag(value: Any) -> bool:
+    """Accept a boolean, or the same as text, which is all that a URI can hold."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    raise ValueError("neither true nor false")
+
+
 # One that can match nobody, such as *.example.com, would be a rule without effect.
 _Domain = Annotated[str, Field(pattern=r"^[\w-]+(\.[\w-]+)+$")]
+_Flag = Annotated[bool, BeforeValidator(_flag)]
 _Number = Annotated[float, BeforeValidator(_no_flag)]
 
 
@@ -77,9 +87,9 @@ class ConnectionSettings(BaseModel):
     api_secret: str = Field(repr=False)
     requests_per_second: _Number = Field(default=20.0, ge=0.1, le=1000, allow_inf_nan=False)
     timeout_seconds: _Number = Field(default=30.0, ge=0.1, le=600, allow_inf_nan=False)
-    allow_invitations: bool = False
+    allow_invitations: _Flag = False
     allowed_domains: Annotated[tuple[_Domain, ...], BeforeValidator(_domains)] = ()
-    allow_http: bool = False
+    allow_http: _Flag = False
 
     @property
     def connect_timeout_seconds(self) -> float:
@@ -166,18 +176,13 @@ class ConnectionSettings(BaseModel):
 def connection_settings(connection: Connection) -> ConnectionSettings:
     """Read and check a connection, however it was written: in the form, as JSON, as a URI (where all extras are text).
 
-    Only the documented extras are looked at; others are ignored.
+    Only the documented extras are looked at; see :func:`~m3ter_provider.connection_extras.read_extras` for others.
 
     :param connection: the connection as Airflow gives it.
     :raises M3terConfigurationError: naming what to change, without any value.
     """
     conn_id = connection.conn_id or "m3ter_default"
-    extras = {
-        name: value
-        for name, value in _extras(connection, conn_id).items()
-        # The form and URIs leave "" where nothing was chosen.
-        if value is not None and not (isinstance(value, str) and not value.strip())
-    }
+    extras = read_extras(connection, conn_id, _EXPECTED)
     if connection.conn_type not in _TYPES:
         raise M3terConfigurationError(
             f"Connection {conn_id!r} is of another type ({connection.conn_type}), so its credentials are not m3ter's. "
@@ -198,7 +203,7 @@ def connection_settings(connection: Connection) -> ConnectionSettings:
     try:
         settings = ConnectionSettings.model_validate(
             {
-                **{name: value.strip() if isinstance(value, str) else value for name, value in extras.items()},
+                **extras,
                 "conn_id": conn_id,
                 "base_url": _base_url(connection, conn_id),
                 "access_key_id": access_key_id,
@@ -214,27 +219,15 @@ def connection_settings(connection: Connection) -> ConnectionSettings:
                 f"Connection {conn_id!r} would send credentials to another machine without encryption. Use https "
                 "for its host, or set its extra allow_http to true if that network is safe."
             )
+        if not _UUID.fullmatch(settings.org_id):
+            point_out_organisation(conn_id, settings.org_id)
         return settings
     raise M3terConfigurationError(f"Connection {conn_id!r} has a wrong value in its extras; expected: {problem}.")
 
 
-def _extras(connection: Connection, conn_id: str) -> dict[str, Any]:
-    try:
-        json.loads(connection.extra or "{}")
-        extras = connection.extra_dejson
-    except ValueError:
-        extras = None
-    if not isinstance(extras, dict):
-        # Airflow takes unreadable extras for none at all; the error would be that org_id is missing.
-        raise M3terConfigurationError(
-            f"Connection {conn_id!r} has extras that are no JSON object. Write them as "
-            '{"org_id": "…"}, or fill in the fields of the form.'
-        )
-    return extras
-
-
 # Those without a type, or of Airflow's plain types, may have been made before this provider was installed.
 _TYPES = frozenset({"m3ter", "http", "https", "generic", "", None})
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _HOST = re.compile(r"[\w.:-]+")
 _LOOPBACK_4, _LOOPBACK_6 = ipaddress.IPv4Network("127.0.0.0/8"), ipaddress.IPv6Address("::1")
 

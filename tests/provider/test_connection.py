@@ -11,6 +11,9 @@ from airflow.sdk import Connection
 from m3ter_provider.connection import ConnectionSettings, connection_settings
 from m3ter_provider.errors import M3terConfigurationError, M3terSendingNotAllowedError
 
+ORG_ID = "5a9d0b0c-0000-4000-8000-00000000a5b0"
+LOGIN = {"conn_type": "m3ter", "login": "the-access-id", "password": "the-api-secret"}
+
 
 def settings(extra: object = None, **fields: Any) -> ConnectionSettings:
     fields = {"login": "the-access-id", "password": "the-api-secret", **fields}
@@ -113,6 +116,10 @@ def test_a_host_that_is_no_api_is_refused(host: str) -> None:
         ({"timeout_seconds": "inf"}, "timeout_seconds"),
         ({"allow_invitations": "perhaps"}, "allow_invitations"),
         ({"allow_invitations": 2}, "allow_invitations"),
+        ({"allow_invitations": 1}, "allow_invitations"),
+        ({"allow_invitations": "yes"}, "allow_invitations"),
+        ({"allow_invitations": "1"}, "allow_invitations"),
+        ({"allow_http": "enabled"}, "allow_http"),
         ({"allowed_domains": {"a": 1}}, "allowed_domains"),
         ({"allowed_domains": ["ann@example.com"]}, "allowed_domains"),
         ({"allowed_domains": ["example"]}, "allowed_domains"),
@@ -188,3 +195,44 @@ def test_a_connection_of_another_type_sends_its_credentials_nowhere() -> None:
 def test_a_domain_is_that_of_the_only_address(address: str) -> None:
     with pytest.raises(M3terSendingNotAllowedError, match="not exactly one e-mail address"):
         settings({"allow_invitations": True, "allowed_domains": "example.com"}).assert_may_invite(address)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("allowed_domain", "allowed_domains"),
+        ("allow_domains", "allowed_domains"),
+        ("Allowed-Domains", "allowed_domains"),
+        ("domains", "allowed_domains"),
+        ("allow_invitation", "allow_invitations"),
+        ("orgId", "org_id"),
+        ("timeout", "timeout_seconds"),
+        ("requests_per_sec", "requests_per_second"),
+        ("extra__m3ter__allowed_domains", "allowed_domains"),
+    ],
+)
+def test_a_misspelt_extra_is_an_error_that_names_the_right_one(written: str, meant: str) -> None:
+    """A guard that is misspelt guarded nothing: everybody's domain was e-mailed."""
+    with pytest.raises(M3terConfigurationError, match=f"Write {meant}, or remove it") as error:
+        settings({"allow_invitations": True, written: "secret-value"})
+    assert written in str(error.value)
+    assert "secret-value" not in str(error.value)
+
+
+def test_other_extras_are_pointed_out_once(caplog: pytest.LogCaptureFixture) -> None:
+    extra = {"org_id": ORG_ID, "owner": "ops@example.com", "verify": True, "allow_redirects": False}
+    for _ in range(3):
+        connection_settings(Connection(conn_id="m3ter_extras", **LOGIN, extra=json.dumps(extra)))
+    assert [record.getMessage() for record in caplog.records] == [
+        "Connection 'm3ter_extras' has extras that have no effect: allow_redirects, owner, verify."
+    ]
+
+
+@pytest.mark.parametrize(("org_id", "warnings"), [(ORG_ID, 0), (ORG_ID.upper(), 0), ("acme", 1)])
+def test_an_organisation_id_that_is_no_uuid_is_pointed_out(
+    org_id: str, warnings: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        connection_settings(Connection(conn_id="m3ter_org", **LOGIN, extra=json.dumps({"org_id": org_id})))
+    assert len(caplog.records) == warnings
+    assert all("no UUID" in record.getMessage() for record in caplog.records)
