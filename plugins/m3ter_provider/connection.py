@@ -149,6 +149,10 @@ class ConnectionSettings(BaseModel):
         :raises M3terSendingNotAllowedError: if not, with the extra to change.
         """
         self.assert_may_invite_anybody(f"{mask_email(email)} was not invited")
+        if email.strip() in ("", "None"):
+            raise M3terSendingNotAllowedError(
+                "The e-mail address is empty, perhaps since a template had no value. Nothing was sent; give an address."
+            )
         if not is_one_address(email.strip()):
             raise M3terSendingNotAllowedError(
                 f"Connection {self.conn_id!r} sends to one address at a time, and {mask_email(email)} is not exactly "

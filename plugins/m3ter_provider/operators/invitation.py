@@ -287,7 +287,8 @@ class M3terCreateInvitationOperator(BaseOperator):
         except ValidationError as error:
             names = {field.alias: name for name, field in InvitationRequest.model_fields.items()}
             faults = "; ".join(
-                f"{names.get(str(fault['loc'][0]), fault['loc'][0])}: {fault['msg']}"
+                f"{names.get(str(fault['loc'][0]), fault['loc'][0])}: "
+                + ("is empty, perhaps since a template had no value" if fault["type"] == "missing" else fault["msg"])
                 for fault in error.errors(include_input=False, include_url=False, include_context=False)
             )
         raise AirflowFailException(f"This invitation cannot be sent as it is: {faults}.")

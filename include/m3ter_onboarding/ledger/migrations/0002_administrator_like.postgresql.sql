@@ -7,4 +7,6 @@
 ALTER TABLE {schema}m3ter_mirror_policy ADD COLUMN IF NOT EXISTS administrator_like BOOLEAN;
 
 -- Without a complete snapshot there is no plan, so that the next snapshot reads the policies before anybody is planned.
-UPDATE {schema}m3ter_mirror_org SET complete_ms = NULL;
+-- Run once more later, this changes nothing.
+UPDATE {schema}m3ter_mirror_org SET complete_ms = NULL
+    WHERE NOT EXISTS (SELECT 1 FROM {schema}m3ter_onboarding_schema WHERE version >= 2);
