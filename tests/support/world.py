@@ -44,8 +44,9 @@ from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.mirroring.lost_answers import Settled, settle_before_planning, settle_due
 from m3ter_onboarding.mirroring.m3ter_lists import take_snapshot
 from m3ter_onboarding.mirroring.mirrored_organisation import LookResult, MirroredOrganisation
+from m3ter_onboarding.planning.decided_rows import PlanningRun
 from m3ter_onboarding.planning.fingerprint import hash_plan
-from m3ter_onboarding.planning.sealed_plan import Planned, PlanningRun, make_plan
+from m3ter_onboarding.planning.sealed_plan import Planned, make_plan
 from m3ter_onboarding.sending.lease import boot_clock
 from m3ter_onboarding.sending.pause_switch import PauseSwitch
 from m3ter_onboarding.sending.progress import Delivered
@@ -252,7 +253,7 @@ class World:
                 plans_only_because=None if may_invite else "it is a test.",
             ),
             now=self.now(),
-            settle=(lambda: self.with_m3ter(settle_before_planning)) if settles else (lambda: None),
+            settle=(lambda: self.with_m3ter(settle_before_planning)) if settles else None,
         )
 
     def run(self, run_id: str) -> RunKey:

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
@@ -19,11 +20,13 @@ from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.query_gaps import way_to_forget
 from m3ter_onboarding.config.run_parameters import RunParameters
 from m3ter_onboarding.config.yaml_file import load_config
-from m3ter_onboarding.errors import ConfigurationError, LedgerUnusableError, OnboardingError
+from m3ter_onboarding.errors import ConfigurationError, OnboardingError
 from m3ter_onboarding.reporting.notifier_classes import check_notifiers
 from m3ter_onboarding.source.window import EarlierRuns, Interval, Window, resolve_interval, resolve_window
 
 Say = Callable[[str], None]
+#: The check that needs all the others.
+_PLAN = "plan"
 #: A check that connects: its subject, and a function that does it and returns its finding.
 _Check = tuple[str, Callable[[OnboardingConfig, Window], str]]
 
@@ -60,7 +63,10 @@ def check_configuration(path: Path, *, connect: bool, say: Say, now: datetime | 
     # As in Airflow's own commands: connections that are kept in the metadata database are found too.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     wrong = 0
-    for title, ask in _checks(config):
+    for title, ask in _checks(config, interval, now):
+        if title == _PLAN and wrong:
+            say(f"{title:<14}not tried, since something above is wrong.")
+            break
         try:
             right, found = True, ask(config, window)
         except (OnboardingError, AirflowException) as error:
@@ -84,7 +90,7 @@ def _warnings(config: OnboardingConfig) -> Iterator[str]:
         )
 
 
-def _checks(config: OnboardingConfig) -> Iterator[_Check]:
+def _checks(config: OnboardingConfig, interval: Interval, now: datetime) -> Iterator[_Check]:
     yield "warehouse", _warehouse
     if config.exclude.query is not None:
         yield "exclude", _exclusions
@@ -94,6 +100,7 @@ def _checks(config: OnboardingConfig) -> Iterator[_Check]:
     if config.publish and config.ledger_conn_id != config.warehouse_conn_id:
         yield "published", _published
     yield "m3ter", _m3ter
+    yield _PLAN, partial(_plan, interval=interval, now=now)
 
 
 def _interval_of_today(config: OnboardingConfig, now: datetime) -> Interval:
@@ -215,26 +222,9 @@ def _access_review(config: OnboardingConfig, window: Window) -> str:
 
 
 def _ledger(config: OnboardingConfig, window: Window) -> str:
-    from m3ter_onboarding.ledger.database import open_ledger
-    from m3ter_onboarding.ledger.guard_proof import prove_guard
-    from m3ter_onboarding.ledger.other_writers import other_writers
-    from m3ter_onboarding.ledger.schema import prepare_tables, tables_version
-    from m3ter_onboarding.ledger.tables import SCHEMA_VERSION
+    from m3ter_onboarding.cli.check_ledger import check_ledger
 
-    with closing(open_ledger(config.ledger_conn_id, config.ledger_schema)) as db:
-        version = tables_version(db)
-        if version is None and config.create_tables and db.engine.dialect.name in ("postgresql", "sqlite"):
-            return "it answers, and has no tables yet: the first run makes them."
-        if version is None:
-            prepare_tables(db, create_tables=False, now=window.end, package_version="")  # raises with the next step
-        if version is not None and version > SCHEMA_VERSION:
-            raise LedgerUnusableError(
-                f"its tables have version {version}, this package knows {SCHEMA_VERSION}; upgrade"
-                " airflow-provider-m3ter."
-            )
-        prove_guard(db)
-        right = f"its tables have version {version}, and it can guard against a second e-mail."
-        return f"{right}{_warning(other_writers(db))}"
+    return check_ledger(config)
 
 
 def _published(config: OnboardingConfig, window: Window) -> str:
@@ -250,13 +240,10 @@ def _published(config: OnboardingConfig, window: Window) -> str:
         warehouse.dispose()
 
 
-def _warning(writers: tuple[str, ...]) -> str:
-    if not writers:
-        return ""
-    return (
-        f" WARNING: others may write to it: {', '.join(writers)}. What they change is noticed and stops runs; what they"
-        " delete is not. Give the ledger a schema of its own (docs/security.md)."
-    )
+def _plan(config: OnboardingConfig, window: Window, *, interval: Interval, now: datetime) -> str:
+    from m3ter_onboarding.cli.dry_plan import describe_run_of_now
+
+    return describe_run_of_now(config, interval, now)
 
 
 def _m3ter(config: OnboardingConfig, window: Window) -> str:

@@ -139,7 +139,9 @@ def _parser() -> argparse.ArgumentParser:
     check = command("check", "check a configuration and its query", _CHECK, _CHECK_EXAMPLES)
     check.add_argument("config", metavar="CONFIG", type=Path, help="the YAML file")
     check.add_argument(
-        "--connect", action="store_true", help="also ask warehouse, ledger and m3ter; nothing is left changed"
+        "--connect",
+        action="store_true",
+        help="also try warehouse, ledger, rights and m3ter, and plan a run of now; nothing is left changed",
     )
 
     ddl = command("ddl", "print the SQL that makes the ledger's tables", _DDL, _DDL_EXAMPLES)

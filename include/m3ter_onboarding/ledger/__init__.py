@@ -24,6 +24,6 @@ Read ``states`` (and how they change) and ``tables``. Then, in the order of a ru
 
 Below them: ``database`` (transactions; ``private_file``: SQLite's file is its owner's), ``sql_types``,
 ``storable_values`` (what every database can store), ``schema`` and ``upgrades`` (tables are made and brought up to
-date, by the steps in ``migrations/``), ``other_writers`` (who else may write to it), ``guard_proof`` (whether this
-database can guard sending).
+date, by the steps in ``migrations/``), ``other_writers`` (who else may write to it), ``needed_rights`` (what a run has
+to be allowed), ``guard_proof`` (whether this database can guard sending).
 """

@@ -6,11 +6,15 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, insert, inspect, select, text
 
+from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.errors import LedgerUnusableError
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.person_view import make_view
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION
 from m3ter_onboarding.ledger.upgrades import run_steps, upgrade_statements
+
+#: The databases that can guard against a second e-mail.
+GUARDING = ("postgresql", "sqlite")
 
 
 def prepare_tables(db: LedgerDatabase, *, create_tables: bool, now: datetime, package_version: str) -> None:
@@ -51,6 +55,18 @@ def prepare_tables(db: LedgerDatabase, *, create_tables: bool, now: datetime, pa
             f"The ledger's tables have version {version}, this package knows {SCHEMA_VERSION}. "
             "Upgrade airflow-provider-m3ter on every worker."
         )
+
+
+def rehearse_tables(db: LedgerDatabase) -> None:
+    """Make the tables, or bring them up to date, in a transaction that is rolled back.
+
+    :raises LedgerError: when the connection's user may not.
+    """
+    change, now = _create if tables_version(db) is None else _upgrade, utc_now()
+    db.rehearse(
+        lambda c: change(db, c, now, ""),
+        doing="making or changing its tables (the connection's user needs the right to, or set `create_tables: false`)",
+    )
 
 
 def tables_version(db: LedgerDatabase) -> int | None:

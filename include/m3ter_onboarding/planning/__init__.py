@@ -1,6 +1,7 @@
 """Every row of the query gets one decision, and the plan is sealed.
 
-Read ``run_start`` (which days a run is for, and whether it may send), then ``sealed_plan``, which drives the rest:
+Read ``run_start`` (which days a run is for, and whether it may send), then ``sealed_plan`` and ``decided_rows`` (all of
+a plan that is not written, also for ``check``), which drive the rest:
 ``erased_rows`` (people whose data were erased), ``facts`` (ledger and mirror, looked up for the hires), ``planner``
 (here it is decided whether somebody is invited, by the ``plan_settings``, ``restrictions``, ``warehouse_exclusions``,
 ``employee_versions``, each ``address_status`` and the ``occasion``), ``aliases`` and ``employee_spellings`` (addresses

@@ -65,7 +65,7 @@ def start_run(config: OnboardingConfig, db: LedgerDatabase, run: AirflowRun, *, 
     prepare_tables(db, create_tables=config.create_tables, now=now, package_version=__version__)
     window = resolve_window(
         interval,
-        _earlier_runs(config, db, run, org_id, now),
+        earlier_runs(config, db, run, org_id, now),
         look_back=config.look_back,
         max_age=config.max_age,
         now=now,
@@ -106,9 +106,10 @@ def start_run(config: OnboardingConfig, db: LedgerDatabase, run: AirflowRun, *, 
     )
 
 
-def _earlier_runs(
+def earlier_runs(
     config: OnboardingConfig, db: LedgerDatabase, run: AirflowRun, org_id: str, now: datetime
 ) -> EarlierRuns:
+    """Return what earlier runs left that widens the window of a run."""
     not_before, parameters = now - config.max_age, run.parameters
     asks_again = parameters.mode is Mode.RETRY_FAILED
     return EarlierRuns(

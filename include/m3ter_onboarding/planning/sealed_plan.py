@@ -8,60 +8,29 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
-from m3ter_onboarding.config.run_parameters import Mode, RunParameters
-from m3ter_onboarding.errors import PlanError, SourceError
+from m3ter_onboarding.config.run_parameters import Mode
+from m3ter_onboarding.errors import PlanError
 from m3ter_onboarding.ledger import mirror, plans
 from m3ter_onboarding.ledger.claims import attempted_by_run, attempted_for_approval, attempted_in_a_day
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.decisions import Decision, write_decisions
 from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
 from m3ter_onboarding.ledger.rejections import rejected_people
-from m3ter_onboarding.ledger.runs import RunKey
-from m3ter_onboarding.ledger.sealing import SealingKey
 from m3ter_onboarding.ledger.worklist import PlanRead, update_worklist
-from m3ter_onboarding.planning.aliases import point_out_aliases
 from m3ter_onboarding.planning.approval_rule import ApprovalRule, ToApprove
-from m3ter_onboarding.planning.erased_rows import decide_erased, unless_erased_meanwhile
+from m3ter_onboarding.planning.decided_rows import PlanningRun, decide_rows
+from m3ter_onboarding.planning.erased_rows import unless_erased_meanwhile
 from m3ter_onboarding.planning.explanation import count_decisions, explain
-from m3ter_onboarding.planning.facts import read_facts
 from m3ter_onboarding.planning.fingerprint import fingerprint
-from m3ter_onboarding.planning.plan_settings import PlanSettings, trusted_by_id
-from m3ter_onboarding.planning.planner import decide
-from m3ter_onboarding.planning.warehouse_exclusions import read_excluded
-from m3ter_onboarding.privacy import mask_employee_id
-from m3ter_onboarding.source.new_hire import NewHire, ValidatedRow, select_employee, validate_rows
-from m3ter_onboarding.source.warehouse import read_new_hires
-from m3ter_onboarding.source.window import Window
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class PlanningRun:
-    """The run that a plan is made for.
-
-    :param window: the days that its query reads.
-    :param seals: the key of the seals over what the plan may send.
-    :param plans_only_because: why nothing of the plan may be sent; None: it may.
-    :param is_backfill: whether the run is one of a backfill, which share one cap.
-    :param allowed_domains: of the m3ter connection; empty: any.
-    """
-
-    key: RunKey
-    org_id: str
-    window: Window
-    parameters: RunParameters
-    seals: SealingKey = field(repr=False)
-    plans_only_because: str | None = None
-    is_backfill: bool = False
-    allowed_domains: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,7 +75,7 @@ def make_plan(
     run: PlanningRun,
     *,
     now: datetime,
-    settle: Callable[[], None] = lambda: None,
+    settle: Callable[[], None] | None = None,
 ) -> Planned:
     """Read, validate, look up, decide, write and seal; each is done once.
 
@@ -118,31 +87,22 @@ def make_plan(
     """
     state = _current_mirror(db, run.org_id, config.plan_valid_for)
     plan_id = _begin(db, run, now)
-    rows, erased = decide_erased(db, run.org_id, _read(config, run, now))
-    if run.plans_only_because is None:
-        settle()
-    facts = read_facts(
+    decided = decide_rows(
+        config,
         db,
-        [row for row in rows if isinstance(row, NewHire)],
-        read_excluded(config),
-        run=run.key,
-        org_id=run.org_id,
+        run,
         mirror_full_at=state.invitations_full_at,
+        now=now,
+        settle=settle if run.plans_only_because is None else None,
     )
-    facts = replace(facts, policies=trusted_by_id(facts.policies, config))
-    rules = PlanSettings.of_run(config, run.parameters, allowed_domains=run.allowed_domains)
-    excluded = {*rules.excluded_employees, *(one.employee_id for one in facts.excluded_people if one.employee_id)}
-    decisions = decide(rows, facts, rules, now=now)
-    decisions = point_out_aliases(db, run.org_id, decisions, now, excluded_employees=excluded)
-    if len(decisions) != len(rows):
-        raise PlanError(f"{len(rows)} rows were read and {len(decisions)} decisions made; nothing is sent.")
+    decisions, facts = decided.decisions, decided.facts
     write_decisions(db, plan_id, decisions, now, run.seals)
 
     used = _used_by(decisions, facts.policies)
     invitations = sum(decision.decision == "invite" for decision in decisions)
     planned = Planned(
         plan_id=plan_id,
-        rows=len(rows),
+        rows=len(decisions),
         invitations=invitations,
         counts=count_decisions(decisions),
         sendable=run.plans_only_because is None,
@@ -152,7 +112,7 @@ def make_plan(
     )
     seal = _seal_of(planned, used, valid_for=config.plan_valid_for, now=now)
     worklist = _change_of_worklist(config, db, run, planned, decisions, now)
-    plans.seal_plan(db, plan_id, seal, run.seals, unless_erased_meanwhile(db, run.org_id, erased, worklist))
+    plans.seal_plan(db, plan_id, seal, run.seals, unless_erased_meanwhile(db, run.org_id, decided.erased, worklist))
     _log(config, planned, run, decisions, {policy.m3ter_id: policy.name for policy in facts.policies})
     return planned
 
@@ -184,37 +144,6 @@ def _begin(db: LedgerDatabase, run: PlanningRun, now: datetime) -> str:
     )
     plans.begin_plan(db, run.key, plan_id, beginning)
     return plan_id
-
-
-def _read(config: OnboardingConfig, run: PlanningRun, now: datetime) -> list[ValidatedRow]:
-    extra = config.extra_columns
-    rows = read_new_hires(config.warehouse_conn_id, config.query_text, run.window, extra_columns=extra)
-    if len(rows) < config.min_expected_rows:
-        raise SourceError(
-            f"The query returned {len(rows)} rows for {run.window}, and `min_expected_rows` is"
-            f" {config.min_expected_rows}; nothing is sent. Look whether the warehouse was loaded."
-        )
-    if not rows:
-        log.info("The query returned no rows for %s: there is nobody to invite.", run.window)
-    validated = validate_rows(
-        rows, default_time_zone=config.time_zone, now=now, extra_columns=extra, placeholders=config.placeholders
-    )
-    if run.parameters.only_employee is None:
-        return validated
-    chosen = select_employee(validated, run.parameters.only_employee)
-    log.info(
-        "Only employee %s: %d of %d rows selected.",
-        mask_employee_id(run.parameters.only_employee),
-        len(chosen),
-        len(rows),
-    )
-    if not chosen:
-        log.warning(
-            "No row of %s has this employee_id; nobody is invited. Set interval_start and interval_end to the days in"
-            " which the row was loaded.",
-            run.window,
-        )
-    return chosen
 
 
 def _used_by(decisions: Sequence[Decision], policies: Sequence[M3terPolicy]) -> list[M3terPolicy]:

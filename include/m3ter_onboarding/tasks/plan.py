@@ -34,8 +34,9 @@ class OnboardingPlanOperator(OnboardingTask, BaseOperator):
         """Return the plan's id and its counts."""
         from m3ter_onboarding.clock import utc_now
         from m3ter_onboarding.ledger.sealing import SealingKey
+        from m3ter_onboarding.planning.decided_rows import PlanningRun
         from m3ter_onboarding.planning.run_start import window_of_run
-        from m3ter_onboarding.planning.sealed_plan import PlanningRun, make_plan
+        from m3ter_onboarding.planning.sealed_plan import make_plan
 
         with errors_as_sentences():
             run, settings = self._airflow_run(context), self._connection_settings()

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import secrets
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, create_engine, text
 
 from m3ter_onboarding.cli.check import check_configuration
 from m3ter_onboarding.cli.command import main
+from m3ter_onboarding.cli.ddl import ledger_ddl
+from m3ter_onboarding.cli.dry_plan import read_m3ter
 from m3ter_onboarding.cli.failure import CommandError
 from m3ter_onboarding.clock import utc_now
+from m3ter_onboarding.config.yaml_file import load_config
 from m3ter_onboarding.ledger.database import open_ledger
 from m3ter_onboarding.ledger.schema import prepare_tables
+from m3ter_onboarding.ledger.tables import SCHEMA_VERSION
 from m3ter_sandbox.testing import API_SECRET, SandboxServer
+from tests.support.older_ledgers import load_ledger, run_script
+from tests.support.postgresql import PostgresServer
 
 NOW = datetime(2026, 11, 26, 12, 0, tzinfo=timezone.utc)
 
@@ -170,7 +180,9 @@ def test_check_connects_to_warehouse_ledger_and_m3ter(
     status, said = check(config, connect=True)
     assert status == 0, said
     assert answer(said, "warehouse").startswith("right: ")
-    assert answer(said, "ledger") == "right: it answers, and has no tables yet: the first run makes them."
+    assert answer(said, "ledger") == (
+        "right: it answers, and has no tables yet: the first run makes them (tried, and taken back)."
+    )
     assert "allow_invitations" in answer(said, "m3ter")
     assert {request["method"] for request in m3ter_sandbox.requests() if "token" not in request["path"]} <= {"GET"}
     assert m3ter_sandbox.emails() == {}
@@ -384,8 +396,129 @@ def test_check_works_where_airflow_has_no_database(config: Path, m3ter_sandbox: 
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("right: ") == 3
+    assert done.stdout.count("right: ") == 4
     assert not (tmp_path / "nobody's home" / "airflow.db").exists()
+
+
+def employ(config: Path, *people: tuple[str, str]) -> None:
+    """Let the warehouse hold people who were loaded yesterday: employee number and address."""
+    with closing(sqlite3.connect(config.parent / "people.db")) as database:
+        database.executemany(
+            "INSERT INTO employees (employee_number, work_email, first_name, last_name, loaded_at)"
+            " VALUES (?, ?, 'Given', 'Family', '2026-11-25 12:00:00')",
+            people,
+        )
+        database.commit()
+
+
+def whole(config: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Return everything that the database holds."""
+    with closing(sqlite3.connect(config.parent / "people.db")) as database:
+        names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {name: database.execute(f"SELECT * FROM {name}").fetchall() for name in names}
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_check_plans_a_run_of_now_and_writes_nothing(
+    config: Path, m3ter_sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch, mirrored: bool
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_M3TER_DEFAULT", m3ter_sandbox.airflow_connection())
+    m3ter_sandbox.seed(invitations=[{"email": "invited@example.com"}], users=[{"email": "member@example.com"}])
+    employ(config, ("1", "new@example.com"), ("2", "invited@example.com"), ("3", "member@example.com"), ("4", "nobody"))
+    if mirrored:
+        loaded = load_config(config)
+        with closing(open_ledger("warehouse")) as db:
+            prepare_tables(db, create_tables=True, now=NOW, package_version="0")
+            asyncio.run(read_m3ter(loaded, db))
+    before = whole(config)
+    status, said = check(config, connect=True)
+    assert status == 0, said
+    assert answer(said, "plan") == (
+        "right: a run of now would read 2026-11-20 12:00 to 2026-11-26 12:00 UTC and decide about 4 rows,"
+        " 1 invalid:email, 1 invite:new, 1 skip:already_invited, 1 skip:already_member (nothing was written)."
+    )
+    assert "new@example.com" not in said
+    assert whole(config) == before
+    assert m3ter_sandbox.emails() == {}
+
+
+def test_a_plan_is_not_tried_where_something_else_is_wrong(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_M3TER_DEFAULT", raising=False)
+    assert answer(check(config, connect=True)[1], "plan") == "not tried, since something above is wrong."
+
+
+def test_tables_of_an_older_version_are_said_to_be_so(
+    config: Path, m3ter_sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_M3TER_DEFAULT", m3ter_sandbox.airflow_connection())
+    with closing(open_ledger("warehouse")) as db:
+        load_ledger(db.engine, 3)
+    before = whole(config)
+    status, said = check(config, connect=True)
+    assert status == 0, said
+    assert answer(said, "ledger") == (
+        f"right: its tables have version 3, this package's {SCHEMA_VERSION}: the next run brings them up to date"
+        " (tried, and taken back)."
+    )
+    assert whole(config) == before
+    change(config, "# create_tables: true ", "create_tables: false ")
+    status, said = check(config, connect=True)
+    assert status == 1
+    assert f"have version 3, this package needs {SCHEMA_VERSION}" in answer(said, "ledger")
+
+
+def test_a_ledger_that_cannot_guard_is_named(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("m3ter_onboarding.cli.check_ledger.GUARDING", ("postgresql",))
+    said = answer(check(config, connect=True)[1], "ledger")
+    assert said.startswith("WRONG: The ledger (connection 'warehouse', sqlite) cannot guard against a second e-mail")
+    assert "create_tables" not in said
+
+
+class TestRightsOnPostgresql:
+    """As a role that tasks use, whose rights somebody else grants."""
+
+    @pytest.fixture
+    def as_role(
+        self,
+        config: Path,
+        postgres_server: PostgresServer,
+        m3ter_sandbox: SandboxServer,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> Iterator[Engine]:
+        """Yield the owner's engine; the ledger's connection is the role's."""
+        monkeypatch.setenv("AIRFLOW_CONN_M3TER_DEFAULT", m3ter_sandbox.airflow_connection())
+        database = postgres_server.new_database()
+        owner, role = create_engine(database.url()), f"tasks_{secrets.token_hex(4)}"
+        with owner.begin() as connection:
+            connection.execute(text(f"CREATE ROLE {role} LOGIN"))
+        run_script(owner, ledger_ddl("postgresql", role=role))
+        ledger = json.loads(database.airflow_connection()) | {"login": role}
+        monkeypatch.setenv("AIRFLOW_CONN_LEDGER", json.dumps(ledger))
+        config.write_text(
+            config.read_text(encoding="utf-8") + "\nledger_conn_id: ledger\ncreate_tables: false\npublish: false\n",
+            encoding="utf-8",
+        )
+        self.role = role
+        yield owner
+        owner.dispose()
+
+    def test_what_ddl_grants_is_enough(self, as_role: Engine, config: Path) -> None:
+        said = answer(check(config, connect=True)[1], "ledger")
+        assert said.startswith("right: its tables have version"), said
+
+    def test_each_missing_right_is_named(self, as_role: Engine, config: Path) -> None:
+        with as_role.begin() as connection:
+            connection.execute(text(f"REVOKE DELETE ON m3ter_onboarding_worklist FROM {self.role}"))
+            connection.execute(text(f"REVOKE UPDATE ON m3ter_invitation FROM {self.role}"))
+            connection.execute(text(f"REVOKE USAGE ON SEQUENCE m3ter_invitation_invitation_id_seq FROM {self.role}"))
+        said = answer(check(config, connect=True)[1], "ledger")
+        assert said.startswith("WRONG: the user of the connection 'ledger' lacks rights that a run needs: ")
+        named = said.partition("needs: ")[2].partition(". Let")[0].split(", ")
+        assert sorted(named) == [
+            "DELETE on m3ter_onboarding_worklist",
+            "UPDATE on m3ter_invitation",
+            "USAGE on the sequence of m3ter_invitation",
+        ]
 
 
 @pytest.mark.parametrize(
