@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -69,11 +70,10 @@ def followed(distribution: Distribution, tmp_path_factory: pytest.TempPathFactor
         # Nothing of the tests' own Airflow or environment; an import without bytecode takes twice as long.
         if not name.startswith(("AIRFLOW", "_AIRFLOW", "PYTHON", "VIRTUAL_ENV", "UV_PYTHON", "UV_PROJECT", "M3TER"))
     }
-    # The page's own port is Airflow's default; the ports of the logs are not on the page, and may be taken.
-    api, logs, triggers = f"http://localhost:{ports['8080']}/execution/", str(free_port()), str(free_port())
+    # The ports of the logs are not on the page, and may be taken.
+    logs, triggers = str(free_port()), str(free_port())
     environment |= {
         "PATH": os.pathsep.join([str(_only_uv(folder)), os.environ["PATH"]]),
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": api,
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": logs,
         "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": triggers,
     }
@@ -119,7 +119,7 @@ def test_the_page_leads_from_nothing_to_exactly_one_invitation_each(followed: Fo
     # The package is the wheel's, not the one of this repository.
     assert list(followed.folder.glob(".venv/lib/python*/site-packages/m3ter_onboarding/cli/command.py"))
 
-    assert followed.said["check"].count("right: ") == 3
+    assert followed.said["check"].count("right: ") == 4
     assert re.search(r"preview .*success", followed.said["preview"])
     shown = re.search(r"^```text\n(1001 .*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     assert shown is not None
@@ -140,3 +140,18 @@ def test_the_page_leads_from_nothing_to_exactly_one_invitation_each(followed: Fo
 
 def _plain(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip()
+
+
+def test_a_port_that_is_taken_is_named_before_anything_is_started() -> None:
+    (step,) = (text for name, text in STEPS if name == "init")
+    check = step.partition("python - <<'END'\n")[2].partition("\nEND\n")[0]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        taken = str(listener.getsockname()[1])
+        ports = {"AIRFLOW__API__PORT": str(free_port()), "SANDBOX_PORT": taken}
+        done = subprocess.run([sys.executable, "-c", check], env=ports, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == f"Port {taken} is taken by another program: set SANDBOX_PORT to another one.\n"
+    ports["SANDBOX_PORT"] = str(free_port())
+    assert subprocess.run([sys.executable, "-c", check], env=ports, check=False).returncode == 0
