@@ -84,16 +84,24 @@ def published_ddl(dialect_name: str) -> str:
             status=2,
         ) from None
     published = published_tables(tables_in(None), dialect.name)
-    made = [_text(CreateTable(copy.table, if_not_exists=True), dialect) for copy in published.all()]
+    made = [_made_if_missing(copy.table, dialect) for copy in published.all()]
     return _script(
         f"-- The results that airflow-provider-m3ter {__version__} publishes, {dialect_name}. Tasks need SELECT, INSERT"
         " and DELETE.",
         [*made, view_ddl(dialect, published.of_people)],
+        # T-SQL: a view is made in a batch of its own.
+        end=";\nGO" if dialect.name == "mssql" else ";",
     )
 
 
-def _script(header: str, statements: list[str]) -> str:
-    return "\n\n".join([header, *(f"{statement};" for statement in statements)]) + "\n"
+def _made_if_missing(table: Table, dialect: Dialect) -> str:
+    if dialect.name == "mssql":
+        return f"IF OBJECT_ID(N'{table.name}', N'U') IS NULL\n{_text(CreateTable(table), dialect)}"
+    return _text(CreateTable(table, if_not_exists=True), dialect)
+
+
+def _script(header: str, statements: list[str], *, end: str = ";") -> str:
+    return "\n\n".join([header, *(f"{statement}{end}" for statement in statements)]) + "\n"
 
 
 def _schema(schema: str | None, config_path: Path | None) -> str | None:

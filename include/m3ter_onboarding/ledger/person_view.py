@@ -33,6 +33,8 @@ NAME = "m3ter_onboarding_person"
 #: Where the ledger can be, and so the view is made with its tables.
 _LEDGERS = ("postgresql", "sqlite")
 
+_BEGINNINGS = {"sqlite": "CREATE VIEW IF NOT EXISTS", "mssql": "CREATE OR ALTER VIEW"}
+
 
 @dataclass(frozen=True)
 class PersonTables:
@@ -68,7 +70,7 @@ def make_view(connection: Connection, tables: PersonTables) -> None:
 def view_ddl(dialect: Dialect, tables: PersonTables) -> str:
     """Return the statement that makes the view, and may be run again."""
     text = str(_people(tables).compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
-    begin = "CREATE VIEW IF NOT EXISTS" if dialect.name == "sqlite" else "CREATE OR REPLACE VIEW"
+    begin = _BEGINNINGS.get(dialect.name, "CREATE OR REPLACE VIEW")
     lines = "\n".join(line.rstrip() for line in text.splitlines())
     return f"{begin} {_full_name(dialect, tables)} AS\n{lines}"
 

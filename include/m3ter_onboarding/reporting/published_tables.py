@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import JSON, Column, Dialect, MetaData, String, Table, Text
+from sqlalchemy.dialects import mssql, mysql, oracle
 from sqlalchemy.types import TypeDecorator
 
 from m3ter_onboarding.ledger.person_view import PersonTables
 from m3ter_onboarding.ledger.results import CopiedRows
-from m3ter_onboarding.ledger.sql_types import LongText
+from m3ter_onboarding.ledger.sql_types import IdentityText, LongText, ShownText, UtcDateTime
 from m3ter_onboarding.ledger.tables import Tables
 
 #: Where a JSON column can be made and filled: Snowflake and Redshift know none, and BigQuery's takes no text.
@@ -24,7 +25,13 @@ _KNOW_JSON = ("postgresql", "sqlite")
 #: Where a primary key is more than a remark.
 _ENFORCE_KEYS = ("postgresql", "sqlite")
 #: Redshift's TEXT is a VARCHAR(256); this is the longest it has.
-_LONG_TEXT = Text().with_variant(String(65535), "redshift")
+_LONG_TEXT = Text().with_variant(String(65535), "redshift").with_variant(mssql.NVARCHAR(None), "mssql")
+#: Where SQLAlchemy's own type for an instant would lose its zone or its parts of a second. MySQL's has no zone: UTC.
+_INSTANTS = {
+    "mysql": mysql.DATETIME(fsp=6),
+    "mariadb": mysql.DATETIME(fsp=6),
+    "oracle": oracle.TIMESTAMP(timezone=True),
+}
 
 
 class JsonText(TypeDecorator[Any]):
@@ -35,7 +42,8 @@ class JsonText(TypeDecorator[Any]):
 
     def load_dialect_impl(self, dialect: Dialect) -> Any:
         """Return the longest text of the warehouse."""
-        return dialect.type_descriptor(String(65535) if dialect.name == "redshift" else Text())
+        longest = {"redshift": String(65535), "mssql": mssql.NVARCHAR(None)}
+        return dialect.type_descriptor(longest.get(dialect.name, Text()))
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
         """Write a value as JSON; NULL stays NULL."""
@@ -133,17 +141,11 @@ def published_table(
     :param key: with ``org_id``: the columns of its primary key, where the warehouse enforces one.
     :param versioned: whether it has the column :data:`ROW_VERSION`.
     """
-
-    def type_of(column: Column[Any]) -> Any:
-        if isinstance(column.type, JSON) and dialect_name not in _KNOW_JSON:
-            return JsonText()
-        return _LONG_TEXT if isinstance(column.type, Text | LongText) else column.type
-
     keys = {"org_id", *key} if key and dialect_name in _ENFORCE_KEYS else set()
     columns = [
         Column(
             column.name,
-            type_of(column),
+            _type_of(column, dialect_name),
             primary_key=column.name in keys,
             nullable=column.name not in keys,
             autoincrement=False,
@@ -153,3 +155,16 @@ def published_table(
     if versioned:
         columns.append(Column(ROW_VERSION, String(64), nullable=True))
     return Table(table.name, metadata, *columns)
+
+
+def _type_of(column: Column[Any], dialect_name: str) -> Any:
+    kind = column.type
+    if isinstance(kind, UtcDateTime):
+        return _INSTANTS.get(dialect_name, kind)
+    if isinstance(kind, JSON) and dialect_name not in _KNOW_JSON:
+        return JsonText()
+    if isinstance(kind, Text | LongText):
+        return _LONG_TEXT
+    if dialect_name == "mssql" and isinstance(kind, String | ShownText | IdentityText):
+        return mssql.NVARCHAR(kind.length)
+    return kind

@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import sqlglot
 from sqlalchemy import Engine, create_engine, inspect, text
 from sqlalchemy.exc import ProgrammingError
 
@@ -198,3 +199,44 @@ def test_a_schema_that_tasks_would_not_look_into_is_refused(capsys: pytest.Captu
     error = capsys.readouterr().err
     assert "ledger_schema" in error
     assert str(config) in error
+
+
+#: Each dialect that SQLAlchemy brings, and how the parser calls it.
+PARSED_AS = {"mssql": "tsql", "oracle": "oracle", "mysql": "mysql", "mariadb": "mysql", "postgresql": "postgres"}
+
+
+@pytest.mark.parametrize("dialect", PARSED_AS)
+def test_tables_of_results_are_written_in_the_words_of_each_warehouse(
+    capsys: pytest.CaptureFixture[str], dialect: str
+) -> None:
+    assert main(["ddl", "--published", "--dialect", dialect]) == 0
+    script = capsys.readouterr().out
+    statements = [
+        statement
+        for batch in re.split(r"(?m)^GO$", script)
+        for statement in sqlglot.parse(batch, read=PARSED_AS[dialect])
+        if statement is not None
+    ]
+    kinds = [statement.key for statement in statements]
+    assert not {"command", "semicolon"} & set(kinds), "understood to the end"
+    assert len(statements) == 11
+    assert "m3ter_onboarding_person" in script
+
+
+def test_sql_server_gets_t_sql_and_unicode(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ddl", "--published", "--dialect", "mssql"]) == 0
+    script = capsys.readouterr().out
+    assert "IF NOT EXISTS" not in script
+    texts = script.replace("row_version VARCHAR(64)", "")  # a hash in hexadecimal digits
+    assert not re.search(r"(?<!N)VARCHAR|\bTEXT\b|OR REPLACE|\|\|", texts)
+    batches = [batch.strip() for batch in re.split(r"(?m)^GO$", script) if batch.strip()]
+    assert batches[-1].startswith("CREATE OR ALTER VIEW m3ter_onboarding_person AS")
+    assert all("IF OBJECT_ID(N'" in batch for batch in batches[:-1])
+
+
+@pytest.mark.parametrize(("dialect", "instant"), [("oracle", "TIMESTAMP WITH TIME ZONE"), ("mysql", "DATETIME(6)")])
+def test_instants_keep_zone_and_parts_of_a_second(
+    capsys: pytest.CaptureFixture[str], dialect: str, instant: str
+) -> None:
+    assert main(["ddl", "--published", "--dialect", dialect]) == 0
+    assert f"finished_at {instant}" in capsys.readouterr().out
