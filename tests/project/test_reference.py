@@ -117,7 +117,7 @@ def test_a_missing_and_an_outdated_message_are_found() -> None:
 def test_the_search_finds_every_message() -> None:
     """A message that is raised or logged without a text of its own is known to pass on another one."""
     known = {
-        "organisation.py: sentences(path, cls, error)",  # of problems.py
+        "organisation.py: sentences(path, cls, error, shared or {})",  # of problems.py
         "run_parameters.py: ' '.join(dict.fromkeys(problems))",  # of its own _sentence
         "status_parameters.py: ' '.join(dict.fromkeys(said))",  # likewise
         "guard_proof.py: db.cannot_guard(wrong)",  # of database.py

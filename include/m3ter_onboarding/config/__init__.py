@@ -1,6 +1,7 @@
 """The YAML of one organisation and the parameters of one run, checked before anything happens.
 
-Read ``organisation`` (every key), ``yaml_file`` (how a file becomes it), then ``run_parameters`` (of the onboarding
+Read ``organisation`` (every key), ``yaml_file`` (how a file becomes it; ``yaml_text`` is how it is written, and
+``shared_defaults`` what it extends), then ``run_parameters`` (of the onboarding
 DAG), ``status_parameters`` (of the status DAG) and ``trigger_form`` (how Airflow shows them). The rest are parts of
 these: a ``section`` of the YAML and each that there is (``access_section``, ``alerts_section``, ``approval_section``,
 ``dag_section``, ``day_one_section``, ``exclude_section``, ``status_section``), ``allowed_policies`` (which policies may

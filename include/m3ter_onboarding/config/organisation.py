@@ -204,6 +204,7 @@ class OnboardingConfig(Section):
         exclusions_text: str = "",
         job_query_text: str = "",
         path: Path = Path("onboarding.yaml"),
+        shared: Mapping[str, Path] | None = None,
     ) -> OnboardingConfig:
         """Check values that are in memory already.
 
@@ -212,12 +213,13 @@ class OnboardingConfig(Section):
         :param exclusions_text: the SQL that ``exclude.query`` names.
         :param job_query_text: the SQL that ``access_review.query`` names.
         :param path: the file's name, for messages.
+        :param shared: the files of keys that stand elsewhere, for messages.
         :raises ConfigurationError: naming file, key and value.
         """
         try:
             config = cls.model_validate(dict(values))
         except ValidationError as error:
-            raise ConfigurationError(sentences(path, cls, error)) from None
+            raise ConfigurationError(sentences(path, cls, error, shared or {})) from None
         check_query(path, config.query, query_text)
         if config.exclude.query is not None:
             selects = "the people who are not invited"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date, timedelta
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,17 +19,20 @@ _REPLACED = {"if_expired": "reinvite: never, once, or how many times (with cool_
 _SECRET_WORDS = re.compile(r"secret|password|passwd|token|key|credential", re.IGNORECASE)
 
 
-def sentences(path: Path, model: type[BaseModel], error: ValidationError) -> str:
+def sentences(path: Path, model: type[BaseModel], error: ValidationError, shared: Mapping[str, Path]) -> str:
     """Write pydantic's findings as sentences: each file, key and value once.
 
     :param model: of the configuration; its fields name the keys.
+    :param shared: the files of keys that do not stand in the configuration itself.
     """
-    lines = [
-        _sentence(model, problem["loc"], problem["type"], problem["msg"], problem["input"])
-        for problem in error.errors(include_url=False, include_context=False)
-        if problem["type"] != "default_factory_not_called"  # a default that depends on a key that is wrong
-    ]
-    return f"{path}: " + "; ".join(dict.fromkeys(lines)) + "."
+    lines: dict[Path, dict[str, None]] = {}
+    for problem in error.errors(include_url=False, include_context=False):
+        if problem["type"] != "default_factory_not_called":  # a default that depends on a key that is wrong
+            place = problem["loc"]
+            file = shared.get(str(place[0]), path) if place else path
+            line = _sentence(model, place, problem["type"], problem["msg"], problem["input"])
+            lines.setdefault(file, {})[line] = None
+    return " ".join(f"{file}: {'; '.join(said)}." for file, said in lines.items())
 
 
 def _sentence(model: type[BaseModel], place: tuple[int | str, ...], kind: str, message: str, value: Any) -> str:
