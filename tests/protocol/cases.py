@@ -25,6 +25,8 @@ WHOLE = (
     ),
     Scope("one sender, one settler, hand-made invitations that are accepted", console=True, accept=True, refuse=True),
     Scope("two senders, hand-made invitations, plans made again", 2, 0, console=True, replan=True, unheard=True),
+    Scope("two senders, one settler, others' invitations, tokens that end", 2, 1, stranger=True, tokens=True),
+    Scope("one sender, two settlers, others' invitations, rewritten addresses", 1, 2, stranger=True, rewrite=True),
 )
 
 #: Small enough for every test run.
@@ -35,6 +37,8 @@ SMALL = (
     Scope("one sender, one settler, hand-made invitations, refusals", console=True, refuse=True),
     Scope("one sender, hand-made invitations that are accepted", 1, 0, console=True, accept=True),
     Scope("one sender, one settler, a month passing", month=True),
+    Scope("one sender, one settler, others' invitations, rewritten addresses", stranger=True, rewrite=True),
+    Scope("two senders, tokens that end", 2, 0, tokens=True),
 )
 
 _TWO_AND_ONE = Scope("two senders, one settler", 2, 1)
@@ -45,6 +49,8 @@ _REWRITE = Scope("one sender, one settler, rewritten addresses", rewrite=True)
 _CONSOLE = Scope("two senders, hand-made invitations", 2, 0, console=True)
 _REPLAN = Scope("two senders, plans made again", 2, 0, replan=True)
 _REPLANNED = Scope("one sender, one settler, plans made again", replan=True)
+_STRANGER = Scope("one sender, one settler, others' invitations", stranger=True)
+_TOKENS = Scope("one sender, one settler, tokens that end", tokens=True)
 _MONTH = Scope("one sender, one settler, a month passing", month=True)
 
 
@@ -89,6 +95,8 @@ CASES = (
     _without("dated_at_end", _ACCEPT),
     _without("users_read", _ACCEPT),
     _without("unexplained_entry", _REWRITE),
+    _without("seen_before", _STRANGER),
+    _without("token_is_no_right", _TOKENS),
     _without("older_than_life", _MONTH),
     _without("plan_limit", _ONE_AND_ONE),
     _without("absence_limit", _REPLANNED),

@@ -150,7 +150,7 @@ def _ordinary(machine: Machine, w: World) -> World | None:
     later = machine.tick(w)
     if later is not None and later != w:
         return later
-    if row.state in CLAIMABLE and not w.green and not machine.is_active(w):
+    if row.state in CLAIMABLE and not w.green and not w.given_up and not machine.is_active(w):
         # A new run plans, claims and sends, and is answered. Nobody's e-mail is hidden from it any more.
         if w.ours is not None:
             return w._replace(ours=None, row=row._replace(state="doubled"))
@@ -176,7 +176,8 @@ def _judge(w: World) -> str | None:
         return "a second e-mail: the ledger believes that none was sent"
     if state == REVIEW:
         unclear = ours is not None and (ours.rewritten or ours.place == "expired")
-        reason = unclear or w.a_month or w.row.absences >= MOST_ABSENCES
+        unexplained = w.stranger == "mirrored" and not w.row.knew
+        reason = unclear or unexplained or w.a_month or w.row.absences >= MOST_ABSENCES
         return None if reason else "a person must decide, without a reason"
     if ours is not None and state not in SUCCESS | {EXPIRED}:
         return f"m3ter holds our invitation, and the ledger says {state or 'nothing'!r}"

@@ -47,6 +47,7 @@ class Row(NamedTuple):
     plan: int = 0  #: whose claim it is, or was, as long as that matters; 0: no plan's
     tried_by: int = 0  #: the plan that had made as many attempts as it may before this claim; 0: none
     old: bool = False  #: the attempt is older than an invitation's life
+    knew: bool = False  #: the stranger's entry was mirrored before the attempt began
 
 
 class Sender(NamedTuple):
@@ -99,6 +100,8 @@ class World(NamedTuple):
     invites: bool = False  #: the second plan decided ``invite``; else it counted the person as on the way
     green: bool = False  #: a run that had the person in its plan has ended well: nobody plans for the person again
     a_month: bool = False
+    stranger: str = ""  #: somebody else's entry: ``listed``, or ``mirrored``
+    given_up: bool = False  #: a sender took a token that ended for a missing right, and nobody tries again
 
 
 #: A step's name, what it leads to, and what it breaks.
@@ -145,7 +148,9 @@ class Machine:
             return Row(new.state)
         if new.state not in OPEN:
             plan = new.plan if new.state == UNSENT and new.absences == ABSENCES_OF_A_PLAN else 0
-            return Row(new.state, begun=new.begun, absences=new.absences, plan=plan)
+            return Row(
+                new.state, begun=new.begun, absences=new.absences, plan=plan, knew=new.knew and new.state == REVIEW
+            )
         return new
 
     def _may_be_sent(self, w: World, plan: int) -> bool:
@@ -174,7 +179,7 @@ class Machine:
         """Return the world with m3ter's invitations mirrored."""
         _, _, ours, by_hand = w.mirror
         listed = (self._listed(w.ours, "invited"), self._listed(w.by_hand, "invited"))
-        return w._replace(mirror=(*listed, ours, by_hand))
+        return w._replace(mirror=(*listed, ours, by_hand), stranger="mirrored" if w.stranger else "")
 
     def read_users(self, w: World) -> World:
         """Return the world with m3ter's users mirrored."""
@@ -202,7 +207,7 @@ class Machine:
             return world._replace(senders=(*world.senders[:n], new, *world.senders[n + 1 :]))
 
         if at == "idle":
-            if not w.green:
+            if not w.green and not w.given_up:
                 warned = self._listed(w.by_hand, "invited") or self._listed(w.by_hand, "member")
                 looked = self.look(w) if on["look_before_send"] else w
                 for plan in (1, 2) if w.replanned else (1,):
@@ -234,7 +239,7 @@ class Machine:
                 begun = w
                 if on["write_ahead"] and mine:
                     wait = SETTLE_AFTER if on["first_wait"] else 0
-                    begun = w._replace(row=row._replace(begun=True, wait=wait))
+                    begun = w._replace(row=row._replace(begun=True, wait=wait, knew=w.stranger == "mirrored"))
                 yield f"{who} records that its attempt begins", go(begun, "post"), broken
                 if self.scope.unheard and begun is not w:
                     yield f"{who} records that its attempt begins, and does not hear so", begun, None
@@ -298,6 +303,7 @@ class Machine:
                 begun=False,
                 absent=False,
                 old=False,
+                knew=False,
                 plan=sender.plan,
                 tried_by=row.plan,
             ),
@@ -322,6 +328,19 @@ class Machine:
                 yield f"m3ter answers {who} 400", go(answered, "refused"), None
                 yield f"m3ter answers {who} 429, who tries again", go(answered, "post"), None
                 yield f"m3ter answers {who} 429", go(answered, "answer unsent"), None
+            if self.scope.tokens and self._on["token_is_no_right"]:
+                yield (
+                    f"m3ter turns {who} away, whose token has ended; it tries again with another",
+                    go(answered, "post"),
+                    None,
+                )
+            elif self.scope.tokens:
+                gone = answered._replace(given_up=True)
+                yield (
+                    f"m3ter turns {who} away, whose token has ended; it says that it lacks a right",
+                    go(gone, "answer unsent"),
+                    None,
+                )
         left = [request._replace(sender=0, left=min(request.left, LATE)) for request in mine]
         given_up = w._replace(requests=_sorted(*rest, *left))
         to = "answer unknown" if self._on["never_resend"] else "post"
@@ -409,6 +428,8 @@ class Machine:
             return "review"
         if w.ours is not None and w.ours.rewritten and (w.mirror[0] or w.mirror[2]) and on["unexplained_entry"]:
             return "review"
+        if w.stranger == "mirrored" and on["unexplained_entry"] and not (row.knew and on["seen_before"]):
+            return "review"
         if on["second_look"]:
             if not row.absent:
                 return "absent once"
@@ -460,6 +481,8 @@ class Machine:
         if self.scope.console and w.by_hand is None:
             for lag in (LAG, 0):
                 yield "somebody invites the person by hand", w._replace(by_hand=Entry("invited", lag)), None
+        if self.scope.stranger and not w.stranger:
+            yield "somebody else is invited", w._replace(stranger="listed"), None
         if self.scope.accept:
             for lag in (LAG, 0):
                 if w.ours is not None and w.ours.place == "invited":

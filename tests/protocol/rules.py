@@ -47,6 +47,12 @@ RULES = (
     Rule("users_read", "12", "users are read when settling"),
     Rule("users_last", "1", "users are read after invitations"),
     Rule("unexplained_entry", "12", "an entry that nobody can explain sends the row to a person"),
+    Rule("seen_before", "12", "an entry that was mirrored before the attempt began cannot come of it"),
+    Rule(
+        "token_is_no_right",
+        "13",
+        "a refusal whose token has ended is no verdict: the call is made again with a new one",
+    ),
     Rule("older_than_life", "12", "absence proves nothing for an attempt older than an invitation's life"),
     Rule("plan_limit", "12", "after two attempts that were proven absent a plan leaves the row to the next run"),
     Rule("absence_limit", "12", "after as many as may be in all a person is asked"),
@@ -74,6 +80,8 @@ class Scope:
     :param accept: the person may accept at any moment; the invitation then vanishes from the list at once.
     :param rewrite: m3ter may store the address in another spelling than in the request.
     :param refuse: m3ter may refuse with 400 or turn away with 429.
+    :param stranger: somebody else may get an invitation, which nobody can explain.
+    :param tokens: m3ter may turn a POST away since its token has ended.
     :param unheard: the answer of a COMMIT may be lost; it is then tried again.
     :param month: once, more than an invitation's life may pass.
     """
@@ -86,5 +94,7 @@ class Scope:
     accept: bool = False
     rewrite: bool = False
     refuse: bool = False
+    stranger: bool = False
+    tokens: bool = False
     unheard: bool = False
     month: bool = False
