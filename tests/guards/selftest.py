@@ -16,6 +16,16 @@ _TODAY = "tests/rules/test_d08_todays_settings.py"
 #: A bug's ``cases`` are tests.
 BUGS: tuple[Bug, ...] = (
     Bug(
+        "who is to be decided about by a person now is sent all the same",
+        ((f"{ONBOARDING}/sending/todays_settings.py", "                or _of_occasion(sealed.reason, rules)\n", ""),),
+        (f"{_TODAY}::test_d08_occasions_and_days_that_became_narrower_hold_people_back",),
+    ),
+    Bug(
+        "who is too old or too early by the settings of now is sent all the same",
+        ((f"{ONBOARDING}/sending/todays_settings.py", "                or out_of_time.get(sealed.row_no)\n", ""),),
+        (f"{_TODAY}::test_d08_occasions_and_days_that_became_narrower_hold_people_back",),
+    ),
+    Bug(
         "a request is not compared before its POST",
         ((f"{ONBOARDING}/sending/attempt.py", "bound.check_before_post(claimed)", "assert bound"),),
         (f"{_BOUND}::test_d08_a_request_that_is_changed_while_it_is_sent_stops_the_sender",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -136,3 +137,65 @@ def test_d08_a_run_about_one_employee_holds_back_and_opens_nothing(org: World) -
     run.values = {"exclude": {"employee_ids": ["e1"]}}
     run.send()
     assert (org.posts(), run.report()["withheld"], worklist(org)) == (0, 1, {})
+
+
+@pytest.mark.parametrize(
+    ("planned_with", "narrower", "held"),
+    [
+        ({"if_rehire": "invite"}, {"if_rehire": "review"}, {"back": "review:rehire"}),
+        ({"reinvite": "once"}, {"reinvite": "never"}, {"late": "review:expired"}),
+        ({}, {"max_age_days": 10}, {"old": "skip:too_old"}),
+        ({}, {"invite_days_before_start": 5}, {"early": "skip:too_early"}),
+    ],
+    ids=["rehire", "expired", "too old", "too early"],
+)
+def test_d08_occasions_and_days_that_became_narrower_hold_people_back(
+    org: World, planned_with: Mapping[str, Any], narrower: Mapping[str, Any], held: dict[str, str]
+) -> None:
+    today = org.now().date()
+    org.m3ter.seed(
+        users=[{"email": "back@example.com", "dtEndAccess": "-5d"}],
+        invitations=[{"email": "late@example.com", "dtCreated": "-40d"}],
+    )
+    org.hire("back", "late")
+    org.hire("old", start_date=today - timedelta(days=20))
+    org.hire("early", start_date=today + timedelta(days=20))
+    run = planned(org, values=planned_with)
+    who = set(invited(org))
+    assert set(held) <= who
+    run.values = {**planned_with, **narrower}
+    run.send()
+    assert set(org.emails()) == {e3_or(name) for name in who - set(held)}
+    # Nothing is asked about people who are too old, as in a plan.
+    assert worklist(org).items() >= {name: why for name, why in held.items() if why != "skip:too_old"}.items()
+    assert run.report()["withheld"] == 1
+
+
+def test_d08_a_plan_that_waits_loses_nobody_by_the_days_that_pass(org: World) -> None:
+    """Whoever was just in time when the plan was made is sent, however long an approval took."""
+    today = org.now().date()
+    org.hire("old", start_date=today - timedelta(days=90))
+    org.hire("early", start_date=today + timedelta(days=5))
+    run = planned(org, values={"invite_days_before_start": 5})
+    assert {"old", "early"} <= set(invited(org))
+    run.send()
+    assert {"old@example.com", "early@example.com"} <= set(org.emails())
+    assert run.report()["withheld"] == 0
+
+
+def test_d08_a_person_who_is_asked_for_by_name_is_not_held_back_by_what_is_to_be_decided(org: World) -> None:
+    org.m3ter.seed(users=[{"email": "back@example.com", "dtEndAccess": "-5d"}])
+    org.hire("back")
+    run = planned(org, params={"mode": "retry_failed", "only_employee": "back"})
+    run.send()
+    assert set(org.emails()) == {"back@example.com"}
+
+
+def invited(world: World) -> list[str]:
+    d = world.db.tables.decision.c
+    with world.db.engine.connect() as connection:
+        return list(connection.execute(select(d.employee_id).where(d.decision == "invite")).scalars())
+
+
+def e3_or(name: str) -> str:
+    return "e3@other.example" if name == "e3" else f"{name}@example.com"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import partial
 
 from sqlalchemy import Connection, and_, func, select
@@ -78,3 +79,29 @@ def keys_of_employees(db: LedgerDatabase, plan_id: str, employees: Collection[st
     for batch in batches(sorted(employees)):
         found.update(db.read(partial(work, batch=list(batch)), doing="looking for addresses of excluded employees"))
     return frozenset(found)
+
+
+def rows_starting_outside(
+    db: LedgerDatabase, plan_id: str, most_before: int, most_after: int | None
+) -> tuple[list[int], list[int]]:
+    """Return the rows of people whom a plan invites and who started too long before it was made, or start too late.
+
+    :param most_before: in days.
+    :param most_after: likewise; None: no start is too late.
+    """
+    d, p = db.tables.decision.c, db.tables.plan.c
+
+    def work(connection: Connection) -> tuple[list[int], list[int]]:
+        made = connection.execute(select(p.created_at).where(p.plan_id == plan_id)).scalar_one().date()
+        mine = and_(d.plan_id == plan_id, d.decision == "invite")
+        rows = select(d.row_no).where(mine)
+        old = connection.execute(rows.where(d.start_date < _days_from(made, -most_before))).scalars().all()
+        if most_after is None:
+            return list(old), []
+        return list(old), list(connection.execute(rows.where(d.start_date > _days_from(made, most_after))).scalars())
+
+    return db.read(work, doing="looking for start dates that are out of time")
+
+
+def _days_from(day: date, days: int) -> date:
+    return date.fromordinal(min(max(day.toordinal() + days, 1), date.max.toordinal()))

@@ -17,7 +17,7 @@ from m3ter_onboarding.config.run_parameters import RunParameters
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
 from m3ter_onboarding.ledger.plans import PlanRow
-from m3ter_onboarding.ledger.sealed_requests import keys_of_employees
+from m3ter_onboarding.ledger.sealed_requests import keys_of_employees, rows_starting_outside
 from m3ter_onboarding.ledger.sealing import SealedRequest
 from m3ter_onboarding.ledger.withheld import Restriction, withhold
 from m3ter_onboarding.ledger.worklist import PlanRead
@@ -96,6 +96,7 @@ class TodaysSettings:
         restrictions = Restrictions(rules, policies)
         listed = _Listed(read_excluded(self.config), now)
         of_excluded = keys_of_employees(db, plan.plan_id, rules.excluded_employees)
+        out_of_time = _out_of_time(db, plan, rules)
         found: dict[int, Restriction] = {}
 
         for sealed in requests:
@@ -109,10 +110,34 @@ class TodaysSettings:
                     keys_of_excluded=of_excluded,
                 )
                 or restrictions.of_policies(asked_for)
+                or _of_occasion(sealed.reason, rules)
+                or out_of_time.get(sealed.row_no)
             )
             if restriction is not None:
                 found[sealed.row_no] = restriction
         return found
+
+
+def _of_occasion(reason: str, rules: PlanSettings) -> Restriction | None:
+    """Return why somebody may not be invited once more, by what a person has to decide now."""
+    if reason == "rehire" and rules.if_rehire == "review":
+        return Restriction("review", "rehire", "Was a member before; `if_rehire` is review since the plan was made.")
+    if reason == "expired" and rules.reinvite == 0:
+        return Restriction("review", "expired", "An invitation expired; `reinvite` is never since the plan was made.")
+    return None
+
+
+def _out_of_time(db: LedgerDatabase, plan: PlanRow, rules: PlanSettings) -> Mapping[int, Restriction]:
+    """Return rows that would have been too old or too early when the plan was made, by the settings of now.
+
+    By that day, not today: a plan that waits for its approval loses nobody. Nor by a day more or less, since the row's
+    own time zone is not kept.
+    """
+    before = rules.invite_days_before_start
+    old, early = rows_starting_outside(db, plan.plan_id, rules.max_age_days + 1, None if before is None else before + 1)
+    too_old = Restriction("skip", "too_old", f"`max_age_days` is {rules.max_age_days} since the plan was made.")
+    too_early = Restriction("skip", "too_early", f"`invite_days_before_start` is {before} since the plan was made.")
+    return {**dict.fromkeys(old, too_old), **dict.fromkeys(early, too_early)}
 
 
 class _Listed:
