@@ -45,7 +45,7 @@ def read_extras(connection: Connection, conn_id: str, known: Collection[str]) ->
                 f" Write {meant}, or remove it."
             )
     if unknown:
-        _point_out(conn_id, ", ".join(sorted(name[:60] for name in unknown)))
+        _point_out(conn_id, ", ".join(sorted(repr(name[:60]) for name in unknown)))
     return extras
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 import pytest
@@ -219,12 +220,26 @@ def test_a_misspelt_extra_is_an_error_that_names_the_right_one(written: str, mea
     assert "secret-value" not in str(error.value)
 
 
+def said(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    return [record for record in caplog.records if record.name == "m3ter_provider.connection_extras"]
+
+
+def test_an_extra_with_any_name_is_pointed_out_in_one_line_that_can_be_written(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    extra = json.dumps({"org_id": ORG_ID, "\ud800": 1, "a\nb": 1, "\0": 1})
+    connection_settings(Connection(conn_id="m3ter_strange", **LOGIN, extra=extra))
+    (message,) = [record.getMessage() for record in said(caplog)]
+    assert message.isprintable()
+    assert message.encode()
+
+
 def test_other_extras_are_pointed_out_once(caplog: pytest.LogCaptureFixture) -> None:
     extra = {"org_id": ORG_ID, "owner": "ops@example.com", "verify": True, "allow_redirects": False}
     for _ in range(3):
         connection_settings(Connection(conn_id="m3ter_extras", **LOGIN, extra=json.dumps(extra)))
-    assert [record.getMessage() for record in caplog.records] == [
-        "Connection 'm3ter_extras' has extras that have no effect: allow_redirects, owner, verify."
+    assert [record.getMessage() for record in said(caplog)] == [
+        "Connection 'm3ter_extras' has extras that have no effect: 'allow_redirects', 'owner', 'verify'."
     ]
 
 
@@ -234,5 +249,5 @@ def test_an_organisation_id_that_is_no_uuid_is_pointed_out(
 ) -> None:
     for _ in range(2):
         connection_settings(Connection(conn_id="m3ter_org", **LOGIN, extra=json.dumps({"org_id": org_id})))
-    assert len(caplog.records) == warnings
-    assert all("no UUID" in record.getMessage() for record in caplog.records)
+    assert len(said(caplog)) == warnings
+    assert all("no UUID" in record.getMessage() for record in said(caplog))
