@@ -294,8 +294,74 @@ BUGS: tuple[Bug, ...] = (
         ("tests/onboarding/page/test_scopes.py",),
     ),
     Bug(
+        "an address that looks like another's is another person's",
+        (
+            (
+                f"{ONBOARDING}/planning/planner.py",
+                "if self._statuses.looks_alike(hire.email_key, hire.email):",
+                "if hire is None:",
+            ),
+        ),
+        ("tests/rules/test_d07_similar_addresses.py::test_d07_the_second_of_two_people_is_a_question",),
+    ),
+    Bug(
+        "everybody on the machine may read a new SQLite ledger",
+        ((f"{ONBOARDING}/ledger/private_file.py", "os.O_RDWR, 0o600))", "os.O_RDWR, 0o644))"),),
+        (
+            "tests/onboarding/ledger/test_private_file.py"
+            "::test_a_new_ledger_and_what_sqlite_puts_beside_it_are_the_owners",
+        ),
+    ),
+    Bug(
+        "m3ter's ids and addresses reach the database as they came",
+        (
+            (
+                f"{ONBOARDING}/ledger/sql_types.py",
+                "return None if value is None else usable_identity(value, self.length)",
+                "return value",
+            ),
+        ),
+        ("tests/rules/test_d01_d13_strange_values.py::test_d13_the_columns_themselves_take_whatever_reaches_them",),
+    ),
+    Bug(
+        "a policy that m3ter does not show is trusted by its name",
+        (
+            (
+                f"{ONBOARDING}/planning/plan_settings.py",
+                "if not policy.statements_shown and policy.id in named else policy",
+                "if not policy.statements_shown and named.intersection((policy.id, policy.name)) else policy",
+            ),
+        ),
+        (
+            "tests/onboarding/planning/test_planner.py"
+            "::test_a_policy_that_m3ter_does_not_show_is_trusted_only_by_its_id",
+        ),
+    ),
+    Bug(
+        "a task uses what others' connections have read",
+        (
+            (
+                f"{ONBOARDING}/tasks/onboarding_task.py",
+                "        check_admitted(db, dag_id_of(self.config.name), settings.org_id)\n",
+                "",
+            ),
+        ),
+        ("tests/onboarding/tasks/test_known_host_tasks.py::test_a_failed_run_opens_nobodys_people",),
+    ),
+    Bug(
         "the sandbox answers under any name",
         (("include/m3ter_sandbox/admission.py", "421,", "200,"),),
+        ("tests/sandbox/test_admission.py",),
+    ),
+    Bug(
+        "pages of other sites steer the sandbox",
+        (
+            (
+                "include/m3ter_sandbox/admission.py",
+                "and _is_cross_site(headers,",
+                "and not headers and _is_cross_site(headers,",
+            ),
+        ),
         ("tests/sandbox/test_admission.py",),
     ),
 )
