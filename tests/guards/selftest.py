@@ -13,6 +13,11 @@ _BOUND = "tests/rules/test_d08_bound_plan.py"
 _APPROVERS = "tests/rules/test_d08_approvers.py"
 _TODAY = "tests/rules/test_d08_todays_settings.py"
 
+
+def _of(file: str, test: str) -> str:
+    return f"{file}::{test}"
+
+
 #: A bug's ``cases`` are tests.
 BUGS: tuple[Bug, ...] = (
     Bug(
@@ -308,8 +313,10 @@ BUGS: tuple[Bug, ...] = (
         "everybody on the machine may read a new SQLite ledger",
         ((f"{ONBOARDING}/ledger/private_file.py", "os.O_RDWR, 0o600))", "os.O_RDWR, 0o644))"),),
         (
-            "tests/onboarding/ledger/test_private_file.py"
-            "::test_a_new_ledger_and_what_sqlite_puts_beside_it_are_the_owners",
+            _of(
+                "tests/onboarding/ledger/test_private_file.py",
+                "test_a_new_ledger_and_what_sqlite_puts_beside_it_are_the_owners",
+            ),
         ),
     ),
     Bug(
@@ -333,8 +340,10 @@ BUGS: tuple[Bug, ...] = (
             ),
         ),
         (
-            "tests/onboarding/planning/test_planner.py"
-            "::test_a_policy_that_m3ter_does_not_show_is_trusted_only_by_its_id",
+            _of(
+                "tests/onboarding/planning/test_planner.py",
+                "test_a_policy_that_m3ter_does_not_show_is_trusted_only_by_its_id",
+            ),
         ),
     ),
     Bug(
