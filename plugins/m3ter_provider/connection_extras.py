@@ -18,6 +18,13 @@ _CLOSE = 0.75
 _LEAST_PART = 5
 #: What forms of older Airflow versions put before an extra's name.
 _OLD_PREFIX = "extra__m3ter__"
+#: What Airflow's own HTTP hook reads, of a connection that was of its type before; none of these guards anything.
+_OF_HTTP = frozenset(
+    {
+        *("allow_redirects", "cert", "check_response", "headers", "max_redirects", "proxies", "proxy", "srv_lookup"),
+        *("stream", "timeout", "trust_env", "verify", "verify_ssl"),
+    }
+)
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +46,7 @@ def read_extras(connection: Connection, conn_id: str, known: Collection[str]) ->
     }
     unknown = [name for name in extras if name not in known]
     for name in unknown:
-        if meant := _close_to(name, known):
+        if name not in _OF_HTTP and (meant := _close_to(name, known)):
             raise M3terConfigurationError(
                 f"Connection {conn_id!r} has an extra {name[:60]!r}, which there is not, so it would have no effect."
                 f" Write {meant}, or remove it."

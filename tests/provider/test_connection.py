@@ -207,7 +207,7 @@ def test_a_domain_is_that_of_the_only_address(address: str) -> None:
         ("domains", "allowed_domains"),
         ("allow_invitation", "allow_invitations"),
         ("orgId", "org_id"),
-        ("timeout", "timeout_seconds"),
+        ("timeout_second", "timeout_seconds"),
         ("requests_per_sec", "requests_per_second"),
         ("extra__m3ter__allowed_domains", "allowed_domains"),
     ],
@@ -235,11 +235,11 @@ def test_an_extra_with_any_name_is_pointed_out_in_one_line_that_can_be_written(
 
 
 def test_other_extras_are_pointed_out_once(caplog: pytest.LogCaptureFixture) -> None:
-    extra = {"org_id": ORG_ID, "owner": "ops@example.com", "verify": True, "allow_redirects": False}
+    extra = {"org_id": ORG_ID, "owner": "ops@example.com", "verify": True, "timeout": 5}
     for _ in range(3):
         connection_settings(Connection(conn_id="m3ter_extras", **LOGIN, extra=json.dumps(extra)))
     assert [record.getMessage() for record in said(caplog)] == [
-        "Connection 'm3ter_extras' has extras that have no effect: 'allow_redirects', 'owner', 'verify'."
+        "Connection 'm3ter_extras' has extras that have no effect: 'owner', 'timeout', 'verify'."
     ]
 
 
