@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from tests.support.task_runs import TaskRun, m3ter_connection
 from tests.support.world import WINDOW, World
@@ -172,12 +172,19 @@ def test_d08_occasions_and_days_that_became_narrower_hold_people_back(
 
 
 def test_d08_a_plan_that_waits_loses_nobody_by_the_days_that_pass(org: World) -> None:
-    """Whoever was just in time when the plan was made is sent, however long an approval took."""
+    """People who were just in time when the plan was made are sent, however long an approval took."""
     today = org.now().date()
     org.hire("old", start_date=today - timedelta(days=90))
     org.hire("early", start_date=today + timedelta(days=5))
     run = planned(org, values={"invite_days_before_start": 5})
     assert {"old", "early"} <= set(invited(org))
+    d, p, passed = org.db.tables.decision, org.db.tables.plan, timedelta(days=5)
+    with org.db.engine.begin() as connection:  # as if five days had passed since
+        made = connection.execute(select(p.c.created_at)).scalar_one()
+        connection.execute(update(p).values(created_at=made - passed))
+        for name, days in (("old", -90), ("early", 5)):
+            start = today + timedelta(days=days) - passed
+            connection.execute(update(d).where(d.c.employee_id == name).values(start_date=start))
     run.send()
     assert {"old@example.com", "early@example.com"} <= set(org.emails())
     assert run.report()["withheld"] == 0

@@ -11,21 +11,18 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Any
 
 import psycopg
 import pytest
 from sqlalchemy import NullPool, create_engine, select, update
 
-from m3ter_onboarding.config.run_parameters import Mode
 from m3ter_onboarding.errors import DeliveryError, LedgerError
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.outcomes import Outcome, record_answers
 from m3ter_onboarding.ledger.remaining import remaining
 from m3ter_onboarding.ledger.states import InvitationState
-from m3ter_onboarding.mirroring.lost_answers import settle_before_planning
-from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
 from m3ter_onboarding.planning.sealed_plan import Planned
 from m3ter_onboarding.reporting.run_report import BesideTheLedger, Report, make_report
 from m3ter_onboarding.sending.pause_switch import PauseSwitch, names_paused
@@ -324,58 +321,6 @@ def test_d14_a_plan_that_is_made_anew_waits_for_what_the_old_sender_has_begun(
     world.m3ter.clear_faults()
     world.send(new)
     assert world.emails() == one_each(names)
-
-
-@pytest.mark.parametrize("begun", [True, False], ids=["begun", "only claimed"])
-def test_d15_the_run_after_a_kill_plans_those_whom_the_dead_one_had_claimed(world: World, begun: bool) -> None:
-    # They were skipped as on their way by another run; once released they were in no plan, and the run was red.
-    world.values["settle_after"] = "0.1s"
-    plan = ready(world, "arrived", "lost", "late")
-    world.claim(plan, begin=begun, lease_ms=300)
-    if begun:
-        world.arrive("arrived@example.com")
-    world.snapshot()
-    after = world.plan("run-2", settles=True)
-    lost = {"invite:new": 2, "skip:already_invited": 1} if begun else {"invite:new": 3}
-    assert after.counts == lost
-    world.send(after, "run-2")
-    assert world.emails() == one_each(["lost", "late"] if begun else ["arrived", "lost", "late"])
-
-
-def test_d15_a_plan_waits_for_nobody_whom_another_sender_claims_again(world: World) -> None:
-    world.values["settle_after"] = "0.1s"
-    plan = ready(world, "e1")
-    world.claim(plan, begin=False, lease_ms=300)
-
-    def claimed_again() -> None:
-        time.sleep(0.4)
-        while not world.claim(plan, begin=False):
-            time.sleep(0.02)
-
-    with ThreadPoolExecutor(1) as pool:
-        claiming = pool.submit(claimed_again)
-        after = world.plan("run-2", settles=True)
-        claiming.result()
-    assert after.counts == {"skip:already_invited": 1} or after.counts == {"invite:new": 1}
-
-
-def test_d15_a_plan_waits_no_longer_than_leases_and_looks_take(world: World) -> None:
-    world.claim(ready(world, "e1"), lease_ms=60_000)
-
-    async def impatient(org: MirroredOrganisation) -> None:
-        await settle_before_planning(replace(org, settle_after=timedelta(0)), looks_take=-59.5)
-
-    began = time.monotonic()
-    world.with_m3ter(impatient)
-    assert 0.2 < time.monotonic() - began < 10
-    assert world.state("e1") == "sending"
-
-
-def test_d15_a_dry_run_waits_for_nobody(world: World) -> None:
-    world.claim(ready(world, "e1"))
-    began = time.monotonic()
-    assert world.plan("dry", mode=Mode.DRY_RUN, may_invite=False, settles=True).counts == {"skip:already_invited": 1}
-    assert time.monotonic() - began < 5
 
 
 def test_d14_parent_that_is_gone(world: World) -> None:

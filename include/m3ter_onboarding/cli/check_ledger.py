@@ -11,7 +11,8 @@ from m3ter_onboarding.ledger.database import LedgerDatabase, open_ledger
 from m3ter_onboarding.ledger.guard_proof import prove_guard
 from m3ter_onboarding.ledger.needed_rights import missing_rights
 from m3ter_onboarding.ledger.other_writers import other_writers
-from m3ter_onboarding.ledger.schema import GUARDING, prepare_tables, rehearse_tables, tables_version
+from m3ter_onboarding.ledger.person_view import LEDGERS
+from m3ter_onboarding.ledger.schema import prepare_tables, rehearse_tables, tables_version
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION
 
 
@@ -21,7 +22,7 @@ def check_ledger(config: OnboardingConfig) -> str:
     :raises LedgerError: when a run would fail, or could not send.
     """
     with closing(open_ledger(config.ledger_conn_id, config.ledger_schema)) as db:
-        if db.engine.dialect.name not in GUARDING:
+        if db.engine.dialect.name not in LEDGERS:
             raise LedgerUnusableError(db.cannot_guard("this package does not know how it locks"))
         version = tables_version(db)
         if version is not None and version > SCHEMA_VERSION:
@@ -50,10 +51,10 @@ def _as_it_is(db: LedgerDatabase) -> str:
             " who may grant them: m3ter-onboarding ddl --role … prints the statements."
         )
     prove_guard(db)
-    right = (
+    return (
         f"its tables have version {SCHEMA_VERSION}, a run has the rights it needs, and it can guard against a second"
+        f" e-mail.{_warning(other_writers(db))}"
     )
-    return f"{right} e-mail.{_warning(other_writers(db))}"
 
 
 def _warning(writers: tuple[str, ...]) -> str:

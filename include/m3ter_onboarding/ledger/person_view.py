@@ -30,8 +30,8 @@ from sqlalchemy import (
 from m3ter_onboarding.ledger.states import LIVE_STATES, state_values
 
 NAME = "m3ter_onboarding_person"
-#: Where the ledger can be, and so the view is made with its tables.
-_LEDGERS = ("postgresql", "sqlite")
+#: Where the ledger can guard against a second e-mail, and the view is made with its tables.
+LEDGERS = ("postgresql", "sqlite")
 
 _BEGINNINGS = {"sqlite": "CREATE VIEW IF NOT EXISTS", "mssql": "CREATE OR ALTER VIEW"}
 
@@ -54,7 +54,7 @@ def make_with_tables(metadata: MetaData, tables: PersonTables) -> None:
         make_view(connection, tables)
 
     def dropped(_target: Any, connection: Connection, **_arguments: Any) -> None:
-        if connection.dialect.name in _LEDGERS:
+        if connection.dialect.name in LEDGERS:
             connection.exec_driver_sql(f"DROP VIEW IF EXISTS {_full_name(connection.dialect, tables)}")
 
     event.listen(metadata, "after_create", made)
@@ -63,7 +63,7 @@ def make_with_tables(metadata: MetaData, tables: PersonTables) -> None:
 
 def make_view(connection: Connection, tables: PersonTables) -> None:
     """Make the view in a ledger's database; elsewhere only plans are made, which need none."""
-    if connection.dialect.name in _LEDGERS:
+    if connection.dialect.name in LEDGERS:
         connection.exec_driver_sql(view_ddl(connection.dialect, tables).replace("%", "%%"))
 
 

@@ -13,9 +13,6 @@ from m3ter_onboarding.ledger.person_view import make_view
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION
 from m3ter_onboarding.ledger.upgrades import run_steps, upgrade_statements
 
-#: The databases that can guard against a second e-mail.
-GUARDING = ("postgresql", "sqlite")
-
 
 def prepare_tables(db: LedgerDatabase, *, create_tables: bool, now: datetime, package_version: str) -> None:
     """Make the tables on first use, bring those of an older version up to date, and check the version.

@@ -84,7 +84,7 @@ def keys_of_employees(db: LedgerDatabase, plan_id: str, employees: Collection[st
 def rows_starting_outside(
     db: LedgerDatabase, plan_id: str, most_before: int, most_after: int | None
 ) -> tuple[list[int], list[int]]:
-    """Return the rows of people whom a plan invites and who started too long before it was made, or start too late.
+    """Return the rows of a plan's invitations with a start date too long before it was made, and those too late after.
 
     :param most_before: in days.
     :param most_after: likewise; None: no start is too late.

@@ -69,9 +69,9 @@ async def settle_due(org: MirroredOrganisation) -> Settled:
 
 
 async def settle_before_planning(org: MirroredOrganisation, *, looks_take: float = LOOKS_TAKE) -> None:
-    """Wait until what is open now is settled, so that whoever is released by it is in the next plan.
+    """Wait until all that is open now is settled: people who are released by that belong to the next plan.
 
-    The wait is bounded by the leases of now and two looks. What another sender claims meanwhile is left to it.
+    The wait is bounded by the leases of now and two looks. Claims that another sender makes meanwhile are left to it.
 
     :param looks_take: seconds that the looks may take, beyond the waits before them.
     :raises M3terError: when m3ter cannot be read; every row then stays as it is.
@@ -83,8 +83,8 @@ async def settle_before_planning(org: MirroredOrganisation, *, looks_take: float
     held_ms = max(row.lease_until_ms - now_ms if row.held(now_ms) else 0 for row in rows)
     longest = held_ms / 1000 + 2 * org.settle_after.total_seconds() + looks_take
     log.info(
-        "%d invitation(s) are under way; whoever is not sent after all belongs to this plan, which waits for them at"
-        " most %.0f s.",
+        "%d invitation(s) are under way. The plan waits for them, at most %.0f s: people who are not sent after all"
+        " belong to it.",
         len(rows),
         longest,
     )
