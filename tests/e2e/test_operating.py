@@ -99,7 +99,7 @@ def acme(airflow: AirflowStack, tmp_path_factory: pytest.TempPathFactory) -> Ite
     with organisation(airflow, "acme", folder, values=configured, paused=True) as made:
         made.m3ter.seed(policies=[{"name": "Billing reader"}])
         made.wait_dag()
-        first = wait_until(lambda: airflow.api.runs(made.dag_id), "the first run of the schedule", 60)[0]
+        first = wait_until(lambda: airflow.api.runs(made.dag_id), "the first run of the schedule", 300)[0]
         made.succeeds(first["dag_run_id"])
         yield Acme(made, day_ended)
         gone(made)
@@ -131,7 +131,7 @@ def gone(made: Organisation) -> None:
             return error.status == 404
         return False
 
-    wait_until(deleted, f"the end of {made.dag_id}", 60)
+    wait_until(deleted, f"the end of {made.dag_id}", 300)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -49,7 +49,7 @@ def question(org: Organisation, run_id: str) -> dict[str, Any]:
         waits = org.states(run_id)["approve"] in ("awaiting_input", "deferred")
         return found if waits and found.get("response_received") is False else None
 
-    return wait_until(look, f"the question of {run_id}", 120, 0.5)
+    return wait_until(look, f"the question of {run_id}", 300, 0.5)
 
 
 def answer(org: Organisation, run_id: str, chosen: str) -> None:
@@ -66,7 +66,7 @@ def answer(org: Organisation, run_id: str, chosen: str) -> None:
             pass  # it is being asked anew, or was answered already
         return False
 
-    wait_until(look, f"the end of approve of {run_id}", 120, 2.0)
+    wait_until(look, f"the end of approve of {run_id}", 300, 2.0)
 
 
 def answered(org: Organisation, run_id: str, chosen: str) -> None:
@@ -115,7 +115,7 @@ def rejected(org: Organisation) -> None:
     assert plan["rejected_by"] == "admin"
     assert plan["approved_by"] is None
     org.stack.api.clear(org.dag_id, run_id, "send")
-    wait_until(lambda: org.states(run_id)["send"] == "skipped", f"send of {run_id} once more", 120, 0.5)
+    wait_until(lambda: org.states(run_id)["send"] == "skipped", f"send of {run_id} once more", 300, 0.5)
     assert org.posts() == []
     again = org.trigger(day=1)
     answered(org, again, "Approve")
@@ -139,7 +139,7 @@ def nobody_answers(org: Organisation) -> None:
     assert org.tries(run_id, "approve") == 1, "it is asked once"
     assert org.posts() == []
     org.assert_logged(run_id, "report", "Nobody approved the plan in time")
-    said = wait_until(lambda: both(notified), f"the alerts in {notified}", 120)
+    said = wait_until(lambda: both(notified), f"the alerts in {notified}", 300)
     assert f"the run {run_id} failed" in said
     if not WAITS_IN_TRIGGERER:
         assert f"the run {run_id} was not finished within 0:00:05 of being queued" in said

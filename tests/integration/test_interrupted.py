@@ -224,7 +224,7 @@ SCENARIOS = {
     "supervisor killed": AirflowScenario(orphaned),
     "killed": AirflowScenario(killed),
     "terminated": AirflowScenario(terminated),
-    # Beside nine others a task needs up to seven seconds of each try before it can send.
+    # Beside five others a task needs up to seven seconds of each try before it can send.
     "timed out": AirflowScenario(
         timed_out, made_with={"values": {"dag": {"send_timeout": "20s"}}, "extra": {"requests_per_second": 1}}
     ),

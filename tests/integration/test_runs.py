@@ -98,7 +98,7 @@ def scheduled_and_backfilled(org: Organisation) -> None:
     people = org.hire(3, day=9)
     earlier = org.hire(2, day=1, first=11) + org.hire(2, day=2, first=21)
     org.stack.api.set_paused(org.dag_id, False)
-    scheduled = wait_until(lambda: org.stack.api.runs(org.dag_id), "a scheduled run", 60)
+    scheduled = wait_until(lambda: org.stack.api.runs(org.dag_id), "a scheduled run", 300)
     assert [run["run_type"] for run in scheduled] == ["scheduled"]
     org.succeeds(scheduled[0]["dag_run_id"])
     org.assert_once(people)
@@ -114,13 +114,13 @@ def scheduled_and_backfilled(org: Organisation) -> None:
     org.assert_once(people)
 
     org.stack.api.backfill(org.dag_id, first, last, {"allow_backfill_send": True}, reprocess="completed")
-    wait_until(lambda: len(org.posts()) == 7, "what the backfill sends", 120)
+    wait_until(lambda: len(org.posts()) == 7, "what the backfill sends", 300)
     for run in runs:
         org.succeeds(run["dag_run_id"])
     org.assert_once(people + earlier)
 
     org.stack.api.backfill(org.dag_id, first, last, {"allow_backfill_send": True}, reprocess="completed")
-    wait_until(lambda: all(len(org.plans(run["dag_run_id"])) == 3 for run in runs), "the third plans", 120)
+    wait_until(lambda: all(len(org.plans(run["dag_run_id"])) == 3 for run in runs), "the third plans", 300)
     for run in runs:
         org.succeeds(run["dag_run_id"])
     assert len(org.posts()) == 7, "over days already sent: not one more"
@@ -134,7 +134,7 @@ def beside_a_broken_one(org: Organisation) -> None:
     broken = [dags / "broken.py", dags / "config" / "broken.yaml"]
     broken[1].write_text((dags / "config" / f"{org.name}.yaml").read_text().replace("max_inv", "maximum_inv"))
     broken[0].write_text((dags / f"{org.name}.py").read_text().replace(org.name, "broken"))
-    (error,) = wait_until(org.stack.api.import_errors, "the import error", 60)
+    (error,) = wait_until(org.stack.api.import_errors, "the import error", 300)
     assert error["filename"].endswith("broken.py")
     listed = subprocess.run(
         [sys.executable, "-m", "airflow", "dags", "list-import-errors", "--output", "plain"],

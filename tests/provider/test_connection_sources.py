@@ -34,7 +34,7 @@ JSON = json.dumps(
 CREDENTIALS = "access%2Bid%2F1:p%40ss%2Fw%3Ard%2B%2541%20%C3%BC%E2%82%AC%26%23%3F%3D"
 QUERY = (
     "org_id=org-1&allow_invitations=true&allowed_domains=example.com%2C%20b%C3%BCcher.example"
-    "&requests_per_second=12.5&timeout_seconds=5&allow_http=no"
+    "&requests_per_second=12.5&timeout_seconds=5&allow_http=false"
 )
 URI = f"m3ter://{CREDENTIALS}@127.0.0.1:8080/http?{QUERY}"
 URI_WITH_SCHEME = f"m3ter://http://{CREDENTIALS}@127.0.0.1:8080/?{QUERY}"

@@ -157,7 +157,7 @@ class Organisation:
 
     def wait_dag(self, *, paused: bool = False) -> None:
         """Wait until Airflow knows the DAG, and let it run."""
-        wait_until(lambda: self.stack.api.dag(self.dag_id), f"DAG {self.dag_id}", 120)
+        wait_until(lambda: self.stack.api.dag(self.dag_id), f"DAG {self.dag_id}", 300)
         patiently(lambda: self.stack.api.set_paused(self.dag_id, paused))
 
     # -- the warehouse ----------------------------------------------------------------------------------------------
@@ -266,7 +266,7 @@ class Organisation:
 
         :param posts: since the last :meth:`SandboxServer.reset`.
         """
-        wait_until(lambda: len(self.posts()) >= posts, f"{posts} POSTs of {self.name}", 120, 0.1)
+        wait_until(lambda: len(self.posts()) >= posts, f"{posts} POSTs of {self.name}", 300, 0.1)
         return self.stack.task_process(self.dag_id, run_id, "send")
 
     def is_finished(self, run_id: str) -> bool:

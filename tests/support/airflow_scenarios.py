@@ -51,7 +51,7 @@ class RunningScenarios:
 
 @contextmanager
 def running_scenarios(
-    scenarios: Mapping[str, AirflowScenario], request: pytest.FixtureRequest, *, at_once: int = 10
+    scenarios: Mapping[str, AirflowScenario], request: pytest.FixtureRequest, *, at_once: int = 6
 ) -> Iterator[RunningScenarios]:
     """Begin the scenarios of a module whose tests are selected, and wait at the end for those that have begun.
 
