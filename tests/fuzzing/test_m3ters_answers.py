@@ -67,7 +67,7 @@ def test_an_entry_of_a_list_may_hold_anything(
     assert page.items[-1].id == "known"
     org_id = "fuzzed"
     started = mirror.begin_pass(ledger, org_id)
-    STORE[listing.name](ledger, org_id, page.items)
+    STORE[listing.name](ledger, org_id, started, page.items)
     for kind in Kind:
         mirror.finish_full_pass(ledger, org_id, kind, started, page.server_time or utc_now())
     now = page.server_time or utc_now()

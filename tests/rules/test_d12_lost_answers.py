@@ -8,9 +8,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, event, func, select, update
 
 from m3ter_onboarding.clock import utc_now
+from m3ter_onboarding.ledger import mirror
 from m3ter_onboarding.ledger.claim_statements import ClaimRequest
 from m3ter_onboarding.ledger.claims import begin_attempts, claim_chunk
 from m3ter_onboarding.ledger.manual_decisions import ManualDecision, decide_by_hand
@@ -22,6 +23,7 @@ from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.planning.sealed_plan import Planned
 from m3ter_onboarding.reporting.run_outcome import problems_of
 from m3ter_provider.errors import M3terError
+from m3ter_provider.models import PermissionPolicy
 from tests.support.world import World
 
 LEASE = 60.0
@@ -336,6 +338,43 @@ def test_d12_an_entry_that_came_after_the_attempt_may_be_of_it(world: World) -> 
     world.m3ter.seed(users=[{"email": "an.unrelated.user@example.com", "dtCreated": "-5s"}])
     absent_twice(world)
     assert world.state("e1") == "review"
+
+
+@pytest.mark.parametrize("seconds", [5, 3600])
+def test_d12_a_database_clock_that_was_set_back_since_the_attempt_makes_no_entry_older(
+    world: World, seconds: int
+) -> None:
+    die_while_sending(world, "e1")
+    t = world.db.tables.invitation
+    with world.db.engine.begin() as connection:  # as if the clock had been so far ahead when it began
+        connection.execute(update(t).values(attempt_started_ms=t.c.attempt_started_ms + seconds * 1000))
+    world.m3ter.seed(users=[{"email": "an.unrelated.user@example.com"}])
+    world.snapshot()
+    mirrored = world.db.tables.mirror_user.c
+    with world.db.engine.connect() as connection:
+        begun = connection.execute(select(func.max(t.c.attempt_started_ms))).scalar_one()
+        first_seen = select(func.min(mirrored.first_seen_ms)).where(
+            mirrored.email_key == "an.unrelated.user@example.com"
+        )
+        assert connection.execute(first_seen).scalar_one() >= begun
+
+
+def test_d03_a_database_clock_that_is_set_back_during_a_pass_makes_nothing_gone(sqlite_world: World) -> None:
+    db, policies = sqlite_world.db, [PermissionPolicy.model_validate({"id": "p-view", "name": "Viewer"})]
+    shift = [0.0]
+
+    def set_clock(dbapi_connection: Any, *_: Any) -> None:
+        dbapi_connection.create_function(
+            "julianday", 1, lambda _now: (utc_now().timestamp() + shift[0]) / 86400 + 2440587.5
+        )
+
+    event.listen(db.engine, "checkout", set_clock)
+    started = mirror.begin_pass(db, "org-1")
+    shift[0] = -10.0
+    mirror.store_policies(db, "org-1", started, policies)
+    mirror.finish_full_pass(db, "org-1", mirror.Kind.POLICIES, started, utc_now())
+    with db.engine.connect() as connection:
+        assert connection.execute(select(db.tables.mirror_policy.c.gone)).scalar_one() is False
 
 
 def test_d12_older_than_an_invitations_life_is_for_review(world: World) -> None:

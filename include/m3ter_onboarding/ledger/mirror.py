@@ -94,11 +94,18 @@ def _record(db: LedgerDatabase, row: dict[str, str | int | datetime]) -> None:
 
 
 def begin_pass(db: LedgerDatabase, org_id: str) -> int:
-    """Return the moment a pass begins, by the database's clock."""
+    """Return the moment a pass begins, by the database's clock.
+
+    Never before the last attempt of the organisation: a clock that was set back meanwhile must not make an entry that
+    came from an attempt seem older than it.
+    """
+    attempted = db.tables.invitation.c
 
     def work(connection: Connection) -> int:
         db.upsert(connection, db.tables.mirror_org, [{"org_id": org_id}])
-        return int(connection.execute(select(db_now_ms())).scalar_one())
+        now = int(connection.execute(select(db_now_ms())).scalar_one())
+        last = select(func.max(attempted.attempt_started_ms)).where(attempted.org_id == org_id)
+        return max(now, connection.execute(last).scalar_one() or 0)
 
     return db.write(work, doing="beginning a pass")
 
@@ -108,8 +115,11 @@ def _address(email: str) -> dict[str, str]:
     return {"email": email, "email_key": key, "alias_key": alias_key(key)}
 
 
-def store_invitations(db: LedgerDatabase, org_id: str, items: Sequence[Invitation]) -> None:
-    """Write one page of invitations into the mirror."""
+def store_invitations(db: LedgerDatabase, org_id: str, started_ms: int, items: Sequence[Invitation]) -> None:
+    """Write one page of invitations into the mirror.
+
+    :param started_ms: what :func:`begin_pass` returned for the pass that read them; so for all three lists.
+    """
     rows = [
         {
             "m3ter_id": item.id,
@@ -123,10 +133,10 @@ def store_invitations(db: LedgerDatabase, org_id: str, items: Sequence[Invitatio
         }
         for item in items
     ]
-    _store(db, db.tables.mirror_invitation, org_id, rows)
+    _store(db, db.tables.mirror_invitation, org_id, started_ms, rows)
 
 
-def store_users(db: LedgerDatabase, org_id: str, items: Sequence[OrgUser]) -> None:
+def store_users(db: LedgerDatabase, org_id: str, started_ms: int, items: Sequence[OrgUser]) -> None:
     """Write one page of users into the mirror; users without an address cannot be anyone's invitation."""
     rows = [
         {
@@ -139,12 +149,12 @@ def store_users(db: LedgerDatabase, org_id: str, items: Sequence[OrgUser]) -> No
         for item in items
         if item.email
     ]
-    _store(db, db.tables.mirror_user, org_id, rows)
+    _store(db, db.tables.mirror_user, org_id, started_ms, rows)
 
 
-def store_policies(db: LedgerDatabase, org_id: str, items: Sequence[PermissionPolicy]) -> None:
+def store_policies(db: LedgerDatabase, org_id: str, started_ms: int, items: Sequence[PermissionPolicy]) -> None:
     """Write one page of permission policies into the mirror; one without a usable id can be given to nobody."""
-    _store(db, db.tables.mirror_policy, org_id, _policy_rows(items))
+    _store(db, db.tables.mirror_policy, org_id, started_ms, _policy_rows(items))
 
 
 def as_mirrored(db: LedgerDatabase, items: Sequence[PermissionPolicy]) -> list[M3terPolicy]:
@@ -182,13 +192,14 @@ def _policy_rows(items: Sequence[PermissionPolicy]) -> list[dict[str, Any]]:
     ]
 
 
-def _store(db: LedgerDatabase, table: Table, org_id: str, rows: list[dict[str, Any]]) -> None:
+def _store(db: LedgerDatabase, table: Table, org_id: str, started_ms: int, rows: list[dict[str, Any]]) -> None:
     unique = {
         row["m3ter_id"]: row for row in without_erased(db, org_id, rows)
     }  # a list that shifts while it is paged may repeat an entry
 
     def work(connection: Connection) -> None:
-        now = int(connection.execute(select(db_now_ms())).scalar_one())
+        # A clock that was set back during the pass must not make what it met seem to be gone.
+        now = max(started_ms, int(connection.execute(select(db_now_ms())).scalar_one()))
         seen = {"org_id": org_id, "first_seen_ms": now, "last_seen_ms": now, "gone": False}
         db.upsert(connection, table, [{**row, **seen} for row in unique.values()], keep={"first_seen_ms"})
 

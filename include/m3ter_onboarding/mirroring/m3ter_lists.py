@@ -87,7 +87,7 @@ async def mirror_invitations(org: MirroredOrganisation, *, until: datetime | Non
         if first:
             looked.server_time = page.server_time or looked.server_time - MARGIN
             first = False
-        await asyncio.to_thread(mirror.store_invitations, db, org_id, page.items)
+        await asyncio.to_thread(mirror.store_invitations, db, org_id, started_ms, page.items)
         looked.invitations_read += len(page.items)
         warn_of_unreadable(page)
         ordered = newest_first.holds(page)
@@ -159,7 +159,7 @@ async def mirror_users(org: MirroredOrganisation, looked: LookResult) -> None:
     started_ms = await asyncio.to_thread(mirror.begin_pass, org.db, org.org_id)
     began_at = org.now()
     async for page in org.m3ter.iter_user_pages():
-        await asyncio.to_thread(mirror.store_users, org.db, org.org_id, page.items)
+        await asyncio.to_thread(mirror.store_users, org.db, org.org_id, started_ms, page.items)
         looked.users_read += len(page.items)
         warn_of_unreadable(page)
     await asyncio.to_thread(mirror.finish_full_pass, org.db, org.org_id, Kind.USERS, started_ms, began_at)
@@ -170,7 +170,7 @@ async def mirror_policies(org: MirroredOrganisation, looked: LookResult) -> None
     started_ms = await asyncio.to_thread(mirror.begin_pass, org.db, org.org_id)
     began_at = org.now()
     async for page in org.m3ter.iter_permission_policy_pages():
-        await asyncio.to_thread(mirror.store_policies, org.db, org.org_id, page.items)
+        await asyncio.to_thread(mirror.store_policies, org.db, org.org_id, started_ms, page.items)
         looked.policies_read += len(page.items)
         looked.policies += mirror.as_mirrored(org.db, page.items)
         warn_of_unreadable(page)

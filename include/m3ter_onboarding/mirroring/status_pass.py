@@ -88,7 +88,7 @@ async def follow_invitations(org: MirroredOrganisation, *, everything: bool) -> 
             looked = replace(again, invitations_read=looked.invitations_read + again.invitations_read)
         else:
             singly, missing = await _read_singly(
-                org, unread.m3ter_ids, org.m3ter.get_invitation, mirror.store_invitations
+                org, started_ms, unread.m3ter_ids, org.m3ter.get_invitation, mirror.store_invitations
             )
     if everything or not await _mirror_newest_users(org, looked):
         await mirror_users(org, looked)
@@ -96,7 +96,7 @@ async def follow_invitations(org: MirroredOrganisation, *, everything: bool) -> 
         ended = await asyncio.to_thread(
             unread_entries.unread_ended_users, org.db, org.org_id, started_ms, looked.server_time
         )
-        read, gone = await _read_singly(org, ended, org.m3ter.get_user, mirror.store_users)
+        read, gone = await _read_singly(org, started_ms, ended, org.m3ter.get_user, mirror.store_users)
         singly, missing = singly + read, missing + gone
     await asyncio.to_thread(reconcile, org, looked)
     return StatusRead(looked, singly, missing)
@@ -104,9 +104,10 @@ async def follow_invitations(org: MirroredOrganisation, *, everything: bool) -> 
 
 async def _read_singly(
     org: MirroredOrganisation,
+    started_ms: int,
     m3ter_ids: Sequence[str],
     get: Callable[[str], Awaitable[Entry]],
-    store: Callable[[LedgerDatabase, str, Sequence[Entry]], object],
+    store: Callable[[LedgerDatabase, str, int, Sequence[Entry]], object],
 ) -> tuple[int, int]:
     """Read invitations or users by themselves, and return how many were read, and how many m3ter has no more."""
 
@@ -120,7 +121,7 @@ async def _read_singly(
     for batch in batches(m3ter_ids, _AT_ONCE):
         found = [entry for entry in await asyncio.gather(*map(one, batch)) if entry is not None]
         missing += len(batch) - len(found)
-        await asyncio.to_thread(store, org.db, org.org_id, found)
+        await asyncio.to_thread(store, org.db, org.org_id, started_ms, found)
     return len(m3ter_ids), missing
 
 
@@ -140,7 +141,7 @@ async def _mirror_newest_users(org: MirroredOrganisation, looked: LookResult) ->
     began_at = org.now()
     order = NewestFirst(newest)
     async for page in org.m3ter.iter_user_pages():
-        await asyncio.to_thread(mirror.store_users, db, org_id, page.items)
+        await asyncio.to_thread(mirror.store_users, db, org_id, started_ms, page.items)
         looked.users_read += len(page.items)
         warn_of_unreadable(page)
         if order.holds(page) and page.items and wholly_before(page.items, stop_before):
