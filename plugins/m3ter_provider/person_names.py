@@ -31,13 +31,62 @@ _MOST_MARKS = 6
 
 _MARKUP = re.compile(r"[<>{}\[\]\\]|&(?:#\w+|\w+);")
 _E_MAIL_ADDRESS = re.compile(r"[^\s@]@[^\s@]")
+_ENDINGS = "|".join(
+    (
+        *("com", "net", "org", "edu", "gov", "mil", "info", "biz", "app", "xyz", "online", "site", "website", "shop"),
+        *(
+            "club",
+            "click",
+            "store",
+            "tech",
+            "cloud",
+            "email",
+            "zip",
+            "mov",
+            "top",
+            "link",
+            "live",
+            "icu",
+            "vip",
+            "buzz",
+        ),
+        *(
+            "fun",
+            "bond",
+            "work",
+            "life",
+            "today",
+            "world",
+            "support",
+            "services",
+            "help",
+            "center",
+            "company",
+            "agency",
+        ),
+        *("digital", "network", "solutions", "systems", "finance", "money", "bank", "cash", "loan", "bid", "download"),
+        *("stream", "trade", "review", "monster", "quest", "sbs", "cfd", "cyou", "wiki", "host", "press", "space"),
+        *("team", "chat", "video", "media", "social", "software", "security", "login", "blog", "news", "pro", "mobi"),
+    )
+)
+#: Countries' endings that short links and most sites have, without those that are names (Li, Ng, Jo, Vu).
+_COUNTRIES = (
+    "ac|ag|ai|am|at|au|be|ca|cc|ch|cl|cn|co|cx|cz|dk|es|eu|fi|fm|fr|ga|gd|gg|gl|gq|gs|hk|hu|id|ie|il|im|in|io|is|it|jp"
+    "|kr|ly|me|ms|mx|my|nl|no|nu|nz|pe|pl|pt|pw|ro|ru|rs|sg|sh|si|sk|tk|tl|to|tr|tt|tv|tw|ua|uk|us|vc|vn|ws|za"
+)
+_PARTICLES = "de|la|al|do|st"
 _WEB_ADDRESS = re.compile(
     r"//|\bwww\d*\.\S|\bxn--"
     r"|\b(?:https?|ftp|file|mailto|tel|sms|data|javascript|vbscript)\s*:"
     r"|[^\W_]\.[^\W\d_]{2,}[/?#:]\S"  # a domain with a path or a port
     r"|\b\d{1,3}(?:\.\d{1,3}){3}\b"
-    # A domain alone, of those that e-mail programs make links of and no family is called.
-    r"|[\w-]{2,}\.(?:com|net|org|info|biz|app|xyz|online|site|website|shop|club|click|store|tech|cloud|email|zip|mov)\b"
+    # A domain alone, with an ending that e-mail programs make links of and no family is called.
+    rf"|[\w-]{{2,}}\.(?:{_ENDINGS})\b"
+    rf"|[\w-]{{2,}}\.(?:{_COUNTRIES})\b(?!\.?\w)"
+    # A part of a name that is a country's ending, too: "Juan.de la Cruz".
+    rf"|[\w-]{{2,}}\.(?:{_PARTICLES})\b(?!\s+[^\W\d_]|\.?\w)"
+    # Of one letter there are a few short links; "B.Sc." and "A.Li" are none.
+    r"|\b\w\.(?:co|me|ly|io|gg|be)\b(?!\.?\w)"
 )
 #: What looks like a dot, a slash or a colon, and is taken for one by people and by some programs.
 _LOOK_ALIKES = str.maketrans(
