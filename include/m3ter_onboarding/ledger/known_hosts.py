@@ -1,7 +1,7 @@
 """Which m3ter an organisation's id belongs to, and which DAGs' connections that m3ter has let in.
 
 An id alone is no identity: a sandbox answers to any. So the ledger keeps the host at which an organisation was first
-read to the end, and another one is refused until a person says that it is the same m3ter.
+read, and another one is refused until a person says that it is the same m3ter.
 """
 
 from __future__ import annotations
@@ -54,25 +54,44 @@ def _of_another_host(place: Place, known: str) -> str:
     )
 
 
+def fix_host(db: LedgerDatabase, place: Place, now: datetime) -> None:
+    """Record where an organisation's first answer came from, before anything of it is mirrored.
+
+    A reading that breaks off, and one that only follows invitations, must leave nothing of another m3ter behind.
+
+    :raises LedgerUnusableError: when the ledger knows the organisation at another host.
+    """
+    _refuse_another(
+        place, db.write(lambda c: _known_or_first(db, c, place, now), doing="recording which m3ter is read")
+    )
+
+
 def record_reading(db: LedgerDatabase, place: Place, dag_id: str, now: datetime) -> None:
-    """Record that m3ter let a DAG's connection read an organisation to the end; the first reading fixes the host.
+    """Record that m3ter let a DAG's connection read an organisation to the end.
 
     :raises LedgerUnusableError: when another run has read the organisation from another host meanwhile.
     """
-    organisation, admission = db.tables.organisation, db.tables.admission
+    admission = db.tables.admission
 
     def work(connection: Connection) -> str:
-        first = {"org_id": place.org_id, "base_url": place.base_url, "first_seen_at": now}
-        connection.execute(db.insert_new(organisation).values(first))
-        known = connection.execute(
-            select(organisation.c.base_url).where(organisation.c.org_id == place.org_id)
-        ).scalar_one()
+        known = _known_or_first(db, connection, place, now)
         if known == place.base_url:
             row = {"dag_id": dag_id, "org_id": place.org_id, "first_at": now, "last_at": now}
             db.upsert(connection, admission, [row], keep=("first_at",))
-        return str(known)
+        return known
 
-    known = db.write(work, doing="recording which m3ter was read")
+    _refuse_another(place, db.write(work, doing="recording which m3ter was read"))
+
+
+def _known_or_first(db: LedgerDatabase, connection: Connection, place: Place, now: datetime) -> str:
+    organisation = db.tables.organisation
+    first = {"org_id": place.org_id, "base_url": place.base_url, "first_seen_at": now}
+    connection.execute(db.insert_new(organisation).values(first))
+    known = select(organisation.c.base_url).where(organisation.c.org_id == place.org_id)
+    return str(connection.execute(known).scalar_one())
+
+
+def _refuse_another(place: Place, known: str) -> None:
     if known != place.base_url:
         raise LedgerUnusableError(_of_another_host(place, known))
 

@@ -414,7 +414,7 @@ class Tables:
             Column("digest_token", String(36)),
         )
 
-        # At which host each organisation is: where it was first read to the end, or where a person says that it is.
+        # At which host each organisation is: where it was first read, or where a person says that it is.
         self.organisation = Table(
             "m3ter_onboarding_organisation",
             metadata,

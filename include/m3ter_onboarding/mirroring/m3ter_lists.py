@@ -14,6 +14,7 @@ from typing import Any
 
 from m3ter_onboarding.clock import MARGIN
 from m3ter_onboarding.ledger import mirror
+from m3ter_onboarding.ledger.known_hosts import fix_host
 from m3ter_onboarding.ledger.mirror import Kind
 from m3ter_onboarding.ledger.request_differences import note_differences
 from m3ter_onboarding.mirroring.mirrored_organisation import LookResult, MirroredOrganisation
@@ -85,6 +86,7 @@ async def mirror_invitations(org: MirroredOrganisation, *, until: datetime | Non
     first = True
     async for page in org.m3ter.iter_invitation_pages():
         if first:
+            await asyncio.to_thread(fix_host, db, org.place, org.now())
             looked.server_time = page.server_time or looked.server_time - MARGIN
             first = False
         await asyncio.to_thread(mirror.store_invitations, db, org_id, started_ms, page.items)

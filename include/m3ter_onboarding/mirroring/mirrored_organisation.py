@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.known_hosts import Place
 from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
 
 if TYPE_CHECKING:
@@ -36,6 +37,11 @@ class MirroredOrganisation:
     def org_id(self) -> str:
         """m3ter's id of the organisation."""
         return str(self.m3ter.settings.org_id)
+
+    @property
+    def place(self) -> Place:
+        """The organisation and the host at which the connection finds it."""
+        return Place(self.org_id, str(self.m3ter.settings.base_url))
 
 
 @dataclass

@@ -128,3 +128,19 @@ def test_a_failed_run_opens_nobodys_people(sqlite_world: World) -> None:
         }
         run(sqlite_world, "run-3", **foreign).snapshot()
         assert rows_visible_to(reader, ["m3ter_onboarding__foreign"]).scopes
+
+
+def test_d08_what_only_follows_invitations_fixes_the_host_too(sqlite_world: World) -> None:
+    sqlite_world.m3ter.seed(invitations=[{"email": "of.the.sandbox@example.com"}])
+    with moved(sqlite_world):
+        other_task(sqlite_world, invitation_status_dag, "follow")
+    with m3ter_connection(sqlite_world), pytest.raises(AirflowFailException, match="leads to http://127"):
+        run(sqlite_world, "run-1").snapshot()
+
+
+def test_d08_a_reading_that_breaks_off_leaves_nothing_of_another_m3ter_behind(sqlite_world: World) -> None:
+    sqlite_world.m3ter.faults(kind="status", status=403, method="GET", path="/users$")
+    with moved(sqlite_world), pytest.raises(AirflowFailException, match="403"):
+        run(sqlite_world, "run-1").snapshot()
+    with m3ter_connection(sqlite_world), pytest.raises(AirflowFailException, match="leads to http://127"):
+        run(sqlite_world, "run-2").snapshot()
