@@ -250,6 +250,30 @@ BUGS: tuple[Bug, ...] = (
         ("tests/rules/test_d12_lost_answers.py::test_d12_an_entry_that_came_after_the_attempt_may_be_of_it",),
     ),
     Bug(
+        "whoever may write in the ledger says which plan people were shown",
+        (
+            (
+                f"{ONBOARDING}/ledger/plans.py",
+                "proved = key.holds(shown.seal, key.of_question(shown.plan_id, shown.fingerprint))",
+                "proved = len(key.of_question(shown.plan_id, shown.fingerprint)) > 0",
+            ),
+        ),
+        (
+            "tests/onboarding/sending/test_approval.py::test_d08_a_plan_that_somebody_wrote_down_as_shown_is_not_approved",
+        ),
+    ),
+    Bug(
+        "a reading that breaks off fixes no host",
+        (
+            (
+                f"{ONBOARDING}/mirroring/m3ter_lists.py",
+                "            await asyncio.to_thread(fix_host, db, org.place, org.now())\n",
+                "            assert fix_host\n",
+            ),
+        ),
+        ("tests/onboarding/tasks/test_known_host_tasks.py",),
+    ),
+    Bug(
         "a YAML file names any class as a notifier",
         (
             (

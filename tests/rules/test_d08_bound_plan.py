@@ -52,7 +52,7 @@ def change_request(world: World, plan: Planned, **fields: Any) -> int:
 
 
 def approve(world: World, plan: Planned) -> None:
-    shown = plans.ShownPlan(plan.plan_id, plan.fingerprint)
+    shown = world.shown(plan.plan_id, plan.fingerprint)
     now = datetime.now(timezone.utc)
     assert plans.record_approval(world.db, world.run("run-1"), shown, world.seals, by="olga", at=now)
 

@@ -279,7 +279,7 @@ class OrganisationMachine(RuleBasedStateMachine):
             note.rejected = True
             return
         right = answer == "approve"
-        shown = plans.ShownPlan(plan_id, note.planned.fingerprint if right else "0" * 64)
+        shown = self.judge.shown(plan_id, note.planned.fingerprint if right else "0" * 64)
         counts = plans.record_approval(db, self.judge.run(note.run), shown, self.judge.seals, by="olga", at=now)
         newest = note is self.book.plans[note.run][-1]
         if note.run not in self.book.broken:

@@ -338,8 +338,12 @@ class World:
 
     def approve(self, plan: Planned, run: str = "run-1") -> None:
         """Record that a person approved a plan."""
-        shown = plans.ShownPlan(plan.plan_id, plan.fingerprint)
+        shown = self.shown(plan.plan_id, plan.fingerprint)
         assert plans.record_approval(self.db, self.run(run), shown, self.seals, by="olga", at=self.now())
+
+    def shown(self, plan_id: str, fingerprint: str) -> plans.ShownPlan:
+        """Return the record that people were shown a plan."""
+        return plans.ShownPlan(plan_id, fingerprint, self.seals.of_question(plan_id, fingerprint))
 
     def store_request(self, plan_id: str, employee: str, request: Mapping[str, Any]) -> None:
         """Replace a request of a plan and seal it anew, as if an older version of this package had planned it."""

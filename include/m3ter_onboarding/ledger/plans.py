@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, false, func, insert, or_, select, true, update
 
 from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.ledger.database import LedgerDatabase
@@ -113,10 +113,14 @@ class PlanRow:
 
 @dataclass(frozen=True)
 class ShownPlan:
-    """The plan that people were shown when they were asked: no other may be sent because of their answer."""
+    """The plan that people were shown when they were asked: no other may be sent because of their answer.
+
+    :param seal: over the question; None: nothing proves that they were shown this one.
+    """
 
     plan_id: str
     fingerprint: str
+    seal: str | None = field(default=None, repr=False)
 
 
 def begin_plan(db: LedgerDatabase, run: RunKey, plan_id: str, beginning: PlanBeginning) -> None:
@@ -223,13 +227,18 @@ def may_be_sent(t: Tables, plan_id: str, org_id: str | ColumnElement[str]) -> Co
     )
 
 
-def record_question(db: LedgerDatabase, run: RunKey, plan_id: str, at: datetime) -> None:
-    """Record that people are asked whether a plan of a run may be sent."""
+def record_question(db: LedgerDatabase, run: RunKey, plan: PlanRow, key: SealingKey, at: datetime) -> None:
+    """Record that people are asked whether a plan of a run may be sent.
+
+    :param key: of the seal over the question.
+    """
     p = db.tables.plan
+    seal = key.of_question(plan.plan_id, str(plan.fingerprint))
 
     def work(connection: Connection) -> None:
-        mine = and_(p.c.plan_id == plan_id, p.c.dag_id == run.dag_id, p.c.run_id == run.run_id)
-        connection.execute(update(p).where(mine, p.c.asked_at.is_(None)).values(asked_at=at))
+        mine = and_(p.c.plan_id == plan.plan_id, p.c.dag_id == run.dag_id, p.c.run_id == run.run_id)
+        asked = {"asked_at": func.coalesce(p.c.asked_at, at), "approval_seal": seal}
+        connection.execute(update(p).where(mine, p.c.approved_at.is_(None)).values(asked))
 
     db.write(work, doing="recording the question")
 
@@ -240,12 +249,12 @@ def plan_in_question(db: LedgerDatabase, run: RunKey) -> ShownPlan | None:
 
     def work(connection: Connection) -> ShownPlan | None:
         row = connection.execute(
-            select(p.c.plan_id, p.c.fingerprint)
+            select(p.c.plan_id, p.c.fingerprint, p.c.approval_seal)
             .where(p.c.dag_id == run.dag_id, p.c.run_id == run.run_id, p.c.asked_at.is_not(None))
             .order_by(p.c.seq.desc())
             .limit(1)
         ).one_or_none()
-        return None if row is None else ShownPlan(row.plan_id, row.fingerprint)
+        return None if row is None else ShownPlan(*row)
 
     return db.read(work, doing="looking for the plan in question")
 
@@ -256,9 +265,9 @@ def record_approval(
     """Record that a person approved a plan: one compare-and-set.
 
     :param shown: the plan that the person was shown.
-    :param key: of the seal over the approval.
-    :returns: whether the approval counts. It does not where the run has a newer plan, or this one was rejected or is
-        too old.
+    :param key: of the seals over question and approval.
+    :returns: whether the approval counts. It does not where the run has a newer plan, this one was rejected or is too
+        old, or nothing proves that it is the one that was shown.
     """
     t = db.tables
     p = t.plan.c
@@ -266,11 +275,12 @@ def record_approval(
     newest = and_(p.dag_id == run.dag_id, p.run_id == run.run_id, p.state == "sealed", this, ~_newer_exists(t))
     mine = and_(newest, p.valid_until_ms > db_now_ms())
     seal = key.of_approval(shown.plan_id, shown.fingerprint, by, at)
+    proved = key.holds(shown.seal, key.of_question(shown.plan_id, shown.fingerprint))
 
     def work(connection: Connection) -> bool:
         connection.execute(
             update(t.plan)
-            .where(mine, p.approved_at.is_(None), p.rejected_at.is_(None))
+            .where(mine, p.approved_at.is_(None), p.rejected_at.is_(None), true() if proved else false())
             .values(approved_by=by, approved_at=at, approved_fingerprint=shown.fingerprint, approval_seal=seal)
         )
         counts = select(p.plan_id).where(mine, p.rejected_at.is_(None), p.approved_fingerprint == shown.fingerprint)

@@ -67,6 +67,10 @@ class SealingKey:
         """Return the seal of a plan's head; see :func:`m3ter_onboarding.ledger.plans.head_of`."""
         return self._hash(("plan", head))
 
+    def of_question(self, plan_id: str, fingerprint: str) -> str:
+        """Return the seal of the question about a plan: which plan people were shown."""
+        return self._hash(("question", plan_id, fingerprint))
+
     def of_approval(self, plan_id: str, fingerprint: str, by: str, at: datetime) -> str:
         """Return the seal of an approval: who approved which plan, and when."""
         return self._hash(("approval", plan_id, fingerprint, by, round(at.timestamp() * 1000)))

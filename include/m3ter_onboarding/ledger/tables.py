@@ -129,7 +129,8 @@ class Tables:
             Column("valid_until_ms", BigInteger),
             # The latest that valid_until_ms may be; the seal covers it.
             Column("sealed_until", BigInteger),
-            # Keyed hashes of the head, and of who approved it when: whoever may write here cannot make them.
+            # Keyed hashes, which nobody can make who may only write here: of the head; of the question while people are
+            # asked, and then of who approved the plan when.
             Column("seal", String(64)),
             Column("approval_seal", String(64)),
             UniqueConstraint("dag_id", "run_id", "seq", name="uq_m3ter_onboarding_plan_seq"),

@@ -154,7 +154,8 @@ def _record_approval(db: LedgerDatabase, run: RunKey, answer: Answer, seals: Sea
     if not plans.record_approval(db, run, shown, seals, by=who, at=answer.at):
         raise NotAllowedError(
             f"{who} approved plan {shown.plan_id} with the fingerprint {shown.fingerprint[:12]}. That is not the newest"
-            f" plan of this run any more, or it was rejected, or is older than `plan_valid_for`. {again}"
+            " plan of this run any more, or it was rejected, is older than `plan_valid_for`, or the ledger's record of"
+            f" the question was changed. {again}"
         )
     log.info("%s approved plan %s; it is sent now.", who, shown.plan_id)
 

@@ -112,12 +112,17 @@ class OnboardingApproveOperator(OnboardingTask, ApprovalOperator):
         check_question_is_shown(self._plan, getattr(answer, "body", None) or "")
 
     def record_question(self, context: Context) -> None:
-        """Record in the ledger, which no user of Airflow can change, about which plan people are asked."""
+        """Record in the ledger, which no user of Airflow can change, about which plan people are asked.
+
+        The record carries a seal, which nobody can make who may only write in the ledger.
+        """
         from m3ter_onboarding.clock import utc_now
         from m3ter_onboarding.ledger import plans
+        from m3ter_onboarding.ledger.sealing import SealingKey
 
+        key = SealingKey.of_connection(self._connection_settings())
         with closing(self._open_ledger()) as db:
-            plans.record_question(db, self._run_key(context), self._plan.plan_id, utc_now())
+            plans.record_question(db, self._run_key(context), self._plan, key, utc_now())
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Record the answer in the ledger; by that it counts.

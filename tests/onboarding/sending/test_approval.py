@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from m3ter_onboarding.errors import OnboardingError
 from m3ter_onboarding.ledger import plans
@@ -130,11 +130,28 @@ def test_d08_an_approval_of_a_plan_that_was_replaced_does_not_count(asked: TaskR
 def test_d08_an_approval_of_another_fingerprint_does_not_count(asked: TaskRun, world: World) -> None:
     plan_id = asked.xcoms["plan"]["plan_id"]
     now = datetime.now(timezone.utc)
-    shown = plans.ShownPlan(plan_id, asked.xcoms["plan"]["fingerprint"])
-    other = plans.ShownPlan(plan_id, "0" * 64)
+    shown = world.shown(plan_id, asked.xcoms["plan"]["fingerprint"])
+    other = world.shown(plan_id, "0" * 64)
     assert not plans.record_approval(world.db, world.run("run-1"), other, world.seals, by="olga", at=now)
     assert not plans.record_approval(world.db, world.run("run-2"), shown, world.seals, by="olga", at=now)
     assert plan_row(world, asked).approved_at is None
+
+
+def test_d08_a_plan_that_somebody_wrote_down_as_shown_is_not_approved(asked: TaskRun, world: World) -> None:
+    """Who may write in the ledger, but has no key, lets an answer about one plan count for another."""
+    asked.ask()
+    world.hire("e3")
+    asked.plan()
+    t = world.db.tables.plan
+    with world.db.engine.begin() as connection:
+        first = connection.execute(select(t.c.asked_at, t.c.approval_seal).where(t.c.asked_at.is_not(None))).one()
+        connection.execute(update(t).values(asked_at=first.asked_at, approval_seal=first.approval_seal))
+    with pytest.raises(AirflowFailException, match="record of the question was changed"):
+        asked.answer("Approve")
+    assert plan_row(world, asked).approved_at is None
+    with pytest.raises(AirflowFailException, match="nobody approved it"):
+        asked.send()
+    assert world.posts() == 0
 
 
 def test_an_approval_is_recorded_once(asked: TaskRun, world: World) -> None:
