@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 
@@ -47,5 +49,11 @@ def make_metadata_database(database: Path, cache: Path, environment: Mapping[str
     migrate(environment)
     cache.mkdir(parents=True, exist_ok=True)
     partial = template.with_suffix(f".{os.getpid()}")  # several callers at once must not see half a file
-    shutil.copyfile(database, partial)
+    copy_whole(database, partial)
     partial.replace(template)
+
+
+def copy_whole(database: Path, copy: Path) -> None:
+    """Copy a SQLite database with what lies in the log beside its file, where a process did not close it."""
+    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
