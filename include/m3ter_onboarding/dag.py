@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG, CronDataIntervalTimetable
+from airflow.sdk import DAG, Asset, AssetAll, AssetOrTimeSchedule, CronDataIntervalTimetable
 from airflow.sdk.definitions.callback import SyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from m3ter_onboarding.config.names import access_dag_id_of, dag_id_of, day_one_dag_id_of, status_dag_id_of
 from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.config.schedule import AssetSchedule
 from m3ter_onboarding.config.trigger_form import access_parameters, run_parameters, status_parameters
 from m3ter_onboarding.config.yaml_file import load_config
 from m3ter_onboarding.errors import ConfigurationError
@@ -248,8 +249,16 @@ def _alerts(config: OnboardingConfig, dag_id: str) -> dict[str, Any]:
     return arguments
 
 
-def _timetable(schedule: str | None, time_zone: str) -> Any:
-    """Return a timetable with data intervals: Airflow's own ``@daily`` has empty ones."""
+def _timetable(schedule: str | AssetSchedule | None, time_zone: str) -> Any:
+    """Return a timetable with data intervals: Airflow's own ``@daily`` has empty ones.
+
+    A run that assets begin has no interval: it is for the look-back up to now, and for what earlier runs left.
+    """
+    if isinstance(schedule, AssetSchedule):
+        assets = [Asset.ref(uri=one) if "://" in one else Asset.ref(name=one) for one in schedule.assets]
+        if schedule.cron is None:
+            return assets
+        return AssetOrTimeSchedule(timetable=_timetable(schedule.cron, time_zone), assets=AssetAll(*assets))
     if schedule is None:
         return None
     return CronDataIntervalTimetable(schedule, timezone=time_zone)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from m3ter_provider import api_answers, api_calls, retries
+from m3ter_provider import api_answers, api_calls, metrics, retries
 from m3ter_provider.access_refusals import AccessRefusals
 from m3ter_provider.api_answers import Answer
 from m3ter_provider.api_calls import Call, ItemT
@@ -289,6 +289,7 @@ class CallFlow:
         answer = yield from self._request(api_calls.token_call(self.settings), self.settings.basic_authorization)
         value, lifetime = api_answers.read_token(answer)
         yield Mask(value)
+        metrics.add(metrics.TOKEN_RENEWED)
         return self.tokens.renewed(value, issued_at=asked_at, lifetime=lifetime)
 
     def _wait_for_pace(self) -> Flow[None]:
@@ -298,10 +299,18 @@ class CallFlow:
     def _request(self, call: Call, authorization: str, before_body: Callable[[], None] | None = None) -> Flow[Answer]:
         """Send one request whose turn it is, and let its answer set the pace."""
         sent_at = self.clock()
-        answer: Answer = yield Send(call, authorization, before_body)
+        status = "none"
+        try:
+            answer: Answer = yield Send(call, authorization, before_body)
+            status = str(answer.status)
+        finally:
+            metrics.timed(metrics.REQUEST, self.clock() - sent_at, method=call.method, status=status)
         if answer.status != 429:
             self.pacer.served(sent_at=sent_at)
-        elif pause := self.pacer.throttled(sent_at=sent_at, retry_after=answer.retry_after):
+            return answer
+        metrics.add(metrics.RATE_LIMITED)
+        if pause := self.pacer.throttled(sent_at=sent_at, retry_after=answer.retry_after):
+            metrics.timed(metrics.RATE_LIMIT_WAIT, pause)
             _log.warning(
                 "m3ter limits the rate of requests (429); everyone waits %.0f s and goes on more slowly.", pause
             )

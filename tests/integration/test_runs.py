@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -151,7 +152,70 @@ def beside_a_broken_one(org: Organisation) -> None:
         file.unlink()
 
 
+_OTHER_DAGS = '''"""DAGs of Airflow: one that loads an organisation's warehouse, one that waits for what was sent."""
+
+from airflow.sdk import Asset, dag, task
+from m3ter_onboarding import invited_asset
+
+
+@dag(schedule=None)
+def loads_{name}():
+    @task(outlets=[Asset("warehouse_of_{name}")])
+    def load():
+        pass
+
+    load()
+
+
+@dag(schedule=[invited_asset("{name}")])
+def follows_{name}():
+    @task
+    def count(**context):
+        return [event.extra for event in context["triggering_asset_events"][invited_asset("{name}")]]
+
+    count()
+
+
+loads_{name}()
+follows_{name}()
+'''
+
+
+def begun_by_an_asset(org: Organisation) -> None:
+    """What loads the warehouse begins the run, and what it sent begins another DAG; where nothing was sent, nothing."""
+    api, others = org.stack.api, ("loads_by_an_asset_sqlite", "follows_by_an_asset_sqlite")
+    (org.stack.dags_folder / f"{org.name}_others.py").write_text(_OTHER_DAGS.format(name=org.name))
+    for dag_id in others:
+        wait_until(lambda dag_id=dag_id: api.dag(dag_id), f"DAG {dag_id}", 300)  # type: ignore[misc]
+        api.set_paused(dag_id, False)
+    loads, follows = others
+    people = org.hire(2, loaded_at=datetime.now(timezone.utc) - timedelta(hours=1))
+
+    def runs_after(loading: int) -> list[Any]:
+        api.wait_run(loads, api.trigger(loads))
+        return wait_until(lambda: (found := api.runs(org.dag_id))[loading - 1 :] and found, f"run {loading}", 300)
+
+    (first,) = runs_after(1)
+    assert first["run_type"] == "asset_triggered"
+    org.succeeds(first["dag_run_id"])
+    org.assert_once(people)
+    (followed,) = wait_until(lambda: api.runs(follows), "the DAG that follows", 300)
+    assert api.wait_run(follows, followed["dag_run_id"]) == "success"
+    assert api.xcoms(follows, followed["dag_run_id"], "count")["return_value"] == [{"sent": 2}]
+
+    again = runs_after(2)
+    for run in again:
+        org.succeeds(run["dag_run_id"])
+    assert len(org.posts()) == 2
+    assert len(api.runs(follows)) == 1, "nothing was sent, so nothing follows"
+
+
 SCENARIOS = {
+    "by an asset": AirflowScenario(
+        begun_by_an_asset,
+        (SQLITE,),
+        made_with={"values": {"schedule": {"assets": ["warehouse_of_by_an_asset_sqlite"]}}},
+    ),
     "scheduled and backfilled": AirflowScenario(
         scheduled_and_backfilled,
         made_with={"values": {"schedule": "0 0 * * *", "start_date": FIRST_DAY.date()}, "paused": True},

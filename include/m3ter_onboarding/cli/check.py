@@ -19,6 +19,7 @@ from m3ter_onboarding.config.names import dag_id_of
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.query_gaps import way_to_forget
 from m3ter_onboarding.config.run_parameters import RunParameters
+from m3ter_onboarding.config.schedule import AssetSchedule
 from m3ter_onboarding.config.yaml_file import load_config
 from m3ter_onboarding.errors import ConfigurationError, OnboardingError
 from m3ter_onboarding.reporting.notifier_classes import check_notifiers
@@ -106,20 +107,27 @@ def _checks(config: OnboardingConfig, interval: Interval, now: datetime) -> Iter
 def _interval_of_today(config: OnboardingConfig, now: datetime) -> Interval:
     """Return the days that a run by hand would be for now: with a schedule, Airflow's own last whole interval."""
     start = end = None
-    if config.schedule is not None:
+    cron = config.cron
+    if cron is not None:
         from airflow.timetables.interval import CronDataIntervalTimetable
         from pendulum import instance
 
-        interval = CronDataIntervalTimetable(config.schedule, config.time_zone).infer_manual_data_interval(
-            run_after=instance(now)
-        )
+        interval = CronDataIntervalTimetable(cron, config.time_zone).infer_manual_data_interval(run_after=instance(now))
         start, end = interval.start, interval.end
     return resolve_interval(start, end, RunParameters(), now=now, look_back=config.look_back)
 
 
+def _when(config: OnboardingConfig) -> str:
+    times = f"at {config.cron!r} in {config.time_zone}" if config.cron else ""
+    if isinstance(config.schedule, AssetSchedule):
+        assets = f"when each of {', '.join(map(repr, config.schedule.assets))} was updated"
+        return f"{assets}, and {times}" if times else assets
+    return times or "by hand (`schedule` is null)"
+
+
 def _plain_words(config: OnboardingConfig, interval: Interval, window: Window) -> Iterator[tuple[str, str]]:
     tags = ", ".join(config.dag.tags)
-    when = f"at {config.schedule!r} in {config.time_zone}" if config.schedule else "by hand (`schedule` is null)"
+    when = _when(config)
     yield "DAG", f"{dag_id_of(config.name)}, run {when}, owner {config.dag.owner}, tags {tags}; starts paused."
     yield "today's run", f"is for {_span(interval.start, interval.end)}."
     yield (

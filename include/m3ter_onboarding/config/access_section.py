@@ -8,8 +8,8 @@ from typing import Annotated
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, field_validator
 
+from m3ter_onboarding.config.schedule import checked_schedule
 from m3ter_onboarding.config.section import Section, Text, TextList
-from m3ter_onboarding.config.status_section import checked_schedule
 
 _ADDRESS_OR_DOMAIN = re.compile(r"[^@\s]+@[^@\s]+|@?[^@\s*/:]+\.[^@\s*/:]+")
 

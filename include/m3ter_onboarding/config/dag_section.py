@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, StrictBool, StrictInt, StrictStr, field_validator
 
 from m3ter_onboarding.config.durations import LastingDuration
-from m3ter_onboarding.config.section import Section, Text, _as_list
+from m3ter_onboarding.config.section import Section, Text, as_list
 
 Action = Literal["can_create", "can_read", "can_edit", "can_delete", "menu_access"]
 
 Resource = Literal["DAGs", "DAG Runs"]
 
-_ActionList = Annotated[tuple[Action, ...], BeforeValidator(_as_list)]
+_ActionList = Annotated[tuple[Action, ...], BeforeValidator(as_list)]
 
 
 class TaskDefaults(Section):
@@ -67,9 +67,7 @@ class DagSettings(Section):
     """
 
     owner: Text = "airflow"
-    tags: Annotated[
-        tuple[Annotated[StrictStr, Field(min_length=1, max_length=100)], ...], BeforeValidator(_as_list)
-    ] = (
+    tags: Annotated[tuple[Annotated[StrictStr, Field(min_length=1, max_length=100)], ...], BeforeValidator(as_list)] = (
         "m3ter",
         "onboarding",
     )

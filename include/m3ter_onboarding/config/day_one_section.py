@@ -7,8 +7,8 @@ from typing import Annotated
 from pydantic import Field, StrictInt, StrictStr, field_validator
 
 from m3ter_onboarding.config.alerts_section import Notifiers
+from m3ter_onboarding.config.schedule import checked_schedule
 from m3ter_onboarding.config.section import Section
-from m3ter_onboarding.config.status_section import checked_schedule
 
 _Days = Annotated[StrictInt, Field(ge=0, le=366)]
 

@@ -36,8 +36,9 @@ from m3ter_onboarding.config.placeholders import DEFAULT_PLACEHOLDERS
 from m3ter_onboarding.config.problems import sentences
 from m3ter_onboarding.config.query_columns import ExtraColumns
 from m3ter_onboarding.config.query_text import check_query, check_unbound_query
+from m3ter_onboarding.config.schedule import AssetSchedule, checked_schedule
 from m3ter_onboarding.config.section import Section, Text, TextList
-from m3ter_onboarding.config.status_section import StatusSettings, checked_schedule
+from m3ter_onboarding.config.status_section import StatusSettings
 from m3ter_onboarding.errors import ConfigurationError
 
 #: What ``reinvite`` may be at most: nobody gets more e-mails than one and these without a person who asks for it.
@@ -63,7 +64,8 @@ class OnboardingConfig(Section):
         are recorded with each decision and shown on the page.
     :param placeholders: words for a missing value, in any case of letters: an `employee_id`, `first_name` or
         `last_name` that is one makes its row invalid, and a `contact_number` that is one is left out.
-    :param schedule: five cron fields, or a preset such as ``@daily``; None: runs by hand only.
+    :param schedule: five cron fields, or a preset such as ``@daily``; or ``assets`` of Airflow, with or without a
+        ``cron`` beside them; None: runs by hand only.
     :param time_zone: IANA name; of the schedule, and of rows that name none.
     :param start_date: the first day of the schedule; days before it are not run.
     :param look_back_days: days before the run's interval that are read again, for rows that come late.
@@ -117,7 +119,7 @@ class OnboardingConfig(Section):
     query: Text
     extra_columns: ExtraColumns = ()
     placeholders: TextList = DEFAULT_PLACEHOLDERS
-    schedule: StrictStr | None = "0 6 * * *"
+    schedule: StrictStr | AssetSchedule | None = "0 6 * * *"
     time_zone: Text = "UTC"
     start_date: date = date(2025, 1, 1)
     look_back_days: Annotated[StrictInt, Field(ge=0, le=366)] = 3
@@ -167,8 +169,8 @@ class OnboardingConfig(Section):
 
     @field_validator("schedule")
     @classmethod
-    def _cron(cls, value: str | None) -> str | None:
-        return checked_schedule(value)
+    def _cron(cls, value: str | AssetSchedule | None) -> str | AssetSchedule | None:
+        return value if isinstance(value, AssetSchedule) else checked_schedule(value)
 
     @field_validator("reinvite", mode="before")
     @classmethod
@@ -235,6 +237,11 @@ class OnboardingConfig(Section):
     def path(self) -> Path:
         """The YAML file."""
         return self._path
+
+    @property
+    def cron(self) -> str | None:
+        """The time at which the DAG runs; None: it is begun by assets, or by hand."""
+        return self.schedule.cron if isinstance(self.schedule, AssetSchedule) else self.schedule
 
     @property
     def query_text(self) -> str:

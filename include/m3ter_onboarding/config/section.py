@@ -9,7 +9,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictStr
 from m3ter_provider.pasted_text import trim
 
 
-def _as_list(value: Any) -> Any:
+def as_list(value: Any) -> Any:
+    """Return one text as a list of one; anything else as it is."""
     return [value] if isinstance(value, str) else value
 
 
@@ -21,7 +22,7 @@ def _trimmed(value: Any) -> Any:
 Text = Annotated[StrictStr, Field(min_length=1), BeforeValidator(_trimmed)]
 
 #: A list of texts; one text alone is a list of one.
-TextList = Annotated[tuple[Text, ...], BeforeValidator(_as_list)]
+TextList = Annotated[tuple[Text, ...], BeforeValidator(as_list)]
 
 
 class Section(BaseModel):

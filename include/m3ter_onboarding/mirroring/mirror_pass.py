@@ -32,6 +32,9 @@ async def mirror_and_settle(org: MirroredOrganisation, *, everything: bool) -> d
         "users": looked.users_read,
         "policies": looked.policies_read,
         "adopted": looked.adopted,
+        "sent": looked.sent,
+        "accepted": looked.accepted,
+        "expired": looked.expired,
         "settled": settled.changed,
         "open": settled.waiting + settled.held,
     }

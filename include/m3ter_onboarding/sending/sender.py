@@ -48,6 +48,7 @@ class Sender:
     :param pause: the pause switch.
     :param today: the settings of now; None: those of the plan alone.
     :param breaker: when to stop because too much fails.
+    :param told: called with how each attempt ended.
     :param clock: seconds; also runs while the machine is suspended.
     """
 
@@ -57,6 +58,7 @@ class Sender:
     pause: PauseSwitch
     today: TodaysSettings | None = None
     breaker: Breaker = field(default_factory=Breaker)
+    told: Callable[[Outcome], None] = lambda _outcome: None
     clock: Callable[[], float] = boot_clock
 
     async def send(self) -> Delivered:
@@ -193,6 +195,7 @@ class Sender:
     def _record(self, attempt: Attempt, outcome: Outcome) -> None:
         self._outbox.add(attempt.token, outcome)
         self._progress.count(outcome)
+        self.told(outcome)
 
     async def _remaining(self) -> Remaining:
         return await asyncio.to_thread(remaining, self.org.db, self.to_send.plan_id, self.org.org_id)

@@ -11,6 +11,7 @@ from airflow.sdk import BaseOperator
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.status_parameters import StatusParameters
+from m3ter_onboarding.tasks.assets import accepted_asset, if_any, update_if_any
 from m3ter_onboarding.tasks.onboarding_task import OnboardingTask
 from m3ter_onboarding.tasks.task_errors import errors_as_sentences
 
@@ -32,7 +33,7 @@ class InvitationStatusOperator(OnboardingTask, BaseOperator):
     ui_color = "#e8f3fb"
 
     def __init__(self, *, config: OnboardingConfig, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(outlets=[if_any(accepted_asset(config.name))], **kwargs)
         self._works_for(config)
 
     def execute(self, context: Context) -> dict[str, int]:
@@ -40,6 +41,7 @@ class InvitationStatusOperator(OnboardingTask, BaseOperator):
         from m3ter_onboarding.clock import utc_now
         from m3ter_onboarding.ledger.schema import prepare_tables
         from m3ter_onboarding.ledger.worklist_counts import count_worklist
+        from m3ter_onboarding.reporting.metrics import report_changes, report_standing
         from m3ter_provider import __version__
 
         with errors_as_sentences():
@@ -50,7 +52,10 @@ class InvitationStatusOperator(OnboardingTask, BaseOperator):
                 prepare_tables(db, create_tables=self.config.create_tables, now=now, package_version=__version__)
                 read = asyncio.run(self._follow(db, parameters.everything))
                 worklist = count_worklist(db, org_id, None, now)
+                report_standing(db, org_id, self.config.name, now)
             looked = read.looked
+            update_if_any(context, accepted_asset(self.config.name), {"accepted": looked.accepted})
+            report_changes(self.config.name, read.counts())
             log.info(
                 "Read %d invitations and %d users from m3ter's lists%s, and %d entries by themselves (%d of them are no"
                 " longer there).",

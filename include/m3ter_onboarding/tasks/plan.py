@@ -37,6 +37,7 @@ class OnboardingPlanOperator(OnboardingTask, BaseOperator):
         from m3ter_onboarding.planning.decided_rows import PlanningRun
         from m3ter_onboarding.planning.run_start import window_of_run
         from m3ter_onboarding.planning.sealed_plan import make_plan
+        from m3ter_onboarding.reporting.metrics import report_decisions
 
         with errors_as_sentences():
             run, settings = self._airflow_run(context), self._connection_settings()
@@ -55,6 +56,7 @@ class OnboardingPlanOperator(OnboardingTask, BaseOperator):
                 planned = make_plan(
                     self.config, db, planning, now=utc_now(), settle=lambda: asyncio.run(self._settle(db))
                 )
+                report_decisions(self.config.name, planned.counts)
                 return planned.summary()
 
     async def _settle(self, db: LedgerDatabase) -> None:

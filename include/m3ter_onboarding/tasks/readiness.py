@@ -6,10 +6,10 @@ import logging
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Asset, BaseOperator
+from airflow.sdk import BaseOperator
 
-from m3ter_onboarding.config.names import day_one_dag_id_of
 from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.tasks.assets import day_one_asset
 from m3ter_onboarding.tasks.onboarding_task import OnboardingTask
 from m3ter_onboarding.tasks.task_errors import errors_as_sentences
 
@@ -20,14 +20,6 @@ log = logging.getLogger(__name__)
 
 #: The XCom by which the digest knows that the lists are made, published or not.
 LISTED = "listed"
-
-
-def day_one_asset(name: str) -> Asset:
-    """Return the asset that is updated whenever the list of those who start soon was made.
-
-    :param name: the configuration's.
-    """
-    return Asset(name=day_one_dag_id_of(name), uri=f"m3ter-onboarding://day-one/{name}")
 
 
 class ReadinessOperator(OnboardingTask, BaseOperator):

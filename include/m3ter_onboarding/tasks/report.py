@@ -48,7 +48,9 @@ class OnboardingReportOperator(OnboardingTask, BaseOperator):
         from m3ter_onboarding.ledger.request_differences import note_differences
         from m3ter_onboarding.ledger.schema import prepare_tables
         from m3ter_onboarding.reporting.alerts import notify
+        from m3ter_onboarding.reporting.metrics import RUNS, report_standing
         from m3ter_onboarding.reporting.run_report import BesideTheLedger, make_report
+        from m3ter_provider import metrics
 
         config = self.config
         with errors_as_sentences():
@@ -84,6 +86,8 @@ class OnboardingReportOperator(OnboardingTask, BaseOperator):
                     if begun is not None:
                         runs.finish_run(db, run, report.run_outcome(utc_now()))
                     context["ti"].xcom_push(key="report", value=report.summary())
+                metrics.add(RUNS, organisation=config.name, outcome=report.outcome)
+                report_standing(db, settings.org_id, config.name, utc_now())
             if failure is not None and report.problems == (str(failure),):
                 raise failure  # alone, it may pass by itself
             if report.problems:

@@ -11,6 +11,7 @@ from airflow.sdk import BaseAsyncOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.tasks.assets import if_any, invited_asset, update_if_any
 from m3ter_onboarding.tasks.onboarding_task import OnboardingTask
 from m3ter_onboarding.tasks.planned_summary import PlannedSummary
 from m3ter_onboarding.tasks.task_errors import errors_as_sentences
@@ -30,7 +31,7 @@ class OnboardingSendOperator(OnboardingTask, BaseAsyncOperator):
     ui_color = "#dff2e1"
 
     def __init__(self, *, config: OnboardingConfig, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(outlets=[if_any(invited_asset(config.name))], **kwargs)
         self._works_for(config)
 
     async def aexecute(self, context: Context) -> dict[str, int]:
@@ -51,11 +52,13 @@ class OnboardingSendOperator(OnboardingTask, BaseAsyncOperator):
     async def _send(self, context: Context, stop: Any) -> dict[str, int]:
         from m3ter_onboarding.clock import utc_now
         from m3ter_onboarding.ledger import runs
+        from m3ter_onboarding.reporting.metrics import INVITATIONS
         from m3ter_onboarding.sending.circuit_breaker import Breaker
         from m3ter_onboarding.sending.pause_switch import PauseSwitch
         from m3ter_onboarding.sending.right_to_send import PlanToSend
         from m3ter_onboarding.sending.sender import Sender
         from m3ter_onboarding.sending.todays_settings import TodaysSettings
+        from m3ter_provider import metrics
         from m3ter_provider.hooks.m3ter import M3terAsyncHook
 
         run = self._run_key(context)
@@ -73,9 +76,13 @@ class OnboardingSendOperator(OnboardingTask, BaseAsyncOperator):
                     pause=PauseSwitch(config.name),
                     today=TodaysSettings(config, self._parameters(context), hook.settings.allowed_domains),
                     breaker=Breaker(config.stop_after_failures, config.stop_at_failure_percent),
+                    told=lambda outcome: metrics.add(
+                        INVITATIONS, organisation=config.name, outcome=outcome.state.value
+                    ),
                 )
                 done = await sender.send()
             await asyncio.to_thread(runs.mark_delivered, db, run, planned.plan_id, utc_now())
         summary = done.summary()
+        update_if_any(context, invited_asset(config.name), {"sent": done.sent})
         log.info("Done: %s.", ", ".join(f"{count} {name}" for name, count in summary.items()))
         return summary

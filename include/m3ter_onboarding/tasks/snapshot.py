@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.tasks.assets import accepted_asset, if_any, update_if_any
 from m3ter_onboarding.tasks.onboarding_task import OnboardingTask
 from m3ter_onboarding.tasks.task_errors import errors_as_sentences
 
@@ -28,20 +29,24 @@ class OnboardingSnapshotOperator(OnboardingTask, BaseOperator):
     ui_color = "#e8f3fb"
 
     def __init__(self, *, config: OnboardingConfig, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(outlets=[if_any(accepted_asset(config.name))], **kwargs)
         self._works_for(config)
 
     def execute(self, context: Context) -> dict[str, int]:
         """Return the counts of entries read and found."""
         from m3ter_onboarding.clock import utc_now
         from m3ter_onboarding.planning.run_start import start_run
+        from m3ter_onboarding.reporting.metrics import report_changes
 
         with errors_as_sentences():
             run = self._airflow_run(context)
             org_id = self._connection_settings().org_id
             with closing(self._open_ledger()) as db:
                 start_run(self.config, db, run, org_id=org_id, now=utc_now())
-                return asyncio.run(self._mirror(db, run.parameters.mode))
+                counts = asyncio.run(self._mirror(db, run.parameters.mode))
+            update_if_any(context, accepted_asset(self.config.name), {"accepted": counts["accepted"]})
+            report_changes(self.config.name, counts)
+            return counts
 
     async def _mirror(self, db: LedgerDatabase, mode: Mode) -> dict[str, int]:
         from m3ter_onboarding.mirroring.mirror_pass import mirror_and_settle

@@ -1,0 +1,41 @@
+"""When a DAG runs: at a time, when assets of Airflow were updated, or both."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from croniter import croniter  # type: ignore[import-untyped]
+from pydantic import BeforeValidator, Field, StrictStr, field_validator
+
+from m3ter_onboarding.config.section import Section, Text, as_list
+
+_PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
+
+
+def checked_schedule(value: str | None) -> str | None:
+    """Return a schedule if Airflow's timetable takes it.
+
+    :param value: five cron fields, or a preset; None: runs by hand only.
+    :raises ValueError: when it is neither.
+    """
+    if value is None or value in _PRESETS:
+        return value
+    if len(value.split()) != 5 or not croniter.is_valid(value):
+        raise ValueError(f"write five cron fields such as '0 6 * * *', one of {', '.join(_PRESETS)}, or null")
+    return value
+
+
+class AssetSchedule(Section):
+    """``schedule`` by assets: for "after the warehouse was loaded".
+
+    :param assets: names or URIs of Airflow's assets; a run begins when each of them was updated since the last one.
+    :param cron: a time beside them, as ``schedule`` itself would have it; None: the assets alone.
+    """
+
+    assets: Annotated[tuple[Text, ...], BeforeValidator(as_list), Field(min_length=1)]
+    cron: StrictStr | None = None
+
+    @field_validator("cron")
+    @classmethod
+    def _cron(cls, value: str | None) -> str | None:
+        return checked_schedule(value)
