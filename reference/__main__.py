@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from reference import api_types
+from reference import api_types, monitoring
 from reference.blocks import PAGES, renewed
 
 
@@ -16,6 +16,7 @@ def main() -> int:
     check = parser.parse_args().check
     made = {page: renewed(page.read_text(encoding="utf-8"), page=page) for page in sorted(PAGES.glob("**/*.md"))}
     made[api_types.FILE] = api_types.api_types()
+    made |= monitoring.files()
     stale = []
     for file, text in made.items():
         if not file.exists() or file.read_text(encoding="utf-8") != text:

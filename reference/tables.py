@@ -19,9 +19,12 @@ from m3ter_onboarding.config.dag_section import DagSettings, TaskDefaults
 from m3ter_onboarding.config.day_one_section import ChaseSettings, DayOneSettings
 from m3ter_onboarding.config.exclude_section import Exclusions
 from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.config.schedule import AssetSchedule
 from m3ter_onboarding.config.status_section import StatusSettings
 from m3ter_onboarding.ledger.states import WHYS
+from m3ter_onboarding.reporting.metrics import OF_THE_DAGS
 from m3ter_provider.get_provider_info import get_provider_info
+from m3ter_provider.metrics import OF_THE_PROVIDER, Metric
 
 _SECTIONS: Mapping[type[BaseModel], str] = {
     Exclusions: "[section](#exclude)",
@@ -33,6 +36,7 @@ _SECTIONS: Mapping[type[BaseModel], str] = {
     ChaseSettings: "[section](#chase)",
     DagSettings: "[section](#dag)",
     TaskDefaults: "[section](#dagdefault_args)",
+    AssetSchedule: "[assets](#schedule)",
 }
 _MADE_DEFAULTS = {
     "ledger_conn_id": "the value of `warehouse_conn_id`",
@@ -83,8 +87,10 @@ def _model(model: type[BaseModel]) -> str:
 
 
 def _kind(shape: Mapping[str, Any]) -> str:
-    if "anyOf" in shape:
-        kinds = " or ".join(_kind(one) for one in shape["anyOf"])
+    if "$ref" in shape:
+        return next(words for section, words in _SECTIONS.items() if shape["$ref"].endswith(f"/{section.__name__}"))
+    if alternatives := shape.get("anyOf") or shape.get("oneOf"):
+        kinds = " or ".join(map(_kind, alternatives))
         return " ".join(["number" if kinds == "whole number or number" else kinds, *_bounds(shape)])
     if "const" in shape:
         return f"`{shape['const']}`"
@@ -209,6 +215,13 @@ def _connection() -> str:
     return _rows(("extra", "in the form", "value", "default", "meaning"), rows)
 
 
+def _metrics(described: Iterable[Metric]) -> str:
+    return _rows(
+        ("name", "kind", "tags", "what"),
+        ((f"`{one.name}`", one.kind, ", ".join(f"`{tag}`" for tag in one.tags), one.what) for one in described),
+    )
+
+
 def _rows(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     lines = [list(head)]
     lines.append(["---"] * len(lines[0]))
@@ -252,6 +265,9 @@ _TABLES: Mapping[str, Callable[[], str]] = {
     "ChaseSettings": lambda: _model(ChaseSettings),
     "DagSettings": lambda: _model(DagSettings),
     "TaskDefaults": lambda: _model(TaskDefaults),
+    "AssetSchedule": lambda: _model(AssetSchedule),
+    "metrics of the DAGs": lambda: _metrics(OF_THE_DAGS),
+    "metrics of the provider": lambda: _metrics(OF_THE_PROVIDER),
     "run parameters": _run_parameters,
     "connection": _connection,
     "events": _events,

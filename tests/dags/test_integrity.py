@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import yaml
 from airflow.dag_processing.dagbag import DagBag
-from airflow.sdk import DAG
+from airflow.sdk import DAG, AssetAll, AssetOrTimeSchedule, CronDataIntervalTimetable
+from airflow.sdk.definitions.asset import AssetNameRef, AssetUriRef
 from airflow.sdk.exceptions import ParamValidationError
 
-from m3ter_onboarding import onboarding_dag
+from m3ter_onboarding import accepted_asset, day_one_asset, invited_asset, onboarding_dag
 from m3ter_onboarding.config.run_parameters import Mode
 
 DAG_FILE = '''"""A DAG of Airflow."""
@@ -228,3 +229,38 @@ def test_a_parse_reads_yaml_and_query_and_no_connection(folder: Path, monkeypatc
     write(folder, "acme")
     monkeypatch.setattr(socket.socket, "connect", refuse)
     assert onboarding_dag(folder / "acme.yaml").dag_id == "m3ter_onboarding__acme"
+
+
+def test_a_schedule_may_name_assets(folder: Path) -> None:
+    dag = dag_of(folder, schedule={"assets": ["analytics.new_hires", "s3://lake/new_hires"]})
+    assert dag.timetable.asset_condition == AssetAll(
+        AssetNameRef("analytics.new_hires"), AssetUriRef("s3://lake/new_hires")
+    )
+    beside = dag_of(folder, schedule={"assets": "analytics.new_hires", "cron": "0 6 * * *"}, time_zone="Europe/Berlin")
+    assert isinstance(beside.timetable, AssetOrTimeSchedule)
+    assert beside.timetable.timetable == CronDataIntervalTimetable("0 6 * * *", timezone="Europe/Berlin")
+    assert beside.timetable.asset_condition == AssetAll(AssetNameRef("analytics.new_hires"))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "named"),
+    [
+        ({"assets": []}, "schedule"),
+        ({"cron": "0 6 * * *"}, "assets"),
+        ({"assets": ["a"], "cron": "6 Uhr"}, "cron"),
+        ({"assets": [3]}, "assets"),
+        ({"assets": ["a"], "crom": "0 6 * * *"}, "crom"),
+        (["a"], "schedule"),
+    ],
+)
+def test_a_schedule_that_is_none_is_an_error_that_names_it(folder: Path, schedule: object, named: str) -> None:
+    write(folder, "acme", schedule=schedule)
+    (error,) = parse(folder).import_errors.values()
+    assert named in error
+    assert "acme.yaml" in error
+
+
+def test_the_assets_that_a_dag_updates_are_public(folder: Path) -> None:
+    send = dag_of(folder).get_task("send")
+    assert [outlet.name for outlet in send.outlets] == [f"{invited_asset('acme').name}__if_any"]
+    assert len({one("acme").uri for one in (invited_asset, accepted_asset, day_one_asset)}) == 3

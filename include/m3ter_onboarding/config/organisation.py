@@ -36,7 +36,7 @@ from m3ter_onboarding.config.placeholders import DEFAULT_PLACEHOLDERS
 from m3ter_onboarding.config.problems import sentences
 from m3ter_onboarding.config.query_columns import ExtraColumns
 from m3ter_onboarding.config.query_text import check_query, check_unbound_query
-from m3ter_onboarding.config.schedule import AssetSchedule, checked_schedule
+from m3ter_onboarding.config.schedule import AssetSchedule, Schedule, checked_schedule
 from m3ter_onboarding.config.section import Section, Text, TextList
 from m3ter_onboarding.config.status_section import StatusSettings
 from m3ter_onboarding.errors import ConfigurationError
@@ -119,7 +119,7 @@ class OnboardingConfig(Section):
     query: Text
     extra_columns: ExtraColumns = ()
     placeholders: TextList = DEFAULT_PLACEHOLDERS
-    schedule: StrictStr | AssetSchedule | None = "0 6 * * *"
+    schedule: Schedule | None = "0 6 * * *"
     time_zone: Text = "UTC"
     start_date: date = date(2025, 1, 1)
     look_back_days: Annotated[StrictInt, Field(ge=0, le=366)] = 3

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from croniter import croniter  # type: ignore[import-untyped]
-from pydantic import BeforeValidator, Field, StrictStr, field_validator
+from pydantic import BeforeValidator, Discriminator, Field, StrictStr, Tag, field_validator
 
 from m3ter_onboarding.config.section import Section, Text, as_list
 
@@ -39,3 +40,13 @@ class AssetSchedule(Section):
     @classmethod
     def _cron(cls, value: str | None) -> str | None:
         return checked_schedule(value)
+
+
+def _written_as(value: Any) -> str:
+    return "AssetSchedule" if isinstance(value, (Mapping, AssetSchedule)) else "str"
+
+
+#: A time, or assets; which of them is meant is told apart first, so that an error is about one.
+Schedule = Annotated[
+    Annotated[StrictStr, Tag("str")] | Annotated[AssetSchedule, Tag("AssetSchedule")], Discriminator(_written_as)
+]

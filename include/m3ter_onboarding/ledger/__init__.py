@@ -17,7 +17,7 @@ Read ``states`` (and how they change) and ``tables``. Then, in the order of a ru
   believed), ``unread_policies`` (of users) and ``access_findings``;
 - ``starting_people`` (the newest decision about people who start soon), ``day_one`` (where they stand) and ``chase``
   (invitations that nobody has accepted), both of them ``lasting_lists``; ``day_one_pass`` makes both, and has the
-  figures of the digest;
+  figures of the digest; ``figures`` are those for metrics;
 - ``results`` and ``person_view`` (for the warehouse); ``reads/`` (for the page in Airflow's UI);
 - ``erasure`` of one person and ``erasure_by_age`` (``personal_columns``: where people's data are), ``erased_people``
   (nobody comes back).

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from sqlalchemy import update
 
 from m3ter_onboarding import invitation_status_dag
-from m3ter_onboarding.config.names import EVERYBODY, PAUSE_VARIABLE
+from m3ter_onboarding.config.names import PAUSE_VARIABLE
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.tasks.follow import InvitationStatusOperator
 from tests.support.ledger_rows import newest_invitations
@@ -145,7 +145,7 @@ def test_it_follows_while_sending_is_paused(sqlite_world: World, monkeypatch: py
     sqlite_world.hire("e1")
     sqlite_world.whole_run()
     sqlite_world.m3ter.accept("e1@example.com")
-    monkeypatch.setenv(f"AIRFLOW_VAR_{PAUSE_VARIABLE.upper()}", EVERYBODY)
+    monkeypatch.setenv(f"AIRFLOW_VAR_{PAUSE_VARIABLE.upper()}", "all")
     assert follow(sqlite_world)["accepted"] == 1
 
 
