@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from typing import Annotated
 
 from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, field_validator
 
+from m3ter_onboarding.config.addresses import is_address, is_domain
 from m3ter_onboarding.config.schedule import checked_schedule
 from m3ter_onboarding.config.section import Section, Text, TextList
-
-_ADDRESS_OR_DOMAIN = re.compile(r"[^@\s]+@[^@\s]+|@?[^@\s*/:]+\.[^@\s*/:]+")
 
 
 class AccessReview(Section):
@@ -47,7 +45,7 @@ class AccessReview(Section):
     @classmethod
     def _can_match(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         # One that can match nobody would leave nobody out, silently.
-        if any(not _ADDRESS_OR_DOMAIN.fullmatch(value) for value in values):
+        if not all(is_address(value) or is_domain(value) for value in values):
             raise ValueError("one of them is neither an e-mail address nor a domain such as example.com, without *")
         return values
 

@@ -172,6 +172,14 @@ class OnboardingConfig(Section):
     def _cron(cls, value: str | AssetSchedule | None) -> str | AssetSchedule | None:
         return value if isinstance(value, AssetSchedule) else checked_schedule(value)
 
+    @field_validator("placeholders")
+    @classmethod
+    def _one_word_each(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        # Nobody is called "n/a, none": it would keep nobody back, silently.
+        if any("," in value or ";" in value for value in values):
+            raise ValueError("one of them holds several words; write each as an item of a list")
+        return values
+
     @field_validator("reinvite", mode="before")
     @classmethod
     def _bounded(cls, value: Any) -> Any:

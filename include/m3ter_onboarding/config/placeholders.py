@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 
 from m3ter_provider.pasted_text import trim
@@ -11,5 +12,5 @@ DEFAULT_PLACEHOLDERS = ("n/a", "#n/a", "none", "null", "nan", "undefined", "unkn
 
 
 def folded_placeholders(words: Iterable[str]) -> frozenset[str]:
-    """Return words as values are compared with them: trimmed, in any case of letters."""
-    return frozenset(trim(word).casefold() for word in words)
+    """Return words as values are compared with them: trimmed, in Unicode's NFC form, in any case of letters."""
+    return frozenset(trim(unicodedata.normalize("NFC", word)).casefold() for word in words)

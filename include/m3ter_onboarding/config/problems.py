@@ -44,9 +44,21 @@ def _sentence(model: type[BaseModel], place: tuple[int | str, ...], kind: str, m
     if kind == "extra_forbidden":
         close = get_close_matches(str(place[-1])[:60], _keys_beside(model, place), n=1)
         return f"the key '{key}' is unknown" + (f" (did you mean '{close[0]}'?)" if close else "")
-    reason = message.removeprefix("Value error, ")
+    reason = _said_of_type(kind, value) or message.removeprefix("Value error, ")
     reason = reason[:1].lower() + reason[1:]
     return f"the key '{key}' is {_shown(key, value)}: {reason}"
+
+
+def _said_of_type(kind: str, value: Any) -> str | None:
+    """Return how to write a text or a list that YAML reads as something else, without the names of Python's types."""
+    if kind == "tuple_type":
+        return "write a list such as [one, two], or leave the key out"
+    if kind != "string_type":
+        return None
+    if value is None or isinstance(value, (list, dict)):
+        return "write one text there"
+    read_as = "yes or no" if isinstance(value, bool) else "a date" if isinstance(value, date) else "a number"
+    return f"it is read as {read_as}; write it in quotes"
 
 
 def _dotted(root: type[BaseModel], place: tuple[int | str, ...]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
@@ -123,10 +124,11 @@ def select_employee(rows: Iterable[ValidatedRow], employee_id: str) -> list[Vali
 
     :param employee_id: as the warehouse has it; ``1001`` also finds the number 1001.
     """
+    wanted = trim(unicodedata.normalize("NFC", employee_id))  # as ids are read
     return [
         row
         for row in rows
-        if row.employee_id == trim(employee_id) and not (isinstance(row, Decision) and row.reason == "employee_id")
+        if row.employee_id == wanted and not (isinstance(row, Decision) and row.reason == "employee_id")
     ]
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import pytest
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.config.placeholders import folded_placeholders
 from m3ter_onboarding.config.yaml_file import load_config
 from m3ter_onboarding.errors import ConfigurationError
+from m3ter_onboarding.planning.facts import Facts
+from m3ter_onboarding.planning.plan_settings import PlanSettings
+from tests.support.hire_rows import NOW, decide_rows, row
 
 
 def loaded(folder: Path, text: str) -> OnboardingConfig:
@@ -54,6 +59,24 @@ def test_ordinary_numbers_are_numbers(tmp_path: Path) -> None:
         ("domains", "'example.com.'"),
         ("domains", "'*.example.com'"),
         ("domains", "'https://example.com'"),
+        ("employee_ids", "1001 1002"),
+        ("employee_ids", f"[{'1' * 260}]"),
+        ("addresses", "ada@example.com|bob@example.com"),
+        ("addresses", "“ada@example.com”"),
+        ("addresses", "ada@example.com、bob"),
+        ("addresses", "'ada@example.com?'"),
+        ("addresses", "'*@example.com'"),
+        ("addresses", "ada..l@example.com"),
+        ("addresses", "ada@exam_ple.com"),
+        ("addresses", "ada@192.0.2.1"),
+        ("domains", "example.com|example.org"),
+        ("domains", "'example.com，example.org'"),
+        ("domains", "example.com。"),
+        ("domains", "^example.com"),
+        ("domains", "example.com$"),
+        ("domains", "'%.example.com'"),
+        ("domains", "-example.com"),
+        ("domains", "192.0.2.1"),
     ],
 )
 def test_an_exclusion_that_can_match_nobody_is_an_error(tmp_path: Path, key: str, value: str) -> None:
@@ -62,7 +85,56 @@ def test_an_exclusion_that_can_match_nobody_is_an_error(tmp_path: Path, key: str
 
 
 def test_ordinary_exclusions_are_taken(tmp_path: Path) -> None:
-    text = "exclude: {addresses: [\"Ada.O'Neil+x@Example.com\"], domains: ['@example.org', bücher.example]}"
+    text = (
+        "exclude: {addresses: [\"Ada.O'Neil+x@Example.com\"], domains: ['@example.org', bücher.example, 例え。テスト]}"
+    )
     exclude = loaded(tmp_path, text).exclude
     assert exclude.addresses == ("Ada.O'Neil+x@Example.com",)
-    assert exclude.domains == ("@example.org", "bücher.example")
+    assert exclude.domains == ("@example.org", "bücher.example", "例え。テスト")
+    assert loaded(tmp_path, "exclude: {employee_ids: [E 1001]}").exclude.employee_ids == ("E 1001",)
+
+
+def test_an_id_is_excluded_however_its_unicode_is_composed(tmp_path: Path) -> None:
+    """Editors write what looks the same in two ways; rows are read in one of them."""
+    config = loaded(tmp_path, f"exclude: {{employee_ids: [{unicodedata.normalize('NFD', 'É1')}]}}")
+    rules = PlanSettings.from_config(config)
+    [decision] = decide_rows([row(employee_id="É1")], Facts(), rules, now=NOW)
+    assert (decision.decision, decision.reason) == ("skip", "excluded")
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["'a@example.com;'", "'<a@example.com>'", "'mailto:a@example.com'", "a@example.com.", "'a.example,b.example'"],
+)
+def test_what_an_access_review_ignores_can_match_somebody(tmp_path: Path, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"access_review\.ignore"):
+        loaded(tmp_path, f"access_review: {{ignore: {value}}}")
+
+
+def test_several_placeholders_in_one_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="holds several words"):
+        loaded(tmp_path, "placeholders: 'n/a, none'")
+    words = folded_placeholders(
+        loaded(tmp_path, f"placeholders: [{unicodedata.normalize('NFD', 'keiné')}]").placeholders
+    )
+    assert words == {"keiné"}
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("[2024-01-05]", "it is read as a date; write it in quotes"),
+        ("[NO]", "it is read as yes or no; write it in quotes"),
+        ("[12.5]", "it is read as a number; write it in quotes"),
+        ("[null]", "write one text there"),
+        ("", "write a list such as [one, two], or leave the key out"),
+    ],
+)
+@pytest.mark.parametrize("key", ["exclude.employee_ids", "permission_policies"])
+def test_what_yaml_reads_as_something_else_is_refused_with_the_form_that_is_meant(
+    tmp_path: Path, key: str, written: str, said: str
+) -> None:
+    section, _, name = key.rpartition(".")
+    with pytest.raises(ConfigurationError) as error:
+        loaded(tmp_path, f"{section}:\n  {name}: {written}" if section else f"{name}: {written}")
+    assert said in str(error.value)
