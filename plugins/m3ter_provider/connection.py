@@ -10,13 +10,13 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from m3ter_provider.answer_values import is_whole_text
 from m3ter_provider.connection_extras import point_out_organisation, read_extras
 from m3ter_provider.email_identity import ascii_domain, email_domain, is_one_address, mask_email
+from m3ter_provider.environment_proxy import proxy_for
 from m3ter_provider.errors import M3terConfigurationError, M3terSendingNotAllowedError
 from m3ter_provider.pasted_text import trim
 
@@ -109,10 +109,11 @@ class ConnectionSettings(BaseModel):
 
     @property
     def proxy(self) -> str | None:
-        """The proxy that the environment (``https_proxy``, ``no_proxy``) names for m3ter; none for plain http."""
-        host = urlsplit(self.base_url).hostname or ""
-        proxy = None if not self.uses_tls or proxy_bypass(host) else getproxies().get("https")
-        return proxy if proxy is None or "://" in proxy else f"http://{proxy}"
+        """The proxy that the environment (``https_proxy``, ``no_proxy``) names for m3ter; none for plain http.
+
+        :raises M3terConfigurationError: when it cannot be used.
+        """
+        return proxy_for(self.base_url) if self.uses_tls else None
 
     @property
     def ca_bundle(self) -> str | None:

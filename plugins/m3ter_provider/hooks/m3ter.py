@@ -337,7 +337,9 @@ class _M3terSession(requests.Session):
 
     def __init__(self, hook: M3terHook, *, clock: Clock) -> None:
         super().__init__()
-        hook.settings.tls_context()  # certificates that cannot be read are named here, not in the middle of a request
+        # What the environment names and cannot be used is said here, not in the middle of a request.
+        hook.settings.tls_context()
+        self._proxies = {"https": proxy} if (proxy := hook.settings.proxy) else {}
         self._hook = hook
         self._clock = clock
         self._used_at: float | None = None
@@ -370,6 +372,7 @@ class _M3terSession(requests.Session):
             self.close()
         self._used_at = self._clock()
         environment = self.merge_environment_settings(request.url, {}, False, None, None)
+        environment["proxies"] = self._proxies  # as the tasks read them
         return _answer(super().send(request, timeout=timeout, allow_redirects=False, **environment))
 
 

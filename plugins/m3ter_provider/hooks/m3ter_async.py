@@ -92,6 +92,7 @@ class M3terAsyncHook(BaseHook):
             probing=asyncio.Lock(),
         )
         self._throttled_before = self._flow.pacer.times_throttled
+        proxy = settings.proxy  # before anything is opened: it may be one that cannot be used
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 keepalive_timeout=IDLE_CONNECTION_SECONDS,
@@ -107,7 +108,7 @@ class M3terAsyncHook(BaseHook):
             headers=api_calls.HEADERS,
             cookie_jar=aiohttp.DummyCookieJar(),
             trace_configs=[_connection_trace()],
-            proxy=settings.proxy,
+            proxy=proxy,
         )
         return self
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -45,6 +46,51 @@ def test_a_proxy_may_be_written_without_its_scheme(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("https_proxy", "proxy.example.com:3128")
     monkeypatch.delenv("no_proxy", raising=False)
     assert connection_settings(connection_to("https://api.m3ter.com")).proxy == "http://proxy.example.com:3128"
+
+
+def _without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.mark.parametrize(
+    ("environment", "host", "proxied"),
+    [
+        ({"https_proxy": "{proxy}"}, "https://api.m3ter.invalid", True),
+        ({"https_proxy": "me:secret@{proxy}"}, "https://api.m3ter.invalid", True),
+        ({"https_proxy": " //{proxy} "}, "https://api.m3ter.invalid", True),
+        ({"all_proxy": "http://{proxy}"}, "https://api.m3ter.invalid", True),
+        ({"https_proxy": "{proxy}", "no_proxy": "127.0.0.0/8"}, "https://127.0.0.1:{closed}", False),
+        ({"https_proxy": "{proxy}", "no_proxy": "localhost:{closed}"}, "https://localhost:{closed}", False),
+        ({"https_proxy": "{proxy}", "no_proxy": "localhost:1"}, "https://localhost:{closed}", True),
+    ],
+)
+def test_both_hooks_read_the_proxy_alike(
+    kind: str, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], host: str, proxied: bool
+) -> None:
+    """One that asked another way than the other would work in the test of the connection, and not in the tasks."""
+    _without_proxies(monkeypatch)
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        known = {"proxy": f"127.0.0.1:{one.getsockname()[1]}", "closed": str(other.getsockname()[1])}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value.format(**known))
+    with pytest.raises(M3terConnectionError) as error:
+        Client(kind, connection_to(host.format(**known))).invite()
+    assert ("the proxy that the environment names" in str(error.value)) is proxied
+    assert ("nothing listens there" in str(error.value)) is not proxied
+
+
+@pytest.mark.parametrize(
+    "value", ["socks5://127.0.0.1:1080", "ftp://127.0.0.1:9", "http://", "127.0.0.1:x", "http://:9"]
+)
+def test_a_proxy_that_cannot_be_used_is_named_by_its_variable(
+    kind: str, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    _without_proxies(monkeypatch)
+    monkeypatch.setenv("https_proxy", value)
+    with pytest.raises(M3terConfigurationError, match="https_proxy or all_proxy names no proxy"):
+        Client(kind, connection_to("https://api.m3ter.invalid")).invite()
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
