@@ -71,6 +71,15 @@ class Answer:
         return whole_text(message[:_LONGEST_MESSAGE]) if isinstance(message, str) else None
 
     @property
+    def is_a_page(self) -> bool:
+        """Whether there is a body that is no JSON: m3ter did not write it, but a gateway or a firewall before it."""
+        try:
+            self.json()
+        except ValueError:
+            return bool(self.body.strip())
+        return False
+
+    @property
     def server_time(self) -> datetime | None:
         """The ``Date`` header, in UTC."""
         return _http_date(self.headers.get("Date"))
@@ -127,6 +136,15 @@ def _lifetime(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LONGEST_LIFE:
         raise M3terResponseError("m3ter's answer for a token has no expires_in.")
     return float(value)
+
+
+def refused_on_the_way(what: str, answer: Answer) -> M3terServerError:
+    """Return the error for a call that was refused (401, 403) not by m3ter: it says nothing about rights."""
+    return M3terServerError(
+        f"The request for {what} was refused ({answer.status}), and not in m3ter's words: a gateway or a firewall did"
+        " it, and nothing happened. Try later, or ask who looks after the network.",
+        status_code=answer.status,
+    )
 
 
 def check_status(answer: Answer, what: str, *, repeatable: bool = True) -> None:

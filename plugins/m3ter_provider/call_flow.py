@@ -171,11 +171,13 @@ class CallFlow:
                 if made.answer.status < 300:
                     self.used.note(call)
                 return made.answer
-            if (yield from self._was_good(call, made)):
+            if good := (yield from self._was_good(call, made)):
                 break
             refused = (*made.refused, made.token)
             yield Sleep(wait_before_renewal(number))
-        else:
+        if made.answer.is_a_page:
+            raise api_answers.refused_on_the_way(call.what, made.answer)
+        if not good:
             raise self.refusals.tokens_ended(call, made.answer, tokens=len(refused))
         if self.used.has(call):
             raise self.refusals.right_lost(call, made.answer)

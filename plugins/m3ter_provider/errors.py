@@ -18,7 +18,7 @@ The texts are sentences without personal data. m3ter's own message may quote an 
         ├── M3terRequestRejectedError    400, 409, 413, 422: final for that content
         ├── M3terNotFoundError           404
         ├── M3terRateLimitError          429, also after ten tries
-        └── M3terServerError             5xx, or a gateway's 403, on a GET or a token request, after retries
+        └── M3terServerError             5xx, or a gateway's 403, after retries of what may be repeated
 """
 
 from __future__ import annotations
@@ -155,7 +155,10 @@ class M3terRateLimitError(M3terStatusError):
 
 
 class M3terServerError(M3terStatusError):
-    """m3ter, or a gateway before it, failed to answer a GET or a token request, also when it was repeated."""
+    """m3ter, or a gateway before it, failed to answer a GET or a token request, also when it was repeated.
+
+    For a POST: a gateway refused it, so that nothing happened.
+    """
 
 
 NEEDS_A_PERSON = (M3terConfigurationError, M3terAuthenticationError, M3terPermissionError, M3terNotFoundError)

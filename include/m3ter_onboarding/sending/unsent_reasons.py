@@ -26,7 +26,9 @@ async def why_left(
     if gate.stop.reason is not None:
         return DeliveryError(f"Stopped: {gate.stop.reason}. {waiting} Nobody is lost: the next try goes on.")
     if gate.failure is not None:
-        return type(gate.failure)(f"{gate.failure} {waiting} Nobody is lost: the next try goes on.")
+        # One that is not allowed is not tried again by Airflow.
+        after = "run" if isinstance(gate.failure, NotAllowedError) else "try"
+        return type(gate.failure)(f"{gate.failure} {waiting} Nobody is lost: the next {after} goes on.")
     try:
         plan = await asyncio.to_thread(plans.read_plan, org.db, to_send.plan_id, to_send.run)
         check_plan(plan, to_send.plan_id, org.org_id)

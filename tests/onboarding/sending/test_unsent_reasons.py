@@ -55,13 +55,16 @@ def test_a_stop_comes_before_every_other_reason(sqlite_world: World, plan: Plann
     assert str(error).startswith("Stopped: SIGTERM. Sent 1; 2 unsent, 0 open.")
 
 
-@pytest.mark.parametrize("kind", [DeliveryError, NotAllowedError])
-def test_a_failure_keeps_its_class(sqlite_world: World, plan: Planned, kind: type[DeliveryError]) -> None:
+@pytest.mark.parametrize(("kind", "next_one"), [(DeliveryError, "try"), (NotAllowedError, "run")])
+def test_a_failure_keeps_its_class(
+    sqlite_world: World, plan: Planned, kind: type[DeliveryError], next_one: str
+) -> None:
     gate = Gate(Stop())
     gate.close(kind("too much fails."))
     error = reason(sqlite_world, plan, gate=gate)
     assert type(error) is kind
     assert str(error).startswith("too much fails. Sent 1;")
+    assert str(error).endswith(f"Nobody is lost: the next {next_one} goes on.")
 
 
 def test_a_plan_that_was_replaced_is_named(sqlite_world: World, plan: Planned) -> None:

@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from m3ter_provider.errors import NEEDS_A_PERSON, M3terAccessLostError, M3terError, M3terPermissionError
+from m3ter_provider.errors import (
+    NEEDS_A_PERSON,
+    M3terAccessLostError,
+    M3terError,
+    M3terPermissionError,
+    M3terServerError,
+)
 from m3ter_provider.hooks.m3ter import M3terAsyncHook, M3terHook
 from m3ter_provider.models import InvitationRequest
 from tests.support.hook_clients import Client, person
+from tests.support.scripted_server import Received, ScriptedServer, answer, created
 
 if TYPE_CHECKING:
     from m3ter_sandbox.testing import SandboxServer
@@ -169,3 +176,47 @@ async def _error_of(call: Awaitable[object]) -> M3terPermissionError:
     with pytest.raises(M3terPermissionError) as error:
         await call
     return error.value
+
+
+PAGE = answer(403, raw=b"<html>Request blocked. Ray 7f3</html>")
+
+
+@pytest.mark.parametrize("allowed_before", [False, True])
+def test_a_gateways_page_says_nothing_about_rights(client_of: ClientOf, allowed_before: bool) -> None:
+    """A person would look for a right that is there, and the run would not try again."""
+    blocked = not allowed_before
+
+    def get(request: Received) -> bytes:
+        return PAGE if blocked else answer(200, {"id": "me", "data": []})
+
+    def post(request: Received) -> bytes:
+        return PAGE if blocked else created(request)
+
+    with ScriptedServer(get=get, post=post) as server:
+        client = client_of(server)
+        if allowed_before:
+            client.invitations()
+            client.invite()
+            blocked = True
+        for call in (client.invitations, client.invite):
+            with pytest.raises(M3terServerError, match="not in m3ter's words: a gateway or a firewall") as error:
+                call()
+            assert not isinstance(error.value, NEEDS_A_PERSON)
+        blocked = False
+        client.invitations()
+        client.invite()
+
+
+def test_a_gateways_page_that_passes_is_repeated_for_what_may_be(client_of: ClientOf) -> None:
+    answers = iter([PAGE] * 4)
+    with ScriptedServer(get=lambda _: next(answers, None) or answer(200, {"id": "me", "data": []})) as server:
+        client_of(server).invitations()
+
+
+def test_a_gateways_page_costs_each_call_few_requests(client_of: ClientOf) -> None:
+    with ScriptedServer(post=lambda _: PAGE, get=lambda _: answer(200, {"id": "me", "data": []})) as server:
+        results = client_of(server).invite_all(PEOPLE)
+        assert {type(result) for result in results} == {M3terServerError}
+        assert len(server.posts) <= 4 * len(PEOPLE)
+        assert len(server.tokens) <= 2 * len(PEOPLE)
+        assert len(server.gets) <= 2 * len(PEOPLE)
