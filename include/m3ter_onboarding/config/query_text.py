@@ -8,6 +8,7 @@ a configuration is loaded nobody knows the dialect yet: then a query must be rig
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 from m3ter_onboarding.config.sql_syntax import SYNTAXES, SqlSyntax, all_syntaxes, syntax_of
@@ -15,11 +16,10 @@ from m3ter_onboarding.errors import ConfigurationError
 
 #: The parameters that a query may bind: the half-open window [start, end), UTC.
 WINDOW_PARAMETERS = ("window_start", "window_end")
-# Not after a colon (a cast), a word (a slice, a path in JSON) or a backslash, and whole: what follows may be a cast.
-_PARAMETER = re.compile(r"(?<![:\w\\]):([A-Za-z_]\w*)")
-_BEFORE_CAST = re.compile(rf"{_PARAMETER.pattern}(?=:)")
-# What text() would take for a parameter and no database does: the slice [:2].
-_BEFORE_DIGIT = re.compile(r"(?<![:\w\\]):(?=\d)")
+# Not after a colon (a cast), a value (a slice, a path in JSON) or a backslash, and whole: what follows may be a cast.
+_COLON = re.compile(r"(?<!\\):(?:(?<![:\w)\]]:)(?P<parameter>[A-Za-z_]\w*))?")
+# Quoted text and names end so; a comment does not, and a colon behind one may begin a parameter.
+_END_OF_QUOTE = ("'", '"', "`", "]", "$")
 
 
 def bound_parameters(query_text: str, dialect: str | None = None) -> frozenset[str]:
@@ -62,20 +62,38 @@ def for_sqlalchemy(query_text: str, dialect: str | None = None) -> str:
         if not inert and part.strip():
             parts[position] = (inert, re.sub(r"[\s;]*;\s*$", "", part))
             break  # only comments follow
-    return "".join(_escaped(part) if inert else _spaced(part) for inert, part in parts)
+    said = []
+    for before, (inert, part) in pairwise([(False, ""), *parts]):
+        said.append(_escaped(part) if inert else _without_other_colons(part, after=before))
+    return "".join(said)
 
 
 def _parameters(query_text: str, syntax: SqlSyntax) -> frozenset[str]:
-    return frozenset(name for inert, part in syntax.parts(query_text) if not inert for name in _PARAMETER.findall(part))
+    return frozenset(
+        found["parameter"]
+        for before, (inert, part) in pairwise([(False, ""), *syntax.parts(query_text)])
+        if not inert
+        for found in _COLON.finditer(part)
+        if _is_parameter(found, after=before)
+    )
+
+
+def _is_parameter(found: re.Match[str], *, after: tuple[bool, str]) -> bool:
+    """Return whether a colon begins a parameter.
+
+    :param after: the part of the query before its own; a path into a quoted name follows at once.
+    """
+    inert, before = after
+    return found["parameter"] is not None and not (found.start() == 0 and inert and before.endswith(_END_OF_QUOTE))
 
 
 def _escaped(part: str) -> str:
     return re.sub(r"(?<!\\):", r"\:", part)
 
 
-def _spaced(part: str) -> str:
-    """Keep parameters from what follows them, which text() would read as a part of their names."""
-    return _BEFORE_DIGIT.sub(r"\:", _BEFORE_CAST.sub(r":\1 ", part))
+def _without_other_colons(part: str, *, after: tuple[bool, str]) -> str:
+    r"""Escape each colon that begins no parameter; text() takes ``\:name`` for one only where no colon follows it."""
+    return _COLON.sub(lambda found: found[0] if _is_parameter(found, after=after) else rf"\{found[0]}", part)
 
 
 def check_unbound_query(path: Path, key: str, query: str, query_text: str, *, selects: str) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 
-_DOLLARS = r"(?<!\w)(?P<tag>\$(?:[A-Za-z_]\w*)?\$).*?(?P=tag)"
+_DOLLARS = r"(?<!\w)(?P<tag>\$(?:[^\W\d]\w*)?\$).*?(?P=tag)"
 _E_QUOTES = r"(?<!\w)[eE]'(?:[^'\\]|''|\\.)*'"
 _ORACLES_QUOTES = r"(?<!\w)[nN]?[qQ]'(?:\[.*?\]|\{.*?\}|\(.*?\)|<.*?>|(?P<mark>[^\s\[{(<]).*?(?P=mark))'"
 
@@ -20,15 +20,15 @@ _ORACLES_QUOTES = r"(?<!\w)[nN]?[qQ]'(?:\[.*?\]|\{.*?\}|\(.*?\)|<.*?>|(?P<mark>[
 class SqlSyntax:
     """What a dialect has beside standard SQL's ``--``, ``/* */``, ``'…'`` and ``"…"``.
 
-    :param comments: regular expressions of further comments, to the end of the line.
+    :param comments: regular expressions of comments, to the end of the line.
     :param nested: whether a comment may hold another one.
-    :param backslash: whether a backslash in quoted text keeps the next character from ending it.
+    :param backslash: the quotes in which a backslash keeps the next character from ending the text.
     :param quotes: regular expressions of further quoted text and names.
     """
 
-    comments: tuple[str, ...] = ()
+    comments: tuple[str, ...] = ("--",)
     nested: bool = False
-    backslash: bool = False
+    backslash: str = ""
     quotes: tuple[str, ...] = ("`[^`]*`",)
 
     def parts(self, text: str) -> Iterator[tuple[bool, str]]:
@@ -45,10 +45,11 @@ class SqlSyntax:
 
     @cached_property
     def _inert(self) -> re.Pattern[str]:
-        inside = r"(?:[^{0}\\]|{0}{0}|\\.)*" if self.backslash else "(?:[^{0}]|{0}{0})*"
+        escaped, plain = r"(?:[^{0}\\]|{0}{0}|\\.)*", "(?:[^{0}]|{0}{0})*"
+        inside = {quote: (escaped if quote in self.backslash else plain).format(quote) for quote in "'\""}
         # What never ends hides the rest, as it does from the database.
-        quoted = (f"{quote}{inside.format(quote)}(?:{quote}|\\Z)" for quote in "'\"")
-        lines = (f"{comment}[^\\n]*" for comment in ("--", *self.comments))
+        quoted = (f"{quote}{inside[quote]}(?:{quote}|\\Z)" for quote in "'\"")
+        lines = (f"{comment}[^\\n]*" for comment in self.comments)
         return re.compile("|".join(chain(lines, (r"(?P<block>/\*)",), self.quotes, quoted)), re.DOTALL)
 
     def _end_of_comment(self, text: str, begin: int) -> int:
@@ -65,27 +66,32 @@ class SqlSyntax:
 
 _STANDARD = SqlSyntax(quotes=("`[^`]*`", _DOLLARS))
 _POSTGRESQL = SqlSyntax(nested=True, quotes=(_E_QUOTES, _DOLLARS))
-_MYSQL = SqlSyntax(comments=("#",), backslash=True)
-_BRACKETS = r"\[[^\]]*\]"
+_BOTH_QUOTES = "'\""  # where "…" is a text, too; where it is a name, a backslash is a character of it
+# Without a space after it, two minus signs.
+_MYSQL = SqlSyntax(comments=(r"--(?=\s|\Z)", "#"), backslash=_BOTH_QUOTES)
+_SPARKS_RAW = r"(?<!\w)[rR](?:'[^']*'|\"[^\"]*\")"
+_SPARK = SqlSyntax(nested=True, backslash=_BOTH_QUOTES, quotes=("`[^`]*`", _SPARKS_RAW))
+_CLICKHOUSE = SqlSyntax(comments=("--", "#(?=[ !])"), nested=True, backslash=_BOTH_QUOTES, quotes=("`[^`]*`", _DOLLARS))
+_BRACKETS = r"\[(?:[^\]]|\]\])*\]"
 _TRIPLE = tuple(rf"{mark * 3}(?:\\.|.)*?{mark * 3}" for mark in "'\"")
 
 #: By SQLAlchemy's name of a dialect.
 SYNTAXES: dict[str, SqlSyntax] = {
     "postgresql": _POSTGRESQL,
     "cockroachdb": _POSTGRESQL,
-    "redshift": SqlSyntax(nested=True, backslash=True, quotes=(_DOLLARS,)),
-    "duckdb": SqlSyntax(quotes=(_E_QUOTES, _DOLLARS)),
+    "redshift": SqlSyntax(nested=True, backslash="'", quotes=(_DOLLARS,)),
+    "duckdb": SqlSyntax(nested=True, quotes=(_E_QUOTES, _DOLLARS)),
     "mysql": _MYSQL,
     "mariadb": _MYSQL,
-    "bigquery": SqlSyntax(comments=("#",), backslash=True, quotes=("`[^`]*`", *_TRIPLE)),
-    "snowflake": SqlSyntax(comments=("//",), backslash=True, quotes=(r"\$\$.*?\$\$",)),
-    "databricks": SqlSyntax(backslash=True),
-    "hive": SqlSyntax(backslash=True),
-    "clickhouse": SqlSyntax(backslash=True, nested=True),
-    "clickhousedb": SqlSyntax(backslash=True, nested=True),
+    "bigquery": SqlSyntax(comments=("--", "#"), backslash=_BOTH_QUOTES, quotes=("`[^`]*`", *_TRIPLE)),
+    "snowflake": SqlSyntax(comments=("--", "//"), backslash="'", quotes=(r"\$\$.*?\$\$",)),
+    "databricks": _SPARK,
+    "hive": SqlSyntax(backslash=_BOTH_QUOTES),
+    "clickhouse": _CLICKHOUSE,
+    "clickhousedb": _CLICKHOUSE,
     "mssql": SqlSyntax(nested=True, quotes=(_BRACKETS,)),
     "oracle": SqlSyntax(quotes=(_ORACLES_QUOTES,)),
-    "sqlite": SqlSyntax(quotes=("`[^`]*`", _BRACKETS)),
+    "sqlite": SqlSyntax(quotes=("`[^`]*`", r"\[[^\]]*\]")),
 }
 
 

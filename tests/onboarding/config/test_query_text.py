@@ -61,6 +61,19 @@ BEYOND_SQLGLOT = [
     ("mssql", "a = [it's :x] AND b = :y", {"y"}),
     ("oracle", "a = q'[it's :x]' AND b = :y", {"y"}),
     ("sqlite", r"a = '\' AND b = :y AND c = [it's :x]", {"y"}),
+    (
+        "snowflake",
+        r"""a["it's"]:x::string = 1 AND "SRC":x::int = 2 AND parse_json(c):x.z = :y AND d = "\" AND e""",
+        {"y"},
+    ),
+    ("snowflake", r""""SRC"\:x::string = :y""", {"y"}),
+    ("redshift", r"""a = "b\" AND c = :y AND d = '1'""", {"y"}),
+    ("databricks", r"a = r'\' AND b:c:x = :y /* a /* b */ it's :x */", {"y"}),
+    ("duckdb", "a = {'k':x, 'l': :y} /* a /* b */ it's :x */", {"y"}),
+    ("clickhouse", "a = $doc$ it's :x $doc$ # it's :x\n AND b = :y #! it's", {"y"}),
+    ("mssql", "a = [b]]it's :x] AND c = :y", {"y"}),
+    ("mysql", "a = 5--1 AND b = :y -- it's :x", {"y"}),
+    ("postgresql", "a = $tëxt$ it's :x $tëxt$ AND b = (:y)::timestamptz AND c[2:(1):z] = '1':x", {"y"}),
 ]
 
 
