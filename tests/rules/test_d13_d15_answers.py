@@ -434,6 +434,23 @@ def test_d14_pause_switch_that_cannot_be_asked_means_stop(read: Callable[[], str
         "suspended",
         "everybody",
         "any",
+        "t",
+        "freeze",
+        "all.",
+        "ALL!",
+        "yes!",
+        "acme.",
+        "acme:",
+        "acme|other",
+        "other/acme",
+        "acme=true",
+        "“acme”",
+        "acme\u200b",
+        "\ufeffall",
+        "ＡＬＬ",
+        "- other\n- acme",
+        "ac*",
+        "m3ter_onboarding__*",
     ],
 )
 def test_d14_every_way_to_write_a_pause_pauses(value: str) -> None:
@@ -442,7 +459,24 @@ def test_d14_every_way_to_write_a_pause_pauses(value: str) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [None, "", "none", "null", "false", "0", "off", "other", "acme2", "[]", '"none"', "No", "disabled"],
+    [
+        None,
+        "",
+        "none",
+        "null",
+        "false",
+        "0",
+        "off",
+        "other",
+        "acme2",
+        "acme-2",
+        "other*",
+        "0.",
+        "[]",
+        '"none"',
+        "No",
+        "disabled",
+    ],
 )
 def test_d14_other_values_pause_nobody_here(value: str | None) -> None:
     assert not names_paused(value, "acme")

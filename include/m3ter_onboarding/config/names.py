@@ -20,8 +20,9 @@ NOBODY = frozenset({"", "false", "none", "null", "no", "off", "0", "disabled"})
 EVERYBODY = frozenset(
     {
         *("all", "*", "any", "every", "everybody", "everyone", "everything"),
-        *("true", "yes", "y", "on", "1", "enable", "enabled", "active"),
-        *("pause", "paused", "stop", "stopped", "halt", "halted", "hold", "suspend", "suspended"),
+        *("true", "t", "yes", "y", "on", "1", "enable", "enabled", "active"),
+        *("pause", "paused", "pausing", "stop", "stopped", "halt", "halted", "hold", "suspend", "suspended"),
+        *("freeze", "frozen"),
     }
 )
 

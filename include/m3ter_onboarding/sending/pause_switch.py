@@ -1,16 +1,18 @@
 """The pause switch: the Airflow Variable ``m3ter_onboarding_paused``, asked each second while sending.
 
-Its value is ``all``, or names of configurations (or ids of their DAGs) separated by commas or spaces; ``false``,
-``none`` and nothing at all pause nobody. ``Variable.get`` with a default answers "not paused" while Airflow is away,
-and without one it calls every failure "not found": so it is asked in a thread with a short limit, no answer in time
-means stop, and a variable that was set before and is not any more means stop.
+Its value is ``all``, or names of configurations (or ids of their DAGs, or either with a star), separated by anything
+that no name has; ``false``, ``none`` and nothing at all pause nobody. ``Variable.get`` with a default answers "not
+paused" while Airflow is away, and without one it calls every failure "not found": so it is asked in a thread with a
+short limit, no answer in time means stop, and a variable that was set before and is not any more means stop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
+import unicodedata
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 
 from m3ter_onboarding.config.names import EVERYBODY, NOBODY, PAUSE_VARIABLE, dag_id_of
 
@@ -61,8 +63,10 @@ def _outside_a_task() -> str | None:
 
 def names_paused(value: str | None, name: str) -> bool:
     """Return whether a value of the switch pauses the configuration *name*: by it, or by its DAG's id."""
-    words = {word.casefold() for word in re.split(r"[\s,;\"'\[\]{}()]+", value or "")} - NOBODY
-    return bool(words & (EVERYBODY | {name.casefold(), dag_id_of(name).casefold()}))
+    # Letters of every width, and whatever stands between names: marks that cannot be seen, a full stop at the end.
+    words = set(re.split(r"[^\w*-]+", unicodedata.normalize("NFKC", value or "").casefold())) - NOBODY
+    own = (name.casefold(), dag_id_of(name).casefold())
+    return bool(words & EVERYBODY) or any(fnmatchcase(one, word) for one in own for word in words)
 
 
 class PauseSwitch:
