@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -262,6 +262,29 @@ def test_d04_question_stays_as_long_as_the_plan_may_invite(org: World) -> None:
     org.values["if_rehire"] = "invite"
     on_day(org, 2)
     assert emails(org) == {"e1@example.com": 1}
+
+
+@pytest.mark.parametrize("start", ["9999-12-31", "infinity", "10000-01-01", "8999-12-31", "1900-01-01"])
+def test_d04_no_start_date_of_one_row_stops_later_plans(world: World, start: str) -> None:
+    world.hire("e1", start_date=start)
+    world.hire("e2")
+    world.snapshot()
+    for run in ("first", "second", "third"):
+        plan = world.plan(run)
+        assert world.decisions(plan)["e2"] == "invite:new"
+    world.send(plan, "third")
+    assert world.emails().get("e2@example.com") == 1
+
+
+def test_d04_the_last_of_all_days_in_a_ledger_stops_nothing(world: World) -> None:
+    """A version before this one kept it with the row that it had made invalid."""
+    world.hire("e1", start_date="2030-02-30")
+    world.snapshot()
+    world.plan("first")
+    for table in (world.db.tables.worklist, world.db.tables.decision):
+        with world.db.engine.begin() as connection:
+            connection.execute(update(table).values(start_date=date(9999, 12, 31)))
+    assert world.decisions(world.plan("second")) == {"e1": "invalid:dates"}
 
 
 def test_d04_member_in_a_domain_that_is_closed_is_no_question(world: World) -> None:

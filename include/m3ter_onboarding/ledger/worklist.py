@@ -252,8 +252,10 @@ def _is_too_old(opened_at: datetime, start: date | None, now: datetime, max_age:
     if start is None:
         return now - opened_at > max_age
     # Plans count days where the hire is: until the last of them has ended there, the person may still be invited.
-    last_day_ended = datetime.combine(start, time(), timezone.utc) + max_age + timedelta(days=2)
-    return now > max(opened_at + max_age, last_day_ended)
+    # Reckoned back from now: nothing lies behind the last of all days, which a ledger may hold.
+    return now - max_age > opened_at and now - max_age - timedelta(days=2) > datetime.combine(
+        start, time(), timezone.utc
+    )
 
 
 #: What changes in an entry; one statement serves every change.

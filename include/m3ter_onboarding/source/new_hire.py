@@ -159,9 +159,7 @@ def validate_row(
         last_name = _no_placeholder("last_name", _person_name("last_name", row.values), placeholders)
         contact_number = _contact_number(row.values.get("contact_number"), placeholders)
         time_zone = _time_zone(row.values.get("time_zone"), default_time_zone)
-        start = _day("start_date", row.values.get("start_date"), time_zone)
-        if start == NO_END:
-            raise _FlawError("dates", "The start_date is out of range.")
+        start = _start(row.values.get("start_date"), time_zone)
         access_ends_at = _end_of_access(row.values.get("access_end_date"), start, time_zone, now)
         exclusion = _exclusion(row.values.get("exclude"), row.values.get("exclude_until"), time_zone)
         policies = _policies(row.values.get("permission_policies"))
@@ -313,6 +311,13 @@ def _day(column: str, value: Any, time_zone: str) -> date | None:
         return to_date(value, zone_of(time_zone))
     except ValueError as reason:
         raise _FlawError("dates", f"The {column} {reason}.") from None
+
+
+def _start(value: Any, time_zone: str) -> date | None:
+    day = _day("start_date", value, time_zone)
+    if day == NO_END:  # nobody starts then, and nothing may be reckoned from it
+        raise _FlawError("dates", "The start_date is out of range.")
+    return day
 
 
 def _end_of_access(value: Any, start: date | None, time_zone: str, now: datetime) -> datetime | None:
