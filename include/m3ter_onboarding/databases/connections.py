@@ -21,7 +21,8 @@ def database_engine(conn_id: str, *, what: str, key: str, error: type[Onboarding
     """
     try:
         hook = BaseHook.get_hook(conn_id)
-    except (AirflowException, ImportError, KeyError, ValueError, RuntimeError) as cause:
+    except (AirflowException, AttributeError, ImportError, KeyError, ValueError, RuntimeError) as cause:
+        # AttributeError: of a type that has no hook, such as `generic`
         raise error(
             f"The {what} connection '{conn_id}' cannot be used: it is not defined in Airflow, or the provider of its"
             f" type is not installed ({type(cause).__name__})."

@@ -50,3 +50,9 @@ def test_redshift_without_its_dialect_says_what_is_missing(monkeypatch: pytest.M
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "redshift", "host": "c.example.com"}))
     with pytest.raises(SourceError, match="provider of its type is not installed"):
         database_engine("warehouse", what="warehouse", key="warehouse_conn_id", error=SourceError)
+
+
+def test_a_connection_of_a_type_without_a_hook_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "generic", "host": "db.example.com"}))
+    with pytest.raises(SourceError, match="'warehouse' cannot be used"):
+        database_engine("warehouse", what="warehouse", key="warehouse_conn_id", error=SourceError)
