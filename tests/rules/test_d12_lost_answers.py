@@ -332,6 +332,34 @@ def test_d12_an_entry_mirrored_before_the_attempt_explains_nothing(world: World)
     assert world.emails() == {"e1@example.com": 1, "e2@example.com": 1}
 
 
+def test_d12_an_invitation_that_was_there_and_that_m3ter_renews_may_be_of_the_attempt(world: World) -> None:
+    """It takes e1+work@ for e1@, whom our service user invited before the ledger began: the e-mail went to e1+work@."""
+    world.m3ter.switches(email_stored_as="without_tag", pending_invitation="update_with_email")
+    world.hire("e1", email="e1+work@example.com")
+    world.snapshot()
+    world.arrive("e1@example.com", dtCreated="-3d")
+    world.extra = {"timeout_seconds": 0.5}
+    world.m3ter.faults(operation=POST, kind="drop", when="after", count=1)
+    world.whole_run()
+    assert world.emails() == {"e1+work@example.com": 1}
+    assert world.states()["e1+work@example.com"] == "review"
+
+
+@pytest.mark.parametrize("accepted", [False, True])
+def test_d12_an_old_invitation_explains_nothing_where_nobody_or_only_its_person_changed_it(
+    world: World, accepted: bool
+) -> None:
+    world.hire("e1")
+    world.snapshot()
+    world.arrive("an.older.one@example.com", dtCreated="-3d")
+    world.snapshot()
+    world.claim(world.plan("dead"), "dead")
+    if accepted:
+        world.m3ter.accept("an.older.one@example.com")
+    absent_twice(world)
+    assert world.state("e1") == "unsent"
+
+
 def test_d12_an_entry_that_came_after_the_attempt_may_be_of_it(world: World) -> None:
     """However m3ter dates it."""
     die_while_sending(world, "e1")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, null, or_, select
 
-from m3ter_onboarding.clock import from_milliseconds
+from m3ter_onboarding.clock import MARGIN, from_milliseconds
 from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.events import Event, record_events
@@ -310,13 +310,20 @@ class Appearance:
 
     :param at_ms: when it appeared, as m3ter dates it; by the database's clock (ms since 1970).
     :param first_seen_ms: when the ledger first mirrored it, by the same clock.
+    :param changed_ms: when m3ter changed it long after it had appeared; None: it did not.
     """
 
     at_ms: int
     first_seen_ms: int
+    changed_ms: int | None = None
 
     def may_come_from(self, attempt_started_ms: int, margin_ms: int) -> bool:
-        """Return whether an attempt may have made it: what was mirrored before the attempt began does not."""
+        """Return whether an attempt may have made it: what was mirrored before the attempt began does not.
+
+        But m3ter may answer a POST by renewing an invitation that is there, of an address that it takes for the same.
+        """
+        if self.changed_ms is not None and self.changed_ms >= attempt_started_ms - margin_ms:
+            return True
         return self.at_ms >= attempt_started_ms - margin_ms and self.first_seen_ms >= attempt_started_ms
 
 
@@ -344,17 +351,17 @@ def unexplained_since(
     def work(connection: Connection) -> list[Appearance]:
         ours = m.inviting_principal_id.in_(list(own)) if own else m.m3ter_id.is_not(None)
         invitations = connection.execute(
-            select(m.created_at, m.first_seen_ms).where(
+            select(m.created_at, m.first_seen_ms, m.modified_at).where(
                 m.org_id == org_id,
                 ~m.gone,
-                appeared(m),
+                or_(appeared(m), and_(~m.accepted, m.modified_at >= since)),
                 or_(ours, m.inviting_principal_id.is_(None)),
                 ~claimed(i.m3ter_id == m.m3ter_id),
                 ~claimed(i.email_key == m.email_key),
             )
         ).all()
         users = connection.execute(
-            select(u.created_at, u.first_seen_ms).where(
+            select(u.created_at, u.first_seen_ms, null()).where(
                 u.org_id == org_id,
                 ~u.gone,
                 appeared(u),
@@ -362,12 +369,22 @@ def unexplained_since(
                 ~claimed(i.email_key == u.email_key),
             )
         ).all()
-        return [
-            Appearance(seen_ms if created_at is None else int((created_at - clock_ahead).timestamp() * 1000), seen_ms)
-            for created_at, seen_ms in (*invitations, *users)
-        ]
+        found = (*invitations, *users)
+        return [_appearance(created, seen_ms, changed, clock_ahead) for created, seen_ms, changed in found]
 
     return db.read(work, doing="comparing the ledger with m3ter")
+
+
+def _appearance(
+    created_at: datetime | None, seen_ms: int, modified_at: datetime | None, clock_ahead: timedelta
+) -> Appearance:
+    def by_our_clock(instant: datetime) -> int:
+        return int((instant - clock_ahead).timestamp() * 1000)
+
+    if created_at is None:
+        return Appearance(seen_ms, seen_ms)
+    changed = modified_at is not None and modified_at > created_at + MARGIN
+    return Appearance(by_our_clock(created_at), seen_ms, by_our_clock(modified_at) if modified_at and changed else None)
 
 
 def count_rows(db: LedgerDatabase, org_id: str) -> dict[str, int]:
