@@ -6,11 +6,7 @@ DAG), ``status_parameters`` (of the status DAG) and ``trigger_form`` (how Airflo
 these: a ``section`` of the YAML and each that there is (``access_section``, ``alerts_section``, ``approval_section``,
 ``dag_section``, ``day_one_section``, ``exclude_section``, ``status_section``), ``allowed_policies`` (which policies may
 be given), ``query_columns``, ``query_text``, ``sql_syntax`` and ``query_gaps`` (the query's columns and text, how a
-<<<<<<< HEAD
-dialect is read, and where the query can forget people), ``placeholders`` (words for a missing value), ``durations``,
-``schedule``, ``names``, and ``problems`` (their wording).
-=======
 dialect is read, and where the query can forget people), ``placeholders`` (words for a missing value), ``addresses``,
-``durations``, ``names``, and ``problems`` (their wording).
->>>>>>> 39448f6 (What excludes or ignores people is compared as rows are, and what can match no row is an error)
+``durations``,
+``schedule``, ``names``, and ``problems`` (their wording).
 """
