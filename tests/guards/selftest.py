@@ -263,6 +263,17 @@ BUGS: tuple[Bug, ...] = (
         ),
     ),
     Bug(
+        "one person who is turned away each time keeps everybody waiting",
+        (
+            (
+                f"{ONBOARDING}/ledger/claim_statements.py",
+                "which = turned_away if claim.turned_away else not_(turned_away)",
+                "which = or_(turned_away, not_(turned_away))",
+            ),
+        ),
+        ("tests/rules/test_d13_d15_answers.py",),
+    ),
+    Bug(
         "a reading that breaks off fixes no host",
         (
             (

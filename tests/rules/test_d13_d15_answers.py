@@ -31,6 +31,7 @@ from m3ter_onboarding.sending.right_to_send import Caps, NotAllowedError
 from m3ter_onboarding.sending.sender import Sender
 from m3ter_onboarding.sending.stop_signals import Stop
 from m3ter_provider.errors import M3terError
+from m3ter_provider.process_state import forget_all
 from tests.support.task_runs import TaskRun, m3ter_connection
 from tests.support.world import WINDOW, World
 
@@ -73,6 +74,24 @@ def after_posts(world: World, number: int, act: Callable[[Stop], None]) -> Calla
 
 
 # -- D13: answers ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [403, 404, 405, 451])
+def test_d13_one_person_who_is_turned_away_each_time_keeps_nobody_waiting_for_long(world: World, status: int) -> None:
+    """A firewall, or m3ter, that lets everybody through but one: the others are sent by the next try at the latest."""
+    names = people(40)
+    ready(world, *names)
+    world.m3ter.faults(kind="status", status=status, operation=POST, email="e0@example.com", count=1000)
+    for run in ("run-1", "run-2"):
+        forget_all()
+        with pytest.raises(DeliveryError):
+            world.whole_run(run)
+    assert world.emails() == one_each(names[1:])
+    assert world.state("e0") == "unsent"
+    world.m3ter.clear_faults()
+    forget_all()
+    world.whole_run("run-3")
+    assert world.emails() == one_each(names)
 
 
 @pytest.mark.parametrize("status", [400, 409, 422])

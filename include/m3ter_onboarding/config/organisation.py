@@ -32,11 +32,11 @@ from m3ter_onboarding.config.day_one_section import ChaseSettings, DayOneSetting
 from m3ter_onboarding.config.durations import LastingDuration
 from m3ter_onboarding.config.exclude_section import Exclusions
 from m3ter_onboarding.config.names import LONGEST_NAME, NAME_PATTERN, is_reserved
-from m3ter_onboarding.config.placeholders import DEFAULT_PLACEHOLDERS
+from m3ter_onboarding.config.placeholders import DEFAULT_PLACEHOLDERS, Placeholders
 from m3ter_onboarding.config.problems import sentences
 from m3ter_onboarding.config.query_columns import ExtraColumns
 from m3ter_onboarding.config.query_text import check_query, check_unbound_query
-from m3ter_onboarding.config.schedule import AssetSchedule, Schedule, checked_schedule
+from m3ter_onboarding.config.schedule import AssetSchedule, Schedule
 from m3ter_onboarding.config.section import Section, Text, TextList
 from m3ter_onboarding.config.status_section import StatusSettings
 from m3ter_onboarding.errors import ConfigurationError
@@ -118,7 +118,7 @@ class OnboardingConfig(Section):
     publish: StrictBool | Literal["tables"] = True
     query: Text
     extra_columns: ExtraColumns = ()
-    placeholders: TextList = DEFAULT_PLACEHOLDERS
+    placeholders: Placeholders = DEFAULT_PLACEHOLDERS
     schedule: Schedule | None = "0 6 * * *"
     time_zone: Text = "UTC"
     start_date: date = date(2025, 1, 1)
@@ -166,19 +166,6 @@ class OnboardingConfig(Section):
         if is_reserved(value):
             raise ValueError("means everybody or nobody in the pause switch; choose another name")
         return value
-
-    @field_validator("schedule")
-    @classmethod
-    def _cron(cls, value: str | AssetSchedule | None) -> str | AssetSchedule | None:
-        return value if isinstance(value, AssetSchedule) else checked_schedule(value)
-
-    @field_validator("placeholders")
-    @classmethod
-    def _one_word_each(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        # Nobody is called "n/a, none": it would keep nobody back, silently.
-        if any("," in value or ";" in value for value in values):
-            raise ValueError("one of them holds several words; write each as an item of a list")
-        return values
 
     @field_validator("reinvite", mode="before")
     @classmethod

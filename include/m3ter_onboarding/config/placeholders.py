@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
+from typing import Annotated
 
+from pydantic import AfterValidator
+
+from m3ter_onboarding.config.section import TextList
 from m3ter_provider.pasted_text import trim
 
 #: Not "NA" and "Nil", which people are called.
 DEFAULT_PLACEHOLDERS = ("n/a", "#n/a", "none", "null", "nan", "undefined", "unknown", "-", "--", "?")
+
+
+def _one_word_each(values: tuple[str, ...]) -> tuple[str, ...]:
+    # Nobody is called "n/a, none": it would keep nobody back, silently.
+    if any("," in value or ";" in value for value in values):
+        raise ValueError("one of them holds several words; write each as an item of a list")
+    return values
+
+
+Placeholders = Annotated[TextList, AfterValidator(_one_word_each)]
 
 
 def folded_placeholders(words: Iterable[str]) -> frozenset[str]:

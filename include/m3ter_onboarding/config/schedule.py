@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from croniter import croniter  # type: ignore[import-untyped]
-from pydantic import BeforeValidator, Discriminator, Field, StrictStr, Tag, field_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, StrictStr, Tag, field_validator
 
 from m3ter_onboarding.config.section import Section, Text, as_list
 
@@ -48,5 +48,6 @@ def _written_as(value: Any) -> str:
 
 #: A time, or assets; which of them is meant is told apart first, so that an error is about one.
 Schedule = Annotated[
-    Annotated[StrictStr, Tag("str")] | Annotated[AssetSchedule, Tag("AssetSchedule")], Discriminator(_written_as)
+    Annotated[StrictStr, AfterValidator(checked_schedule), Tag("str")] | Annotated[AssetSchedule, Tag("AssetSchedule")],
+    Discriminator(_written_as),
 ]

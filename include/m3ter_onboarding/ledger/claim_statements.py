@@ -66,6 +66,7 @@ class ClaimRequest:
     day_cap: int | None = None
     backfill_cap: int | None = None
     others_without_approval: int | None = None
+    turned_away: bool = False
 
 
 def new_rows(db: LedgerDatabase, claim: ClaimRequest, size: int) -> Any:
@@ -203,7 +204,9 @@ def is_for_the_next_run(invitation: FromClause, plan_id: str | ColumnElement[str
 def chosen_again(t: Tables, claim: ClaimRequest, size: int) -> Select[tuple[int]]:
     """Return the statement that chooses, oldest first, which of these rows are claimed."""
     i = t.invitation.c
-    return select(i.invitation_id).where(reclaimable(t, claim)).order_by(i.invitation_id).limit(size)
+    turned_away = and_(i.state == InvitationState.UNSENT.value, i.http_status.is_not(None))
+    which = turned_away if claim.turned_away else not_(turned_away)
+    return select(i.invitation_id).where(reclaimable(t, claim), which).order_by(i.invitation_id).limit(size)
 
 
 def again(t: Tables, claim: ClaimRequest, invitation_ids: Sequence[int]) -> Update:

@@ -91,7 +91,7 @@ def claim_chunk(db: LedgerDatabase, claim: ClaimRequest) -> list[Claimed]:
         if ids:
             connection.execute(again(t, claim, ids))
         left = room - _count(connection, t, claim.token)
-        if left > 0:
+        if left > 0 and not claim.turned_away:
             connection.execute(new_rows(db, claim, left))
         _note_claims(connection, t, claim.token, claim.now)
         return _owned(connection, t, claim.token)

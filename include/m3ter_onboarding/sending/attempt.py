@@ -97,13 +97,13 @@ async def post(m3ter: M3terAsyncHook, claimed: Claimed, bound: BoundPlan, before
         return Ended(outcome, unanswered=str(error))
     except M3terRequestRejectedError as error:
         if not posted:  # the request for a token was refused: this person is not concerned
-            outcome = Outcome(row_id, InvitationState.UNSENT, "turned_away", http_status=error.status_code)
-            return Ended(outcome, stop_because=str(error))
+            return Ended(Outcome(row_id, InvitationState.UNSENT, "turned_away"), stop_because=str(error))
         message = error.m3ter_message or str(error)
         return Ended(Outcome(row_id, InvitationState.FAILED, "refused", http_status=error.status_code, message=message))
     except M3terError as error:
         # Nothing was done, and it would go the same way with the others: no right, no connection, too many.
-        status = error.status_code if isinstance(error, M3terStatusError) else None
+        # The status is this person's only where it answered their POST: such a person is claimed after all others.
+        status = error.status_code if posted and isinstance(error, M3terStatusError) else None
         why = "not_reached" if isinstance(error, M3terConnectionError) else "turned_away"
         return Ended(
             Outcome(row_id, InvitationState.UNSENT, why, http_status=status),

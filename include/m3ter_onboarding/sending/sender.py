@@ -110,17 +110,22 @@ class Sender:
         )
         while self._gate.is_open:
             await self._send_all()
+            if self._gate.is_open:
+                await self._send_all(turned_away=True)
             if not self._gate.is_open or not await wait.another_round():
                 return
 
-    async def _send_all(self) -> None:
-        """Claim and send until a claim comes back empty and nothing is in flight."""
+    async def _send_all(self, *, turned_away: bool = False) -> None:
+        """Claim and send until a claim comes back empty and nothing is in flight.
+
+        :param turned_away: those who were turned away before; else all others.
+        """
         exhausted = False
         while True:
             await self._checks.check_what_is_due()
             if self._gate.is_open:
                 if len(self._pending) < self._group_size and not exhausted:
-                    exhausted = not await self._claim()
+                    exhausted = not await self._claim(turned_away=turned_away)
                 if self._pending and self.in_flight.waiting_for_pace < self._group_size:
                     await self._begin_group()
                     exhausted = False
@@ -134,7 +139,7 @@ class Sender:
         else:
             await self._outbox.commit()
 
-    async def _claim(self) -> bool:
+    async def _claim(self, *, turned_away: bool) -> bool:
         """Claim a chunk; False: nothing may be claimed now."""
         token = str(uuid.uuid4())
         started = self.clock()
@@ -149,6 +154,7 @@ class Sender:
             backfill_cap=self.to_send.caps.backfill,
             others_without_approval=self._others_without_approval,
             now=self.org.now(),
+            turned_away=turned_away,
         )
         claimed = await asyncio.to_thread(claim_chunk, self.org.db, wanted)
         lease = Lease.begun_at(started, self._chunk.lease_seconds, self.clock)
