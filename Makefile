@@ -130,8 +130,8 @@ bench: $(STAMP)  ## figures against peers in the same run
 	@$(BIN)/python -m benchmarks
 
 constraints: $(STAMP)  ## resolve constraints.txt and constraints-floors.txt anew (names and versions only)
-	@$(BIN)/uv pip compile -q --universal --python-version 3.10 --extra dev --extra javascript --no-annotate \
-	  --no-header --no-emit-index-url pyproject.toml -o constraints.txt --upgrade
+	@$(BIN)/uv pip compile -q --universal --python-version 3.10 --extra dev --extra javascript --extra cluster --extra audit \
+	  --no-annotate --no-header --no-emit-index-url pyproject.toml -o constraints.txt --upgrade
 	@# What is not declared is of the time of Airflow 3.2: with newer ones that Airflow itself does not work.
 	@$(BIN)/uv pip compile -q --universal --python-version 3.10 --resolution lowest-direct --exclude-newer 2026-06-01 \
 	  --extra sqlite --extra postgres --no-annotate --no-header --no-emit-index-url pyproject.toml \
@@ -143,7 +143,7 @@ IMAGE_PINS = $(BIN)/uv pip compile -q --universal --python-version 3.12 --genera
 	  --no-emit-index-url -c constraints.txt
 
 image-constraints: $(STAMP)  ## what the image installs, with hashes: constraints-image.txt and constraints-build.txt
-	@$(IMAGE_PINS) --extra sqlite --extra postgres pyproject.toml -o constraints-image.txt
+	@$(IMAGE_PINS) --extra sqlite --extra postgres --extra cluster pyproject.toml -o constraints-image.txt
 	@echo hatchling | $(IMAGE_PINS) - -o constraints-build.txt
 
 SUPPLY_CHAIN = $(BIN)/uv pip install -q -c constraints.txt cyclonedx-bom pip-audit
