@@ -16,7 +16,7 @@ endif
 # The slow tests remember what failed; pytest's cache is off otherwise.
 REMEMBER := -o addopts="-ra --strict-markers --strict-config --import-mode=importlib"
 
-.PHONY: help demo ui test test-matrix test-integration test-integration-again fuzz chaos chaos-part chaos-selftest guards-selftest year year-selftest check check-javascript format docs reference screenshots bench clean constraints image-constraints sbom audit image-pins
+.PHONY: help demo ui test test-matrix test-integration test-integration-again fuzz chaos chaos-part chaos-selftest guards-selftest year year-selftest check check-javascript format docs reference screenshots bench clean constraints image-constraints sbom audit env image-pins
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -156,6 +156,9 @@ sbom: $(STAMP)  ## build/sbom.json: the bill of materials of the image's Python 
 audit: $(STAMP)  ## known vulnerabilities of the image's Python packages; asks the Python packaging advisory database
 	@$(SUPPLY_CHAIN)
 	@$(BIN)/pip-audit --require-hashes --disable-pip -r constraints-image.txt
+
+env:  ## .env with new secrets, for docker-compose.yaml; an existing one stays
+	@python3 scripts/make-env
 
 image-pins:  ## the base images by the digests that they have now, for .env; needs Docker
 	@scripts/image-pins

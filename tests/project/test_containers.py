@@ -14,10 +14,14 @@ from typing import Any
 
 import pytest
 import yaml
+from cryptography.fernet import Fernet
 
 ROOT = Path(__file__).parent.parent.parent
 COMPOSE = ROOT / "docker-compose.yaml"
-AIRFLOW = {"airflow-init", "airflow-apiserver", "airflow-scheduler", "airflow-dag-processor"}
+AIRFLOW = {
+    *("airflow-init", "airflow-apiserver", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"),
+    *("airflow-worker", "flower"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +74,8 @@ def test_ports_are_published_on_this_machine_only(services: dict[str, dict[str, 
 
 
 def test_the_sandbox_starts_only_when_asked_for(services: dict[str, dict[str, Any]]) -> None:
-    assert [name for name, service in services.items() if service.get("profiles")] == ["sandbox"]
+    profiles = {name: service["profiles"] for name, service in services.items() if service.get("profiles")}
+    assert profiles == {"flower": ["flower"], "statsd-exporter": ["metrics"], "sandbox": ["sandbox"]}
     connection = json.loads(
         re.sub(r"\$\{[^}]*\}", "x", services["airflow-scheduler"]["environment"]["AIRFLOW_CONN_M3TER_DEMO"])
     )
@@ -112,11 +117,58 @@ def test_nothing_reaches_the_image_without_a_hash() -> None:
         assert f"{name}: ${{{name}:-{image}}}" in compose
 
 
-def test_compose_runs_a_local_executor_and_mounts_no_code(services: dict[str, dict[str, Any]]) -> None:
+def test_compose_runs_celery_workers_and_mounts_what_an_own_organisation_needs(
+    services: dict[str, dict[str, Any]],
+) -> None:
     for name in AIRFLOW:
-        assert services[name]["environment"]["AIRFLOW__CORE__EXECUTOR"] == "LocalExecutor"
+        assert services[name]["environment"]["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
         targets = [mount.split(":")[1] for mount in services[name].get("volumes", [])]
-        assert targets == ["/opt/airflow/logs"]
+        folders = ("logs", "dags", "include/config", "include/sql")
+        assert targets == [f"/opt/airflow/{folder}" for folder in folders], "nothing that is installed: no plugins"
+        assert all(mount.endswith(":ro") for mount in services[name]["volumes"] if mount.startswith("./"))
+        assert services[name]["user"] == "50000:0"
+
+
+def test_every_service_is_watched_limited_and_logs_a_bounded_amount(services: dict[str, dict[str, Any]]) -> None:
+    for name, service in services.items():
+        assert "healthcheck" in service, name
+        assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory"}, name
+        assert set(service["logging"]["options"]) == {"max-size", "max-file"}, name
+        waits = service.get("depends_on", {})
+        assert {wait["condition"] for wait in waits.values()} <= {"service_healthy", "service_completed_successfully"}
+
+
+def test_warehouse_and_ledger_have_a_database_and_a_role_each(services: dict[str, dict[str, Any]]) -> None:
+    made = (ROOT / "compose" / "postgres" / "10-warehouse.sh").read_text()
+    environment = services["airflow-worker"]["environment"]
+    for name in ("warehouse", "ledger"):
+        assert f"CREATE DATABASE {name} OWNER {name};" in made
+        assert re.fullmatch(
+            rf"postgres://{name}:\$\{{{name.upper()}_PASSWORD:\?run make env\}}@postgres:5432/{name}",
+            environment[f"AIRFLOW_CONN_{name.upper()}_DEMO"],
+        )
+    demo = (ROOT / "include" / "config" / "demo.yaml").read_text()
+    assert "ledger_conn_id: ${M3TER_ONBOARDING_DEMO_LEDGER:-warehouse_demo}" in demo
+    assert environment["M3TER_ONBOARDING_DEMO_LEDGER"] == "ledger_demo"
+
+
+def test_make_env_writes_new_secrets_once_and_for_its_owner(tmp_path: Path) -> None:
+    (tmp_path / "scripts").mkdir()
+    for name in (".env.example", "scripts/make-env"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    command = [sys.executable, str(tmp_path / "scripts" / "make-env")]
+    subprocess.run(command, check=True, capture_output=True)
+    written = (tmp_path / ".env").read_text()
+    values = dict(re.findall(r"^(\w+)=(.*)$", written, re.MULTILINE))
+    required = set(re.findall(r"\$\{(\w+):\?", COMPOSE.read_text()))
+    assert required <= {name for name, value in values.items() if value}
+    secrets = [value for name, value in values.items() if name != "AIRFLOW_ADMIN_USER"]
+    assert len({*secrets}) == len(secrets)
+    assert Fernet(values["AIRFLOW_FERNET_KEY"])
+    assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
+    again = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (again.returncode, (tmp_path / ".env").read_text()) == (1, written)
+    assert "left as it is" in again.stderr
 
 
 @pytest.mark.slow

@@ -12,7 +12,10 @@ from m3ter_onboarding.config.section import TextList
 from m3ter_provider.pasted_text import trim
 
 #: Not "NA" and "Nil", which people are called.
-DEFAULT_PLACEHOLDERS = ("n/a", "#n/a", "none", "null", "nan", "undefined", "unknown", "-", "--", "?")
+DEFAULT_PLACEHOLDERS = (
+    *("n/a", "n / a", "#n/a", "none", "null", "(null)", "nan", "undefined", "unknown"),
+    *("-", "--", "\u2013", "\u2014", "?"),
+)
 
 
 def _one_word_each(values: tuple[str, ...]) -> tuple[str, ...]:
