@@ -16,7 +16,7 @@ endif
 # The slow tests remember what failed; pytest's cache is off otherwise.
 REMEMBER := -o addopts="-ra --strict-markers --strict-config --import-mode=importlib"
 
-.PHONY: help demo ui test test-matrix test-integration test-integration-again fuzz chaos chaos-part chaos-selftest guards-selftest year year-selftest check check-javascript format docs reference screenshots bench clean constraints image-constraints sbom audit env image-pins
+.PHONY: help demo ui test test-matrix test-integration test-integration-again e2e-celery fuzz chaos chaos-part chaos-selftest guards-selftest year year-selftest check check-javascript format docs reference screenshots bench clean constraints image-constraints sbom audit env image-pins
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -38,7 +38,7 @@ ui: $(STAMP)  ## the same, left running: Airflow, sandbox and warehouse, with ad
 	@$(BIN)/python -m demo --keep
 
 test: $(STAMP)  ## the fast tests
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not chaos"
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not chaos and not cluster"
 
 test-matrix: $(STAMP)  ## the fast tests on every Python of this machine, with the newest versions and with the floors
 	@scripts/matrix
@@ -47,6 +47,11 @@ SLOW = $(BIN)/python -m pytest -q -m slow --timeout 600 $(REMEMBER) -o cache_dir
 HALF_slow-organisations = tests/integration tests/demo
 HALF_slow-others = $(addprefix --ignore=,$(HALF_slow-organisations))
 AGAIN = --last-failed --last-failed-no-failures none
+
+e2e-celery: $(STAMP)  ## the services of docker-compose.yaml as processes; workers, Redis, scheduler killed in mid-send
+	@command -v redis-server >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server; }
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $$(command -v uv || echo $(BIN)/uv) pip install -q -c constraints.txt -e '.[dev,cluster]'
+	@$(BIN)/python -m pytest -q -m cluster --timeout 900 tests/cluster
 
 # Both halves wait for Airflow most of the time: at once they take little longer than one.
 test-integration: $(STAMP)  ## real Airflow processes, killed and cleared; a browser; slow

@@ -243,7 +243,7 @@ class AirflowStack:
     def _launch(self, name: str, *arguments: str) -> None:
         with (self.home / f"{name}.log").open("ab") as log:
             self._components[name] = subprocess.Popen(
-                [sys.executable, "-m", "airflow", name, *arguments],
+                [sys.executable, "-m", "airflow", *self._command(name), *arguments],
                 env=marked_environment(self.environment(), self._family),
                 cwd=self.home,
                 stdin=subprocess.DEVNULL,
@@ -251,6 +251,10 @@ class AirflowStack:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C reaches us only, and we end them in order
             )
+
+    def _command(self, name: str) -> list[str]:
+        """Return the command of a component, after ``airflow``."""
+        return [name]
 
     def _check_alive(self) -> None:
         for name, process in self._components.items():
