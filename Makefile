@@ -19,7 +19,7 @@ REMEMBER := -o addopts="-ra --strict-markers --strict-config --import-mode=impor
 .PHONY: help demo ui test test-matrix test-integration test-integration-again e2e-celery fuzz chaos chaos-part chaos-selftest guards-selftest year year-selftest check check-javascript format docs reference screenshots bench clean constraints image-constraints sbom audit env image-pins
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 $(STAMP): pyproject.toml constraints.txt scripts/bootstrap
 	@scripts/bootstrap $(VENV)
