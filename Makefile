@@ -136,6 +136,7 @@ bench: $(STAMP)  ## figures against peers in the same run
 
 constraints: $(STAMP)  ## resolve constraints.txt and constraints-floors.txt anew (names and versions only)
 	@$(BIN)/uv pip compile -q --universal --python-version 3.10 --extra dev --extra javascript --extra cluster --extra audit \
+	  -c constraints-limits.txt \
 	  --no-annotate --no-header --no-emit-index-url pyproject.toml -o constraints.txt --upgrade
 	@# What is not declared is of the time of Airflow 3.2: with newer ones that Airflow itself does not work.
 	@$(BIN)/uv pip compile -q --universal --python-version 3.10 --resolution lowest-direct --exclude-newer 2026-06-01 \
