@@ -83,13 +83,9 @@ def _part(value: str) -> str:
 
 
 def _stats() -> Any:
-    try:
-        from airflow.sdk.observability import stats
-    except ImportError:  # Airflow 3.2
-        from airflow.providers.common.compat.sdk import Stats
+    from airflow.sdk.observability import stats
 
-        return Stats
-    return stats
+    return stats if hasattr(stats, "incr") else stats.Stats  # Airflow 3.2 has a class
 
 
 @functools.lru_cache(maxsize=1)
