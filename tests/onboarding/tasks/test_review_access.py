@@ -50,6 +50,10 @@ def review(world: World, params: dict[str, Any] | None = None, **settings: Any) 
     with m3ter_connection(world):
         counts = task.execute(context)
     assert isinstance(counts, dict)
+    if counts["unknown_policies"] and "No such policy" not in settings.get("permission_policies", ()):
+        with world.db.engine.connect() as connection:
+            mirrored = connection.execute(select(world.db.tables.mirror_policy)).mappings().all()
+        pytest.fail(f"policies that m3ter has were not found in the mirror: {mirrored}")
     return counts
 
 
