@@ -246,9 +246,13 @@ def test_d08_a_mirror_that_lies_about_policies_makes_no_administrator(sqlite_wor
         connection.exec_driver_sql(
             f"CREATE TRIGGER lie AFTER UPDATE ON m3ter_mirror_policy WHEN NEW.name = 'Administrator' BEGIN {lie}; END"
         )
-    plan = world.plan(permission_policies=["Viewer"])
-    [request] = requests_of(world, plan).values()
-    assert request["permissionPolicyIds"] == [administrator]
-    with pytest.raises(NotAllowedError, match="was changed in m3ter"):
-        world.send(plan)
-    assert world.posts() == 0
+    try:
+        plan = world.plan(permission_policies=["Viewer"])
+        [request] = requests_of(world, plan).values()
+        assert request["permissionPolicyIds"] == [administrator]
+        with pytest.raises(NotAllowedError, match="was changed in m3ter"):
+            world.send(plan)
+        assert world.posts() == 0
+    finally:
+        with world.db.engine.begin() as connection:  # other tests have the same database
+            connection.exec_driver_sql("DROP TRIGGER lie")

@@ -397,10 +397,14 @@ def test_d03_a_database_clock_that_is_set_back_during_a_pass_makes_nothing_gone(
         )
 
     event.listen(db.engine, "checkout", set_clock)
-    started = mirror.begin_pass(db, "org-1")
-    shift[0] = -10.0
-    mirror.store_policies(db, "org-1", started, policies)
-    mirror.finish_full_pass(db, "org-1", mirror.Kind.POLICIES, started, utc_now())
+    try:
+        started = mirror.begin_pass(db, "org-1")
+        shift[0] = -10.0
+        mirror.store_policies(db, "org-1", started, policies)
+        mirror.finish_full_pass(db, "org-1", mirror.Kind.POLICIES, started, utc_now())
+    finally:  # other tests have the same engine and its connections
+        event.remove(db.engine, "checkout", set_clock)
+        shift[0] = 0.0
     with db.engine.connect() as connection:
         assert connection.execute(select(db.tables.mirror_policy.c.gone)).scalar_one() is False
 

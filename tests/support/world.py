@@ -428,6 +428,9 @@ class WorldDatabase:
         :param values: configuration.
         """
         with self.db.engine.begin() as connection:
+            if connection.dialect.name == "sqlite":
+                left = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'").all()
+                assert not left, f"a test left triggers behind, which change what later ones see: {left}"
             connection.execute(delete(HIRES))
             for table in self.db.tables.all():
                 if table is not self.db.tables.schema_version:
