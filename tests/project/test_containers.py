@@ -51,6 +51,12 @@ def test_every_required_variable_is_in_the_example() -> None:
     assert required <= example
 
 
+def test_files_of_secrets_are_not_committed() -> None:
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    assert {".env", ".env.*", "!.env.example"} <= {*ignored}
+    assert ".env" not in re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
+
+
 def test_secrets_have_no_defaults() -> None:
     defaults = re.findall(r"\$\{(\w+):-", COMPOSE.read_text())
     assert not [name for name in defaults if re.search("SECRET|PASSWORD|KEY", name)]
