@@ -31,43 +31,12 @@ _MOST_MARKS = 6
 
 _MARKUP = re.compile(r"[<>{}\[\]\\]|&(?:#\w+|\w+);")
 _E_MAIL_ADDRESS = re.compile(r"[^\s@]@[^\s@]")
-_ENDINGS = "|".join(
-    (
-        *("com", "net", "org", "edu", "gov", "mil", "info", "biz", "app", "xyz", "online", "site", "website", "shop"),
-        *(
-            "club",
-            "click",
-            "store",
-            "tech",
-            "cloud",
-            "email",
-            "zip",
-            "mov",
-            "top",
-            "link",
-            "live",
-            "icu",
-            "vip",
-            "buzz",
-        ),
-        *(
-            "fun",
-            "bond",
-            "work",
-            "life",
-            "today",
-            "world",
-            "support",
-            "services",
-            "help",
-            "center",
-            "company",
-            "agency",
-        ),
-        *("digital", "network", "solutions", "systems", "finance", "money", "bank", "cash", "loan", "bid", "download"),
-        *("stream", "trade", "review", "monster", "quest", "sbs", "cfd", "cyou", "wiki", "host", "press", "space"),
-        *("team", "chat", "video", "media", "social", "software", "security", "login", "blog", "news", "pro", "mobi"),
-    )
+_ENDINGS = (
+    "com|net|org|edu|gov|mil|info|biz|app|xyz|online|site|website|shop|club|click|store|tech|cloud|email|zip|"
+    "mov|top|link|live|icu|vip|buzz|fun|bond|work|life|today|world|support|services|help|center|company|"
+    "agency|digital|network|solutions|systems|finance|money|bank|cash|loan|bid|download|stream|trade|review|"
+    "monster|quest|sbs|cfd|cyou|wiki|host|press|space|team|chat|video|media|social|software|security|login|"
+    "blog|news|pro|mobi"
 )
 #: Countries' endings that short links and most sites have, without those that are names (Li, Ng, Jo, Vu).
 _COUNTRIES = (

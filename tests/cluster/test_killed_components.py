@@ -68,7 +68,7 @@ def test_everybody_gets_one_email_whatever_is_killed_while_three_send(
     for org in three[1:]:
         org.mid_send(runs[org.name], posts=4)
 
-    worker = cluster.has_worker(task.supervisor_pid)
+    worker = cluster.worker_of(task.supervisor_pid)
     assert worker is not None, "a worker runs the task"
     cluster.kill(worker)
     cluster.start_worker(worker)

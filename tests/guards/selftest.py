@@ -250,7 +250,7 @@ BUGS: tuple[Bug, ...] = (
         ("tests/rules/test_d12_lost_answers.py::test_d12_an_entry_that_came_after_the_attempt_may_be_of_it",),
     ),
     Bug(
-        "whoever may write in the ledger says which plan people were shown",
+        "a writer of the ledger says which plan people were shown",
         (
             (
                 f"{ONBOARDING}/ledger/plans.py",

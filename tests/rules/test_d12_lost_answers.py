@@ -333,7 +333,7 @@ def test_d12_an_entry_mirrored_before_the_attempt_explains_nothing(world: World)
 
 
 def test_d12_an_invitation_that_was_there_and_that_m3ter_renews_may_be_of_the_attempt(world: World) -> None:
-    """It takes e1+work@ for e1@, whom our service user invited before the ledger began: the e-mail went to e1+work@."""
+    """m3ter takes e1+work@ for e1@, an invitation of ours from before the ledger: the e-mail went to e1+work@."""
     world.m3ter.switches(email_stored_as="without_tag", pending_invitation="update_with_email")
     world.hire("e1", email="e1+work@example.com")
     world.snapshot()

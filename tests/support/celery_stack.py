@@ -129,7 +129,7 @@ class CeleryStack(AirflowStack):
         """Start a component again."""
         self._launch(name, *(["--skip-serve-logs"] if name in {"scheduler", "triggerer"} else []))
 
-    def has_worker(self, pid: int) -> str | None:
+    def worker_of(self, pid: int) -> str | None:
         """Return the worker below which a process runs."""
         for name in self._workers:
             component = self._components.get(name)

@@ -127,8 +127,7 @@ def _when(config: OnboardingConfig) -> str:
 
 def _plain_words(config: OnboardingConfig, interval: Interval, window: Window) -> Iterator[tuple[str, str]]:
     tags = ", ".join(config.dag.tags)
-    when = _when(config)
-    yield "DAG", f"{dag_id_of(config.name)}, run {when}, owner {config.dag.owner}, tags {tags}; starts paused."
+    yield "DAG", f"{dag_id_of(config.name)}, run {_when(config)}, owner {config.dag.owner}, tags {tags}; starts paused."
     yield "today's run", f"is for {_span(interval.start, interval.end)}."
     yield (
         "it reads",

@@ -7,6 +7,5 @@ these: a ``section`` of the YAML and each that there is (``access_section``, ``a
 ``dag_section``, ``day_one_section``, ``exclude_section``, ``status_section``), ``allowed_policies`` (which policies may
 be given), ``query_columns``, ``query_text``, ``sql_syntax`` and ``query_gaps`` (the query's columns and text, how a
 dialect is read, and where the query can forget people), ``placeholders`` (words for a missing value), ``addresses``,
-``durations``,
-``schedule``, ``names``, and ``problems`` (their wording).
+``durations``, ``schedule``, ``names``, and ``problems`` (their wording).
 """

@@ -7,7 +7,7 @@ import re
 from m3ter_provider.email_identity import ascii_domain
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-# No star either: whoever writes one means many people, and it would match the one who is called so.
+# No star either: it is meant for many people, and would match the one address that has it.
 _WORD = re.compile(r"[^@\s*;,<>()\[\]\":\\.]+")
 
 

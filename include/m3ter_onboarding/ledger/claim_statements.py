@@ -54,6 +54,8 @@ class ClaimRequest:
     :param backfill_cap: the most that may be attempted by backfills of the run's DAG in 24 hours; None: no limit.
     :param others_without_approval: the plan is sent without an approval, and only as long as other plans attempted no
         more than this without one in 23 hours; None: whatever they attempted.
+    :param turned_away: the chunk is of those whose last POST was answered with an error that did nothing; False: of all
+        others. They come last, since such an answer ends the sending.
     """
 
     run: RunKey
