@@ -1,6 +1,6 @@
 # Airflow with this project installed as a package. Build: docker build -t m3ter-onboarding .
 #
-# Both base images can be given by digest: `make image-pins` prints them, and docs/adopt.md says when to renew them.
+# Both base images can be given by digest: `make image-pins` prints them, and docs/deploy.md says when to renew them.
 ARG AIRFLOW_IMAGE=apache/airflow:3.3.2-python3.12
 ARG PYTHON_IMAGE=python:3.12-slim
 

@@ -73,6 +73,14 @@ class PostgresServer:
                 connection.execute(f"ALTER SYSTEM SET {name} = '{value}'".encode())
             connection.execute("SELECT pg_reload_conf()")
 
+    @property
+    def programs(self) -> Path:
+        """The folder of its own pg_dump and pg_restore: others may be too old for it, or too new."""
+        with psycopg.connect(host=str(self.folder), user="postgres", dbname="postgres") as connection:
+            row = connection.execute("SELECT setting FROM pg_config WHERE name = 'BINDIR'").fetchone()
+        assert row is not None
+        return Path(row[0])
+
     def new_database(self, name: str | None = None) -> PostgresDatabase:
         """Make an empty database."""
         chosen = name or f"test_{next(self._numbers)}"
