@@ -22,9 +22,12 @@ from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.schedule import AssetSchedule
 from m3ter_onboarding.config.status_section import StatusSettings
 from m3ter_onboarding.ledger.states import WHYS
+from m3ter_onboarding.reporting import spans as spans_of_dags
 from m3ter_onboarding.reporting.metrics import OF_THE_DAGS
+from m3ter_provider import spans
 from m3ter_provider.get_provider_info import get_provider_info
 from m3ter_provider.metrics import OF_THE_PROVIDER, Metric
+from m3ter_provider.spans import SpanName
 
 _SECTIONS: Mapping[type[BaseModel], str] = {
     Exclusions: "[section](#exclude)",
@@ -222,6 +225,13 @@ def _metrics(described: Iterable[Metric]) -> str:
     )
 
 
+def _spans(described: Iterable[SpanName]) -> str:
+    return _rows(
+        ("name", "attributes", "what"),
+        ((f"`{one.name}`", ", ".join(f"`{name}`" for name in one.attributes), one.what) for one in described),
+    )
+
+
 def _rows(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     lines = [list(head)]
     lines.append(["---"] * len(lines[0]))
@@ -268,6 +278,7 @@ _TABLES: Mapping[str, Callable[[], str]] = {
     "AssetSchedule": lambda: _model(AssetSchedule),
     "metrics of the DAGs": lambda: _metrics(OF_THE_DAGS),
     "metrics of the provider": lambda: _metrics(OF_THE_PROVIDER),
+    "spans": lambda: _spans((*spans_of_dags.OF_THE_DAGS, *spans.OF_THE_PROVIDER)),
     "run parameters": _run_parameters,
     "connection": _connection,
     "events": _events,

@@ -11,6 +11,7 @@ from airflow.sdk import BaseOperator
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.status_parameters import StatusParameters
+from m3ter_onboarding.reporting.lineage import UsedTables
 from m3ter_onboarding.tasks.assets import accepted_asset, if_any, update_if_any
 from m3ter_onboarding.tasks.onboarding_task import OnboardingTask
 from m3ter_onboarding.tasks.task_errors import errors_as_sentences
@@ -31,6 +32,7 @@ class InvitationStatusOperator(OnboardingTask, BaseOperator):
     """
 
     ui_color = "#e8f3fb"
+    used_tables = UsedTables(writes=("mirror_invitation", "mirror_user", "invitation", "event"))
 
     def __init__(self, *, config: OnboardingConfig, **kwargs: Any) -> None:
         super().__init__(outlets=[if_any(accepted_asset(config.name))], **kwargs)
@@ -79,7 +81,12 @@ class InvitationStatusOperator(OnboardingTask, BaseOperator):
 
     async def _follow(self, db: LedgerDatabase, everything: bool) -> StatusRead:
         from m3ter_onboarding.mirroring.status_pass import follow_invitations
+        from m3ter_onboarding.reporting.spans import FOLLOW
         from m3ter_provider.hooks.m3ter import M3terAsyncHook
+        from m3ter_provider.spans import span
 
-        async with M3terAsyncHook(self.config.m3ter_conn_id) as hook:
-            return await follow_invitations(self._organisation(hook, db), everything=everything)
+        with span(FOLLOW, {"organisation": self.config.name}) as following:
+            async with M3terAsyncHook(self.config.m3ter_conn_id) as hook:
+                read = await follow_invitations(self._organisation(hook, db), everything=everything)
+                following.note(read.counts())
+                return read

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -12,6 +12,7 @@ from m3ter_onboarding.config.names import dag_id_of
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.run_parameters import RunParameters
 from m3ter_onboarding.errors import ConfigurationError
+from m3ter_onboarding.reporting.lineage import UsedTables
 from m3ter_onboarding.sending.right_to_send import Caps, caps_of
 
 if TYPE_CHECKING:
@@ -36,6 +37,19 @@ class OnboardingTask:
     )
 
     config: OnboardingConfig
+
+    #: For lineage.
+    used_tables: ClassVar[UsedTables] = UsedTables()
+
+    def get_openlineage_facets_on_start(self) -> Any:
+        """Return the tables that the task uses; OpenLineage's provider calls it, where it is installed."""
+        from m3ter_onboarding.reporting.lineage import lineage_of
+
+        return lineage_of(self.config, self.used_tables)
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Return the same: nothing more is known at the end of a task, whatever that was."""
+        return self.get_openlineage_facets_on_start()
 
     def _works_for(self, config: OnboardingConfig) -> None:
         self.config = config

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.reporting.lineage import UsedTables
 from m3ter_onboarding.tasks.onboarding_task import OnboardingTask
 from m3ter_onboarding.tasks.task_errors import errors_as_sentences
 
@@ -25,6 +26,11 @@ class OnboardingPlanOperator(OnboardingTask, BaseOperator):
     """
 
     ui_color = "#fdf3d8"
+    used_tables = UsedTables(
+        queries=("query", "exclusions"),
+        reads=("mirror_invitation", "mirror_user", "mirror_policy", "invitation"),
+        writes=("plan", "decision", "worklist"),
+    )
 
     def __init__(self, *, config: OnboardingConfig, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -38,6 +44,8 @@ class OnboardingPlanOperator(OnboardingTask, BaseOperator):
         from m3ter_onboarding.planning.run_start import window_of_run
         from m3ter_onboarding.planning.sealed_plan import make_plan
         from m3ter_onboarding.reporting.metrics import report_decisions
+        from m3ter_onboarding.reporting.spans import PLAN
+        from m3ter_provider.spans import span
 
         with errors_as_sentences():
             run, settings = self._airflow_run(context), self._connection_settings()
@@ -53,9 +61,11 @@ class OnboardingPlanOperator(OnboardingTask, BaseOperator):
                     is_backfill=run.run_type == "backfill",
                     allowed_domains=tuple(settings.allowed_domains or ()),
                 )
-                planned = make_plan(
-                    self.config, db, planning, now=utc_now(), settle=lambda: asyncio.run(self._settle(db))
-                )
+                with span(PLAN, {"organisation": self.config.name}) as recorded:
+                    planned = make_plan(
+                        self.config, db, planning, now=utc_now(), settle=lambda: asyncio.run(self._settle(db))
+                    )
+                    recorded.note({"rows": planned.rows, "count": planned.invitations})
                 report_decisions(self.config.name, planned.counts)
                 return planned.summary()
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.reporting.lineage import UsedTables
 from m3ter_onboarding.tasks.assets import day_one_asset
 from m3ter_onboarding.tasks.onboarding_task import OnboardingTask
 from m3ter_onboarding.tasks.task_errors import errors_as_sentences
@@ -29,6 +30,9 @@ class ReadinessOperator(OnboardingTask, BaseOperator):
     """
 
     ui_color = "#e8f3fb"
+    used_tables = UsedTables(
+        reads=("plan", "decision", "invitation"), writes=("day_one", "chase"), publishes=("day_one", "chase")
+    )
 
     def __init__(self, *, config: OnboardingConfig, **kwargs: Any) -> None:
         super().__init__(outlets=[day_one_asset(config.name)], **kwargs)

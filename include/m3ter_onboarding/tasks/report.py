@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from m3ter_onboarding.config.names import dag_id_of
 from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.reporting.lineage import UsedTables
 from m3ter_onboarding.tasks.onboarding_task import OnboardingTask
 from m3ter_onboarding.tasks.task_errors import errors_as_sentences
 from m3ter_onboarding.tasks.task_states import task_states
@@ -32,6 +33,10 @@ class OnboardingReportOperator(OnboardingTask, BaseOperator):
     """
 
     ui_color = "#f0e9f7"
+    used_tables = UsedTables(
+        reads=("run", "plan", "decision", "invitation", "event", "worklist"),
+        publishes=("run", "plan", "decision", "invitation", "event", "worklist", "access_read", "access_review"),
+    )
 
     def __init__(self, *, config: OnboardingConfig, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -98,9 +103,12 @@ class OnboardingReportOperator(OnboardingTask, BaseOperator):
         """Publish, and return why that failed."""
         from m3ter_onboarding.errors import OnboardingError
         from m3ter_onboarding.reporting.publication import publish_organisation
+        from m3ter_onboarding.reporting.spans import PUBLISH
+        from m3ter_provider.spans import span
 
         try:
-            publish_organisation(db, org_id, self.config)
+            with span(PUBLISH, {"organisation": self.config.name}):
+                publish_organisation(db, org_id, self.config)
         except OnboardingError as error:
             return error
         except Exception as error:  # noqa: BLE001  (whatever it is, the ledger's outcome must say so)

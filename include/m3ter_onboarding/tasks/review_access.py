@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.reporting.lineage import UsedTables
 from m3ter_onboarding.tasks.onboarding_task import OnboardingTask
 from m3ter_onboarding.tasks.task_errors import errors_as_sentences
 
@@ -30,6 +31,11 @@ class AccessReviewOperator(OnboardingTask, BaseOperator):
     """
 
     ui_color = "#e8f3fb"
+    used_tables = UsedTables(
+        queries=("jobs",),
+        reads=("mirror_user", "mirror_policy"),
+        writes=("access_read", "access_job", "access_review"),
+    )
 
     def __init__(self, *, config: OnboardingConfig, **kwargs: Any) -> None:
         super().__init__(**kwargs)

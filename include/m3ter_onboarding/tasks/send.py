@@ -11,6 +11,7 @@ from airflow.sdk import BaseAsyncOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.reporting.lineage import UsedTables
 from m3ter_onboarding.tasks.assets import if_any, invited_asset, update_if_any
 from m3ter_onboarding.tasks.onboarding_task import OnboardingTask
 from m3ter_onboarding.tasks.planned_summary import PlannedSummary
@@ -29,6 +30,7 @@ class OnboardingSendOperator(OnboardingTask, BaseAsyncOperator):
     """
 
     ui_color = "#dff2e1"
+    used_tables = UsedTables(reads=("plan", "decision"), writes=("invitation", "event"))
 
     def __init__(self, *, config: OnboardingConfig, **kwargs: Any) -> None:
         super().__init__(outlets=[if_any(invited_asset(config.name))], **kwargs)
@@ -53,6 +55,7 @@ class OnboardingSendOperator(OnboardingTask, BaseAsyncOperator):
         from m3ter_onboarding.clock import utc_now
         from m3ter_onboarding.ledger import runs
         from m3ter_onboarding.reporting.metrics import INVITATIONS
+        from m3ter_onboarding.reporting.spans import SEND
         from m3ter_onboarding.sending.circuit_breaker import Breaker
         from m3ter_onboarding.sending.pause_switch import PauseSwitch
         from m3ter_onboarding.sending.right_to_send import PlanToSend
@@ -60,6 +63,7 @@ class OnboardingSendOperator(OnboardingTask, BaseAsyncOperator):
         from m3ter_onboarding.sending.todays_settings import TodaysSettings
         from m3ter_provider import metrics
         from m3ter_provider.hooks.m3ter import M3terAsyncHook
+        from m3ter_provider.spans import span
 
         run = self._run_key(context)
         planned = PlannedSummary.from_xcom(await asyncio.to_thread(context["ti"].xcom_pull, task_ids="plan"))
@@ -80,7 +84,9 @@ class OnboardingSendOperator(OnboardingTask, BaseAsyncOperator):
                         INVITATIONS, organisation=config.name, outcome=outcome.state.value
                     ),
                 )
-                done = await sender.send()
+                with span(SEND, {"organisation": config.name}) as sending:
+                    done = await sender.send()
+                    sending.note(done.summary())
             await asyncio.to_thread(runs.mark_delivered, db, run, planned.plan_id, utc_now())
         summary = done.summary()
         update_if_any(context, invited_asset(config.name), {"sent": done.sent})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
+from m3ter_onboarding.reporting.lineage import UsedTables
 from m3ter_onboarding.tasks.assets import accepted_asset, if_any, update_if_any
 from m3ter_onboarding.tasks.onboarding_task import OnboardingTask
 from m3ter_onboarding.tasks.task_errors import errors_as_sentences
@@ -27,6 +28,7 @@ class OnboardingSnapshotOperator(OnboardingTask, BaseOperator):
     """
 
     ui_color = "#e8f3fb"
+    used_tables = UsedTables(writes=("mirror_invitation", "mirror_user", "mirror_policy", "invitation", "event", "run"))
 
     def __init__(self, *, config: OnboardingConfig, **kwargs: Any) -> None:
         super().__init__(outlets=[if_any(accepted_asset(config.name))], **kwargs)
@@ -50,9 +52,13 @@ class OnboardingSnapshotOperator(OnboardingTask, BaseOperator):
 
     async def _mirror(self, db: LedgerDatabase, mode: Mode) -> dict[str, int]:
         from m3ter_onboarding.mirroring.mirror_pass import mirror_and_settle
+        from m3ter_onboarding.reporting.spans import MIRROR
         from m3ter_provider.hooks.m3ter import M3terAsyncHook
+        from m3ter_provider.spans import span
 
-        async with M3terAsyncHook(self.config.m3ter_conn_id) as hook:
-            counts = await mirror_and_settle(self._organisation(hook, db), everything=mode.reads_all_of_m3ter)
-            self._record_reading(db, hook.settings)
-            return counts
+        with span(MIRROR, {"organisation": self.config.name}) as mirroring:
+            async with M3terAsyncHook(self.config.m3ter_conn_id) as hook:
+                counts = await mirror_and_settle(self._organisation(hook, db), everything=mode.reads_all_of_m3ter)
+                mirroring.note(counts)
+                self._record_reading(db, hook.settings)
+                return counts

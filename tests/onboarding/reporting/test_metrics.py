@@ -6,10 +6,8 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from m3ter_onboarding.reporting.metrics import OF_THE_DAGS
 from m3ter_provider import metrics
 from m3ter_provider.process_state import forget_all
 from tests.support.airflow_metrics import initialize_metrics
+from tests.support.receivers import receiver
 from tests.support.task_runs import TaskRun, m3ter_connection
 from tests.support.world import WINDOW, World
 
@@ -153,46 +152,24 @@ metrics.timed(metrics.REQUEST, 0.25, method="POST", status="200")
 """
 
 
-@pytest.fixture
-def collector() -> Iterator[tuple[int, list[ExportMetricsServiceRequest]]]:
-    """Run an OpenTelemetry collector that keeps what it is told."""
-    told: list[ExportMetricsServiceRequest] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            assert self.path == "/v1/metrics"
-            told.append(ExportMetricsServiceRequest.FromString(body))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_port, told
-        server.shutdown()
-
-
-def test_tags_arrive_over_otlp(collector: tuple[int, list[ExportMetricsServiceRequest]]) -> None:
-    port, told = collector
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        env={
-            **os.environ,
-            "AIRFLOW__METRICS__OTEL_ON": "True",
-            "AIRFLOW__METRICS__OTEL_HOST": "127.0.0.1",
-            "AIRFLOW__METRICS__OTEL_PORT": str(port),
-        },
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+def test_tags_arrive_over_otlp() -> None:
+    with receiver() as collector:
+        done = subprocess.run(
+            [sys.executable, "-c", SCRIPT],
+            env={
+                **os.environ,
+                "AIRFLOW__METRICS__OTEL_ON": "True",
+                "AIRFLOW__METRICS__OTEL_HOST": "127.0.0.1",
+                "AIRFLOW__METRICS__OTEL_PORT": str(collector.port),
+            },
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
     assert done.returncode == 0, done.stderr[-2000:]
-    points = dict(_points(told))
+    points = dict(_points([ExportMetricsServiceRequest.FromString(body) for body in collector.bodies["/v1/metrics"]]))
     assert points["airflow.m3ter_onboarding.decisions", "acme", "invite", "new"] == 3
     assert points["airflow.m3ter_onboarding.decisions", "acme", "skip", "too_old"] == 2
     assert points["airflow.m3ter_onboarding.oldest_open_invitation_seconds", "acme"] == 42.0
