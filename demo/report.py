@@ -44,11 +44,11 @@ def judge(scene: Scene, chapters: Sequence[Chapter]) -> Verdict:
         right.append(
             f"each of the {expectation.emails} people who should have an e-mail got exactly one, nobody else did"
         )
-    backfill = chapters[-1]
-    if backfill.posts:
-        wrong.append(f"the backfill sent {backfill.posts} POSTs")
-    else:
-        right.append("the backfill sent 0")
+    for name, chapter in (("preview", chapters[0]), ("backfill", chapters[-1])):
+        if chapter.posts:
+            wrong.append(f"the {name} sent {chapter.posts} POSTs")
+        else:
+            right.append(f"the {name} sent 0")
     plans = read_plans(scene)
     lost = [plan for plan in plans if plan.rows != plan.decisions.total()]
     wrong += [f"{plan.run_id} read {plan.rows} rows and made {plan.decisions.total()} decisions" for plan in lost]
@@ -90,7 +90,7 @@ def report(scene: Scene, chapters: Sequence[Chapter], verdict: Verdict, seconds:
         numbers = "".join(f"{by_kind[kind].total():>9}" for kind in kinds)
         lines.append(f"{chapter.title:{width}}{sum(plan.rows for plan in found):>7}{numbers}{chapter.emails:>10}")
     lines.append("(A run reads the rows of earlier days again while somebody in them is too early to be invited.)")
-    runs = [plans[run_id] for chapter in chapters[:-1] for run_id in chapter.run_ids if run_id in plans]
+    runs = [plans[run_id] for chapter in chapters[1:-1] for run_id in chapter.run_ids if run_id in plans]
     lines += ["", "Decisions of the two runs by hand, by reason"]
     for kind, reasons in _by_kind(runs).items():
         pieces = [f"{reason} {number}" for reason, number in reasons.most_common()]

@@ -1,4 +1,4 @@
-"""The demo's story: two days by hand, then the same days again as a backfill."""
+"""The demo's story: a preview, two days by hand, then the same days again as a backfill."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ def run_chapters(scene: Scene, progress: Progress) -> list[Chapter]:
     """
     scene.airflow.api.set_paused(DAG_ID, False)
     first, second = scene.days
-    chapters = [_by_hand(scene, day, progress) for day in scene.days]
+    preview = _by_hand(scene, first, progress, f"Preview of {_written(first)}", mode="dry_run")
+    chapters = [preview, *(_by_hand(scene, day, progress, f"Run by hand for {_written(day)}") for day in scene.days)]
     title = f"Backfill of {_written(first)} and {_written(second)}"
     return [*chapters, _chapter(scene, title, progress, lambda: _backfill(scene, progress))]
 
@@ -59,9 +60,10 @@ def _written(day: date) -> str:
     return f"{day.day} {day:%B}"
 
 
-def _by_hand(scene: Scene, day: date, progress: Progress) -> Chapter:
+def _by_hand(scene: Scene, day: date, progress: Progress, title: str, **parameters: str) -> Chapter:
     def run() -> list[str]:
         conf = {
+            **parameters,
             "interval_start": midnight(day).isoformat(),
             "interval_end": midnight(day + timedelta(days=1)).isoformat(),
         }
@@ -69,7 +71,7 @@ def _by_hand(scene: Scene, day: date, progress: Progress) -> Chapter:
         _wait(scene, progress, lambda: [scene.airflow.api.run(DAG_ID, run_id)])
         return [run_id]
 
-    return _chapter(scene, f"Run by hand for {_written(day)}", progress, run)
+    return _chapter(scene, title, progress, run)
 
 
 def _backfill(scene: Scene, progress: Progress) -> list[str]:

@@ -31,6 +31,28 @@ BUGS: tuple[Bug, ...] = (
         (f"{_TODAY}::test_d08_occasions_and_days_that_became_narrower_hold_people_back",),
     ),
     Bug(
+        "the first e-mail needs no look",
+        (
+            (
+                f"{ONBOARDING}/tasks/plan.py",
+                "if plans_only_because is None and not was_looked_at(",
+                "if plans_only_because and not was_looked_at(",
+            ),
+        ),
+        ("tests/rules/test_d05_first_look.py::test_d05_a_first_run_plans_only_and_says_how_to_go_on",),
+    ),
+    Bug(
+        "a look at one person is one at everybody",
+        (
+            (
+                f"{ONBOARDING}/ledger/first_look.py",
+                "= run.only_employee.is_(None)",
+                "= run.mode.is_not(None)",
+            ),
+        ),
+        ("tests/rules/test_d05_first_look.py::test_d05_a_look_at_one_person_is_for_that_person_alone",),
+    ),
+    Bug(
         "a request is not compared before its POST",
         ((f"{ONBOARDING}/sending/attempt.py", "bound.check_before_post(claimed)", "assert bound"),),
         (f"{_BOUND}::test_d08_a_request_that_is_changed_while_it_is_sent_stops_the_sender",),

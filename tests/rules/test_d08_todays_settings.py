@@ -180,8 +180,9 @@ def test_d08_a_plan_that_waits_loses_nobody_by_the_days_that_pass(org: World) ->
     assert {"old", "early"} <= set(invited(org))
     d, p, passed = org.db.tables.decision, org.db.tables.plan, timedelta(days=5)
     with org.db.engine.begin() as connection:  # as if five days had passed since
-        made = connection.execute(select(p.c.created_at)).scalar_one()
-        connection.execute(update(p).values(created_at=made - passed))
+        mine = p.c.plan_id == run.xcoms["plan"]["plan_id"]
+        made = connection.execute(select(p.c.created_at).where(mine)).scalar_one()
+        connection.execute(update(p).where(mine).values(created_at=made - passed))
         for name, days in (("old", -90), ("early", 5)):
             start = today + timedelta(days=days) - passed
             connection.execute(update(d).where(d.c.employee_id == name).values(start_date=start))

@@ -22,8 +22,10 @@ from sqlalchemy import Engine, create_engine, insert, select, update
 from demo.airflow_api import FINISHED, FINISHED_TASK, AirflowApiError, wait_until
 from demo.airflow_stack import AirflowStack, TaskProcess
 from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.schema import prepare_tables
 from m3ter_sandbox.testing import SandboxServer
 from tests.support import ledger_rows
+from tests.support.first_looks import look_first
 from tests.support.postgresql import PostgresServer
 from tests.support.world import HIRES, QUERY
 
@@ -340,6 +342,7 @@ def organisation(
     query: str = QUERY,
     extra: Mapping[str, Any] | None = None,
     paused: bool = False,
+    looked_at: bool = True,
     **switches: Any,
 ) -> Iterator[Organisation]:
     """Make an organisation, and wait until Airflow knows its DAG.
@@ -349,6 +352,7 @@ def organisation(
     :param values: configuration.
     :param extra: of the connection to m3ter.
     :param paused: leave the DAG paused.
+    :param looked_at: whether a dry run came before the first run, see :mod:`tests.support.first_looks`.
     :param switches: of the local m3ter; no limit of requests unless it is given.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -367,6 +371,10 @@ def organisation(
             made.connect_warehouse()
             made.connect_m3ter()
             made.configure(values or {}, query)
+            if looked_at:
+                now = datetime.now(timezone.utc)
+                prepare_tables(made.ledger, create_tables=True, now=now, package_version="0")
+                look_first(made.ledger, name, m3ter.org_id, now)
             made.wait_dag(paused=paused)
             yield made
         finally:

@@ -19,6 +19,7 @@ from m3ter_onboarding.tasks.send import OnboardingSendOperator
 from m3ter_onboarding.tasks.snapshot import OnboardingSnapshotOperator
 from m3ter_onboarding.tasks.task_errors import errors_as_sentences
 from tests.support.databases import airflow_connection_named
+from tests.support.first_looks import look_first
 from tests.support.world import World
 
 
@@ -30,6 +31,7 @@ class TaskRun:
     :param params: the run's parameters.
     :param answer_is: the answer of the person who is asked, unless one is given; None: nobody answers.
     :param answers: who that is; None: a default.
+    :param looked_at: whether a dry run came before it, see :mod:`tests.support.first_looks`.
     """
 
     world: World
@@ -41,6 +43,7 @@ class TaskRun:
     dag_id: str = "m3ter_onboarding__test"
     answer_is: str | None = "Approve"
     answers: str | None = "olga"
+    looked_at: bool = True
     xcoms: dict[str, Any] = field(default_factory=dict)
 
     def snapshot(self) -> dict[str, int]:
@@ -51,6 +54,9 @@ class TaskRun:
 
     def plan(self) -> dict[str, Any]:
         """Run the task ``plan``."""
+        if self.looked_at:
+            world = self.world
+            look_first(world.db, world.config(**self.values).name, world.m3ter.org_id, world.now())
         planned = OnboardingPlanOperator(**self._arguments("plan")).execute(self._context)
         self.xcoms["plan"] = planned
         return planned

@@ -5,7 +5,8 @@ Read ``states`` (and how they change) and ``tables``. Then, in the order of a ru
 - ``runs``; ``known_hosts`` (which m3ter an organisation is, and who was let in); ``mirror`` (m3ter's lists;
   ``mirror_entries`` is one of its rows) and ``mirror_comparison`` (what they say of the ledger's invitations);
   ``unread_entries`` (which of them must be read by themselves);
-- ``catch_up`` (how far back a run reads), ``people`` (the ledger's rows of a plan's hires), ``plans`` and
+- ``catch_up`` (how far back a run reads), ``first_look`` (whether a person could see what would be sent), ``people``
+  (the ledger's rows of a plan's hires), ``plans`` and
   ``plan_counts``, ``decisions`` (``decision_names`` has their words), ``sealing`` (keyed hashes that bind them, and
   ``sealed_requests``, which reads them back), ``withheld`` (people whom later settings hold back), ``rejections``
   (which people of a plan nobody approved);

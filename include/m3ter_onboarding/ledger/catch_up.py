@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import CTE, ColumnElement, Connection, FromClause, and_, case, exists, func, literal, or_, select
@@ -27,7 +28,8 @@ def caught_up_until(db: LedgerDatabase, run: RunKey, org_id: str, not_before: da
     day that failed, a backfill of days long ago. Its days are caught up once a later run that covers them has finished.
     A window that reached into the future counts only up to the moment its run began.
 
-    A DAG without such a run may be one that was renamed: it goes on where the organisation's other DAGs have stopped.
+    A DAG of which no run has finished may be one that was renamed: it goes on where the organisation's other DAGs have
+    stopped.
 
     :param not_before: days before this are never caught up.
     :returns: None as long as there was no such run.
@@ -35,21 +37,27 @@ def caught_up_until(db: LedgerDatabase, run: RunKey, org_id: str, not_before: da
     table = db.tables.run
 
     def work(connection: Connection) -> datetime | None:
-        own = _caught_up_by(connection, db.tables, run, org_id, not_before)
-        if own is not None:
-            return own
-        dag_ids = select(table.c.dag_id).where(table.c.org_id == org_id, table.c.dag_id != run.dag_id).distinct()
-        others = [
-            _caught_up_by(connection, db.tables, RunKey(dag_id, run.run_id), org_id, not_before)
-            for dag_id in connection.execute(dag_ids).scalars()
-        ]
-        return max((until for until in others if until is not None), default=None)
+        finished, unfinished = _caught_up_by(connection, db.tables, run, org_id, not_before)
+        if finished is None:
+            dag_ids = select(table.c.dag_id).where(table.c.org_id == org_id, table.c.dag_id != run.dag_id).distinct()
+            others = [
+                _earliest(_caught_up_by(connection, db.tables, RunKey(dag_id, run.run_id), org_id, not_before))
+                for dag_id in connection.execute(dag_ids).scalars()
+            ]
+            finished = max((until for until in others if until is not None), default=None)
+        return _earliest((finished, unfinished))
 
     return db.read(work, doing="looking for runs that did not finish")
 
 
-def _caught_up_by(connection: Connection, t: Tables, run: RunKey, org_id: str, not_before: datetime) -> datetime | None:
-    """Return until when the days of one DAG's runs are caught up; None: it has none."""
+def _earliest(instants: Iterable[datetime | None]) -> datetime | None:
+    return min((instant for instant in instants if instant is not None), default=None)
+
+
+def _caught_up_by(
+    connection: Connection, t: Tables, run: RunKey, org_id: str, not_before: datetime
+) -> tuple[datetime | None, datetime | None]:
+    """Return the end of the newest finished window of one DAG's runs, and where the first unfinished one begins."""
     table = t.run
     later = table.alias()
 
@@ -78,7 +86,7 @@ def _caught_up_by(connection: Connection, t: Tables, run: RunKey, org_id: str, n
             others, table.c.delivered_at.is_(None), table.c.interval_end > not_before, ~covered_since
         )
     ).scalar()
-    return min((instant for instant in (finished, unfinished) if instant is not None), default=None)
+    return finished, unfinished
 
 
 def waiting_since(db: LedgerDatabase, org_id: str, not_before: datetime, now: datetime) -> datetime | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select, update
+from sqlalchemy import Connection, and_, exists, func, or_, select, update
 
 from m3ter_onboarding.ledger.chase import ChaseDays, Why, update_chase
 from m3ter_onboarding.ledger.database import LedgerDatabase
@@ -141,9 +141,10 @@ def sent_on_the_day(t: Tables, org_id: str, now: Moment) -> tuple[Any, ...]:
 
 def last_success(t: Tables, org_id: Any) -> Any:
     """Return the query for the end of the last onboarding run of everybody that was a success and might send."""
-    r = t.run.c
+    r, p = t.run.c, t.plan.c
+    might = exists().where(p.dag_id == r.dag_id, p.run_id == r.run_id, p.sendable)
     return select(func.max(r.finished_at)).where(
-        r.org_id == org_id, r.outcome == "success", r.may_invite, r.only_employee.is_(None)
+        r.org_id == org_id, r.outcome == "success", r.may_invite, r.only_employee.is_(None), might
     )
 
 

@@ -51,6 +51,7 @@ class Report:
     :param withheld: people of the plan whom narrower settings held back.
     :param approval: whether a person had to approve the plan, and what they answered.
     :param problems: sentences, each a reason why the run is not a success.
+    :param plans_only_because: why nothing of the plan may be sent; None: it may, or there is no plan.
     """
 
     organisation: str
@@ -66,6 +67,7 @@ class Report:
     approval: str = "not needed"
     problems: tuple[str, ...] = ()
     base_url: str | None = None
+    plans_only_because: str | None = None
 
     @property
     def outcome(self) -> str:
@@ -124,6 +126,8 @@ class Report:
             f"Plan {self.plan_id or '(none)'}: {self.rows} rows in, {sum(self.decisions.values())} decisions out.",
         ]
         lines += [f"  {count:6d}  {name}" for name, count in self.decisions.items()]
+        if self.plans_only_because:
+            lines.append(f"Nothing of it was sent: {self.plans_only_because}")
         if self.approval != "not needed":
             lines.append(f"Approval: {self.approval}.")
         if self.states:
@@ -186,6 +190,7 @@ def make_report(db: LedgerDatabase, run: RunKey, beside: BesideTheLedger) -> Rep
         withheld=left.withheld if left else 0,
         approval=_approval(plan),
         problems=tuple(problems_of(plan, left, unfinished, beside.fail_on_refused)),
+        plans_only_because=plan.not_sendable_because if plan and left else None,
     )
 
 

@@ -39,6 +39,7 @@ class OnboardingPlanOperator(OnboardingTask, BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the plan's id and its counts."""
         from m3ter_onboarding.clock import utc_now
+        from m3ter_onboarding.ledger.first_look import NO_FIRST_LOOK, was_looked_at
         from m3ter_onboarding.ledger.sealing import SealingKey
         from m3ter_onboarding.planning.decided_rows import PlanningRun
         from m3ter_onboarding.planning.run_start import window_of_run
@@ -51,13 +52,17 @@ class OnboardingPlanOperator(OnboardingTask, BaseOperator):
             run, settings = self._airflow_run(context), self._connection_settings()
             with closing(self._open_ledger()) as db:
                 self._check_admitted(db, settings)
+                plans_only_because = run.plans_only_because
+                one = run.parameters.only_employee
+                if plans_only_because is None and not was_looked_at(db, self.config.name, settings.org_id, one):
+                    plans_only_because = NO_FIRST_LOOK
                 planning = PlanningRun(
                     key=run.key,
                     org_id=settings.org_id,
                     window=window_of_run(db, run.key, settings.org_id),
                     parameters=run.parameters,
                     seals=SealingKey.of_connection(settings),
-                    plans_only_because=run.plans_only_because,
+                    plans_only_because=plans_only_because,
                     is_backfill=run.run_type == "backfill",
                     allowed_domains=tuple(settings.allowed_domains or ()),
                 )

@@ -79,7 +79,7 @@ class OnboardingReportOperator(OnboardingTask, BaseOperator):
                 for line in report.lines():
                     log.info("%s", line)
                 if begun is not None:
-                    if report.for_review and begun.may_invite and not report.notified_before(begun):
+                    if report.for_review and not report.plans_only_because and not report.notified_before(begun):
                         what = f"has {report.for_review} row(s) or invitation(s) that wait for a person"
                         notify(config.alerts.on_review, config.name, run.dag_id, run.run_id, what)
                     runs.finish_run(db, run, report.run_outcome(utc_now()))

@@ -143,7 +143,7 @@ def _funnel(connection: Connection, t: Tables, runs: Sequence[RunSummary]) -> Fu
     """Follow the last run that may send and had somebody to invite: planned, sent, accepted."""
     for run in runs:
         plan = run.plan
-        if run.may_invite and plan and plan.state == "sealed" and plan.invitations:
+        if plan and plan.sendable and plan.state == "sealed" and plan.invitations:
             key = RunKey(run.dag_id, run.run_id)
             states = states_by_run(connection, t, [key], tuple(ONCE_SENT_STATES))[key]
             return Funnel(run.run_id, plan.invitations, sum(states.values()), states[InvitationState.ACCEPTED])

@@ -159,9 +159,21 @@ function lastRun(ledger, dagId) {
   const href = runHash(run.dag_id, run.run_id);
   const name = dagName(dagId);
   if (run.outcome === "failed") return h("li", { class: "bad" }, h("a", { href }, `The last run failed: ${name}`));
-  if (!waitsForApproval(run)) return null;
   const many = h("strong", {}, exactNumber(run.plan?.invitations));
+  if (waitsForFirstLook(run)) {
+    return h("li", { class: "warn" }, h("a", { href }, many, ` wait for a first dry run: ${name}`));
+  }
+  if (!waitsForApproval(run)) return null;
   return h("li", { class: "warn" }, h("a", { href }, many, ` wait for approval: ${name}`));
+}
+
+/**
+ * Return whether a run that was meant to send planned only, since nobody has looked first.
+ * @param {Run} run
+ */
+function waitsForFirstLook({ mode, run_type, plan }) {
+  const meant = mode !== "dry_run" && mode !== "baseline" && run_type !== "backfill";
+  return Boolean(meant && plan?.state === "sealed" && !plan.sendable);
 }
 
 /** @param {Run} run */
