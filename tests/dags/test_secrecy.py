@@ -17,7 +17,10 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, insert
 
+from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.schema import prepare_tables
 from m3ter_sandbox.testing import SandboxServer
+from tests.support.first_looks import look_first
 from tests.support.world import HIRES, QUERY
 
 FIRST, LAST, ADDRESS = "Quillondra", "Zebrafinch", "quillondra.zebrafinch@example.com"
@@ -79,6 +82,9 @@ def test_d18_whole_runs_leave_no_trace_of_a_person(
         loaded = datetime(2030, 1, 1, 12, tzinfo=timezone.utc)
         row = {"employee_id": "E1", "email": ADDRESS, "first_name": FIRST, "last_name": LAST, "loaded_at": loaded}
         connection.execute(insert(HIRES), row)
+    ledger = LedgerDatabase(engine, name="secrecy")
+    prepare_tables(ledger, create_tables=True, now=loaded, package_version="0")
+    look_first(ledger, f"secrecy_{wrong.__name__}", m3ter_sandbox.org_id, loaded)
     engine.dispose()
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "sqlite", "host": str(warehouse)}))
     m3ter = json.loads(m3ter_sandbox.airflow_connection(timeout_seconds=2, requests_per_second=100))

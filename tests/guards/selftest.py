@@ -35,8 +35,8 @@ BUGS: tuple[Bug, ...] = (
         (
             (
                 f"{ONBOARDING}/tasks/plan.py",
-                "if plans_only_because is None and not was_looked_at(",
-                "if plans_only_because and not was_looked_at(",
+                "if plans_only_because is None and not looked_at:",
+                "if plans_only_because and not looked_at:",
             ),
         ),
         ("tests/rules/test_d05_first_look.py::test_d05_a_first_run_plans_only_and_says_how_to_go_on",),

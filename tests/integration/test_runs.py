@@ -95,13 +95,21 @@ def paused_in_mid_send(org: Organisation) -> None:
 
 
 def scheduled_and_backfilled(org: Organisation) -> None:
-    """The schedule's run sends for its day; a backfill plans only, unless it is allowed to send."""
+    """The first scheduled run plans only; after a look it sends. A backfill sends only where it is allowed to."""
     people = org.hire(3, day=9)
     earlier = org.hire(2, day=1, first=11) + org.hire(2, day=2, first=21)
     org.stack.api.set_paused(org.dag_id, False)
     scheduled = wait_until(lambda: org.stack.api.runs(org.dag_id), "a scheduled run", 300)
     assert [run["run_type"] for run in scheduled] == ["scheduled"]
-    org.succeeds(scheduled[0]["dag_run_id"])
+    at_once = scheduled[0]["dag_run_id"]
+    org.succeeds(at_once)
+    org.assert_state(at_once, "send", "skipped")
+    org.assert_logged(at_once, "plan", "it would be the first e-mail of this configuration")
+    assert org.posts() == []
+    org.run_once(day=9, mode="dry_run")
+    assert org.posts() == []
+    org.stack.api.clear_run(org.dag_id, at_once)
+    org.succeeds(at_once)
     org.assert_once(people)
 
     first, last = FIRST_DAY + timedelta(days=1), FIRST_DAY + timedelta(days=2)
@@ -218,7 +226,11 @@ SCENARIOS = {
     ),
     "scheduled and backfilled": AirflowScenario(
         scheduled_and_backfilled,
-        made_with={"values": {"schedule": "0 0 * * *", "start_date": FIRST_DAY.date()}, "paused": True},
+        made_with={
+            "values": {"schedule": "0 0 * * *", "start_date": FIRST_DAY.date()},
+            "paused": True,
+            "looked_at": False,
+        },
     ),
     "two at once": AirflowScenario(two_at_once),
     "marked by hand": AirflowScenario(marked_by_hand, (POSTGRESQL,)),

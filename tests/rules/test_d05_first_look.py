@@ -159,12 +159,29 @@ def test_d05_a_run_that_planned_only_is_no_successful_run(org: World) -> None:
     assert figures_of(org.db, org.m3ter.org_id, org.now()).last_success is not None
 
 
+def test_d05_a_configuration_that_is_only_renamed_needs_no_other_look(org: World) -> None:
+    look_first(org.db, "test", org.m3ter.org_id, org.now())
+    on_day(org, 0)
+    hire(org, "e1", 1)
+    on_day(org, 1, values={"name": "renamed"}, dag_id="m3ter_onboarding__renamed")
+    assert org.emails() == {"e1@example.com": 1}
+
+
+def test_d05_a_copy_that_planned_only_is_not_looked_at(org: World) -> None:
+    hire(org, "e1", 0)
+    on_day(org, 0)
+    on_day(org, 0, values={"name": "copy"}, dag_id="m3ter_onboarding__copy")
+    assert org.posts() == 0
+
+
 def test_d05_a_renamed_dag_that_waits_for_its_look_forgets_nobody(org: World) -> None:
-    """Its first run read back to where the old one had stopped, and sent nothing; so does the first that sends."""
+    """Something else was changed with its name. Its first run read back to where the old one had stopped, and sent
+    nothing; the first that sends reads back as far."""
     look_first(org.db, "test", org.m3ter.org_id, org.now())
     on_day(org, 0)
     hire(org, "e1", 2)
-    renamed: dict[str, Any] = {"values": {"name": "renamed"}, "dag_id": "m3ter_onboarding__renamed"}
+    changed = {"name": "renamed", "max_invitations": 99}
+    renamed: dict[str, Any] = {"values": changed, "dag_id": "m3ter_onboarding__renamed"}
     on_day(org, 19, **renamed)
     assert org.posts() == 0
     on_day(org, 20, "the look", params={"mode": "dry_run"}, **renamed)

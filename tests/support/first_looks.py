@@ -28,7 +28,7 @@ def look_first(
     :param at: UTC.
     :param sealed: whether the look came to its end.
     """
-    if was_looked_at(db, config_name, org_id, only_employee):
+    if was_looked_at(db, config_name, org_id, "another", only_employee):
         return
     # A DAG of its own, so that it stands in no list of another.
     run, plan_id = RunKey(f"look_at__{config_name}"[:250], f"look-{uuid.uuid4()}"), str(uuid.uuid4())

@@ -118,6 +118,8 @@ class Simulation:
         self._load(day)
         self._clock.move_to(datetime.combine(day, _MORNING) + timedelta(minutes=1))
         forget_all()
+        if day == self.first:  # before its first e-mail
+            self._run(day, settings, params={"mode": "dry_run"}, run_type="manual", suffix="first-look")
         if self._year.pauses(day):
             return
         if self._chance.random() < 0.1:

@@ -285,9 +285,9 @@ class OnboardingConfig(Section):
 
     @cached_property
     def hash(self) -> str:
-        """Fingerprint of the content and the query (SHA-256, hex); where the files lie does not matter."""
+        """Fingerprint of the content and the query (SHA-256, hex); its name and where the files lie do not matter."""
         content = self.model_dump(
-            mode="json", exclude={"query": True, "exclude": {"query"}, "access_review": {"query"}}
+            mode="json", exclude={"name": True, "query": True, "exclude": {"query"}, "access_review": {"query"}}
         )
         text = json.dumps([content, self.query_text, self.exclusions_text], sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()

@@ -6,7 +6,7 @@ sends nothing by its mode has made a plan (docs/delivery.md, rule 5).
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
 
@@ -21,21 +21,24 @@ NO_FIRST_LOOK = (
 )
 
 
-def was_looked_at(db: LedgerDatabase, config_name: str, org_id: str, only_employee: str | None = None) -> bool:
+def was_looked_at(
+    db: LedgerDatabase, config_name: str, org_id: str, config_hash: str, only_employee: str | None = None
+) -> bool:
     """Return whether a dry run or a baseline of a configuration has made its plan in this ledger.
 
-    A look at one person is none at everybody.
+    A look at one person is none at everybody. A configuration that was only renamed needs no other look: with the very
+    same content one has sent before, under another name.
 
     :param org_id: the organisation that the m3ter connection names; a look at another one does not count.
+    :param config_hash: of the configuration's content, without its name.
     :param only_employee: the person that the run is about; a look at them alone counts, too.
     """
     run, plan = db.tables.run.c, db.tables.plan.c
     about: ColumnElement[bool] = run.only_employee.is_(None)
     if only_employee is not None:
         about = or_(about, run.only_employee == only_employee)
-    looked = exists().where(
-        *(run.config_name == config_name, run.org_id == org_id, about),
-        *(plan.dag_id == run.dag_id, plan.run_id == run.run_id, plan.org_id == org_id),
-        *(plan.mode.in_(_LOOKING_MODES), plan.sealed_at.is_not(None)),
-    )
-    return bool(db.read(lambda connection: connection.execute(select(looked)).scalar_one(), doing="looking for a look"))
+    of_run = plan.dag_id == run.dag_id, plan.run_id == run.run_id, plan.org_id == org_id, plan.sealed_at.is_not(None)
+    looked = and_(run.config_name == config_name, plan.mode.in_(_LOOKING_MODES))
+    renamed = and_(run.config_hash == config_hash, plan.sendable)
+    found = exists().where(run.org_id == org_id, about, or_(looked, renamed), *of_run)
+    return bool(db.read(lambda connection: connection.execute(select(found)).scalar_one(), doing="looking for a look"))

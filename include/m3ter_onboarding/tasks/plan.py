@@ -53,8 +53,10 @@ class OnboardingPlanOperator(OnboardingTask, BaseOperator):
             with closing(self._open_ledger()) as db:
                 self._check_admitted(db, settings)
                 plans_only_because = run.plans_only_because
-                one = run.parameters.only_employee
-                if plans_only_because is None and not was_looked_at(db, self.config.name, settings.org_id, one):
+                looked_at = was_looked_at(
+                    db, self.config.name, settings.org_id, self.config.hash, run.parameters.only_employee
+                )
+                if plans_only_because is None and not looked_at:
                     plans_only_because = NO_FIRST_LOOK
                 planning = PlanningRun(
                     key=run.key,
