@@ -140,7 +140,8 @@ def nobody_answers(org: Organisation) -> None:
     assert org.posts() == []
     org.assert_logged(run_id, "report", "Nobody approved the plan in time")
     said = wait_until(lambda: both(notified), f"the alerts in {notified}", 300)
-    assert f"the run {run_id} failed" in said
+    assert f"the run {run_id} failed in the task approve: Nobody answered whether this plan may be sent" in said
+    assert f"{org.stack.url}/dags/{org.dag_id}/runs/" in said
     if not WAITS_IN_TRIGGERER:
         assert f"the run {run_id} was not finished within 0:00:05 of being queued" in said
     assert LAST_NAME not in said
@@ -156,6 +157,7 @@ def marked_successful(org: Organisation) -> None:
     org.assert_state(run_id, "send", "failed")
     assert org.posts() == []
     org.assert_logged(run_id, "send", "nobody approved it")
+    assert "nobody approved it" in org.stack.api.xcoms(org.dag_id, run_id, "send")["failure"]
     org.stack.api.clear(org.dag_id, run_id, "approve", downstream=True)
     answered(org, run_id, "Approve")
     org.assert_once(people)

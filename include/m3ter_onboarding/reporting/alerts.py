@@ -1,14 +1,17 @@
 """Alerts: Airflow notifiers by dotted path, called with one sentence and a link when somebody should look.
 
 The sentence names no person. A notifier that cannot be used is a line in the log, and never fails a run. A notifier
-gets the sentence, the link and the names of DAG and run: its arguments may be templates, and Airflow's own context
-would hand connections, variables and the parameters of the run to them.
+gets the sentence, the link and the names of DAG, run and task, under the names that notifiers' own templates use: its
+arguments may be templates, and Airflow's own context would hand connections, variables and the parameters of the run to
+them.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -31,23 +34,69 @@ class FailureAlert:
         self._config_name, self._dag_id, self._notifiers = config_name, dag_id, tuple(notifiers)
 
     def __call__(self, context: Context) -> None:
-        """Notify that a run has failed."""
+        """Notify that a run has failed, and why."""
+        from m3ter_onboarding.reporting.failure_cause import cause_of
+
         values: Mapping[str, Any] = context
         run_id = str(values.get("run_id") or getattr(values.get("dag_run"), "run_id", ""))
-        notify(self._notifiers, self._config_name, self._dag_id, run_id, "failed; its report says why")
+        cause = cause_of(values)
+        where = f" in the task {cause.task_id}" if cause.task_id else ""
+        what = f"failed{where}: {cause.sentence}"
+        notify(self._notifiers, self._config_name, self._dag_id, run_id, what, task_id=cause.task_id, state="failed")
 
 
-def notify(notifiers: Iterable[Notifier], config_name: str, dag_id: str, run_id: str, what: str) -> None:
+@dataclass(frozen=True)
+class NotifiedTask:
+    """What a notifier's own template may ask of a task instance; the link stands for every address.
+
+    :param state: of the run, in a word.
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    state: str
+    log_url: str
+    try_number: int = 1
+    max_tries: int = 0
+    hostname: str = ""
+
+
+def notify(
+    notifiers: Iterable[Notifier],
+    config_name: str,
+    dag_id: str,
+    run_id: str,
+    what: str,
+    *,
+    task_id: str | None = None,
+    state: str = "needs a person",
+) -> None:
     """Send one sentence about a run to each notifier.
 
     :param what: the event; it follows the run's name and names no person.
+    :param task_id: of the task that it is about; None: of none.
     """
     from m3ter_onboarding.reporting.run_links import run_page
 
     link = run_page(dag_id, run_id)
+    sentence = _no_template(f"m3ter onboarding {config_name}: the run {run_id} {what}")
+    task = NotifiedTask(dag_id, run_id, task_id or "report", state, link)
+    values = {
+        "message": f"{sentence} {link}" if sentence.endswith(".") else f"{sentence}: {link}",
+        "sentence": sentence,
+        "link": link,
+        "organisation": config_name,
+        "dag_id": dag_id,
+        "run_id": run_id,
+        "task_id": task.task_id,
+        "ti": task,
+        "task_instance": task,
+        "exception": sentence,
+        "reason": sentence,
+    }
     for notifier in notifiers:
-        message = f"m3ter onboarding {config_name}: the run {run_id} {what}: {link}"
-        _send(notifier, {"message": message, "link": link, "dag_id": dag_id, "run_id": run_id})
+        _send(notifier, values)
 
 
 def notify_digest(notifiers: Iterable[Notifier], config_name: str, day: date, text: str) -> None:
@@ -58,9 +107,10 @@ def notify_digest(notifiers: Iterable[Notifier], config_name: str, day: date, te
     """
     from m3ter_onboarding.reporting.run_links import day_one_page
 
-    link = day_one_page()
+    link, sentence = day_one_page(), f"m3ter onboarding {config_name}, {day}: {text}"
+    values = {"message": f"{sentence} {link}", "sentence": sentence, "link": link, "organisation": config_name}
     for notifier in notifiers:
-        _send(notifier, {"message": f"m3ter onboarding {config_name}, {day}: {text} {link}", "link": link})
+        _send(notifier, values)
 
 
 def deadline_missed(
@@ -80,7 +130,7 @@ def deadline_missed(
     )
 
 
-def _send(notifier: Notifier, values: dict[str, str]) -> None:
+def _send(notifier: Notifier, values: Mapping[str, Any]) -> None:
     """Send a message through one notifier; an error is logged.
 
     :param values: all that its templates can name.
@@ -98,6 +148,11 @@ def _send(notifier: Notifier, values: dict[str, str]) -> None:
             notifier.notifier,
             type(error).__name__,
         )
+
+
+def _no_template(text: str) -> str:
+    """Return a text of which no notifier makes a template: it becomes part of arguments that are some."""
+    return re.sub(r"\{(?=[{%#])", "{ ", text)
 
 
 def _filled(value: Any, message: str) -> Any:

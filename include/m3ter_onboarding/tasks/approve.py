@@ -47,7 +47,7 @@ class OnboardingApproveOperator(OnboardingTask, ApprovalOperator):
 
         :raises AirflowSkipException: when nobody has to be asked.
         """
-        with errors_as_sentences():
+        with errors_as_sentences(context):
             if not self.write_question(context):
                 return None
             self._show_question(context)
@@ -133,7 +133,7 @@ class OnboardingApproveOperator(OnboardingTask, ApprovalOperator):
         from m3ter_onboarding.ledger.sealing import SealingKey
         from m3ter_onboarding.sending import approval
 
-        with errors_as_sentences():
+        with errors_as_sentences(context):
             started = self._airflow_run(context)
             run = started.key
             with closing(self._open_ledger()) as db:

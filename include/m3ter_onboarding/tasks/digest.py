@@ -51,7 +51,7 @@ class DigestOperator(OnboardingTask, BaseOperator):
                 "The lists of this day were not made: see the log of readiness. No digest is sent."
             )
         notifiers = config.alerts.on_failure if config.chase.notifiers is None else config.chase.notifiers
-        with errors_as_sentences():
+        with errors_as_sentences(context):
             settings, now = self._connection_settings(), Moment(utc_now(), config.zone)
             org_id = settings.org_id
             with closing(self._open_ledger()) as db:

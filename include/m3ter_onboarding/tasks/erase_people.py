@@ -35,7 +35,7 @@ class ErasureOperator(OnboardingTask, BaseOperator):
         from m3ter_onboarding.clock import utc_now
         from m3ter_onboarding.reporting.erasure_everywhere import ErasureContext, erase_before, erase_person
 
-        with errors_as_sentences():
+        with errors_as_sentences(context):
             parameters = StatusParameters.parse(dict(context.get("params") or {}))
             if not parameters.erases:
                 raise AirflowSkipException("This run is not asked to erase anything.")

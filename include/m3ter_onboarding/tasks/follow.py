@@ -46,7 +46,7 @@ class InvitationStatusOperator(OnboardingTask, BaseOperator):
         from m3ter_onboarding.reporting.metrics import report_changes, report_standing
         from m3ter_provider import __version__
 
-        with errors_as_sentences():
+        with errors_as_sentences(context):
             org_id = self._connection_settings().org_id
             parameters = StatusParameters.parse(dict(context.get("params") or {}))
             with closing(self._open_ledger()) as db:

@@ -48,7 +48,7 @@ class OnboardingPlanOperator(OnboardingTask, BaseOperator):
         from m3ter_onboarding.reporting.spans import PLAN
         from m3ter_provider.spans import span
 
-        with errors_as_sentences():
+        with errors_as_sentences(context):
             run, settings = self._airflow_run(context), self._connection_settings()
             with closing(self._open_ledger()) as db:
                 self._check_admitted(db, settings)

@@ -49,7 +49,7 @@ class ReadinessOperator(OnboardingTask, BaseOperator):
         from m3ter_provider import __version__
 
         config = self.config
-        with errors_as_sentences():
+        with errors_as_sentences(context):
             settings = self._connection_settings()
             org_id = settings.org_id
             with closing(self._open_ledger()) as db:

@@ -58,7 +58,7 @@ class OnboardingReportOperator(OnboardingTask, BaseOperator):
         from m3ter_provider import metrics
 
         config = self.config
-        with errors_as_sentences():
+        with errors_as_sentences(context):
             run, settings = self._run_key(context), self._connection_settings()
             with closing(self._open_ledger()) as db:
                 prepare_tables(db, create_tables=config.create_tables, now=utc_now(), package_version=__version__)

@@ -51,7 +51,7 @@ class AccessReviewOperator(OnboardingTask, BaseOperator):
         from m3ter_onboarding.source.warehouse import warehouse_engine
         from m3ter_provider import __version__
 
-        with errors_as_sentences(), closing(self._open_ledger()) as db:
+        with errors_as_sentences(context), closing(self._open_ledger()) as db:
             org_id = self._connection_settings().org_id
             prepare_tables(db, create_tables=self.config.create_tables, now=utc_now(), package_version=__version__)
             warehouse = warehouse_engine(self.config.warehouse_conn_id)

@@ -41,7 +41,7 @@ class OnboardingSendOperator(OnboardingTask, BaseAsyncOperator):
         from m3ter_onboarding.sending.stop_signals import Stop, signals_taken_over
 
         stop = Stop()
-        with errors_as_sentences(), signals_taken_over(stop):
+        with errors_as_sentences(context), signals_taken_over(stop):
             sending = asyncio.create_task(self._send(context, stop))
             try:
                 return await asyncio.shield(sending)

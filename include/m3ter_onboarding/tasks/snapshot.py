@@ -40,7 +40,7 @@ class OnboardingSnapshotOperator(OnboardingTask, BaseOperator):
         from m3ter_onboarding.planning.run_start import start_run
         from m3ter_onboarding.reporting.metrics import report_changes
 
-        with errors_as_sentences():
+        with errors_as_sentences(context):
             run = self._airflow_run(context)
             org_id = self._connection_settings().org_id
             with closing(self._open_ledger()) as db:

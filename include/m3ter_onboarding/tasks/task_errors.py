@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
@@ -17,8 +19,14 @@ from m3ter_onboarding.errors import (
     RunParameterError,
     SourceError,
 )
+from m3ter_onboarding.reporting.failure_cause import FAILURE
 from m3ter_onboarding.sending.right_to_send import NotAllowedError
 from m3ter_provider.errors import NEEDS_A_PERSON
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+log = logging.getLogger(__name__)
 
 #: Trying again changes nothing: a person must act first.
 _FOR_GOOD = (
@@ -33,11 +41,34 @@ _FOR_GOOD = (
 
 
 @contextmanager
-def errors_as_sentences() -> Iterator[None]:
+def errors_as_sentences(context: Context | None = None) -> Iterator[None]:
     """Let errors leave a task as sentences without personal data; permanent ones fail it at once.
 
     An unforeseen error is named by its class and place: the text of a foreign exception may quote a person.
+
+    :param context: of the task; its failure is left in XCom for alerts.
     """
+    try:
+        with _sentences():
+            yield
+    except AirflowSkipException:
+        raise
+    except Exception as error:
+        if context is not None:
+            _leave(context, str(error))
+        raise
+
+
+def _leave(context: Context, sentence: str) -> None:
+    """Leave a failure in XCom; a try that begins anew removes it."""
+    try:
+        context["ti"].xcom_push(key=FAILURE, value=sentence)
+    except Exception as error:  # noqa: BLE001  (the failure itself must leave the task)
+        log.info("Airflow did not keep the failure for alerts (%s).", type(error).__name__)
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
     try:
         yield
     except (AirflowFailException, AirflowSkipException):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -72,7 +72,7 @@ def test_a_failed_run_is_notified_in_one_sentence_with_a_link(messages: list[str
     callback = onboarding_dag(config({"on_failure": NOTIFIER})).on_failure_callback
     callback({"run_id": "run-1"})
     assert messages == [messages[0]]
-    assert messages[0].startswith("m3ter onboarding test: the run run-1 failed; its report says why: ")
+    assert messages[0].startswith("m3ter onboarding test: the run run-1 failed: The report in its log says why")
     assert messages[0].endswith(LINK)
 
 
@@ -92,6 +92,90 @@ def test_a_notifier_that_cannot_be_used_is_logged_and_the_next_is_used(
     FailureAlert("test", "d", config({"on_failure": [path, NOTIFIER]}).alerts.on_failure)({"run_id": "r"})
     assert len(messages) == 1
     assert f"The alert by {path} could not be sent" in caplog.text
+
+
+class AirflowsCallback(dict[str, Any]):
+    """The context of a DAG's callback, as the DAG processor makes it.
+
+    :param left: failures in XCom, by task.
+    """
+
+    def __init__(self, dag: Any, left: Mapping[str, str], **values: Any) -> None:
+        self.asked: list[str] = []
+
+        def pull(*, task_ids: str, key: str) -> str | None:
+            assert key == "failure"
+            self.asked.append(task_ids)
+            return left.get(task_ids)
+
+        super().__init__(dag=dag, run_id="run-1", ti=SimpleNamespace(xcom_pull=pull), **values)
+
+
+def test_the_cause_is_that_of_the_task_that_failed_first(messages: list[str]) -> None:
+    dag = onboarding_dag(config({"on_failure": NOTIFIER}))
+    left = {"snapshot": "m3ter refuses the credentials. Renew them.", "report": "The task snapshot did not succeed."}
+    dag.on_failure_callback(AirflowsCallback(dag, left))
+    said = "the run run-1 failed in the task snapshot: m3ter refuses the credentials. Renew them. "
+    assert messages[0].startswith(f"m3ter onboarding test: {said}")
+    assert messages[0].endswith(LINK)
+
+
+@pytest.mark.parametrize(
+    ("left", "reason", "said"),
+    [
+        ({}, "task_failure", "failed: The report in its log says why"),
+        ({}, "timed_out", "failed: It was ended by its `dagrun_timeout`."),
+        ({"plan": "x" * 2_000}, "task_failure", "failed in the task plan: " + "x" * 1_000 + "…: "),
+        ({"plan": "no {{ such }} {% thing"}, "task_failure", "in the task plan: no { { such }} { % thing: "),
+    ],
+)
+def test_an_alert_is_sent_whatever_is_known(left: dict[str, str], reason: str, said: str, messages: list[str]) -> None:
+    spec = {"notifier": NOTIFIER, "arguments": {"text": "{message}"}}
+    dag = onboarding_dag(config({"on_failure": [spec]}))
+    dag.on_failure_callback(AirflowsCallback(dag, left, reason=reason))
+    assert said in messages[0]
+    assert messages[0].endswith(LINK)
+
+
+def test_an_airflow_that_does_not_answer_keeps_no_alert_back(messages: list[str]) -> None:
+    dag = onboarding_dag(config({"on_failure": NOTIFIER}))
+    dag.on_failure_callback({"dag": dag, "run_id": "run-1", "ti": SimpleNamespace()})
+    assert "the run run-1 failed: The report" in messages[0]
+
+
+def test_a_template_may_name_what_airflows_own_notifiers_name(messages: list[str]) -> None:
+    names = ("sentence", "link", "organisation", "dag_id", "run_id", "task_id", "exception", "reason")
+    of_task = ("dag_id", "task_id", "run_id", "state", "log_url", "try_number", "max_tries + 1", "hostname")
+    text = " | ".join([f"{{{{ {name} }}}}" for name in names] + [f"{{{{ ti.{name} }}}}" for name in of_task])
+    spec = {"notifier": NOTIFIER, "arguments": {"text": text}}
+    dag = onboarding_dag(config({"on_failure": [spec]}))
+    dag.on_failure_callback(AirflowsCallback(dag, {"plan": "The query failed. Mend it."}))
+    said = messages[0].split(" | ")
+    sentence = "m3ter onboarding test: the run run-1 failed in the task plan: The query failed. Mend it."
+    assert said[0] == said[6] == said[7] == sentence
+    assert said[1] == said[12]
+    assert said[1].endswith(LINK)
+    assert said[2:6] == ["test", "m3ter_onboarding__test", "run-1", "plan"]
+    assert said[8:12] == ["m3ter_onboarding__test", "plan", "run-1", "failed"]
+    assert said[13:] == ["1", "1", ""]
+
+
+def test_templates_reach_no_connection_variable_or_parameter(messages: list[str]) -> None:
+    text = " ".join(f"{{{{ {name} is defined }}}}" for name in ("conn", "var", "params", "dag_run", "dag"))
+    dag = onboarding_dag(config({"on_failure": [{"notifier": NOTIFIER, "arguments": {"text": text}}]}))
+    dag.on_failure_callback(AirflowsCallback(dag, {}))
+    assert messages == ["False False False False False"]
+
+
+def test_a_task_leaves_why_it_failed_and_names_nobody(sqlite_world: World) -> None:
+    sqlite_world.hire("e1", first_name="Zaphodina")
+    failing = run(sqlite_world)
+    with m3ter_connection(sqlite_world, allow_invitations=False), pytest.raises(AirflowFailException) as raised:
+        failing.all()
+    left = {key: value for key, value in failing.xcoms.items() if key == "pushed:failure"}
+    assert left
+    assert "Zaphodina" not in str(left)
+    assert str(raised.value)
 
 
 def test_a_missed_deadline_is_notified_as_airflow_calls_it(messages: list[str]) -> None:
