@@ -5,8 +5,8 @@ The query gets two bound parameters, ``:window_start`` and ``:window_end``; noth
 - SQLite: text ``YYYY-MM-DD HH:MM:SS[.ffffff]`` in UTC, the form of SQLite's own ``datetime()``. SQLite has no type for
   time and compares texts: a column in another form (with a ``T``, a zone, or a date alone) must be compared as
   ``datetime(loaded_at)``;
-- PostgreSQL: ``timestamptz``, in a session whose time zone is UTC, so a column without a zone is taken as UTC;
-- any other: an aware date-time in UTC, as the driver passes it.
+- any other: an aware date-time in UTC, as the driver passes it (PostgreSQL's as ``timestamptz``, MySQL's without its
+  zone), in a session whose time zone is UTC (``session_zone``), so a column without a zone is taken as UTC.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from sqlalchemy import Connection, DateTime, Engine, Executable, String, TextClause, bindparam, text
+from sqlalchemy import TIMESTAMP, Connection, DateTime, Engine, Executable, String, TextClause, bindparam, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from m3ter_onboarding.config.query_text import WINDOW_PARAMETERS, for_sqlalchemy, misread_parameters
@@ -36,6 +36,7 @@ from m3ter_onboarding.source.columns import (
     check_exclusion_columns,
     check_job_columns,
 )
+from m3ter_onboarding.source.session_zone import read_in_utc
 from m3ter_onboarding.source.unreadable_values import keep_unreadable_values, with_days_as_text
 from m3ter_onboarding.source.window import Window
 
@@ -222,8 +223,7 @@ def _chunks(
     with _connected(engine) as connection:
         with _explained(dialect, query.named):
             keep_unreadable_values(connection)
-            if dialect == "postgresql":
-                connection.execute(text("SET LOCAL TIME ZONE 'UTC'"))
+            read_in_utc(connection)
             result = connection.execution_options(stream_results=True, yield_per=chunk_rows).execute(
                 query.statement if instead is None else instead, query.values
             )
@@ -260,7 +260,9 @@ def _over_window(query_text: str, engine: Engine) -> TextClause:
     :raises SourceError: when it binds something else than the window by the rules of the warehouse's dialect.
     """
     dialect = engine.dialect.name
-    kind = String() if dialect == "sqlite" else DateTime(timezone=True)
+    # Oracle's driver would cut a plain date-time to its second.
+    kinds: dict[str, Any] = {"sqlite": String(), "oracle": TIMESTAMP()}
+    kind = kinds.get(dialect, DateTime(timezone=True))
     statement = _for_dialect(query_text, dialect, "new-hires query", WINDOW_PARAMETERS)
     return statement.bindparams(*(bindparam(name, type_=kind) for name in WINDOW_PARAMETERS))
 
