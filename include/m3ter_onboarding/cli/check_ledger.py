@@ -11,7 +11,6 @@ from m3ter_onboarding.ledger.database import LedgerDatabase, open_ledger
 from m3ter_onboarding.ledger.guard_proof import prove_guard
 from m3ter_onboarding.ledger.needed_rights import missing_rights
 from m3ter_onboarding.ledger.other_writers import other_writers
-from m3ter_onboarding.ledger.person_view import LEDGERS
 from m3ter_onboarding.ledger.schema import prepare_tables, rehearse_tables, tables_version
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION
 
@@ -22,8 +21,6 @@ def check_ledger(config: OnboardingConfig) -> str:
     :raises LedgerError: when a run would fail, or could not send.
     """
     with closing(open_ledger(config.ledger_conn_id, config.ledger_schema)) as db:
-        if db.engine.dialect.name not in LEDGERS:
-            raise LedgerUnusableError(db.cannot_guard("this package does not know how it locks"))
         version = tables_version(db)
         if version is not None and version > SCHEMA_VERSION:
             raise LedgerUnusableError(

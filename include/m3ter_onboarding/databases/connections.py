@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowException
 from sqlalchemy import Engine
 from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
 from m3ter_onboarding.databases.hook_connections import hooked_engine
+from m3ter_onboarding.databases.kinds import how_to_install
 from m3ter_onboarding.errors import OnboardingError
 
 
@@ -19,14 +22,8 @@ def database_engine(conn_id: str, *, what: str, key: str, error: type[Onboarding
     :param key: the configuration's key that names it.
     :param error: what to raise when there is no such connection, or its driver is not installed.
     """
-    try:
-        hook = BaseHook.get_hook(conn_id)
-    except (AirflowException, AttributeError, ImportError, KeyError, ValueError, RuntimeError) as cause:
-        # AttributeError: of a type that has no hook, such as `generic`
-        raise error(
-            f"The {what} connection '{conn_id}' cannot be used: it is not defined in Airflow, or the provider of its"
-            f" type is not installed ({type(cause).__name__})."
-        ) from None
+    hook = _hook(conn_id, what, error)
+    conn_type = getattr(hook, "conn_type", None)
     if not hasattr(hook, "get_sqlalchemy_engine"):
         raise error(
             f"The {what} connection '{conn_id}' is no SQL database (its hook is {type(hook).__name__});"
@@ -46,11 +43,36 @@ def database_engine(conn_id: str, *, what: str, key: str, error: type[Onboarding
     except (AirflowException, ImportError, AttributeError, NoSuchModuleError) as cause:
         raise error(
             f"The {what} connection '{conn_id}' makes no SQLAlchemy engine ({type(cause).__name__}): its driver is not"
-            " installed or not made for the installed SQLAlchemy, or its credentials are missing; install the extra of"
-            " its provider, or complete the connection."
+            " installed or not made for the installed SQLAlchemy, or its credentials are missing;"
+            f" {how_to_install(conn_type=conn_type)}, or complete the connection."
         ) from None
     except (SQLAlchemyError, ValueError, TypeError, NotImplementedError) as cause:
         raise error(
             f"The {what} connection '{conn_id}' makes no usable database address ({type(cause).__name__});"
             " correct its host, port and schema."
+        ) from None
+
+
+def _hook(conn_id: str, what: str, error: type[OnboardingError]) -> Any:
+    """Return the connection's hook: the one for SQL, where its type has several."""
+    undefined = (AirflowException, AttributeError, ImportError, KeyError, ValueError, RuntimeError)
+    try:
+        connection = BaseHook.get_connection(conn_id)
+    except undefined as cause:
+        raise error(
+            f"The {what} connection '{conn_id}' is not defined in Airflow ({type(cause).__name__}): define it, or"
+            " correct its name in the configuration."
+        ) from None
+    try:
+        if connection.conn_type == "databricks":  # Airflow's own hook of this type calls the jobs API
+            from airflow.providers.databricks.hooks.databricks_sql import (  # type: ignore[import-not-found,unused-ignore]
+                DatabricksSqlHook,
+            )
+
+            return DatabricksSqlHook(databricks_conn_id=conn_id)
+        return connection.get_hook()  # type: ignore[no-untyped-call,unused-ignore]
+    except undefined as cause:  # AttributeError: of a type that has no hook, such as `generic`
+        raise error(
+            f"The {what} connection '{conn_id}' cannot be used: the provider of its type is not installed where this"
+            f" runs, or does not work there ({type(cause).__name__}); {how_to_install(conn_type=connection.conn_type)}."
         ) from None

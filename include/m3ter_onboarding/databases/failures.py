@@ -18,6 +18,8 @@ from m3ter_provider.email_identity import mask_addresses
 _SOON = ("08", "40001", "40P01", "55P03", "25P03", "57P01", "57P02", "57P03", "53300")
 #: Over in minutes or hours: also any other lack of resources, intervention of an operator, transaction rolled back.
 _LATER = (*_SOON, "40", "53", "57")
+#: MySQL's drivers give no SQLSTATE, and call these operational: no rights (four), no such database, no such column.
+_MYSQL_MISTAKES = frozenset({1044, 1045, 1142, 1143, 1049, 1054})
 _LOCKED = re.compile(r"database (?:table |schema )?is locked")
 
 #: The parts of a message that are passed on: they name parts of the SQL or of the set-up, never a value of a row.
@@ -35,6 +37,11 @@ _HARMLESS = re.compile(
     r"|Table '[\w.$]+' doesn't exist"
     r"|invalid identifier '[\w.$\"]+'"
     r"|Object '[\w.$\"]+' does not exist"
+    r"|Referenced column \"[\w.$]+\" not found|Table with name [\w.$]+ does not exist|Could not set lock on file"
+    r"|syntax error at or near \"[^\"@]{1,40}\""
+    r"|Invalid (?:column|object) name '[\w.$]+'|ORA-\d{5}|Unrecognized name: [\w.$]+"
+    r"|(?:Column|Table) '[\w.$]+' (?:cannot be resolved|does not exist)"
+    r"|\[(?:UNRESOLVED_COLUMN|TABLE_OR_VIEW_NOT_FOUND|PARSE_SYNTAX_ERROR)[A-Z_.]*\]"
     # A connection that was not made.
     r"|Connection refused|No such file or directory|timeout expired|Network is unreachable|No route to host"
     r"|could not translate host name|Name or service not known|nodename nor servname provided"
@@ -71,6 +78,9 @@ def may_pass_by_itself(error: BaseException) -> bool:
     sqlstate = _sqlstate(error.orig)
     if sqlstate:
         return sqlstate.startswith(_LATER)
+    code = error.orig.args[0] if error.orig is not None and error.orig.args else None
+    if isinstance(code, int) and code in _MYSQL_MISTAKES:
+        return False
     return isinstance(error, (OperationalError, InterfaceError))
 
 

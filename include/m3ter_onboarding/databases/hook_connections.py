@@ -56,6 +56,8 @@ def hooked_engine(hook: Any, refuse: Refuse) -> Engine:
         return _redshift(hook)
     if kind == "gcpbigquery":
         return _bigquery(hook, refuse)
+    if kind == "duckdb":
+        return _duckdb(hook)
     if kind == "sqlite" and (uri := _sqlite_uri(hook)) is not None:
         return create_engine(uri, hide_parameters=True)
     engine: Engine = hook.get_sqlalchemy_engine(engine_kwargs={"hide_parameters": True})
@@ -102,6 +104,13 @@ def _bigquery(hook: Any, refuse: Refuse) -> Engine:
         raise AirflowException(type(cause).__name__) from None
     url = f"bigquery://{hook.project_id or ''}?user_supplied_client=true"
     return create_engine(url, connect_args={"client": client}, hide_parameters=True)
+
+
+def _duckdb(hook: Any) -> Engine:
+    """DuckDB's dialect would open the file by its name alone; the hook opens it with its settings and extensions."""
+    from duckdb_engine import ConnectionWrapper  # type: ignore[import-not-found,unused-ignore]
+
+    return create_engine("duckdb://", creator=lambda: ConnectionWrapper(hook.get_conn()), hide_parameters=True)
 
 
 def _sqlite_uri(hook: Any) -> URL | None:

@@ -12,13 +12,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, and_, event, func, insert, select, update
+from sqlalchemy import Connection, Engine, Table, event, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from m3ter_onboarding.databases.connections import database_engine
 from m3ter_onboarding.databases.failures import describe_database_error, passes_soon
+from m3ter_onboarding.databases.kinds import LEDGERS
 from m3ter_onboarding.errors import LedgerError, LedgerUnusableError
 from m3ter_onboarding.ledger.private_file import keep_private
 from m3ter_onboarding.ledger.sql_types import db_now_ms
@@ -33,7 +34,7 @@ WRITE_PATIENCE_SECONDS = 30.0
 class LedgerDatabase:
     """The ledger's database.
 
-    :param engine: a SQLAlchemy engine; SQLite and PostgreSQL can guard sending, others can plan.
+    :param engine: a SQLAlchemy engine of PostgreSQL or SQLite.
     :param schema: the database schema of the tables, or None for the connection's default.
     :param name: its name in errors (the Airflow connection's id).
     :param sleep: used between tries.
@@ -134,16 +135,11 @@ class LedgerDatabase:
         return self.read(lambda c: int(c.execute(select(db_now_ms())).scalar_one()), doing="reading its clock")
 
     def insert_new(self, table: Any) -> Any:
-        """Return an INSERT for *table* that leaves existing keys alone (``ON CONFLICT DO NOTHING``).
+        """Return an INSERT for *table* that leaves existing keys alone (``ON CONFLICT DO NOTHING``)."""
+        return self._insert(table).on_conflict_do_nothing()
 
-        :raises LedgerUnusableError: on a database that has no such statement.
-        """
-        dialect = self.engine.dialect.name
-        if dialect == "postgresql":
-            return postgresql.insert(table).on_conflict_do_nothing()
-        if dialect == "sqlite":
-            return sqlite.insert(table).on_conflict_do_nothing()
-        raise LedgerUnusableError(self.cannot_guard("it knows no INSERT … ON CONFLICT DO NOTHING"))
+    def _insert(self, table: Any) -> Any:
+        return postgresql.insert(table) if self.engine.dialect.name == "postgresql" else sqlite.insert(table)
 
     def upsert(
         self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *, keep: Collection[str] = ()
@@ -156,33 +152,16 @@ class LedgerDatabase:
             return
         keys = [column.name for column in table.primary_key]
         changed = [name for name in rows[0] if name not in keys and name not in keep]
-        dialect = connection.dialect.name
-        if dialect in ("postgresql", "sqlite"):
-            # Sorted: two snapshots at once then lock rows in one order.
-            ordered = [dict(row) for row in sorted(rows, key=lambda row: tuple(str(row[key]) for key in keys))]
-            statement: Any = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
-            if changed:
-                statement = statement.on_conflict_do_update(
-                    index_elements=keys, set_={name: statement.excluded[name] for name in changed}
-                )
-            else:
-                statement = statement.on_conflict_do_nothing(index_elements=keys)
-            connection.execute(statement, ordered)
-            return
-        for row in rows:
-            mine = and_(*(table.c[key] == row[key] for key in keys))
-            if connection.execute(select(func.count()).select_from(table).where(mine)).scalar_one() == 0:
-                connection.execute(insert(table).values(dict(row)))
-            elif changed:
-                connection.execute(update(table).where(mine).values({name: row[name] for name in changed}))
-
-    def cannot_guard(self, because: str) -> str:
-        """Return the sentence for a database in which sending is not safe."""
-        return (
-            f"The ledger (connection {self.name!r}, {self.engine.dialect.name}) cannot guard against a second "
-            f"e-mail: {because}. Planning and dry runs work; for sending set `ledger_conn_id` to a SQLite or "
-            "PostgreSQL database with this package's tables."
-        )
+        # Sorted: two snapshots at once then lock rows in one order.
+        ordered = [dict(row) for row in sorted(rows, key=lambda row: tuple(str(row[key]) for key in keys))]
+        statement = self._insert(table)
+        if changed:
+            statement = statement.on_conflict_do_update(
+                index_elements=keys, set_={name: statement.excluded[name] for name in changed}
+            )
+        else:
+            statement = statement.on_conflict_do_nothing(index_elements=keys)
+        connection.execute(statement, ordered)
 
     def close(self) -> None:
         """Close pooled connections."""
@@ -192,11 +171,18 @@ class LedgerDatabase:
 def open_ledger(conn_id: str, schema: str | None = None) -> LedgerDatabase:
     """Open the ledger of an Airflow connection.
 
-    :param conn_id: a connection to SQLite or PostgreSQL (others can plan, not send).
+    :param conn_id: a connection to PostgreSQL or SQLite.
     :param schema: the database schema of the tables.
-    :raises LedgerUnusableError: when there is no such connection, or it is no SQL database.
+    :raises LedgerUnusableError: when there is no such connection, or it is no database that can hold the ledger.
     """
     engine = database_engine(conn_id, what="ledger", key="ledger_conn_id", error=LedgerUnusableError)
+    if engine.dialect.name not in LEDGERS:
+        engine.dispose()
+        raise LedgerUnusableError(
+            f"The ledger cannot be in a database of this kind ({engine.dialect.name}, connection {conn_id!r}): it would"
+            " not guard against a second e-mail. Nothing is planned or sent; set `ledger_conn_id` to a connection to"
+            " PostgreSQL (or to SQLite, for a trial). The warehouse may stay where it is."
+        )
     return LedgerDatabase(engine, schema=schema, name=conn_id)
 
 

@@ -68,7 +68,15 @@ def prove_guard(db: LedgerDatabase) -> None:
 
     wrong = db.rehearse(work, doing="proving that it can guard against a second e-mail")
     if wrong:
-        raise LedgerUnusableError(db.cannot_guard(wrong))
+        raise LedgerUnusableError(_cannot_guard(db, wrong))
+
+
+def _cannot_guard(db: LedgerDatabase, because: str) -> str:
+    return (
+        f"The ledger (connection {db.name!r}, {db.engine.dialect.name}) cannot guard against a second e-mail:"
+        f" {because}. Planning and dry runs work; for sending set `ledger_conn_id` to a SQLite or PostgreSQL database"
+        " with this package's tables."
+    )
 
 
 def _first_row() -> dict[str, Any]:

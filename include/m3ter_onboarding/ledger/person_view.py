@@ -27,11 +27,11 @@ from sqlalchemy import (
     union,
 )
 
+from m3ter_onboarding.databases.kinds import LEDGERS
+from m3ter_onboarding.ledger.sql_types import exactly
 from m3ter_onboarding.ledger.states import LIVE_STATES, state_values
 
 NAME = "m3ter_onboarding_person"
-#: Where the ledger can guard against a second e-mail, and the view is made with its tables.
-LEDGERS = ("postgresql", "sqlite")
 
 _BEGINNINGS = {"sqlite": "CREATE VIEW IF NOT EXISTS", "mssql": "CREATE OR ALTER VIEW"}
 
@@ -62,7 +62,7 @@ def make_with_tables(metadata: MetaData, tables: PersonTables) -> None:
 
 
 def make_view(connection: Connection, tables: PersonTables) -> None:
-    """Make the view in a ledger's database; elsewhere only plans are made, which need none."""
+    """Make the view in a ledger's database."""
     if connection.dialect.name in LEDGERS:
         connection.exec_driver_sql(view_ddl(connection.dialect, tables).replace("%", "%%"))
 
@@ -165,8 +165,8 @@ def _owner(owners: CTE, table: FromClause) -> ColumnElement[bool]:
 
 def _person_key(table: FromClause, owners: CTE) -> ColumnElement[str]:
     employee = func.coalesce(table.c.employee_id, owners.c.employee_id)
-    return case(
-        (employee.is_not(None), literal("employee:") + employee), else_=literal("address:") + table.c.email_key
+    return exactly(
+        case((employee.is_not(None), literal("employee:") + employee), else_=literal("address:") + table.c.email_key)
     ).label("person_key")
 
 

@@ -150,6 +150,24 @@ def _by_bytes_postgresql(element: by_bytes, compiler: SQLCompiler, **kw: Any) ->
     return f'({compiler.process(element.clauses, **kw)} COLLATE "C")'
 
 
+class exactly(FunctionElement[str]):  # noqa: N801 (a SQL function's name)
+    """A text that is compared letter by letter: by itself SQL Server takes ``E1`` and ``e1`` for one."""
+
+    type = String()
+    name = "exactly"
+    inherit_cache = True
+
+
+@compiles(exactly)
+def _exactly_generic(element: exactly, compiler: SQLCompiler, **kw: Any) -> str:
+    return compiler.process(element.clauses, **kw)
+
+
+@compiles(exactly, "mssql")
+def _exactly_mssql(element: exactly, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"({compiler.process(element.clauses, **kw)}) COLLATE Latin1_General_100_BIN2"
+
+
 def whose(dag_id: ColumnElement[Any]) -> ColumnElement[str]:
     """Return the DAG whose readers may see a row; empty: those of all DAGs of its organisation.
 

@@ -18,7 +18,6 @@ from importlib.resources import files
 
 from sqlalchemy import Connection, Dialect, inspect
 
-from m3ter_onboarding.errors import LedgerUnusableError
 from m3ter_onboarding.ledger.person_view import view_ddl
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, Tables
 from m3ter_provider import __version__
@@ -45,15 +44,8 @@ def upgrade_steps(dialect: Dialect, tables: Tables, version: int) -> list[Step]:
     """Return the steps that bring tables of an older version up to date, in their order.
 
     :param version: of the tables as they are.
-    :raises LedgerUnusableError: on a database for which there are no steps.
     """
     texts = _texts(dialect.name)
-    if not texts:
-        raise LedgerUnusableError(
-            f"The ledger's tables ({dialect.name}) have version {version}, and only those in PostgreSQL and SQLite are"
-            f" brought to version {SCHEMA_VERSION}. Drop them: nothing was ever sent with them, and the next run makes"
-            " them anew."
-        )
     schema = tables.metadata.schema
     prefix = "" if schema is None else f"{dialect.identifier_preparer.quote(schema)}."
     return [_step(step, texts[step].replace("{schema}", prefix)) for step in range(version + 1, SCHEMA_VERSION + 1)]
@@ -63,7 +55,6 @@ def upgrade_statements(dialect: Dialect, tables: Tables, version: int) -> list[s
     """Return all that a person runs to bring tables of an older version up to date, in this order, without ``;``.
 
     :param version: of the tables as they are.
-    :raises LedgerUnusableError: on a database for which there are no steps.
     """
     changes = [change for step in upgrade_steps(dialect, tables, version) for change in step.statements]
     return [*changes, view_ddl(dialect, tables.of_people), record_version(dialect, tables)]

@@ -15,7 +15,7 @@ from datetime import date, datetime, time, timedelta, timezone
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, bindparam, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Table, bindparam, exists, func, or_, select, update
 
 from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger.database import LedgerDatabase
@@ -235,7 +235,7 @@ def _open(
             elif before.closed_why not in STAYS_CLOSED or _is_another_question(before, question):
                 changed.append(_opened_again(before, plan, question, now))
     # Two DAGs of one organisation may ask the same at once.
-    statement: Any = db.insert_new(w) if db.engine.dialect.name in ("postgresql", "sqlite") else insert(w)
+    statement = db.insert_new(w)
     for rows in batches(fresh):
         connection.execute(statement, list(rows))
 

@@ -467,13 +467,6 @@ def test_tables_of_an_older_version_are_said_to_be_so(
     assert f"have version 3, this package needs {SCHEMA_VERSION}" in answer(said, "ledger")
 
 
-def test_a_ledger_that_cannot_guard_is_named(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("m3ter_onboarding.cli.check_ledger.LEDGERS", ("postgresql",))
-    said = answer(check(config, connect=True)[1], "ledger")
-    assert said.startswith("WRONG: The ledger (connection 'warehouse', sqlite) cannot guard against a second e-mail")
-    assert "create_tables" not in said
-
-
 class TestRightsOnPostgresql:
     """As a role that tasks use, whose rights somebody else grants."""
 

@@ -13,7 +13,11 @@ from sqlalchemy.dialects import registry
 
 from m3ter_onboarding.databases.connections import database_engine
 from m3ter_onboarding.databases.hook_connections import hooked_engine
-from m3ter_onboarding.errors import SourceError
+from m3ter_onboarding.databases.kinds import KINDS, DatabaseKind
+from m3ter_onboarding.errors import OnboardingError, SourceError
+from m3ter_onboarding.ledger.database import open_ledger
+from m3ter_onboarding.source.warehouse import warehouse_engine
+from tests.support.databases import airflow_connection_named
 
 
 class RedshiftHook:
@@ -46,10 +50,38 @@ def test_redshift_has_its_own_dialect_over_the_connections_of_its_hook() -> None
     engine.dispose()
 
 
-def test_redshift_without_its_dialect_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "redshift", "host": "c.example.com"}))
-    with pytest.raises(SourceError, match="provider of its type is not installed"):
-        database_engine("warehouse", what="warehouse", key="warehouse_conn_id", error=SourceError)
+NOT_INSTALLED = [kind for kind in KINDS.values() if kind.dialect not in ("sqlite", "postgresql", "duckdb", "mysql")]
+
+
+@pytest.mark.parametrize("what", ["warehouse", "ledger"])
+@pytest.mark.parametrize("kind", NOT_INSTALLED, ids=lambda kind: kind.dialect)
+def test_a_provider_that_is_not_installed_is_named_with_its_package(kind: DatabaseKind, what: str) -> None:
+    opened = warehouse_engine if what == "warehouse" else open_ledger
+    with (
+        airflow_connection_named(json.dumps({"conn_type": kind.conn_type, "host": "c.example.com"})) as conn_id,
+        pytest.raises(OnboardingError) as caught,
+    ):
+        opened(conn_id)
+    said = str(caught.value)
+    assert said.startswith(
+        f"The {what} connection '{conn_id}' cannot be used: the provider of its type is not installed"
+    )
+    assert f"install airflow-provider-m3ter[{kind.extra}]" in said
+    assert all(package in said for package in kind.packages)
+
+
+def test_a_connection_of_another_type_is_named() -> None:
+    with (
+        airflow_connection_named(json.dumps({"conn_type": "clickhouse", "host": "c.example.com"})) as conn_id,
+        pytest.raises(SourceError, match="the Airflow provider of connections of type 'clickhouse'"),
+    ):
+        warehouse_engine(conn_id)
+
+
+@pytest.mark.parametrize("opened", [warehouse_engine, open_ledger])
+def test_a_connection_that_is_not_defined_is_named(opened: Any) -> None:
+    with pytest.raises(OnboardingError, match=r"connection 'no_such' is not defined in Airflow \("):
+        opened("no_such")
 
 
 def test_a_connection_of_a_type_without_a_hook_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,6 +52,8 @@ def test_locks_failovers_and_lost_connections_pass_within_seconds(error: DBAPIEr
         *(wrapped(DriverError(code)) for code in ("53100", "57014", "40003")),
         wrapped(DriverError(), OperationalError),
         wrapped(DriverError(), InterfaceError),
+        wrapped(Exception(1205, "Lock wait timeout exceeded"), OperationalError),
+        wrapped(Exception(["unhashable"]), OperationalError),
     ],
 )
 def test_lack_of_resources_and_errors_without_a_code_may_pass_later(error: DBAPIError) -> None:
@@ -68,6 +70,7 @@ def test_lack_of_resources_and_errors_without_a_code_may_pass_later(error: DBAPI
         wrapped(sqlite3.OperationalError("no such table: hires"), OperationalError),
         wrapped(sqlite3.OperationalError("database or disk is full"), OperationalError),
         wrapped(DriverError(), ProgrammingError),
+        wrapped(Exception(1054, "Unknown column 'emial' in 'SELECT'"), OperationalError),  # as MySQL's drivers say it
         ValueError("database is locked"),
     ],
 )
@@ -83,3 +86,21 @@ def test_first_cause_counts_behind_a_savepoint_that_is_gone() -> None:
     lost.__context__ = wrapped(sqlite3.OperationalError("database or disk is full"), OperationalError)
     assert not passes_soon(wrapped(lost, OperationalError))
     assert "database or disk is full" in describe_database_error(wrapped(lost, OperationalError))
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('Binder Error: Referenced column "emial" not found in FROM clause! ann@example.com', '"emial" not found'),
+        ("Catalog Error: Table with name hirez does not exist! Did you mean ann@example.com", "hirez does not exist"),
+        ("Invalid column name 'emial'. (ann@example.com)", "Invalid column name 'emial'"),
+        ('ORA-00904: "EMIAL": invalid identifier ann@example.com', "ORA-00904"),
+        ("Unrecognized name: emial; Did you mean ann@example.com?", "Unrecognized name: emial"),
+        ("line 1:8: Column 'emial' cannot be resolved, ann@example.com", "Column 'emial' cannot be resolved"),
+        ("[UNRESOLVED_COLUMN.WITH_SUGGESTION] ann@example.com", "[UNRESOLVED_COLUMN.WITH_SUGGESTION]"),
+    ],
+)
+def test_a_name_of_the_sql_is_passed_on_and_nothing_else(text: str, named: str) -> None:
+    said = describe_database_error(wrapped(DriverError(text=text), ProgrammingError))
+    assert named in said
+    assert "ann@" not in said

@@ -12,12 +12,11 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, inspect, text
-from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
 
 from m3ter_onboarding.cli.command import main
 from m3ter_onboarding.clock import utc_now
-from m3ter_onboarding.errors import LedgerUnusableError
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.guard_proof import prove_guard
 from m3ter_onboarding.ledger.known_hosts import Confirmation, Place, confirm_host, known_host
@@ -78,11 +77,6 @@ def test_step_names_each_table_in_the_configured_schema(dialect: Any) -> None:
             for statement in step.statements:
                 assert not re.search(r"--|[{}%]", statement)
                 assert re.search(rf"(?:TABLE(?: IF NOT EXISTS)?|UPDATE|ON) {re.escape(written)}m3ter_", statement)
-
-
-def test_database_without_steps_is_refused() -> None:
-    with pytest.raises(LedgerUnusableError, match=r"\(mysql\) have version 1, and only those in PostgreSQL and SQLite"):
-        upgrade_steps(mysql.dialect(), tables_in(None), 1)
 
 
 # -- real ledgers ------------------------------------------------------------------------------------------------------
