@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, inspect, select
+from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, false, inspect, select, text
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 COMPARED, WRITTEN = 5_000, 500
 #: Two publications at once may insert the same rows; the later one replaces them.
 _TRIES = 3
+_ADD_WITHOUT_A_NOUN = ("mssql", "oracle")
 
 
 def publish(
@@ -136,7 +137,7 @@ def prepare_published(connection: Connection, tables: PublishedTables, *, create
     for copy in tables.all():
         there = set()
         if create_tables or look.has_table(copy.table.name):
-            there = {column["name"].lower() for column in look.get_columns(copy.table.name)}
+            there = columns_in(connection, copy.table)
         missing = [column for column in copy.table.columns if column.name not in there]
         if missing and not (create_tables and there.issuperset(copy.rows.key)):
             names = ", ".join(column.name for column in missing)
@@ -145,12 +146,22 @@ def prepare_published(connection: Connection, tables: PublishedTables, *, create
             _add_column(connection, copy.table, column.name)
 
 
+def columns_in(connection: Connection, table: Table) -> set[str]:
+    """Return the names of a table's columns in the warehouse, in lower case.
+
+    Asked by a query for no row: not every dialect can describe a table.
+    """
+    asked = select(text("*")).select_from(table).where(false())
+    return {name.lower() for name in connection.execute(asked).keys()}  # noqa: SIM118 (a result, no mapping)
+
+
 def _add_column(connection: Connection, table: Table, name: str) -> None:
     dialect = connection.dialect
     quote = dialect.identifier_preparer
     kind = dialect.type_compiler_instance.process(table.c[name].type)
+    add = "ADD" if dialect.name in _ADD_WITHOUT_A_NOUN else "ADD COLUMN"
     connection.exec_driver_sql(
-        f"ALTER TABLE {quote.format_table(table)} ADD COLUMN {quote.quote(name)} {kind}"  # our own names
+        f"ALTER TABLE {quote.format_table(table)} {add} {quote.format_column(table.c[name])} {kind}"  # our own names
     )
 
 

@@ -9,19 +9,22 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Engine, MetaData, Table, and_, delete, inspect, select
+from sqlalchemy import ColumnElement, Engine, Table, and_, delete, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.databases.failures import describe_database_error
 from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.ledger.personal_columns import People
+from m3ter_onboarding.ledger.tables import tables_in
+from m3ter_onboarding.reporting.published_tables import published_tables
 
 
 @dataclass(frozen=True)
 class PublishedPeople:
     """A published table that names people.
 
+    :param table: its name.
     :param employee: its column of employee ids; None: it has none.
     :param address: its column of address keys; None: it has none.
     :param instant: its column by which a row is old; None: by people alone.
@@ -119,8 +122,9 @@ def _theirs(one: PublishedPeople, table: Table, org_id: str, people: People) -> 
 
 
 def _present(warehouse: Engine, tables: Sequence[PublishedPeople]) -> list[tuple[PublishedPeople, Table]]:
-    look, metadata = inspect(warehouse), MetaData()
-    return [(one, Table(one.table, metadata, autoload_with=warehouse)) for one in tables if look.has_table(one.table)]
+    look = inspect(warehouse)
+    known = {copy.table.name: copy.table for copy in published_tables(tables_in(None), warehouse.dialect.name).all()}
+    return [(one, known[one.table]) for one in tables if look.has_table(one.table)]
 
 
 def _refused(error: SQLAlchemyError) -> LedgerError:

@@ -6,49 +6,27 @@ never by us.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import JSON, Column, Dialect, MetaData, String, Table, Text
-from sqlalchemy.dialects import mssql, mysql, oracle
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy import Column, MetaData, String, Table
+from sqlalchemy.sql import quoted_name
 
 from m3ter_onboarding.ledger.person_view import PersonTables
 from m3ter_onboarding.ledger.results import CopiedRows
-from m3ter_onboarding.ledger.sql_types import IdentityText, LongText, ShownText, UtcDateTime
 from m3ter_onboarding.ledger.tables import Tables
+from m3ter_onboarding.reporting.published_types import published_type
 
-#: Where a JSON column can be made and filled: Snowflake and Redshift know none, and BigQuery's takes no text.
-_KNOW_JSON = ("postgresql", "sqlite")
-#: Where a primary key is more than a remark.
-_ENFORCE_KEYS = ("postgresql", "sqlite")
-#: Redshift's TEXT is a VARCHAR(256); this is the longest it has.
-_LONG_TEXT = Text().with_variant(String(65535), "redshift").with_variant(mssql.NVARCHAR(None), "mssql")
-#: Where SQLAlchemy's own type for an instant would lose its zone or its parts of a second. MySQL's has no zone: UTC.
-_INSTANTS = {
-    "mysql": mysql.DATETIME(fsp=6),
-    "mariadb": mysql.DATETIME(fsp=6),
-    "oracle": oracle.TIMESTAMP(timezone=True),
+#: Where a primary key is more than a remark, and may be deleted and inserted in one transaction (not so in DuckDB).
+ENFORCE_KEYS = ("postgresql", "sqlite", "mysql", "mariadb")
+#: MySQL's tables would take the database's alphabet, and take E1 and e1 for one.
+_OPTIONS: dict[str, Any] = {
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_bin",
+    "mariadb_charset": "utf8mb4",
+    "mariadb_collate": "utf8mb4_bin",
 }
-
-
-class JsonText(TypeDecorator[Any]):
-    """JSON as text, for warehouses that have no type for it."""
-
-    impl = Text
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> Any:
-        """Return the longest text of the warehouse."""
-        longest = {"redshift": String(65535), "mssql": mssql.NVARCHAR(None)}
-        return dialect.type_descriptor(longest.get(dialect.name, Text()))
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        """Write a value as JSON; NULL stays NULL."""
-        return None if value is None else json.dumps(value, ensure_ascii=False, sort_keys=True)
-
 
 #: Beside the ledger's columns: a hash of what may change in the row, by which a copy that is not current is known.
 ROW_VERSION = "row_version"
@@ -141,11 +119,13 @@ def published_table(
     :param key: with ``org_id``: the columns of its primary key, where the warehouse enforces one.
     :param versioned: whether it has the column :data:`ROW_VERSION`.
     """
-    keys = {"org_id", *key} if key and dialect_name in _ENFORCE_KEYS else set()
+    keys = {"org_id", *key} if key and dialect_name in ENFORCE_KEYS else set()
+    # A name such as `at` is none in DuckDB without quotes, which change nothing else there.
+    quote = True if dialect_name == "duckdb" else None
     columns = [
         Column(
-            column.name,
-            _type_of(column, dialect_name),
+            quoted_name(column.name, quote),
+            published_type(column, dialect_name),
             primary_key=column.name in keys,
             nullable=column.name not in keys,
             autoincrement=False,
@@ -154,17 +134,4 @@ def published_table(
     ]
     if versioned:
         columns.append(Column(ROW_VERSION, String(64), nullable=True))
-    return Table(table.name, metadata, *columns)
-
-
-def _type_of(column: Column[Any], dialect_name: str) -> Any:
-    kind = column.type
-    if isinstance(kind, UtcDateTime):
-        return _INSTANTS.get(dialect_name, kind)
-    if isinstance(kind, JSON) and dialect_name not in _KNOW_JSON:
-        return JsonText()
-    if isinstance(kind, Text | LongText):
-        return _LONG_TEXT
-    if dialect_name == "mssql" and isinstance(kind, String | ShownText | IdentityText):
-        return mssql.NVARCHAR(kind.length)
-    return kind
+    return Table(table.name, metadata, *columns, **_OPTIONS)

@@ -63,11 +63,17 @@ def test_what_is_old_leaves_the_tables_that_know_their_age(warehouse: Engine) ->
     assert len(rows(warehouse, "m3ter_invitation")) == 3
 
 
-def test_a_table_that_is_not_published_is_left_out_and_a_new_one_is_named(warehouse: Engine) -> None:
+def test_a_table_that_is_not_published_is_left_out_and_another_key_is_named(warehouse: Engine) -> None:
     with warehouse.begin() as connection:
-        connection.execute(text("CREATE TABLE day_one (org_id VARCHAR, person VARCHAR)"))
-        connection.execute(text("INSERT INTO day_one VALUES ('o', 'ann'), ('o', 'bob')"))
-    tables = (PublishedPeople("missing"), PublishedPeople("day_one", employee="person", address=None))
+        run = published_table(tables_in(None).run, MetaData(), "sqlite")
+        run.create(connection)
+        for employee in ("ann", "bob"):
+            row = {"org_id": "o", "dag_id": "d", "run_id": employee, "only_employee": employee}
+            connection.execute(insert(run), row)
+    tables = (
+        PublishedPeople("m3ter_onboarding_chase"),
+        PublishedPeople("m3ter_onboarding_run", employee="only_employee", address=None),
+    )
     assert delete_people(warehouse, "o", People(frozenset({"ann"}), frozenset({"ann@example.com"})), tables) == 1
 
 
