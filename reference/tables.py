@@ -28,6 +28,7 @@ from m3ter_provider import spans
 from m3ter_provider.get_provider_info import get_provider_info
 from m3ter_provider.metrics import OF_THE_PROVIDER, Metric
 from m3ter_provider.spans import SpanName
+from reference import warehouses
 
 _SECTIONS: Mapping[type[BaseModel], str] = {
     Exclusions: "[section](#exclude)",
@@ -281,6 +282,7 @@ _TABLES: Mapping[str, Callable[[], str]] = {
     "spans": lambda: _spans((*spans_of_dags.OF_THE_DAGS, *spans.OF_THE_PROVIDER)),
     "run parameters": _run_parameters,
     "connection": _connection,
+    "warehouses": lambda: _rows(warehouses.COLUMNS, warehouses.warehouses()),
     "events": _events,
     "M3terCreateInvitationOperator": _operator,
     "M3terInvitationAcceptedSensor": _sensor,

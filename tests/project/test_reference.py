@@ -120,8 +120,6 @@ def test_the_search_finds_every_message() -> None:
         "organisation.py: sentences(path, cls, error, shared or {})",  # of problems.py
         "run_parameters.py: ' '.join(dict.fromkeys(problems))",  # of its own _sentence
         "status_parameters.py: ' '.join(dict.fromkeys(said))",  # likewise
-        "guard_proof.py: db.cannot_guard(wrong)",  # of database.py
-        "check_ledger.py: db.cannot_guard('this package does not know how it locks')",  # likewise
         "check.py: message",  # of the test of a connection
         "in_flight.py: ended.stop_because",  # of the attempt
         "invitation.py: found",  # between two methods, never seen
@@ -231,7 +229,8 @@ def test_the_columns_of_the_query_are_those_of_the_contract() -> None:
 
 @pytest.mark.parametrize("warehouse", WAREHOUSES)
 def test_there_is_a_query_for_each_warehouse_that_init_knows(warehouse: str) -> None:
-    assert re.search(rf"<!-- code: include/\S*/{warehouse}\.sql SELECT -->", page("query.md"))
+    query = WAREHOUSES[warehouse].query
+    assert re.search(rf"<!-- code: include/\S*/{query}\.sql SELECT -->", page("warehouses.md"))
 
 
 # -- what a reader copies --------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from m3ter_onboarding.cli.failure import CommandError
 from m3ter_onboarding.config.yaml_file import load_config
+from m3ter_onboarding.databases.kinds import how_to_install
 from m3ter_onboarding.errors import ConfigurationError
 from m3ter_onboarding.ledger.person_view import view_ddl
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, Tables, tables_in
@@ -75,14 +76,7 @@ def published_ddl(dialect_name: str) -> str:
     :param dialect_name: of the warehouse, in SQLAlchemy's words, such as ``snowflake``.
     :raises CommandError: when SQLAlchemy does not know that dialect here.
     """
-    try:
-        dialect = make_url(f"{dialect_name}://").get_dialect()()
-    except NoSuchModuleError:
-        raise CommandError(
-            f"--dialect {dialect_name}: SQLAlchemy does not know it here. Install the package that your connection to"
-            " the warehouse needs, such as snowflake-sqlalchemy, and run this again.",
-            status=2,
-        ) from None
+    dialect = _dialect(dialect_name)
     published = published_tables(tables_in(None), dialect.name)
     made = [_made_if_missing(copy.table, dialect) for copy in published.all()]
     return _script(
@@ -94,7 +88,20 @@ def published_ddl(dialect_name: str) -> str:
     )
 
 
+def _dialect(name: str) -> Dialect:
+    try:
+        return make_url(f"{name}://").get_dialect()()
+    except (NoSuchModuleError, ImportError, AttributeError) as cause:  # the last: of Snowflake's, with SQLAlchemy 2.1
+        raise CommandError(
+            f"--dialect {name}: SQLAlchemy does not know it here, or not in its version ({type(cause).__name__}). To"
+            f" print its tables, {how_to_install(dialect=name)}; then run this again.",
+            status=2,
+        ) from None
+
+
 def _made_if_missing(table: Table, dialect: Dialect) -> str:
+    if dialect.name == "oracle":  # which knows no IF NOT EXISTS before version 23: a table that is there stays, too
+        return _text(CreateTable(table), dialect)
     if dialect.name == "mssql":
         return f"IF OBJECT_ID(N'{table.name}', N'U') IS NULL\n{_text(CreateTable(table), dialect)}"
     return _text(CreateTable(table, if_not_exists=True), dialect)

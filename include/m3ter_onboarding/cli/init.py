@@ -76,10 +76,10 @@ def write_example(folder: Path, warehouse_name: str, name: str) -> str:
     warehouse = WAREHOUSES[warehouse_name]
     query_file, config_file = folder / f"{name}_new_hires.sql", folder / f"{name}.yaml"
     dag_file = folder / f"m3ter_onboarding_{name}.py"
-    ledger = _LEDGER_HERE if warehouse.holds_ledger else _LEDGER_ELSEWHERE.format(title=warehouse.title)
+    ledger = _LEDGER_HERE if warehouse.kind.holds_ledger else _LEDGER_ELSEWHERE.format(title=warehouse.kind.title)
     # The DAG file last: Airflow may be looking, and must not find it without its configuration.
     texts = {
-        query_file: _template(f"new_hires/{warehouse_name}.sql"),
+        query_file: _template(f"new_hires/{warehouse.query}.sql"),
         config_file: _template("config.yaml.template")
         .replace("{{ledger}}", ledger)
         .replace("{{name_as_text}}", name if name[0].isalpha() else f'"{name}"')  # YAML reads 123 as a number
@@ -113,7 +113,7 @@ def write_example(folder: Path, warehouse_name: str, name: str) -> str:
         dag_id=dag_id_of(name),
         status_dag_id=status_dag_id_of(name),
         day_one_dag_id=day_one_dag_id_of(name),
-        title=warehouse.title,
+        title=warehouse.kind.title,
         install=warehouse.install,
         exports="\n".join(f"     export {line}" for line in _connections(warehouse)),
     )
@@ -136,7 +136,7 @@ def _check_name(name: str) -> None:
 
 def _connections(warehouse: Warehouse) -> list[str]:
     lines = [f"AIRFLOW_CONN_M3TER_DEFAULT='{_M3TER}'", f"AIRFLOW_CONN_WAREHOUSE='{warehouse.connection_json}'"]
-    if not warehouse.holds_ledger:
+    if not warehouse.kind.holds_ledger:
         lines.append(f"AIRFLOW_CONN_LEDGER='{LEDGER_CONNECTION}'")
     return lines
 

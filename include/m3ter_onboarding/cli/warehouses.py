@@ -9,73 +9,73 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from m3ter_onboarding.databases.kinds import KINDS, DatabaseKind
+
 
 @dataclass(frozen=True)
 class Warehouse:
     """One kind of warehouse.
 
-    :param title: its name for people.
-    :param install: the packages to install.
+    :param kind: of its database.
+    :param query: the name of its query among the examples.
     :param connection: an example of an Airflow connection.
-    :param holds_ledger: whether the ledger can live in it (it must guard unique keys).
+    :param install: what pip installs, where its extra alone is not enough.
     """
 
-    title: str
-    install: str
+    kind: DatabaseKind
+    query: str
     connection: dict[str, Any]
-    holds_ledger: bool = False
+    install: str
 
     @property
     def connection_json(self) -> str:
         """The example as Airflow reads it from an environment variable."""
-        return json.dumps(self.connection)
+        return json.dumps({"conn_type": self.kind.conn_type, **self.connection})
 
 
-_POSTGRES = {
-    "conn_type": "postgres",
-    "host": "<host>",
-    "login": "<user>",
-    "password": "<password>",
-    "schema": "<database>",
+_SERVER = {"host": "<host>", "login": "<user>", "password": "<password>"}
+_CONNECTIONS: dict[str, dict[str, Any]] = {
+    "sqlite": {"host": "</absolute/path/of/the/file.db>"},
+    "postgres": {**_SERVER, "schema": "<database>"},
+    "duckdb": {"host": "</absolute/path/of/the/file.duckdb>"},
+    "mysql": {**_SERVER, "port": 3306, "schema": "<database>"},
+    "mariadb": {**_SERVER, "port": 3306, "schema": "<database>"},
+    "snowflake": {
+        "login": "<user>",
+        "password": "<password>",
+        "schema": "<schema>",
+        "extra": {"account": "<account>", "warehouse": "<warehouse>", "database": "<database>", "role": "<role>"},
+    },
+    "bigquery": {"extra": {"project": "<project>", "key_path": "</path/of/the/key/file.json>"}},
+    "redshift": {**_SERVER, "host": "<cluster endpoint>", "port": 5439, "schema": "<database>"},
+    "databricks": {
+        "host": "<workspace, such as dbc-1234.cloud.databricks.com>",
+        "password": "<token>",
+        "extra": {"http_path": "</sql/1.0/warehouses/…>", "catalog": "<catalog>", "schema": "<schema>"},
+    },
+    "trino": {
+        **_SERVER,
+        "port": 443,
+        "schema": "<schema>",
+        "extra": {"catalog": "<catalog>", "protocol": "https"},
+    },
+    "mssql": {**_SERVER, "port": 1433, "schema": "<database>"},
+    "oracle": {**_SERVER, "port": 1521, "extra": {"service_name": "<service>"}},
 }
 
 #: An example of a ledger for warehouses that cannot hold it.
-LEDGER_CONNECTION = json.dumps(_POSTGRES)
+LEDGER_CONNECTION = json.dumps({"conn_type": "postgres", **_CONNECTIONS["postgres"]})
+
+
+def _install(kind: DatabaseKind) -> str:
+    if kind.holds_ledger:
+        return kind.install
+    beside = f"airflow-provider-m3ter[{kind.extra},postgres]"
+    # Which the provider does not know yet.
+    return f'{beside} "SQLAlchemy<2.1"' if kind.dialect == "snowflake" else beside
+
 
 WAREHOUSES = {
-    "sqlite": Warehouse(
-        "SQLite",
-        "airflow-provider-m3ter[sqlite]",
-        {"conn_type": "sqlite", "host": "</absolute/path/of/the/file.db>"},
-        holds_ledger=True,
-    ),
-    "postgres": Warehouse("PostgreSQL", "airflow-provider-m3ter[postgres]", _POSTGRES, holds_ledger=True),
-    "snowflake": Warehouse(
-        "Snowflake",
-        'airflow-provider-m3ter[snowflake,postgres] "SQLAlchemy<2.1"',  # which Snowflake's dialect does not know yet
-        {
-            "conn_type": "snowflake",
-            "login": "<user>",
-            "password": "<password>",
-            "schema": "<schema>",
-            "extra": {"account": "<account>", "warehouse": "<warehouse>", "database": "<database>", "role": "<role>"},
-        },
-    ),
-    "bigquery": Warehouse(
-        "BigQuery",
-        "airflow-provider-m3ter[bigquery,postgres]",
-        {"conn_type": "gcpbigquery", "extra": {"project": "<project>", "key_path": "</path/of/the/key/file.json>"}},
-    ),
-    "redshift": Warehouse(
-        "Amazon Redshift",
-        "airflow-provider-m3ter[redshift,postgres]",
-        {
-            "conn_type": "redshift",
-            "host": "<cluster endpoint>",
-            "port": 5439,
-            "login": "<user>",
-            "password": "<password>",
-            "schema": "<database>",
-        },
-    ),
+    name: Warehouse(kind, "mysql" if kind.dialect == "mysql" else name, _CONNECTIONS[name], _install(kind))
+    for name, kind in KINDS.items()
 }

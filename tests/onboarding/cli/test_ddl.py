@@ -18,6 +18,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from m3ter_onboarding.cli.command import main
 from m3ter_onboarding.clock import utc_now
+from m3ter_onboarding.databases.kinds import KINDS
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.guard_proof import prove_guard
 from m3ter_onboarding.ledger.schema import prepare_tables, tables_version
@@ -25,6 +26,7 @@ from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, tables_in
 from m3ter_sandbox.testing import SandboxServer
 from tests.support.databases import airflow_connection_named, engine_of
 from tests.support.postgresql import PostgresDatabase
+from tests.support.recording_driver import stand_in_dialects
 from tests.support.task_runs import TaskRun, m3ter_connection
 from tests.support.world import HIRES, WINDOW, World
 
@@ -201,16 +203,32 @@ def test_a_schema_that_tasks_would_not_look_into_is_refused(capsys: pytest.Captu
     assert str(config) in error
 
 
-#: Each dialect that SQLAlchemy brings, and how the parser calls it.
-PARSED_AS = {"mssql": "tsql", "oracle": "oracle", "mysql": "mysql", "mariadb": "mysql", "postgresql": "postgres"}
+#: Each dialect, and how the parser calls it. Two of them stand for their own, see ``recording_driver``.
+PARSED_AS = {
+    "mssql": "tsql",
+    "oracle": "oracle",
+    "mysql": "mysql",
+    "mariadb": "mysql",
+    "postgresql": "postgres",
+    "duckdb": "duckdb",
+    "bigquery": "bigquery",
+    "redshift": "redshift",
+    "trino": "trino",
+    "snowflake": "snowflake",
+    "databricks": "databricks",
+}
+
+
+def published(capsys: pytest.CaptureFixture[str], dialect: str) -> str:
+    with stand_in_dialects():
+        return printed(capsys, "--published", "--dialect", dialect)
 
 
 @pytest.mark.parametrize("dialect", PARSED_AS)
 def test_tables_of_results_are_written_in_the_words_of_each_warehouse(
     capsys: pytest.CaptureFixture[str], dialect: str
 ) -> None:
-    assert main(["ddl", "--published", "--dialect", dialect]) == 0
-    script = capsys.readouterr().out
+    script = published(capsys, dialect)
     statements = [
         statement
         for batch in re.split(r"(?m)^GO$", script)
@@ -223,20 +241,60 @@ def test_tables_of_results_are_written_in_the_words_of_each_warehouse(
     assert "m3ter_onboarding_person" in script
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_warehouse_that_init_knows_has_its_tables_printed(kind: str) -> None:
+    assert KINDS[kind].dialect in {*PARSED_AS, "sqlite"}
+
+
 def test_sql_server_gets_t_sql_and_unicode(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["ddl", "--published", "--dialect", "mssql"]) == 0
-    script = capsys.readouterr().out
+    script = published(capsys, "mssql")
     assert "IF NOT EXISTS" not in script
     texts = script.replace("row_version VARCHAR(64)", "")  # a hash in hexadecimal digits
-    assert not re.search(r"(?<!N)VARCHAR|\bTEXT\b|OR REPLACE|\|\|", texts)
+    assert not re.search(r"(?<!N)VARCHAR|\bTEXT\b|OR REPLACE|\|\||DATETIME ", texts)
     batches = [batch.strip() for batch in re.split(r"(?m)^GO$", script) if batch.strip()]
     assert batches[-1].startswith("CREATE OR ALTER VIEW m3ter_onboarding_person AS")
     assert all("IF OBJECT_ID(N'" in batch for batch in batches[:-1])
+    # Its own comparison takes E1 and e1 for one person.
+    assert batches[-1].count("COLLATE Latin1_General_100_BIN2 AS person_key") == 3
 
 
-@pytest.mark.parametrize(("dialect", "instant"), [("oracle", "TIMESTAMP WITH TIME ZONE"), ("mysql", "DATETIME(6)")])
+@pytest.mark.parametrize(
+    ("dialect", "instant"),
+    [
+        ("oracle", "TIMESTAMP WITH TIME ZONE"),
+        ("mysql", "DATETIME(6)"),
+        ("duckdb", "TIMESTAMP WITH TIME ZONE"),
+        ("bigquery", "TIMESTAMP"),
+        ("redshift", "TIMESTAMP WITH TIME ZONE"),
+        ("trino", "TIMESTAMP(6) WITH TIME ZONE"),
+        ("mssql", "DATETIMEOFFSET"),
+        ("databricks", "TIMESTAMP"),
+    ],
+)
 def test_instants_keep_zone_and_parts_of_a_second(
     capsys: pytest.CaptureFixture[str], dialect: str, instant: str
 ) -> None:
-    assert main(["ddl", "--published", "--dialect", dialect]) == 0
-    assert f"finished_at {instant}" in capsys.readouterr().out
+    assert re.search(rf"finished_at[`\"]? {re.escape(instant)}( NULL)?,\n", published(capsys, dialect))
+
+
+@pytest.mark.parametrize(
+    ("dialect", "word"),
+    [
+        ("mysql", "CHARSET=utf8mb4 COLLATE utf8mb4_bin"),  # else the alphabet of the database's default
+        ("mysql", "counts LONGTEXT"),  # else 64 KiB
+        ("redshift", "config_name VARCHAR(800)"),  # 200 characters of at most four bytes
+        ("oracle", "may_invite SMALLINT"),  # BOOLEAN is known from version 23
+        ("duckdb", '"at" TIMESTAMP'),  # without quotes it is no name there
+    ],
+)
+def test_every_character_and_every_name_has_room(capsys: pytest.CaptureFixture[str], dialect: str, word: str) -> None:
+    script = published(capsys, dialect)
+    assert word in script
+    assert ("IF NOT EXISTS" in script) == (dialect != "oracle")
+
+
+def test_a_dialect_that_is_not_installed_is_named_with_its_package(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ddl", "--published", "--dialect", "databricks"]) == 2
+    said = capsys.readouterr().err
+    assert "install airflow-provider-m3ter[databricks]" in said
+    assert "databricks-sqlalchemy" in said

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 import runpy
 from collections.abc import Iterable
+from importlib.metadata import metadata
 from pathlib import Path
 
 import pytest
 import yaml
+from airflow.sdk import Connection
+from packaging.requirements import Requirement
 
 from m3ter_onboarding.cli.command import main
 from m3ter_onboarding.cli.warehouses import WAREHOUSES
@@ -35,7 +38,7 @@ def test_the_dag_can_be_imported_as_it_is(tmp_path: Path, warehouse: str) -> Non
     assert made["day_one"].dag_id == "m3ter_day_one__acme"
     assert dag.schedule is None, "nothing runs before somebody asked for it"
     config = load_config(tmp_path / "dags" / "acme.yaml")
-    assert config.ledger_conn_id == ("warehouse" if WAREHOUSES[warehouse].holds_ledger else "ledger")
+    assert config.ledger_conn_id == ("warehouse" if WAREHOUSES[warehouse].kind.holds_ledger else "ledger")
     # Airflow passes over files without these words.
     assert {"airflow", "dag"} <= set(re.findall(r"[a-z]+", dag_file.read_text(encoding="utf-8").lower()))
 
@@ -63,6 +66,24 @@ def test_the_next_steps_have_the_exact_lines(tmp_path: Path, capsys: pytest.Capt
     assert "allow_invitations" not in exports["AIRFLOW_CONN_M3TER_DEFAULT"], "sending is a later step"
     assert f"check --connect '{tmp_path}/my dags/acme.yaml'" in out
     assert "airflow-provider-m3ter[snowflake,postgres]" in out
+
+
+@pytest.mark.parametrize("warehouse", WAREHOUSES)
+def test_each_warehouse_gets_its_connection_its_extra_and_its_place_for_the_ledger(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], warehouse: str
+) -> None:
+    assert init(tmp_path, "--warehouse", warehouse, "--name", "acme") == 0
+    out, kind = capsys.readouterr().out, WAREHOUSES[warehouse].kind
+    exports = dict(re.findall(r"^ +export AIRFLOW_CONN_(\w+)='(\{.*\})'$", out, re.MULTILINE))
+    assert Connection.from_json(exports["WAREHOUSE"], conn_id="warehouse").conn_type == kind.conn_type
+    assert ("LEDGER" in exports) == (not kind.holds_ledger)
+    extras = re.findall(r"airflow-provider-m3ter\[([\w,]+)\]", out)[0].split(",")
+    assert {kind.extra, *([] if kind.holds_ledger else ["postgres"])} == set(extras)
+    declared = metadata("airflow-provider-m3ter")
+    assert set(extras) <= set(declared.get_all("Provides-Extra", []))
+    required = [Requirement(text) for text in declared.get_all("Requires-Dist", [])]
+    brought = {r.name.lower() for r in required if r.marker and r.marker.evaluate({"extra": kind.extra})}
+    assert {package.partition("[")[0] for package in kind.packages} <= brought
 
 
 @pytest.mark.parametrize("existing", ["m3ter_onboarding_acme.py", "acme.yaml", "acme_new_hires.sql"])

@@ -1,4 +1,4 @@
-"""The queries that ``init`` writes: run on SQLite and PostgreSQL, parsed in the dialects that no test can run."""
+"""The queries that ``init`` writes: run on SQLite, PostgreSQL and DuckDB, parsed in the dialects of the others."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ PEOPLE = [
 
 def query(warehouse: str, *, by_start_date: bool = False) -> str:
     """Return the query of a warehouse, on demand with the condition that it offers in comments."""
-    found = files("m3ter_onboarding").joinpath("examples", "new_hires", f"{warehouse}.sql").read_text(encoding="utf-8")
+    name = f"{WAREHOUSES[warehouse].query}.sql"
+    found = files("m3ter_onboarding").joinpath("examples", "new_hires", name).read_text(encoding="utf-8")
     if not by_start_date:
         return found
     head, _, tail = found.partition("\nWHERE ")
@@ -51,7 +52,7 @@ def query(warehouse: str, *, by_start_date: bool = False) -> str:
     return "\n".join([head, *offered])
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", "postgres", "duckdb"])
 def warehouse(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[str, Engine]]:
@@ -59,6 +60,9 @@ def warehouse(
     if request.param == "sqlite":
         connection = json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "people.db")})
         types = {"employees": "employees", "date": "TEXT", "instant": "TEXT"}
+    elif request.param == "duckdb":
+        connection = json.dumps({"conn_type": "duckdb", "host": str(tmp_path / "people.duckdb")})
+        types = {"employees": "hr.employees", "date": "DATE", "instant": "TIMESTAMP"}
     else:
         database: PostgresDatabase = request.getfixturevalue("postgres_database")
         connection = database.airflow_connection()
@@ -66,8 +70,9 @@ def warehouse(
     monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", connection)
     engine = warehouse_engine("warehouse")
     with engine.begin() as made:
-        if request.param == "postgres":
+        if request.param != "sqlite":
             made.execute(text("CREATE SCHEMA hr"))
+        if request.param == "postgres":
             made.execute(text("SET LOCAL TIME ZONE 'UTC'"))
         made.execute(text(TABLE.format(**types)))
         for number, start_date, loaded_at in PEOPLE:
@@ -139,6 +144,7 @@ def test_a_query_binds_both_parameters_and_selects_the_contract(kind: str, by_st
     assert bound_parameters(sql) == set(WINDOW_PARAMETERS)
     assert set(text(for_sqlalchemy(sql))._bindparams) == set(WINDOW_PARAMETERS)
     statement = parsed(sql, kind)
+    assert WAREHOUSES[kind].query in (kind, "mysql")
     assert set(check_columns(statement.named_selects)) == set(REQUIRED_COLUMNS + OPTIONAL_COLUMNS)
 
 
@@ -160,7 +166,8 @@ def test_a_misspelt_query_would_be_noticed(kind: str, right: str, wrong: str) ->
 
 def parsed(sql: str, kind: str) -> sqlglot.exp.Select:
     """Parse a query in the dialect of a warehouse."""
-    [statement] = sqlglot.parse(sql, dialect=kind, error_level=sqlglot.ErrorLevel.RAISE)
+    dialect = {"mssql": "tsql", "mariadb": "mysql"}.get(kind, kind)
+    [statement] = sqlglot.parse(sql, dialect=dialect, error_level=sqlglot.ErrorLevel.RAISE)
     assert isinstance(statement, sqlglot.exp.Select)
     if kind != "sqlite":  # which is run, and whose functions the parser does not know
         assert list(statement.find_all(sqlglot.exp.Anonymous)) == [], "a function that this dialect does not have"
