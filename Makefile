@@ -16,7 +16,7 @@ endif
 # The slow tests remember what failed; pytest's cache is off otherwise.
 REMEMBER := -o addopts="-ra --strict-markers --strict-config --import-mode=importlib"
 
-.PHONY: help demo ui test test-matrix test-integration test-integration-again e2e-celery fuzz chaos chaos-part chaos-selftest guards-selftest year year-selftest check check-javascript format docs reference screenshots bench clean constraints image-constraints sbom audit env image-pins
+.PHONY: help demo ui test test-matrix test-integration test-integration-again e2e-celery fuzz chaos chaos-part chaos-selftest guards-selftest year year-selftest check check-javascript format docs reference screenshots bench clean constraints image-constraints mysql-driver sbom audit env image-pins
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -52,6 +52,10 @@ e2e-celery: $(STAMP)  ## the services of docker-compose.yaml as processes; worke
 	@command -v redis-server >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server; }
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $$(command -v uv || echo $(BIN)/uv) pip install -q -c constraints.txt -e '.[dev,cluster]'
 	@$(BIN)/python -m pytest -q -m cluster --timeout 900 tests/cluster
+
+mysql-driver: $(STAMP)  ## Airflow's provider for MySQL, whose driver is compiled, for the tests that run a MariaDB
+	@command -v mariadb_config mysql_config >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libmariadb-dev pkg-config; }
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $$(command -v uv || echo $(BIN)/uv) pip install -q -c constraints.txt -e '.[dev,mysql]'
 
 # Both halves wait for Airflow most of the time: at once they take little longer than one.
 test-integration: $(STAMP)  ## real Airflow processes, killed and cleared; a browser; slow
@@ -135,7 +139,7 @@ bench: $(STAMP)  ## figures against peers in the same run
 	@$(BIN)/python -m benchmarks
 
 constraints: $(STAMP)  ## resolve constraints.txt and constraints-floors.txt anew (names and versions only)
-	@$(BIN)/uv pip compile -q --universal --python-version 3.10 --extra dev --extra javascript --extra cluster --extra audit \
+	@$(BIN)/uv pip compile -q --universal --python-version 3.10 --extra dev --extra javascript --extra cluster --extra audit --extra mysql \
 	  -c constraints-limits.txt \
 	  --no-annotate --no-header --no-emit-index-url pyproject.toml -o constraints.txt --upgrade
 	@# What is not declared is of the time of Airflow 3.2: with newer ones that Airflow itself does not work.
