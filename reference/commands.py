@@ -29,7 +29,7 @@ def described(name: str) -> str:
 
 def _row(action: argparse.Action) -> str:
     value = action.metavar if isinstance(action.metavar, str) else ""
-    if action.choices:
+    if action.choices and not value:  # with a name of their own they are in the words of its help
         value = " or ".join(f"`{choice}`" for choice in action.choices)
     elif value:
         value = f"`{value}`"

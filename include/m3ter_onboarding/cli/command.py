@@ -132,7 +132,11 @@ def _parser() -> argparse.ArgumentParser:
     init = command("init", "write a DAG file, its configuration and its query", _INIT, _INIT_EXAMPLES)
     init.add_argument("folder", metavar="DIR", type=Path, help="Airflow's DAG folder, or a folder in it")
     init.add_argument(
-        "--warehouse", choices=list(WAREHOUSES), default="postgres", help="dialect of the query (default %(default)s)"
+        "--warehouse",
+        metavar="NAME",
+        choices=list(WAREHOUSES),
+        default="postgres",
+        help=f"kind of warehouse: {', '.join(WAREHOUSES)} (default %(default)s)",
     )
     init.add_argument("--name", default="example", help="of the organisation, ends the DAG's id (default %(default)s)")
 
