@@ -129,16 +129,7 @@ def _parser() -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
 
-    init = command("init", "write a DAG file, its configuration and its query", _INIT, _INIT_EXAMPLES)
-    init.add_argument("folder", metavar="DIR", type=Path, help="Airflow's DAG folder, or a folder in it")
-    init.add_argument(
-        "--warehouse",
-        metavar="NAME",
-        choices=list(WAREHOUSES),
-        default="postgres",
-        help=f"kind of warehouse: {', '.join(WAREHOUSES)} (default %(default)s)",
-    )
-    init.add_argument("--name", default="example", help="of the organisation, ends the DAG's id (default %(default)s)")
+    _add_init(command("init", "write a DAG file, its configuration and its query", _INIT, _INIT_EXAMPLES))
 
     check = command("check", "check a configuration and its query", _CHECK, _CHECK_EXAMPLES)
     check.add_argument("config", metavar="CONFIG", type=Path, help="the YAML file")
@@ -170,6 +161,18 @@ def _parser() -> argparse.ArgumentParser:
     same.add_argument("--yes", action="store_true", help="do not ask")
     _add_erase(command("erase", "remove a person's data, or what is old", _ERASE, _ERASE_EXAMPLES))
     return parser
+
+
+def _add_init(init: argparse.ArgumentParser) -> None:
+    init.add_argument("folder", metavar="DIR", type=Path, help="Airflow's DAG folder, or a folder in it")
+    init.add_argument(
+        "--warehouse",
+        metavar="NAME",
+        choices=list(WAREHOUSES),
+        default="postgres",
+        help=f"kind of warehouse: {', '.join(WAREHOUSES)} (default %(default)s)",
+    )
+    init.add_argument("--name", default="example", help="of the organisation, ends the DAG's id (default %(default)s)")
 
 
 def _add_erase(erase: argparse.ArgumentParser) -> None:
