@@ -75,6 +75,11 @@ def airflow_home() -> Path:
 def airflow_db() -> Path:
     """Make a migrated metadata database (SQLite), for ``dag.test()`` and the ORM; return its file."""
     database = AIRFLOW_HOME / "airflow.db"
+    # A test that looked for a connection has opened an empty one: its sessions and its log would be mixed with this.
+    if (settings := sys.modules.get("airflow.settings")) is not None and settings.engine is not None:
+        settings.engine.dispose()
+    for leftover in AIRFLOW_HOME.glob("airflow.db*"):
+        leftover.unlink()
     make_metadata_database(database, ROOT / ".demo" / "cache", os.environ)
     return database
 

@@ -1,4 +1,4 @@
-"""A run of a real Airflow is seen where Airflow reports to: spans over OTLP, lineage over OpenLineage's HTTP.
+"""A run of a real Airflow is seen where Airflow reports to: metrics and spans by OTLP, lineage by OpenLineage, assets.
 
 Both receivers are named by Airflow's own settings and OpenTelemetry's own variables, as in production.
 """
@@ -6,11 +6,13 @@ Both receivers are named by Airflow's own settings and OpenTelemetry's own varia
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from sqlalchemy import create_engine, inspect
@@ -33,11 +35,15 @@ NAMES = {one.name: one for one in (*OF_THE_DAGS, *OF_THE_PROVIDER)}
 class Observed:
     """What the receivers got.
 
+    :param metrics: the last value of each, by name and the values of its tags.
+    :param assets: what each event of an asset carries, by the task that made it.
     :param folder: with the warehouse.
     """
 
     spans: list[Span]
     events: list[dict[str, Any]]
+    metrics: dict[tuple[str, ...], float]
+    assets: dict[str, dict[str, Any]]
     everything: bytes
     folder: Path
 
@@ -54,18 +60,21 @@ def observed(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathF
             environment={"OTEL_TRACES_EXPORTER": "otlp_proto_http", "OTEL_EXPORTER_OTLP_ENDPOINT": told.url},
             configuration={
                 "traces": {"otel_on": True},
+                "metrics": {"otel_on": True, "otel_host": "127.0.0.1", "otel_port": told.port},
                 "openlineage": {"namespace": "test", "transport": json.dumps(transport)},
             },
             cache=CACHE,
         )
         values = {"ledger_conn_id": "observed_ledger", "fail_on_refused": False}
-        with stack, organisation(stack, "observed", folder, values=values) as org:
+        with stack, organisation(stack, "observed", folder, values=values, looked_at=False) as org:
             org.connect_warehouse("observed_ledger", **json.loads(database.airflow_connection()))
             org.hire(3)
+            org.run_once(mode="dry_run")  # the ledger is not in the warehouse: a look of its own
             text = f"{LAST_NAME}.1@example.com ({FIRST_NAME}) is not wanted"
             org.m3ter.faults(operation="CreateOrgUserInvitation", kind="status", status=422, message=text, count=1)
-            org.run_once()
+            run_id = org.run_once()
             assert len(org.m3ter.emails()) == 2
+            assets = stack.api.request("GET", "/assets/events")["asset_events"]
         bodies = dict(told.bodies)
     requests = [ExportTraceServiceRequest.FromString(body) for body in bodies["/v1/traces"]]
     spans = [
@@ -75,8 +84,29 @@ def observed(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathF
         for scope in resource.scope_spans
         for span in scope.spans
     ]
-    events = [json.loads(body) for body in bodies["/lineage"]]
-    return Observed(spans, events, b"\n".join(body for some in bodies.values() for body in some), folder)
+    [trace] = {span.trace_id for span in spans if span.name == "m3ter_onboarding.send"}
+    spans = [span for span in spans if span.trace_id == trace]
+    events = [json.loads(body) for body in bodies["/lineage"] if run_id.encode() in body]
+    return Observed(
+        spans,
+        events,
+        dict(points(bodies.get("/v1/metrics", []))),
+        {str(event["source_task_id"]): event["extra"] for event in assets},
+        b"\n".join(body for some in bodies.values() for body in some),
+        folder,
+    )
+
+
+def points(bodies: list[bytes]) -> Iterator[tuple[tuple[str, ...], float]]:
+    """Yield each value with its name and the values of its tags."""
+    for request in map(ExportMetricsServiceRequest.FromString, bodies):
+        for metric in (m for r in request.resource_metrics for scope in r.scope_metrics for m in scope.metrics):
+            kind = metric.WhichOneof("data")
+            for point in getattr(metric, str(kind)).data_points:
+                tags = sorted(one.value.string_value for one in point.attributes)
+                is_histogram = "istogram" in str(kind)
+                value = point.sum if is_histogram else float(getattr(point, str(point.WhichOneof("value"))))
+                yield (metric.name, *tags), value
 
 
 def attributes(span: Span) -> dict[str, str | int]:
@@ -128,6 +158,19 @@ def test_a_span_has_the_attributes_of_its_declaration(observed: Observed) -> Non
         assert set(attributes(span)) <= set(NAMES[span.name].attributes)
         assert not span.events, "no exception's text"
         assert not span.status.message
+
+
+def test_metrics_of_tasks_arrive_although_a_task_is_a_process_of_a_few_seconds(observed: Observed) -> None:
+    told = observed.metrics
+    assert told["airflow.m3ter_onboarding.decisions", "invite", "new", "observed"] == 3
+    assert told["airflow.m3ter_onboarding.invitations", "observed", "sent"] == 2
+    assert told["airflow.m3ter_onboarding.invitations", "failed", "observed"] == 1
+    assert told["airflow.m3ter_onboarding.runs", "observed", "success"] == 1
+    assert told["airflow.m3ter.request", "422", "POST"] > 0
+
+
+def test_the_event_of_an_asset_carries_a_count(observed: Observed) -> None:
+    assert observed.assets == {"send": {"sent": 2}}
 
 
 def tables(observed: Observed, task: str, side: str) -> dict[str, set[str]]:

@@ -37,7 +37,7 @@ def test_a_ledger_restored_from_yesterday_sends_nobody_a_second_e_mail(
 ) -> None:
     database = postgres_server.new_database("ledger_acme")
     values = {"ledger_conn_id": "acme_ledger", "look_back_days": 30}
-    with organisation(airflow_sqlite, "acme", tmp_path, values=values) as org:
+    with organisation(airflow_sqlite, "acme", tmp_path, values=values, looked_at=False) as org:
         org.connect_warehouse("acme_ledger", **json.loads(database.airflow_connection()))
         ledger = LedgerDatabase(create_engine(database.url(), hide_parameters=True), name="acme_ledger")
         stack = org.stack
@@ -65,6 +65,7 @@ def test_a_ledger_restored_from_yesterday_sends_nobody_a_second_e_mail(
 
         try:
             yesterday = org.hire(3)
+            org.run_once(mode="dry_run")
             org.run_once()
             follow("backup")
             today = org.hire(2, first=4)
