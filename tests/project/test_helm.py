@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
+import uuid
 from datetime import datetime, timezone
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +18,8 @@ from typing import Any
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
+
+from tests.support.receivers import receiver
 
 ROOT = Path(__file__).parent.parent.parent
 HELM = ROOT / "deploy" / "helm"
@@ -184,6 +189,7 @@ def test_the_executor_makes_a_pod_of_it() -> None:
     client = import_module("kubernetes.client").ApiClient()
     template = generator.deserialize_model_file(str(HELM / "pod-template.yaml"))
     assert client.sanitize_for_serialization(template) == pod(), "a key that Kubernetes does not know is dropped"
+    assert "{{" not in (HELM / "pod-template.yaml").read_text(), "Helm would take it for a template"
     made = generator.construct_pod(
         dag_id="m3ter_onboarding__acme",
         task_id="send",
@@ -205,6 +211,67 @@ def test_the_executor_makes_a_pod_of_it() -> None:
     assert {one.name for one in base.env} >= {"CONNECTION_CHECK_MAX_COUNT", "AIRFLOW_IS_K8S_EXECUTOR_POD"}
     assert [one.secret_ref.name for one in base.env_from] == ["m3ter-connections"]
     assert made.metadata.labels["dag_id"] == "m3ter_onboarding__acme"
+
+
+@pytest.mark.slow
+def test_the_pods_command_reaches_airflows_api_without_a_database_and_without_a_key(tmp_path: Path) -> None:
+    """What the executor runs in the pod, with the environment and the configuration that the template gives it."""
+    task = {"dag_id": "m3ter_onboarding__acme", "task_id": "send", "run_id": "manual", "try_number": 1, "map_index": -1}
+    ids = {"id": str(uuid.uuid4()), "dag_version_id": str(uuid.uuid4())}
+    workload = {
+        "type": "ExecuteTask",
+        "token": "of-this-task",
+        "dag_rel_path": "acme.py",
+        "bundle_info": {"name": "dags-folder"},
+        "log_path": None,
+        "ti": {**task, **ids, "pool_slots": 1, "queue": "default", "priority_weight": 1},
+    }
+    with receiver() as api:
+        nowhere = "[database]\nsql_alchemy_conn = postgresql+psycopg2://nobody@127.0.0.1:1/none\n"
+        (tmp_path / "airflow.cfg").write_text(f"[core]\nexecution_api_server_url = {api.url}/execution/\n{nowhere}")
+        subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "airflow.sdk.execution_time.execute_workload",
+                "--json-string",
+                json.dumps(workload),
+            ],
+            env={
+                "PATH": os.environ["PATH"],
+                "AIRFLOW_HOME": str(tmp_path),
+                **{one["name"]: one["value"] for one in container()["env"]},
+            },
+            capture_output=True,
+            check=False,
+            timeout=100,
+        )
+        assert [*api.bodies] == [f"/execution/task-instances/{ids['id']}/run"]
+        [body] = api.bodies[f"/execution/task-instances/{ids['id']}/run"]
+    assert json.loads(body)["state"] == "running"
+
+
+@pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not installed")
+def test_kubectl_makes_each_secret_of_the_page_with_the_key_that_the_chart_reads(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "deploy.md").read_text()
+    commands = re.findall(r"^kubectl .*create secret generic .*--from-literal=.*$", page, re.MULTILINE)
+    made: dict[str, set[str]] = {}
+    for command in commands:
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", f"{command} --dry-run=client --output=json"],
+            env={**os.environ, "AIRFLOW_DATABASE_URL": "postgresql://airflow:x@db.example.com:5432/airflow"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        secret = json.loads(done.stdout)
+        assert all(base64.b64decode(value) for value in secret["data"].values())
+        made[secret["metadata"]["name"]] = set(secret["data"])
+    # The keys stand beside the names in values.yaml.
+    told = dict(re.findall(r": (airflow-[\w-]+) # key `([\w-]+)`", (HELM / "values.yaml").read_text()))
+    assert made == {name: {key} for name, key in told.items()}
+    assert len(made) == 4
 
 
 @pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not installed")
