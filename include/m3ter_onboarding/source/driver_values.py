@@ -161,7 +161,7 @@ def _day_of_instant(value: datetime, zone: tzinfo) -> date:
 
 def _date_of_text(text: str) -> date | datetime | None:
     text = trim(text)
-    if not text:
+    if not text or text.startswith("0000-00-00"):  # MySQL's "no day", as some of its drivers give it
         return None
     if _INFINITE.fullmatch(text) or _AFTER_9999.fullmatch(text):
         return NO_END

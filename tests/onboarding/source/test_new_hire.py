@@ -249,6 +249,11 @@ def test_a_day_is_read_from_any_driver(value: Any) -> None:
     assert valid(start_date=value).start_date == date(2026, 12, 1)
 
 
+@pytest.mark.parametrize("value", ["0000-00-00", "0000-00-00 00:00:00", b"0000-00-00"])
+def test_the_zero_date_of_mysql_is_no_day(value: Any) -> None:
+    assert valid(start_date=value, access_end_date=value).start_date is None
+
+
 def test_an_instant_is_a_day_where_the_person_is() -> None:
     instant = "2026-12-01T20:00:00Z"
     assert valid(start_date=instant, time_zone="Australia/Sydney").start_date == date(2026, 12, 2)
