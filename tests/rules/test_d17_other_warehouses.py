@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowException
 from sqlalchemy import Engine, func, select, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from m3ter_onboarding.cli.command import main
 from m3ter_onboarding.clock import utc_now
@@ -33,7 +34,7 @@ from m3ter_onboarding.source.warehouse import check_source, warehouse_engine
 from m3ter_onboarding.source.window import Window
 from m3ter_sandbox.testing import SandboxServer
 from tests.support.databases import airflow_connection_named
-from tests.support.mariadb import MariaDbServer, installed_mariadb, running_mariadb
+from tests.support.mariadb import MariaDbServer
 from tests.support.task_runs import TaskRun, m3ter_connection
 from tests.support.world import DAY, WINDOW, World, WorldDatabase
 
@@ -104,13 +105,6 @@ def query(warehouse: str) -> str:
     return found.replace("hr.employees", "employees")
 
 
-@pytest.fixture(scope="module")
-def mariadb() -> Iterator[MariaDbServer]:
-    """Run a MariaDB."""
-    with running_mariadb(installed_mariadb()) as server:
-        yield server
-
-
 @pytest.fixture
 def in_kolkata() -> Iterator[None]:
     """Let this process stand in another time zone, as DuckDB's sessions then do."""
@@ -140,7 +134,7 @@ def beside(
         request.getfixturevalue("in_kolkata")
         given = json.dumps({"conn_type": "duckdb", "host": str(tmp_path / "people.duckdb")})
     else:
-        server: MariaDbServer = request.getfixturevalue("mariadb")
+        server: MariaDbServer = request.getfixturevalue("mariadb_server")
         given = server.airflow_connection(server.new_database())
     with airflow_connection_named(given) as conn_id:
         engine = warehouse_engine(conn_id)
@@ -239,6 +233,29 @@ def test_d17_a_file_of_duckdb_that_another_process_has_open_is_read_by_the_next_
         assert not caught.value.retryable
 
 
+def test_d17_a_file_of_duckdb_that_is_opened_for_reading_is_read_by_several_and_written_by_none(tmp_path: Path) -> None:
+    file = tmp_path / "people.duckdb"
+    given = {"conn_type": "duckdb", "host": str(file)}
+    with airflow_connection_named(json.dumps(given)) as conn_id:
+        writing = warehouse_engine(conn_id)
+        with writing.begin() as connection:
+            connection.execute(text(EMPLOYEES.format(text="VARCHAR", instant="TIMESTAMP")))
+        writing.dispose()
+    reading = f"import duckdb, sys; c = duckdb.connect({str(file)!r}, read_only=True); print('open', flush=True)"
+    other = subprocess.Popen(
+        [sys.executable, "-c", f"{reading}; sys.stdin.read()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert other.stdout is not None
+    assert other.stdout.readline() == "open\n"
+    with airflow_connection_named(json.dumps({**given, "extra": {"read_only": True}})) as conn_id:
+        check_source(conn_id, query("duckdb"), DAY)
+        engine = warehouse_engine(conn_id)
+        with engine.connect() as connection, pytest.raises(SQLAlchemyError, match="read-only"):
+            connection.execute(text("DELETE FROM employees"))
+        engine.dispose()
+    other.communicate(timeout=20)
+
+
 # -- the ledger in a database that cannot hold it ----------------------------------------------------------------------
 
 
@@ -270,6 +287,7 @@ def test_d17_the_page_says_so_too(misplaced: World) -> None:
         Ledgers().of(LedgerPlace(misplaced.warehouse_conn_id, None))
 
 
+@pytest.mark.usefixtures("airflow_db")
 def test_d17_so_does_the_check(misplaced: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["init", str(tmp_path), "--warehouse", "duckdb", "--name", "acme"]) == 0
     config = tmp_path / "acme.yaml"

@@ -1,4 +1,4 @@
-"""Worlds on real SQLite and on real PostgreSQL.
+"""Worlds on real SQLite and on real PostgreSQL, and a MariaDB for warehouses.
 
 Airflow is imported with the first world: not in the process of pytest-xdist that only waits for the others.
 """
@@ -12,6 +12,7 @@ import pytest
 
 if TYPE_CHECKING:
     from m3ter_sandbox.testing import SandboxServer
+    from tests.support.mariadb import MariaDbServer
     from tests.support.postgresql import PostgresServer
     from tests.support.world import World, WorldDatabase
 
@@ -33,6 +34,15 @@ def postgresql_world_database(postgres_server: PostgresServer) -> Iterator[World
     database = postgres_server.new_database()
     with world_database_on(database.url(), database.airflow_connection()) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[MariaDbServer]:
+    """Run one MariaDB for all tests."""
+    from tests.support.mariadb import installed_mariadb, running_mariadb
+
+    with running_mariadb(installed_mariadb()) as server:
+        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
