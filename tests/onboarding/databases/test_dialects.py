@@ -91,7 +91,7 @@ def recorded(request: pytest.FixtureRequest) -> Iterator[Recorded]:
 
 def instants(values: list[Any]) -> list[datetime]:
     """Return the instants among parameters; pyodbc's are text with their zone."""
-    found = [datetime.fromisoformat(value) if isinstance(value, str) else value for value in values]
+    found = [datetime.fromisoformat(value.replace(" +", "+")) if isinstance(value, str) else value for value in values]
     assert all(value.tzinfo is not None for value in found)
     return found
 
