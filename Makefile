@@ -48,10 +48,10 @@ HALF_slow-organisations = tests/integration tests/demo
 HALF_slow-others = $(addprefix --ignore=,$(HALF_slow-organisations))
 AGAIN = --last-failed --last-failed-no-failures none
 
-e2e-celery: $(STAMP)  ## the services of docker-compose.yaml as processes; workers, Redis, scheduler killed in mid-send
+e2e-celery: $(STAMP)  ## the services of docker-compose.yaml as processes; each kind of them killed in mid-send; SHORT=1: one organisation
 	@command -v redis-server >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server; }
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $$(command -v uv || echo $(BIN)/uv) pip install -q -c constraints.txt -e '.[dev,cluster]'
-	@$(BIN)/python -m pytest -q -m cluster --timeout 900 tests/cluster
+	@$(BIN)/python -m pytest -q -m cluster --timeout 900 tests/cluster $(if $(SHORT),-k in_short)
 
 mysql-driver: $(STAMP)  ## Airflow's provider for MySQL, whose driver is compiled, for the tests that run a MariaDB
 	@command -v mariadb_config mysql_config >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libmariadb-dev pkg-config; }

@@ -308,6 +308,11 @@ class AirflowApi:
         found = self._entries(f"/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances", "task_instances")
         return {entry["task_id"]: entry for entry in found}
 
+    def mapped_states(self, dag_id: str, run_id: str, task_id: str) -> list[str | None]:
+        """Return the states of the instances of a mapped task."""
+        path = f"/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task_id}/listMapped"
+        return [entry["state"] for entry in self._entries(path, "task_instances")]
+
     def task_states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
         """Return the state of each task of a run."""
         return {task_id: entry["state"] for task_id, entry in self.task_instances(dag_id, run_id).items()}

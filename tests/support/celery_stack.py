@@ -78,6 +78,15 @@ class CeleryStack(AirflowStack):
             fast_heartbeats=True,
             parallelism=16,
             environment={"PYTHONPATH": str(ROOT)},
+            # Minutes in Airflow's defaults: how soon it notices what a killed scheduler or worker had taken.
+            configuration={
+                "scheduler": {
+                    "orphaned_tasks_check_interval": 10,
+                    "scheduler_health_check_threshold": 15,
+                    "task_queued_timeout": 60,
+                    "task_queued_timeout_check_interval": 10,
+                }
+            },
         )
 
     def start(self, timeout_seconds: float = 240.0) -> None:
@@ -128,6 +137,12 @@ class CeleryStack(AirflowStack):
     def start_component(self, name: str) -> None:
         """Start a component again."""
         self._launch(name, *(["--skip-serve-logs"] if name in {"scheduler", "triggerer"} else []))
+
+    def start_what_has_ended(self) -> None:
+        """Start every component again that has ended by itself, as ``restart: unless-stopped`` has it."""
+        for name, component in list(self._components.items()):
+            if component.poll() is not None:
+                (self.start_worker if name in self._workers else self.start_component)(name)
 
     def worker_of(self, pid: int) -> str | None:
         """Return the worker below which a process runs."""

