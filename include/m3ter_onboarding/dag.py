@@ -116,6 +116,7 @@ def onboarding_dag(config: str | Path | OnboardingConfig) -> DAG:
             config=config,
             execution_timeout=settings.send_timeout,
             trigger_rule="none_failed",  # `approve` is skipped where nobody has to be asked
+            **({} if settings.send_pool is None else {"pool": settings.send_pool}),
         )
         report = OnboardingReportOperator(task_id="report", config=config)
         snapshot >> plan >> approve >> send >> report.as_teardown(on_failure_fail_dagrun=True)

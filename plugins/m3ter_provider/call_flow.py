@@ -311,7 +311,5 @@ class CallFlow:
         metrics.add(metrics.RATE_LIMITED)
         if pause := self.pacer.throttled(sent_at=sent_at, retry_after=answer.retry_after):
             metrics.timed(metrics.RATE_LIMIT_WAIT, pause)
-            _log.warning(
-                "m3ter limits the rate of requests (429); everyone waits %.0f s and goes on more slowly.", pause
-            )
+            _log.warning("m3ter limits the rate of requests (429); everyone waits %g s and goes on more slowly.", pause)
         return answer

@@ -122,6 +122,13 @@ def test_the_order_of_the_tasks(folder: Path) -> None:
     assert dag.get_task("send").retry_delay >= timedelta(minutes=1)
 
 
+def test_one_sender_at_a_time_is_a_pool_of_send_alone(folder: Path) -> None:
+    dag = dag_of(folder, dag={"pool": "m3ter", "send_pool": "m3ter_acme"})
+    pools = {task.task_id: task.pool for task in dag.tasks}
+    assert pools.pop("send") == "m3ter_acme"
+    assert set(pools.values()) == {"m3ter"}
+
+
 def test_new_dags_start_paused_and_do_not_catch_up(folder: Path) -> None:
     dag = dag_of(folder)
     assert dag.is_paused_upon_creation

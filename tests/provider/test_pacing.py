@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
 import random
+from collections import Counter, deque
+from collections.abc import Callable
+from itertools import count
 
 import pytest
 
@@ -77,7 +81,7 @@ def test_429_slows_down_once_for_all_that_was_under_way_and_recovers() -> None:
     for moment in sent:
         pacer.throttled(sent_at=moment, retry_after=None)
     slow = turns(pacer, clock, 20)
-    assert (slow[2] - slow[1]) * 49 == pytest.approx(1 / 0.7, rel=0.05)
+    assert (slow[2] - slow[1]) * 49 == pytest.approx(2, rel=0.05)
     clock.now += 60
     turns(pacer, clock, 5)
     quick = turns(pacer, clock, 20)
@@ -109,3 +113,113 @@ def test_pauses_grow_while_they_do_not_help() -> None:
     clock.now += 0.01
     pacer.throttled(sent_at=clock(), retry_after=None)
     assert round(pacer.try_turn()) == 1
+
+
+# -- several processes, one limit --------------------------------------------------------------------------------------
+
+
+def calendar_window(limit: int) -> Callable[[float], bool]:
+    """Return a server's answer to a request at a moment: so many in each second of the clock."""
+    admitted: Counter[int] = Counter()
+
+    def admits(now: float) -> bool:
+        admitted[int(now)] += 1
+        return admitted[int(now)] <= limit
+
+    return admits
+
+
+def sliding_window(limit: int) -> Callable[[float], bool]:
+    """Return a server's answer to a request at a moment: so many in the last second, wherever it began."""
+    admitted: deque[float] = deque()
+
+    def admits(now: float) -> bool:
+        while admitted and admitted[0] <= now - 1:
+            admitted.popleft()
+        if len(admitted) == limit:
+            return False
+        admitted.append(now)
+        return True
+
+    return admits
+
+
+def send_side_by_side(
+    senders: int, admits: Callable[[float], bool], *, seconds: float, each: int = 1000, seed: int = 1
+) -> tuple[float, float]:
+    """Let processes that know nothing of each other send, and return e-mails a second and the share of 429.
+
+    :param seconds: from a request to its answer.
+    :param each: how many people each has.
+    """
+    clock, chance, order = FakeClock(), random.Random(seed), count()
+    pacers = [Pacer(50, clock=clock) for _ in range(senders)]
+    left = [each] * senders
+    events: list[tuple[float, int, str, int, float]] = []
+
+    def later(after: float, what: str, who: int, sent_at: float = 0.0) -> None:
+        heapq.heappush(events, (clock.now + after, next(order), what, who, sent_at))
+
+    for who in range(senders):
+        begins = chance.uniform(0, 0.5)
+        for _ in range(16):
+            later(begins, "turn", who)
+    served = refused = 0
+    began = ended = clock.now
+    while events:
+        clock.now, _, what, who, sent_at = heapq.heappop(events)
+        if what == "turn" and left[who]:
+            if (wait := pacers[who].try_turn()) > 0:
+                later(wait + chance.uniform(0, 0.003), "turn", who)
+                continue
+            left[who] -= 1
+            later(seconds / 2 * chance.uniform(0.8, 1.2), "arrives", who, clock.now)
+        elif what == "arrives":
+            later(seconds / 2, "served" if admits(clock.now) else "refused", who, sent_at)
+        elif what == "served":
+            served, ended = served + 1, clock.now
+            pacers[who].served(sent_at=sent_at)
+            later(0, "turn", who)
+        elif what == "refused":
+            refused, left[who] = refused + 1, left[who] + 1
+            pacers[who].throttled(sent_at=sent_at, retry_after=None)
+            later(0, "turn", who)
+    assert served == senders * each
+    return served / (ended - began), refused / (served + refused)
+
+
+@pytest.mark.parametrize("window", [calendar_window, sliding_window], ids=["calendar", "sliding"])
+@pytest.mark.parametrize(("senders", "seconds"), [(2, 0.02), (2, 0.1), (5, 0.02)])
+def test_senders_that_do_not_know_of_each_other_share_the_limit_without_a_storm(
+    senders: int, seconds: float, window: Callable[[int], Callable[[float], bool]]
+) -> None:
+    ran = [send_side_by_side(senders, window(50), seconds=seconds, seed=seed) for seed in range(6)]
+    assert sum(pace for pace, _ in ran) / len(ran) >= 0.9 * 50
+    assert max(share for _, share in ran) < 0.01
+
+
+@pytest.mark.parametrize("window", [calendar_window, sliding_window], ids=["calendar", "sliding"])
+def test_ten_senders_are_refused_seldom_too(window: Callable[[int], Callable[[float], bool]]) -> None:
+    pace, refused = send_side_by_side(10, window(50), seconds=0.1)
+    assert pace >= 0.85 * 50
+    assert refused < 0.05
+
+
+def test_one_sender_alone_is_never_refused() -> None:
+    pace, refused = send_side_by_side(1, calendar_window(50), seconds=0.1)
+    assert pace >= 0.94 * 50  # the last answer and the late start included
+    assert refused == 0
+
+
+def test_a_sender_that_is_alone_again_takes_the_whole_limit_within_a_minute() -> None:
+    clock = FakeClock()
+    pacer = Pacer(50, clock=clock)
+    for _ in range(6):  # among others
+        sent_at = turns(pacer, clock, 30)[-1]
+        pacer.served(sent_at=sent_at)
+        clock.now += 0.02
+        pacer.throttled(sent_at=sent_at, retry_after=None)
+    clock.now += 61  # a second of it is the pause
+    turns(pacer, clock, 2)
+    quick = turns(pacer, clock, 20)
+    assert (quick[-1] - quick[0]) / 19 == pytest.approx(1 / 49, rel=0.001)

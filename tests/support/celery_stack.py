@@ -11,6 +11,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -135,8 +136,10 @@ class CeleryStack(AirflowStack):
         component.wait()
 
     def start_component(self, name: str) -> None:
-        """Start a component again."""
+        """Start a component again; the API server answers when this returns."""
         self._launch(name, *(["--skip-serve-logs"] if name in {"scheduler", "triggerer"} else []))
+        if name == "api-server":
+            self._wait_warm(time.monotonic() + 120)
 
     def start_what_has_ended(self) -> None:
         """Start every component again that has ended by itself, as ``restart: unless-stopped`` has it."""

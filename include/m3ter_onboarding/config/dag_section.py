@@ -57,6 +57,8 @@ class DagSettings(Section):
     :param description: one line under the DAG's name.
     :param doc_md: Markdown shown with the DAG; None: a short guide.
     :param pool: the pool of all tasks; it must exist. None: Airflow's default pool.
+    :param send_pool: the pool of the task ``send`` alone; it must exist. With one slot, and the same for all DAGs of an
+        organisation, they send one after the other. None: as ``pool``.
     :param queue: the queue of all tasks, for executors that have queues.
     :param access_control: roles, and what each may do with this DAG: ``{role: [can_read, can_edit]}``.
     :param dagrun_timeout: how long a run may take; None: no limit.
@@ -75,6 +77,7 @@ class DagSettings(Section):
     description: Text = "Invites new hires into m3ter, each exactly once."
     doc_md: Text | None = None
     pool: Text | None = None
+    send_pool: Text | None = None
     queue: Text | None = None
     access_control: dict[Text, dict[Resource, _ActionList]] | None = None
     max_active_runs: Annotated[StrictInt, Field(ge=1)] = 4
