@@ -42,7 +42,7 @@ def database_engine(conn_id: str, *, what: str, key: str, error: type[Onboarding
         raise
     except (AirflowException, ImportError, AttributeError, NoSuchModuleError) as cause:
         raise error(
-            f"The {what} connection '{conn_id}' makes no SQLAlchemy engine ({type(cause).__name__}): its driver is not"
+            f"The {what} connection '{conn_id}' makes no SQLAlchemy engine ({_named(cause)}): its driver is not"
             " installed or not made for the installed SQLAlchemy, or its credentials are missing;"
             f" {how_to_install(conn_type=conn_type)}, or complete the connection."
         ) from None
@@ -74,5 +74,11 @@ def _hook(conn_id: str, what: str, error: type[OnboardingError]) -> Any:
     except undefined as cause:  # AttributeError: of a type that has no hook, such as `generic`
         raise error(
             f"The {what} connection '{conn_id}' cannot be used: the provider of its type is not installed where this"
-            f" runs, or does not work there ({type(cause).__name__}); {how_to_install(conn_type=connection.conn_type)}."
+            f" runs, or does not work there ({_named(cause)}); {how_to_install(conn_type=connection.conn_type)}."
         ) from None
+
+
+def _named(cause: BaseException) -> str:
+    """Return the class of an error, and the module that it misses."""
+    module = cause.name if isinstance(cause, ImportError) else None
+    return f"{type(cause).__name__}: {module}" if module else type(cause).__name__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 from typing import Any
 
 import pytest
@@ -68,6 +69,25 @@ def test_a_provider_that_is_not_installed_is_named_with_its_package(kind: Databa
     )
     assert f"install airflow-provider-m3ter[{kind.extra}]" in said
     assert all(package in said for package in kind.packages)
+
+
+@pytest.mark.parametrize(
+    ("conn_type", "module", "package"),
+    [("duckdb", "duckdb_engine", "duckdb-engine"), ("postgres", "psycopg", "psycopg[binary]")],
+)
+def test_a_driver_that_is_not_installed_beside_its_provider_is_named(
+    monkeypatch: pytest.MonkeyPatch, conn_type: str, module: str, package: str
+) -> None:
+    for name in (module, "psycopg2"):
+        monkeypatch.setitem(sys.modules, name, None)
+    given = {"conn_type": conn_type, "host": "c.example.com", "extra": {"sqlalchemy_scheme": "postgresql+psycopg"}}
+    with (
+        airflow_connection_named(json.dumps(given)) as conn_id,
+        pytest.raises(SourceError, match=rf"makes no SQLAlchemy engine \(\w+: {module}\)") as caught,
+    ):
+        warehouse_engine(conn_id)
+    assert f"install airflow-provider-m3ter[{conn_type}], which brings" in str(caught.value)
+    assert package in str(caught.value)
 
 
 def test_a_connection_of_another_type_is_named() -> None:
