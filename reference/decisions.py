@@ -13,7 +13,7 @@ _VERDICTS = ("invite", "skip", "invalid", "review")
 
 def reasons() -> set[str]:
     """Name every reason that a row can be decided for."""
-    return set(_of_rows()) | set(_of_erased_people()) | set(_of_the_planner())
+    return set(_of_rows()) | set(_of_whole_rows()) | set(_of_the_planner())
 
 
 def _of_rows() -> Iterator[str]:
@@ -27,8 +27,8 @@ def _of_rows() -> Iterator[str]:
                 yield name
 
 
-def _of_erased_people() -> Iterator[str]:
-    for call in _nodes("planning/erased_rows.py"):
+def _of_whole_rows() -> Iterator[str]:
+    for call in (*_nodes("planning/erased_rows.py"), *_nodes("source/routing.py")):
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "Decision":
             for keyword in call.keywords:
                 if keyword.arg == "reason" and isinstance(keyword.value, ast.Constant):

@@ -137,7 +137,11 @@ def _plain_words(config: OnboardingConfig, interval: Interval, window: Window) -
         ),
     )
     yield "query", f"{config.path.parent / config.query}, run by the connection '{config.warehouse_conn_id}'."
-    yield "parameters", f":window_start = {_instant(window.start)}, :window_end = {_instant(window.end)}."
+    routed = "" if config.organisation is None else f", :organisation = {config.organisation!r} (if the query uses it)"
+    yield "parameters", f":window_start = {_instant(window.start)}, :window_end = {_instant(window.end)}{routed}."
+    if config.organisation is not None:
+        known = f"; there are {len(config.organisations)} of them" if config.organisations else ""
+        yield "rows", f"those whose column organisation is exactly {config.organisation!r}{known}."
     schema = f"the schema {config.ledger_schema}" if config.ledger_schema else "its own schema"
     made = (
         "the first run makes what is missing"
@@ -210,7 +214,13 @@ def _instant(instant: datetime) -> str:
 def _warehouse(config: OnboardingConfig, window: Window) -> str:
     from m3ter_onboarding.source.warehouse import check_source
 
-    check_source(config.warehouse_conn_id, config.query_text, window.end, extra_columns=config.extra_columns)
+    check_source(
+        config.warehouse_conn_id,
+        config.query_text,
+        window.end,
+        extra_columns=config.extra_columns,
+        organisation=config.organisation,
+    )
     return "the query runs, and its columns are the contract's (no row was read)."
 
 

@@ -38,6 +38,7 @@ from m3ter_onboarding.config.query_columns import ExtraColumns
 from m3ter_onboarding.config.query_text import check_query, check_unbound_query
 from m3ter_onboarding.config.schedule import AssetSchedule, Schedule
 from m3ter_onboarding.config.section import Section, Text, TextList
+from m3ter_onboarding.config.shared_query import OrganisationName, OrganisationNames
 from m3ter_onboarding.config.status_section import StatusSettings
 from m3ter_onboarding.errors import ConfigurationError
 
@@ -60,6 +61,10 @@ class OnboardingConfig(Section):
     :param publish: where the ledger is another connection than the warehouse, whether results are copied into the
         warehouse: True, to tables and a view; ``tables``, without the view; False, the warehouse is only read.
     :param query: path of the SQL file, relative to the YAML file.
+    :param organisation: where configurations share one query: the value of its column ``organisation`` that is this
+        one's. None: all rows are, and the query has no such column.
+    :param organisations: all values that the column may have, for every configuration that shares the query; a row of
+        none of them is pointed out. Empty: they are not known.
     :param extra_columns: columns of one's own that the query has beside the contract's, such as ``department``: they
         are recorded with each decision and shown on the page.
     :param placeholders: words for a missing value, in any case of letters: an `employee_id`, `first_name` or
@@ -117,6 +122,8 @@ class OnboardingConfig(Section):
     create_tables: StrictBool = True
     publish: StrictBool | Literal["tables"] = True
     query: Text
+    organisation: OrganisationName | None = None
+    organisations: OrganisationNames = ()
     extra_columns: ExtraColumns = ()
     placeholders: Placeholders = DEFAULT_PLACEHOLDERS
     schedule: Schedule | None = "0 6 * * *"
@@ -217,7 +224,7 @@ class OnboardingConfig(Section):
             config = cls.model_validate(dict(values))
         except ValidationError as error:
             raise ConfigurationError(sentences(path, cls, error, shared or {})) from None
-        check_query(path, config.query, query_text)
+        check_query(path, config.query, query_text, routed=config.organisation is not None)
         if config.exclude.query is not None:
             selects = "the people who are not invited"
             check_unbound_query(path, "exclude.query", config.exclude.query, exclusions_text, selects=selects)

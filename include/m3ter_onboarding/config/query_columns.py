@@ -15,6 +15,8 @@ EXCLUSION_COLUMNS = ("exclude", "exclude_until")
 OPTIONAL_COLUMNS = ("contact_number", "permission_policies", "start_date", "access_end_date", "time_zone")
 #: Left out by most, too: which of several rows of one employee is the newest.
 VERSION_COLUMNS = ("updated_at",)
+#: There where the key ``organisation`` is set, and only then: whose row it is.
+ROUTING_COLUMN = "organisation"
 CONTRACT_COLUMNS = REQUIRED_COLUMNS + OPTIONAL_COLUMNS + EXCLUSION_COLUMNS + VERSION_COLUMNS
 
 #: Of one's own so many at most: they are written with every decision.
@@ -32,6 +34,8 @@ def _names(values: tuple[str, ...]) -> tuple[str, ...]:
             raise ValueError("one of them is no name of a column: letters, digits and '_', not a digit first")
         if name in CONTRACT_COLUMNS:
             raise ValueError(f"{name} is a column of the contract already")
+        if name == ROUTING_COLUMN:
+            raise ValueError(f"the column {name} decides whose row it is; set the key '{ROUTING_COLUMN}' instead")
     if len(set(names)) < len(names):
         raise ValueError("one of them is there twice")
     return names

@@ -16,6 +16,8 @@ from m3ter_onboarding.errors import ConfigurationError
 
 #: The parameters that a query may bind: the half-open window [start, end), UTC.
 WINDOW_PARAMETERS = ("window_start", "window_end")
+#: Bound too, where the configuration has the key ``organisation``; the query may use it.
+ROUTING_PARAMETER = "organisation"
 # Not after a colon (a cast), a value (a slice, a path in JSON) or a backslash, and whole: what follows may be a cast.
 _COLON = re.compile(r"(?<!\\):(?:(?<![:\w)\]]:)(?P<parameter>[A-Za-z_]\w*))?")
 # Quoted text and names end so; a comment does not, and a colon behind one may begin a parameter.
@@ -31,7 +33,9 @@ def bound_parameters(query_text: str, dialect: str | None = None) -> frozenset[s
     return _parameters(query_text, syntax_of(dialect))
 
 
-def misread_parameters(query_text: str, dialect: str, wanted: tuple[str, ...] = WINDOW_PARAMETERS) -> str | None:
+def misread_parameters(
+    query_text: str, dialect: str, wanted: tuple[str, ...] = WINDOW_PARAMETERS, *, optional: tuple[str, ...] = ()
+) -> str | None:
     """Return, as a sentence, which other parameters than it should a query binds in a dialect; None: it binds its own.
 
     None, too, where the rules of the dialect are not known here.
@@ -39,9 +43,10 @@ def misread_parameters(query_text: str, dialect: str, wanted: tuple[str, ...] = 
     :param query_text: the SQL as written.
     :param dialect: SQLAlchemy's name of it.
     :param wanted: the parameters that it should bind.
+    :param optional: those that it may bind as well.
     """
     bound = bound_parameters(query_text, dialect)
-    if bound == frozenset(wanted) or dialect not in SYNTAXES:
+    if bound.difference(optional) == frozenset(wanted) or dialect not in SYNTAXES:
         return None
     found, should = (", ".join(f":{name}" for name in names) or "none" for names in (sorted(bound), wanted))
     return (
@@ -113,17 +118,24 @@ def check_unbound_query(path: Path, key: str, query: str, query_text: str, *, se
         )
 
 
-def check_query(path: Path, query: str, query_text: str) -> None:
+def check_query(path: Path, query: str, query_text: str, *, routed: bool = False) -> None:
     """Check that a query binds both ends of the window, and nothing else.
 
     :param path: of the configuration; *query* is its key's value, both for messages.
+    :param routed: whether it may bind ``:organisation`` as well.
     :raises ConfigurationError: with the way to write it.
     """
-    bound = _bound_by_some_dialect(query_text, frozenset(WINDOW_PARAMETERS))
+    window = frozenset(WINDOW_PARAMETERS)
+    bound = _bound_by_some_dialect(query_text, window, window | {ROUTING_PARAMETER})
     named = f"{path}, key 'query': {query}"
+    if ROUTING_PARAMETER in bound and not routed:
+        raise ConfigurationError(
+            f"{named} uses :organisation, and the configuration has no key 'organisation': set it to the value of the"
+            " column that is this configuration's."
+        )
     if not query_text.strip():
         raise ConfigurationError(f"{named} is empty; it must select the new hires.")
-    if unknown := sorted(bound.difference(WINDOW_PARAMETERS)):
+    if unknown := sorted(bound.difference(WINDOW_PARAMETERS, (ROUTING_PARAMETER,))):
         raise ConfigurationError(
             f"{named} uses {', '.join(':' + name for name in unknown)}; only :window_start and :window_end are given."
             " A colon that is no parameter is written \\:."
@@ -136,8 +148,7 @@ def check_query(path: Path, query: str, query_text: str) -> None:
         )
 
 
-def _bound_by_some_dialect(query_text: str, wanted: frozenset[str]) -> frozenset[str]:
-    """Name the parameters of a query: the wanted ones, if any dialect reads exactly these."""
-    if any(_parameters(query_text, syntax) == wanted for syntax in all_syntaxes()):
-        return wanted
-    return bound_parameters(query_text)
+def _bound_by_some_dialect(query_text: str, *wanted: frozenset[str]) -> frozenset[str]:
+    """Name the parameters of a query: the first of those wanted that any dialect reads exactly."""
+    read = [_parameters(query_text, syntax) for syntax in all_syntaxes()]
+    return next((names for names in wanted if names in read), None) or bound_parameters(query_text)

@@ -13,6 +13,8 @@ from m3ter_onboarding.errors import ConfigurationError
 from m3ter_provider.answer_values import whole_text
 
 _EXTENDS = "extends"
+#: Two configurations with one of these would be one organisation twice, or one's people in the other.
+_OWN_KEYS = ("name", "organisation")
 #: The keys whose value is a path, each in its section.
 _PATHS = (("query",), ("exclude", "query"), ("access_review", "query"))
 
@@ -62,9 +64,9 @@ def _read(path: Path, within: Sequence[Path], subject: str) -> ReadValues:
         raise ConfigurationError(f"{path}: the key '{_EXTENDS}' leads back to this file; remove it in one of them.")
     own = parse_mapping(read_text(path, subject), path)
     named = own.pop(_EXTENDS, None)
-    if within and "name" in own:
+    if within and (key := next((key for key in _OWN_KEYS if key in own), None)):
         raise ConfigurationError(
-            f"{path}: the key 'name' is one organisation's own, and this file is extended by others; write it there."
+            f"{path}: the key '{key}' is one organisation's own, and this file is extended by others; write it there."
         )
     values: dict[str, Any] = {}
     files: dict[str, Path] = {}

@@ -40,6 +40,7 @@ REASONS: dict[str, str] = {
     "dates": "a date is wrong",
     "time_zone": "the time zone is unknown",
     "exclude": "exclude is no text",
+    "organisation": "the organisation is missing, unknown, or spelled in another way",
 }
 
 _CORRECT = "Correct the row in the warehouse; the next run reads it again, also without a new load date."
@@ -48,7 +49,8 @@ _CORRECT = "Correct the row in the warehouse; the next run reads it again, also 
 WAYS: dict[str, str] = {
     "policy": "Make the policy in m3ter, or correct its name in the row or the configuration.",
     **dict.fromkeys(
-        ("employee_id", "email", "first_name", "last_name", "contact_number", "dates", "time_zone"), _CORRECT
+        ("employee_id", "email", "first_name", "last_name", "contact_number", "dates", "time_zone", "organisation"),
+        _CORRECT,
     ),
     "duplicate_in_batch": "Decide which row counts, and correct the other in the warehouse.",
     "too_early": "Nothing: it is invited when it is time.",

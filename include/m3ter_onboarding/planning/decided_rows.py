@@ -23,6 +23,7 @@ from m3ter_onboarding.planning.planner import decide
 from m3ter_onboarding.planning.warehouse_exclusions import read_excluded
 from m3ter_onboarding.privacy import mask_employee_id
 from m3ter_onboarding.source.new_hire import NewHire, ValidatedRow, select_employee, validate_rows
+from m3ter_onboarding.source.routing import route_rows
 from m3ter_onboarding.source.warehouse import read_new_hires
 from m3ter_onboarding.source.window import Window
 
@@ -102,17 +103,26 @@ def decide_rows(
 
 def _read(config: OnboardingConfig, run: PlanningRun, now: datetime) -> list[ValidatedRow]:
     extra = config.extra_columns
-    rows = read_new_hires(config.warehouse_conn_id, config.query_text, run.window, extra_columns=extra)
-    if len(rows) < config.min_expected_rows:
+    found = read_new_hires(
+        config.warehouse_conn_id,
+        config.query_text,
+        run.window,
+        extra_columns=extra,
+        organisation=config.organisation,
+    )
+    routed = route_rows(found, config)
+    many = len(routed.own) + len(routed.unclear)
+    if many < config.min_expected_rows:
         raise SourceError(
-            f"The query returned {len(rows)} rows for {run.window}, and `min_expected_rows` is"
+            f"The query returned {many} rows for {run.window}, and `min_expected_rows` is"
             f" {config.min_expected_rows}; nothing is sent. Look whether the warehouse was loaded."
         )
-    if not rows:
+    if not found:
         log.info("The query returned no rows for %s: there is nobody to invite.", run.window)
     validated = validate_rows(
-        rows, default_time_zone=config.time_zone, now=now, extra_columns=extra, placeholders=config.placeholders
+        routed.own, default_time_zone=config.time_zone, now=now, extra_columns=extra, placeholders=config.placeholders
     )
+    validated = [*validated, *routed.unclear]
     if run.parameters.only_employee is None:
         return validated
     chosen = select_employee(validated, run.parameters.only_employee)
@@ -120,7 +130,7 @@ def _read(config: OnboardingConfig, run: PlanningRun, now: datetime) -> list[Val
         "Only employee %s: %d of %d rows selected.",
         mask_employee_id(run.parameters.only_employee),
         len(chosen),
-        len(rows),
+        many,
     )
     if not chosen:
         log.warning(

@@ -3,7 +3,7 @@
 :func:`decide` is a pure function: no connection, no clock, and the order of the rows does not matter. Of the reasons
 that apply to a row the first in this list is its decision:
 
-1.  ``invalid:<field>``: the row breaks the contract.
+1.  ``invalid:<field>``: the row breaks the contract, or nobody can say whose it is (``organisation``).
 2.  ``skip:erased``: the person's data were erased; decided before, see ``erased_rows``, and whatever else is wrong.
     ``skip:excluded``: by the row, or by address, domain or employee; an address of an excluded employee is excluded in
     other rows too, and so is a row that shares address or employee with one that excludes.

@@ -97,7 +97,13 @@ def start_run(config: OnboardingConfig, db: LedgerDatabase, run: AirflowRun, *, 
         )
     runs.record_run(db, run.key, record)
     # After the run was recorded: the next one then knows of the days of a run whose query was wrong.
-    check_source(config.warehouse_conn_id, config.query_text, interval.end, extra_columns=config.extra_columns)
+    check_source(
+        config.warehouse_conn_id,
+        config.query_text,
+        interval.end,
+        extra_columns=config.extra_columns,
+        organisation=config.organisation,
+    )
     log.info(
         "Run of type %s, mode %s, for %s to %s; the query reads %s to %s (UTC).",
         run.run_type,

@@ -16,6 +16,7 @@ from m3ter_onboarding.config.query_columns import (
     EXCLUSION_COLUMNS,
     OPTIONAL_COLUMNS,
     REQUIRED_COLUMNS,
+    ROUTING_COLUMN,
     VERSION_COLUMNS,
 )
 from m3ter_onboarding.errors import SourceError
@@ -39,18 +40,20 @@ class SourceRow:
     values: Mapping[str, Any] = field(repr=False)
 
 
-def check_columns(names: Sequence[str], extra: Sequence[str] = ()) -> tuple[str, ...]:
+def check_columns(names: Sequence[str], extra: Sequence[str] = (), *, routed: bool = False) -> tuple[str, ...]:
     """Check the query's columns against the contract.
 
     :param names: as the database gives them; warehouses that fold names to upper case are fine.
     :param extra: the configured ``extra_columns``, which the query must have too.
+    :param routed: whether the query must have the column ``organisation``; else it must not.
     :returns: the names in lower case, in the query's order.
     :raises SourceError: naming every column that is missing, unknown or there twice.
     """
     folded = tuple(name.strip().lower() for name in names)
-    contract = (*CONTRACT_COLUMNS, *extra)
+    required = (*REQUIRED_COLUMNS, *((ROUTING_COLUMN,) if routed else ()), *extra)
+    contract = (*CONTRACT_COLUMNS, *required[len(REQUIRED_COLUMNS) :])
     problems = []
-    missing = [name for name in (*REQUIRED_COLUMNS, *extra) if name not in folded]
+    missing = [name for name in required if name not in folded]
     if missing:
         problems.append(f"lacks {_listed(missing)}")
     unknown = [name for name in folded if name not in contract]
@@ -63,10 +66,15 @@ def check_columns(names: Sequence[str], extra: Sequence[str] = ()) -> tuple[str,
     twice = [name for name, times in Counter(folded).items() if times > 1]
     if twice:
         problems.append(f"has {mask_addresses(_listed(twice))} more than once")
+    if ROUTING_COLUMN in unknown:
+        problems.append(
+            f"whose row it is can be told by the column {ROUTING_COLUMN} only where the configuration has the key"
+            f" {ROUTING_COLUMN!r}"
+        )
     if problems:
         optional = OPTIONAL_COLUMNS + EXCLUSION_COLUMNS + VERSION_COLUMNS
         raise SourceError(
-            f"The query {', and '.join(problems)}. Its columns must be {_listed((*REQUIRED_COLUMNS, *extra))}, and may"
+            f"The query {', and '.join(problems)}. Its columns must be {_listed(required)}, and may"
             f" be {_listed(optional)}; rename them with AS, or list columns of your own as"
             " `extra_columns`. Nothing was read and nothing is sent."
         )

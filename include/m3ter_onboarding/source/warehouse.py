@@ -1,6 +1,7 @@
 """Reading the new hires from any SQL warehouse that SQLAlchemy knows.
 
-The query gets two bound parameters, ``:window_start`` and ``:window_end``; nothing is put into its text. They arrive as
+The query gets two bound parameters, ``:window_start`` and ``:window_end``, and where it asks for it the configuration's
+``:organisation``, a text; nothing is put into its text. The window arrives as
 
 - SQLite: text ``YYYY-MM-DD HH:MM:SS[.ffffff]`` in UTC, the form of SQLite's own ``datetime()``. SQLite has no type for
   time and compares texts: a column in another form (with a ``T``, a zone, or a date alone) must be compared as
@@ -20,7 +21,13 @@ from typing import Any
 from sqlalchemy import TIMESTAMP, Connection, DateTime, Engine, Executable, String, TextClause, bindparam, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from m3ter_onboarding.config.query_text import WINDOW_PARAMETERS, for_sqlalchemy, misread_parameters
+from m3ter_onboarding.config.query_text import (
+    ROUTING_PARAMETER,
+    WINDOW_PARAMETERS,
+    bound_parameters,
+    for_sqlalchemy,
+    misread_parameters,
+)
 from m3ter_onboarding.databases.connections import database_engine
 from m3ter_onboarding.databases.failures import (
     describe_database_error,
@@ -51,27 +58,45 @@ def warehouse_engine(conn_id: str) -> Engine:
 
 
 def read_new_hires(
-    conn_id: str, query_text: str, window: Window, *, extra_columns: Sequence[str] = ()
+    conn_id: str,
+    query_text: str,
+    window: Window,
+    *,
+    extra_columns: Sequence[str] = (),
+    organisation: str | None = None,
 ) -> list[SourceRow]:
     """Connect to the warehouse, run the query over a window and return its rows; see :func:`read_rows`."""
     engine = warehouse_engine(conn_id)
     try:
-        return read_rows(engine, query_text, window, extra_columns=extra_columns)
+        return read_rows(engine, query_text, window, extra_columns=extra_columns, organisation=organisation)
     finally:
         engine.dispose()
 
 
-def check_source(conn_id: str, query_text: str, at: datetime, *, extra_columns: Sequence[str] = ()) -> None:
+def check_source(
+    conn_id: str,
+    query_text: str,
+    at: datetime,
+    *,
+    extra_columns: Sequence[str] = (),
+    organisation: str | None = None,
+) -> None:
     """Run the query over no time at all: are its columns those of the contract?
 
     :param at: where the empty window lies.
     :raises SourceError: naming the column, or why the warehouse cannot be read.
     """
-    read_new_hires(conn_id, query_text, Window(at, at), extra_columns=extra_columns)
+    read_new_hires(conn_id, query_text, Window(at, at), extra_columns=extra_columns, organisation=organisation)
 
 
 def read_rows(
-    engine: Engine, query_text: str, window: Window, *, chunk_rows: int = 1000, extra_columns: Sequence[str] = ()
+    engine: Engine,
+    query_text: str,
+    window: Window,
+    *,
+    chunk_rows: int = 1000,
+    extra_columns: Sequence[str] = (),
+    organisation: str | None = None,
 ) -> list[SourceRow]:
     """Run the query over a window and return its rows, in its order.
 
@@ -82,16 +107,21 @@ def read_rows(
     :param query_text: the SQL as written.
     :param window: half-open, UTC.
     :param extra_columns: columns of one's own, beside the contract's.
+    :param organisation: of the configuration, where it shares the query: bound if the query asks for it. The rows are
+        those that the query returns, other organisations' too; see ``routing``.
     :param chunk_rows: rows fetched at once, through a cursor on the server where the driver has one.
     :raises SourceError: the warehouse cannot be reached, refuses the query, or returns other columns than the
         contract's; never with a value of a row.
     """
     dialect = engine.dialect.name
+    routed = organisation is not None
     values = {"window_start": _bound(window.start, dialect), "window_end": _bound(window.end, dialect)}
+    if organisation is not None and ROUTING_PARAMETER in bound_parameters(query_text, dialect):
+        values[ROUTING_PARAMETER] = organisation
     query = _Query(
         "new-hires query",
-        _over_window(query_text, engine),
-        lambda names: check_columns(names, extra_columns),
+        _over_window(query_text, engine, routed=routed),
+        lambda names: check_columns(names, extra_columns, routed=routed),
         values,
     )
     return _all_rows(engine, query, chunk_rows=chunk_rows)
@@ -254,8 +284,10 @@ def _unbound(query_text: str, engine: Engine, named: str) -> TextClause:
     return _for_dialect(query_text, engine.dialect.name, named, ())
 
 
-def _over_window(query_text: str, engine: Engine) -> TextClause:
+def _over_window(query_text: str, engine: Engine, *, routed: bool) -> TextClause:
     """Return the new-hires query, as SQLAlchemy must see it.
+
+    :param routed: whether it may bind ``:organisation`` as well.
 
     :raises SourceError: when it binds something else than the window by the rules of the warehouse's dialect.
     """
@@ -263,12 +295,18 @@ def _over_window(query_text: str, engine: Engine) -> TextClause:
     # Oracle's driver would cut a plain date-time to its second.
     kinds: dict[str, Any] = {"sqlite": String(), "oracle": TIMESTAMP()}
     kind = kinds.get(dialect, DateTime(timezone=True))
-    statement = _for_dialect(query_text, dialect, "new-hires query", WINDOW_PARAMETERS)
-    return statement.bindparams(*(bindparam(name, type_=kind) for name in WINDOW_PARAMETERS))
+    optional = (ROUTING_PARAMETER,) if routed else ()
+    statement = _for_dialect(query_text, dialect, "new-hires query", WINDOW_PARAMETERS, optional)
+    bound = [bindparam(name, type_=kind) for name in WINDOW_PARAMETERS]
+    if routed and ROUTING_PARAMETER in bound_parameters(query_text, dialect):
+        bound.append(bindparam(ROUTING_PARAMETER, type_=String()))
+    return statement.bindparams(*bound)
 
 
-def _for_dialect(query_text: str, dialect: str, named: str, parameters: tuple[str, ...]) -> TextClause:
-    if problem := misread_parameters(query_text, dialect, parameters):
+def _for_dialect(
+    query_text: str, dialect: str, named: str, parameters: tuple[str, ...], optional: tuple[str, ...] = ()
+) -> TextClause:
+    if problem := misread_parameters(query_text, dialect, parameters, optional=optional):
         raise SourceError(f"The {named} cannot be run. {problem} Nothing is sent.")
     # A new line: a comment at the end must hide nothing that follows.
     return text(for_sqlalchemy(query_text, dialect) + "\n")

@@ -129,6 +129,22 @@ def test_check_says_what_a_run_of_today_reads(config: Path) -> None:
     assert "the first run makes what is missing" in said.replace("\n              ", " ")
 
 
+def test_check_says_whose_rows_are_read(config: Path) -> None:
+    change(config, "\nquery:", "\norganisation: acme\norganisations: [acme, globex]\nquery:")
+    status, said = check(config)
+    assert status == 0
+    assert line(said, "rows") == "those whose column organisation is exactly 'acme'; there are 2 of them."
+    assert ":organisation = 'acme' (if the query uses it)" in " ".join(said.split())
+
+
+def test_check_connect_runs_a_query_of_several_organisations(config: Path) -> None:
+    change(config, "\nquery:", "\norganisation: acme\nquery:")
+    assert "WRONG: The query lacks organisation." in answer(check(config, connect=True)[1], "warehouse")
+    query = config.with_name("acme_new_hires.sql")
+    change(query, "employee_id,", "employee_id, :organisation AS organisation,")
+    assert answer(check(config, connect=True)[1], "warehouse").startswith("right: the query runs")
+
+
 def test_before_six_today_is_yesterday(config: Path) -> None:
     change(config, "schedule: null ", 'schedule: "0 13 * * *" ')
     assert line(check(config)[1], "today's run") == "is for 2026-11-24 13:00 to 2026-11-25 13:00 UTC."

@@ -103,6 +103,44 @@ def test_a_mistake_is_said_with_the_file_in_which_it_stands(folder: Path, own: s
         load(folder, own, all=shared)
 
 
+ROUTED = "warehouse_conn_id: w\nquery: sql/hires.sql\norganisations: [acme, Globex]"
+
+
+def test_configurations_share_one_query_and_each_names_its_organisation(folder: Path) -> None:
+    (folder / "common" / "sql" / "hires.sql").write_text(QUERY + ", :organisation", encoding="utf-8")
+    config = load(folder, "extends: ../common/all.yaml\nname: a\norganisation: ' acme '", all=ROUTED)
+    assert (config.organisation, config.organisations) == ("acme", ("acme", "Globex"))
+    config = load(folder, "extends: ../common/all.yaml\nname: g\norganisation: Globex", all=ROUTED)
+    assert config.organisation == "Globex"
+
+
+@pytest.mark.parametrize(
+    ("own", "shared", "said"),
+    [
+        ("", ROUTED + "\norganisation: acme", r"all\.yaml: the key 'organisation' is one organisation's own"),
+        ("", ROUTED, r"the key 'organisations' is .*: the value of `organisation` is not among them"),
+        ("organisation: globex", ROUTED, "the value of `organisation` is not among them, spelled alike"),
+        ("organisation: a\norganisations: [a, b, ' A']", ROUTED, "'a' is there more than once, or in two spellings"),
+        ("organisation: ''", ROUTED, "the key 'organisation'"),
+        ("organisation: 7", ROUTED, "it is read as a number; write it in quotes"),
+        (
+            "organisation: acme\nextra_columns: [Organisation]",
+            ROUTED,
+            "the column organisation decides whose row it is",
+        ),
+    ],
+)
+def test_an_organisation_that_may_be_anothers_is_an_error(folder: Path, own: str, shared: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        load(folder, f"extends: ../common/all.yaml\nname: a\n{own}", all=shared)
+
+
+def test_a_query_that_asks_for_the_organisation_needs_the_key(folder: Path) -> None:
+    (folder / "common" / "sql" / "hires.sql").write_text(QUERY + ", :organisation", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"hires\.sql uses :organisation, and the configuration has no key"):
+        load(folder, "extends: ../common/all.yaml\nname: a\norganisations: []", all=ROUTED)
+
+
 def test_variables_of_the_environment_are_read_as_if_they_were_written_there(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
