@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,7 +14,7 @@ import pytest
 
 from demo.airflow_api import AirflowApiError, wait_until
 from tests.support.airflow_organisation import Organisation, organisation
-from tests.support.celery_stack import CeleryStack
+from tests.support.celery_stack import ROOT, CeleryStack
 from tests.support.postgresql import PostgresServer, running_postgres
 
 pytestmark = pytest.mark.cluster
@@ -186,3 +187,26 @@ def test_a_mapped_dag_of_ones_own_whose_worker_and_triggerer_are_killed(
         patiently_succeeds(cluster, org, run_id, "mapped")
         assert org.m3ter.emails() == dict.fromkeys(people, 1)
         file.unlink()
+
+
+def test_the_demo_of_the_compose_file(cluster: CeleryStack) -> None:
+    """Its databases, its local m3ter, its connections and its DAG: a look first, then two people are invited."""
+    dag_id = "m3ter_onboarding__demo"
+    cluster.make_warehouse()
+    with cluster.sandbox() as url:
+
+        def emails() -> dict[str, int]:
+            found: dict[str, int] = httpx.get(f"{url}/_sandbox/emails", trust_env=False).json()
+            return found
+
+        # As the Compose file mounts them.
+        (cluster.home / "include").symlink_to(ROOT / "include")
+        shutil.copy(ROOT / "dags" / "m3ter_onboarding_demo.py", cluster.dags_folder)
+        wait_until(lambda: cluster.api.dag(dag_id), "the demo's DAG", 300)
+        cluster.api.set_paused(dag_id, False)
+        (scheduled,) = wait_until(lambda: cluster.api.runs(dag_id), "the run of the schedule", 300)
+        assert cluster.api.wait_run(dag_id, scheduled["dag_run_id"], 300) == "success"
+        assert cluster.api.wait_run(dag_id, cluster.api.trigger(dag_id, {"mode": "dry_run"}), 300) == "success"
+        assert emails() == {}, "nobody had looked before"
+        assert cluster.api.wait_run(dag_id, cluster.api.trigger(dag_id, {}), 300) == "success"
+        assert emails() == {"bjork.jonsdottir@is.example.com": 1, "keoni.kealoha@us.example.com": 1}

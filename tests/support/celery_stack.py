@@ -12,13 +12,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import httpx
 import psutil
 import yaml
 
+from demo.airflow_api import wait_until
 from demo.airflow_settings import USERS
 from demo.airflow_stack import AirflowStack
 from demo.ports import HOST, free_port
@@ -71,6 +75,8 @@ class CeleryStack(AirflowStack):
         self._services = compose_services(self._variables)
         self._redis: subprocess.Popen[bytes] | None = None
         self._redis_port = free_port()
+        self._databases = postgres
+        self.sandbox_port = free_port()
         self._workers = [f"worker-{number}" for number in range(1, workers + 1)]
         super().__init__(
             home,
@@ -159,7 +165,7 @@ class CeleryStack(AirflowStack):
         """Return the environment of the workers as the Compose file has it, at the places of here."""
         given = {name: str(value) for name, value in self._services["airflow-worker"]["environment"].items()}
         here = {
-            **{name: value for name, value in given.items() if not name.startswith("AIRFLOW_CONN_")},
+            **{name: self._here(value) if name.startswith("AIRFLOW_CONN_") else value for name, value in given.items()},
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": str(self._metadata_url),
             "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{self._metadata_url}",
             "AIRFLOW__CELERY__BROKER_URL": given["AIRFLOW__CELERY__BROKER_URL"].replace(
@@ -170,6 +176,61 @@ class CeleryStack(AirflowStack):
             here["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] = f"{self.url}/execution/"
             here["AIRFLOW__API__BASE_URL"] = self.url
         return {**super().environment(), **here}
+
+    def make_warehouse(self) -> None:
+        """Make the demo's databases with the script that the Compose file's PostgreSQL runs once."""
+        environment = {
+            **os.environ,
+            **{name: str(value) for name, value in self._services["postgres"]["environment"].items()},
+            "PATH": os.pathsep.join([str(self._databases.programs), os.environ["PATH"]]),
+            "PGHOST": str(self._databases.folder),
+            "POSTGRES_USER": "postgres",
+            "POSTGRES_DB": "postgres",
+        }
+        for script in sorted((ROOT / "compose" / "postgres").iterdir()):
+            subprocess.run(["bash", str(script)], env=environment, check=True, capture_output=True)
+
+    @contextmanager
+    def sandbox(self) -> Iterator[str]:
+        """Run the Compose file's local m3ter, and yield its address once it answers."""
+        service = self._services["sandbox"]
+        here = {
+            "0.0.0.0": HOST,
+            "8321": str(self.sandbox_port),
+            "/opt/airflow/logs/m3ter.db": str(self.home / "m3ter.db"),
+            "/seed/start.json": str(ROOT / "compose" / "sandbox" / "start.json"),
+        }
+        command = [here.get(word, word) for word in map(str, (*service["entrypoint"], *service["command"]))]
+        environment = {**os.environ, **{name: str(value) for name, value in service["environment"].items()}}
+        with (self.home / "sandbox.log").open("ab") as log:
+            process = subprocess.Popen(
+                [str(Path(sys.executable).parent / command[0]), *command[1:]],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        url = f"http://{HOST}:{self.sandbox_port}"
+
+        def answers() -> bool:
+            try:
+                return httpx.get(f"{url}/mailbox", trust_env=False).is_success
+            except httpx.HTTPError:
+                return False
+
+        try:
+            wait_until(answers, "the sandbox", 60)
+            yield url
+        finally:
+            process.terminate()
+            process.wait()
+
+    def _here(self, connection: str) -> str:
+        """Return a connection of the Compose file with the places of here for the names of its services."""
+        socket = quote(str(self._databases.folder), safe="")
+        return connection.replace("@postgres:5432", f"@{socket}").replace(
+            "http://sandbox:8321", f"http://{HOST}:{self.sandbox_port}"
+        )
 
     def _command(self, name: str) -> list[str]:
         service = self._services[SERVICES[name.partition("-")[0] if name.startswith("worker-") else name]]
