@@ -123,7 +123,7 @@ def new_rows(db: LedgerDatabase, claim: ClaimRequest, size: int) -> Any:
             d.decision == "invite",
             ~is_withheld(t, t.decision),
             *(~taken for taken in (address_taken, ended_since, employee_taken)),
-            ~_active_in_m3ter(t, d.email_key, claim.org_id, claim.now),
+            ~active_in_m3ter(t, d.email_key, claim.org_id, claim.now),
             may_be_sent(t, claim.plan_id, claim.org_id),
         )
         .order_by(d.row_no)
@@ -187,7 +187,7 @@ def reclaimable(t: Tables, claim: ClaimRequest) -> ColumnElement[bool]:
         exists(select(d.row_no).where(_decided(t, claim)).correlate(table)),
         no_rival(rival.c.email_key == i.email_key),
         no_rival(rival.c.employee_id == of_decision(d.employee_id)),
-        ~_active_in_m3ter(t, i.email_key, claim.org_id, claim.now),
+        ~active_in_m3ter(t, i.email_key, claim.org_id, claim.now),
         may_be_sent(t, claim.plan_id, claim.org_id),
     )
 
@@ -249,7 +249,7 @@ def again(t: Tables, claim: ClaimRequest, invitation_ids: Sequence[int]) -> Upda
     )
 
 
-def _active_in_m3ter(t: Tables, email: ColumnElement[Any], org_id: str, now: datetime) -> ColumnElement[bool]:
+def active_in_m3ter(t: Tables, email: ColumnElement[Any], org_id: str, now: datetime) -> ColumnElement[bool]:
     """Return the condition that m3ter, as last read, has an active invitation or a member of this address."""
     m, u = t.mirror_invitation.c, t.mirror_user.c
     access = or_(u.access_ends_at.is_(None), u.access_ends_at > now)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, and_, exists, or_, select, update
 
 from m3ter_onboarding.clock import from_milliseconds
 from m3ter_onboarding.errors import LedgerError
+from m3ter_onboarding.ledger.claim_statements import active_in_m3ter
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.events import Event, record_events
 from m3ter_onboarding.ledger.states import InvitationState, leads_to, state_values
@@ -57,7 +58,7 @@ class ManualDecision:
     """What a person decides about an invitation.
 
     :param seen: the state that the person saw; in any other nothing is changed.
-    :param to: the new state.
+    :param to: the new state; ``unsent`` only where m3ter has nothing active of the address.
     :param who: the user's name in Airflow.
     :param why: in their words; it may name people and stays in the ledger.
     """
@@ -95,6 +96,12 @@ def _decide(connection: Connection, t: Tables, decision: ManualDecision, now: da
             "m3ter, as it was last read, still lists an invitation or a user of this one: an accepted"
             " invitation is superseded only where it lists neither. Nothing was written. See in m3ter's console."
         )
+    if decision.to == InvitationState.UNSENT and _is_active(connection, t, row, now):
+        raise DecidedOtherwiseError(
+            "m3ter, as it was last read, has an active invitation or a member of this address, so that no run sends it."
+            " Nothing was written. Let a run read m3ter again, which notes it as sent or accepted; if it is not of"
+            " this person, delete it in m3ter's console first."
+        )
     event = Event(
         row.invitation_id,
         row.org_id,
@@ -120,6 +127,13 @@ def _decide(connection: Connection, t: Tables, decision: ManualDecision, now: da
         return False
     record_events(connection, t, [event])
     return True
+
+
+def _is_active(connection: Connection, t: Tables, row: Any, now: datetime) -> bool:
+    """Return whether m3ter, as last read, has what keeps every run from sending to the address of an invitation."""
+    i = t.invitation.c
+    active = active_in_m3ter(t, i.email_key, row.org_id, now)
+    return bool(connection.execute(select(active).where(i.invitation_id == row.invitation_id)).scalar())
 
 
 def _is_ours(connection: Connection, t: Tables, decision: ManualDecision, now: datetime) -> bool:

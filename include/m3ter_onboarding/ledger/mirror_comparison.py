@@ -16,14 +16,15 @@ from m3ter_onboarding.ledger.events import Event, record_events
 from m3ter_onboarding.ledger.outcomes import Outcome
 from m3ter_onboarding.ledger.states import (
     ENDED_STATES,
+    FOUND_AGAIN_STATES,
     ON_ITS_WAY_STATES,
     SUCCESS_STATES,
     InvitationState,
     state_values,
 )
-from m3ter_onboarding.ledger.tables import Tables
+from m3ter_onboarding.ledger.tables import Tables, state_in
 
-_ACCEPTED, _EXPIRED = InvitationState.ACCEPTED.value, InvitationState.EXPIRED.value
+_ACCEPTED = InvitationState.ACCEPTED.value
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def _match(row: Any, *, is_user: bool) -> Match:
 
 
 def unmatched_invitations(db: LedgerDatabase, org_id: str, now: datetime) -> list[Match]:
-    """Return active or accepted invitations of m3ter that no row holds by m3ter's id, unless as expired.
+    """Return active or accepted invitations of m3ter that no row holds by m3ter's id, unless as expired or not sent.
 
     Expired ones too where an attempt of ours was made for their address: it may be the one that got no answer.
     Addresses that have a sent, adopted or accepted row already are left out: nothing is to be learnt for them.
@@ -106,6 +107,7 @@ def unmatched_invitations(db: LedgerDatabase, org_id: str, now: datetime) -> lis
     t = db.tables
     m, i, known = t.mirror_invitation.c, t.invitation.c, t.invitation.alias()
     valid = or_(m.accepted, m.expires_at.is_(None), m.expires_at > now)
+    same_entry = and_(known.c.org_id == org_id, known.c.m3ter_id == m.m3ter_id)
     attempted = and_(i.attempt_started_ms.is_not(None), i.state.not_in(state_values(ENDED_STATES)))
 
     def work(connection: Connection) -> list[Match]:
@@ -130,8 +132,7 @@ def unmatched_invitations(db: LedgerDatabase, org_id: str, now: datetime) -> lis
                 ~m.gone,
                 or_(valid, attempted),
                 or_(i.state.is_(None), i.state.not_in(state_values(SUCCESS_STATES))),
-                # One that the ledger calls expired and m3ter does not was revived, perhaps by a POST of ours.
-                ~exists().where(known.c.org_id == org_id, known.c.m3ter_id == m.m3ter_id, known.c.state != _EXPIRED),
+                ~exists().where(same_entry, ~state_in(known, FOUND_AGAIN_STATES)),
             )
             .order_by(case((valid, 0), else_=1), m.created_at, m.m3ter_id)
         )
@@ -369,8 +370,7 @@ def unexplained_since(
                 ~claimed(i.email_key == u.email_key),
             )
         ).all()
-        found = (*invitations, *users)
-        return [_appearance(created, seen_ms, changed, clock_ahead) for created, seen_ms, changed in found]
+        return [_appearance(at, seen, changed, clock_ahead) for at, seen, changed in (*invitations, *users)]
 
     return db.read(work, doing="comparing the ledger with m3ter")
 

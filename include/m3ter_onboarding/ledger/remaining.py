@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, false, func, or_, select
 
-from m3ter_onboarding.ledger.claim_statements import ended_since_planned, is_for_the_next_run
+from m3ter_onboarding.clock import utc_now
+from m3ter_onboarding.ledger.claim_statements import active_in_m3ter, ended_since_planned, is_for_the_next_run
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.mirror_comparison import newest_of
 from m3ter_onboarding.ledger.sql_types import db_now_ms
@@ -66,6 +68,7 @@ class _Group:
     :param no_trace: this plan has made its attempts, and none left a trace.
     :param ended: it was sent under this plan or since, and is over.
     :param withheld: the settings of now hold them back.
+    :param has_it: m3ter, as last read, has an active invitation or a member of the address: nobody sends another.
     """
 
     decision: str
@@ -76,12 +79,15 @@ class _Group:
     no_trace: bool
     ended: bool
     withheld: bool
+    has_it: bool
 
     @property
     def counts_as(self) -> str | None:
         """The field of :class:`Remaining` that counts them; None: nothing is left to do for them."""
         if self.state in OPEN_STATES:
             return "open" if self.lease_over else "held"
+        if self.has_it and self.state != InvitationState.REVIEW:
+            return None  # the next snapshot notes it as sent, adopted or accepted
         if self.state == InvitationState.FAILED and not self.claimable_again:
             return "failed"
         if self.state == InvitationState.REVIEW:
@@ -107,8 +113,11 @@ def _people(t: Tables, plan_id: str) -> ColumnElement[bool]:
     )
 
 
-def remaining(db: LedgerDatabase, plan_id: str, org_id: str) -> Remaining:
-    """Count what is left among all people of a plan, those skipped as on their way or refused included."""
+def remaining(db: LedgerDatabase, plan_id: str, org_id: str, now: datetime | None = None) -> Remaining:
+    """Count what is left among all people of a plan, those skipped as on their way or refused included.
+
+    :param now: aware; judges what has expired in m3ter. None: the worker's clock.
+    """
     t = db.tables
     d, i = t.decision.c, t.invitation.c
     other = t.invitation.alias()
@@ -134,6 +143,7 @@ def remaining(db: LedgerDatabase, plan_id: str, org_id: str) -> Remaining:
                 func.coalesce(is_for_the_next_run(t.invitation, d.plan_id), false()).label("no_trace"),
                 func.coalesce(ended_since_planned(t.invitation, t.decision), false()).label("ended"),
                 is_withheld(t, t.decision).label("withheld"),
+                active_in_m3ter(t, d.email_key, org_id, now or utc_now()).label("has_it"),
             )
             .select_from(t.decision)
             .outerjoin(t.invitation, newest_of(t, org_id, d.email_key))

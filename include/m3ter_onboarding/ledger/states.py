@@ -40,6 +40,9 @@ UNANSWERED_STATES: States = OPEN_STATES | {_REVIEW}
 CLAIMABLE_STATES: States = frozenset({_UNSENT, _FAILED})
 #: From here a success is still news.
 NOT_YET_SENT_STATES: States = UNANSWERED_STATES | CLAIMABLE_STATES
+#: What m3ter lists is news for these, even under an id that the row holds already: expired, and not by m3ter, was
+#: revived, perhaps by a POST of ours; not sent was written by hand.
+FOUND_AGAIN_STATES: States = NOT_YET_SENT_STATES | {_EXPIRED}
 #: Sent, and m3ter will say how it went on.
 ON_ITS_WAY_STATES: States = frozenset({_SENT, _ADOPTED})
 #: A success: m3ter holds it.

@@ -204,7 +204,7 @@ class Sender:
         self.told(outcome)
 
     async def _remaining(self) -> Remaining:
-        return await asyncio.to_thread(remaining, self.org.db, self.to_send.plan_id, self.org.org_id)
+        return await asyncio.to_thread(remaining, self.org.db, self.to_send.plan_id, self.org.org_id, self.org.now())
 
     @property
     def _post_timeout(self) -> float:

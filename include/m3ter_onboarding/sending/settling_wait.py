@@ -85,4 +85,4 @@ class SettlingWait:
         return has_sent or (has_claimed and self._in_vain < MOST_IN_VAIN)
 
     async def _remaining(self) -> Remaining:
-        return await asyncio.to_thread(remaining, self._org.db, self._plan_id, self._org.org_id)
+        return await asyncio.to_thread(remaining, self._org.db, self._plan_id, self._org.org_id, self._org.now())
