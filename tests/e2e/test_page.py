@@ -319,6 +319,17 @@ def test_a_person_is_invited_again(
     assert team_a.posts() == []  # the warehouse has no such employee
 
 
+def test_a_retry_says_first_whom_it_finds(pages: AirflowPages, airflow: AirflowStack, team_a: Organisation) -> None:
+    page = pages.open("/m3ter-onboarding/#/")
+    page.get_by_role("button", name="Retry failed").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Refused by m3ter: 1 (cem@example.com).")
+    expect(dialog).to_contain_text("Left unsent by earlier runs, and invited by any run: nobody.")
+    expect(dialog).to_contain_text("invites everybody else who is due")
+    dialog.get_by_role("button", name="Cancel").click()
+    assert [run for run in airflow.api.runs(DAG_A) if run["conf"] == {"mode": "retry_failed"}] == []
+
+
 def test_a_person_decides_in_the_review_list(pages: AirflowPages, team_a: Organisation) -> None:
     page = pages.open("/m3ter-onboarding/#/review")
     page.get_by_role("row").filter(has_text="dan@example.com").get_by_role("button", name="It was not sent").click()

@@ -30,6 +30,8 @@ export interface DagFigures {
   /** whether the connection may send, as the last finished run recorded it; null: no run did. */
   allow_invitations: boolean | null;
   funnel: Funnel | null;
+  /** its invitations that the next run may send, by state: refused, unsent; counting stops. */
+  left: Record<string, number>;
 }
 
 /** The new state of an invitation. */

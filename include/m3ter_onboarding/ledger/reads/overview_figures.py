@@ -16,7 +16,7 @@ from m3ter_onboarding.ledger.reads.run_history import RunSummary, newest_runs, s
 from m3ter_onboarding.ledger.reads.scopes import Scope, VisibleRows, scopes_of, within
 from m3ter_onboarding.ledger.reads.starting_list import StartingFigures, starting_figures
 from m3ter_onboarding.ledger.runs import RunKey
-from m3ter_onboarding.ledger.states import ONCE_SENT_STATES, InvitationState
+from m3ter_onboarding.ledger.states import CLAIMABLE_STATES, ONCE_SENT_STATES, InvitationState, state_values
 from m3ter_onboarding.ledger.tables import Tables
 
 #: Runs that the overview shows of each DAG, and altogether.
@@ -46,6 +46,7 @@ class DagFigures:
     :param org_id: of its last run; None: it never ran.
     :param base_url: of the m3ter that this organisation was read from; None: it never was.
     :param allow_invitations: whether the connection may send, as the last finished run recorded it; None: no run did.
+    :param left: its invitations that the next run may send, by state: refused, unsent; counting stops.
     """
 
     dag_id: str
@@ -53,6 +54,7 @@ class DagFigures:
     base_url: str | None
     allow_invitations: bool | None
     funnel: Funnel | None
+    left: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def ledger_figures(reader: LedgerReader, dag_ids: Sequence[str], now: datetime) 
             (run for of_dag in runs.values() for run in of_dag), key=lambda run: run.started_at, reverse=True
         )
         return LedgerFigures(
-            dags=[_figures_of_dag(connection, t, dag_id, runs[dag_id]) for dag_id in dag_ids],
+            dags=[_figures_of_dag(connection, t, dag_id, runs[dag_id], scopes) for dag_id in dag_ids],
             runs=newest[:RUNS_SHOWN],
             organisations=sorted({scope.org_id for scope in scopes}),
             states=_states(connection, t, scopes),
@@ -116,18 +118,26 @@ def ledger_figures(reader: LedgerReader, dag_ids: Sequence[str], now: datetime) 
     return reader.read(work, doing="reading the overview")
 
 
+def _left(connection: Connection, t: Tables, scopes: Sequence[Scope]) -> dict[str, int]:
+    states = state_values(CLAIMABLE_STATES)
+    return count_up_to(connection, {state: [rows_in_state(t, scope, state) for scope in scopes] for state in states})
+
+
 def _states(connection: Connection, t: Tables, scopes: Sequence[Scope]) -> dict[str, int]:
     chosen = {state.value: [rows_in_state(t, scope, state.value) for scope in scopes] for state in InvitationState}
     return {state: many for state, many in count_up_to(connection, chosen).items() if many}
 
 
-def _figures_of_dag(connection: Connection, t: Tables, dag_id: str, runs: Sequence[RunSummary]) -> DagFigures:
+def _figures_of_dag(
+    connection: Connection, t: Tables, dag_id: str, runs: Sequence[RunSummary], scopes: Sequence[Scope]
+) -> DagFigures:
     return DagFigures(
         dag_id=dag_id,
         org_id=runs[0].org_id if runs else None,
         base_url=runs[0].base_url if runs else None,
         allow_invitations=_allowed(connection, t, dag_id),
         funnel=_funnel(connection, t, runs),
+        left=_left(connection, t, [scope for scope in scopes if scope.dag_id == dag_id]),
     )
 
 

@@ -8,28 +8,32 @@ import { airflowRun, runHash } from "./addresses.js";
 import { airflowLink } from "./airflow_window.js";
 import { ask } from "./dialog.js";
 import { announce, button, fill, h, messageOf, problem } from "./elements.js";
-import { startRun } from "./requests.js";
+import { boundedNumber } from "./formats.js";
+import { readOverview } from "./readable_dags.js";
+import { post, startRun } from "./requests.js";
 
 /** @typedef {import("../api_types").ReadableDag} Dag */
+/** People whom a question names, of each kind. */
+const NAMED = 10;
+
+/** @typedef {{ title: string, text: string[] }} Question */
 
 /**
  * @param {Dag | null} dag
  * @param {{ mode: string, only_employee?: string }} conf
  * @param {string} label
- * @param {{ title: string, text: string }} question
+ * @param {() => Question | Promise<Question>} question asked for at the click, with the figures of that moment
  * @returns {HTMLElement | null} null: the user may not, or the DAG has no such mode
  */
 function runButton(dag, conf, label, question) {
   if (!dag?.may_trigger || !dag.modes.includes(conf.mode)) return null;
-  const text = [
-    question.text,
-    ...(dag.paused ? ["This DAG is paused: the run waits until somebody unpauses it."] : []),
-  ];
+  const paused = dag.paused ? ["This DAG is paused: the run waits until somebody unpauses it."] : [];
   const result = h("div", { class: "result" });
   const start = button(label, async () => {
-    if ((await ask({ title: question.title, text, yes: label })) === null) return;
     start.disabled = true;
     try {
+      const { title, text } = await question();
+      if ((await ask({ title, text: [...text, ...paused], yes: label })) === null) return;
       const run = await startRun(dag.dag_id, conf);
       announce("The run was started.");
       fill(result, started(dag.dag_id, run.dag_run_id));
@@ -55,20 +59,60 @@ function started(dagId, runId) {
 
 /** @param {Dag} dag */
 export function dryRunButton(dag) {
-  return runButton(dag, { mode: "dry_run" }, "Dry run now", {
+  return runButton(dag, { mode: "dry_run" }, "Dry run now", () => ({
     title: "Dry run now?",
-    text: `${dag.dag_id} reads the warehouse and m3ter, and decides about everybody. Nothing is sent.`,
-  });
+    text: [`${dag.dag_id} reads the warehouse and m3ter, and decides about everybody. Nothing is sent.`],
+  }));
 }
 
 /** @param {Dag} dag */
 export function retryFailedButton(dag) {
-  return runButton(dag, { mode: "retry_failed" }, "Retry failed", {
-    title: "Retry those that failed?",
-    text:
-      `${dag.dag_id} sends again the invitations that m3ter refused. ` +
-      "Each that is not refused this time is an e-mail.",
-  });
+  return runButton(dag, { mode: "retry_failed" }, "Retry failed", async () => ({
+    title: "Start a run that also retries those refused?",
+    text: [
+      `${dag.dag_id} makes an ordinary run, which also tries again the invitations that m3ter refused. ` +
+        "Each that is not refused this time is an e-mail.",
+      ...(await left(dag)),
+      "It reads the warehouse, too, and invites everybody else who is due: how many are new is known once it " +
+        "has planned. To see that first, start a dry run. The limits and the approval of an ordinary run hold.",
+    ],
+  }));
+}
+
+/**
+ * Return whom a run finds refused or unsent: how many, and the first of them by address.
+ * @param {Dag} dag
+ * @returns {Promise<string[]>}
+ */
+async function left(dag) {
+  const overview = await readOverview({ again: true });
+  const ledger = overview.ledgers.find((one) => one.key === dag.ledger);
+  if (!ledger || ledger.problem !== null) {
+    return ["How many were refused or left unsent is unknown: the ledger cannot be read."];
+  }
+  const found = ledger.dags.find((one) => one.dag_id === dag.dag_id);
+  return Promise.all([
+    named(dag, "failed", "Refused by m3ter", found?.left.failed ?? 0),
+    named(dag, "unsent", "Left unsent by earlier runs, and invited by any run", found?.left.unsent ?? 0),
+  ]);
+}
+
+/**
+ * @param {Dag} dag
+ * @param {"failed" | "unsent"} state
+ * @param {string} text
+ * @param {number} many
+ */
+async function named(dag, state, text, many) {
+  if (!many) return `${text}: nobody.`;
+  const { ledger } = dag;
+  /** @type {import("../api_types").ListBody} */
+  const body = { ledger, search: "", states: [state], org_id: null, sort: "address", descending: false, after: null };
+  const { rows } = await post("invitations", body);
+  const addresses = rows.filter((row) => row.dag_id === dag.dag_id).map((row) => row.email);
+  const shown = addresses.slice(0, NAMED);
+  if (!shown.length) return `${text}: ${boundedNumber(many)}.`;
+  return `${text}: ${boundedNumber(many)} (${shown.join(", ")}${many > shown.length ? ", …" : ""}).`;
 }
 
 /**
@@ -77,8 +121,8 @@ export function retryFailedButton(dag) {
  */
 export function inviteAgainButton(dag, employeeId) {
   if (!dag || !employeeId) return null;
-  return runButton(dag, { mode: "retry_failed", only_employee: employeeId }, "Invite again", {
+  return runButton(dag, { mode: "retry_failed", only_employee: employeeId }, "Invite again", () => ({
     title: "Invite this person again?",
-    text: `${dag.dag_id} starts a run for employee ${employeeId} alone. Unless a rule forbids it, an e-mail is sent.`,
-  });
+    text: [`${dag.dag_id} starts a run for employee ${employeeId} alone. Unless a rule forbids it, an e-mail is sent.`],
+  }));
 }
