@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, FrameLocator, Page, Request, expect
+from playwright.sync_api import Browser, ConsoleMessage, FrameLocator, Page, Request, Route, expect
 
 from demo.airflow_api import wait_until
 from demo.airflow_stack import AirflowStack
@@ -255,6 +255,30 @@ def test_the_first_paint_does_not_wait_for_the_chart(pages: AirflowPages, team_a
     page.wait_for_function("performance.getEntriesByType('resource').length > 0")
     held[0].continue_()
     expect(page.locator("figure.chart svg")).to_be_visible()
+
+
+def without_its_ledger(route: Route) -> None:
+    """Answer as the server does when it cannot read a ledger."""
+    answer = route.fetch().json()
+    problem = "The ledger (connection 'away') could not be read."
+    away = [{"key": one["key"], "name": "away", "problem": problem, "empty": False} for one in answer["ledgers"]]
+    route.fulfill(json={**answer, "ledgers": away})
+
+
+def test_what_a_ledger_that_is_away_holds_is_unknown(pages: AirflowPages, team_a: Organisation) -> None:
+    page = pages.page
+    page.route("**/api/overview", without_its_ledger)
+    pages.open("/m3ter-onboarding/#/")
+    card = page.get_by_role("article")
+    expect(card).to_contain_text("Unknown: the ledger of this DAG cannot be read now.")
+    expect(card).not_to_contain_text("No invitations planned")
+    page.get_by_role("button", name="Retry failed").click()
+    expect(page.get_by_role("dialog")).to_contain_text("is unknown: the ledger cannot be read")
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    for screen in ("invitations", "day-one", "access", "review"):
+        pages.open(f"/m3ter-onboarding/#/{screen}")
+        expect(page.get_by_text("Unknown: no ledger can be read now.")).to_be_visible()
+        expect(page.get_by_text("No run yet.")).to_have_count(0)
 
 
 def test_keys_alone_are_enough(pages: AirflowPages, team_a: Organisation) -> None:

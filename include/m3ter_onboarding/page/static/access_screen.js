@@ -7,7 +7,7 @@
 import { announce, button, fill, h, messageOf, problem, quoted, section, table } from "./elements.js";
 import { choice } from "./filters.js";
 import { boundedNumber, instant } from "./formats.js";
-import { ledgerProblem, readOverview } from "./readable_dags.js";
+import { ledgerProblem, nothingToRead, readOverview } from "./readable_dags.js";
 import { download, post } from "./requests.js";
 
 /** @typedef {import("../api_types").ReadableLedger} Ledger */
@@ -43,7 +43,7 @@ export async function accessScreen() {
       h("h1", {}, title),
       h("p", {}, INTRODUCTION),
       overview.ledgers.map(ledgerProblem),
-      filterForm(ledgers, loadAll),
+      ledgers.length ? filterForm(ledgers, loadAll) : nothingToRead(overview.ledgers),
       places.map(({ ledger, results }) =>
         section(`access-${ledger.key}`, ledgers.length > 1 ? `Findings (${ledger.name})` : "Findings", results),
       ),

@@ -9,7 +9,7 @@ import { announce, badge, button, fill, h, messageOf, problem, quoted, table } f
 import { choice } from "./filters.js";
 import { instant } from "./formats.js";
 import { stateBadge } from "./glossary.js";
-import { ledgerProblem, readOverview } from "./readable_dags.js";
+import { ledgerProblem, nothingToRead, readOverview } from "./readable_dags.js";
 import { download, post } from "./requests.js";
 
 /** @typedef {import("../api_types").ReadableLedger} Ledger */
@@ -45,7 +45,7 @@ export async function dayOneScreen(only) {
   const ledgers = overview.ledgers.filter((ledger) => ledger.problem === null);
   const content = [h("h1", {}, title), overview.ledgers.map(ledgerProblem)];
   const [first] = ledgers;
-  if (!first) return { title, content: [content, h("p", {}, "No run yet.")] };
+  if (!first) return { title, content: [content, nothingToRead(overview.ledgers)] };
   if (only) filter.shown = only;
   filter.ledger = (ledgers.find((one) => one.key === filter.ledger) ?? first).key;
   const results = h("div", {});

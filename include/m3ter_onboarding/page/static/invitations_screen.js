@@ -9,7 +9,7 @@ import { announce, button, fill, h, messageOf, problem, quoted, table } from "./
 import { choice } from "./filters.js";
 import { instant, m3terAnswer } from "./formats.js";
 import { invitationStates, stateBadge, stateName } from "./glossary.js";
-import { ledgerProblem, readOverview } from "./readable_dags.js";
+import { ledgerProblem, nothingToRead, readOverview } from "./readable_dags.js";
 import { download, post } from "./requests.js";
 
 /** @typedef {import("../api_types").ReadableLedger} Ledger */
@@ -54,7 +54,7 @@ export async function invitationsScreen(only) {
   const ledgers = overview.ledgers.filter((ledger) => ledger.problem === null);
   const content = [h("h1", {}, title), overview.ledgers.map(ledgerProblem)];
   const [first] = ledgers;
-  if (!first) return { title, content: [content, h("p", {}, "No run yet.")] };
+  if (!first) return { title, content: [content, nothingToRead(overview.ledgers)] };
   if (only) filter.states = invitationStates().filter((state) => state === only);
   if (only === "unknown") filter.states = ["sending", "unknown"];
   const ledger = ledgers.find((one) => one.key === filter.ledger) ?? first;

@@ -20,6 +20,8 @@ import { runLink, runsTable } from "./runs_table.js";
 /** @typedef {import("../api_types").RunSummary} Run */
 
 const RUNS = 20;
+const UNKNOWN = "unknown";
+const NOT_READ = "Unknown: the ledger of this DAG cannot be read now.";
 
 /** @returns {Promise<import("./page.js").Screen>} */
 export async function overviewScreen() {
@@ -30,12 +32,13 @@ export async function overviewScreen() {
     return { title, content: [h("h1", {}, title), h("p", {}, text)] };
   }
   const ledgers = overview.ledgers.filter((ledger) => ledger.problem === null);
+  const away = overview.ledgers.some((ledger) => ledger.problem !== null && !ledger.empty);
   return {
     title,
     content: [
       h("h1", {}, title),
       overview.ledgers.map(ledgerProblem),
-      ledgers.length > 0 && attention(ledgers),
+      ledgers.length > 0 && attention(ledgers, away),
       section(
         "dags",
         "Organisations",
@@ -45,10 +48,15 @@ export async function overviewScreen() {
           overview.dags.map((dag) => card(dag, overview)),
         ),
       ),
-      ledgers.length > 0 && section("chart", "Invitations over time", laterChart()),
-      ledgers.length > 0 && section("runs", "Last runs", runsTable(newestRuns(ledgers))),
+      ledgers.length > 0 && section("chart", "Invitations over time", partly(away), laterChart()),
+      ledgers.length > 0 && section("runs", "Last runs", partly(away), runsTable(newestRuns(ledgers))),
     ],
   };
+}
+
+/** @param {boolean} away whether a ledger cannot be read */
+function partly(away) {
+  return away && h("p", { class: "note" }, "Of the ledgers that can be read; of the others nothing is known now.");
 }
 
 /** @param {readonly Ledger[]} ledgers */
@@ -65,8 +73,11 @@ function laterChart() {
   return place;
 }
 
-/** @param {readonly Ledger[]} ledgers */
-function attention(ledgers) {
+/**
+ * @param {readonly Ledger[]} ledgers
+ * @param {boolean} away whether a ledger cannot be read
+ */
+function attention(ledgers, away) {
   const items = ledgers.flatMap((ledger) => [
     ...ledger.dags.map((dag) => lastRun(ledger, dag.dag_id)),
     ...counted(ledger, ledgers.length > 1 ? ` (${ledger.name})` : ""),
@@ -75,9 +86,10 @@ function attention(ledgers) {
   return section(
     "attention",
     "Needs attention",
+    partly(away),
     found.length
       ? h("ul", { class: "attention" }, found)
-      : h("p", { class: "fine" }, "Nothing: everybody is invited, waiting or decided."),
+      : !away && h("p", { class: "fine" }, "Nothing: everybody is invited, waiting or decided."),
   );
 }
 
@@ -188,6 +200,7 @@ function waitsForApproval({ outcome, plan }) {
  */
 function card(dag, overview) {
   const ledger = overview.ledgers.filter((one) => one.problem === null).find((one) => one.key === dag.ledger);
+  const unread = overview.ledgers.find((one) => one.key === dag.ledger && one.problem !== null && !one.empty);
   const found = ledger?.dags.find((one) => one.dag_id === dag.dag_id);
   const alone = overview.dags.filter((one) => one.ledger === dag.ledger).length === 1;
   return h(
@@ -199,14 +212,19 @@ function card(dag, overview) {
     h(
       "dl",
       {},
-      fact("Organisation", quoted(found?.org_id)),
+      fact("Organisation", unread ? UNKNOWN : quoted(found?.org_id)),
       found?.base_url && fact("At", quoted(found.base_url)),
-      fact("Its connection, in the last run", connectionName(found?.allow_invitations)),
+      fact("Its connection, in the last run", unread ? UNKNOWN : connectionName(found?.allow_invitations)),
     ),
-    found?.funnel ? funnel(dag, found.funnel) : h("p", { class: "faint" }, "No invitations planned in the last runs."),
+    found?.funnel ? funnel(dag, found.funnel) : h("p", { class: "faint" }, unread ? NOT_READ : noFunnel(found)),
     h("div", { class: "actions" }, dryRunButton(dag), retryFailedButton(dag)),
     alone && ledger && h("p", { class: "states" }, Object.entries(ledger.states).map(stateLink)),
   );
+}
+
+/** @param {import("../api_types").DagFigures | undefined} found */
+function noFunnel(found) {
+  return found?.org_id ? "No invitations planned in the last runs." : "No run yet.";
 }
 
 /** @param {[string, number]} entry */

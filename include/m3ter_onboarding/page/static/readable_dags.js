@@ -69,3 +69,12 @@ export function ledgerProblem(ledger) {
   if (ledger.problem === null) return null;
   return ledger.empty ? h("p", { class: "note" }, ledger.problem) : problem(ledger.problem);
 }
+
+/**
+ * Return the text in place of a list where no ledger can be shown.
+ * @param {Overview["ledgers"]} ledgers
+ */
+export function nothingToRead(ledgers) {
+  const away = ledgers.some((ledger) => ledger.problem !== null && !ledger.empty);
+  return h("p", {}, away ? "Unknown: no ledger can be read now." : "No run yet.");
+}

@@ -11,7 +11,7 @@ import { choice } from "./filters.js";
 import { exactNumber, instant } from "./formats.js";
 import { stateBadge } from "./glossary.js";
 import { questionButtons } from "./question_buttons.js";
-import { dagOf, ledgerProblem, readOverview } from "./readable_dags.js";
+import { dagOf, ledgerProblem, nothingToRead, readOverview } from "./readable_dags.js";
 import { get } from "./requests.js";
 
 /** @typedef {import("../api_types").Review} Review */
@@ -43,6 +43,7 @@ export async function reviewScreen() {
   const overview = await readOverview({ again: true });
   /** @type {import("./elements.js").Child[]} */
   const content = [h("h1", {}, "Review"), h("p", {}, INTRODUCTION), filterForm(overview.ledgers)];
+  if (overview.ledgers.every((ledger) => ledger.problem !== null)) content.push(nothingToRead(overview.ledgers));
   for (const ledger of overview.ledgers) {
     const where = overview.ledgers.length > 1 ? ` (${ledger.name})` : "";
     content.push(ledgerProblem(ledger) ?? (await reviewOf(ledger, where)));
