@@ -12,7 +12,7 @@ export interface Chart {
   days: ChartDay[];
 }
 
-/** The invitations that the runs of one day set out to send, by what became of them. */
+/** The invitations that the runs of one day (UTC) set out to send, by what became of them. */
 export interface ChartDay {
   day: Day;
   accepted: number;

@@ -8,17 +8,18 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import fields
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.reads.invitation_list import InvitationPage, InvitationRow
 from m3ter_onboarding.page.csv_export import COLUMNS, as_csv, cell
 from tests.onboarding.page.conftest import AT, Page
 from tests.onboarding.page.test_access import GUARD, KEY
-from tests.support.page_ledger import DAG_A, HOSTILE, ORG_A, PLAN, RUN, crowd, invite, worked_for
+from tests.support.page_ledger import DAG_A, HOSTILE, NOW, ORG_A, PLAN, RUN, crowd, invite, worked_for
 from tests.support.page_plans import scans_of_sqlite, statements_of
 
 
@@ -235,6 +236,19 @@ def test_a_separator_in_a_cell_makes_no_formula() -> None:
             ]
     for harmless in ("a-b@example.com", "1;2", "O'Neil; x", "2030-01-01"):
         assert cell(harmless) == harmless
+
+
+def test_what_cannot_expire_any_more_is_not_among_those_that_expire_soonest(anna: Page, ledger: LedgerDatabase) -> None:
+    i = ledger.tables.invitation
+    with ledger.engine.begin() as connection:
+        for state, days in (("accepted", -365), ("expired", -30), ("sent", 3), ("adopted", 2)):
+            values = {"expires_at": NOW + timedelta(days=days)}
+            connection.execute(update(i).where(i.c.state == state, i.c.org_id == ORG_A).values(values))
+    wanted = {"ledger": KEY, "sort": "expires", "descending": False}
+    rows = anna.post("api/invitations", wanted)["rows"]
+    assert [row["state"] for row in rows][:2] == ["adopted", "sent"]
+    assert {row["state"] for row in rows} == {"adopted", "sent"}
+    assert anna.post("api/invitations", {**wanted, "states": ["accepted"]})["rows"] == []
 
 
 def test_the_story_of_a_person(anna: Page) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, datetime, timedelta, timezone
 
-from sqlalchemy import update
+from sqlalchemy import insert, select, update
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.reads.bounded_counts import COUNTED
+from m3ter_onboarding.ledger.reads.overview_figures import CHART_RUNS
 from tests.onboarding.page.conftest import Page
 from tests.support.page_ledger import DAG_A, DAG_B, NOW, ORG_A, PLAN, PLAN_BEFORE, RUN, RUN_BEFORE, crowd
 
@@ -62,6 +63,23 @@ def test_the_chart_counts_invitations_by_day(page: Callable[[str], Page]) -> Non
     assert sum(day["accepted"] for day in days) == 1
     assert sum(day["waiting"] for day in days) == 5
     assert sum(day["other"] for day in days) == 2
+    today = datetime.now(timezone.utc).date()
+    assert [day["day"] for day in days] == [f"{today - timedelta(days=29 - number)}" for number in range(30)]
+
+
+def test_the_chart_begins_with_a_whole_day_where_runs_are_too_many(
+    page: Callable[[str], Page], ledger: LedgerDatabase
+) -> None:
+    r = ledger.tables.run
+    with ledger.engine.begin() as connection:
+        one = connection.execute(select(r).where(r.c.run_id == RUN)).one()._mapping
+        for number in range(CHART_RUNS + 10):  # ten a day
+            values = {**one, "run_id": f"run-{number}", "started_at": NOW - timedelta(days=1 + number // 10)}
+            connection.execute(insert(r).values(values))
+    days = [date.fromisoformat(day["day"]) for day in page("anna").get("api/chart")["days"]]
+    assert days[-1] == datetime.now(timezone.utc).date()
+    assert len(days) == (days[-1] - days[0]).days + 1, "no day is left out"
+    assert 8 <= len(days) <= 10, "and none that was not counted is shown as nought"
 
 
 def test_a_run_is_compared_with_the_plan_before(page: Callable[[str], Page]) -> None:

@@ -17,7 +17,7 @@ from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from m3ter_onboarding.ledger.reads.scopes import Scope, within, within_any
 from m3ter_onboarding.ledger.sql_types import by_bytes
-from m3ter_onboarding.ledger.states import InvitationState
+from m3ter_onboarding.ledger.states import ON_ITS_WAY_STATES, InvitationState
 from m3ter_onboarding.ledger.storable_values import LARGEST_ID, storable_instant, storable_text
 from m3ter_onboarding.ledger.tables import Tables
 from m3ter_provider.email_identity import email_key
@@ -43,6 +43,7 @@ class InvitationQuery:
     :param search: the beginning of an address, or a whole employee_id or m3ter id; empty: everybody.
     :param states: of these; empty: of any.
     :param org_id: of this organisation; None: of all.
+    :param sort: ``expires`` lists only those that can expire: sent or adopted, and not accepted yet.
     :param after: the cursor of the page before.
     """
 
@@ -167,7 +168,10 @@ def keys_statements(t: Tables, scopes: Sequence[Scope], query: InvitationQuery, 
         place = _place(query.after, sort)
         here, there = tuple_(key, i.c.invitation_id), tuple_(literal(place[0], key.type), literal(place[1]))
         conditions.append(here < there if descending else here > there)
-    states = [state.value for state in InvitationState if not query.states or state in query.states]
+    wanted = frozenset(query.states or InvitationState)
+    if sort == "expires":  # nothing else can expire any more
+        wanted &= ON_ITS_WAY_STATES
+    states = [state.value for state in InvitationState if state in wanted]
     id_ = i.c.invitation_id
     order = (key.desc(), id_.desc()) if descending else (key, id_)
     # Each range stops by itself: PostgreSQL would sort all of them together.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta, timezone
 
 from sqlalchemy import Connection, and_, select
 
@@ -82,7 +82,7 @@ class LedgerFigures:
 
 @dataclass(frozen=True)
 class ChartDay:
-    """The invitations that the runs of one day set out to send, by what became of them."""
+    """The invitations that the runs of one day (UTC) set out to send, by what became of them."""
 
     day: date
     accepted: int
@@ -184,8 +184,13 @@ def _expire_before_start(connection: Connection, t: Tables, scopes: Sequence[Sco
 
 
 def chart_days(reader: LedgerReader, dag_ids: Sequence[str], now: datetime) -> list[ChartDay]:
-    """Return, for each of the last days, what became of the invitations that its runs set out to send."""
-    since = now - timedelta(days=CHART_DAYS)
+    """Return, for each of the last days, what became of the invitations that its runs set out to send.
+
+    Every calendar day (UTC) is there, also one without a run. Where there were more runs than are counted, the days
+    begin with the first that is whole.
+    """
+    first = now.date() - timedelta(days=CHART_DAYS - 1)
+    since = datetime.combine(first, time.min, timezone.utc)
 
     def work(connection: Connection) -> list[ChartDay]:
         t = reader.t
@@ -194,8 +199,11 @@ def chart_days(reader: LedgerReader, dag_ids: Sequence[str], now: datetime) -> l
             select(r.dag_id, r.run_id, r.started_at)
             .where(r.dag_id.in_(list(dag_ids)), r.started_at >= since, r.may_invite)
             .order_by(r.started_at.desc())
-            .limit(CHART_RUNS)
+            .limit(CHART_RUNS + 1)
         ).all()
+        uncounted = runs[CHART_RUNS:]
+        begin = min(uncounted[0].started_at.date() + timedelta(days=1), now.date()) if uncounted else first
+        runs = [run for run in runs[:CHART_RUNS] if run.started_at.date() >= begin]
         accepted, sent = InvitationState.ACCEPTED, InvitationState.SENT
         expired, failed = InvitationState.EXPIRED, InvitationState.FAILED
         keys = [RunKey(run.dag_id, run.run_id) for run in runs]
@@ -204,7 +212,8 @@ def chart_days(reader: LedgerReader, dag_ids: Sequence[str], now: datetime) -> l
             ChartDay(run.started_at.date(), of_run[accepted], of_run[sent], of_run[expired] + of_run[failed])
             for run, of_run in zip(runs, map(states.__getitem__, keys), strict=True)
         ]
-        return summed_by_day(of_runs)
+        days = [begin + timedelta(days=number) for number in range((now.date() - begin).days + 1)]
+        return summed_by_day([*(ChartDay(day, 0, 0, 0) for day in days), *of_runs])
 
     return reader.read(work, doing="reading the chart")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from fastapi import APIRouter
 
 from m3ter_onboarding.clock import utc_now
@@ -73,9 +75,13 @@ def _dags(reader: Reader) -> list[ReadableDag]:
 def chart(reader: ReaderDep) -> Chart:
     """Return what became of the invitations of the last days."""
     days: list[ChartDay] = []
+    begin = date.min
     for place in reader.places().values():
         try:
-            days += chart_days(reader.ledgers.of(place), reader.dag_ids_of(place), utc_now())
+            found = chart_days(reader.ledgers.of(place), reader.dag_ids_of(place), utc_now())
         except LedgerError:
             continue  # the overview shows it
-    return Chart(summed_by_day(days))
+        days += found
+        begin = max(begin, *(day.day for day in found[:1]))
+    # A day that one ledger does not count would show too few.
+    return Chart(summed_by_day(day for day in days if day.day >= begin))

@@ -1,5 +1,5 @@
 /**
- * Invitations over time: stacked bars, one for each day, and the same as a table.
+ * Invitations over time: stacked bars, one for each calendar day in UTC, and the same as a table.
  *
  * @module
  */
@@ -18,11 +18,12 @@ const PARTS = [
 const WIDTH = 720;
 const HEIGHT = 180;
 const FOOT = 22;
-const LABEL = "Invitations of the last 30 days, by day; the same figures are in the table below";
+const LABEL = "Invitations of the last 30 days, by day (UTC) of the run; the same figures are in the table below";
 
 /** @param {readonly ChartDay[]} days */
 export function invitationChart(days) {
-  if (!days.length) return h("p", { class: "empty" }, "No invitations in the last 30 days.");
+  const none = days.every((day) => PARTS.every(({ name }) => !day[name]));
+  if (none) return h("p", { class: "empty" }, "No invitations in the last 30 days.");
   const most = Math.max(1, ...days.map((day) => PARTS.reduce((sum, { name }) => sum + day[name], 0)));
   return h(
     "figure",
@@ -34,7 +35,7 @@ export function invitationChart(days) {
       svg("text", { x: 0, y: 10 }, `most in a day: ${exactNumber(most)}`),
       bars(days, most),
     ),
-    h("figcaption", {}, PARTS.map(key)),
+    h("figcaption", {}, PARTS.map(key), h("span", { class: "key" }, "days are in UTC")),
     h("details", {}, h("summary", {}, "As a table"), asTable(days)),
   );
 }
@@ -71,7 +72,7 @@ function key({ name, label }) {
 function asTable(days) {
   return table(
     "Invitations by day",
-    ["Day", ...PARTS.map(({ label }) => label)],
+    ["Day (UTC)", ...PARTS.map(({ label }) => label)],
     days.map((day) => [day.day, ...PARTS.map(({ name }) => exactNumber(day[name]))]),
     { unseen: true },
   );

@@ -26,7 +26,7 @@ const ORDERS = [
   { sort: "changed", descending: false, label: "Last change, oldest first" },
   { sort: "address", descending: false, label: "Address, A to Z" },
   { sort: "address", descending: true, label: "Address, Z to A" },
-  { sort: "expires", descending: false, label: "Expires soonest (those that can)" },
+  { sort: "expires", descending: false, label: "Expires soonest (those that still can)" },
 ];
 const HEADS = ["Address", "Employee", "State", "Invited", "Expires", "Last change", "m3ter's answer"];
 
@@ -196,7 +196,8 @@ async function load(results, after = null) {
 
 function emptyText() {
   const others = ledgersToChoose > 1 ? " There are other ledgers; choose one above." : "";
-  return `No invitation of this ledger matches.${others}`;
+  const order = filter.order.sort === "expires" ? " This order lists only invitations that can still expire." : "";
+  return `No invitation of this ledger matches.${order}${others}`;
 }
 
 function exportButton() {
