@@ -100,7 +100,6 @@ def onboarding_dag(config: str | Path | OnboardingConfig) -> DAG:
         tags=set(settings.tags),
         access_control=settings.granted(),
         default_args=settings.task_arguments(),
-        params=run_parameters(),
         **_alerts(config, dag_id),
         render_template_as_native_obj=False,
         # A plan may wait a day for its approval: what was excluded since then must reach `send` (docs/delivery.md, 8).
@@ -120,6 +119,8 @@ def onboarding_dag(config: str | Path | OnboardingConfig) -> DAG:
         )
         report = OnboardingReportOperator(task_id="report", config=config)
         snapshot >> plan >> approve >> send >> report.as_teardown(on_failure_fail_dagrun=True)
+    # After the tasks: Airflow copies what is there before into each of them, many times, and merges both in a run.
+    dag.params.update(run_parameters())
     return dag
 
 

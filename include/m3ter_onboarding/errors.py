@@ -48,3 +48,7 @@ class ErasureRefusedError(LedgerError):
 
 class DeliveryError(OnboardingError):
     """Sending stopped before everybody of the plan was settled."""
+
+
+class NotAllowedError(DeliveryError):
+    """The plan may not be sent; trying again changes nothing, a person must act."""

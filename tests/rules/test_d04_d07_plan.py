@@ -18,12 +18,12 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from email_validator import validate_email
 from sqlalchemy import event, select
 
-from m3ter_onboarding.errors import LedgerError, PlanError
+from m3ter_onboarding.errors import LedgerError, NotAllowedError, PlanError
 from m3ter_onboarding.ledger import decisions, plans, runs
 from m3ter_onboarding.ledger.decisions import Decision
 from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
 from m3ter_onboarding.planning.fingerprint import fingerprint
-from m3ter_onboarding.sending.right_to_send import NotAllowedError, check_policies
+from m3ter_onboarding.sending.right_to_send import check_policies
 from m3ter_provider.models import InvitationRequest
 from tests.support.console import Console
 from tests.support.task_runs import TaskRun, m3ter_connection

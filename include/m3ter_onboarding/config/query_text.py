@@ -8,6 +8,7 @@ a configuration is loaded nobody knows the dialect yet: then a query must be rig
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -148,6 +149,7 @@ def check_query(path: Path, query: str, query_text: str, *, routed: bool = False
         )
 
 
+@lru_cache(maxsize=32)  # one query may be that of many configurations
 def _bound_by_some_dialect(query_text: str, *wanted: frozenset[str]) -> frozenset[str]:
     """Name the parameters of a query: the first of those wanted that any dialect reads exactly."""
     read = [_parameters(query_text, syntax) for syntax in all_syntaxes()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, Any
 
 from croniter import croniter  # type: ignore[import-untyped]
@@ -21,9 +22,14 @@ def checked_schedule(value: str | None) -> str | None:
     """
     if value is None or value in _PRESETS:
         return value
-    if len(value.split()) != 5 or not croniter.is_valid(value):
+    if len(value.split()) != 5 or not _is_cron(value):
         raise ValueError(f"write five cron fields such as '0 6 * * *', one of {', '.join(_PRESETS)}, or null")
     return value
+
+
+@lru_cache(maxsize=32)
+def _is_cron(value: str) -> bool:
+    return bool(croniter.is_valid(value))
 
 
 class AssetSchedule(Section):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from m3ter_onboarding.config.yaml_text import parse_mapping
+from m3ter_onboarding.config.yaml_text import parse_mapping, parse_shared_mapping
 from m3ter_onboarding.errors import ConfigurationError
 from m3ter_provider.answer_values import whole_text
 
@@ -62,7 +62,8 @@ def read_text(path: Path, subject: str) -> str:
 def _read(path: Path, within: Sequence[Path], subject: str) -> ReadValues:
     if path.resolve() in within:
         raise ConfigurationError(f"{path}: the key '{_EXTENDS}' leads back to this file; remove it in one of them.")
-    own = parse_mapping(read_text(path, subject), path)
+    parse = parse_shared_mapping if within else parse_mapping
+    own = parse(read_text(path, subject), path)
     named = own.pop(_EXTENDS, None)
     if within and (key := next((key for key in _OWN_KEYS if key in own), None)):
         raise ConfigurationError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationInfo
@@ -20,6 +21,12 @@ def folded_organisation(name: str) -> str:
     return "".join(without_marks(unicodedata.normalize("NFKC", name).casefold()).split())
 
 
+@lru_cache(maxsize=16)
+def _alike(names: tuple[str, ...]) -> str | None:
+    """Return a name that is there twice, folded. Asked once for a list that many configurations share."""
+    return next((name for name, times in Counter(map(folded_organisation, names)).items() if times > 1), None)
+
+
 def _composed(name: str) -> str:
     """Return a name as values of the warehouse are read."""
     return unicodedata.normalize("NFC", name)
@@ -32,8 +39,8 @@ def _with_the_own(names: tuple[str, ...], known: ValidationInfo) -> tuple[str, .
     """
     names = tuple(map(_composed, names))
     own = known.data.get("organisation")
-    if alike := [name for name, times in Counter(map(folded_organisation, names)).items() if times > 1]:
-        raise ValueError(f"{alike[0]!r} is there more than once, or in two spellings")
+    if alike := _alike(names):
+        raise ValueError(f"{alike!r} is there more than once, or in two spellings")
     if names and "organisation" in known.data and own not in names:
         raise ValueError("the value of `organisation` is not among them, spelled alike")
     return names

@@ -12,18 +12,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from m3ter_onboarding.clock import in_utc, parse_iso, utc_now
-from m3ter_onboarding.errors import OnboardingError
+from m3ter_onboarding.errors import NotAllowedError, OnboardingError
 from m3ter_onboarding.ledger import plans
 from m3ter_onboarding.ledger.sealing import SealingKey
 from m3ter_onboarding.sending.bound_plan import BoundPlan
-from m3ter_onboarding.sending.right_to_send import (
-    NotAllowedError,
-    PlanToSend,
-    Usage,
-    check_caps,
-    check_connection,
-    check_plan,
-)
+from m3ter_onboarding.sending.right_to_send import PlanToSend, Usage, check_caps, check_connection, check_plan
 
 if TYPE_CHECKING:
     from m3ter_onboarding.config.approval_section import ApprovalSettings

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from m3ter_onboarding.errors import NotAllowedError
 from m3ter_onboarding.ledger.claims import Claimed
 from m3ter_onboarding.ledger.outcomes import Outcome
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.ledger.storable_values import storable_answer
 from m3ter_onboarding.sending.bound_plan import BoundPlan
 from m3ter_onboarding.sending.lease import Lease
-from m3ter_onboarding.sending.right_to_send import NotAllowedError
 from m3ter_provider.errors import (
     NEEDS_A_PERSON,
     M3terConnectionError,

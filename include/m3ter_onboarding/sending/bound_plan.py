@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from m3ter_onboarding.errors import NotAllowedError
 from m3ter_onboarding.ledger.claims import Claimed
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.plans import PlanRow, head_of
 from m3ter_onboarding.ledger.sealed_requests import erased_since, read_requests
 from m3ter_onboarding.ledger.sealing import SealedRequest, SealingKey
 from m3ter_onboarding.planning.fingerprint import hash_plan
-from m3ter_onboarding.sending.right_to_send import NotAllowedError
 
 _WAY_OUT = (
     " Nothing more of it is sent. Find out who may write to the ledger (docs/security.md), and then clear the task"

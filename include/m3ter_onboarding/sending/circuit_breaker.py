@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from m3ter_onboarding.errors import DeliveryError
-from m3ter_onboarding.sending.right_to_send import NotAllowedError
+from m3ter_onboarding.errors import DeliveryError, NotAllowedError
 
 #: A rate of failures counts from so many attempts on.
 RATE_FROM = 10

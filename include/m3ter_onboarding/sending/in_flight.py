@@ -7,14 +7,13 @@ import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from m3ter_onboarding.errors import DeliveryError
+from m3ter_onboarding.errors import DeliveryError, NotAllowedError
 from m3ter_onboarding.ledger.outcomes import Outcome
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.sending.attempt import Attempt, NotBegunError, not_begun, post
 from m3ter_onboarding.sending.bound_plan import BoundPlan
 from m3ter_onboarding.sending.circuit_breaker import Breaker
 from m3ter_onboarding.sending.gate import Gate
-from m3ter_onboarding.sending.right_to_send import NotAllowedError
 
 if TYPE_CHECKING:
     from m3ter_provider.hooks.m3ter import M3terAsyncHook

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from m3ter_onboarding.errors import NotAllowedError
 from m3ter_onboarding.ledger import plans
 from m3ter_onboarding.ledger.claims import attempted_by_run, attempted_for_approval, attempted_in_a_day
 from m3ter_onboarding.ledger.guard_proof import prove_guard
@@ -15,7 +16,6 @@ from m3ter_onboarding.sending.bound_plan import BoundPlan
 from m3ter_onboarding.sending.pause_switch import PauseSwitch
 from m3ter_onboarding.sending.recurring_checks import RecurringChecks
 from m3ter_onboarding.sending.right_to_send import (
-    NotAllowedError,
     PlanToSend,
     Usage,
     check_caps,

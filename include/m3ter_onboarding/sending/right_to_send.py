@@ -12,15 +12,11 @@ from datetime import datetime
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.run_parameters import RunParameters
-from m3ter_onboarding.errors import DeliveryError
+from m3ter_onboarding.errors import NotAllowedError
 from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
 from m3ter_onboarding.ledger.plans import PlannedPolicy, PlanRow
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.planning.approval_rule import ApprovalRule, ToApprove
-
-
-class NotAllowedError(DeliveryError):
-    """The plan may not be sent; trying again changes nothing, a person must act."""
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-from m3ter_onboarding.errors import DeliveryError
+from m3ter_onboarding.errors import DeliveryError, NotAllowedError
 from m3ter_onboarding.ledger import plans
 from m3ter_onboarding.ledger.claims import attempted_for_approval, attempted_in_a_day
 from m3ter_onboarding.ledger.plans import PlanRow
 from m3ter_onboarding.ledger.remaining import Remaining
 from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
 from m3ter_onboarding.sending.gate import Gate
-from m3ter_onboarding.sending.right_to_send import NotAllowedError, PlanToSend, check_plan
+from m3ter_onboarding.sending.right_to_send import PlanToSend, check_plan
 
 
 async def why_left(

@@ -13,7 +13,6 @@ from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.run_parameters import RunParameters
 from m3ter_onboarding.errors import ConfigurationError
 from m3ter_onboarding.reporting.lineage import UsedTables
-from m3ter_onboarding.sending.right_to_send import Caps, caps_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from m3ter_onboarding.ledger.runs import RunKey
     from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
     from m3ter_onboarding.planning.run_start import AirflowRun
+    from m3ter_onboarding.sending.right_to_send import Caps
     from m3ter_provider.connection import ConnectionSettings
     from m3ter_provider.hooks.m3ter import M3terAsyncHook
 
@@ -83,6 +83,7 @@ class OnboardingTask:
 
     def _caps(self, context: Context) -> Caps:
         from m3ter_onboarding.clock import utc_now
+        from m3ter_onboarding.sending.right_to_send import caps_of
 
         return caps_of(self.config, self._parameters(context), text_of(context["dag_run"].run_type), utc_now())
 

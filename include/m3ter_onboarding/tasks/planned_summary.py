@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from m3ter_onboarding.sending.right_to_send import NotAllowedError
+from m3ter_onboarding.errors import NotAllowedError
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ from m3ter_onboarding.errors import (
     ConfigurationError,
     ErasureRefusedError,
     LedgerUnusableError,
+    NotAllowedError,
     OnboardingError,
     PlanError,
     RunParameterError,
     SourceError,
 )
 from m3ter_onboarding.reporting.failure_cause import FAILURE
-from m3ter_onboarding.sending.right_to_send import NotAllowedError
 from m3ter_provider.errors import NEEDS_A_PERSON
 
 if TYPE_CHECKING:

@@ -174,3 +174,15 @@ def test_other_variables_may_hold_secrets_and_missing_ones_are_named(
     with pytest.raises(ConfigurationError, match=said) as error:
         load(folder, f"name: acme\nwarehouse_conn_id: ${{{name}}}\nquery: own.sql")
     assert "very-secret" not in str(error.value)
+
+
+def test_a_shared_file_that_changes_is_read_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("M3TER_ONBOARDING_MOST", "7")
+    own, shared = "extends: ../common/all.yaml\nname: acme", "warehouse_conn_id: w\nquery: sql/hires.sql\n"
+    most = "max_invitations: ${M3TER_ONBOARDING_MOST}\n"
+    assert load(folder, own, all=shared + most).max_invitations == 7
+    monkeypatch.setenv("M3TER_ONBOARDING_MOST", "8")
+    assert load(folder, own, all=shared + most).max_invitations == 8
+    assert load(folder, own, all=shared + "max_invitations: 9").max_invitations == 9
+    assert load(folder, own + "\ndag: {owner: me}", all=shared + "dag: {tags: [a]}").dag.owner == "me"
+    assert load(folder, own, all=shared + "dag: {tags: [a]}").dag.owner != "me"

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from m3ter_onboarding.config import yaml_text
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.placeholders import folded_placeholders
 from m3ter_onboarding.config.yaml_file import load_config
@@ -27,6 +33,54 @@ def test_ids_are_what_is_written(tmp_path: Path) -> None:
     config = loaded(tmp_path, f"exclude: {{employee_ids: [{', '.join(written)}]}}")
     assert config.exclude.employee_ids == written
     assert loaded(tmp_path, "exclude: {employee_ids: 00417}").exclude.employee_ids == ("00417",)
+
+
+PARTS = [
+    *"ab:-[]{},\"'#&*!|>%@`?~\t\n\x85\u2028\ufeff\x07",
+    ": ",
+    "\n  ",
+    "\n- ",
+    "- ",
+    ", ",
+    " # x",
+    "&a ",
+    "*a",
+    "!!str ",
+]
+WORDS = [
+    "|\n  ",
+    "1",
+    "00417",
+    "1.5",
+    "true",
+    "null",
+    "2026-01-01",
+    "\r\n",
+    "---\n",
+    "<<: ",
+    "é",
+    "🦊",
+    "name: a\n",
+    "\\x",
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(PARTS + WORDS), max_size=12).map("".join))
+def test_libyaml_reads_nothing_that_pyyaml_reads_in_another_way(text: str) -> None:
+    def read(load: Callable[[str], Any]) -> str:
+        try:
+            return repr(load(text))
+        except (yaml.YAMLError, ValueError) as error:
+            return str(error)
+
+    assert read(yaml_text._loaded) == read(lambda said: yaml.load(said, yaml_text._Loader))
+
+
+def test_what_is_nested_deeply_is_no_crash(tmp_path: Path) -> None:
+    for nested in ("[" * 20_000, "- " * 20_000, "{a: " * 10_000):
+        with pytest.raises(ConfigurationError, match=r"nested too deeply|not valid YAML"):
+            loaded(tmp_path, f"exclude: {nested}" if nested[0] != "-" else f"exclude:\n  {nested}")
 
 
 @pytest.mark.parametrize("number", ["010", "0x1f", "1_000", "1:30", "+5", "1e3", "5."])
