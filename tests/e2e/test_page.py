@@ -278,7 +278,26 @@ def test_what_a_ledger_that_is_away_holds_is_unknown(pages: AirflowPages, team_a
     for screen in ("invitations", "day-one", "access", "review"):
         pages.open(f"/m3ter-onboarding/#/{screen}")
         expect(page.get_by_text("Unknown: no ledger can be read now.")).to_be_visible()
-        expect(page.get_by_text("No run yet.")).to_have_count(0)
+        expect(page.get_by_text("No run")).to_have_count(0)
+
+
+def that_failed(route: Route) -> None:
+    """Answer as the server does about a run whose plan was never completed."""
+    answer = route.fetch().json()
+    plan = {**answer["plans"][0], "state": "open", "rows_read": None, "invitations": None, "counts": {}}
+    failure = {"task_id": "plan", "sentence": "The query names no column `email`. Correct it."}
+    route.fulfill(json={**answer, "outcome": "failed", "failure": failure, "plans": [plan]})
+
+
+def test_a_failed_run_says_which_step_and_why(pages: AirflowPages, team_a: Organisation) -> None:
+    page = pages.page
+    page.route("**/api/run?*", that_failed)
+    pages.open(f"/m3ter-onboarding/#/run/{DAG_A}/{quote(RUN, safe='')}")
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("Failed at plan: The query names no column email. Correct it.")
+    expect(alert.get_by_role("link", name="log of plan")).to_be_visible()
+    expect(page.get_by_text("This plan was never completed")).to_be_visible()
+    expect(page.get_by_text("returned no rows")).to_have_count(0)
 
 
 def test_keys_alone_are_enough(pages: AirflowPages, team_a: Organisation) -> None:

@@ -11,7 +11,9 @@ from sqlalchemy import Connection, and_, exists, insert, select, update
 from m3ter_onboarding.ledger.database import LedgerDatabase
 
 #: By name; invitations by their state are counted under a name of their own.
-Counts = Mapping[str, int | Mapping[str, int]]
+Counts = Mapping[str, int | str | Mapping[str, int]]
+#: Beside the counts of a run that failed: why, in sentences, and the task whose log has more.
+FAILURE, FAILED_TASK = "failure", "failed_task"
 
 
 @dataclass(frozen=True)

@@ -433,6 +433,7 @@ export interface RunDetails {
   window_start: Instant;
   window_end: Instant;
   may_invite: boolean;
+  failure: RunFailure | null;
   /** the beginning of its configuration's hash. */
   config_hash: string;
   package_version: string;
@@ -446,6 +447,12 @@ export interface RunDetails {
   states: Record<string, number>;
   /** the plan that the newest one is compared with. */
   before: PreviousPlan | null;
+}
+
+/** Why a run failed: sentences, and the task whose log has more. */
+export interface RunFailure {
+  task_id: string;
+  sentence: string;
 }
 
 /** Runs of a DAG, the newest first, and whether there are older ones. */
@@ -472,6 +479,7 @@ export interface RunSummary {
   window_start: Instant;
   window_end: Instant;
   may_invite: boolean;
+  failure: RunFailure | null;
   plan: PlanHead | null;
 }
 

@@ -1,4 +1,4 @@
-"""Why a run failed, in the words of the task that failed first: tasks leave them in XCom, alerts read them there.
+"""Why a run failed, in the words of the task that failed first: left in XCom, for alerts and the report.
 
 A DAG's callback runs where DAGs are parsed: it reaches Airflow, and no database of ours.
 """
@@ -6,7 +6,7 @@ A DAG's callback runs where DAGs are parsed: it reaches Airflow, and no database
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,16 +34,26 @@ def cause_of(context: Mapping[str, Any]) -> FailureCause:
 
     :param context: of the callback, as Airflow makes it.
     """
-    for task_id in _task_ids(context.get("dag")):
-        sentence = _left_by(context.get("ti"), task_id)
-        if sentence:
-            return FailureCause(sentence if len(sentence) <= _LONGEST else f"{sentence[:_LONGEST]}…", task_id)
+    if (left := cause_left(context.get("ti"), _task_ids(context.get("dag")))) is not None:
+        return left
     if context.get("reason") == "timed_out":
         return FailureCause("It was ended by its `dagrun_timeout`. The next run reads these days again.")
     return FailureCause("The report in its log says why, and the log of each red task.")
 
 
-def _task_ids(dag: Any) -> Iterable[str]:
+def cause_left(task_instance: Any, task_ids: Iterable[str]) -> FailureCause | None:
+    """Return what the first of these tasks left that failed; None: none did, or Airflow does not answer.
+
+    :param task_instance: of any task of the run.
+    """
+    for task_id in task_ids:
+        sentence = _left_by(task_instance, task_id)
+        if sentence:
+            return FailureCause(sentence if len(sentence) <= _LONGEST else f"{sentence[:_LONGEST]}…", task_id)
+    return None
+
+
+def _task_ids(dag: Any) -> Sequence[str]:
     """Return the tasks of a DAG in the order in which they run."""
     return [str(task.task_id) for task in dag.topological_sort()] if dag is not None else []
 

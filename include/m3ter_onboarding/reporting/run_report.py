@@ -16,13 +16,16 @@ from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.ledger import mirror_comparison, plan_counts, plans, remaining
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.plans import PlanRow
-from m3ter_onboarding.ledger.runs import Counts, RunKey, RunOutcome, RunRow
+from m3ter_onboarding.ledger.runs import FAILED_TASK, FAILURE, Counts, RunKey, RunOutcome, RunRow
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.ledger.worklist_counts import WorklistCounts, count_worklist
+from m3ter_onboarding.reporting.failure_cause import FailureCause
 from m3ter_onboarding.reporting.run_outcome import problems_of
 
 log = logging.getLogger(__name__)
 
+#: The task whose log has the report.
+REPORT = "report"
 _UNFINISHED = ("failed", "upstream_failed", "up_for_retry", "removed")
 
 
@@ -34,6 +37,7 @@ class BesideTheLedger:
     :param may_send: whether the m3ter connection may send.
     :param task_states: of the run's other tasks, as far as Airflow answers.
     :param base_url: of m3ter, by the connection; None: it is not named.
+    :param cause: what the task that failed first left in Airflow.
     """
 
     org_id: str
@@ -42,6 +46,7 @@ class BesideTheLedger:
     fail_on_refused: bool
     task_states: Mapping[str, str | None]
     base_url: str | None = None
+    cause: FailureCause | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class Report:
     :param approval: whether a person had to approve the plan, and what they answered.
     :param problems: sentences, each a reason why the run is not a success.
     :param plans_only_because: why nothing of the plan may be sent; None: it may, or there is no plan.
+    :param cause: what the task that failed first left; None: none did.
     """
 
     organisation: str
@@ -68,6 +74,7 @@ class Report:
     problems: tuple[str, ...] = ()
     base_url: str | None = None
     plans_only_because: str | None = None
+    cause: FailureCause | None = None
 
     @property
     def outcome(self) -> str:
@@ -115,6 +122,9 @@ class Report:
             "invitations": dict(self.states),
             "allow_invitations": self.may_send,
         }
+        if self.problems:
+            cause = self.cause or FailureCause(" ".join(self.problems), REPORT)
+            counts = {**counts, FAILURE: cause.sentence, FAILED_TASK: cause.task_id or REPORT}
         return RunOutcome(finished_at, self.outcome, counts)
 
     def lines(self) -> list[str]:
@@ -191,6 +201,7 @@ def make_report(db: LedgerDatabase, run: RunKey, beside: BesideTheLedger) -> Rep
         approval=_approval(plan),
         problems=tuple(problems_of(plan, left, unfinished, beside.fail_on_refused)),
         plans_only_because=plan.not_sendable_because if plan and left else None,
+        cause=beside.cause,
     )
 
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: The tasks before this one, in their order.
+_EARLIER = ("snapshot", "plan", "approve", "send")
+
 
 class OnboardingReportOperator(OnboardingTask, BaseOperator):
     """Sum up the run from the ledger, and decide its colour: it fails where somebody is left.
@@ -53,6 +56,7 @@ class OnboardingReportOperator(OnboardingTask, BaseOperator):
         from m3ter_onboarding.ledger.request_differences import note_differences
         from m3ter_onboarding.ledger.schema import prepare_tables
         from m3ter_onboarding.reporting.alerts import notify
+        from m3ter_onboarding.reporting.failure_cause import cause_left
         from m3ter_onboarding.reporting.metrics import RUNS, report_standing
         from m3ter_onboarding.reporting.run_report import BesideTheLedger, make_report
         from m3ter_provider import metrics
@@ -74,6 +78,7 @@ class OnboardingReportOperator(OnboardingTask, BaseOperator):
                     fail_on_refused=config.fail_on_refused,
                     task_states=task_states(run),
                     base_url=settings.base_url,
+                    cause=cause_left(context["ti"], _EARLIER),
                 )
                 report = make_report(db, run, beside)
                 for line in report.lines():

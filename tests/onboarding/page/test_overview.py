@@ -120,6 +120,22 @@ def test_a_run_is_compared_with_one_over_the_same_people(page: Callable[[str], P
     assert page("anna").get("api/run", dag_id=DAG_A, run_id=RUN)["before"]["plan_id"] == PLAN_BEFORE
 
 
+def test_a_run_that_failed_says_where_and_why(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
+    r = ledger.tables.run
+    anna = page("anna")
+    assert anna.get("api/run", dag_id=DAG_A, run_id=RUN)["failure"] is None
+    counts = {"rows": 0, "failure": "The secret is wrong. Correct it.", "failed_task": "snapshot"}
+    for found, expected in (
+        (counts, {"task_id": "snapshot", "sentence": "The secret is wrong. Correct it."}),
+        ({"rows": 0}, None),  # of a report of an older version
+    ):
+        with ledger.engine.begin() as connection:
+            connection.execute(update(r).where(r.c.run_id == RUN).values(outcome="failed", counts=found))
+        assert anna.get("api/run", dag_id=DAG_A, run_id=RUN)["failure"] == expected
+        assert anna.get("api/runs", dag_id=DAG_A)["rows"][0]["failure"] == expected
+        assert anna.get("api/overview")["ledgers"][0]["runs"][0]["failure"] == expected
+
+
 def test_runs_of_a_dag_are_listed_newest_first(page: Callable[[str], Page]) -> None:
     found = page("anna").get("api/runs", dag_id=DAG_A)
     assert [run["run_id"] for run in found["rows"]] == [RUN, RUN_BEFORE]

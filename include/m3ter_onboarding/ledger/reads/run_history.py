@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, Select, and_, select
 
 from m3ter_onboarding.ledger.reads.bounded_counts import count_up_to, rows_of_run
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
-from m3ter_onboarding.ledger.runs import RunKey
+from m3ter_onboarding.ledger.runs import FAILED_TASK, FAILURE, RunKey
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.ledger.tables import Tables
 
@@ -64,6 +64,14 @@ class ComparablePlan:
     created_at: datetime
 
 
+@dataclass(frozen=True)
+class RunFailure:
+    """Why a run failed: sentences, and the task whose log has more."""
+
+    task_id: str
+    sentence: str
+
+
 @dataclass(frozen=True, repr=False)
 class RunHead:
     """The task of a run, and how it ended.
@@ -74,6 +82,7 @@ class RunHead:
     :param only_employee: the one employee that it is about; None: everybody.
     :param outcome: ``running`` until it ends.
     :param may_invite: whether a run of this kind may send.
+    :param failure: None: it did not fail, or did not record why.
     """
 
     dag_id: str
@@ -92,6 +101,7 @@ class RunHead:
     window_start: datetime
     window_end: datetime
     may_invite: bool
+    failure: RunFailure | None
 
 
 @dataclass(frozen=True, repr=False)
@@ -169,7 +179,10 @@ def _with_host(t: Tables) -> Select[Any]:
 
 
 def _run_head(row: Row[Any]) -> dict[str, Any]:
-    return {field.name: row._mapping[field.name] for field in fields(RunHead)}
+    head = {field.name: row._mapping[field.name] for field in fields(RunHead) if field.name != "failure"}
+    counts = row.counts or {}
+    failed = row.outcome == "failed" and FAILURE in counts
+    return {**head, "failure": RunFailure(counts[FAILED_TASK], counts[FAILURE]) if failed else None}
 
 
 def _plan_head(row: Row[Any]) -> dict[str, Any]:

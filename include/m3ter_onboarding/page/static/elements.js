@@ -210,7 +210,7 @@ export function badge(kind, text) {
   return h("span", { class: `badge ${kind}` }, text);
 }
 
-/** @param {string} text */
+/** @param {Child} text */
 export function problem(text) {
   return h("div", { class: "problem", role: "alert" }, text);
 }

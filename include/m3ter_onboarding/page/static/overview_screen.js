@@ -170,7 +170,10 @@ function lastRun(ledger, dagId) {
   if (!run) return null;
   const href = runHash(run.dag_id, run.run_id);
   const name = dagName(dagId);
-  if (run.outcome === "failed") return h("li", { class: "bad" }, h("a", { href }, `The last run failed: ${name}`));
+  if (run.outcome === "failed") {
+    const at = run.failure ? ` at ${run.failure.task_id}` : "";
+    return h("li", { class: "bad" }, h("a", { href }, `The last run failed${at}: ${name}`));
+  }
   const many = h("strong", {}, exactNumber(run.plan?.invitations));
   if (waitsForFirstLook(run)) {
     return h("li", { class: "warn" }, h("a", { href }, many, ` wait for a first dry run: ${name}`));

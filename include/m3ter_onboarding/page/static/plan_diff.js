@@ -38,11 +38,11 @@ const HEADS = ["", "Address", "Employee", "Why", "Starts", "Since the previous p
  */
 export function planDiff(dag, run, plan) {
   const previous = run.before;
+  if (plan.state !== "sealed") return incomplete(run);
   const rows = exactNumber(plan.rows_read);
   return section(
     "plan",
     run.mode === "dry_run" ? "Preview" : "Plan",
-    plan.state !== "sealed" && h("p", { class: "note" }, "This plan is not complete."),
     h(
       "p",
       {},
@@ -64,6 +64,18 @@ export function planDiff(dag, run, plan) {
     KINDS.map((kind) => decidedRows(dag, plan, kind)),
     previous && goneRows(dag, plan),
   );
+}
+
+/**
+ * Return what is known of a plan that was begun: nothing, not that the query has no rows.
+ * @param {RunDetails} run
+ */
+function incomplete({ outcome }) {
+  const text =
+    outcome === "running"
+      ? "This plan is not complete: the query has not been read and decided about yet."
+      : "This plan was never completed: the rows of its query are not known here, and nothing of it was sent.";
+  return section("plan", "Plan", h("p", { class: "note" }, text));
 }
 
 /** @param {readonly string[]} names */

@@ -7,7 +7,7 @@
 import { airflowRun, airflowTask, dagHash } from "./addresses.js";
 import { airflowLink } from "./airflow_window.js";
 import { foreignDag } from "./dag_screen.js";
-import { button, fact, h, quoted, reload, section } from "./elements.js";
+import { button, fact, h, problem, prose, quoted, reload, section } from "./elements.js";
 import { boundedNumber, instant } from "./formats.js";
 import { connectionName, modeName, outcomeBadge, stateBadge } from "./glossary.js";
 import { planDiff } from "./plan_diff.js";
@@ -69,7 +69,9 @@ function notBegun(dagId, runId) {
       {},
       "This run is not in the ledger yet: its first task, ",
       task,
-      ", has not begun, or did not get that far.",
+      ", has not begun, or failed before it reached the ledger. Then its log says why: ",
+      airflowLink(airflowTask(dagId, runId, "snapshot"), "log of snapshot"),
+      ".",
     ),
     reloadButton(),
     h("p", {}, airflowLink(airflowRun(dagId, runId), "Open the run in Airflow")),
@@ -84,6 +86,7 @@ function runContent(dag, run) {
   const [plan] = run.plans;
   const states = Object.entries(run.states);
   return [
+    run.outcome === "failed" && failed(run),
     taskLinks(run, Boolean(plan?.needs_approval)),
     h("dl", {}, facts(run)),
     run.outcome === "running" && reloadButton(),
@@ -99,8 +102,19 @@ function runContent(dag, run) {
       ),
     plan
       ? planDiff(dag, run, plan)
-      : h("p", { class: "note" }, "No plan was made yet. If the task plan has ended, its log says why."),
+      : h("p", { class: "note" }, run.finished_at ? "No plan was made." : "No plan was made yet."),
   ];
+}
+
+/**
+ * Return why a run failed, at which step, and where its log is.
+ * @param {RunDetails} run
+ */
+function failed({ dag_id, run_id, failure }) {
+  if (!failure) return problem("This run failed, and did not record why: the log of each red task says it.");
+  const { task_id, sentence } = failure;
+  const log = airflowLink(airflowTask(dag_id, run_id, task_id), `log of ${task_id}`);
+  return problem(["Failed at ", h("code", {}, task_id), ": ", prose(sentence), " See the ", log, "."]);
 }
 
 /**

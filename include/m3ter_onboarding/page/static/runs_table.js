@@ -12,6 +12,8 @@ import { dagName } from "./readable_dags.js";
 
 /** @typedef {import("../api_types").RunSummary} Run */
 
+const EMPTY = "No run in the ledger yet. One that failed before it reached the ledger is in Airflow alone.";
+
 /**
  * @param {string} dagId
  * @param {string} runId
@@ -34,6 +36,6 @@ export function runsTable(runs) {
       run.plan ? exactNumber(run.plan.invitations) : "–",
       outcomeBadge(run.outcome),
     ]),
-    { empty: "No run yet.", unseen: true },
+    { empty: EMPTY, unseen: true },
   );
 }
