@@ -118,7 +118,7 @@ def test_a_listed_notifier_is_its_class() -> None:
     assert notifier_class(NOTIFIER) is RecordingNotifier
 
 
-@pytest.mark.parametrize("name", ["conn", "var", "conf", "params", "ti"])
+@pytest.mark.parametrize("name", ["conn", "var", "conf", "params"])
 def test_a_notifiers_templates_reach_no_connection_variable_or_parameter(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,3 +127,16 @@ def test_a_notifiers_templates_reach_no_connection_variable_or_parameter(
     made = config(alerts={"on_failure": {"notifier": NOTIFIER, "arguments": {"text": text}}})
     FailureAlert("test", "d", made.alerts.on_failure)({"run_id": "run-1", name: "secret"})
     assert RecordingNotifier.messages == ["False run-1"]
+
+
+@pytest.mark.parametrize("name", ["ti", "task_instance"])
+def test_a_notifiers_templates_get_the_names_of_a_task_and_not_the_task_itself(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow's own would hand out XComs, and by its context connections."""
+    monkeypatch.setattr(RecordingNotifier, "messages", [])
+    asked = ("task_id", "xcom_pull is defined", "get_template_context is defined")
+    text = " ".join(f"{{{{ {name}.{one} }}}}" for one in asked)
+    made = config(alerts={"on_failure": {"notifier": NOTIFIER, "arguments": {"text": text}}})
+    FailureAlert("test", "d", made.alerts.on_failure)({"run_id": "run-1", name: "secret"})
+    assert RecordingNotifier.messages == ["report False False"]
