@@ -42,7 +42,8 @@ class FailureAlert:
         cause = cause_of(values)
         where = f" in the task {cause.task_id}" if cause.task_id else ""
         what = f"failed{where}: {cause.sentence}"
-        notify(self._notifiers, self._config_name, self._dag_id, run_id, what, task_id=cause.task_id, state="failed")
+        names = self._config_name, self._dag_id, run_id
+        notify(self._notifiers, *names, what, task_id=cause.task_id, run_state="failed")
 
 
 @dataclass(frozen=True)
@@ -70,18 +71,19 @@ def notify(
     what: str,
     *,
     task_id: str | None = None,
-    state: str = "needs a person",
+    run_state: str = "needs a person",
 ) -> None:
     """Send one sentence about a run to each notifier.
 
     :param what: the event; it follows the run's name and names no person.
     :param task_id: of the task that it is about; None: of none.
+    :param run_state: in a word.
     """
     from m3ter_onboarding.reporting.run_links import run_page
 
     link = run_page(dag_id, run_id)
     sentence = _no_template(f"m3ter onboarding {config_name}: the run {run_id} {what}")
-    task = NotifiedTask(dag_id, run_id, task_id or "report", state, link)
+    task = NotifiedTask(dag_id, run_id, task_id or "report", run_state, link)
     values = {
         "message": f"{sentence} {link}" if sentence.endswith(".") else f"{sentence}: {link}",
         "sentence": sentence,
