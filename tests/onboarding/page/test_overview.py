@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Engine, insert, select, update
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.reads.bounded_counts import COUNTED
-from m3ter_onboarding.ledger.reads.overview_figures import CHART_RUNS
+from m3ter_onboarding.ledger.reads.overview_figures import CHART_RUNS, ledger_figures
+from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from tests.onboarding.page.conftest import Page
 from tests.support.page_ledger import DAG_A, DAG_B, NOW, ORG_A, PLAN, PLAN_BEFORE, RUN, RUN_BEFORE, crowd
+from tests.support.page_plans import statements_of
 
 
 def test_the_overview_has_states_dags_and_funnel(page: Callable[[str], Page]) -> None:
@@ -143,3 +145,26 @@ def test_runs_of_a_dag_are_listed_newest_first(page: Callable[[str], Page]) -> N
     assert [run["run_id"] for run in earlier["rows"]] == [RUN_BEFORE]
     assert page("bert").client.get("/airflow/m3ter-onboarding/api/runs", params={"dag_id": DAG_A}).status_code == 404
     assert page("bert").get("api/runs", dag_id=DAG_B)["rows"]
+
+
+def test_many_configurations_take_few_statements_each(ledger: LedgerDatabase) -> None:
+    t, many = ledger.tables, [f"m3ter_onboarding__o{number}" for number in range(30)]
+    with ledger.engine.begin() as connection:
+        for table in (t.run, t.plan, t.admission):
+            rows = [dict(row._mapping) for row in connection.execute(select(table).where(table.c.dag_id == DAG_A))]
+            for number, dag_id in enumerate(many):
+                for row in rows:
+                    other = {"dag_id": dag_id, "org_id": f"org-{number}"}
+                    if "plan_id" in row:
+                        other["plan_id"] = f"{row['plan_id']}-{number}"
+                    connection.execute(insert(table), {**row, **other})
+    reader = LedgerReader(ledger)
+    with statements_of(Engine) as alone:
+        [first] = ledger_figures(reader, many[:1], NOW).dags
+    with statements_of(Engine) as watched:
+        figures = ledger_figures(reader, many, NOW)
+    # Of each DAG its newest runs, their plans, and the invitations that expire soonest; all else is asked for together.
+    assert len(watched.ran) - len(alone.ran) <= 3 * len(many) + 10
+    assert [dag.dag_id for dag in figures.dags] == many
+    assert first == figures.dags[0]
+    assert {(dag.allow_invitations, dag.funnel is not None) for dag in figures.dags} == {(True, True)}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
+from typing import Any
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, Select, and_, select
+from sqlalchemy import union_all as all_of
 
+from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger.reads.access_list import count_open_findings
 from m3ter_onboarding.ledger.reads.bounded_counts import count_up_to, rows_in_state
 from m3ter_onboarding.ledger.reads.open_questions import count_questions
@@ -21,6 +24,9 @@ from m3ter_onboarding.ledger.tables import Tables
 
 #: Runs that the overview shows of each DAG, and altogether.
 RUNS_EACH, RUNS_SHOWN = 10, 20
+
+#: DAGs that one statement asks for.
+_TOGETHER = 100
 
 #: Invitations that expire soonest are compared with the first day of work, up to so many.
 COMPARED = 200
@@ -105,7 +111,7 @@ def ledger_figures(reader: LedgerReader, dag_ids: Sequence[str], now: datetime) 
             (run for of_dag in runs.values() for run in of_dag), key=lambda run: run.started_at, reverse=True
         )
         return LedgerFigures(
-            dags=[_figures_of_dag(connection, t, dag_id, runs[dag_id], scopes) for dag_id in dag_ids],
+            dags=_figures_of_dags(connection, t, runs, scopes),
             runs=newest[:RUNS_SHOWN],
             organisations=sorted({scope.org_id for scope in scopes}),
             states=_states(connection, t, scopes),
@@ -118,9 +124,17 @@ def ledger_figures(reader: LedgerReader, dag_ids: Sequence[str], now: datetime) 
     return reader.read(work, doing="reading the overview")
 
 
-def _left(connection: Connection, t: Tables, scopes: Sequence[Scope]) -> dict[str, int]:
+def _left(
+    connection: Connection, t: Tables, dag_ids: Sequence[str], scopes: Sequence[Scope]
+) -> dict[str, dict[str, int]]:
+    """Count, for each DAG, its invitations that the next run may send, by state."""
     states = state_values(CLAIMABLE_STATES)
-    return count_up_to(connection, {state: [rows_in_state(t, scope, state) for scope in scopes] for state in states})
+    chosen: dict[str, list[Select[Any]]] = {}
+    for scope in scopes:
+        for state in states if scope.dag_id is not None else ():
+            chosen.setdefault(f"{state} {scope.dag_id}", []).append(rows_in_state(t, scope, state))
+    counted = count_up_to(connection, chosen)
+    return {dag_id: {state: counted.get(f"{state} {dag_id}", 0) for state in states} for dag_id in dag_ids}
 
 
 def _states(connection: Connection, t: Tables, scopes: Sequence[Scope]) -> dict[str, int]:
@@ -128,35 +142,64 @@ def _states(connection: Connection, t: Tables, scopes: Sequence[Scope]) -> dict[
     return {state: many for state, many in count_up_to(connection, chosen).items() if many}
 
 
-def _figures_of_dag(
-    connection: Connection, t: Tables, dag_id: str, runs: Sequence[RunSummary], scopes: Sequence[Scope]
-) -> DagFigures:
-    return DagFigures(
-        dag_id=dag_id,
-        org_id=runs[0].org_id if runs else None,
-        base_url=runs[0].base_url if runs else None,
-        allow_invitations=_allowed(connection, t, dag_id),
-        funnel=_funnel(connection, t, runs),
-        left=_left(connection, t, [scope for scope in scopes if scope.dag_id == dag_id]),
-    )
+def _figures_of_dags(
+    connection: Connection, t: Tables, runs: Mapping[str, Sequence[RunSummary]], scopes: Sequence[Scope]
+) -> list[DagFigures]:
+    """Return the figures of each DAG, by as few statements as there can be."""
+    allowed = _allowed(connection, t, list(runs))
+    funnels = _funnels(connection, t, runs)
+    left = _left(connection, t, list(runs), scopes)
+    return [
+        DagFigures(
+            dag_id=dag_id,
+            org_id=of_dag[0].org_id if of_dag else None,
+            base_url=of_dag[0].base_url if of_dag else None,
+            allow_invitations=allowed.get(dag_id),
+            funnel=funnels.get(dag_id),
+            left=left[dag_id],
+        )
+        for dag_id, of_dag in runs.items()
+    ]
 
 
-def _allowed(connection: Connection, t: Tables, dag_id: str) -> bool | None:
+def _allowed(connection: Connection, t: Tables, dag_ids: Sequence[str]) -> dict[str, bool]:
     r = t.run.c
-    counts = connection.execute(
-        select(r.counts).where(r.dag_id == dag_id).order_by(r.started_at.desc()).limit(RUNS_EACH)
-    ).scalars()
-    return next((one["allow_invitations"] for one in counts if one and "allow_invitations" in one), None)
+    allowed: dict[str, bool] = {}
+    for some in batches(dag_ids, _TOGETHER):
+        newest = [
+            select(r.dag_id, r.started_at, r.counts)
+            .where(r.dag_id == dag_id)
+            .order_by(r.started_at.desc())
+            .limit(RUNS_EACH)
+            .subquery()
+            for dag_id in some
+        ]
+        parts = [select(one) for one in newest]
+        rows = connection.execute(all_of(*parts) if len(parts) > 1 else parts[0]).all()
+        for row in sorted(rows, key=lambda row: row.started_at, reverse=True):
+            if row.counts and "allow_invitations" in row.counts:
+                allowed.setdefault(row.dag_id, row.counts["allow_invitations"])
+    return allowed
 
 
-def _funnel(connection: Connection, t: Tables, runs: Sequence[RunSummary]) -> Funnel | None:
-    """Follow the last run that may send and had somebody to invite: planned, sent, accepted."""
+def _funnels(connection: Connection, t: Tables, runs: Mapping[str, Sequence[RunSummary]]) -> dict[str, Funnel]:
+    """Follow, for each DAG, the last run that may send and had somebody to invite: planned, sent, accepted."""
+    last = {dag_id: found for dag_id, of_dag in runs.items() if (found := _last_to_invite(of_dag))}
+    keys = {dag_id: RunKey(dag_id, run_id) for dag_id, (run_id, _) in last.items()}
+    states = states_by_run(connection, t, list(keys.values()), tuple(ONCE_SENT_STATES)) if keys else {}
+    return {
+        dag_id: Funnel(
+            run_id, planned, sum(states[keys[dag_id]].values()), states[keys[dag_id]][InvitationState.ACCEPTED]
+        )
+        for dag_id, (run_id, planned) in last.items()
+    }
+
+
+def _last_to_invite(runs: Sequence[RunSummary]) -> tuple[str, int] | None:
     for run in runs:
         plan = run.plan
         if plan and plan.sendable and plan.state == "sealed" and plan.invitations:
-            key = RunKey(run.dag_id, run.run_id)
-            states = states_by_run(connection, t, [key], tuple(ONCE_SENT_STATES))[key]
-            return Funnel(run.run_id, plan.invitations, sum(states.values()), states[InvitationState.ACCEPTED])
+            return run.run_id, plan.invitations
     return None
 
 
