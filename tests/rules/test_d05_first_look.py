@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowSkipException
+from sqlalchemy import update
 
 from m3ter_onboarding.ledger.figures import figures_of
 from tests.support.first_looks import look_first
@@ -164,6 +165,17 @@ def test_d05_a_configuration_that_is_only_renamed_needs_no_other_look(org: World
     on_day(org, 0)
     hire(org, "e1", 1)
     on_day(org, 1, values={"name": "renamed"}, dag_id="m3ter_onboarding__renamed")
+    assert org.emails() == {"e1@example.com": 1}
+
+
+def test_d05_a_configuration_that_sent_before_there_was_this_rule_goes_on(org: World) -> None:
+    """Else an upgrade of the package would stop every daily run without an error."""
+    on_day(org, 0)
+    plan = org.db.tables.plan
+    with org.db.engine.begin() as connection:  # as an earlier version left it
+        connection.execute(update(plan).values(sendable=True, not_sendable_because=None))
+    hire(org, "e1", 1)
+    on_day(org, 1)
     assert org.emails() == {"e1@example.com": 1}
 
 

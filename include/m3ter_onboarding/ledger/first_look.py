@@ -26,8 +26,9 @@ def was_looked_at(
 ) -> bool:
     """Return whether a dry run or a baseline of a configuration has made its plan in this ledger.
 
-    A look at one person is none at everybody. A configuration that was only renamed needs no other look: with the very
-    same content one has sent before, under another name.
+    A look at one person is none at everybody. A configuration by which an earlier version of this package has sent
+    needs none. One that was only renamed needs no other: with the very same content one has sent before, under another
+    name.
 
     :param org_id: the organisation that the m3ter connection names; a look at another one does not count.
     :param config_hash: of the configuration's content, without its name.
@@ -38,7 +39,8 @@ def was_looked_at(
     if only_employee is not None:
         about = or_(about, run.only_employee == only_employee)
     of_run = plan.dag_id == run.dag_id, plan.run_id == run.run_id, plan.org_id == org_id, plan.sealed_at.is_not(None)
-    looked = and_(run.config_name == config_name, plan.mode.in_(_LOOKING_MODES))
-    renamed = and_(run.config_hash == config_hash, plan.sendable)
-    found = exists().where(run.org_id == org_id, about, or_(looked, renamed), *of_run)
+    named = run.config_name == config_name
+    looked = and_(named, plan.mode.in_(_LOOKING_MODES))
+    in_use = and_(or_(named, run.config_hash == config_hash), plan.sendable)
+    found = exists().where(run.org_id == org_id, about, or_(looked, in_use), *of_run)
     return bool(db.read(lambda connection: connection.execute(select(found)).scalar_one(), doing="looking for a look"))
