@@ -222,7 +222,7 @@ def test_every_event_that_is_drawn_has_words() -> None:
 
 
 def test_the_parts_of_the_report_are_named() -> None:
-    (problem,) = [line for line in Report("o", False, "normal", problems=("x",)).lines() if line.endswith(" x")]
+    (problem,) = Report("o", False, "normal", problems=("x",)).problem_lines()
     assert f"`{problem.removesuffix(' x')}`" in page("messages.md")
 
 

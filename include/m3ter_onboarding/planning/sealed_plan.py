@@ -227,9 +227,10 @@ def _log(
     policy_names: Mapping[str, str],
 ) -> None:
     parameters = run.parameters
-    log.info("Plan %s for %s: %d rows in, %d decisions out.", planned.plan_id, run.window, planned.rows, len(decisions))
+    log.info("%d rows in, %d decisions out, for %s.", planned.rows, len(decisions), run.window)
     for name, count in planned.counts.items():
         log.info("  %6d  %s", count, name)
+    log.info("This is plan %s.", planned.plan_id)
     if decisions:
         log.info("Who, and why: the tab `m3ter onboarding` of this run.")
     if parameters.only_employee is not None:

@@ -127,15 +127,16 @@ class Report:
             counts = {**counts, FAILURE: cause.sentence, FAILED_TASK: cause.task_id or REPORT}
         return RunOutcome(finished_at, self.outcome, counts)
 
+    def problem_lines(self) -> list[str]:
+        """Return why the run is not a success, as it is logged before everything else."""
+        return [f"Problem: {problem}" for problem in self.problems]
+
     def lines(self) -> list[str]:
-        """Return the report as it is logged."""
+        """Return the report as it is logged, below its problems: counts first, ids last."""
         right = "may send invitations" if self.may_send else "may not send invitations"
         where = f" at {self.base_url}" if self.base_url else ""
-        lines = [
-            f"Organisation {self.organisation}{where}; this connection {right}; mode {self.mode}.",
-            f"Plan {self.plan_id or '(none)'}: {self.rows} rows in, {sum(self.decisions.values())} decisions out.",
-        ]
-        lines += [f"  {count:6d}  {name}" for name, count in self.decisions.items()]
+        planned = f"{self.rows} rows in, {sum(self.decisions.values())} decisions out." if self.plan_id else "No plan."
+        lines = [planned, *(f"  {count:6d}  {name}" for name, count in self.decisions.items())]
         if self.plans_only_because:
             lines.append(f"Nothing of it was sent: {self.plans_only_because}")
         if self.approval != "not needed":
@@ -151,7 +152,8 @@ class Report:
         lines += self._worklist_lines()
         lines.append("The ledger holds for this organisation:")
         lines += [f"  {count:6d}  {state}" for state, count in self.ledger.items()] or ["  nothing yet"]
-        return lines + [f"Problem: {problem}" for problem in self.problems]
+        lines.append(f"Organisation {self.organisation}{where}; this connection {right}; mode {self.mode}.")
+        return lines + ([f"The plan is {self.plan_id}."] if self.plan_id else [])
 
     def _worklist_lines(self) -> list[str]:
         worklist, lines = self.worklist, []

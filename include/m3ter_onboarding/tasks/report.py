@@ -13,7 +13,7 @@ from m3ter_onboarding.config.names import dag_id_of
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.reporting.lineage import UsedTables
 from m3ter_onboarding.tasks.onboarding_task import OnboardingTask
-from m3ter_onboarding.tasks.task_errors import errors_as_sentences
+from m3ter_onboarding.tasks.task_errors import errors_as_sentences, log_sentences
 from m3ter_onboarding.tasks.task_states import task_states
 from m3ter_provider import __version__
 
@@ -81,6 +81,8 @@ class OnboardingReportOperator(OnboardingTask, BaseOperator):
                     cause=cause_left(context["ti"], _EARLIER),
                 )
                 report = make_report(db, run, beside)
+                for problem in report.problem_lines():
+                    log_sentences(problem)
                 for line in report.lines():
                     log.info("%s", line)
                 if begun is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import textwrap
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Characters of a line of the log.
+_LINE = 100
+
 #: Trying again changes nothing: a person must act first.
 _FOR_GOOD = (
     ConfigurationError,
@@ -44,6 +48,7 @@ _FOR_GOOD = (
 def errors_as_sentences(context: Context | None = None) -> Iterator[None]:
     """Let errors leave a task as sentences without personal data; permanent ones fail it at once.
 
+    The sentences are logged before, as errors.
     An unforeseen error is named by its class and place: the text of a foreign exception may quote a person.
 
     :param context: of the task; its failure is left in XCom for alerts.
@@ -54,9 +59,16 @@ def errors_as_sentences(context: Context | None = None) -> Iterator[None]:
     except AirflowSkipException:
         raise
     except Exception as error:
+        log_sentences(str(error))
         if context is not None:
             _leave(context, str(error))
         raise
+
+
+def log_sentences(text: str) -> None:
+    """Log why a task fails, in short lines: above the traceback that Airflow adds, which has it in one long line."""
+    for line in textwrap.wrap(text, _LINE, break_long_words=False, break_on_hyphens=False):
+        log.error("%s", line)
 
 
 def _leave(context: Context, sentence: str) -> None:

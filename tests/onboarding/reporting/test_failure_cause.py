@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 from airflow.sdk.exceptions import AirflowException
 
@@ -30,6 +32,32 @@ def test_the_step_that_failed_and_its_sentence_are_in_the_ledger(world: World) -
     row = read_run(world.db, world.run("run-1"))
     assert row is not None
     assert "failure" not in row.counts, "a run that was cleared and succeeded has none"
+
+
+def logged(caplog: pytest.LogCaptureFixture, *names: str) -> list[tuple[str, str]]:
+    """Return level and text of the lines that these modules logged."""
+    return [(record.levelname, record.getMessage()) for record in caplog.records if record.name in names]
+
+
+def test_the_log_begins_with_the_sentences_and_the_counts(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.hire("e1")
+    world.m3ter.faults(operation="CreateOrgUserInvitation", kind="status", status=400, count=1)
+    run = TaskRun(world, "run-1", (WINDOW.start, WINDOW.end), values={"fail_on_refused": True})
+    with m3ter_connection(world, allow_invitations=True):
+        run.snapshot()
+        caplog.clear()
+        with caplog.at_level(logging.INFO):
+            run.plan()
+        counts, decided, *_ = logged(caplog, "m3ter_onboarding.planning.sealed_plan")
+        assert counts[1].startswith("1 rows in, 1 decisions out, for ")
+        assert decided[1].split() == ["1", "invite:new"]
+        run.send()
+        caplog.clear()
+        with caplog.at_level(logging.INFO), pytest.raises(AirflowException):
+            run.report()
+    lines = logged(caplog, "m3ter_onboarding.tasks.report", "m3ter_onboarding.tasks.task_errors")
+    assert (lines[0][0], lines[0][1][:37]) == ("ERROR", "Problem: 1 invitation(s) were refused")
+    assert next(text for level, text in lines if level == "INFO") == "1 rows in, 1 decisions out."
 
 
 def test_a_run_that_failed_by_its_report_alone_points_there(world: World) -> None:

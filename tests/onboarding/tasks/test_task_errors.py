@@ -30,6 +30,16 @@ def test_an_error_that_only_a_person_can_mend_fails_the_task_at_once(error: Onbo
     assert caught.value.__cause__ is None
 
 
+def test_the_sentence_is_logged_in_short_lines_as_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    sentence = "The query cannot be run: it names no table. " * 6
+    with pytest.raises(AirflowFailException), errors_as_sentences():
+        raise PlanError(sentence)
+    lines = [record.getMessage() for record in caplog.records]
+    assert " ".join(lines) == sentence.strip()
+    assert max(map(len, lines)) <= 100
+    assert {record.levelname for record in caplog.records} == {"ERROR"}
+
+
 @pytest.mark.parametrize(
     "error", [DeliveryError("why"), SourceError("why", retryable=True), AirflowSkipException("why")], ids=repr
 )
