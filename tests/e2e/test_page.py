@@ -300,6 +300,22 @@ def test_a_failed_run_says_which_step_and_why(pages: AirflowPages, team_a: Organ
     expect(page.get_by_text("returned no rows")).to_have_count(0)
 
 
+def test_a_figure_leads_to_its_rows(pages: AirflowPages, team_a: Organisation) -> None:
+    page = pages.open("/m3ter-onboarding/#/")
+    page.get_by_role("link", name="1 rows that cannot be used").click()
+    expect(page.get_by_label("Reason")).to_have_value("invalid:")
+    expect(page.get_by_role("cell", name="invalid:email")).to_have_count(1)
+    expect(page.get_by_role("cell", name="review:email_changed")).to_have_count(0)
+    pages.open("/m3ter-onboarding/#/")
+    page.get_by_role("link", name="1 refused by m3ter").click()
+    expect(page.get_by_role("link", name="cem@example.com")).to_be_visible()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    pages.open(f"/m3ter-onboarding/#/run/{DAG_A}/{quote(RUN, safe='')}")
+    page.get_by_role("button", name="Show the rows of invalid:email: 1").click()
+    expect(page.locator("details.rows.invalid")).to_have_attribute("open", "")
+    expect(page.locator("tr.diff.invalid")).to_be_visible()
+
+
 def test_keys_alone_are_enough(pages: AirflowPages, team_a: Organisation) -> None:
     page = pages.open("/m3ter-onboarding/")
     expect(page.get_by_role("heading", name="Last runs")).to_be_visible()

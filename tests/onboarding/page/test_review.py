@@ -250,6 +250,15 @@ def test_questions_are_decided_by_who_may_edit_their_dag_only(page: Callable[[st
     assert question(page("anna")) == [one]
 
 
+def test_questions_of_a_decision_are_those_that_the_overview_counts(page: Callable[[str], Page]) -> None:
+    anna = page("anna")
+    counted = anna.get("api/overview")["ledgers"][0]["questions"]
+    for decision in ("invalid", "review", "skip"):
+        found = anna.get(f"api/review/{KEY}", kind=f"{decision}:")["questions"]
+        assert {one["decision"] for one in found} <= {decision}
+        assert len(found) == sum(many for name, many in counted.items() if name.startswith(f"{decision}:"))
+
+
 def test_questions_are_listed_by_kind_and_page(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
     with ledger.engine.begin() as connection:
         for number in range(70):

@@ -27,7 +27,7 @@ _ANSWERED_BY_TIME = ("too_early", "cooling_off")
 class QuestionQuery:
     """Which questions a list shows, oldest first.
 
-    :param kind: of this ``decision:reason``; empty: of any.
+    :param kind: of this ``decision:reason``, or of this decision with its colon; empty: of any.
     :param after: the cursor of the page before.
     :param at: UTC, now: what is put off until then is open again.
     """
@@ -87,7 +87,7 @@ def questions_of(connection: Connection, t: Tables, visible: VisibleRows, query:
     decision, _, reason = query.kind.partition(":")
     conditions = [_visible(t, visible), _shown(t, query), w.c.item_id > query.after]
     if query.kind:
-        conditions += [w.c.decision == decision, w.c.reason == reason]
+        conditions += [w.c.decision == decision, *([w.c.reason == reason] if reason else ())]
     rows = connection.execute(select(w).where(*conditions).order_by(w.c.item_id).limit(PAGE + 1)).all()
     return [_question(connection, t, row, visible) for row in rows]
 

@@ -37,9 +37,10 @@ let newest = 0;
 
 /**
  * @param {string} [only] a standing, or `chase`
+ * @param {string} [key] of a ledger; undefined: as it was chosen
  * @returns {Promise<import("./page.js").Screen>}
  */
-export async function dayOneScreen(only) {
+export async function dayOneScreen(only, key) {
   const overview = await readOverview();
   const title = "Day one";
   const ledgers = overview.ledgers.filter((ledger) => ledger.problem === null);
@@ -47,7 +48,7 @@ export async function dayOneScreen(only) {
   const [first] = ledgers;
   if (!first) return { title, content: [content, nothingToRead(overview.ledgers)] };
   if (only) filter.shown = only;
-  filter.ledger = (ledgers.find((one) => one.key === filter.ledger) ?? first).key;
+  filter.ledger = (ledgers.find((one) => one.key === (key ?? filter.ledger)) ?? first).key;
   const results = h("div", {});
   await load(results);
   return { title, content: [content, filterForm(ledgers, () => load(results)), results] };

@@ -49,6 +49,15 @@ export function boundedNumber(value) {
   return value > COUNTED ? `${exactNumber(COUNTED)}+` : exactNumber(value);
 }
 
+/**
+ * Write a sum of counts that each stop at the largest that is counted.
+ * @param {readonly number[]} values
+ */
+export function boundedSum(values) {
+  const sum = values.reduce((all, value) => all + Math.min(value, COUNTED), 0);
+  return `${exactNumber(sum)}${values.some((value) => value > COUNTED) ? "+" : ""}`;
+}
+
 /** @param {number | null | undefined} value */
 export function exactNumber(value) {
   return (value ?? 0).toLocaleString("en");

@@ -46,18 +46,20 @@ let newest = 0;
 
 /**
  * @param {string} [only] a state
+ * @param {string} [key] of a ledger; undefined: as it was chosen
  * @returns {Promise<import("./page.js").Screen>}
  */
-export async function invitationsScreen(only) {
+export async function invitationsScreen(only, key) {
   const overview = await readOverview();
   const title = "Invitations";
   const ledgers = overview.ledgers.filter((ledger) => ledger.problem === null);
   const content = [h("h1", {}, title), overview.ledgers.map(ledgerProblem)];
   const [first] = ledgers;
   if (!first) return { title, content: [content, nothingToRead(overview.ledgers)] };
+  if (only) Object.assign(filter, { search: "", org_id: null, order: NEWEST_FIRST });
   if (only) filter.states = invitationStates().filter((state) => state === only);
   if (only === "unknown") filter.states = ["sending", "unknown"];
-  const ledger = ledgers.find((one) => one.key === filter.ledger) ?? first;
+  const ledger = ledgers.find((one) => one.key === (key ?? filter.ledger)) ?? first;
   filter.ledger = ledger.key;
   ledgersToChoose = ledgers.length;
   const results = h("div", {});

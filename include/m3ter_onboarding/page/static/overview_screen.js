@@ -6,7 +6,7 @@
 
 import { dagHash, runHash } from "./addresses.js";
 import { fact, h, loadInto, quoted, section } from "./elements.js";
-import { boundedNumber, exactNumber } from "./formats.js";
+import { boundedNumber, boundedSum, exactNumber } from "./formats.js";
 import { connectionName, stateBadge } from "./glossary.js";
 import { invitationChart } from "./invitation_chart.js";
 import { dagName, ledgerProblem, readOverview } from "./readable_dags.js";
@@ -98,51 +98,72 @@ function attention(ledgers, away) {
  * @param {string} text
  * @param {string} href
  * @param {"bad" | "warn" | "info"} kind
+ * @param {string} [written] the number, where counting may have stopped
  */
-function item(many, text, href, kind) {
+function item(many, text, href, kind, written = exactNumber(many)) {
   if (!many) return null;
-  return h("li", { class: kind }, h("a", { href }, h("strong", {}, boundedNumber(many)), ` ${text}`));
+  return h("li", { class: kind }, h("a", { href }, h("strong", {}, written), ` ${text}`));
+}
+
+/**
+ * Return an entry of counts that each may have stopped.
+ * @param {readonly (number | undefined)[]} counts
+ * @param {string} text
+ * @param {string} href
+ * @param {"bad" | "warn" | "info"} kind
+ */
+function boundedItem(counts, text, href, kind) {
+  const known = counts.map((many) => many ?? 0);
+  const many = known.reduce((all, one) => all + one, 0);
+  return item(many, text, href, kind, boundedSum(known));
 }
 
 /**
  * @param {Ledger} ledger
  * @param {string} where
  */
-function counted({ states, questions, access, expire_before_start, starting }, where) {
-  const open = (states.sending ?? 0) + (states.unknown ?? 0);
+function counted({ key, states, questions, access, expire_before_start, starting }, where) {
+  const list = (/** @type {string} */ state) => `#/invitations/${state}/${encodeURIComponent(key)}`;
   return [
-    item(states.failed, `refused by m3ter${where}`, "#/invitations/failed", "bad"),
-    item(states.review, `with a lost answer that only a person can settle${where}`, "#/review", "bad"),
-    item(asked(questions, "review:"), `questions that a person has to decide${where}`, "#/review", "warn"),
-    item(asked(questions, "invalid:"), `rows that cannot be used${where}`, "#/review", "warn"),
-    item(asked(questions, "skip:"), `people whom a setting keeps from being invited${where}`, "#/review", "info"),
-    item(open, `being sent, or with a lost answer that is looked up${where}`, "#/invitations/unknown", "info"),
-    item(sum(access), `findings about access that people have in m3ter${where}`, "#/access", "warn"),
-    item(expire_before_start, `to expire before the first day of work${where}`, "#/invitations/sent", "warn"),
-    ...startingItems(starting, where),
+    boundedItem([states.failed], `refused by m3ter${where}`, list("failed"), "bad"),
+    boundedItem([states.review], `with a lost answer that only a person can settle${where}`, list("review"), "bad"),
+    item(asked(questions, "review:"), `questions that a person has to decide${where}`, "#/review/review", "warn"),
+    item(asked(questions, "invalid:"), `rows that cannot be used${where}`, "#/review/invalid", "warn"),
+    item(asked(questions, "skip:"), `people whom a setting keeps from being invited${where}`, "#/review/skip", "info"),
+    boundedItem(
+      [states.sending, states.unknown],
+      `being sent, or with a lost answer that is looked up${where}`,
+      list("unknown"),
+      "info",
+    ),
+    boundedItem(Object.values(access), `findings about access that people have in m3ter${where}`, "#/access", "warn"),
+    item(expire_before_start, `to expire before the first day of work${where}`, list("sent"), "warn"),
+    ...startingItems(starting, key, where),
   ];
 }
 
 /**
  * @param {import("../api_types").StartingFigures} starting
+ * @param {string} key of the ledger
  * @param {string} where
  */
-function startingItems({ standings, chase, sent_today, without_success }, where) {
+function startingItems({ standings, chase, sent_today, without_success }, key, where) {
+  const list = (/** @type {string} */ shown) => `#/day-one/${shown}/${encodeURIComponent(key)}`;
   const late = Object.entries(without_success).map(([org, days]) =>
     item(days, `days without a successful run, for ${org}${where}`, "#/", "bad"),
   );
   return [
     ...late,
-    item(standings.not_invited, `start soon and are not invited${where}`, "#/day-one/not_invited", "warn"),
+    item(standings.not_invited, `start soon and are not invited${where}`, list("not_invited"), "warn"),
     item(
       standings.expires_before_start,
       `start soon, after their invitation expires${where}`,
-      "#/day-one/expires_before_start",
+      list("expires_before_start"),
       "warn",
     ),
-    item(standings.expired, `start soon with an expired invitation${where}`, "#/day-one/expired", "warn"),
-    item(chase, `invitations to chase${where}`, "#/day-one/chase", "warn"),
-    item(sent_today, `sent today${where}`, "#/invitations/sent", "info"),
+    item(standings.expired, `start soon with an expired invitation${where}`, list("expired"), "warn"),
+    boundedItem([chase], `invitations to chase${where}`, list("chase"), "warn"),
+    boundedItem([sent_today], `sent today${where}`, `#/invitations/sent/${encodeURIComponent(key)}`, "info"),
   ];
 }
 
@@ -221,7 +242,7 @@ function card(dag, overview) {
     ),
     found?.funnel ? funnel(dag, found.funnel) : h("p", { class: "faint" }, unread ? NOT_READ : noFunnel(found)),
     h("div", { class: "actions" }, dryRunButton(dag), retryFailedButton(dag)),
-    alone && ledger && h("p", { class: "states" }, Object.entries(ledger.states).map(stateLink)),
+    alone && ledger && h("p", { class: "states" }, stateLinks(ledger)),
   );
 }
 
@@ -230,9 +251,12 @@ function noFunnel(found) {
   return found?.org_id ? "No invitations planned in the last runs." : "No run yet.";
 }
 
-/** @param {[string, number]} entry */
-function stateLink([state, many]) {
-  return [h("a", { href: `#/invitations/${state}` }, stateBadge(state), ` ${boundedNumber(many)}`), " "];
+/** @param {Ledger} ledger */
+function stateLinks({ key, states }) {
+  return Object.entries(states).map(([state, many]) => {
+    const href = `#/invitations/${state}/${encodeURIComponent(key)}`;
+    return [h("a", { href }, stateBadge(state), ` ${boundedNumber(many)}`), " "];
+  });
 }
 
 /**

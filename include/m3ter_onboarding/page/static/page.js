@@ -38,10 +38,10 @@ import { runScreen } from "./run_screen.js";
 /** @type {[RegExp, (...parts: string[]) => Promise<Screen>][]} */
 const SCREENS = [
   [/^#\/?$/, overviewScreen],
-  [/^#\/invitations(?:\/([a-z]+))?$/, invitationsScreen],
-  [/^#\/review$/, reviewScreen],
+  [/^#\/invitations(?:\/([a-z]+))?(?:\/([^/]+))?$/, invitationsScreen],
+  [/^#\/review(?:\/([a-z]+))?$/, reviewScreen],
   [/^#\/access$/, accessScreen],
-  [/^#\/day-one(?:\/([a-z_]+))?$/, dayOneScreen],
+  [/^#\/day-one(?:\/([a-z_]+))?(?:\/([^/]+))?$/, dayOneScreen],
   [/^#\/dag\/([^/]+)$/, dagScreen],
   [/^#\/run\/([^/]+)\/([^/]+)$/, runScreen],
   [/^#\/person\/([^/]+)\/([^/]+)$/, personOfInvitation],

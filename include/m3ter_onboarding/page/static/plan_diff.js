@@ -111,11 +111,28 @@ function countsTable(plan, previous) {
     names.map((name) => [
       h("code", {}, name),
       decisionWithReason(name),
-      exactNumber(plan.counts[name]),
+      countButton(name, plan.counts[name]),
       ...(previous ? [difference((plan.counts[name] ?? 0) - (previous.counts[name] ?? 0))] : []),
     ]),
     { empty: "The query returned no rows." },
   );
+}
+
+/**
+ * Return a count that opens its rows, which stand further down.
+ * @param {string} name as `decision:reason`
+ * @param {number | undefined} many
+ */
+function countButton(name, many) {
+  if (!many) return exactNumber(many);
+  const show = () => {
+    const rows = /** @type {HTMLDetailsElement | null} */ (document.getElementById(`rows-${name.split(":")[0]}`));
+    if (!rows) return;
+    rows.open = true;
+    rows.scrollIntoView();
+    rows.querySelector("summary")?.focus();
+  };
+  return button(exactNumber(many), show, { "aria-label": `Show the rows of ${name}: ${exactNumber(many)}` });
 }
 
 /** @param {number} change */
@@ -203,7 +220,7 @@ async function loadRows(list, read) {
  */
 function expandable(kind, title, open, load) {
   const list = h("div", {});
-  const box = h("details", { class: `rows ${kind}`, open }, h("summary", {}, title), list);
+  const box = h("details", { id: `rows-${kind}`, class: `rows ${kind}`, open }, h("summary", {}, title), list);
   if (open) load(list);
   else box.addEventListener("toggle", () => box.open && !list.hasChildNodes() && load(list));
   return box;

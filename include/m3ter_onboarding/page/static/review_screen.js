@@ -31,6 +31,10 @@ const VIEWS = {
   closed: "Closed by a person or by age",
 };
 
+/** The decision of the address that is shown: a reload leaves the choices of the person.
+ * @type {string | undefined} */
+let followed;
+
 /** The filter of the worklist: kept while the page is open, in no address. */
 const filter = {
   /** @type {Shown} */
@@ -38,8 +42,13 @@ const filter = {
   kind: "",
 };
 
-/** @returns {Promise<import("./page.js").Screen>} */
-export async function reviewScreen() {
+/**
+ * @param {string} [only] a decision
+ * @returns {Promise<import("./page.js").Screen>}
+ */
+export async function reviewScreen(only) {
+  if (only && only !== followed) Object.assign(filter, { shown: "open", kind: `${only}:` });
+  followed = only;
   const overview = await readOverview({ again: true });
   /** @type {import("./elements.js").Child[]} */
   const content = [h("h1", {}, "Review"), h("p", {}, INTRODUCTION), filterForm(overview.ledgers)];
@@ -59,8 +68,14 @@ function filterForm(ledgers) {
     if (ledger.problem !== null) continue;
     for (const [name, many] of Object.entries(ledger.questions)) counts[name] = (counts[name] ?? 0) + many;
   }
+  for (const [name, many] of Object.entries(counts)) {
+    const decision = `${name.split(":")[0]}:`;
+    counts[decision] = (counts[decision] ?? 0) + many;
+  }
   if (filter.kind && !(filter.kind in counts)) filter.kind = "";
-  const kinds = Object.entries(counts).map(([value, many]) => ({ value, text: `${value} (${exactNumber(many)})` }));
+  const kinds = Object.entries(counts)
+    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .map(([value, many]) => ({ value, text: `${value.replace(/:$/, ": any")} (${exactNumber(many)})` }));
   const views = /** @type {Shown[]} */ (Object.keys(VIEWS)).map((value) => ({ value, text: VIEWS[value] }));
   return h(
     "form",
