@@ -54,7 +54,8 @@ def same_spelling(one: str, other: str) -> bool:
 
 def _spelling(address: str) -> str:
     local, at, domain = _trimmed(address).rpartition("@")
-    plain = unicodedata.normalize("NFC", "".join(map(_lower, local if at else domain)))
+    text = local if at else domain
+    plain = text.lower() if text.isascii() else unicodedata.normalize("NFC", "".join(map(_lower, text)))
     return f"{plain}@{_ascii_domain(domain)}" if at else plain
 
 

@@ -92,6 +92,8 @@ def require_visible(text: str, *, joiners: bool = True) -> None:
     :param joiners: whether it may hold them: they belong to the spelling of words.
     :raises ValueError: for control characters, line breaks, lone surrogates, bidirectional controls and the like.
     """
+    if text.isprintable() and text and not text.isspace():
+        return  # no character of the categories below, and something that can be seen
     for character in text:
         if unicodedata.category(character) in {"Cc", "Cs", "Co", "Zl", "Zp"}:
             raise ValueError(f"holds a control character (U+{ord(character):04X})")

@@ -10,8 +10,6 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
-from email_validator import EmailNotValidError, validate_email
-
 from m3ter_onboarding.config.placeholders import DEFAULT_PLACEHOLDERS, folded_placeholders
 from m3ter_onboarding.config.run_parameters import LONGEST_EMPLOYEE_ID
 from m3ter_onboarding.ledger.decisions import Decision
@@ -27,6 +25,7 @@ from m3ter_onboarding.source.driver_values import (
     to_note,
     to_text,
 )
+from m3ter_onboarding.source.email_addresses import sendable_address
 from m3ter_provider.email_identity import email_key
 from m3ter_provider.pasted_text import trim, without_marks
 from m3ter_provider.person_names import why_not_a_name
@@ -39,8 +38,6 @@ LONGEST_EXCLUSION_REASON = 200
 LONGEST_EXTRA = 400
 _NOT_EXCLUDED = frozenset({"false", "f", "no", "n", "0", "off"})
 _EXCLUDED_WITHOUT_REASON = frozenset({"true", "t", "yes", "y", "1", "on"})
-#: In bytes (RFC 5321).
-LONGEST_LOCAL_PART = 64
 #: The longest address that mail knows (RFC 5321), and room for texts that are no address.
 LONGEST_EMAIL = 320
 
@@ -250,19 +247,9 @@ def _email(value: Any) -> tuple[str, str]:
         raise _FlawError("email", f"The e-mail address {reason}.") from None
     given = _required("email", text)
     try:
-        checked = validate_email(given, check_deliverability=False)
-    except EmailNotValidError as error:
-        raise _FlawError("email", f"The e-mail address is not valid. {_flaw_of_address(error)}") from None
-    if not checked.ascii_domain or len(checked.local_part.encode()) > LONGEST_LOCAL_PART:
-        raise _FlawError("email", "The e-mail address is not valid. The part before the @-sign is too long.")
-    # Mail programs and m3ter understand the ASCII form everywhere, the Unicode form not.
-    return given, f"{checked.local_part}@{checked.ascii_domain.lower()}"
-
-
-def _flaw_of_address(error: EmailNotValidError) -> str:
-    """Keep the library's sentence, unless it quotes: it names single characters, at most a part of the address."""
-    said = str(error)
-    return said if "'" not in said and '"' not in said and len(said) <= 200 else "Its form is wrong."
+        return given, sendable_address(given)
+    except ValueError as reason:
+        raise _FlawError("email", str(reason)) from None
 
 
 def _name(column: str, value: Any, longest: int) -> str | None:
