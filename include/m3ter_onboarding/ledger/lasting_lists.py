@@ -51,7 +51,7 @@ def update_list(
 
     new = [
         {"org_id": org_id, key: value, "first_seen_at": now, **values_of(value)}
-        for value in listed
+        for value in sorted(listed)  # numbered in this order, by which the page shows those of one day
         if value not in there
     ]
     _insert(connection, table, new)
