@@ -102,6 +102,7 @@ def unreachable_warehouse(org: Organisation) -> None:
     people = org.hire(3)
     ledger = Path(org.connection_fields["host"]).with_name("ledger.db")
     org.ledger = LedgerDatabase(create_engine(f"sqlite:///{ledger}"), name="ledger")
+    org.look_first()
     org.connect_warehouse("other_ledger", conn_type="sqlite", host=str(ledger))
     org.connect_warehouse(conn_type="postgres", host="127.0.0.1", port=free_port(), login="reader", schema="hr")
     fails_and_says(org, "snapshot", "The warehouse (postgresql) could not be reached", tries=3)
@@ -165,7 +166,9 @@ def wrong_rows(org: Organisation) -> None:
 
 SCENARIOS = {
     "unreachable warehouse": AirflowScenario(
-        unreachable_warehouse, (SQLITE,), {"values": {"ledger_conn_id": "other_ledger", **FEW_RETRIES}}
+        unreachable_warehouse,
+        (SQLITE,),
+        {"values": {"ledger_conn_id": "other_ledger", **FEW_RETRIES}, "looked_at": False},
     ),
     "read-only ledger": AirflowScenario(read_only_ledger, (POSTGRESQL,), {"values": FEW_RETRIES}),
     "m3ter down": AirflowScenario(m3ter_down, (SQLITE,), {"values": FEW_RETRIES}),

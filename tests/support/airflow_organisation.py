@@ -157,6 +157,12 @@ class Organisation:
         )
         (self.stack.dags_folder / f"{self.name}.py").write_text(_DAG_FILE.format(name=self.name))
 
+    def look_first(self) -> None:
+        """Record a dry run in the ledger, as if somebody had looked before the first e-mail."""
+        now = datetime.now(timezone.utc)
+        prepare_tables(self.ledger, create_tables=True, now=now, package_version="0")
+        look_first(self.ledger, self.name, self.m3ter.org_id, now)
+
     def wait_dag(self, *, paused: bool = False) -> None:
         """Wait until Airflow knows the DAG, and let it run."""
         wait_until(lambda: self.stack.api.dag(self.dag_id), f"DAG {self.dag_id}", 300)
@@ -372,9 +378,7 @@ def organisation(
             made.connect_m3ter()
             made.configure(values or {}, query)
             if looked_at:
-                now = datetime.now(timezone.utc)
-                prepare_tables(made.ledger, create_tables=True, now=now, package_version="0")
-                look_first(made.ledger, name, m3ter.org_id, now)
+                made.look_first()
             made.wait_dag(paused=paused)
             yield made
         finally:
