@@ -25,6 +25,7 @@ from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException
+from sqlalchemy import create_engine
 from tenacity import stop_after_attempt
 
 import m3ter_onboarding
@@ -33,12 +34,15 @@ from demo.people import people_of
 from demo.start_state import seed_organisation
 from demo.warehouse import Warehouse
 from m3ter_onboarding.cli import command as command_line
+from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.schema import prepare_tables
 from m3ter_onboarding.tasks.send import OnboardingSendOperator
 from m3ter_provider.hooks.m3ter import M3terAsyncHook, M3terHook
 from m3ter_provider.models import InvitationRequest
 from m3ter_provider.operators.invitation import M3terCreateInvitationOperator
 from m3ter_provider.process_state import forget_all
 from m3ter_sandbox.testing import SandboxServer
+from tests.support.first_looks import look_first
 
 ROOT = Path(__file__).parent.parent.parent
 PACKAGES = ("plugins/m3ter_provider", "include/m3ter_onboarding", "dags")
@@ -139,6 +143,11 @@ def onboarding_dag(place: Place) -> None:
     seed_organisation(place.sandbox)
     Warehouse(place.folder / "warehouse.db").load_day(day, False, people_of(day, follows=False))
     conf = {"interval_start": f"{day}T00:00:00+00:00", "interval_end": f"{day + timedelta(days=1)}T00:00:00+00:00"}
+    engine = create_engine(f"sqlite:///{place.folder / 'warehouse.db'}")
+    ledger, now = LedgerDatabase(engine, name="demo"), datetime.now(timezone.utc)
+    prepare_tables(ledger, create_tables=True, now=now, package_version="0")
+    look_first(ledger, "demo", place.sandbox.org_id, now)
+    engine.dispose()
     dag_test(place, ROOT / "dags", "m3ter_onboarding__demo", conf)
 
 
