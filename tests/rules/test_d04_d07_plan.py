@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 import time_machine
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
-from email_validator import validate_email
 from sqlalchemy import event, select
 
 from m3ter_onboarding.errors import LedgerError, NotAllowedError, PlanError
@@ -24,6 +23,7 @@ from m3ter_onboarding.ledger.decisions import Decision
 from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
 from m3ter_onboarding.planning.fingerprint import fingerprint
 from m3ter_onboarding.sending.right_to_send import check_policies
+from m3ter_onboarding.source.email_addresses import sendable_address
 from m3ter_provider.models import InvitationRequest
 from tests.support.console import Console
 from tests.support.task_runs import TaskRun, m3ter_connection
@@ -226,7 +226,7 @@ def test_d05_planning_reads_each_fact_once_and_validates_each_address_once(world
 
     def profile(frame: FrameType, event_name: str, _argument: Any) -> None:
         nonlocal validated
-        validated += event_name == "call" and frame.f_code is validate_email.__code__
+        validated += event_name == "call" and frame.f_code is sendable_address.__code__
 
     event.listen(world.db.engine, "before_cursor_execute", note)
     sys.setprofile(profile)
