@@ -10,7 +10,6 @@ from playwright.sync_api import expect
 
 from demo.airflow_api import wait_until
 from demo.airflow_stack import AirflowStack
-from tests.e2e.test_operating import gone
 from tests.support.airflow_organisation import organisation
 from tests.support.browser import AirflowPages
 
@@ -45,4 +44,4 @@ def test_a_first_run_waits_for_a_look_and_the_page_says_so(
         page = pages.open("/m3ter-onboarding/#/")
         expect(page.locator("[aria-busy]")).to_have_count(0, timeout=15_000)
         expect(waits).to_have_count(0)
-        gone(made)
+        made.remove_dag()

@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 import pytest
 from playwright.sync_api import FrameLocator, Page, expect
 
-from demo.airflow_api import FINISHED, AirflowApiError, wait_until
+from demo.airflow_api import wait_until
 from demo.airflow_stack import AirflowStack
 from tests.support.airflow_organisation import Organisation, organisation
 from tests.support.browser import AirflowPages
@@ -102,7 +102,7 @@ def acme(airflow: AirflowStack, tmp_path_factory: pytest.TempPathFactory) -> Ite
         first = wait_until(lambda: airflow.api.runs(made.dag_id), "the first run of the schedule", 300)[0]
         made.succeeds(first["dag_run_id"])
         yield Acme(made, day_ended)
-        gone(made)
+        made.remove_dag()
 
 
 @pytest.fixture(scope="module")
@@ -114,24 +114,7 @@ def nimbus(airflow: AirflowStack, tmp_path_factory: pytest.TempPathFactory) -> I
         made.m3ter.seed(policies=[{"name": "Billing reader"}])
         made.hire(4)
         yield made, made.trigger()
-        gone(made)
-
-
-def gone(made: Organisation) -> None:
-    """Take a DAG out of Airflow: other tests count what they find there."""
-    (made.stack.dags_folder / f"{made.name}.py").unlink()
-    for run in made.stack.api.runs(made.dag_id):
-        if run["state"] not in FINISHED:
-            made.stack.api.set_run_state(made.dag_id, run["dag_run_id"], "failed")
-
-    def deleted() -> bool:
-        try:
-            made.stack.api.request("DELETE", f"/dags/{made.dag_id}")
-        except AirflowApiError as error:
-            return error.status == 404
-        return False
-
-    wait_until(deleted, f"the end of {made.dag_id}", 300)
+        made.remove_dag()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -50,7 +50,7 @@ class Observed:
 
 @pytest.fixture(scope="module")
 def observed(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Observed:
-    """Run a DAG for three people, of whom m3ter refuses one, and read what arrived."""
+    """Run a DAG for three people, one of them refused by m3ter, and read what arrived."""
     folder = tmp_path_factory.mktemp("observed")
     database = postgres_server.new_database("observed_ledger")
     with receiver() as told:

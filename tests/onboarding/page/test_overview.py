@@ -23,7 +23,7 @@ def test_the_overview_has_states_dags_and_funnel(page: Callable[[str], Page]) ->
     [dag] = ledger["dags"]
     assert (dag["org_id"], dag["allow_invitations"]) == (ORG_A, True)
     assert dag["funnel"] == {"run_id": RUN, "planned": 3, "sent": 3, "accepted": 1}
-    assert dag["left"] == {"failed": 1, "unsent": 0}, "whom a run finds that retries"
+    assert dag["left"] == {"failed": 1, "unsent": 0}, "what a run finds that retries"
     assert ledger["questions"] == {"invalid:email": 1, "review:email_changed": 1}
     assert [run["run_id"] for run in ledger["runs"]] == [RUN, RUN_BEFORE]
     assert answer["user"] == "anna"

@@ -129,7 +129,7 @@ function counted({ key, states, questions, access, expire_before_start, starting
     boundedItem([states.review], `with a lost answer that only a person can settle${where}`, list("review"), "bad"),
     item(asked(questions, "review:"), `questions that a person has to decide${where}`, "#/review/review", "warn"),
     item(asked(questions, "invalid:"), `rows that cannot be used${where}`, "#/review/invalid", "warn"),
-    item(asked(questions, "skip:"), `people whom a setting keeps from being invited${where}`, "#/review/skip", "info"),
+    item(asked(questions, "skip:"), `people kept from being invited by a setting${where}`, "#/review/skip", "info"),
     boundedItem(
       [states.sending, states.unknown],
       `being sent, or with a lost answer that is looked up${where}`,

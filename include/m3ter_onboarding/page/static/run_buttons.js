@@ -13,7 +13,7 @@ import { readOverview } from "./readable_dags.js";
 import { post, startRun } from "./requests.js";
 
 /** @typedef {import("../api_types").ReadableDag} Dag */
-/** People whom a question names, of each kind. */
+/** How many people a question names of each kind. */
 const NAMED = 10;
 
 /** @typedef {{ title: string, text: string[] }} Question */
@@ -80,7 +80,7 @@ export function retryFailedButton(dag) {
 }
 
 /**
- * Return whom a run finds refused or unsent: how many, and the first of them by address.
+ * Return the people that a run finds refused or unsent: how many, and the first of them by address.
  * @param {Dag} dag
  * @returns {Promise<string[]>}
  */
