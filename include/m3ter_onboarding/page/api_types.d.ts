@@ -122,6 +122,20 @@ export interface FindingsBody {
   after?: number;
 }
 
+/** An invitation or a user that m3ter, as last read, lists or once listed for an address of the person. */
+export interface FoundInM3ter {
+  kind: "invitation" | "user";
+  email: string;
+  m3ter_id: string;
+  accepted: boolean;
+  /** when it was made; null: m3ter does not say. */
+  since: Instant | null;
+  /** of an invitation: when it expires; of a user: when their access ends; null: not known. */
+  ends_at: Instant | null;
+  /** whether m3ter lists it no more. */
+  gone: boolean;
+}
+
 /** How the last run that had somebody to invite went. */
 export interface Funnel {
   run_id: string;
@@ -269,8 +283,10 @@ export interface PersonHistory {
   employee_id: string | null;
   email: string | null;
   org_id: string;
-  /** the newest first. */
+  /** in the ledger, the newest first. */
   invitations: InvitationRow[];
+  /** what m3ter, as last read, has of their addresses, whether or not the ledger has taken it up. */
+  in_m3ter: FoundInM3ter[];
   /** the earliest first. */
   steps: (DecisionStep | EventStep)[];
   /** the warehouse's own columns, by name, as the newest plan read them. */

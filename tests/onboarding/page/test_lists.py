@@ -12,14 +12,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, insert, update
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.reads.invitation_list import InvitationPage, InvitationRow
 from m3ter_onboarding.page.csv_export import COLUMNS, as_csv, cell
 from tests.onboarding.page.conftest import AT, Page
 from tests.onboarding.page.test_access import GUARD, KEY
-from tests.support.page_ledger import DAG_A, HOSTILE, NOW, ORG_A, PLAN, RUN, crowd, invite, worked_for
+from tests.support.page_ledger import DAG_A, HOSTILE, NOW, ORG_A, ORG_B, PLAN, RUN, crowd, invite, worked_for
 from tests.support.page_plans import scans_of_sqlite, statements_of
 
 
@@ -263,6 +263,26 @@ def test_the_story_of_a_person(anna: Page) -> None:
     assert (story["steps"][-1]["run_id"], story["steps"][-1]["task_id"]) == (RUN, "send")
     for number, text in enumerate(HOSTILE, start=7):
         assert anna.get(f"api/stories/invitation/{KEY}/{number}")["email"] == text
+
+
+def test_a_story_shows_what_plans_saw_in_m3ter_alone(anna: Page, ledger: LedgerDatabase) -> None:
+    """Else "the last invitation expired" stands below "never invited"."""
+    t = ledger.tables
+    seen = {"email": "Person-1005@example.com", "first_seen_ms": 1, "last_seen_ms": 1}
+    theirs = {**seen, "email_key": "person-1005@example.com"}
+    with ledger.engine.begin() as connection:
+        connection.execute(
+            insert(t.mirror_invitation),
+            [
+                {**theirs, "org_id": ORG_A, "m3ter_id": "m1", "accepted": False, "expires_at": NOW, "gone": False},
+                {**theirs, "org_id": ORG_B, "m3ter_id": "m2", "accepted": False, "expires_at": NOW, "gone": False},
+            ],
+        )
+        connection.execute(insert(t.mirror_user).values(**theirs, org_id=ORG_A, m3ter_id="u1", gone=True))
+    story = anna.get(f"api/stories/decision/{KEY}/{PLAN}/4")
+    assert story["invitations"] == []
+    found = [(one["kind"], one["m3ter_id"], one["accepted"], one["gone"]) for one in story["in_m3ter"]]
+    assert found == [("user", "u1", True, True), ("invitation", "m1", False, False)]
 
 
 @pytest.mark.parametrize("ledger", ["sqlite"], indirect=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from m3ter_onboarding.ledger.reads.scopes import VisibleRows, within_any
 from m3ter_onboarding.ledger.reads.shortened_texts import shortened
 from m3ter_onboarding.ledger.states import InvitationState, event_sentence
 from m3ter_onboarding.ledger.tables import Tables
+from m3ter_provider.email_identity import email_key
 
 #: So many decisions and events at most, and so many invitations: the newest.
 MOST, INVITATIONS_SHOWN = 80, 20
@@ -68,10 +69,29 @@ class EventStep:
 
 
 @dataclass(frozen=True, repr=False)
+class FoundInM3ter:
+    """An invitation or a user that m3ter, as last read, lists or once listed for an address of the person.
+
+    :param since: when it was made; None: m3ter does not say.
+    :param ends_at: of an invitation: when it expires; of a user: when their access ends; None: not known.
+    :param gone: whether m3ter lists it no more.
+    """
+
+    kind: Literal["invitation", "user"]
+    email: str
+    m3ter_id: str
+    accepted: bool
+    since: datetime | None
+    ends_at: datetime | None
+    gone: bool
+
+
+@dataclass(frozen=True, repr=False)
 class PersonHistory:
     """The invitations of one person, and the steps that led to them.
 
-    :param invitations: the newest first.
+    :param invitations: in the ledger, the newest first.
+    :param in_m3ter: what m3ter, as last read, has of their addresses, whether or not the ledger has taken it up.
     :param steps: the earliest first.
     :param extra: the warehouse's own columns, by name, as the newest plan read them.
     """
@@ -80,6 +100,7 @@ class PersonHistory:
     email: str | None
     org_id: str
     invitations: list[InvitationRow]
+    in_m3ter: list[FoundInM3ter]
     steps: list[DecisionStep | EventStep]
     extra: dict[str, str]
 
@@ -136,6 +157,12 @@ def _history(connection: Connection, t: Tables, visible: VisibleRows, person: _P
         email=person.email,
         org_id=person.org_id,
         invitations=[replace(row, message=shortened(row.message)) for row in invitations],
+        in_m3ter=_found_in_m3ter(
+            connection,
+            t,
+            [scope.org_id for scope in visible.scopes if scope.org_id == person.org_id],
+            {person.email_key, *(row.email_key for row in decisions), *(email_key(row.email) for row in invitations)},
+        ),
         steps=sorted(steps, key=lambda step: step.at),
         extra=next((row.extra for row in decisions if row.extra), {}),
     )
@@ -167,6 +194,40 @@ def _invitations(connection: Connection, t: Tables, visible: VisibleRows, person
     return rows_of(connection, t, sorted(ids, reverse=True)[:INVITATIONS_SHOWN])
 
 
+def _found_in_m3ter(
+    connection: Connection, t: Tables, org_ids: Sequence[str], addresses: Iterable[str | None]
+) -> list[FoundInM3ter]:
+    """Return what plans looked at besides the ledger: without it, a decision seems to come from nowhere.
+
+    :param org_ids: the person's organisation; empty: the reader may not see it.
+    :param addresses: the person's, of now and before.
+    """
+    keys = sorted(key for key in addresses if key)
+    i, u = t.mirror_invitation.c, t.mirror_user.c
+    invitations = connection.execute(
+        select(i.email, i.m3ter_id, i.accepted, i.created_at, i.expires_at, i.gone)
+        .where(i.org_id.in_(org_ids), i.email_key.in_(keys))
+        .order_by(i.created_at.desc(), i.m3ter_id)
+        .limit(INVITATIONS_SHOWN)
+    )
+    users = connection.execute(
+        select(u.email, u.m3ter_id, u.created_at, u.access_ends_at, u.gone)
+        .where(u.org_id.in_(org_ids), u.email_key.in_(keys))
+        .order_by(u.m3ter_id)
+        .limit(INVITATIONS_SHOWN)
+    )
+    return [
+        *(
+            FoundInM3ter("user", row.email, row.m3ter_id, True, row.created_at, row.access_ends_at, row.gone)
+            for row in users
+        ),
+        *(
+            FoundInM3ter("invitation", row.email, row.m3ter_id, row.accepted, row.created_at, row.expires_at, row.gone)
+            for row in invitations
+        ),
+    ]
+
+
 def _decisions(connection: Connection, t: Tables, visible: VisibleRows, person: _Person) -> list[Row[Any]]:
     """Return the newest decisions about a person, the newest first."""
     d, p = t.decision, t.plan.c
@@ -175,6 +236,7 @@ def _decisions(connection: Connection, t: Tables, visible: VisibleRows, person: 
         rows = connection.execute(
             select(
                 *(d.c.plan_id, d.c.row_no, d.c.decision, d.c.reason, d.c.detail, d.c.extra, d.c.decided_at),
+                d.c.email_key,
                 *(p.dag_id, p.run_id, p.sendable),
             )
             .join(t.plan, p.plan_id == d.c.plan_id)

@@ -64,7 +64,7 @@ function personScreen(ledger, story) {
         Object.entries(story.extra).map(([name, value]) => fact(name, quoted(value))),
       ),
       newest && actions(ledger, newest, story.employee_id),
-      section("invited", "Invitations", invitationsTable(ledger, story.invitations)),
+      section("invited", "Invitations", invitationsTable(ledger, story)),
       section("story", "History", history(story.steps)),
     ],
   };
@@ -83,10 +83,12 @@ function actions(ledger, newest, employeeId) {
 
 /**
  * @param {string} ledger
- * @param {readonly InvitationRow[]} invitations
+ * @param {PersonHistory} story
  */
-function invitationsTable(ledger, invitations) {
-  return table(
+function invitationsTable(ledger, { invitations, in_m3ter }) {
+  const found = foundInM3ter(in_m3ter);
+  const empty = found ? "None in this ledger; see below what m3ter has." : "Never invited, and not found in m3ter.";
+  const own = table(
     "Invitations of this person",
     HEADS,
     invitations.map((one) => [
@@ -100,8 +102,33 @@ function invitationsTable(ledger, invitations) {
       m3terAnswer(one),
       actingDag(ledger, one.dag_id)?.may_edit ? decisionButtons(ledger, one, DECIDABLE[one.state] ?? []) : "",
     ]),
-    { empty: "Never invited, and not found in m3ter.", unseen: true },
+    { empty, unseen: true },
   );
+  return [own, found];
+}
+
+/**
+ * What m3ter has of the person's addresses, as last read: plans look at it, too.
+ * @param {PersonHistory["in_m3ter"]} found
+ */
+function foundInM3ter(found) {
+  if (!found.length) return null;
+  return [
+    h("h3", {}, "In m3ter, as last read"),
+    table(
+      "What m3ter has of this person",
+      ["Address", "Kind", "Made", "Ends", "m3ter id", "Now"],
+      found.map((one) => [
+        quoted(one.email),
+        one.kind === "user" ? "user" : `invitation, ${one.accepted ? "accepted" : "not accepted"}`,
+        instant(one.since),
+        instant(one.ends_at),
+        quoted(one.m3ter_id),
+        one.gone ? "m3ter lists it no more" : "listed",
+      ]),
+      { unseen: true },
+    ),
+  ];
 }
 
 /** @param {readonly Step[]} steps */
