@@ -18,6 +18,7 @@ from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from m3ter_onboarding.ledger.reads.scopes import VisibleRows, rows_visible_to
 from m3ter_onboarding.page.onboarding_dags import LedgerPlace, OnboardingDag
 from m3ter_onboarding.page.open_ledgers import Ledgers
+from m3ter_onboarding.page.pause_variable import PauseVariable
 
 #: The page's own script sends this with every request that changes or searches; no other site's form can.
 GUARD_HEADER = "x-m3ter-onboarding"
@@ -47,11 +48,13 @@ class Reader:
     """One user, and the onboarding DAGs that they may read.
 
     :param ledgers: all that are open.
+    :param pause: the pause switch.
     """
 
     user: BaseUser
     dags: Mapping[str, OnboardingDag]
     ledgers: Ledgers
+    pause: PauseVariable
 
     @property
     def name(self) -> str:
@@ -61,6 +64,14 @@ class Reader:
     def may_trigger(self, dag: OnboardingDag) -> bool:
         """Return whether they may start a run of this DAG."""
         return dag.active and _may(self.user, dag, "POST", DagAccessEntity.RUN)
+
+    def may_see_questions(self, dag: OnboardingDag) -> bool:
+        """Return whether they may see what Airflow asks people in runs of this DAG."""
+        return _may(self.user, dag, "GET", DagAccessEntity.HITL_DETAIL)
+
+    def may_see_tasks(self, dag: OnboardingDag) -> bool:
+        """Return whether they may see the tasks of this DAG's runs."""
+        return _may(self.user, dag, "GET", DagAccessEntity.TASK_INSTANCE)
 
     def may_edit(self, dag: OnboardingDag) -> bool:
         """Return whether they may change this DAG, and so what its ledger says of people."""
@@ -109,9 +120,8 @@ class Reader:
 def reader_of(request: Request, user: Annotated[BaseUser, Depends(get_user)]) -> Reader:
     """Return the user of a request, and what they may read."""
     state = request.app.state
-    return Reader(
-        user, {dag_id: dag for dag_id, dag in state.dags.all().items() if _may(user, dag, "GET")}, state.ledgers
-    )
+    readable = {dag_id: dag for dag_id, dag in state.dags.all().items() if _may(user, dag, "GET")}
+    return Reader(user, readable, state.ledgers, state.pause)
 
 
 ReaderDep = Annotated[Reader, Depends(reader_of)]

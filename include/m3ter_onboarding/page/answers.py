@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from m3ter_onboarding.ledger.reads.overview_figures import ChartDay, LedgerFigures
 from m3ter_onboarding.ledger.reads.review_list import ReviewList
+from m3ter_onboarding.ledger.reads.run_history import RunStanding
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.ledger.worklist_decisions import Action
+from m3ter_onboarding.page.airflow_runs import FailedRun, RunInAirflow
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,7 @@ class ReadableDag:
     :param ledger: the key of its ledger.
     :param active: whether Airflow still finds its file.
     :param modes: what its parameter ``mode`` offers.
+    :param stopped: whether the pause switch stops it; None: the switch cannot be read now.
     """
 
     dag_id: str
@@ -26,6 +29,7 @@ class ReadableDag:
     paused: bool
     active: bool
     modes: list[str]
+    stopped: bool | None
     may_trigger: bool
     may_edit: bool
 
@@ -66,9 +70,15 @@ class Words:
 
 @dataclass(frozen=True, repr=False)
 class Overview:
-    """Every DAG of the reader, ledger by ledger."""
+    """Every DAG of the reader, ledger by ledger.
+
+    :param unrecorded: newest runs that failed before they reached the ledger.
+    :param pause_variable: the name of the pause switch.
+    """
 
     user: str
+    unrecorded: list[FailedRun]
+    pause_variable: str
     dags: list[ReadableDag]
     ledgers: list[ReadableLedger | UnreadableLedger]
     words: Words
@@ -79,6 +89,18 @@ class Chart:
     """Invitations of the last days."""
 
     days: list[ChartDay]
+
+
+@dataclass(frozen=True, repr=False)
+class RunProgress:
+    """How far a run is.
+
+    :param airflow: None: Airflow no longer has it, or the reader may not see its tasks.
+    :param ledger: None: it is not in the ledger, or not yet.
+    """
+
+    airflow: RunInAirflow | None
+    ledger: RunStanding | None
 
 
 @dataclass(frozen=True)

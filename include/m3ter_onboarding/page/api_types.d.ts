@@ -84,6 +84,20 @@ export interface EventStep {
   task_id: "send" | "snapshot" | null;
 }
 
+/** Which rows of a plan the file holds; no decision: all. */
+export interface ExportBody {
+  dag_id: string;
+  plan_id: string;
+  decision?: "invite" | "review" | "invalid" | "skip" | null;
+}
+
+/** A run that failed. */
+export interface FailedRun {
+  dag_id: string;
+  run_id: string;
+  ended_at: Instant | null;
+}
+
 /** The kinds of finding. */
 export type Finding = "no_job" | "access_end_differs" | "access_end_changed" | "policies_differ" | "pending_for_leaver";
 
@@ -231,48 +245,24 @@ export interface ListBody {
   after?: string | null;
 }
 
-/** An entry of the worklist. */
+/** The question whether a plan may be sent, which waits for an answer in Airflow. */
 export interface OpenQuestion {
-  item_id: number;
-  /** with *row_no*: the newest plan that asked it. */
-  plan_id: string;
-  row_no: number;
-  org_id: string;
-  dag_id: string;
-  email: string | null;
-  employee_id: string | null;
-  decision: string;
-  reason: string;
-  detail: string | null;
-  start_date: Day | null;
-  /** when it was opened. */
-  since: Instant;
-  last_seen: Instant;
-  /** since when a complete read has not had the row. */
-  gone_since: Instant | null;
-  snoozed_until: Instant | null;
-  closed_at: Instant | null;
-  /** `decided` by *closed_by*, or `too_old`. */
-  closed_why: string | null;
-  closed_by: string | null;
-  note: string | null;
-  noted_by: string | null;
-  /** the invitation that a person would decide about; null: none that the reader sees. */
-  invitation_id: number | null;
-  invitation_state: InvitationState | null;
-  invitation_email: string | null;
-  invitation_dag_id: string | null;
-  /** why, in words. */
-  said: string;
-  /** what a person can do. */
-  way: string;
-  /** the states that a person may give to that invitation. */
-  to: InvitationState[];
+  subject: string;
+  /** when it was asked. */
+  asked_at: Instant;
+  /** those whose approval counts, as the question names them; empty: any who may answer in Airflow. */
+  approvers: string[];
+  /** whether the approval of the user who started the run does not count. */
+  not_the_starter: boolean;
 }
 
 /** Every DAG of the reader, ledger by ledger. */
 export interface Overview {
   user: string;
+  /** newest runs that failed before they reached the ledger. */
+  unrecorded: FailedRun[];
+  /** the name of the pause switch. */
+  pause_variable: string;
   dags: ReadableDag[];
   ledgers: (ReadableLedger | UnreadableLedger)[];
   words: Words;
@@ -303,6 +293,7 @@ export interface PlanHead {
   sendable: boolean;
   not_sendable_because: string | null;
   needs_approval: boolean;
+  fingerprint: string | null;
   approved_by: string | null;
   approved_at: Instant | null;
   rejected_by: string | null;
@@ -334,6 +325,14 @@ export interface PlannedRow {
   before: string | null;
   /** the warehouse's own columns, by name. */
   extra: Record<string, string>;
+  /** first and last name of the invitation to be sent; null: none is. */
+  name: string | null;
+  /** names of the permission policies of that invitation. */
+  policies: string[];
+  /** of the invitation that this row led to; null: to none. */
+  state: string | null;
+  /** of that invitation. */
+  expires_at: Instant | null;
 }
 
 /** A page of a plan's rows; *after* is the number of the last one, null: there are no more. */
@@ -351,6 +350,7 @@ export interface PreviousPlan {
   sendable: boolean;
   not_sendable_because: string | null;
   needs_approval: boolean;
+  fingerprint: string | null;
   approved_by: string | null;
   approved_at: Instant | null;
   rejected_by: string | null;
@@ -392,6 +392,8 @@ export interface ReadableDag {
   active: boolean;
   /** what its parameter `mode` offers. */
   modes: string[];
+  /** whether the pause switch stops it; null: the switch cannot be read now. */
+  stopped: boolean | null;
   may_trigger: boolean;
   may_edit: boolean;
 }
@@ -471,10 +473,46 @@ export interface RunFailure {
   sentence: string;
 }
 
+/** A run as Airflow has it. */
+export interface RunInAirflow {
+  /** Airflow's word for it. */
+  state: string;
+  started_at: Instant | null;
+  ended_at: Instant | null;
+  /** the user who started it; null: nobody did. */
+  started_by: string | null;
+  /** when this was read: durations of what still runs end there. */
+  read_at: Instant;
+  steps: Step[];
+  /** null: none waits for an answer, or the reader may not see it. */
+  question: OpenQuestion | null;
+}
+
 /** Runs of a DAG, the newest first, and whether there are older ones. */
 export interface RunPage {
   rows: RunSummary[];
   more: boolean;
+}
+
+/** How far a run is. */
+export interface RunProgress {
+  /** null: Airflow no longer has it, or the reader may not see its tasks. */
+  airflow: RunInAirflow | null;
+  /** null: it is not in the ledger, or not yet. */
+  ledger: RunStanding | null;
+}
+
+/** How far a run is; counts only. */
+export interface RunStanding {
+  outcome: string;
+  /** of its newest plan; null: none was begun yet. */
+  plan_id: string | null;
+  /** whether that plan is complete. */
+  sealed: boolean;
+  /** of that plan. */
+  invitations: number;
+  /** the run's invitations by the state that they are in now. */
+  states: Record<string, number>;
 }
 
 /** A run with its newest plan; null: none was made yet. */
@@ -554,6 +592,17 @@ export interface StartingRow {
   expires_at: Instant | null;
 }
 
+/** One task of a run. */
+export interface Step {
+  task_id: string;
+  /** Airflow's word for it; null: it has not begun. */
+  state: string | null;
+  started_at: Instant | null;
+  ended_at: Instant | null;
+  /** how often it was begun. */
+  tries: number;
+}
+
 /** A ledger that cannot be shown. */
 export interface UnreadableLedger {
   key: string;
@@ -578,6 +627,7 @@ export interface Gets {
   "overview": Overview;
   [path: `review/${string}`]: Review;
   "run": RunDetails;
+  "run/progress": RunProgress;
   "runs": RunPage;
   [path: `stories/decision/${string}/${string}/${string}`]: PersonHistory;
   [path: `stories/invitation/${string}/${string}`]: PersonHistory;
@@ -593,5 +643,6 @@ export interface Posts {
   "invitations": { body: ListBody; answer: InvitationPage };
   [path: `questions/${string}`]: { body: QuestionBody; answer: QuestionDecided };
   [path: `review/${string}`]: { body: DecisionBody; answer: Decided };
+  "run/export": { body: ExportBody; answer: unknown };
   "run/rows": { body: RowsBody; answer: PlannedRows | GoneRows };
 }

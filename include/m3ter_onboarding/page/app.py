@@ -14,6 +14,7 @@ from m3ter_onboarding.page.access import from_this_page
 from m3ter_onboarding.page.bounded_response import BoundedResponse
 from m3ter_onboarding.page.onboarding_dags import OnboardingDags
 from m3ter_onboarding.page.open_ledgers import Ledgers
+from m3ter_onboarding.page.pause_variable import PauseVariable
 from m3ter_onboarding.page.routes import (
     access_routes,
     day_one_routes,
@@ -26,11 +27,14 @@ from m3ter_onboarding.page.routes import (
 from m3ter_onboarding.page.strict_headers import StrictHeaders
 
 
-def make_app(dags: OnboardingDags | None = None, ledgers: Ledgers | None = None) -> StrictHeaders:
+def make_app(
+    dags: OnboardingDags | None = None, ledgers: Ledgers | None = None, pause: PauseVariable | None = None
+) -> StrictHeaders:
     """Return the ASGI application.
 
     :param dags: which onboarding DAGs there are; None: what Airflow knows.
     :param ledgers: None: those that the DAGs name.
+    :param pause: None: Airflow's own variable.
     """
     # For every route, also those that are added: a login, and no request that another site caused.
     app = FastAPI(
@@ -43,6 +47,7 @@ def make_app(dags: OnboardingDags | None = None, ledgers: Ledgers | None = None)
     )
     app.state.dags = dags or OnboardingDags()
     app.state.ledgers = ledgers or Ledgers()
+    app.state.pause = pause or PauseVariable()
     _explain_errors(app)
     for part in (
         static_files,

@@ -12,6 +12,7 @@ from typing import Any
 
 from m3ter_onboarding.ledger.reads.access_list import FindingRow
 from m3ter_onboarding.ledger.reads.invitation_list import InvitationPage
+from m3ter_onboarding.ledger.reads.plan_comparison import ExportedRow
 from m3ter_onboarding.ledger.reads.starting_list import StartingRow
 
 COLUMNS = (
@@ -26,6 +27,7 @@ STARTING_COLUMNS = (
     *("employee_id", "email", "start_date", "standing", "why", "since", "decision", "invitation_state", "expires_at"),
     *("org_id", "dag_id"),
 )
+PLAN_COLUMNS = ("row_no", "employee_id", "email", "start_date", "decision", "reason", "why", "detail", "way")
 #: A spreadsheet takes these for the beginning of a formula; the wide forms become plain ones in some.
 _FORMULA = r"[=+\-@＝＋－＠]"
 #: Some skip these before it.
@@ -59,6 +61,11 @@ def findings_as_csv(pages: Iterable[Sequence[FindingRow]]) -> Iterator[str]:
 def starting_as_csv(pages: Iterable[Sequence[StartingRow]]) -> Iterator[str]:
     """Return people who start soon, or invitations to chase, as the text of a CSV file, in pieces."""
     return _as_csv(STARTING_COLUMNS, pages)
+
+
+def plan_as_csv(pages: Iterable[Sequence[ExportedRow]]) -> Iterator[str]:
+    """Return the rows of a plan as the text of a CSV file, in pieces."""
+    return _as_csv(PLAN_COLUMNS, pages)
 
 
 def _as_csv(columns: Sequence[str], pages: Iterable[Sequence[object]]) -> Iterator[str]:

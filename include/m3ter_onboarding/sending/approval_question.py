@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 #: So many domains are named; of further ones only the number is given.
 _DOMAINS_NAMED = 20
+_NOT_THE_STARTER = " Not who started this run."
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,17 @@ def write_question(
 
 def _who_may(approval: ApprovalSettings) -> str:
     who = f" May approve: {', '.join(map(_code, approval.approvers))}." if approval.approvers else ""
-    return f"{who} Not who started this run." if approval.not_by_who_triggered else who
+    return f"{who}{_NOT_THE_STARTER}" if approval.not_by_who_triggered else who
+
+
+def approvers_named(body: str) -> tuple[list[str], bool]:
+    """Return who may approve, as a question says: names (none: any user), and whether not who started the run.
+
+    :param body: as :func:`write_question` wrote it.
+    """
+    first = body.partition("\n\n")[0]
+    named = re.search(r" May approve: (`[^`]*`(?:, `[^`]*`)*)\.", first)
+    return re.findall(r"`([^`]*)`", named[1]) if named else [], first.endswith(_NOT_THE_STARTER)
 
 
 def _tables(db: LedgerDatabase, plan: PlanRow, guarded: list[PlannedPolicy]) -> tuple[str, str, str]:

@@ -24,6 +24,7 @@ from m3ter_onboarding.ledger.schema import prepare_tables
 from m3ter_onboarding.page.app import make_app
 from m3ter_onboarding.page.onboarding_dags import OnboardingDags
 from m3ter_onboarding.page.open_ledgers import Ledgers
+from m3ter_onboarding.page.pause_variable import PauseVariable
 from m3ter_onboarding.page.plugin import URL_PREFIX
 from m3ter_onboarding.page.strict_headers import StrictHeaders
 from tests.support.databases import airflow_connection_named, engine_of, sqlite_connection
@@ -110,7 +111,7 @@ def application() -> StrictHeaders:
 def application_just_started() -> StrictHeaders:
     """Return the application as it is before it has read a DAG or opened a ledger."""
     state = application().app.state
-    state.dags, state.ledgers = OnboardingDags(), Ledgers()
+    state.dags, state.ledgers, state.pause = OnboardingDags(), Ledgers(), PauseVariable()
     return application()
 
 

@@ -17,7 +17,7 @@ from m3ter_onboarding.page.routes.access_routes import FindingsBody
 from m3ter_onboarding.page.routes.day_one_routes import StartingBody
 from m3ter_onboarding.page.routes.people_routes import ListBody
 from m3ter_onboarding.page.routes.review_routes import DecisionBody, QuestionBody
-from m3ter_onboarding.page.routes.run_routes import RowsBody
+from m3ter_onboarding.page.routes.run_routes import ExportBody, RowsBody
 from tests.support.hostile_values import DATES, EXAMPLES, JSON, NUMBERS, TEXTS, hostile
 from tests.support.page_ledger import DAG_A, NOW, PLAN
 
@@ -31,6 +31,7 @@ BODIES: dict[str, tuple[type[BaseModel], dict[str, Any]]] = {
     "api/day-one": (StartingBody, {}),
     "api/day-one/export": (StartingBody, {}),
     "api/run/rows": (RowsBody, {"dag_id": DAG_A, "plan_id": PLAN, "decision": "invite"}),
+    "api/run/export": (ExportBody, {"dag_id": DAG_A, "plan_id": PLAN}),
     "api/questions/1": (QuestionBody, {"since": NOW.isoformat(), "action": "note"}),
     "api/review/4": (DecisionBody, {"seen": "review", "to": "unsent"}),
 }

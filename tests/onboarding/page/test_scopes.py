@@ -67,6 +67,8 @@ ASKED: dict[tuple[str, str], list[tuple[dict[str, Any], dict[str, Any], dict[str
     ("GET", "/api/runs"): [({}, {"dag_id": dag}, None) for dag in (DAG_A, DAG_B, DAG_C)],
     ("GET", "/api/run"): [({}, {"dag_id": dag, "run_id": run}, None) for dag, run in _RUNS],
     ("POST", "/api/run/rows"): [({}, {}, body) for body in _ROWS],
+    ("GET", "/api/run/progress"): [({}, {"dag_id": dag, "run_id": run}, None) for dag, run in _RUNS],
+    ("POST", "/api/run/export"): [({}, {}, body) for body in _ROWS if body["decision"] != "gone"],
     ("GET", "/api/review/{ledger}"): [({}, {"shown": shown}, None) for shown in ("open", "closed", "snoozed", "all")],
     ("POST", "/api/questions/{item_id}"): [
         ({"item_id": one}, {}, {"since": NOW.isoformat(), "action": "note", "note": "x"}) for one in range(1, 5)
@@ -120,7 +122,7 @@ def answers(page: Page, method: str, path: str) -> list[str]:
     for fills, query, body in ASKED[method, path]:
         where = f"{AT}{path.format(ledger=KEY, **fills)}"
         content = None if body is None else {"ledger": KEY, **body}
-        if path == "/api/run/rows" and content:
+        if path in ("/api/run/rows", "/api/run/export") and content:
             del content["ledger"]
         said.append(page.client.request(method, where, params=query, json=content, headers=GUARD).text)
     return said

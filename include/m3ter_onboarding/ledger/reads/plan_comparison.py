@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, select
@@ -29,6 +29,10 @@ class PlannedRow:
     :param change: since the plan before; None: there is none to compare with.
     :param before: what that one decided, in words, where it decided otherwise.
     :param extra: the warehouse's own columns, by name.
+    :param name: first and last name of the invitation to be sent; None: none is.
+    :param policies: names of the permission policies of that invitation.
+    :param state: of the invitation that this row led to; None: to none.
+    :param expires_at: of that invitation.
     """
 
     plan_id: str
@@ -43,6 +47,37 @@ class PlannedRow:
     change: Literal["new", "same", "changed"] | None
     before: str | None
     extra: dict[str, str]
+    name: str | None
+    policies: list[str]
+    state: str | None
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, repr=False)
+class ExportedRow:
+    """A row of a plan as the file for those who mend the warehouse has it.
+
+    :param why: decision and reason, in words.
+    :param way: what can be done about it, in words; empty: nothing has to be.
+    """
+
+    row_no: int
+    employee_id: str | None
+    email: str | None
+    start_date: date | None
+    decision: str
+    reason: str
+    why: str
+    detail: str | None
+    way: str
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What became of a row that was invited."""
+
+    state: str
+    expires_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -99,10 +134,70 @@ def planned_rows(
         rows = connection.execute(chosen.order_by(d.row_no).limit(size + 1)).all()
         before = previous_plan(connection, t, plan)
         earlier = _decided_before(connection, t, before, [row.employee_id for row in rows]) if before else None
-        shown = [_planned_row(row, earlier) for row in rows[:size]]
+        outcomes = _outcomes(connection, t, plan, rows[:size]) if decision == "invite" else {}
+        named = _policy_names(connection, t, plan) if decision == "invite" else {}
+        shown = [_planned_row(row, earlier, named, outcomes.get(row.row_no)) for row in rows[:size]]
         return PlannedRows(shown, rows[size - 1].row_no if len(rows) > size else None)
 
     return reader.read(work, doing="reading a plan")
+
+
+def _outcomes(connection: Connection, t: Tables, plan: ComparablePlan, rows: Sequence[Row[Any]]) -> dict[int, _Outcome]:
+    """Return the invitations that rows of a plan led to, by the number of the row."""
+    i = t.invitation.c
+    found = connection.execute(
+        select(i.row_no, i.state, i.expires_at).where(
+            i.org_id == plan.org_id,
+            i.email_key.in_([row.email_key for row in rows]),
+            i.plan_id == plan.plan_id,
+            i.row_no.in_([row.row_no for row in rows]),
+        )
+    )
+    return {row.row_no: _Outcome(row.state, row.expires_at) for row in found}
+
+
+def _policy_names(connection: Connection, t: Tables, plan: ComparablePlan) -> dict[str, str]:
+    """Return the names of a plan's permission policies by their ids."""
+    policies = connection.execute(select(t.plan.c.policies).where(t.plan.c.plan_id == plan.plan_id)).scalar() or ()
+    return {str(policy.get("id")): str(policy.get("name")) for policy in policies}
+
+
+def exported_rows(
+    reader: LedgerReader, plan: ComparablePlan, decision: str | None, size: int
+) -> Iterator[list[ExportedRow]]:
+    """Return all rows of a plan, a page at a time.
+
+    :param decision: only those with this decision; None: all.
+    """
+    after = 0
+
+    def page(connection: Connection) -> list[ExportedRow]:
+        d = reader.t.decision.c
+        chosen = select(reader.t.decision).where(d.plan_id == plan.plan_id, d.row_no > after)
+        if decision is not None:
+            chosen = chosen.where(d.decision == decision)
+        return [_exported_row(row) for row in connection.execute(chosen.order_by(d.row_no).limit(size))]
+
+    while True:
+        rows = reader.read(page, doing="reading a plan")
+        yield rows
+        if len(rows) < size:
+            return
+        after = rows[-1].row_no
+
+
+def _exported_row(row: Row[Any]) -> ExportedRow:
+    return ExportedRow(
+        row_no=row.row_no,
+        employee_id=row.employee_id,
+        email=row.email,
+        start_date=row.start_date,
+        decision=row.decision,
+        reason=row.reason,
+        why=decision_names.decision(row.decision, row.reason),
+        detail=row.detail,
+        way="" if row.decision in ("invite", "skip") else decision_names.WAYS.get(row.reason, ""),
+    )
 
 
 def _decided_before(
@@ -116,7 +211,14 @@ def _decided_before(
     return {row.employee_id: (row.decision, row.reason) for row in rows}
 
 
-def _planned_row(row: Row[Any], earlier: Mapping[str, tuple[str, str]] | None) -> PlannedRow:
+def _planned_row(
+    row: Row[Any],
+    earlier: Mapping[str, tuple[str, str]] | None,
+    named: Mapping[str, str],
+    outcome: _Outcome | None,
+) -> PlannedRow:
+    request = (row.request or {}) if row.decision == "invite" else {}
+    names = (request.get("firstName"), request.get("lastName"))
     change: Literal["new", "same", "changed"] | None = None
     before = None
     if earlier is not None:
@@ -136,6 +238,10 @@ def _planned_row(row: Row[Any], earlier: Mapping[str, tuple[str, str]] | None) -
         change=change,
         before=before,
         extra=row.extra or {},
+        name=" ".join(name for name in names if name) or None,
+        policies=[named.get(policy, policy) for policy in request.get("permissionPolicyIds") or ()],
+        state=None if outcome is None else outcome.state,
+        expires_at=None if outcome is None else outcome.expires_at,
     )
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, select
 
-from m3ter_onboarding.ledger.reads.bounded_counts import count_up_to, rows_of_run
+from m3ter_onboarding.databases.batches import batches
+from m3ter_onboarding.ledger.reads.bounded_counts import COUNTED, count_up_to, rows_of_run
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from m3ter_onboarding.ledger.runs import FAILED_TASK, FAILURE, RunKey
 from m3ter_onboarding.ledger.states import InvitationState
@@ -17,6 +18,8 @@ from m3ter_onboarding.ledger.tables import Tables
 
 #: Runs of a page; plans of a run; permission policies that are named of a plan.
 RUNS_LISTED, PLANS_LISTED, POLICIES_NAMED = 20, 10, 50
+#: Invitations of one run are counted up to so many of each state.
+COUNTED_OF_RUN = 100_000
 
 
 @dataclass(frozen=True, repr=False)
@@ -35,6 +38,7 @@ class PlanHead:
     sendable: bool
     not_sendable_because: str | None
     needs_approval: bool
+    fingerprint: str | None
     approved_by: str | None
     approved_at: datetime | None
     rejected_by: str | None
@@ -109,6 +113,23 @@ class RunSummary(RunHead):
     """A run with its newest plan; None: none was made yet."""
 
     plan: PlanHead | None
+
+
+@dataclass(frozen=True)
+class RunStanding:
+    """How far a run is; counts only.
+
+    :param plan_id: of its newest plan; None: none was begun yet.
+    :param sealed: whether that plan is complete.
+    :param invitations: of that plan.
+    :param states: the run's invitations by the state that they are in now.
+    """
+
+    outcome: str
+    plan_id: str | None
+    sealed: bool
+    invitations: int
+    states: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -220,8 +241,57 @@ def run_details(reader: LedgerReader, run: RunKey) -> RunDetails | None:
     return reader.read(work, doing="reading a run")
 
 
+def run_standing(reader: LedgerReader, run: RunKey) -> RunStanding | None:
+    """Return how far a run is; None: the ledger knows no such run."""
+
+    def work(connection: Connection) -> RunStanding | None:
+        t = reader.t
+        r, p = t.run.c, t.plan.c
+        outcome = connection.execute(select(r.outcome).where(r.dag_id == run.dag_id, r.run_id == run.run_id)).scalar()
+        if outcome is None:
+            return None
+        plan = connection.execute(
+            select(p.plan_id, p.state, p.invitations)
+            .where(p.dag_id == run.dag_id, p.run_id == run.run_id)
+            .order_by(p.seq.desc())
+            .limit(1)
+        ).one_or_none()
+        states = states_by_run(connection, t, [run], list(InvitationState), COUNTED_OF_RUN)[run]
+        return RunStanding(
+            outcome=outcome,
+            plan_id=plan.plan_id if plan else None,
+            sealed=plan is not None and plan.state == "sealed",
+            invitations=(plan.invitations or 0) if plan else 0,
+            states={state.value: many for state, many in states.items() if many},
+        )
+
+    return reader.read(work, doing="reading a run")
+
+
+def runs_recorded(reader: LedgerReader, runs: Sequence[RunKey]) -> set[RunKey]:
+    """Return those of the runs that the ledger knows."""
+
+    def work(connection: Connection) -> set[RunKey]:
+        r = reader.t.run.c
+        known: set[RunKey] = set()
+        for some in batches(runs):
+            rows = connection.execute(
+                select(r.dag_id, r.run_id).where(
+                    r.dag_id.in_([run.dag_id for run in some]), r.run_id.in_([run.run_id for run in some])
+                )
+            )
+            known |= {RunKey(row.dag_id, row.run_id) for row in rows}
+        return known & set(runs)
+
+    return reader.read(work, doing="looking for runs")
+
+
 def states_by_run(
-    connection: Connection, t: Tables, runs: Sequence[RunKey], states: Sequence[InvitationState]
+    connection: Connection,
+    t: Tables,
+    runs: Sequence[RunKey],
+    states: Sequence[InvitationState],
+    most: int = COUNTED,
 ) -> Mapping[RunKey, Mapping[InvitationState, int]]:
     """Count the invitations that each run set out to send, by the state that they are in now; counting stops."""
     chosen: dict[str, list[Select[Any]]] = {
@@ -229,7 +299,7 @@ def states_by_run(
         for number, run in enumerate(runs)
         for state in states
     }
-    counted = count_up_to(connection, chosen) if chosen else {}
+    counted = count_up_to(connection, chosen, most) if chosen else {}
     return {run: {state: counted[f"{number}:{state.value}"] for state in states} for number, run in enumerate(runs)}
 
 

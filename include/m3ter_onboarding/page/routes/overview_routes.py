@@ -7,12 +7,16 @@ from datetime import date
 from fastapi import APIRouter
 
 from m3ter_onboarding.clock import utc_now
+from m3ter_onboarding.config.names import PAUSE_VARIABLE
 from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.ledger.decision_names import DECISIONS, REASONS, WAYS
 from m3ter_onboarding.ledger.reads.overview_figures import ChartDay, chart_days, ledger_figures, summed_by_day
 from m3ter_onboarding.ledger.reads.reader import NoRunYetError
+from m3ter_onboarding.ledger.reads.run_history import runs_recorded
+from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.states import STATES
 from m3ter_onboarding.page.access import Reader, ReaderDep
+from m3ter_onboarding.page.airflow_runs import FailedRun, last_runs_that_failed
 from m3ter_onboarding.page.answers import Chart, Overview, ReadableDag, ReadableLedger, UnreadableLedger, Words
 from m3ter_onboarding.page.onboarding_dags import LedgerPlace
 
@@ -24,6 +28,8 @@ def overview(reader: ReaderDep) -> Overview:
     """Return figures of every DAG of the reader, ledger by ledger."""
     return Overview(
         user=reader.name,
+        unrecorded=_unrecorded(reader),
+        pause_variable=PAUSE_VARIABLE,
         dags=_dags(reader),
         ledgers=[_ledger(reader, key, place) for key, place in sorted(reader.places().items())],
         words=Words(states=STATES, verdicts=DECISIONS, reasons=REASONS, ways=WAYS),
@@ -54,6 +60,25 @@ def _ledger(reader: Reader, key: str, place: LedgerPlace) -> ReadableLedger | Un
     )
 
 
+def _unrecorded(reader: Reader) -> list[FailedRun]:
+    """Return the DAGs' newest runs that failed before they reached the ledger."""
+    failed = last_runs_that_failed([dag.dag_id for dag in reader.dags.values() if reader.may_see_tasks(dag)])
+    unrecorded = []
+    for place in reader.places().values() if failed else ():
+        of_place = set(reader.dag_ids_of(place))
+        runs = [run for run in failed if run.dag_id in of_place]
+        if not runs:
+            continue
+        try:
+            known = runs_recorded(reader.ledgers.of(place), [RunKey(run.dag_id, run.run_id) for run in runs])
+        except NoRunYetError:
+            known = set()
+        except LedgerError:
+            continue  # whether it reached the ledger is not known now
+        unrecorded += [run for run in runs if RunKey(run.dag_id, run.run_id) not in known]
+    return unrecorded
+
+
 def _dags(reader: Reader) -> list[ReadableDag]:
     return [
         ReadableDag(
@@ -64,6 +89,7 @@ def _dags(reader: Reader) -> list[ReadableDag]:
             paused=dag.paused,
             active=dag.active,
             modes=list(dag.modes),
+            stopped=reader.pause.pauses(dag.config_name),
             may_trigger=reader.may_trigger(dag),
             may_edit=reader.may_edit(dag),
         )

@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
+import logging
+from itertools import chain
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, HTTPException, Response
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from m3ter_onboarding.ledger.reads.plan_comparison import GoneRows, PlannedRows, find_plan, planned_rows, rows_gone
-from m3ter_onboarding.ledger.reads.run_history import RunDetails, RunPage, run_details, runs_of_dag
+from m3ter_onboarding.ledger.reads.plan_comparison import (
+    GoneRows,
+    PlannedRows,
+    exported_rows,
+    find_plan,
+    planned_rows,
+    rows_gone,
+)
+from m3ter_onboarding.ledger.reads.run_history import (
+    ComparablePlan,
+    RunDetails,
+    RunPage,
+    run_details,
+    run_standing,
+    runs_of_dag,
+)
 from m3ter_onboarding.ledger.runs import RunKey
-from m3ter_onboarding.page.access import ReaderDep, found
+from m3ter_onboarding.page.access import Reader, ReaderDep, found
+from m3ter_onboarding.page.airflow_runs import run_in_airflow
+from m3ter_onboarding.page.answers import RunProgress
+from m3ter_onboarding.page.csv_export import plan_as_csv
 from m3ter_onboarding.page.request_values import RowNo, StorableInstant, StorableText
 
 router = APIRouter(prefix="/api")
+
+log = logging.getLogger(__name__)
+
+#: Rows of the CSV file that are in memory at once.
+_EXPORTED_AT_ONCE = 1000
 
 
 class RowsBody(BaseModel):
@@ -25,6 +50,16 @@ class RowsBody(BaseModel):
     plan_id: Annotated[StorableText, StringConstraints(max_length=36)]
     decision: Literal["invite", "review", "invalid", "skip", "gone"]
     after: RowNo | None = None
+
+
+class ExportBody(BaseModel):
+    """Which rows of a plan the file holds; no decision: all."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dag_id: Annotated[str, StringConstraints(max_length=250)]
+    plan_id: Annotated[StorableText, StringConstraints(max_length=36)]
+    decision: Literal["invite", "review", "invalid", "skip"] | None = None
 
 
 @router.get("/runs")
@@ -43,7 +78,35 @@ def run(dag_id: str, run_id: StorableText, reader: ReaderDep) -> RunDetails:
 def rows_of_plan(body: RowsBody, reader: ReaderDep) -> PlannedRows | GoneRows:
     """Return a page of a plan's rows of one kind."""
     ledger = reader.ledger_of(body.dag_id)
-    plan = find_plan(ledger, body.dag_id, body.plan_id)
+    plan = _plan(reader, body.dag_id, body.plan_id)
+    return rows_gone(ledger, plan) if body.decision == "gone" else planned_rows(ledger, plan, body.decision, body.after)
+
+
+@router.get("/run/progress")
+def progress(dag_id: str, run_id: StorableText, reader: ReaderDep) -> RunProgress:
+    """Return how far a run is: its steps in Airflow, and its invitations by state."""
+    dag, ledger, key = reader.dag(dag_id), reader.ledger_of(dag_id), RunKey(dag_id, run_id)
+    standing = run_standing(ledger, key)
+    airflow = run_in_airflow(key, with_question=reader.may_see_questions(dag)) if reader.may_see_tasks(dag) else None
+    if standing is None and airflow is None:
+        raise HTTPException(404, "There is no such run.")
+    return RunProgress(airflow=airflow, ledger=standing)
+
+
+@router.post("/run/export")
+def export_plan(body: ExportBody, reader: ReaderDep) -> Response:
+    """Return the rows of a plan as CSV, the reason beside each."""
+    plan = _plan(reader, body.dag_id, body.plan_id)
+    log.info("%s exports rows of the plan %s as CSV.", reader.name, plan.plan_id)
+    pages = exported_rows(reader.ledger_of(body.dag_id), plan, body.decision, _EXPORTED_AT_ONCE)
+    first = next(pages)  # a query that cannot be answered is an error, not an empty file
+    headers = {"content-disposition": 'attachment; filename="m3ter-decisions.csv"'}
+    text = plan_as_csv(chain([first], pages))
+    return StreamingResponse(text, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _plan(reader: Reader, dag_id: str, plan_id: str) -> ComparablePlan:
+    plan = find_plan(reader.ledger_of(dag_id), dag_id, plan_id)
     if plan is None:
         raise HTTPException(404, "There is no such plan of this DAG.")
-    return rows_gone(ledger, plan) if body.decision == "gone" else planned_rows(ledger, plan, body.decision, body.after)
+    return plan

@@ -1,0 +1,224 @@
+"""What the page takes from Airflow's own record: steps, open questions, runs the ledger never saw, the pause switch."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from airflow.models.dagrun import DagRun
+from airflow.models.hitl import HITLDetail
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.models.taskinstance import TaskInstance
+from airflow.utils.session import create_session
+from airflow.utils.state import DagRunState
+from airflow.utils.types import DagRunTriggeredByType, DagRunType
+from sqlalchemy import delete, insert, select, update
+
+from m3ter_onboarding.clock import utc_now
+from m3ter_onboarding.config.approval_section import ApprovalSettings
+from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.page.pause_variable import PauseVariable
+from m3ter_onboarding.sending.approval_question import _who_may, approvers_named
+from tests.onboarding.page.conftest import AT, Page, application
+from tests.support.page_ledger import DAG_A, NOW, PLAN, RUN
+
+GUARD = {"x-m3ter-onboarding": "1", "origin": "http://airflow.test", "sec-fetch-site": "same-origin"}
+
+
+@contextmanager
+def airflow_run(dag_id: str, run_id: str, state: DagRunState, tasks: dict[str, str]) -> Iterator[None]:
+    """Let Airflow have a run whose tasks are in these states; while the body runs."""
+    with create_session() as session:
+        dag = SerializedDagModel.get(dag_id, session=session).dag  # type: ignore[union-attr]
+        run = dag.create_dagrun(
+            run_id=run_id,
+            run_after=NOW,
+            run_type=DagRunType.MANUAL,
+            triggered_by=DagRunTriggeredByType.TEST,
+            triggering_user_name="tester",
+            state=state,
+            start_date=NOW,
+            session=session,
+        )
+        run.end_date = NOW if state == DagRunState.FAILED else None
+        for task in run.get_task_instances(session=session):
+            if task.task_id in tasks:
+                task.state, task.start_date, task.try_number = tasks[task.task_id], NOW, 1
+    try:
+        yield
+    finally:
+        with create_session() as session:
+            session.execute(delete(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
+
+
+def ask_in_airflow(run_id: str, body: str) -> None:
+    """Put a question to people, as the task ``approve`` does."""
+    with create_session() as session:
+        task = session.scalar(
+            select(TaskInstance).where(TaskInstance.run_id == run_id, TaskInstance.task_id == "approve")
+        )
+        assert task is not None
+        session.add(
+            HITLDetail(ti_id=task.id, options=["Approve", "Reject"], subject="Send 3?", body=body, created_at=NOW)
+        )
+
+
+def test_a_run_has_its_steps_and_counts(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
+    states = {"snapshot": "success", "plan": "success", "approve": "skipped", "send": "running"}
+    with airflow_run(DAG_A, RUN, DagRunState.RUNNING, states):
+        found = page("anna").get("api/run/progress", dag_id=DAG_A, run_id=RUN)
+    airflow = found["airflow"]
+    assert (airflow["state"], airflow["started_by"], airflow["question"]) == ("running", "tester", None)
+    assert [(step["task_id"], step["state"]) for step in airflow["steps"]] == [*states.items(), ("report", None)]
+    assert found["ledger"] == {
+        "outcome": "success",
+        "plan_id": PLAN,
+        "sealed": True,
+        "invitations": 3,
+        "states": {"sent": 1, "accepted": 1, "failed": 1, "review": 1, "expired": 1},
+    }
+
+
+def test_a_run_that_only_airflow_has_is_shown_with_its_steps(page: Callable[[str], Page]) -> None:
+    with airflow_run(DAG_A, "manual__new", DagRunState.FAILED, {"snapshot": "failed"}):
+        found = page("anna").get("api/run/progress", dag_id=DAG_A, run_id="manual__new")
+        assert found["ledger"] is None
+        assert found["airflow"]["steps"][0]["state"] == "failed"
+    answer = page("anna").client.get(f"{AT}/api/run/progress", params={"dag_id": DAG_A, "run_id": "manual__new"})
+    assert answer.status_code == 404
+
+
+def test_a_question_that_waits_says_who_may_answer(page: Callable[[str], Page]) -> None:
+    settings = ApprovalSettings(approvers=("ada", "o'neil"), not_by_who_triggered=True)
+    with airflow_run(DAG_A, RUN, DagRunState.RUNNING, {"approve": "awaiting_input"}):
+        ask_in_airflow(RUN, f"**3 e-mails** to `org`.{_who_may(settings)}\n\nMore. May approve: `mallory`.")
+        asked = page("anna").get("api/run/progress", dag_id=DAG_A, run_id=RUN)["airflow"]["question"]
+        assert asked["subject"] == "Send 3?"
+        assert (asked["approvers"], asked["not_the_starter"]) == (["ada", "o'neil"], True)
+        with create_session() as session:
+            session.execute(update(HITLDetail).values(responded_at=utc_now()))
+        assert page("anna").get("api/run/progress", dag_id=DAG_A, run_id=RUN)["airflow"]["question"] is None
+
+
+@pytest.mark.parametrize("settings", [{}, {"approvers": ("ada",)}, {"not_by_who_triggered": True}])
+def test_who_may_approve_is_read_as_it_was_written(settings: dict[str, Any]) -> None:
+    asked = ApprovalSettings(**settings)
+    read = approvers_named(f"**3 e-mails** into `org` because `x`.{_who_may(asked)}\n\nSee.")
+    assert read == (list(asked.approvers), asked.not_by_who_triggered)
+
+
+def test_a_failure_before_the_ledger_is_on_the_overview(page: Callable[[str], Page]) -> None:
+    with airflow_run(DAG_A, "manual__early", DagRunState.FAILED, {"snapshot": "failed"}):
+        [found] = page("anna").get("api/overview")["unrecorded"]
+        assert (found["dag_id"], found["run_id"]) == (DAG_A, "manual__early")
+        assert page("bert").get("api/overview")["unrecorded"] == [], "another team's run"
+
+
+def test_a_failure_that_the_ledger_knows_is_not_named_twice(page: Callable[[str], Page]) -> None:
+    with airflow_run(DAG_A, RUN, DagRunState.FAILED, {"plan": "failed"}):
+        assert page("anna").get("api/overview")["unrecorded"] == []
+        with airflow_run(DAG_A, "manual__later", DagRunState.SUCCESS, {"plan": "success"}):
+            assert page("anna").get("api/overview")["unrecorded"] == []
+
+
+def test_a_failure_of_a_dag_whose_ledger_is_empty_is_named(page: Callable[[str], Page]) -> None:
+    dag_id = "m3ter_onboarding__no_run"
+    with airflow_run(dag_id, "manual__first", DagRunState.FAILED, {"snapshot": "failed"}):
+        assert [run["dag_id"] for run in page("root").get("api/overview")["unrecorded"]] == [dag_id]
+
+
+def stopped(answer: dict[str, Any]) -> dict[str, bool | None]:
+    """Return, for each DAG of an overview, whether the switch stops it."""
+    return {dag["config_name"]: dag["stopped"] for dag in answer["dags"]}
+
+
+def test_the_pause_switch_is_shown_for_those_that_it_stops(
+    page: Callable[[str], Page], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = [0.0]
+    root = page("root")
+    application().app.state.pause = PauseVariable(clock=lambda: seconds[0])
+    assert stopped(root.get("api/overview"))["team_a"] is False
+    monkeypatch.setenv("AIRFLOW_VAR_M3TER_ONBOARDING_PAUSED", "team_b, m3ter_onboarding__team_a")
+    assert stopped(root.get("api/overview"))["team_a"] is False, "kept for a while"
+    seconds[0] = 60.0
+    found = root.get("api/overview")
+    assert found["pause_variable"] == "m3ter_onboarding_paused"
+    assert {name for name, one in stopped(found).items() if one} == {"team_a", "team_b"}
+
+
+def test_a_switch_that_cannot_be_read_is_unknown(page: Callable[[str], Page]) -> None:
+    def away() -> str:
+        raise RuntimeError("the secrets backend is away")
+
+    anna = page("anna")
+    application().app.state.pause = PauseVariable(read=away)
+    assert set(stopped(anna.get("api/overview")).values()) == {None}
+
+
+def exported(page: Page, **wanted: Any) -> list[dict[str, str]]:
+    """Return the rows of a plan's file."""
+    body = {"dag_id": DAG_A, "plan_id": PLAN, **wanted}
+    answer = page.client.post(f"{AT}/api/run/export", json=body, headers=GUARD)
+    assert answer.status_code == 200, answer.text
+    assert "m3ter-decisions.csv" in answer.headers["content-disposition"]
+    return list(csv.DictReader(io.StringIO(answer.text)))
+
+
+def test_the_rows_of_a_plan_are_a_file_for_those_who_mend_them(
+    page: Callable[[str], Page], ledger: LedgerDatabase
+) -> None:
+    d = ledger.tables.decision
+    with ledger.engine.connect() as connection:
+        rows = connection.execute(select(d).where(d.c.plan_id == PLAN).order_by(d.c.row_no)).all()
+    assert [int(row["row_no"]) for row in exported(page("anna"))] == [row.row_no for row in rows]
+    [invalid] = exported(page("anna"), decision="invalid")
+    assert (invalid["decision"], invalid["reason"]) == ("invalid", "email")
+    assert invalid["why"] == "row cannot be used (the address is missing or wrong)"
+    assert invalid["way"].startswith("Correct the row in the warehouse")
+    foreign = page("bert").client.post(f"{AT}/api/run/export", json={"dag_id": DAG_A, "plan_id": PLAN}, headers=GUARD)
+    assert foreign.status_code == 404
+
+
+def test_a_long_file_has_every_row_once(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
+    d = ledger.tables.decision
+    with ledger.engine.begin() as connection:
+        one = connection.execute(select(d).where(d.c.plan_id == PLAN, d.c.decision == "invalid")).one()._mapping
+        connection.execute(
+            insert(d), [{**one, "row_no": 1000 + number, "employee_id": f"long-{number}"} for number in range(2000)]
+        )
+    rows = exported(page("anna"), decision="invalid")
+    assert len({row["row_no"] for row in rows}) == len(rows) == 2001
+
+
+def test_rows_to_be_invited_say_what_became_of_them(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
+    t = ledger.tables
+    request = {
+        "email": "x@example.com",
+        "firstName": "Ann",
+        "lastName": "Lee",
+        "permissionPolicyIds": ["pol-1", "pol-2"],
+    }
+    with ledger.engine.begin() as connection:
+        row = connection.execute(
+            select(t.decision).where(t.decision.c.plan_id == PLAN, t.decision.c.decision == "invite").limit(1)
+        ).one()
+        here = (t.decision.c.plan_id == PLAN, t.decision.c.row_no == row.row_no)
+        connection.execute(update(t.decision).where(*here).values(request=request))
+        policies = [{"id": "pol-1", "name": "Analyst", "version": 1}]
+        connection.execute(update(t.plan).where(t.plan.c.plan_id == PLAN).values(policies=policies))
+        connection.execute(
+            update(t.invitation)
+            .where(t.invitation.c.email == "ann@example.com")
+            .values(plan_id=PLAN, row_no=row.row_no, email_key=row.email_key, expires_at=NOW + timedelta(days=5))
+        )
+    rows = page("anna").post("api/run/rows", {"dag_id": DAG_A, "plan_id": PLAN, "decision": "invite"})["rows"]
+    [found] = [one for one in rows if one["row_no"] == row.row_no]
+    assert (found["name"], found["policies"], found["state"]) == ("Ann Lee", ["Analyst", "pol-2"], "sent")
+    assert found["expires_at"].startswith(f"{(NOW + timedelta(days=5)).date()}")
+    assert {one["state"] for one in rows if one["row_no"] != row.row_no} <= {None}
