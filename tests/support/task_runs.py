@@ -45,6 +45,7 @@ class TaskRun:
     answers: str | None = "olga"
     looked_at: bool = True
     xcoms: dict[str, Any] = field(default_factory=dict)
+    logical_date: datetime | None = None
 
     def snapshot(self) -> dict[str, int]:
         """Run the task ``snapshot``."""
@@ -153,6 +154,7 @@ class TaskRun:
             "params": dict(self.params),
             "data_interval_start": self.interval[0],
             "data_interval_end": self.interval[1],
+            "logical_date": self.logical_date,
             "ti": SimpleNamespace(
                 xcom_pull=lambda task_ids, key=None: self.xcoms.get(f"pushed:{key}" if key else task_ids),
                 xcom_push=lambda key, value: self.xcoms.__setitem__(f"pushed:{key}", value),

@@ -82,6 +82,9 @@ def _instant(value: Any) -> datetime:
         raise PydanticCustomError("no_such_instant", "does not exist") from None
 
 
+#: A plan's fingerprint: SHA-256, hex.
+FINGERPRINT_PATTERN = "^[0-9a-f]{64}$"
+
 #: An ``employee_id`` as the warehouse has it.
 EmployeeId = Annotated[StrictStr, Field(max_length=LONGEST_EMPLOYEE_ID), AfterValidator(_no_address)]
 OptionalEmployeeId = Annotated[EmployeeId | None, BeforeValidator(_employee_text)]
@@ -97,6 +100,7 @@ class RunParameters(BaseModel):
     :param only_employee: plan this ``employee_id`` alone.
     :param interval_start: with ``interval_end``: the interval instead of Airflow's.
     :param allow_backfill_send: a backfill run may send, not only plan.
+    :param only_plan: fingerprint of a plan that somebody looked at: the run sends that plan, or nothing.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True)
@@ -107,6 +111,7 @@ class RunParameters(BaseModel):
     interval_start: Instant | None = None
     interval_end: Instant | None = None
     allow_backfill_send: StrictBool = False
+    only_plan: Annotated[StrictStr, Field(pattern=FINGERPRINT_PATTERN)] | None = None
 
     @model_validator(mode="after")
     def _whole_interval(self) -> RunParameters:
@@ -162,6 +167,8 @@ def _sentence(problem: ErrorDetails) -> str:
             return f"The run parameter mode is {shown!r}; choose one of {', '.join(mode.value for mode in Mode)}."
         case _, "max_invitations":
             return f"The run parameter {name} is {shown!r}; write a whole number from 0, or leave it empty."
+        case _, "only_plan":
+            return "The run parameter only_plan is no fingerprint of a plan; write all of its 64 characters."
         case "address", _:
             return (
                 "The run parameter only_employee is an address, and the parameters of a run are seen by many; give the"

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from croniter import croniter  # type: ignore[import-untyped]
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, StrictStr, Tag, field_validator
 
 from m3ter_onboarding.config.section import Section, Text, as_list
 
-_PRESETS = ("@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly")
+_PRESETS = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@quarterly": "0 0 1 */3 *",
+    "@yearly": "0 0 1 1 *",
+}
 
 
 def checked_schedule(value: str | None) -> str | None:
@@ -46,6 +55,20 @@ class AssetSchedule(Section):
     @classmethod
     def _cron(cls, value: str | None) -> str | None:
         return checked_schedule(value)
+
+
+def next_time(schedule: str | AssetSchedule | None, time_zone: str, after: datetime) -> datetime | None:
+    """Return the first time of a schedule after an instant; None: it has no times.
+
+    :param time_zone: of the schedule, such as ``Europe/Berlin``.
+    :param after: aware.
+    """
+    cron = schedule.cron if isinstance(schedule, AssetSchedule) else schedule
+    if cron is None:
+        return None
+    times = croniter(_PRESETS.get(cron, cron), after.astimezone(ZoneInfo(time_zone)), ret_type=datetime)
+    found: datetime = times.get_next()
+    return found
 
 
 def _written_as(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from airflow.sdk import Param
 
 from m3ter_onboarding.clock import INSTANT_PATTERN
-from m3ter_onboarding.config.run_parameters import LONGEST_EMPLOYEE_ID, Mode, RunParameters
+from m3ter_onboarding.config.run_parameters import FINGERPRINT_PATTERN, LONGEST_EMPLOYEE_ID, Mode, RunParameters
 
 #: The modes, as the trigger dialogue names them.
 _MODES = {
@@ -61,7 +61,10 @@ def run_parameters() -> dict[str, Param]:
             pattern=_INSTANT,
             section=_DAYS,
             title="From",
-            description_md="Empty: the days of the schedule. In JSON with a time zone, such as 2026-11-10T00:00:00Z.",
+            description_md=(
+                "Empty: in a run by hand, all up to now that is not caught up; in others the days of the schedule."
+                " In JSON with a time zone, such as 2026-11-10T00:00:00Z."
+            ),
         ),
         "interval_end": Param(
             None,
@@ -81,6 +84,17 @@ def run_parameters() -> dict[str, Param]:
             description_md=(
                 "If the plan has more, nothing at all is sent. In a backfill it counts for all of its runs together."
                 " Empty: as configured; more than that needs a person's approval."
+            ),
+        ),
+        "only_plan": Param(
+            None,
+            type=["null", "string"],
+            pattern=f"^$|{FINGERPRINT_PATTERN}",
+            section=_LIMITS,
+            title="Only exactly this plan",
+            description_md=(
+                "The fingerprint of a plan that you looked at. If the new plan would send anything else, nothing is"
+                " sent. The page's button Send exactly this fills it in."
             ),
         ),
         "allow_backfill_send": Param(

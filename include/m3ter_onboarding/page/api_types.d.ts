@@ -305,6 +305,8 @@ export interface PlanHead {
   created_at: Instant;
   /** names of the permission policies that it gives. */
   policies: string[];
+  /** whether nothing of it is sent only since nobody had looked before the first e-mail. */
+  waits_for_look: boolean;
 }
 
 /** A row of a plan. */
@@ -360,6 +362,7 @@ export interface PreviousPlan {
   counts: Record<string, number>;
   created_at: Instant;
   policies: string[];
+  waits_for_look: boolean;
   run_id: string;
 }
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.run_parameters import Mode, RunParameters
+from m3ter_onboarding.config.schedule import next_time
 from m3ter_onboarding.errors import PlanError
 from m3ter_onboarding.ledger import catch_up, runs, worklist
 from m3ter_onboarding.ledger.database import LedgerDatabase
@@ -26,6 +27,7 @@ class AirflowRun:
 
     :param run_type: Airflow's word for it, such as ``scheduled``.
     :param data_interval_start: with *data_interval_end*: Airflow's, aware; None if the run has none.
+    :param logical_date: Airflow's, aware; None if the run has none.
     :param triggered_by: the person who started it; None: nobody did.
     """
 
@@ -34,6 +36,7 @@ class AirflowRun:
     parameters: RunParameters
     data_interval_start: datetime | None = None
     data_interval_end: datetime | None = None
+    logical_date: datetime | None = None
     triggered_by: str | None = field(default=None, repr=False)
 
     @property
@@ -60,7 +63,12 @@ def start_run(config: OnboardingConfig, db: LedgerDatabase, run: AirflowRun, *, 
     """
     parameters = run.parameters
     interval = resolve_interval(
-        run.data_interval_start, run.data_interval_end, parameters, now=now, look_back=config.look_back
+        run.data_interval_start,
+        run.data_interval_end,
+        parameters,
+        now=now,
+        look_back=config.look_back,
+        by_hand_at=_by_hand_at(config, run),
     )
     prepare_tables(db, create_tables=config.create_tables, now=now, package_version=__version__)
     window = resolve_window(
@@ -110,6 +118,18 @@ def start_run(config: OnboardingConfig, db: LedgerDatabase, run: AirflowRun, *, 
         parameters.mode.value,
         *(f"{instant:%Y-%m-%d %H:%M}" for instant in (interval.start, interval.end, window.start, window.end)),
     )
+
+
+def _by_hand_at(config: OnboardingConfig, run: AirflowRun) -> datetime | None:
+    """Return the logical date of a run by hand whose interval Airflow took from the schedule; None: of any other run.
+
+    An interval that a person wrote into Airflow's form is for exactly those days.
+    """
+    at, end = run.logical_date, run.data_interval_end
+    if run.run_type != "manual" or at is None or end is None:
+        return None
+    following = next_time(config.schedule, config.time_zone, end)
+    return at if following is not None and end <= at < following else None
 
 
 def earlier_runs(

@@ -32,6 +32,12 @@ from m3ter_onboarding.planning.fingerprint import fingerprint
 
 log = logging.getLogger(__name__)
 
+#: The end of "Nothing of it will be sent: …", where the run may send only the plan that somebody looked at.
+OTHER_THAN_SEEN = (
+    "it is not the plan that was looked at (`only_plan`): warehouse, m3ter or configuration changed since. The run's"
+    " page shows what is different; to send this plan, look at it, and start another run."
+)
+
 
 @dataclass(frozen=True)
 class Planned:
@@ -99,16 +105,18 @@ def make_plan(
     write_decisions(db, plan_id, decisions, now, run.seals)
 
     used = _used_by(decisions, facts.policies)
+    hashed = fingerprint(decisions, used, org_id=run.org_id)
+    plans_only_because = run.plans_only_because or _other_than_seen(run, hashed)
     invitations = sum(decision.decision == "invite" for decision in decisions)
     planned = Planned(
         plan_id=plan_id,
         rows=len(decisions),
         invitations=invitations,
         counts=count_decisions(decisions),
-        sendable=run.plans_only_because is None,
-        not_sendable_because=run.plans_only_because,
+        sendable=plans_only_because is None,
+        not_sendable_because=plans_only_because,
         approval_because=_approval_because(config, db, run, plan_id, invitations, used, now),
-        fingerprint=fingerprint(decisions, used, org_id=run.org_id),
+        fingerprint=hashed,
     )
     seal = _seal_of(planned, used, valid_for=config.plan_valid_for, now=now)
     worklist = _change_of_worklist(config, db, run, planned, decisions, now)
@@ -144,6 +152,12 @@ def _begin(db: LedgerDatabase, run: PlanningRun, now: datetime) -> str:
     )
     plans.begin_plan(db, run.key, plan_id, beginning)
     return plan_id
+
+
+def _other_than_seen(run: PlanningRun, hashed: str) -> str | None:
+    """Return why a run sends nothing that may send only the plan that somebody looked at; None: this is that plan."""
+    seen = run.parameters.only_plan
+    return None if seen is None or seen == hashed else OTHER_THAN_SEEN
 
 
 def _used_by(decisions: Sequence[Decision], policies: Sequence[M3terPolicy]) -> list[M3terPolicy]:

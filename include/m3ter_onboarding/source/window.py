@@ -60,21 +60,26 @@ def resolve_interval(
     *,
     now: datetime,
     look_back: timedelta,
+    by_hand_at: datetime | None = None,
 ) -> Interval:
     """Decide which days a run is for.
 
     The form's interval comes first, then Airflow's. A run without either (started by hand with no logical date, or a
-    DAG with no schedule, whose interval is empty) is for the look-back, at least a day, up to now.
+    DAG with no schedule, whose interval is empty) is for the look-back, at least a day, up to now. A run by hand whose
+    interval is the schedule's last one goes on to its logical date, which Airflow's form sets to now: a preview and the
+    run after it are for the same days.
 
     :param data_interval_start: Airflow's, aware; None if the run has none.
     :param data_interval_end: Airflow's, aware; None if the run has none.
     :param now: aware.
     :param look_back: the configuration's.
+    :param by_hand_at: the logical date of a run by hand whose interval Airflow took from the schedule, aware.
     """
     if parameters.interval_start is not None and parameters.interval_end is not None:
         return Interval(parameters.interval_start, parameters.interval_end)
     if data_interval_start is not None and data_interval_end is not None and data_interval_start < data_interval_end:
-        return Interval(in_utc(data_interval_start), in_utc(data_interval_end))
+        ends = max(data_interval_end, by_hand_at or data_interval_end)
+        return Interval(in_utc(data_interval_start), in_utc(ends))
     end = in_utc(now)
     return Interval(end - max(look_back, timedelta(days=1)), end)
 

@@ -75,6 +75,7 @@ class OnboardingTask:
             parameters=self._parameters(context),
             data_interval_start=context.get("data_interval_start"),
             data_interval_end=context.get("data_interval_end"),
+            logical_date=context.get("logical_date"),
             triggered_by=getattr(dag_run, "triggering_user_name", None),
         )
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.timetables.interval import CronDataIntervalTimetable
+from pendulum import instance
 
+from m3ter_onboarding.config.schedule import next_time
 from m3ter_onboarding.errors import DeliveryError
 from m3ter_onboarding.ledger import catch_up
 from m3ter_onboarding.ledger.runs import read_run
@@ -274,3 +277,92 @@ def test_a_threshold_that_was_lowered_since_the_plan_counts(org: World) -> None:
     with pytest.raises(AirflowFailException, match=r"needs a person's approval now \(it has more than 1 invitations"):
         lowered.send()
     assert org.posts() == 0
+
+
+# -- a run by hand reads up to now, as a preview does ------------------------------------------------------------------
+
+
+def by_hand(org: World, run_id: str, logical_date: datetime | None, **params: Any) -> TaskRun:
+    """Return a run as Airflow's form starts it: with now for a logical date, and the schedule's last whole interval."""
+    day = (DAY - timedelta(days=1), DAY)
+    return TaskRun(org, run_id, day, params=params, values={"schedule": "@daily"}, logical_date=logical_date)
+
+
+def test_a_run_from_the_form_is_for_the_days_of_its_preview(org: World) -> None:
+    org.hire("e1", loaded_at=DAY + timedelta(hours=9))
+    now = DAY + timedelta(hours=10)
+    preview = TaskRun(
+        org,
+        "preview",
+        (now - timedelta(days=1), now),
+        params={"mode": "dry_run"},
+        values={"schedule": "@daily"},
+    ).all()
+    done = by_hand(org, "sends", now).all()
+    assert decided(org, preview) == decided(org, done) == {"invite:new": 1}
+    assert org.emails() == {"e1@example.com": 1}
+
+
+@pytest.mark.parametrize(
+    ("logical_date", "interval", "run_type"),
+    [
+        (
+            DAY + timedelta(hours=10),
+            (DAY - timedelta(days=4), DAY - timedelta(days=3)),
+            "manual",
+        ),  # written by a person
+        (DAY, (DAY - timedelta(days=1), DAY), "scheduled"),
+        (DAY + timedelta(hours=10), (DAY - timedelta(days=1), DAY), "backfill"),
+    ],
+)
+def test_days_that_somebody_chose_are_read_and_no_others(
+    org: World, logical_date: datetime, interval: tuple[datetime, datetime], run_type: str
+) -> None:
+    done = TaskRun(org, "run", interval, run_type, values={"schedule": "@daily"}, logical_date=logical_date).all()
+    row = read_run(org.db, org.run(done.run_id))
+    assert row is not None
+    assert (row.interval_start, row.interval_end) == interval
+
+
+@pytest.mark.parametrize("schedule", ["@hourly", "@daily", "@weekly", "@monthly", "@quarterly", "@yearly", "0 6 * * *"])
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
+def test_the_schedules_next_time_is_airflows(schedule: str, zone: str) -> None:
+    now = datetime(2027, 3, 14, 12, 30, tzinfo=timezone.utc)  # New York's clocks changed this morning
+    ends = CronDataIntervalTimetable(schedule, zone).infer_manual_data_interval(run_after=instance(now)).end
+    following = next_time(schedule, zone, ends)
+    assert following is not None
+    assert ends <= now < following
+    assert next_time(schedule, zone, following - timedelta(seconds=1)) == following
+
+
+# -- a run that may send only the plan that somebody looked at ---------------------------------------------------------
+
+
+def test_exactly_the_plan_that_was_looked_at_is_sent(org: World) -> None:
+    org.hire("e1", "e2")
+    seen = run(org, "preview", mode="dry_run").all().xcoms["plan"]["fingerprint"]
+    done = run(org, "sends", only_plan=seen).all()
+    assert done.xcoms["plan"]["sendable"]
+    assert org.emails() == {"e1@example.com": 1, "e2@example.com": 1}
+
+
+@pytest.mark.parametrize("change", ["one more", "another name", "one less"])
+def test_a_plan_that_nobody_looked_at_is_not_sent_for_another(
+    org: World, change: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    org.hire("e1", "e2")
+    seen = run(org, "preview", mode="dry_run").all().xcoms["plan"]["fingerprint"]
+    if change == "one more":
+        org.hire("e3")
+    elif change == "another name":
+        org.correct("e1", last_name="Another")
+    else:
+        org.m3ter.seed(users=[{"email": "e1@example.com"}])
+    done = run(org, "sends", only_plan=seen).all()
+    assert not done.xcoms["plan"]["sendable"]
+    assert org.posts() == 0
+    assert "Nothing of it was sent: it is not the plan that was looked at" in caplog.text
+    after = run(org, "after").all()
+    assert after.xcoms["plan"]["sendable"], "nobody is lost"
+    assert org.posts() == {"one more": 3, "another name": 2, "one less": 1}[change]

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, and_, select
 
 from m3ter_onboarding.databases.batches import batches
+from m3ter_onboarding.ledger.first_look import NO_FIRST_LOOK
 from m3ter_onboarding.ledger.reads.bounded_counts import COUNTED, count_up_to, rows_of_run
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from m3ter_onboarding.ledger.runs import FAILED_TASK, FAILURE, RunKey
@@ -29,6 +30,7 @@ class PlanHead:
     :param state: ``open`` while rows are decided, then ``sealed``.
     :param counts: rows by ``decision:reason``.
     :param policies: names of the permission policies that it gives.
+    :param waits_for_look: whether nothing of it is sent only since nobody had looked before the first e-mail.
     """
 
     plan_id: str
@@ -48,6 +50,7 @@ class PlanHead:
     counts: dict[str, int]
     created_at: datetime
     policies: list[str]
+    waits_for_look: bool
 
 
 @dataclass(frozen=True, repr=False)
@@ -208,7 +211,8 @@ def _run_head(row: Row[Any]) -> dict[str, Any]:
 
 def _plan_head(row: Row[Any]) -> dict[str, Any]:
     policies = [str(policy.get("name")) for policy in row.policies or ()][:POLICIES_NAMED]
-    return {**{field.name: row._mapping[field.name] for field in fields(PlanHead)}, "policies": policies}
+    computed = {"policies": policies, "waits_for_look": row.not_sendable_because == NO_FIRST_LOOK}
+    return {**{one.name: row._mapping[one.name] for one in fields(PlanHead) if one.name not in computed}, **computed}
 
 
 def run_details(reader: LedgerReader, run: RunKey) -> RunDetails | None:
