@@ -15,7 +15,7 @@ from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.schema import prepare_tables
 from m3ter_onboarding.source.warehouse import check_source
-from m3ter_onboarding.source.window import EarlierRuns, Window, resolve_interval, resolve_window
+from m3ter_onboarding.source.window import EarlierRuns, Interval, Window, resolve_interval, resolve_window
 from m3ter_provider import __version__
 
 log = logging.getLogger(__name__)
@@ -62,14 +62,7 @@ def start_run(config: OnboardingConfig, db: LedgerDatabase, run: AirflowRun, *, 
     :raises SourceError: when the query cannot be run, or its columns break the contract.
     """
     parameters = run.parameters
-    interval = resolve_interval(
-        run.data_interval_start,
-        run.data_interval_end,
-        parameters,
-        now=now,
-        look_back=config.look_back,
-        by_hand_at=_by_hand_at(config, run),
-    )
+    interval = _interval_of(config, run, now)
     prepare_tables(db, create_tables=config.create_tables, now=now, package_version=__version__)
     window = resolve_window(
         interval,
@@ -118,6 +111,12 @@ def start_run(config: OnboardingConfig, db: LedgerDatabase, run: AirflowRun, *, 
         parameters.mode.value,
         *(f"{instant:%Y-%m-%d %H:%M}" for instant in (interval.start, interval.end, window.start, window.end)),
     )
+
+
+def _interval_of(config: OnboardingConfig, run: AirflowRun, now: datetime) -> Interval:
+    start, end = run.data_interval_start, run.data_interval_end
+    at = _by_hand_at(config, run)
+    return resolve_interval(start, end, run.parameters, now=now, look_back=config.look_back, by_hand_at=at)
 
 
 def _by_hand_at(config: OnboardingConfig, run: AirflowRun) -> datetime | None:
