@@ -16,7 +16,7 @@ endif
 # The slow tests remember what failed; pytest's cache is off otherwise.
 REMEMBER := -o addopts="-ra --strict-markers --strict-config --import-mode=importlib"
 
-.PHONY: help demo ui test test-matrix test-integration test-integration-again e2e-celery fuzz chaos chaos-part chaos-selftest guards-selftest year year-selftest check check-javascript format docs reference screenshots bench clean constraints image-constraints mysql-driver sbom audit env image-pins
+.PHONY: help demo ui test test-matrix test-integration test-integration-again e2e-celery fuzz chaos chaos-part chaos-selftest guards-selftest year year-selftest check check-javascript format docs reference screenshots bench bench-scale clean constraints image-constraints mysql-driver sbom audit env image-pins
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -137,6 +137,13 @@ screenshots: $(STAMP)  ## docs/images, taken by the tests in the browser
 
 bench: $(STAMP)  ## figures against peers in the same run
 	@$(BIN)/python -m benchmarks
+
+# make bench-scale SIZES=10000,100000
+SIZES ?= 10000,100000,1000000
+
+bench-scale: $(STAMP)  ## planning for many people on both databases: all of them new, and a hundred of them; long
+	@$(BIN)/python -m benchmarks planning --people $(SIZES)
+	@$(BIN)/python -m benchmarks planning --people $(SIZES) --new 100
 
 constraints: $(STAMP)  ## resolve constraints.txt and constraints-floors.txt anew (names and versions only)
 	@$(BIN)/uv pip compile -q --universal --python-version 3.10 --extra dev --extra javascript --extra cluster --extra audit --extra mysql \

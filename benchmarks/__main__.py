@@ -1,6 +1,6 @@
-"""Run every benchmark of this folder, or those named: ``python -m benchmarks [NAME …]``.
+"""Run every benchmark of this folder, or those named: ``python -m benchmarks [NAME …] [OPTION …]``.
 
-A benchmark is a module here with a function ``main()`` that prints its figures.
+A benchmark is a module here with a function ``main()`` that prints its figures; options are for those that take some.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ def main() -> int:
     """Run the benchmarks in an Airflow home of their own."""
     folder = Path(__file__).parent
     known = [module.name for module in pkgutil.iter_modules([str(folder)]) if not module.name.startswith("_")]
-    wanted = sys.argv[1:] or known
+    first = next((number for number, given in enumerate(sys.argv) if given.startswith("-")), len(sys.argv))
+    wanted, options = sys.argv[1:first] or known, sys.argv[first:]
     if unknown := set(wanted) - set(known):
         print(f"There is no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(known)}.", file=sys.stderr)
         return 2
@@ -27,7 +28,7 @@ def main() -> int:
     try:
         for name in wanted:
             print(f"## {name}", flush=True)
-            importlib.import_module(f"benchmarks.{name}").main()
+            importlib.import_module(f"benchmarks.{name}").main(*([options] if options else []))
             print(flush=True)
     finally:
         shutil.rmtree(home, ignore_errors=True)
