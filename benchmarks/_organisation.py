@@ -86,8 +86,9 @@ def load(organisation: Organisation) -> dict[str, Any]:
         for rows in _parts(map(_hire, range(organisation.people))):
             db.write(lambda connection, rows=rows: connection.execute(insert(_HIRES), rows), doing="loading")
         for rows in _parts(_member(number, began) for number in range(organisation.new, organisation.people)):
-            users = insert(db.tables.mirror_user)
-            db.write(lambda connection, rows=rows: connection.execute(users, rows), doing="loading")
+            db.write(
+                lambda connection, rows=rows: connection.execute(insert(db.tables.mirror_user), rows), doing="loading"
+            )
         for kind in mirror.Kind:
             mirror.finish_full_pass(db, ORG_ID, kind, began, utc_now())
         mirror.mark_complete(db, ORG_ID, began)

@@ -16,7 +16,8 @@ from sqlalchemy import delete, event, select, update
 
 from m3ter_onboarding.ledger import plans
 from m3ter_onboarding.ledger.claim_statements import ClaimRequest
-from m3ter_onboarding.ledger.claims import Claimed, begin_attempts, claim_chunk
+from m3ter_onboarding.ledger.claims import Claimed, begin_attempts, claim_chunk, last_new_row
+from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.planning.sealed_plan import Planned
 from m3ter_onboarding.sending.lease import LEASE_MARGIN, ChunkSize, Lease, boot_clock
 from m3ter_onboarding.sending.recurring_checks import LOOK_EVERY
@@ -463,6 +464,48 @@ def test_d10_no_statement_a_row(world: World) -> None:
         assert len(ids) == size
         counts.append(len(statements))
     assert counts[0] == counts[1]
+
+
+def test_d10_a_claim_goes_on_behind_the_last_one_and_comes_back_for_people_before_it(world: World) -> None:
+    plan = ready(world, "e1", "e2", "e3", "e4", "e5")
+    first = claim(world, plan, size=2)
+    position = last_new_row(first, -1)
+    assert [one.sealed.row_no for one in first] == [1, 2]
+    assert position == 2
+    behind = claim(world, plan, size=2, after_row=3)
+    assert [one.sealed.row_no for one in behind] == [4, 5]
+    left = claim(world, plan, size=2, after_row=last_new_row(behind, position))
+    assert [one.employee_id for one in left] == ["e3"], "who was passed over is found where nobody is left behind"
+    assert last_new_row(left, 5) == 3
+    assert claim(world, plan, after_row=3) == []
+    assert last_new_row([], 3) == 3
+
+
+def test_d10_a_row_that_is_claimed_again_does_not_move_the_position(world: World) -> None:
+    plan = ready(world, "e1", "e2", "e3")
+    table = world.db.tables.invitation
+    [_, _, third] = claim(world, plan)
+    with world.db.engine.begin() as connection:
+        connection.execute(delete(table).where(table.c.invitation_id != third.invitation_id))
+        connection.execute(update(table).values(state="unsent"))
+    claimed = claim(world, plan, size=2)
+    assert sorted((one.sealed.row_no, one.attempt) for one in claimed) == [(1, 1), (3, 2)]
+    assert last_new_row(claimed, -1) == 1
+
+
+def test_d10_a_sender_looks_for_each_chunk_behind_its_last(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = ready(world, *(f"e{number:02}" for number in range(25)))
+    asked: list[int] = []
+
+    def recorded(db: LedgerDatabase, wanted: ClaimRequest) -> list[Claimed]:
+        asked.append(wanted.after_row)
+        return claim_chunk(db, wanted)
+
+    monkeypatch.setattr("m3ter_onboarding.sending.sender.claim_chunk", recorded)
+    world.send(plan, requests_per_second=2)
+    assert len(world.emails()) == 25
+    assert asked[:4] == [-1, 10, 20, 25]
+    assert set(asked[3:]) == {25}
 
 
 # -- D11: leases -------------------------------------------------------------------------------------------------------

@@ -56,6 +56,8 @@ class ClaimRequest:
         more than this without one in 23 hours; None: whatever they attempted.
     :param turned_away: the chunk is of those whose last POST was answered with an error that did nothing; False: of all
         others. They come last, since such an answer ends the sending.
+    :param after_row: where people who have no row yet are looked for first: behind this one of the plan. A sender that
+        names its last claim looks at each row once, and not from the plan's first row for every chunk.
     """
 
     run: RunKey
@@ -69,6 +71,7 @@ class ClaimRequest:
     backfill_cap: int | None = None
     others_without_approval: int | None = None
     turned_away: bool = False
+    after_row: int = -1
 
 
 def new_rows(db: LedgerDatabase, claim: ClaimRequest, size: int) -> Any:
@@ -121,6 +124,7 @@ def new_rows(db: LedgerDatabase, claim: ClaimRequest, size: int) -> Any:
             d.plan_id == claim.plan_id,
             d.org_id == claim.org_id,
             d.decision == "invite",
+            d.row_no > claim.after_row,
             ~is_withheld(t, t.decision),
             *(~taken for taken in (address_taken, ended_since, employee_taken)),
             ~active_in_m3ter(t, d.email_key, claim.org_id, claim.now),

@@ -8,7 +8,7 @@ back belongs to the claim's token until the lease ends, and every later change n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -45,11 +45,15 @@ APPROVAL_DAY_MS = 23 * _HOUR_MS
 
 @dataclass(frozen=True)
 class Claimed:
-    """One invitation that this claim owns, with the request exactly as it was planned."""
+    """One invitation that this claim owns, with the request exactly as it was planned.
+
+    :param attempt: how often it has been claimed, this time included.
+    """
 
     invitation_id: int
     sealed: SealedRequest
     seal: str | None
+    attempt: int = 1
 
     @property
     def employee_id(self) -> str | None:
@@ -93,6 +97,9 @@ def claim_chunk(db: LedgerDatabase, claim: ClaimRequest) -> list[Claimed]:
         left = room - _count(connection, t, claim.token)
         if left > 0 and not claim.turned_away:
             connection.execute(new_rows(db, claim, left))
+            if claim.after_row >= 0 and _count(connection, t, claim.token) == room - left:
+                # None behind that row: people before it may have become free since.
+                connection.execute(new_rows(db, replace(claim, after_row=-1), left))
         _note_claims(connection, t, claim.token, claim.now)
         return _owned(connection, t, claim.token)
 
@@ -205,14 +212,23 @@ def _owned(connection: Connection, t: Tables, token: str) -> list[Claimed]:
     i, d = t.invitation.c, t.decision.c
     rows = connection.execute(
         select(
-            *(i.invitation_id, i.plan_id, i.org_id, i.row_no, i.employee_id, i.email_key),
+            *(i.invitation_id, i.attempt, i.plan_id, i.org_id, i.row_no, i.employee_id, i.email_key),
             *(d.reason, d.request, d.request_hash, d.seal),
         )
         .join(t.decision, and_(d.plan_id == i.plan_id, d.row_no == i.row_no))
         .where(i.claim_token == token, i.state == InvitationState.SENDING.value)
         .order_by(i.row_no)
     )
-    return [Claimed(row.invitation_id, sealed_request(row._mapping), row.seal) for row in rows]
+    return [Claimed(row.invitation_id, sealed_request(row._mapping), row.seal, row.attempt) for row in rows]
+
+
+def last_new_row(claimed: Sequence[Claimed], before: int) -> int:
+    """Return up to which row of the plan its people have been claimed, for the next claim's ``after_row``.
+
+    :param claimed: by one claim; rows that are claimed again come from anywhere in the plan, and do not count.
+    :param before: what it was before that claim.
+    """
+    return max((one.sealed.row_no for one in claimed if one.attempt == 1), default=before)
 
 
 def _note_claims(connection: Connection, t: Tables, token: str, now: datetime) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from m3ter_onboarding.ledger.claim_statements import ClaimRequest
-from m3ter_onboarding.ledger.claims import begin_attempts, claim_chunk
+from m3ter_onboarding.ledger.claims import begin_attempts, claim_chunk, last_new_row
 from m3ter_onboarding.ledger.outcomes import Outcome
 from m3ter_onboarding.ledger.plan_counts import events_of_plan
 from m3ter_onboarding.ledger.remaining import Remaining, remaining
@@ -94,6 +94,7 @@ class Sender:
         self._outbox = Outbox(self.org, self._checks, self._gate, self.clock)
         self.in_flight = InFlight(self.org.m3ter, bound, self._gate, self.breaker, self._record)
         self._pending: deque[Attempt] = deque()
+        self._last_row = -1
         pace = self.org.m3ter.settings.requests_per_second
         self._chunk = ChunkSize.at_pace(pace, self._post_timeout)
         self._group_size = max(4, math.ceil(pace / 2))
@@ -155,10 +156,12 @@ class Sender:
             others_without_approval=self._others_without_approval,
             now=self.org.now(),
             turned_away=turned_away,
+            after_row=self._last_row,
         )
         claimed = await asyncio.to_thread(claim_chunk, self.org.db, wanted)
         lease = Lease.begun_at(started, self._chunk.lease_seconds, self.clock)
         self._pending.extend(Attempt(row, token, lease) for row in claimed)
+        self._last_row = last_new_row(claimed, self._last_row)
         self._progress.claimed += len(claimed)
         return bool(claimed)
 
