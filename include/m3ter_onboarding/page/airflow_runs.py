@@ -38,7 +38,7 @@ class Step:
 
 
 @dataclass(frozen=True, repr=False)
-class OpenQuestion:
+class AskedApproval:
     """The question whether a plan may be sent, which waits for an answer in Airflow.
 
     :param asked_at: when it was asked.
@@ -68,7 +68,7 @@ class RunInAirflow:
     started_by: str | None
     read_at: datetime
     steps: list[Step]
-    question: OpenQuestion | None
+    question: AskedApproval | None
 
 
 @dataclass(frozen=True)
@@ -125,9 +125,9 @@ def _step(name: str, task: TaskInstance) -> Step:
     )
 
 
-def _question(asked: HITLDetail) -> OpenQuestion:
+def _question(asked: HITLDetail) -> AskedApproval:
     approvers, not_the_starter = approvers_named(asked.body or "")
-    return OpenQuestion(asked.subject, asked.created_at, approvers, not_the_starter)
+    return AskedApproval(asked.subject, asked.created_at, approvers, not_the_starter)
 
 
 def last_runs_that_failed(dag_ids: Sequence[str]) -> list[FailedRun]:

@@ -7,6 +7,17 @@ export type Instant = string;
 /** A day of ISO 8601. */
 export type Day = string;
 
+/** The question whether a plan may be sent, which waits for an answer in Airflow. */
+export interface AskedApproval {
+  subject: string;
+  /** when it was asked. */
+  asked_at: Instant;
+  /** those whose approval counts, as the question names them; empty: any who may answer in Airflow. */
+  approvers: string[];
+  /** whether the approval of the user who started the run does not count. */
+  not_the_starter: boolean;
+}
+
 /** Invitations of the last days. */
 export interface Chart {
   days: ChartDay[];
@@ -245,15 +256,43 @@ export interface ListBody {
   after?: string | null;
 }
 
-/** The question whether a plan may be sent, which waits for an answer in Airflow. */
+/** An entry of the worklist. */
 export interface OpenQuestion {
-  subject: string;
-  /** when it was asked. */
-  asked_at: Instant;
-  /** those whose approval counts, as the question names them; empty: any who may answer in Airflow. */
-  approvers: string[];
-  /** whether the approval of the user who started the run does not count. */
-  not_the_starter: boolean;
+  item_id: number;
+  /** with *row_no*: the newest plan that asked it. */
+  plan_id: string;
+  row_no: number;
+  org_id: string;
+  dag_id: string;
+  email: string | null;
+  employee_id: string | null;
+  decision: string;
+  reason: string;
+  detail: string | null;
+  start_date: Day | null;
+  /** when it was opened. */
+  since: Instant;
+  last_seen: Instant;
+  /** since when a complete read has not had the row. */
+  gone_since: Instant | null;
+  snoozed_until: Instant | null;
+  closed_at: Instant | null;
+  /** `decided` by *closed_by*, or `too_old`. */
+  closed_why: string | null;
+  closed_by: string | null;
+  note: string | null;
+  noted_by: string | null;
+  /** the invitation that a person would decide about; null: none that the reader sees. */
+  invitation_id: number | null;
+  invitation_state: InvitationState | null;
+  invitation_email: string | null;
+  invitation_dag_id: string | null;
+  /** why, in words. */
+  said: string;
+  /** what a person can do. */
+  way: string;
+  /** the states that a person may give to that invitation. */
+  to: InvitationState[];
 }
 
 /** Every DAG of the reader, ledger by ledger. */
@@ -488,7 +527,7 @@ export interface RunInAirflow {
   read_at: Instant;
   steps: Step[];
   /** null: none waits for an answer, or the reader may not see it. */
-  question: OpenQuestion | null;
+  question: AskedApproval | null;
 }
 
 /** Runs of a DAG, the newest first, and whether there are older ones. */

@@ -11,13 +11,14 @@ import { dagOf, readOverview } from "./readable_dags.js";
 import { get } from "./requests.js";
 import { dryRunButton, retryFailedButton } from "./run_buttons.js";
 import { runsTable } from "./runs_table.js";
+import { sendingStops } from "./sending_stops.js";
 
 /**
  * @param {string} dagId
  * @returns {Promise<import("./page.js").Screen>}
  */
 export async function dagScreen(dagId) {
-  await readOverview({ again: true });
+  const overview = await readOverview({ again: true });
   const dag = dagOf(dagId);
   if (!dag) return foreignDag(dagId);
   const list = h("div", {});
@@ -27,6 +28,7 @@ export async function dagScreen(dagId) {
     content: [
       h("p", { class: "way" }, h("a", { href: "#/" }, "Overview"), " / DAG"),
       h("h1", {}, dag.name),
+      sendingStops(overview, dagId),
       h("p", {}, airflowLink(airflowDag(dagId), "Open the DAG in Airflow")),
       h("div", { class: "actions" }, dryRunButton(dag), retryFailedButton(dag)),
       section("runs", "Runs", list),

@@ -11,6 +11,7 @@ import { button, h } from "./elements.js";
  * @property {string} title
  * @property {string[]} text one paragraph each
  * @property {string} yes the button that agrees
+ * @property {boolean} [danger] whether an e-mail follows
  * @property {string} [field] the label of a text that the person may write
  * @property {string} [written] what stands in it at first
  * @property {string} [date] instead, the label of a day to come that the person must choose
@@ -22,7 +23,7 @@ import { button, h } from "./elements.js";
  * @param {Question} question
  * @returns {Promise<string | null>}
  */
-export function ask({ title, text, yes, field, written, date }) {
+export function ask({ title, text, yes, danger, field, written, date }) {
   return new Promise((resolve) => {
     const label = field ?? date;
     const input = label ? inputOf({ date, written }) : null;
@@ -37,7 +38,9 @@ export function ask({ title, text, yes, field, written, date }) {
         "div",
         { class: "actions" },
         button("Cancel", () => dialog.close("")),
-        button(yes, () => (input?.reportValidity() ?? true) && dialog.close("yes"), { class: "primary" }),
+        button(yes, () => (input?.reportValidity() ?? true) && dialog.close("yes"), {
+          class: danger ? "danger" : "primary",
+        }),
       ),
     );
     dialog.addEventListener("close", () => {

@@ -42,6 +42,18 @@ export function instant(value) {
 }
 
 /**
+ * Write how long something took, or takes.
+ * @param {string | number} from an instant, or milliseconds
+ * @param {string | number} to
+ */
+export function duration(from, to) {
+  const seconds = Math.max(0, Math.round((new Date(to).getTime() - new Date(from).getTime()) / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  return `${exactNumber(Math.floor(seconds / 3600))} h ${Math.floor((seconds % 3600) / 60)} min`;
+}
+
+/**
  * Write a count that stops at the largest that is counted: `1,000+`.
  * @param {number} value
  */

@@ -53,13 +53,34 @@ export function outcomeBadge(outcome) {
   return badge(`outcome-${outcome}`, outcome);
 }
 
-/**
- * @param {string} mode of a run
- * @param {string} runType
- */
-export function modeName(mode, runType) {
-  const name = mode === "normal" ? "plan and send" : mode.replaceAll("_", " ");
-  return runType === "backfill" ? `${name}, backfill` : name;
+/** The names of the modes, as Airflow's trigger form has them.
+ * @type {Record<string, string>} */
+const MODES = { normal: "Invite", dry_run: "Dry run", baseline: "Baseline", full: "Full", retry_failed: "Retry" };
+
+/** @param {{ mode: string, run_type: string, may_invite: boolean }} run */
+export function modeName({ mode, run_type, may_invite }) {
+  const name = MODES[mode] ?? mode.replaceAll("_", " ");
+  if (run_type !== "backfill") return name;
+  return may_invite ? `${name} (backfill)` : "Plan only (backfill)";
+}
+
+/** @type {Record<string, string>} */
+const STEP_STATES = {
+  awaiting_input: "waits for a person",
+  deferred: "waits",
+  up_for_retry: "is tried again",
+  up_for_reschedule: "waits",
+  upstream_failed: "not begun",
+};
+
+/** @param {string | null} state Airflow's word for a task's state; null: it has not begun */
+export function stepStateName(state) {
+  return state ? (STEP_STATES[state] ?? state) : "not begun";
+}
+
+/** @param {string} reason */
+export function wayOut(reason) {
+  return glossary.ways[reason] ?? "";
 }
 
 /** @param {boolean | null | undefined} allowed whether a connection sends; null and undefined: no run recorded it */

@@ -13,6 +13,7 @@ import { dagName, ledgerProblem, readOverview } from "./readable_dags.js";
 import { get } from "./requests.js";
 import { dryRunButton, retryFailedButton } from "./run_buttons.js";
 import { runLink, runsTable } from "./runs_table.js";
+import { sendingStops } from "./sending_stops.js";
 
 /** @typedef {import("../api_types").ReadableDag} Dag */
 /** @typedef {import("../api_types").ReadableLedger} Ledger */
@@ -20,6 +21,8 @@ import { runLink, runsTable } from "./runs_table.js";
 /** @typedef {import("../api_types").RunSummary} Run */
 
 const RUNS = 20;
+/** Milliseconds between two looks while a run goes on, and while none does. */
+const EVERY = { running: 5000, quiet: 30_000 };
 const UNKNOWN = "unknown";
 const NOT_READ = "Unknown: the ledger of this DAG cannot be read now.";
 
@@ -38,6 +41,7 @@ export async function overviewScreen() {
     content: [
       h("h1", {}, title),
       overview.ledgers.map(ledgerProblem),
+      sendingStops(overview),
       ledgers.length > 0 && attention(ledgers, away),
       section(
         "dags",
@@ -51,6 +55,22 @@ export async function overviewScreen() {
       ledgers.length > 0 && section("chart", "Invitations over time", partly(away), laterChart()),
       ledgers.length > 0 && section("runs", "Last runs", partly(away), runsTable(newestRuns(ledgers))),
     ],
+    live: followed(overview),
+  };
+}
+
+/**
+ * @param {Overview} shown
+ * @returns {import("./live.js").Live}
+ */
+function followed(shown) {
+  const before = JSON.stringify(shown);
+  const running = newestRuns(shown.ledgers.filter((ledger) => ledger.problem === null)).some(
+    (run) => run.outcome === "running",
+  );
+  return {
+    every: running ? EVERY.running : EVERY.quiet,
+    update: async () => (JSON.stringify(await readOverview({ again: true })) === before ? "same" : "anew"),
   };
 }
 
@@ -191,25 +211,12 @@ function lastRun(ledger, dagId) {
   if (!run) return null;
   const href = runHash(run.dag_id, run.run_id);
   const name = dagName(dagId);
-  if (run.outcome === "failed") {
-    const at = run.failure ? ` at ${run.failure.task_id}` : "";
-    return h("li", { class: "bad" }, h("a", { href }, `The last run failed${at}: ${name}`));
-  }
   const many = h("strong", {}, exactNumber(run.plan?.invitations));
-  if (waitsForFirstLook(run)) {
+  if (run.plan?.waits_for_look) {
     return h("li", { class: "warn" }, h("a", { href }, many, ` wait for a first dry run: ${name}`));
   }
   if (!waitsForApproval(run)) return null;
   return h("li", { class: "warn" }, h("a", { href }, many, ` wait for approval: ${name}`));
-}
-
-/**
- * Return whether a run that was meant to send planned only, since nobody has looked first.
- * @param {Run} run
- */
-function waitsForFirstLook({ mode, run_type, plan }) {
-  const meant = mode !== "dry_run" && mode !== "baseline" && run_type !== "backfill";
-  return Boolean(meant && plan?.state === "sealed" && !plan.sendable);
 }
 
 /** @param {Run} run */

@@ -5,7 +5,8 @@
  * in this order:
  *
  *   page.js             which screen is shown
- *   elements.js         HTML elements, always made from text; dialog.js asks before something is done
+ *   elements.js         HTML elements, always made from text; dialog.js asks before something is done, toasts.js
+ *                       confirms it afterwards
  *   glossary.js         names of states and decisions; formats.js writes instants and numbers
  *   addresses.js        addresses of the screens, and of Airflow's own pages
  *   airflow_window.js   Airflow's window, where this page is a frame of it; theme.js runs before all others
@@ -15,7 +16,9 @@
  *   access_screen.js, day_one_screen.js
  *                       one screen a file; they share filters.js, runs_table.js, run_buttons.js,
  *                       decision_buttons.js and question_buttons.js
- *   invitation_chart.js the chart of the overview; plan_diff.js the plan of a run
+ *   run_steps.js        the steps of a run, and the question that waits in it; plan_diff.js its plan
+ *   sending_stops.js    what stops sending, and invitation_chart.js, on the overview
+ *   live.js             asks again while something runs
  *
  * @module
  */
@@ -26,6 +29,7 @@ import { dagScreen } from "./dag_screen.js";
 import { dayOneScreen } from "./day_one_screen.js";
 import { announce, byId, fill, h, onReload, problem } from "./elements.js";
 import { invitationsScreen } from "./invitations_screen.js";
+import { follow } from "./live.js";
 import { overviewScreen } from "./overview_screen.js";
 import { personOfDecision, personOfInvitation } from "./person_screen.js";
 import { readOverview } from "./readable_dags.js";
@@ -33,7 +37,7 @@ import { RequestError } from "./requests.js";
 import { reviewScreen } from "./review_screen.js";
 import { runScreen } from "./run_screen.js";
 
-/** @typedef {{ title: string, content: import("./elements.js").Child }} Screen */
+/** @typedef {{ title: string, content: import("./elements.js").Child, live?: import("./live.js").Live | null }} Screen */
 
 /** @type {[RegExp, (...parts: string[]) => Promise<Screen>][]} */
 const SCREENS = [
@@ -91,17 +95,47 @@ function errorScreen(error) {
   return { title: TITLE, content: [h("h1", {}, "This cannot be shown"), problem(text)] };
 }
 
-async function show({ first = false } = {}) {
+/**
+ * Remember which element has the focus, which parts are open, and how far the page is scrolled.
+ * @returns {() => void} brings it back in what is shown then
+ */
+function placeOf() {
+  const focused = document.activeElement;
+  const key = focused && main.contains(focused) && focused !== main ? keyOf(focused) : null;
+  const open = [...main.querySelectorAll("details[id]")].map((box) => [box.id, box.hasAttribute("open")]);
+  const top = window.scrollY;
+  return () => {
+    for (const [id, wasOpen] of open) document.getElementById(String(id))?.toggleAttribute("open", Boolean(wasOpen));
+    const same = key && [...main.querySelectorAll(focused?.tagName ?? "")].find((one) => keyOf(one) === key);
+    if (same instanceof HTMLElement) same.focus({ preventScroll: true });
+    window.scrollTo(0, top);
+  };
+}
+
+/** @param {Element} element */
+function keyOf(element) {
+  const { id, tagName, textContent } = element;
+  return [tagName, id, element.getAttribute("href"), element.getAttribute("aria-label"), textContent].join("\n");
+}
+
+/**
+ * @param {{ first?: boolean, quiet?: boolean }} [how] quiet: the same screen again; focus and place stay
+ */
+async function show({ first = false, quiet = false } = {}) {
   const mine = ++newest;
   const hash = location.hash || "#/";
   markCurrent(hash);
   showInAirflowAddress(hash);
-  main.setAttribute("aria-busy", "true");
-  const { title, content } = await screenOf(hash).catch(errorScreen);
+  if (!quiet) main.setAttribute("aria-busy", "true");
+  const { title, content, live } = await screenOf(hash).catch(errorScreen);
   if (mine !== newest) return;
+  const restore = quiet ? placeOf() : () => {};
   fill(main, content);
+  restore();
   main.removeAttribute("aria-busy");
   document.title = title === TITLE ? title : `${title} · ${TITLE}`;
+  follow(live, () => show({ quiet: true }));
+  if (quiet) return;
   if (!first) {
     main.focus({ preventScroll: true });
     window.scrollTo(0, 0);

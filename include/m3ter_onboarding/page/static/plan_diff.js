@@ -4,32 +4,17 @@
  * @module
  */
 
-import { rowHash, runHash } from "./addresses.js";
-import { announce, badge, button, h, loadInto, prose, quoted, section, table } from "./elements.js";
+import { runHash } from "./addresses.js";
+import { button, h, prose, quoted, section, table } from "./elements.js";
 import { exactNumber, instant } from "./formats.js";
-import { decisionName, decisionWithReason } from "./glossary.js";
-import { post } from "./requests.js";
+import { decisionWithReason } from "./glossary.js";
+import { decidedRows, exportButton, goneRows, KINDS, listed, rowsOfKind } from "./plan_rows.js";
+import { sendExactlyButton } from "./run_buttons.js";
 
 /** @typedef {import("./elements.js").Child} Child */
 /** @typedef {import("../api_types").ReadableDag} Dag */
 /** @typedef {import("../api_types").RunDetails} RunDetails */
 /** @typedef {import("../api_types").PlanHead} Plan */
-/** @typedef {import("../api_types").PlannedRow} PlannedRow */
-/** @typedef {import("../api_types").PlannedRows} PlannedRows */
-/** @typedef {import("../api_types").GoneRow} GoneRow */
-/** @typedef {import("../api_types").GoneRows} GoneRows */
-/** @typedef {"invite" | "review" | "invalid" | "skip"} Decision */
-/** @typedef {{ decision: Decision, sign: string, title: string, open: boolean }} Kind open: without a click */
-
-/** @type {Kind[]} */
-const KINDS = [
-  { decision: "invite", sign: "+", title: "To be invited", open: true },
-  { decision: "review", sign: "?", title: "For review", open: true },
-  { decision: "invalid", sign: "!", title: "Invalid rows", open: false },
-  { decision: "skip", sign: "=", title: "Nothing to do", open: false },
-];
-const GONE = "In the previous plan only";
-const HEADS = ["", "Address", "Employee", "Why", "Starts", "Since the previous plan"];
 
 /**
  * @param {Dag} dag
@@ -60,9 +45,48 @@ export function planDiff(dag, run, plan) {
         h("a", { href: runHash(dag.dag_id, previous.run_id) }, previous.run_id),
         ".",
       ),
-    countsTable(plan, previous),
+    h("div", { class: "actions" }, sendExactlyButton(dag, run, plan), exportButton(dag, plan)),
+    planBar(plan),
     KINDS.map((kind) => decidedRows(dag, plan, kind)),
     previous && goneRows(dag, plan),
+    countsTable(plan, previous),
+  );
+}
+
+/**
+ * Return the plan in one line, which is also the choice of the rows that are shown.
+ * @param {Plan} plan
+ */
+function planBar(plan) {
+  const kinds = KINDS.map((kind) => ({ ...kind, many: rowsOfKind(plan, kind.decision) })).filter(({ many }) => many);
+  if (!kinds.length) return null;
+  const all = kinds.reduce((sum, { many }) => sum + many, 0);
+  /** @type {string | null} */
+  let chosen = null;
+  const parts = kinds.map(({ decision, counted, many }) => {
+    const part = button(`${exactNumber(many)} ${counted}`, () => choose(decision), {
+      class: `part ${decision}`,
+      "aria-pressed": "false",
+      title: `${Math.round((many / all) * 100)} % of the rows; shows these alone`,
+    });
+    part.style.setProperty("flex-grow", String(many));
+    return { decision, part };
+  });
+  /** @param {string} decision */
+  const choose = (decision) => {
+    chosen = chosen === decision ? null : decision;
+    for (const one of parts) one.part.setAttribute("aria-pressed", String(one.decision === chosen));
+    for (const { decision: kind } of kinds) {
+      const rows = /** @type {HTMLDetailsElement | null} */ (document.getElementById(`rows-${kind}`));
+      if (!rows) continue;
+      rows.hidden = chosen !== null && kind !== chosen;
+      if (kind === chosen) rows.open = true;
+    }
+  };
+  return h(
+    "div",
+    { class: "bar", role: "group", "aria-label": "Rows of the plan" },
+    parts.map(({ part }) => part),
   );
 }
 
@@ -76,11 +100,6 @@ function incomplete({ outcome }) {
       ? "This plan is not complete: the query has not been read and decided about yet."
       : "This plan was never completed: the rows of its query are not known here, and nothing of it was sent.";
   return section("plan", "Plan", h("p", { class: "note" }, text));
-}
-
-/** @param {readonly string[]} names */
-function listed(names) {
-  return names.map((name, position) => [position ? ", " : "", quoted(name)]);
 }
 
 /**
@@ -139,169 +158,4 @@ function countButton(name, many) {
 function difference(change) {
   if (!change) return "none";
   return change > 0 ? `+${exactNumber(change)}` : exactNumber(change);
-}
-
-/**
- * @param {Dag} dag
- * @param {Plan} plan
- * @param {Kind} kind
- */
-function decidedRows(dag, plan, { decision, sign, title, open }) {
-  const many = Object.entries(plan.counts)
-    .filter(([name]) => name.startsWith(`${decision}:`))
-    .reduce((sum, [, count]) => sum + count, 0);
-  if (!many) return null;
-  const caption = `${title}: ${decisionName(decision)}`;
-  /**
-   * @param {HTMLElement} list
-   * @param {number | null} [after] the row before the page
-   * @returns {Promise<void>}
-   */
-  const load = (list, after = null) =>
-    loadRows(list, async () => {
-      const body = { dag_id: dag.dag_id, plan_id: plan.plan_id, decision, after };
-      const page = /** @type {PlannedRows} */ (await post("run/rows", body));
-      const rows = page.rows.map((row) => decidedRow(dag.ledger, row, decision, sign));
-      const next = page.after;
-      return [
-        table(caption, HEADS, rows, { unseen: true }),
-        h(
-          "div",
-          { class: "actions" },
-          after !== null && button("First page", () => load(list)),
-          next !== null && button("Next page", () => load(list, next)),
-        ),
-      ];
-    });
-  return expandable(decision, `${title} (${exactNumber(many)})`, open, load);
-}
-
-/**
- * @param {Dag} dag
- * @param {Plan} plan
- */
-function goneRows(dag, plan) {
-  return expandable("gone", GONE, false, (list) =>
-    loadRows(list, async () => {
-      const body = { dag_id: dag.dag_id, plan_id: plan.plan_id, decision: /** @type {const} */ ("gone") };
-      const page = /** @type {GoneRows} */ (await post("run/rows", body));
-      return [
-        table(
-          GONE,
-          ["", "Address", "Employee", "Decision then"],
-          page.rows.map((row) => goneRow(dag.ledger, row)),
-          { empty: "Nobody: everybody in the previous plan is in this one too.", unseen: true },
-        ),
-        !page.complete && h("p", { class: "faint" }, "There may be more: only the first rows are compared."),
-      ];
-    }),
-  );
-}
-
-/**
- * Show what is read in a list, which is busy meanwhile.
- * @param {HTMLElement} list
- * @param {() => Promise<Child>} read
- */
-async function loadRows(list, read) {
-  await loadInto(list, async () => {
-    const rows = await read();
-    announce("Rows shown.");
-    return rows;
-  });
-}
-
-/**
- * Make a list that is read when it is first opened.
- * @param {string} kind a class of page.css
- * @param {string} title
- * @param {boolean} open
- * @param {(list: HTMLElement) => Promise<void>} load
- */
-function expandable(kind, title, open, load) {
-  const list = h("div", {});
-  const box = h("details", { id: `rows-${kind}`, class: `rows ${kind}`, open }, h("summary", {}, title), list);
-  if (open) load(list);
-  else box.addEventListener("toggle", () => box.open && !list.hasChildNodes() && load(list));
-  return box;
-}
-
-/**
- * @param {string} ledger
- * @param {PlannedRow} row
- * @param {Decision} decision
- * @param {string} sign
- */
-function decidedRow(ledger, row, decision, sign) {
-  return h(
-    "tr",
-    { class: `diff ${decision}` },
-    signCell(sign, decisionName(decision)),
-    h("td", {}, h("a", { href: rowHash(ledger, row.plan_id, row.row_no) }, quoted(row.email))),
-    h("td", {}, quoted(row.employee_id)),
-    h(
-      "td",
-      {},
-      h("code", {}, `${row.decision}:${row.reason}`),
-      " ",
-      row.detail ? quoted(row.detail) : row.said,
-      ownColumns(row),
-    ),
-    h("td", {}, h("span", { class: "day" }, row.start_date ?? "–")),
-    h("td", {}, changeOf(row)),
-  );
-}
-
-/**
- * Return the columns of one's own that the row has.
- * @param {PlannedRow} row
- */
-function ownColumns({ extra }) {
-  const columns = Object.entries(extra);
-  if (!columns.length) return null;
-  return h(
-    "p",
-    { class: "faint" },
-    columns.map(([name, value], place) => [place ? " · " : "", `${name}: `, quoted(value)]),
-  );
-}
-
-/**
- * @param {string} ledger
- * @param {GoneRow} row
- */
-function goneRow(ledger, row) {
-  return h(
-    "tr",
-    { class: "diff gone" },
-    signCell("−", "gone"),
-    h("td", {}, h("a", { href: rowHash(ledger, row.plan_id, row.row_no) }, quoted(row.email))),
-    h("td", {}, quoted(row.employee_id)),
-    h("td", {}, row.said),
-  );
-}
-
-/**
- * @param {string} sign
- * @param {string} meaning for screen readers
- */
-function signCell(sign, meaning) {
-  return h(
-    "td",
-    { class: "sign" },
-    h("span", { "aria-hidden": "true" }, sign),
-    h("span", { class: "unseen" }, meaning),
-  );
-}
-
-/**
- * Return what changed since the previous plan.
- * @param {PlannedRow} row
- * @returns {Child}
- */
-function changeOf({ change, before }) {
-  if (change === "new") return badge("change-new", "new in this plan");
-  if (change === "same") return h("span", { class: "faint" }, "as before");
-  if (change === "changed") return [badge("change-changed", "changed"), " was ", before];
-  return "";
 }

@@ -7,42 +7,46 @@
 import { airflowRun, runHash } from "./addresses.js";
 import { airflowLink } from "./airflow_window.js";
 import { ask } from "./dialog.js";
-import { announce, button, fill, h, messageOf, problem } from "./elements.js";
-import { boundedNumber } from "./formats.js";
+import { button, fill, h, messageOf, problem } from "./elements.js";
+import { boundedNumber, exactNumber } from "./formats.js";
 import { readOverview } from "./readable_dags.js";
 import { post, startRun } from "./requests.js";
+import { toast } from "./toasts.js";
 
 /** @typedef {import("../api_types").ReadableDag} Dag */
 /** How many people a question names of each kind. */
 const NAMED = 10;
 
 /** @typedef {{ title: string, text: string[] }} Question */
+/** @typedef {Record<string, string> & { mode: string }} Conf the parameters of a run */
 
 /**
  * @param {Dag | null} dag
- * @param {{ mode: string, only_employee?: string }} conf
+ * @param {Conf} conf
  * @param {string} label
  * @param {() => Question | Promise<Question>} question asked for at the click, with the figures of that moment
+ * @param {{ danger?: boolean }} [how] danger: e-mails follow
  * @returns {HTMLElement | null} null: the user may not, or the DAG has no such mode
  */
-function runButton(dag, conf, label, question) {
+function runButton(dag, conf, label, question, { danger = false } = {}) {
   if (!dag?.may_trigger || !dag.modes.includes(conf.mode)) return null;
   const paused = dag.paused ? ["This DAG is paused: the run waits until somebody unpauses it."] : [];
   const result = h("div", { class: "result" });
-  const start = button(label, async () => {
+  const askAndStart = async () => {
     start.disabled = true;
     try {
       const { title, text } = await question();
-      if ((await ask({ title, text: [...text, ...paused], yes: label })) === null) return;
+      if ((await ask({ title, text: [...text, ...paused], yes: label, danger })) === null) return;
       const run = await startRun(dag.dag_id, conf);
-      announce("The run was started.");
+      toast("The run was started.", h("a", { href: runHash(dag.dag_id, run.dag_run_id) }, "Follow it"));
       fill(result, started(dag.dag_id, run.dag_run_id));
     } catch (error) {
       fill(result, problem(messageOf(error)));
     } finally {
       start.disabled = false;
     }
-  });
+  };
+  const start = button(label, askAndStart, { class: danger ? "danger" : null });
   return h("div", { class: "action" }, start, result);
 }
 
@@ -65,18 +69,52 @@ export function dryRunButton(dag) {
   }));
 }
 
+/**
+ * Return the button that sends what a dry run has shown, and nothing else.
+ * @param {Dag} dag
+ * @param {import("../api_types").RunDetails} run
+ * @param {import("../api_types").PlanHead} plan
+ */
+export function sendExactlyButton(dag, run, plan) {
+  if (run.mode !== "dry_run" || plan.state !== "sealed" || !plan.invitations || !plan.fingerprint) return null;
+  const conf = {
+    mode: "normal",
+    only_plan: plan.fingerprint,
+    interval_start: run.interval_start,
+    interval_end: run.interval_end,
+    ...(run.only_employee ? { only_employee: run.only_employee } : {}),
+  };
+  const many = exactNumber(plan.invitations);
+  const question = () => ({
+    title: `Send exactly these ${many} invitations?`,
+    text: [
+      `${dag.dag_id} starts a run that sends this plan: up to ${many} e-mails to real people, which cannot be recalled.`,
+      "It reads the warehouse and m3ter again. If that comes to any other plan, nothing is sent, and its page shows " +
+        "what changed since you looked.",
+      plan.needs_approval ? "A person has to approve it first." : "The limits of any run hold.",
+    ],
+  });
+  return runButton(dag, conf, "Send exactly this", question, { danger: true });
+}
+
 /** @param {Dag} dag */
 export function retryFailedButton(dag) {
-  return runButton(dag, { mode: "retry_failed" }, "Retry failed", async () => ({
-    title: "Start a run that also retries those refused?",
-    text: [
-      `${dag.dag_id} makes an ordinary run, which also tries again the invitations that m3ter refused. ` +
-        "Each that is not refused this time is an e-mail.",
-      ...(await left(dag)),
-      "It reads the warehouse, too, and invites everybody else who is due: how many are new is known once it " +
-        "has planned. To see that first, start a dry run. The limits and the approval of an ordinary run hold.",
-    ],
-  }));
+  return runButton(
+    dag,
+    { mode: "retry_failed" },
+    "Retry failed",
+    async () => ({
+      title: "Start a run that also retries those refused?",
+      text: [
+        `${dag.dag_id} makes an ordinary run, which also tries again the invitations that m3ter refused. ` +
+          "Each that is not refused this time is an e-mail.",
+        ...(await left(dag)),
+        "It reads the warehouse, too, and invites everybody else who is due: how many are new is known once it " +
+          "has planned. To see that first, start a dry run. The limits and the approval of an ordinary run hold.",
+      ],
+    }),
+    { danger: true },
+  );
 }
 
 /**
@@ -121,8 +159,16 @@ async function named(dag, state, text, many) {
  */
 export function inviteAgainButton(dag, employeeId) {
   if (!dag || !employeeId) return null;
-  return runButton(dag, { mode: "retry_failed", only_employee: employeeId }, "Invite again", () => ({
-    title: "Invite this person again?",
-    text: [`${dag.dag_id} starts a run for employee ${employeeId} alone. Unless a rule forbids it, an e-mail is sent.`],
-  }));
+  return runButton(
+    dag,
+    { mode: "retry_failed", only_employee: employeeId },
+    "Invite again",
+    () => ({
+      title: "Invite this person again?",
+      text: [
+        `${dag.dag_id} starts a run for employee ${employeeId} alone. Unless a rule forbids it, an e-mail is sent.`,
+      ],
+    }),
+    { danger: true },
+  );
 }

@@ -7,15 +7,20 @@
 import { airflowRun, airflowTask, dagHash } from "./addresses.js";
 import { airflowLink } from "./airflow_window.js";
 import { foreignDag } from "./dag_screen.js";
-import { button, fact, h, problem, prose, quoted, reload, section } from "./elements.js";
+import { fact, fill, h, problem, prose, quoted, section } from "./elements.js";
 import { boundedNumber, instant } from "./formats.js";
 import { connectionName, modeName, outcomeBadge, stateBadge } from "./glossary.js";
 import { planDiff } from "./plan_diff.js";
 import { dagOf, readOverview } from "./readable_dags.js";
 import { get, RequestError } from "./requests.js";
+import { isRunning, runStatus } from "./run_steps.js";
 
 /** @typedef {import("../api_types").ReadableDag} Dag */
 /** @typedef {import("../api_types").RunDetails} RunDetails */
+/** @typedef {import("../api_types").RunProgress} RunProgress */
+
+/** Milliseconds between two looks at a run that goes on. */
+const EVERY = 3000;
 
 /**
  * @param {string} dagId
@@ -26,25 +31,58 @@ export async function runScreen(dagId, runId) {
   await readOverview();
   const dag = dagOf(dagId);
   if (!dag) return foreignDag(dagId);
-  const run = await readRun(dagId, runId);
+  const key = { dag_id: dagId, run_id: runId };
+  const [run, progress] = await Promise.all([unlessUnknown(get("run", key)), readProgress(key)]);
+  const status = h("div", { id: "status" }, progress && runStatus(key, progress, run));
+  const content = run ? runContent(dag, run, status) : notBegun(key, progress, status);
   return {
     title: run ? `Run ${runId}` : "Run",
-    content: [way(dag), h("h1", {}, runId), run ? runContent(dag, run) : notBegun(dagId, runId)],
+    content: [way(dag), h("h1", {}, runId), content],
+    live: progress && !isRunning(progress) ? null : { every: EVERY, update: () => update(key, progress, run, status) },
   };
 }
 
+/** @param {{ dag_id: string, run_id: string }} key */
+function readProgress(key) {
+  return unlessUnknown(get("run/progress", key));
+}
+
 /**
- * @param {string} dagId
- * @param {string} runId
- * @returns {Promise<RunDetails | null>} null: the ledger has no such run
+ * @template Answer
+ * @param {Promise<Answer>} answer
+ * @returns {Promise<Answer | null>} null: there is no such thing, or not yet
  */
-async function readRun(dagId, runId) {
+async function unlessUnknown(answer) {
   try {
-    return await get("run", { dag_id: dagId, run_id: runId });
+    return await answer;
   } catch (error) {
     if (error instanceof RequestError && error.status === 404) return null;
     throw error;
   }
+}
+
+/**
+ * Look how far the run is now.
+ * @param {{ dag_id: string, run_id: string }} key
+ * @param {RunProgress | null} before
+ * @param {RunDetails | null} run
+ * @param {HTMLElement} status
+ */
+async function update(key, before, run, status) {
+  const progress = await readProgress(key);
+  if (!progress) return "same";
+  if (stage(progress) !== stage(before)) return "anew";
+  fill(status, runStatus(key, progress, run));
+  return isRunning(progress) ? "same" : "ended";
+}
+
+/**
+ * Return what, when it changes, changes more than the steps.
+ * @param {RunProgress | null} progress
+ */
+function stage(progress) {
+  const { airflow, ledger } = progress ?? {};
+  return JSON.stringify([airflow?.state, Boolean(airflow?.question), ledger?.outcome, ledger?.plan_id, ledger?.sealed]);
 }
 
 /** @param {Dag} dag */
@@ -53,43 +91,35 @@ function way(dag) {
   return h("p", { class: "way" }, overview, " / ", h("a", { href: dagHash(dag.dag_id) }, dag.name), " / run");
 }
 
-function reloadButton() {
-  return h("div", { class: "actions" }, button("Load again", reload));
-}
-
 /**
- * @param {string} dagId
- * @param {string} runId
+ * @param {{ dag_id: string, run_id: string }} key
+ * @param {RunProgress | null} progress
+ * @param {HTMLElement} status
  */
-function notBegun(dagId, runId) {
-  const task = h("code", {}, "snapshot");
-  return [
-    h(
-      "p",
-      {},
-      "This run is not in the ledger yet: its first task, ",
-      task,
-      ", has not begun, or failed before it reached the ledger. Then its log says why: ",
-      airflowLink(airflowTask(dagId, runId, "snapshot"), "log of snapshot"),
-      ".",
-    ),
-    reloadButton(),
-    h("p", {}, airflowLink(airflowRun(dagId, runId), "Open the run in Airflow")),
-  ];
+function notBegun({ dag_id, run_id }, progress, status) {
+  const log = airflowLink(airflowTask(dag_id, run_id, "snapshot"), "log of snapshot");
+  const open = h("p", {}, airflowLink(airflowRun(dag_id, run_id), "Open the run in Airflow"));
+  if (progress?.airflow && !isRunning(progress)) {
+    const text = "This run ended before it reached the ledger: nothing was planned, and nothing was sent. See the ";
+    return [problem([text, log, "."]), status, open];
+  }
+  const text = "This run is not in the ledger yet: its first task has not begun, or has not reached the ledger. ";
+  return [h("p", { class: "note" }, text, "What follows is shown here by itself."), status, open];
 }
 
 /**
  * @param {Dag} dag
  * @param {RunDetails} run
+ * @param {HTMLElement} status
  */
-function runContent(dag, run) {
+function runContent(dag, run, status) {
   const [plan] = run.plans;
   const states = Object.entries(run.states);
   return [
     run.outcome === "failed" && failed(run),
-    taskLinks(run, Boolean(plan?.needs_approval)),
+    status.hasChildNodes() ? status : taskLinks(run, Boolean(plan?.needs_approval)),
+    h("p", { class: "links" }, airflowLink(airflowRun(run.dag_id, run.run_id), "DAG run")),
     h("dl", {}, facts(run)),
-    run.outcome === "running" && reloadButton(),
     states.length > 0 &&
       section(
         "states",
@@ -126,8 +156,7 @@ function taskLinks({ dag_id, run_id }, withApproval) {
   return h(
     "p",
     { class: "links" },
-    airflowLink(airflowRun(dag_id, run_id), "DAG run"),
-    tasks.map((task) => [" · ", airflowLink(airflowTask(dag_id, run_id, task), `log of ${task}`)]),
+    tasks.map((task, place) => [place ? " · " : "", airflowLink(airflowTask(dag_id, run_id, task), `log of ${task}`)]),
   );
 }
 
@@ -135,7 +164,7 @@ function taskLinks({ dag_id, run_id }, withApproval) {
 function facts(run) {
   return [
     fact("Outcome", outcomeBadge(run.outcome)),
-    fact("Mode", modeName(run.mode, run.run_type)),
+    fact("Mode", modeName(run)),
     fact("Started by", `${run.triggered_by ?? "the schedule"} (${run.run_type})`),
     fact("Began", instant(run.started_at)),
     fact("Ended", instant(run.finished_at)),

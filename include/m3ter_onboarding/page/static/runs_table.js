@@ -31,7 +31,7 @@ export function runsTable(runs) {
       runLink(run.dag_id, run.run_id),
       h("a", { href: dagHash(run.dag_id) }, dagName(run.dag_id)),
       instant(run.started_at),
-      modeName(run.mode, run.run_type),
+      modeName(run),
       run.plan ? exactNumber(run.plan.rows_read) : "–",
       run.plan ? exactNumber(run.plan.invitations) : "–",
       outcomeBadge(run.outcome),

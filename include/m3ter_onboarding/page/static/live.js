@@ -1,0 +1,47 @@
+/**
+ * Keeps what is shown up to date while something runs: asks again after a while, and not while nobody looks.
+ *
+ * @module
+ */
+
+/**
+ * @typedef {object} Live
+ * @property {number} every milliseconds between two questions
+ * @property {() => Promise<"same" | "anew" | "ended">} update shows what is new of a part by itself; "anew": the whole
+ *   screen has to be shown again; "ended": nothing changes any more
+ */
+
+const SLOWEST = 60_000;
+
+/** @type {number | undefined} */
+let timer;
+let current = 0;
+
+/**
+ * Follow what a screen shows, in place of what was followed before; null: nothing.
+ * @param {Live | null | undefined} live
+ * @param {() => unknown} showAnew shows the whole screen again, without moving focus or scrolling
+ */
+export function follow(live, showAnew) {
+  clearTimeout(timer);
+  const mine = ++current;
+  if (!live) return;
+  let wait = live.every;
+  const again = () => {
+    timer = setTimeout(ask, wait);
+  };
+  const ask = async () => {
+    if (document.hidden || document.querySelector("dialog[open]")) return again();
+    try {
+      const found = await live.update();
+      if (mine !== current || found === "ended") return;
+      if (found === "anew") return void showAnew();
+      wait = live.every;
+    } catch {
+      // Airflow may be away for a moment: asked more and more seldom, and what is shown stays.
+      wait = Math.min(wait * 2, SLOWEST);
+    }
+    if (mine === current) again();
+  };
+  again();
+}

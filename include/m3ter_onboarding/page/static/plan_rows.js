@@ -1,0 +1,248 @@
+/**
+ * The rows of a plan, kind by kind, each beside what the previous plan decided.
+ *
+ * @module
+ */
+
+import { rowHash } from "./addresses.js";
+import { announce, badge, button, h, loadInto, messageOf, problem, prose, quoted, table } from "./elements.js";
+import { exactNumber, instant } from "./formats.js";
+import { decisionName, stateBadge, wayOut } from "./glossary.js";
+import { download, post } from "./requests.js";
+
+/** @typedef {import("./elements.js").Child} Child */
+/** @typedef {import("../api_types").ReadableDag} Dag */
+/** @typedef {import("../api_types").PlanHead} Plan */
+/** @typedef {import("../api_types").PlannedRow} PlannedRow */
+/** @typedef {import("../api_types").PlannedRows} PlannedRows */
+/** @typedef {import("../api_types").GoneRow} GoneRow */
+/** @typedef {import("../api_types").GoneRows} GoneRows */
+/** @typedef {"invite" | "review" | "invalid" | "skip"} Decision */
+/** @typedef {{ decision: Decision, sign: string, title: string, counted: string, open: boolean }} Kind open: without a click */
+
+/** @type {Kind[]} */
+export const KINDS = [
+  { decision: "invite", sign: "+", title: "To be invited", counted: "to invite", open: true },
+  { decision: "review", sign: "?", title: "For review", counted: "need a person", open: true },
+  { decision: "invalid", sign: "!", title: "Invalid rows", counted: "unusable", open: false },
+  { decision: "skip", sign: "=", title: "Nothing to do", counted: "nothing to do", open: false },
+];
+const GONE = "In the previous plan only";
+
+/**
+ * @param {Plan} plan
+ * @param {Decision} decision
+ */
+export function rowsOfKind(plan, decision) {
+  return Object.entries(plan.counts)
+    .filter(([name]) => name.startsWith(`${decision}:`))
+    .reduce((sum, [, count]) => sum + count, 0);
+}
+
+/**
+ * @param {Dag} dag
+ * @param {Plan} plan
+ * @param {Kind} kind
+ */
+export function decidedRows(dag, plan, { decision, sign, title, open }) {
+  const many = rowsOfKind(plan, decision);
+  if (!many) return null;
+  const caption = `${title}: ${decisionName(decision)}`;
+  /**
+   * @param {HTMLElement} list
+   * @param {number | null} [after] the row before the page
+   * @returns {Promise<void>}
+   */
+  const load = (list, after = null) =>
+    loadRows(list, async () => {
+      const body = { dag_id: dag.dag_id, plan_id: plan.plan_id, decision, after };
+      const page = /** @type {PlannedRows} */ (await post("run/rows", body));
+      const rows = page.rows.map((row) => decidedRow(dag.ledger, row, decision, sign));
+      const next = page.after;
+      return [
+        table(caption, headsOf(decision), rows, { unseen: true }),
+        h(
+          "div",
+          { class: "actions" },
+          after !== null && button("First page", () => load(list)),
+          next !== null && button("Next page", () => load(list, next)),
+          exportButton(dag, plan, decision),
+        ),
+      ];
+    });
+  return expandable(decision, `${title} (${exactNumber(many)})`, open, load);
+}
+
+/**
+ * @param {Dag} dag
+ * @param {Plan} plan
+ */
+export function goneRows(dag, plan) {
+  return expandable("gone", GONE, false, (list) =>
+    loadRows(list, async () => {
+      const body = { dag_id: dag.dag_id, plan_id: plan.plan_id, decision: /** @type {const} */ ("gone") };
+      const page = /** @type {GoneRows} */ (await post("run/rows", body));
+      return [
+        table(
+          GONE,
+          ["", "Address", "Employee", "Decision then"],
+          page.rows.map((row) => goneRow(dag.ledger, row)),
+          { empty: "Nobody: everybody in the previous plan is in this one too.", unseen: true },
+        ),
+        !page.complete && h("p", { class: "faint" }, "There may be more: only the first rows are compared."),
+      ];
+    }),
+  );
+}
+
+/** @param {Decision} decision */
+function headsOf(decision) {
+  const middle =
+    decision === "invite"
+      ? ["Name", "Why", "Policies", "Starts", "Outcome", "Expires"]
+      : ["Why", "What to do", "Starts"];
+  return ["", "Address", "Employee", ...middle, "Since the previous plan"];
+}
+
+/**
+ * Return the button that saves rows of a plan, the reason beside each.
+ * @param {Dag} dag
+ * @param {Plan} plan
+ * @param {Decision} [decision] undefined: all rows
+ */
+export function exportButton(dag, plan, decision) {
+  const start = button(decision ? "These as CSV" : "All rows as CSV", async () => {
+    start.disabled = true;
+    try {
+      const body = { dag_id: dag.dag_id, plan_id: plan.plan_id, decision: decision ?? null };
+      await download("run/export", body, `m3ter-decisions${decision ? `-${decision}` : ""}.csv`);
+      announce("The file is complete.");
+    } catch (error) {
+      start.after(problem(messageOf(error)));
+    } finally {
+      start.disabled = false;
+    }
+  });
+  return start;
+}
+
+/**
+ * Show what is read in a list, which is busy meanwhile.
+ * @param {HTMLElement} list
+ * @param {() => Promise<Child>} read
+ */
+async function loadRows(list, read) {
+  await loadInto(list, async () => {
+    const rows = await read();
+    announce("Rows shown.");
+    return rows;
+  });
+}
+
+/**
+ * Make a list that is read when it is first opened.
+ * @param {string} kind a class of page.css
+ * @param {string} title
+ * @param {boolean} open
+ * @param {(list: HTMLElement) => Promise<void>} load
+ */
+function expandable(kind, title, open, load) {
+  const list = h("div", {});
+  const box = h("details", { id: `rows-${kind}`, class: `rows ${kind}`, open }, h("summary", {}, title), list);
+  if (open) load(list);
+  else box.addEventListener("toggle", () => box.open && !list.hasChildNodes() && load(list));
+  return box;
+}
+
+/**
+ * @param {string} ledger
+ * @param {PlannedRow} row
+ * @param {Decision} decision
+ * @param {string} sign
+ */
+function decidedRow(ledger, row, decision, sign) {
+  return h(
+    "tr",
+    { class: `diff ${decision}` },
+    signCell(sign, decisionName(decision)),
+    h("td", {}, h("a", { href: rowHash(ledger, row.plan_id, row.row_no) }, quoted(row.email))),
+    h("td", {}, quoted(row.employee_id)),
+    decision === "invite" && h("td", {}, quoted(row.name)),
+    h("td", {}, whyOf(row)),
+    decision === "invite" && h("td", {}, listed(row.policies)),
+    decision !== "invite" && h("td", {}, prose(decision === "skip" ? "" : wayOut(row.reason))),
+    h("td", {}, h("span", { class: "day" }, row.start_date ?? "–")),
+    decision === "invite" && h("td", {}, row.state ? stateBadge(row.state) : "not sent"),
+    decision === "invite" && h("td", {}, instant(row.expires_at)),
+    h("td", {}, changeOf(row)),
+  );
+}
+
+/** @param {PlannedRow} row */
+function whyOf(row) {
+  return [
+    h("code", {}, `${row.decision}:${row.reason}`),
+    " ",
+    row.detail ? quoted(row.detail) : row.said,
+    ownColumns(row),
+  ];
+}
+
+/** @param {readonly string[]} names */
+export function listed(names) {
+  return names.map((name, position) => [position ? ", " : "", quoted(name)]);
+}
+
+/**
+ * Return the columns of one's own that the row has.
+ * @param {PlannedRow} row
+ */
+function ownColumns({ extra }) {
+  const columns = Object.entries(extra);
+  if (!columns.length) return null;
+  return h(
+    "p",
+    { class: "faint" },
+    columns.map(([name, value], place) => [place ? " · " : "", `${name}: `, quoted(value)]),
+  );
+}
+
+/**
+ * @param {string} ledger
+ * @param {GoneRow} row
+ */
+function goneRow(ledger, row) {
+  return h(
+    "tr",
+    { class: "diff gone" },
+    signCell("−", "gone"),
+    h("td", {}, h("a", { href: rowHash(ledger, row.plan_id, row.row_no) }, quoted(row.email))),
+    h("td", {}, quoted(row.employee_id)),
+    h("td", {}, row.said),
+  );
+}
+
+/**
+ * @param {string} sign
+ * @param {string} meaning for screen readers
+ */
+function signCell(sign, meaning) {
+  return h(
+    "td",
+    { class: "sign" },
+    h("span", { "aria-hidden": "true" }, sign),
+    h("span", { class: "unseen" }, meaning),
+  );
+}
+
+/**
+ * Return what changed since the previous plan.
+ * @param {PlannedRow} row
+ * @returns {Child}
+ */
+function changeOf({ change, before }) {
+  if (change === "new") return badge("change-new", "new in this plan");
+  if (change === "same") return h("span", { class: "faint" }, "as before");
+  if (change === "changed") return [badge("change-changed", "changed"), " was ", before];
+  return "";
+}

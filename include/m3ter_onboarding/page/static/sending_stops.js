@@ -1,0 +1,118 @@
+/**
+ * What stops sending now, as banners: the pause switch, paused DAGs, connections that may not send, plans that wait.
+ *
+ * @module
+ */
+
+import { airflowTask, dagHash, runHash } from "./addresses.js";
+import { airflowLink } from "./airflow_window.js";
+import { h, prose } from "./elements.js";
+import { exactNumber } from "./formats.js";
+import { dagName } from "./readable_dags.js";
+
+/** @typedef {import("./elements.js").Child} Child */
+/** @typedef {import("../api_types").Overview} Overview */
+/** @typedef {import("../api_types").ReadableDag} Dag */
+/** @typedef {import("../api_types").RunSummary} Run */
+
+/** So many DAGs are named; of further ones only the number is given. */
+const NAMED = 10;
+
+/**
+ * @param {Overview} overview
+ * @param {string} [only] of this DAG alone
+ */
+export function sendingStops(overview, only) {
+  const dags = overview.dags.filter((dag) => !only || dag.dag_id === only);
+  const figures = new Map(
+    overview.ledgers.flatMap((ledger) => (ledger.problem === null ? ledger.dags.map((one) => [one.dag_id, one]) : [])),
+  );
+  const banners = [
+    banner(
+      "bad",
+      dags.filter((dag) => dag.stopped),
+      ["stopped by the Airflow variable ", h("code", {}, overview.pause_variable), ": nothing is sent"],
+    ),
+    banner(
+      "bad",
+      dags.filter((dag) => dag.stopped === null),
+      ["unknown whether ", h("code", {}, overview.pause_variable), " stops it: the variable cannot be read now"],
+    ),
+    banner(
+      "warn",
+      dags.filter((dag) => dag.active && dag.paused),
+      "paused in Airflow: no run begins by itself",
+    ),
+    banner(
+      "warn",
+      dags.filter((dag) => figures.get(dag.dag_id)?.allow_invitations === false),
+      ["its m3ter connection may not send (", h("code", {}, "allow_invitations"), ")"],
+    ),
+    ...dags.map((dag) => lastFailure(overview, dag)),
+  ].filter((one) => one !== null);
+  return banners.length > 0 && h("ul", { class: "banners", "aria-label": "What stops sending" }, banners);
+}
+
+/**
+ * @param {"bad" | "warn"} kind
+ * @param {readonly Dag[]} dags
+ * @param {Child} why
+ */
+function banner(kind, dags, why) {
+  if (!dags.length) return null;
+  const rest = dags.length - NAMED;
+  return h(
+    "li",
+    { class: kind },
+    dags
+      .slice(0, NAMED)
+      .map((dag, place) => [place ? ", " : "", h("a", { href: dagHash(dag.dag_id) }, dagName(dag.dag_id))]),
+    rest > 0 && ` and ${exactNumber(rest)} more`,
+    ": ",
+    why,
+    ".",
+  );
+}
+
+/**
+ * Return why a DAG's last run failed; null: it did not, or that is not known.
+ * @param {Overview} overview
+ * @param {Dag} dag
+ */
+function lastFailure(overview, { dag_id }) {
+  const early = overview.unrecorded.find((run) => run.dag_id === dag_id);
+  if (early) {
+    return h(
+      "li",
+      { class: "bad" },
+      "The last run of ",
+      h("a", { href: runHash(dag_id, early.run_id) }, dagName(dag_id)),
+      " failed before it reached the ledger. See the ",
+      airflowLink(airflowTask(dag_id, early.run_id, "snapshot"), "log of snapshot"),
+      ".",
+    );
+  }
+  const run = lastRunOf(overview, dag_id);
+  if (run?.outcome !== "failed") return null;
+  const link = h("a", { href: runHash(dag_id, run.run_id) }, dagName(dag_id));
+  if (!run.failure) return h("li", { class: "bad" }, "The last run of ", link, " failed.");
+  const { task_id, sentence } = run.failure;
+  const log = airflowLink(airflowTask(dag_id, run.run_id, task_id), `Log of ${task_id}`);
+  return h(
+    "li",
+    { class: "bad" },
+    ["The last run of ", link, " failed at ", h("code", {}, task_id), ": "],
+    [prose(sentence), " ", log, "."],
+  );
+}
+
+/**
+ * Return the newest run of a DAG that is shown.
+ * @param {Overview} overview
+ * @param {string} dagId
+ * @returns {Run | undefined}
+ */
+function lastRunOf(overview, dagId) {
+  const runs = overview.ledgers.flatMap((ledger) => (ledger.problem === null ? ledger.runs : []));
+  return runs.find((run) => run.dag_id === dagId);
+}
