@@ -16,7 +16,7 @@
  *   access_screen.js, day_one_screen.js
  *                       one screen a file; they share filters.js, runs_table.js, run_buttons.js,
  *                       decision_buttons.js and question_buttons.js
- *   run_steps.js        the steps of a run, and the question that waits in it; plan_diff.js its plan
+ *   run_steps.js        the steps of a run, and the question that waits in it; plan_diff.js and plan_rows.js its plan
  *   sending_stops.js    what stops sending, and invitation_chart.js, on the overview
  *   live.js             asks again while something runs
  *
@@ -37,7 +37,8 @@ import { RequestError } from "./requests.js";
 import { reviewScreen } from "./review_screen.js";
 import { runScreen } from "./run_screen.js";
 
-/** @typedef {{ title: string, content: import("./elements.js").Child, live?: import("./live.js").Live | null }} Screen */
+/** @typedef {import("./live.js").Live} Live */
+/** @typedef {{ title: string, content: import("./elements.js").Child, live?: Live | null }} Screen */
 
 /** @type {[RegExp, (...parts: string[]) => Promise<Screen>][]} */
 const SCREENS = [

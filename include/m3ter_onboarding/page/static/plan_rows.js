@@ -18,7 +18,10 @@ import { download, post } from "./requests.js";
 /** @typedef {import("../api_types").GoneRow} GoneRow */
 /** @typedef {import("../api_types").GoneRows} GoneRows */
 /** @typedef {"invite" | "review" | "invalid" | "skip"} Decision */
-/** @typedef {{ decision: Decision, sign: string, title: string, counted: string, open: boolean }} Kind open: without a click */
+/**
+ * @typedef {{ decision: Decision, sign: string, title: string, counted: string, open: boolean }} Kind open: without a
+ *   click
+ */
 
 /** @type {Kind[]} */
 export const KINDS = [

@@ -88,7 +88,7 @@ export function sendExactlyButton(dag, run, plan) {
   const question = () => ({
     title: `Send exactly these ${many} invitations?`,
     text: [
-      `${dag.dag_id} starts a run that sends this plan: up to ${many} e-mails to real people, which cannot be recalled.`,
+      `${dag.dag_id} starts a run with this plan: up to ${many} e-mails to real people, which cannot be recalled.`,
       "It reads the warehouse and m3ter again. If that comes to any other plan, nothing is sent, and its page shows " +
         "what changed since you looked.",
       plan.needs_approval ? "A person has to approve it first." : "The limits of any run hold.",
