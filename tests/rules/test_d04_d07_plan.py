@@ -221,7 +221,9 @@ def test_d05_planning_reads_each_fact_once_and_validates_each_address_once(world
     validated = 0
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        what = " by alias" if "alias_key IN" in statement else ""  # whether another address may be the same mailbox
+        what = (
+            " by alias" if re.search(r"alias_key (IN|= ANY)", statement) else ""
+        )  # whether another address may be the same mailbox
         read.update(table + what for table in re.findall(r"FROM (m3ter_mirror_\w+)", statement))
 
     def profile(frame: FrameType, event_name: str, _argument: Any) -> None:

@@ -14,9 +14,9 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, func, select, update
 
-from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.errors import LedgerUnusableError
 from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.key_sets import one_of, sets_of
 
 Kind = Literal["address", "employee"]
 
@@ -122,9 +122,9 @@ def look_up_erased(
 
     def look(connection: Connection) -> set[tuple[str, str]]:
         found: set[tuple[str, str]] = set()
-        for batch in batches(sorted({key_hash for _, key_hash in hashes})):
+        for batch in sets_of(key_hash for _, key_hash in hashes):
             statement = select(erased.c.kind, erased.c.key_hash).where(
-                erased.c.org_id == org_id, erased.c.key_hash.in_(batch)
+                erased.c.org_id == org_id, one_of(connection, erased.c.key_hash, batch)
             )
             found.update((row.kind, row.key_hash) for row in connection.execute(statement))
         return found

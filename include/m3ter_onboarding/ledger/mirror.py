@@ -14,9 +14,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, false, func, or_, select, true, update
 
-from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.erased_people import without_erased
+from m3ter_onboarding.ledger.key_sets import one_of, sets_of
 from m3ter_onboarding.ledger.mirror_entries import M3terInvitation, M3terPolicy, M3terUser
 from m3ter_onboarding.ledger.sql_types import db_now_ms
 from m3ter_onboarding.ledger.storable_values import storable_answer
@@ -267,10 +267,10 @@ def doubles_of(db: LedgerDatabase, org_id: str, alias_keys: Iterable[str], now: 
 
     def work(connection: Connection) -> list[tuple[str, str]]:
         found = set[tuple[str, str]]()
-        for batch in batches(sorted(set(alias_keys))):
+        for batch in sets_of(alias_keys):
             for c, counts in ((users, has_access), (invitations, lasts)):
                 statement = select(c.alias_key, c.email_key).where(
-                    c.org_id == org_id, c.alias_key.in_(batch), ~c.gone, counts
+                    c.org_id == org_id, one_of(connection, c.alias_key, batch), ~c.gone, counts
                 )
                 found.update((row.alias_key, row.email_key) for row in connection.execute(statement))
         return sorted(found)
@@ -281,14 +281,14 @@ def doubles_of(db: LedgerDatabase, org_id: str, alias_keys: Iterable[str], now: 
 def _of_keys(
     db: LedgerDatabase, table: Table, columns: Sequence[Any], org_id: str, email_keys: Iterable[str]
 ) -> list[tuple[Any, ...]]:
-    wanted = sorted(set(email_keys))
+    wanted = frozenset(email_keys)
 
     def work(connection: Connection) -> list[tuple[Any, ...]]:
         found: list[tuple[Any, ...]] = []
-        for batch in batches(wanted):
+        for batch in sets_of(wanted):
             statement = (
                 select(*columns)
-                .where(table.c.org_id == org_id, ~table.c.gone, table.c.email_key.in_(batch))
+                .where(table.c.org_id == org_id, ~table.c.gone, one_of(connection, table.c.email_key, batch))
                 .order_by(table.c.m3ter_id)
             )
             found.extend(tuple(row) for row in connection.execute(statement))

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, and_, case, select
 
-from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.key_sets import one_of, sets_of
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.states import LIVE_STATES, InvitationState, state_values
 from m3ter_onboarding.ledger.tables import as_dict
@@ -68,12 +68,9 @@ def read_ledger(
 
     def work(connection: Connection) -> list[LedgerInvitation]:
         found: dict[int, LedgerInvitation] = {}
-        for column, values in (
-            (table.c.email_key, sorted(set(email_keys))),
-            (table.c.employee_id, sorted(set(employee_ids))),
-        ):
-            for batch in batches(values):
-                statement = select(*columns).where(table.c.org_id == org_id, column.in_(batch))
+        for column, values in ((table.c.email_key, email_keys), (table.c.employee_id, employee_ids)):
+            for batch in sets_of(values):
+                statement = select(*columns).where(table.c.org_id == org_id, one_of(connection, column, batch))
                 for row in connection.execute(statement):
                     found[row.invitation_id] = LedgerInvitation(**{**as_dict(row), "state": InvitationState(row.state)})
         return [found[key] for key in sorted(found)]
@@ -95,8 +92,8 @@ def among_invited(db: LedgerDatabase, org_id: str, employee_ids: Iterable[str]) 
         if len(few) <= len(wanted):
             return frozenset(few).intersection(wanted)
         found = set[str]()
-        for batch in batches(wanted):
-            found.update(connection.execute(live.where(table.employee_id.in_(batch))).scalars())
+        for batch in sets_of(wanted):
+            found.update(connection.execute(live.where(one_of(connection, table.employee_id, batch))).scalars())
         return frozenset(found)
 
     return db.read(work, doing="reading invitations")
@@ -111,18 +108,34 @@ def previous_addresses(db: LedgerDatabase, org_id: str, employee_ids: Iterable[s
     wanted = frozenset(employee_ids)
 
     def work(connection: Connection) -> dict[str, str]:
-        # Two questions, not one with a join: SQLite would look at every such invitation for each decision of all time.
         nobodys = select(i.email_key).where(
             i.org_id == org_id, i.state.in_(state_values(LIVE_STATES)), i.employee_id.is_(None)
         )
-        latest: dict[str, tuple[datetime, str, int, str]] = {}
-        for batch in batches(connection.execute(nobodys).scalars().all() if wanted else ()):
-            seen = select(d.employee_id, d.decided_at, d.plan_id, d.row_no, d.email_key).where(
-                d.org_id == org_id, d.email_key.in_(batch), d.decision == "skip"
+        # Two questions, not one with a join: SQLite would look at every such invitation for each decision of all time.
+        few = connection.execute(nobodys.limit(len(wanted) + 1)).scalars().all() if wanted else ()
+        by_address = len(few) <= len(wanted)
+        latest: dict[tuple[str, str], tuple[datetime, str, int]] = {}
+        for batch in sets_of(few if by_address else wanted):
+            seen = select(d.employee_id, d.email_key, d.decided_at, d.plan_id, d.row_no).where(
+                d.org_id == org_id,
+                one_of(connection, d.email_key if by_address else d.employee_id, batch),
+                d.decision == "skip",
             )
-            for employee_id, *decision in connection.execute(seen):
-                if employee_id in wanted:
-                    latest[employee_id] = max(tuple(decision), latest.get(employee_id, tuple(decision)))
-        return {employee_id: email_key for employee_id, (*_, email_key) in latest.items()}
+            for employee_id, email_key, *decision in connection.execute(seen):
+                if employee_id in wanted and email_key is not None:
+                    known = latest.get((employee_id, email_key), tuple(decision))
+                    latest[employee_id, email_key] = max(tuple(decision), known)
+        keys = {key for _, key in latest}
+        if not by_address:
+            keys = {
+                key
+                for batch in sets_of(keys)
+                for key in connection.execute(nobodys.where(one_of(connection, i.email_key, batch))).scalars()
+            }
+        found: dict[str, tuple[tuple[datetime, str, int], str]] = {}
+        for (employee_id, email_key), seen_at in latest.items():
+            if email_key in keys:
+                found[employee_id] = max((seen_at, email_key), found.get(employee_id, (seen_at, email_key)))
+        return {employee_id: email_key for employee_id, (_, email_key) in found.items()}
 
     return db.read(work, doing="reading earlier decisions")

@@ -67,3 +67,25 @@ def test_an_invitation_that_is_somebodys_or_over_is_nobodys_previous(world: Worl
     invited_by_hand(world, "old@example.com", **values)
     seen(world, "e1", "old@example.com", days_ago=1)
     assert previous(world, "e1") == {}
+
+
+def test_many_adopted_invitations_are_asked_about_by_the_few_employees(world: World) -> None:
+    addresses = [f"a{number}@example.com" for number in range(5)]
+    for address in addresses:
+        invited_by_hand(world, address)
+    invited_by_hand(world, "e1s@example.com", employee_id="e1")
+    for days, address in enumerate(["e1s@example.com", *addresses]):  # the newest is somebody's
+        seen(world, "e1", address, days_ago=days)
+        seen(world, "e2", address, days_ago=9 - days)
+    assert previous(world, "e1") == {"e1": "a0@example.com"}
+    assert previous(world, "e2", "e3") == {"e2": "a4@example.com"}
+    everybody = previous(world, *(f"e{number}" for number in range(1, 10)))
+    assert everybody == {"e1": "a0@example.com", "e2": "a4@example.com"}
+
+
+def test_of_two_rows_of_one_plan_the_later_counts_either_way(org: World) -> None:
+    now = org.now()
+    for row_no, address in enumerate(("new@example.com", "old@example.com"), start=1):
+        seen(org, "e1", address, days_ago=0, row_no=row_no, plan_id="p", decided_at=now)
+    assert previous(org, "e1") == {"e1": "old@example.com"}
+    assert previous(org, "e1", "e2", "e3", "e4") == {"e1": "old@example.com"}

@@ -1,0 +1,40 @@
+"""Looking for thousands of keys in one statement: one parameter carries them all.
+
+An IN with a parameter for each key is written, compiled and bound anew for every number of keys, which took longer than
+the look-up itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, String, any_, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from m3ter_onboarding.databases.batches import batches
+from m3ter_onboarding.ledger.sql_types import IdentityText
+from m3ter_provider.answer_values import usable_identity
+
+#: So many keys are looked for at once.
+AT_ONCE = 5_000
+
+
+def one_of(connection: Connection, column: ColumnElement[Any], keys: Sequence[str]) -> ColumnElement[bool]:
+    """Return the condition that a column of text has one of these values.
+
+    :param connection: to PostgreSQL or SQLite.
+    :param keys: as they are compared with the column: those that no ledger can store are looked for as it stores them.
+    """
+    kind = column.type
+    wanted = [usable_identity(key, kind.length) for key in keys] if isinstance(kind, IdentityText) else list(keys)
+    if connection.dialect.name == "postgresql":
+        return column == any_(literal(wanted, ARRAY(String())))
+    listed = func.json_each(literal(json.dumps(wanted), String())).table_valued("value")
+    return column.in_(select(listed.c.value))
+
+
+def sets_of(keys: Iterable[str]) -> Iterator[Sequence[str]]:
+    """Yield the different keys in their order, as many at once as one statement should look for."""
+    return batches(sorted(set(keys)), AT_ONCE)

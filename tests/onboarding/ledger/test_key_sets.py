@@ -1,0 +1,36 @@
+"""Thousands of keys in one statement."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import insert, select
+
+from m3ter_onboarding.ledger.key_sets import AT_ONCE, one_of, sets_of
+from m3ter_provider.answer_values import usable_identity
+from tests.support.world import World
+
+STRANGE = ("it's", 'a"b', "{a,b}", "a\\b", "ß", "\U0001f600", "NULL", "", " a ", "a\0b", "\ud800", "x" * 500)
+
+
+def test_a_condition_finds_its_keys_and_no_others(world: World) -> None:
+    table = world.db.tables.mirror_user
+    row = {"org_id": "o", "email": "e", "first_seen_ms": 1, "last_seen_ms": 1, "gone": False}
+    people = [*STRANGE, "other"]
+    with world.db.engine.begin() as connection:
+        rows = [{**row, "m3ter_id": f"u{number}", "email_key": key} for number, key in enumerate(people)]
+        connection.execute(insert(table), rows)
+        found = connection.execute(select(table.c.m3ter_id).where(one_of(connection, table.c.email_key, STRANGE)))
+        assert set(found.scalars()) == {f"u{number}" for number in range(len(STRANGE))}
+        one = connection.execute(select(table.c.email_key).where(one_of(connection, table.c.email_key, ["a\0b"])))
+        assert one.scalars().all() == [usable_identity("a\0b", 400)]
+        assert not connection.execute(select(table).where(one_of(connection, table.c.email_key, []))).all()
+
+
+@given(st.sets(st.integers(0, 10**6).map(str), max_size=50))
+def test_every_key_is_in_one_set(keys: set[str]) -> None:
+    assert [key for one in sets_of(keys) for key in one] == sorted(keys)
+
+
+def test_a_statement_looks_for_no_more_than_so_many() -> None:
+    assert [len(one) for one in sets_of(str(number) for number in range(2 * AT_ONCE + 1))] == [AT_ONCE, AT_ONCE, 1]
