@@ -18,7 +18,8 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from sqlalchemy import event, select
 
 from m3ter_onboarding.errors import LedgerError, NotAllowedError, PlanError
-from m3ter_onboarding.ledger import decisions, plans, runs
+from m3ter_onboarding.ledger import plans, runs
+from m3ter_onboarding.ledger.decision_rows import DecisionRows, write_decisions
 from m3ter_onboarding.ledger.decisions import Decision
 from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
 from m3ter_onboarding.planning.fingerprint import fingerprint
@@ -307,10 +308,11 @@ def test_d06_sealed_once_and_never_changed(world: World) -> None:
     row = plans.read_plan(world.db, plan.plan_id)
     assert row is not None
     seal = replace(EMPTY_SEAL, rows_read=1, sealed_at=datetime.now(timezone.utc), invitations=9)
+    rows = DecisionRows(world.db, plan.plan_id, world.m3ter.org_id, MONDAY, world.seals)
     with pytest.raises(LedgerError, match="could not be sealed"):
         plans.seal_plan(world.db, plan.plan_id, seal, world.seals)
     with pytest.raises(LedgerError, match="not changed any more"):
-        decisions.write_decisions(world.db, plan.plan_id, [], MONDAY, world.seals)
+        write_decisions(world.db, rows, [])
     plans.seal_plan(world.db, plan.plan_id, replace(seal, fingerprint=plan.fingerprint), world.seals)  # COMMIT unheard
     assert plans.read_plan(world.db, plan.plan_id) == row
 

@@ -62,10 +62,12 @@ def describe_run_of_now(config: OnboardingConfig, interval: Interval, now: datet
             allowed_domains=tuple(settings.allowed_domains or ()),
         )
         full_at = mirror.read_state(db, settings.org_id).invitations_full_at
-        counts = count_decisions(decide_rows(config, db, planning, mirror_full_at=full_at, now=now).decisions)
-    rows = sum(counts.values())
+        with decide_rows(config, db, planning, mirror_full_at=full_at, now=now) as rows:
+            counts = count_decisions(decision for part in rows.parts for decision in part)
     decided = "".join(f", {count} {name}" for name, count in counts.items())
-    return f"a run of now would read {window} and decide about {rows} rows{decided} (nothing was written)."
+    return (
+        f"a run of now would read {window} and decide about {sum(counts.values())} rows{decided} (nothing was written)."
+    )
 
 
 @contextmanager

@@ -6,10 +6,10 @@ Read ``states`` (and how they change) and ``tables``. Then, in the order of a ru
   ``mirror_entries`` is one of its rows) and ``mirror_comparison`` (what they say of the ledger's invitations);
   ``unread_entries`` (which of them must be read by themselves);
 - ``catch_up`` (how far back a run reads), ``first_look`` (whether a person could see what would be sent), ``people``
-  (the ledger's rows of a plan's hires), ``plans`` and
-  ``plan_counts``, ``decisions`` (``decision_names`` has their words), ``sealing`` (keyed hashes that bind them, and
-  ``sealed_requests``, which reads them back), ``withheld`` (people whom later settings hold back), ``rejections``
-  (which people of a plan nobody approved);
+  (the ledger's rows of a plan's hires), ``plans`` and ``plan_counts``, ``decisions`` (``decision_names`` has their
+  words, ``decision_rows`` writes them), ``sealing`` (keyed hashes that bind them, and ``sealed_requests``, which reads
+  them back), ``withheld`` (people whom later settings hold back), ``rejections`` (which people of a plan nobody
+  approved);
 - ``claims`` (which invitations a sender may send; ``claim_statements`` is the SQL), ``outcomes`` (a change of state,
   and its ``events``), ``open_invitations`` (of unknown outcome), ``remaining`` (who is left);
 - ``worklist`` (what a person can still change; ``worklist_decisions`` by them, ``worklist_counts`` in figures),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, and_, case, select
+from sqlalchemy import Connection, Select, and_, case, select
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.key_sets import one_of, sets_of
@@ -80,23 +81,29 @@ def read_ledger(
 
 def among_invited(db: LedgerDatabase, org_id: str, employee_ids: Iterable[str]) -> frozenset[str]:
     """Return those of some employees that have a live invitation or joined."""
-    table = db.tables.invitation.c
-    wanted = sorted(set(employee_ids))
+    wanted = frozenset(employee_ids)
 
     def work(connection: Connection) -> frozenset[str]:
-        live = select(table.employee_id).where(
-            table.org_id == org_id, table.employee_id.is_not(None), table.state.in_(state_values(LIVE_STATES))
-        )
-        # Each employee has many spellings: a ledger that holds fewer people than that is read at once.
-        few = connection.execute(live.limit(len(wanted) + 1)).scalars().all()
-        if len(few) <= len(wanted):
-            return frozenset(few).intersection(wanted)
         found = set[str]()
         for batch in sets_of(wanted):
-            found.update(connection.execute(live.where(one_of(connection, table.employee_id, batch))).scalars())
+            of_these = one_of(connection, db.tables.invitation.c.employee_id, batch)
+            found.update(connection.execute(_invited(db, org_id).where(of_these)).scalars())
         return frozenset(found)
 
     return db.read(work, doing="reading invitations")
+
+
+def invited_employees(db: LedgerDatabase, org_id: str, most: int) -> frozenset[str]:
+    """Return employees that have a live invitation or joined, no more than *most*."""
+    chosen = _invited(db, org_id).limit(most)
+    return db.read(lambda connection: frozenset(connection.execute(chosen).scalars()), doing="reading invitations")
+
+
+def _invited(db: LedgerDatabase, org_id: str) -> Select[Any]:
+    table = db.tables.invitation.c
+    return select(table.employee_id).where(
+        table.org_id == org_id, table.employee_id.is_not(None), table.state.in_(state_values(LIVE_STATES))
+    )
 
 
 def previous_addresses(db: LedgerDatabase, org_id: str, employee_ids: Iterable[str]) -> dict[str, str]:

@@ -8,9 +8,8 @@ its row (docs/delivery.md, rule 4), whichever DAG or configuration made the plan
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
 from enum import Enum
 from typing import Any
@@ -20,6 +19,7 @@ from sqlalchemy import Connection, Row, Table, bindparam, exists, func, or_, sel
 from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.decisions import Decision
+from m3ter_onboarding.ledger.key_sets import one_of, sets_of
 from m3ter_onboarding.ledger.states import LIVE_STATES
 from m3ter_onboarding.ledger.tables import Tables, state_in
 
@@ -77,16 +77,81 @@ def is_open_question(decision: Decision) -> bool:
     return decision.decision in ("invalid", "review")
 
 
+@dataclass
+class Questions:
+    """The questions of a plan by person, collected from its decisions part by part.
+
+    All rows of one person are in the same part. A duplicate of somebody whose other row counts is no question.
+
+    :param addresses: of rows that name an address alone.
+    """
+
+    by_person: dict[str, dict[tuple[str, str], Decision]] = field(default_factory=dict, repr=False)
+    addresses: set[str] = field(default_factory=set, repr=False)
+
+    @classmethod
+    def of(cls, decisions: Sequence[Decision]) -> Questions:
+        """Return the questions of these decisions."""
+        questions = cls()
+        questions.add(decisions)
+        return questions
+
+    def add(self, decisions: Sequence[Decision]) -> None:
+        """Collect the questions of further persons."""
+        asking = {key for one in decisions if is_open_question(one) and (key := person_key(one)) is not None}
+        of_person: dict[str, list[Decision]] = {key: [] for key in asking}
+        for decision in decisions:
+            if asking and (key := person_key(decision)) in asking:
+                of_person[str(key)].append(decision)
+            if not decision.employee_id and decision.email_key:
+                self.addresses.add(decision.email_key)
+        for key, rows in of_person.items():
+            main = [d for d in rows if d.reason != "duplicate_in_batch"] or rows
+            self.by_person[key] = {(d.decision, d.reason): d for d in main if is_open_question(d)}
+
+    def still_asked(self, connection: Connection, t: Tables, org_id: str) -> dict[str, dict[tuple[str, str], Decision]]:
+        """Return them without those that an invitation has answered."""
+        covered = _covered_addresses(
+            connection,
+            t,
+            org_id,
+            (
+                d.email_key
+                for questions in self.by_person.values()
+                for d in questions.values()
+                if d.reason in _ONLY_WITHOUT_INVITATION and d.email_key
+            ),
+        )
+        return {
+            person: {
+                name: d
+                for name, d in questions.items()
+                if not (d.reason in _ONLY_WITHOUT_INVITATION and d.email_key in covered)
+            }
+            for person, questions in self.by_person.items()
+        }
+
+    def persons_of(self, connection: Connection, t: Tables, plan_id: str, entries: Sequence[Row[Any]]) -> set[str]:
+        """Return those persons of some entries whom any row of the plan names, whatever was decided about it."""
+        d = t.decision.c
+        employees = {row.employee_id for row in entries if row.employee_id}
+        found = {f"address:{address}" for address in self.addresses}
+        for batch in sets_of(employees):
+            mine = select(d.employee_id).where(d.plan_id == plan_id, one_of(connection, d.employee_id, batch))
+            found.update(f"employee:{employee}" for employee in connection.execute(mine).scalars())
+        return found
+
+
 def update_worklist(
     connection: Connection,
     db: LedgerDatabase,
     plan: PlanRead,
-    decisions: Sequence[Decision],
+    questions: Questions,
     *,
     now: datetime,
     max_age: timedelta,
 ) -> None:
-    """Open, keep and close entries by the decisions of a plan, in the transaction that seals it.
+    """Open, keep and close entries by the decisions of a plan, which are written, in the transaction that seals it.
 
     A run about one employee opens nothing: the window of its plan would become that of every later run.
 
@@ -94,12 +159,12 @@ def update_worklist(
     :param max_age: after which an entry is closed, counted from when it was opened or from the start date, if later.
     """
     w = db.tables.worklist
-    asked = _questions_by_person(connection, db.tables, plan.org_id, decisions)
-    present = {key for decision in decisions if (key := person_key(decision)) is not None}
+    asked = questions.still_asked(connection, db.tables, plan.org_id)
     changed: list[dict[str, Any]] = []
     open_entries = connection.execute(
         select(w).where(w.c.org_id == plan.org_id, w.c.closed_at.is_(None), w.c.reason != DIFFERS).order_by(w.c.item_id)
     ).all()
+    present = questions.persons_of(connection, db.tables, plan.plan_id, open_entries)
     for row in open_entries:
         question = asked.get(row.person_key, {}).pop((row.decision, row.reason), None)
         if _is_too_old(row.opened_at, row.start_date, now, max_age):
@@ -125,7 +190,7 @@ def open_questions(
     """
     if not plan.everybody or not decisions:
         return
-    asked = _questions_by_person(connection, db.tables, plan.org_id, decisions)
+    asked = Questions.of(decisions).still_asked(connection, db.tables, plan.org_id)
     there = connection.execute(
         select(db.tables.worklist).where(
             db.tables.worklist.c.org_id == plan.org_id, db.tables.worklist.c.closed_at.is_(None)
@@ -174,35 +239,12 @@ def open_since(db: LedgerDatabase, org_id: str) -> datetime | None:
     return db.read(work, doing="looking for open questions")
 
 
-def _questions_by_person(
-    connection: Connection, t: Tables, org_id: str, decisions: Sequence[Decision]
-) -> dict[str, dict[tuple[str, str], Decision]]:
-    """Return the questions of a plan by person; a duplicate of somebody whose other row counts is none."""
-    by_person: dict[str, list[Decision]] = defaultdict(list)
-    for decision in decisions:
-        key = person_key(decision)
-        if key is not None:
-            by_person[key].append(decision)
-    covered = _covered_addresses(
-        connection, t, org_id, (d.email_key for d in decisions if d.reason in _ONLY_WITHOUT_INVITATION and d.email_key)
-    )
-    asked: dict[str, dict[tuple[str, str], Decision]] = {}
-    for key, of_person in by_person.items():
-        main = [d for d in of_person if d.reason != "duplicate_in_batch"] or of_person
-        asked[key] = {
-            (d.decision, d.reason): d
-            for d in main
-            if is_open_question(d) and not (d.reason in _ONLY_WITHOUT_INVITATION and d.email_key in covered)
-        }
-    return asked
-
-
 def _covered_addresses(connection: Connection, t: Tables, org_id: str, keys: Iterable[str]) -> set[str]:
     """Return those addresses that have a live invitation, or are accepted."""
     i, found = t.invitation.c, set[str]()
-    for batch in batches(sorted(set(keys))):
+    for batch in sets_of(keys):
         statement = select(i.email_key).where(
-            i.org_id == org_id, i.email_key.in_(batch), state_in(t.invitation, LIVE_STATES)
+            i.org_id == org_id, one_of(connection, i.email_key, batch), state_in(t.invitation, LIVE_STATES)
         )
         found.update(connection.execute(statement).scalars())
     return found

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 
 from m3ter_onboarding.ledger import mirror, people
 from m3ter_onboarding.ledger.database import LedgerDatabase
@@ -20,92 +21,113 @@ from m3ter_provider.email_identity import alias_key
 
 log = logging.getLogger(__name__)
 
+#: So many people of the ledger are kept in memory while their ids are compared.
+_FEW = 50_000
+
 _ByKey = defaultdict[str, dict[str, int]]
 
 
-def point_out_aliases(
-    db: LedgerDatabase,
-    org_id: str,
-    decisions: Sequence[Decision],
-    now: datetime,
-    *,
-    excluded_employees: Iterable[str] = (),
-) -> list[Decision]:
-    """Say in the detail of each invitation where another address may be the same mailbox, or an id the same employee.
+class Aliases:
+    """Says in the detail of each invitation where another address may be the same mailbox, or an id the same employee.
 
     It looks among the members and invitations that m3ter has, the employees of the ledger's, those that are excluded,
-    and the rows of the plan; it changes no decision.
+    and the rows of the same part of the plan; it changes no decision.
 
-    :param decisions: of a plan.
     :param now: UTC.
     :param excluded_employees: ids of people who are not invited.
     """
-    invited = [one for one in decisions if one.decision == "invite"]
-    sentences = defaultdict[int, list[str]](list)
-    for found in (
-        _of_addresses(db, org_id, decisions, invited, now),
-        _of_employees(db, org_id, decisions, invited, frozenset(excluded_employees)),
-    ):
-        for row_no, said in found.items():
-            sentences[row_no].append(said)
-    if sentences:
-        log.warning(
-            "%d of the people to invite may be known already, by another address (an alias such as ann+m3ter@ or a.nn@)"
-            " or another spelling of their employee_id (00123 and 123): look at the details of their decisions.",
-            len(sentences),
-        )
-    return [
-        replace(one, detail=" ".join([one.detail or "", *sentences[one.row_no]])) if one.row_no in sentences else one
-        for one in decisions
-    ]
+
+    def __init__(
+        self, db: LedgerDatabase, org_id: str, now: datetime, *, excluded_employees: Iterable[str] = ()
+    ) -> None:
+        self._db = db
+        self._org_id = org_id
+        self._now = now
+        self._excluded = _by_spelling(excluded_employees)
+        self._pointed_out = 0
+
+    def point_out(self, decisions: list[Decision]) -> list[Decision]:
+        """Return the decisions of a part of the plan, in which all rows are that may be spellings of each other."""
+        invited = [one for one in decisions if one.decision == "invite"]
+        if not invited:
+            return decisions
+        sentences = defaultdict[int, list[str]](list)
+        for found in (self._of_addresses(decisions, invited), self._of_employees(decisions, invited)):
+            for row_no, said in found.items():
+                sentences[row_no].append(said)
+        self._pointed_out += len(sentences)
+        if not sentences:
+            return decisions
+        return [
+            replace(one, detail=" ".join([one.detail or "", *sentences[one.row_no]]))
+            if one.row_no in sentences
+            else one
+            for one in decisions
+        ]
+
+    def log(self) -> None:
+        """Log how many invitations it pointed out."""
+        if self._pointed_out:
+            log.warning(
+                "%d of the people to invite may be known already, by another address (an alias such as ann+m3ter@ or"
+                " a.nn@) or another spelling of their employee_id (00123 and 123): look at the details of their"
+                " decisions.",
+                self._pointed_out,
+            )
+
+    def _of_addresses(self, decisions: Sequence[Decision], invited: Sequence[Decision]) -> dict[int, str]:
+        in_plan = _rows_by_key(((one.row_no, one.email_key) for one in decisions), alias_key)
+        in_m3ter = defaultdict[str, set[str]](set)
+        aliases = {one.row_no: alias_key(one.email_key) for one in invited if one.email_key}
+        for alias, key in mirror.doubles_of(self._db, self._org_id, aliases.values(), self._now):
+            in_m3ter[alias].add(key)
+        found: dict[int, str] = {}
+        for one in invited:
+            if not one.email_key:
+                continue
+            alias = aliases[one.row_no]
+            said = _another_row(in_plan[alias], one.email_key)
+            if alias in in_m3ter and in_m3ter[alias] - {one.email_key}:
+                said.insert(0, "of one that m3ter has invited or made a member")
+            if said:
+                found[one.row_no] = f"The address may be an alias {' and '.join(said)}."
+        return found
+
+    def _of_employees(self, decisions: Sequence[Decision], invited: Sequence[Decision]) -> dict[int, str]:
+        in_plan = _rows_by_key(((one.row_no, one.employee_id) for one in decisions), spelling_key)
+        known = self._known_spellings([one.employee_id for one in invited if one.employee_id])
+        found: dict[int, str] = {}
+        for one in invited:
+            if not one.employee_id:
+                continue
+            key = spelling_key(one.employee_id)
+            said = _another_row(in_plan[key], one.employee_id)
+            if key in self._excluded and self._excluded[key] - {one.employee_id}:
+                said.insert(0, "of one that is excluded")
+            if key in known and known[key] & other_spellings(one.employee_id):
+                said.insert(0, "of one that was invited or is a member")
+            if said:
+                found[one.row_no] = f"The employee_id may be another spelling {' and '.join(said)}."
+        return found
+
+    def _known_spellings(self, employees: Sequence[str]) -> Mapping[str, set[str]]:
+        """Return the ids, by what is left of each, of invited people and members that may be these employees."""
+        if self._everybody is not None:
+            return self._everybody
+        spellings = frozenset[str]().union(*map(other_spellings, employees))
+        return _by_spelling(people.among_invited(self._db, self._org_id, spellings))
+
+    @cached_property
+    def _everybody(self) -> Mapping[str, set[str]] | None:
+        """All of the ledger's people, where they are few: each employee has many spellings to look for."""
+        invited = people.invited_employees(self._db, self._org_id, _FEW + 1)
+        return _by_spelling(invited) if len(invited) <= _FEW else None
 
 
-def _of_addresses(
-    db: LedgerDatabase, org_id: str, decisions: Sequence[Decision], invited: Sequence[Decision], now: datetime
-) -> dict[int, str]:
-    in_plan = _rows_by_key(((one.row_no, one.email_key) for one in decisions), alias_key)
-    in_m3ter = defaultdict[str, set[str]](set)
-    wanted = {alias_key(one.email_key) for one in invited if one.email_key}
-    for alias, key in mirror.doubles_of(db, org_id, wanted, now):
-        in_m3ter[alias].add(key)
-    found: dict[int, str] = {}
-    for one in invited:
-        if not one.email_key:
-            continue
-        alias = alias_key(one.email_key)
-        said = _another_row(in_plan[alias], one.email_key)
-        if in_m3ter[alias] - {one.email_key}:
-            said.insert(0, "of one that m3ter has invited or made a member")
-        if said:
-            found[one.row_no] = f"The address may be an alias {' and '.join(said)}."
-    return found
-
-
-def _of_employees(
-    db: LedgerDatabase,
-    org_id: str,
-    decisions: Sequence[Decision],
-    invited: Sequence[Decision],
-    excluded: frozenset[str],
-) -> dict[int, str]:
-    in_plan = _rows_by_key(((one.row_no, one.employee_id) for one in decisions), spelling_key)
-    excluded_keys = defaultdict[str, set[str]](set)
-    for employee_id in excluded:
-        excluded_keys[spelling_key(employee_id)].add(employee_id)
-    spellings = {one.row_no: other_spellings(one.employee_id) for one in invited if one.employee_id}
-    known = people.among_invited(db, org_id, frozenset().union(*spellings.values()))
-    found: dict[int, str] = {}
-    for one in invited:
-        if not one.employee_id:
-            continue
-        key = spelling_key(one.employee_id)
-        said = _another_row(in_plan[key], one.employee_id)
-        if excluded_keys[key] - {one.employee_id}:
-            said.insert(0, "of one that is excluded")
-        if spellings[one.row_no] & known:
-            said.insert(0, "of one that was invited or is a member")
-        if said:
-            found[one.row_no] = f"The employee_id may be another spelling {' and '.join(said)}."
+def _by_spelling(employees: Iterable[str]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for employee_id in employees:
+        found.setdefault(spelling_key(employee_id), set()).add(employee_id)
     return found
 
 

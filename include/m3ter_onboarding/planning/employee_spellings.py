@@ -11,12 +11,16 @@ import re
 #: Longer runs of zeros, and longer ids, are looked for in the plan only.
 _MOST_ZEROS = 12
 _LONGEST = 40
+_SPACES = re.compile(r"\s+")
+_ZERO_FRACTION = re.compile(r"(?<=\d)\.0+$")
 
 
 def spelling_key(employee_id: str) -> str:
     """Return what is left of an id without zeros at its beginning, ``.0`` at its end, spaces and case."""
-    folded = re.sub(r"\s+", "", employee_id).casefold()
-    return re.sub(r"(?<=\d)\.0+$", "", folded).lstrip("0") or "0"
+    if employee_id.isascii() and employee_id.isalnum():  # almost every id
+        return employee_id.lower().lstrip("0") or "0"
+    folded = _SPACES.sub("", employee_id).casefold()
+    return _ZERO_FRACTION.sub("", folded).lstrip("0") or "0"
 
 
 def other_spellings(employee_id: str) -> frozenset[str]:

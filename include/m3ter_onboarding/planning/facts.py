@@ -1,6 +1,6 @@
 """The facts that a plan is made from: the ledger's invitations, and m3ter's own as last mirrored.
 
-They are read once per plan, for the hires of this plan alone. All instants are aware and in UTC.
+They are read once for each hire of a plan, and for these alone. All instants are aware and in UTC.
 """
 
 from __future__ import annotations
@@ -47,15 +47,19 @@ def read_facts(
     db: LedgerDatabase,
     hires: Iterable[NewHire],
     excluded: Sequence[ExcludedPerson] = (),
+    policies: Sequence[M3terPolicy] = (),
     *,
     run: RunKey,
     org_id: str,
     mirror_full_at: datetime | None,
 ) -> Facts:
-    """Look up the hires of a plan in ledger and mirror.
+    """Look up hires of a plan in ledger and mirror.
+
+    What is known of somebody does not depend on who else is looked up.
 
     :param hires: valid rows; about an invalid one nothing has to be known.
     :param excluded: rows of ``exclude.query``.
+    :param policies: all of the organisation.
     :param run: that the plan is made for; claims of its older plans that were not begun stand in nobody's way.
     :param mirror_full_at: of the mirror, read before this; an older one only makes the plan more careful.
     """
@@ -66,12 +70,17 @@ def read_facts(
     previous = people.previous_addresses(db, org_id, employees)
     keys.update(previous.values())
     ledger = people.read_ledger(db, org_id, keys, employees, planning=run)
-    keys.update(entry.email_key for entry in ledger)
+    if others := {entry.email_key for entry in ledger} - keys:
+        # Of the employees' other addresses everything, whoever else had them.
+        found = {entry.invitation_id: entry for entry in ledger}
+        found |= {entry.invitation_id: entry for entry in people.read_ledger(db, org_id, others, (), planning=run)}
+        ledger = [found[number] for number in sorted(found)]
+        keys |= others
     return Facts(
         ledger=ledger,
         invitations=mirror.invitations_of(db, org_id, keys),
         users=mirror.users_of(db, org_id, keys),
-        policies=mirror.policies_of(db, org_id),
+        policies=policies,
         mirror_full_at=mirror_full_at,
         previous_addresses=previous,
         excluded_people=excluded,

@@ -16,19 +16,20 @@ from sqlalchemy import Connection
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.run_parameters import Mode
+from m3ter_onboarding.databases.spool import Spool
 from m3ter_onboarding.errors import PlanError
 from m3ter_onboarding.ledger import mirror, plans
 from m3ter_onboarding.ledger.claims import attempted_by_run, attempted_for_approval, attempted_in_a_day
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from m3ter_onboarding.ledger.decisions import Decision, write_decisions
+from m3ter_onboarding.ledger.decision_rows import DecisionRow, DecisionRows, write_decisions
 from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
 from m3ter_onboarding.ledger.rejections import rejected_people
-from m3ter_onboarding.ledger.worklist import PlanRead, update_worklist
+from m3ter_onboarding.ledger.worklist import PlanRead, Questions, update_worklist
 from m3ter_onboarding.planning.approval_rule import ApprovalRule, ToApprove
 from m3ter_onboarding.planning.decided_rows import PlanningRun, decide_rows
 from m3ter_onboarding.planning.erased_rows import unless_erased_meanwhile
-from m3ter_onboarding.planning.explanation import count_decisions, explain
-from m3ter_onboarding.planning.fingerprint import fingerprint
+from m3ter_onboarding.planning.explanation import explain
+from m3ter_onboarding.planning.plan_contents import PlanContents
 
 log = logging.getLogger(__name__)
 
@@ -93,35 +94,34 @@ def make_plan(
     """
     state = _current_mirror(db, run.org_id, config.plan_valid_for)
     plan_id = _begin(db, run, now)
-    decided = decide_rows(
-        config,
-        db,
-        run,
-        mirror_full_at=state.invitations_full_at,
-        now=now,
-        settle=settle if run.plans_only_because is None else None,
-    )
-    decisions, facts = decided.decisions, decided.facts
-    write_decisions(db, plan_id, decisions, now, run.seals)
+    rows = DecisionRows(db, plan_id, run.org_id, now, run.seals)
+    settle = settle if run.plans_only_because is None else None
+    with (
+        Spool[DecisionRow]() as spool,
+        decide_rows(config, db, run, mirror_full_at=state.invitations_full_at, now=now, settle=settle) as decided,
+    ):
+        contents = PlanContents(run.org_id, keeps_decisions=run.parameters.only_employee is not None)
+        for part in decided.parts:
+            spool.append([rows.of(decision, request) for decision, request in contents.with_requests(part)])
+        if contents.rows != decided.rows:
+            raise PlanError(f"{decided.rows} rows were read and {contents.rows} decisions made; nothing is sent.")
+        write_decisions(db, rows, spool)
 
-    used = _used_by(decisions, facts.policies)
-    hashed = fingerprint(decisions, used, org_id=run.org_id)
-    plans_only_because = run.plans_only_because or _other_than_seen(run, hashed)
-    invitations = sum(decision.decision == "invite" for decision in decisions)
+    used = contents.used_among(decided.policies)
     planned = Planned(
         plan_id=plan_id,
-        rows=len(decisions),
-        invitations=invitations,
-        counts=count_decisions(decisions),
-        sendable=plans_only_because is None,
-        not_sendable_because=plans_only_because,
-        approval_because=_approval_because(config, db, run, plan_id, invitations, used, now),
-        fingerprint=hashed,
+        rows=contents.rows,
+        invitations=contents.invitations,
+        counts=contents.counts,
+        sendable=run.plans_only_because is None,
+        not_sendable_because=run.plans_only_because,
+        approval_because=_approval_because(config, db, run, plan_id, contents.invitations, used, now),
+        fingerprint=contents.fingerprint(used),
     )
     seal = _seal_of(planned, used, valid_for=config.plan_valid_for, now=now)
-    worklist = _change_of_worklist(config, db, run, planned, decisions, now)
+    worklist = _change_of_worklist(config, db, run, planned, contents.questions, now)
     plans.seal_plan(db, plan_id, seal, run.seals, unless_erased_meanwhile(db, run.org_id, decided.erased, worklist))
-    _log(config, planned, run, decisions, {policy.m3ter_id: policy.name for policy in facts.policies})
+    _log(config, planned, run, contents, {policy.m3ter_id: policy.name for policy in decided.policies})
     return planned
 
 
@@ -158,17 +158,6 @@ def _other_than_seen(run: PlanningRun, hashed: str) -> str | None:
     """Return why a run sends nothing that may send only the plan that somebody looked at; None: this is that plan."""
     seen = run.parameters.only_plan
     return None if seen is None or seen == hashed else OTHER_THAN_SEEN
-
-
-def _used_by(decisions: Sequence[Decision], policies: Sequence[M3terPolicy]) -> list[M3terPolicy]:
-    """Return the permission policies that the requests of a plan ask for."""
-    ids = {
-        policy_id
-        for decision in decisions
-        if decision.request is not None
-        for policy_id in decision.request.permission_policy_ids or ()
-    }
-    return [policy for policy in policies if policy.m3ter_id in ids]
 
 
 def _approval_because(
@@ -215,7 +204,7 @@ def _change_of_worklist(
     db: LedgerDatabase,
     run: PlanningRun,
     planned: Planned,
-    decisions: Sequence[Decision],
+    questions: Questions,
     now: datetime,
 ) -> Callable[[Connection], None] | None:
     """Return what the plan changes in the worklist; None: it only looks at days, and neither asks nor answers."""
@@ -230,27 +219,26 @@ def _change_of_worklist(
         window_start=run.window.start,
         window_end=run.window.end,
     )
-    return lambda connection: update_worklist(connection, db, read, decisions, now=now, max_age=config.max_age)
+    return lambda connection: update_worklist(connection, db, read, questions, now=now, max_age=config.max_age)
 
 
 def _log(
     config: OnboardingConfig,
     planned: Planned,
     run: PlanningRun,
-    decisions: Sequence[Decision],
+    contents: PlanContents,
     policy_names: Mapping[str, str],
 ) -> None:
     parameters = run.parameters
-    log.info("%d rows in, %d decisions out, for %s.", planned.rows, len(decisions), run.window)
+    log.info("%d rows in, %d decisions out, for %s.", planned.rows, contents.rows, run.window)
     for name, count in planned.counts.items():
         log.info("  %6d  %s", count, name)
     log.info("This is plan %s.", planned.plan_id)
-    if decisions:
+    if planned.rows:
         log.info("Who, and why: the tab `m3ter onboarding` of this run.")
-    if parameters.only_employee is not None:
-        for decision in decisions:
-            for line in explain(decision, policy_names, sendable=planned.sendable):
-                log.info("  %s", line)
+    for decision in contents.decisions:
+        for line in explain(decision, policy_names, sendable=planned.sendable):
+            log.info("  %s", line)
     if parameters.mode is Mode.BASELINE:
         log.info(
             "Baseline: nothing is sent. %d of the people in the query are not in m3ter yet; the next run with mode"

@@ -51,6 +51,37 @@ def read_excluded(config: OnboardingConfig) -> list[ExcludedPerson]:
     return excluded_people(rows, time_zone=config.time_zone)
 
 
+class ListedPeople:
+    """The rows of ``exclude.query``, by whom they name: of a long list each part of a plan needs a few.
+
+    :param listed: all of them.
+    """
+
+    def __init__(self, listed: Sequence[ExcludedPerson]) -> None:
+        self._listed = listed
+        self._by_address: dict[str, list[int]] = defaultdict(list)
+        self._by_employee: dict[str, list[int]] = defaultdict(list)
+        for number, person in enumerate(listed):
+            if person.email_key is not None:
+                self._by_address[person.email_key].append(number)
+            if person.employee_id is not None:
+                self._by_employee[person.employee_id].append(number)
+
+    @property
+    def employees(self) -> frozenset[str]:
+        """The employees that it names."""
+        return frozenset(self._by_employee)
+
+    def among(self, rows: Iterable[ValidatedRow]) -> list[ExcludedPerson]:
+        """Return those, in their order, that name the address or the employee of one of these rows."""
+        numbers = set[int]()
+        if self._listed:
+            for row in rows:
+                numbers.update(self._by_address.get(row.email_key or "", ()))
+                numbers.update(self._by_employee.get(row.employee_id or "", ()))
+        return [self._listed[number] for number in sorted(numbers)]
+
+
 class WarehouseExclusions:
     """The people that the warehouse excludes from a plan, by rows of the plan or by the list; by address or employee.
 

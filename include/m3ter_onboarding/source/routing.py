@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
@@ -28,39 +27,48 @@ _UNKNOWN = "The organisation is none of `organisations`."
 _MISSING = "The organisation is missing."
 
 
-@dataclass(frozen=True)
-class RoutedRows:
-    """The rows of a query, told apart; each is in one of the three.
+class Routing:
+    """Tells apart the rows of one query, a chunk after the other; without ``organisation`` all are of our own.
 
-    :param own: of this configuration's organisation.
-    :param unclear: decided ``invalid:organisation``: nobody can say for certain whose they are.
-    :param others: how many are another organisation's.
+    ``unclear`` are rows about which nobody can say for certain whose they are, ``others`` those of other organisations.
     """
 
-    own: Sequence[SourceRow] = field(repr=False)
-    unclear: Sequence[Decision] = field(default=(), repr=False)
-    others: int = 0
+    def __init__(self, config: OnboardingConfig) -> None:
+        self._organisation = config.organisation
+        self.own = self.others = 0
+        self._flaws: Counter[str | None] = Counter()
+        if config.organisation is not None:
+            self._reader = _Reader(config.organisation, config.organisations, config.placeholders)
 
+    @property
+    def unclear(self) -> int:
+        """How many rows were decided ``invalid:organisation``."""
+        return self._flaws.total()
 
-def route_rows(rows: Sequence[SourceRow], config: OnboardingConfig) -> RoutedRows:
-    """Tell apart the rows of a query; without ``organisation`` all are the configuration's own.
+    def route(self, rows: Sequence[SourceRow]) -> tuple[Sequence[SourceRow], Sequence[Decision]]:
+        """Return those of some rows that are our own, and the decisions about those that are unclear.
 
-    :param rows: of the query, whose columns were checked.
-    """
-    if config.organisation is None:
-        return RoutedRows(rows)
-    reader = _Reader(config.organisation, config.organisations, config.placeholders)
-    own, unclear, others = list[SourceRow](), list[Decision](), 0
-    for row in rows:
-        flaw = reader.flaw_of(row.values[ROUTING_COLUMN])
-        if flaw is None:
-            own.append(row)
-        elif flaw:
-            unclear.append(_unclear(row, flaw))
-        else:
-            others += 1
-    _log(config.organisation, len(own), unclear, others)
-    return RoutedRows(own, unclear, others)
+        :param rows: of the query, whose columns were checked.
+        """
+        if self._organisation is None:
+            self.own += len(rows)
+            return rows, ()
+        own, unclear = list[SourceRow](), list[Decision]()
+        for row in rows:
+            flaw = self._reader.flaw_of(row.values[ROUTING_COLUMN])
+            if flaw is None:
+                own.append(row)
+            elif flaw:
+                unclear.append(_unclear(row, flaw))
+        self.own += len(own)
+        self.others += len(rows) - len(own) - len(unclear)
+        self._flaws.update(decision.detail for decision in unclear)
+        return own, unclear
+
+    def log(self) -> None:
+        """Log how many rows are whose, once all were read."""
+        if self._organisation is not None:
+            _log(self._organisation, self.own, self._flaws, self.others)
 
 
 class _Reader:
@@ -106,7 +114,7 @@ def _unclear(row: SourceRow, flaw: str) -> Decision:
     )
 
 
-def _log(organisation: str, own: int, unclear: Sequence[Decision], others: int) -> None:
+def _log(organisation: str, own: int, flaws: Counter[str | None], others: int) -> None:
     log.info("%d row(s) are of organisation %r, and %d of others, which are not read here.", own, organisation, others)
     if others and not own:
         log.warning(
@@ -115,15 +123,14 @@ def _log(organisation: str, own: int, unclear: Sequence[Decision], others: int) 
             organisation,
             others,
         )
-    flaws = Counter(decision.detail for decision in unclear)
-    if alike := flaws.pop(_ALIKE, 0):
+    if alike := flaws[_ALIKE]:
         log.warning(
             "%d row(s) have an organisation that differs from %r only in case, spaces or marks that nobody sees; they"
             " are invalid:organisation, and nobody of them is invited.",
             alike,
             organisation,
         )
-    if unknown := flaws.total():
+    if unknown := flaws.total() - alike:
         log.warning(
             "%d row(s) have no organisation, or none that is known; they are invalid:organisation, and nobody of them"
             " is invited.",

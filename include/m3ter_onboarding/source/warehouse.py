@@ -12,11 +12,11 @@ The query gets two bound parameters, ``:window_start`` and ``:window_end``, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import TIMESTAMP, Connection, DateTime, Engine, Executable, String, TextClause, bindparam, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -47,6 +47,8 @@ from m3ter_onboarding.source.session_zone import read_in_utc
 from m3ter_onboarding.source.unreadable_values import keep_unreadable_values, with_days_as_text
 from m3ter_onboarding.source.window import Window
 
+Result = TypeVar("Result")
+
 
 def warehouse_engine(conn_id: str) -> Engine:
     """Return an engine for the warehouse.
@@ -61,14 +63,21 @@ def read_new_hires(
     conn_id: str,
     query_text: str,
     window: Window,
+    take: Callable[[Iterable[list[SourceRow]]], Result],
     *,
     extra_columns: Sequence[str] = (),
     organisation: str | None = None,
-) -> list[SourceRow]:
-    """Connect to the warehouse, run the query over a window and return its rows; see :func:`read_rows`."""
+) -> Result:
+    """Connect to the warehouse, run the query over a window and let its rows be taken; see :func:`read_rows`.
+
+    :param take: is called with the rows in chunks, of which no more than one is in memory. Where the driver fails on a
+        value it is called once more, and gets all rows from the first one on.
+    :returns: what *take* returned.
+    """
     engine = warehouse_engine(conn_id)
     try:
-        return read_rows(engine, query_text, window, extra_columns=extra_columns, organisation=organisation)
+        query = _new_hires_query(engine, query_text, window, extra_columns, organisation)
+        return _taken(engine, query, take, chunk_rows=1000)
     finally:
         engine.dispose()
 
@@ -86,7 +95,7 @@ def check_source(
     :param at: where the empty window lies.
     :raises SourceError: naming the column, or why the warehouse cannot be read.
     """
-    read_new_hires(conn_id, query_text, Window(at, at), extra_columns=extra_columns, organisation=organisation)
+    read_new_hires(conn_id, query_text, Window(at, at), _listed, extra_columns=extra_columns, organisation=organisation)
 
 
 def read_rows(
@@ -113,18 +122,24 @@ def read_rows(
     :raises SourceError: the warehouse cannot be reached, refuses the query, or returns other columns than the
         contract's; never with a value of a row.
     """
+    query = _new_hires_query(engine, query_text, window, extra_columns, organisation)
+    return _taken(engine, query, _listed, chunk_rows=chunk_rows)
+
+
+def _new_hires_query(
+    engine: Engine, query_text: str, window: Window, extra_columns: Sequence[str], organisation: str | None
+) -> _Query:
     dialect = engine.dialect.name
     routed = organisation is not None
     values = {"window_start": _bound(window.start, dialect), "window_end": _bound(window.end, dialect)}
     if organisation is not None and ROUTING_PARAMETER in bound_parameters(query_text, dialect):
         values[ROUTING_PARAMETER] = organisation
-    query = _Query(
+    return _Query(
         "new-hires query",
         _over_window(query_text, engine, routed=routed),
         lambda names: check_columns(names, extra_columns, routed=routed),
         values,
     )
-    return _all_rows(engine, query, chunk_rows=chunk_rows)
 
 
 def read_exclusions(conn_id: str, query_text: str) -> list[SourceRow]:
@@ -136,7 +151,7 @@ def read_exclusions(conn_id: str, query_text: str) -> list[SourceRow]:
     """
     engine = warehouse_engine(conn_id)
     try:
-        return _all_rows(engine, _exclusions_query(query_text, engine), chunk_rows=1000)
+        return _taken(engine, _exclusions_query(query_text, engine), _listed, chunk_rows=1000)
     finally:
         engine.dispose()
 
@@ -210,17 +225,22 @@ class _UnreadableError(SourceError):
         self.columns = columns
 
 
-def _all_rows(engine: Engine, query: _Query, *, chunk_rows: int) -> list[SourceRow]:
-    """Return all rows; where the driver fails on a value, once more with the days as text, which no driver reads."""
+def _taken(
+    engine: Engine, query: _Query, take: Callable[[Iterable[list[SourceRow]]], Result], *, chunk_rows: int
+) -> Result:
+    """Let all rows be taken; where the driver fails on a value, again with the days as text, which no driver reads."""
     try:
-        return [row for chunk in _chunks(engine, query, chunk_rows=chunk_rows) for row in chunk]
+        return take(_chunks(engine, query, chunk_rows=chunk_rows))
     except _UnreadableError as unreadable:
-        again = _days_as_text(engine, query, unreadable, chunk_rows=chunk_rows)
-        return [row for chunk in again for row in chunk]
+        return take(_days_as_text(engine, query, unreadable, chunk_rows=chunk_rows))
+
+
+def _listed(chunks: Iterable[list[SourceRow]]) -> list[SourceRow]:
+    return [row for chunk in chunks for row in chunk]
 
 
 def _streamed(engine: Engine, query: _Query, *, chunk_rows: int) -> Generator[list[SourceRow]]:
-    """Yield rows, as :func:`_all_rows` does; once some were yielded, the query is not run again."""
+    """Yield rows, as :func:`_taken` takes them; once some were yielded, the query is not run again."""
     begun = False
     try:
         for chunk in _chunks(engine, query, chunk_rows=chunk_rows):

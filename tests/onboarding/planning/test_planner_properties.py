@@ -18,7 +18,12 @@ from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.planning.facts import Facts
 from m3ter_onboarding.planning.fingerprint import fingerprint
 from m3ter_onboarding.planning.plan_settings import PlanSettings
+from m3ter_onboarding.planning.planner import decide
+from m3ter_onboarding.planning.shared_keys import SharedKeys
+from m3ter_onboarding.planning.warehouse_exclusions import ListedPeople
 from m3ter_onboarding.source.columns import SourceRow
+from m3ter_onboarding.source.excluded_people import ExcludedPerson
+from m3ter_onboarding.source.new_hire import RowExclusion, validate_rows
 from tests.support.hire_rows import NOW, decide_rows
 
 #: A busy machine draws slowly; that says nothing about a plan.
@@ -136,6 +141,35 @@ def test_the_order_of_the_rows_does_not_matter(
     second = plan(renumbered, facts, rules)
     assert _contents(second) == _contents(list(first.values()))
     assert fingerprint(second, POLICIES, org_id="o") == fingerprint(first.values(), POLICIES, org_id="o")
+
+
+@MANY
+@given(_rows, _facts, _rules, st.sets(st.sampled_from([*KEYS, *EMPLOYEES])), st.integers(0, 8))
+def test_a_plan_in_parts_is_the_plan_of_all_rows(
+    rows: list[SourceRow], facts: Facts, rules: PlanSettings, listed: set[str], bits: int
+) -> None:
+    """However few rows are decided together, and however many share a mark of their keys by chance."""
+    exclusion = RowExclusion("on leave", None)
+    excluded = [
+        ExcludedPerson(None, name, exclusion) if "@" in name else ExcludedPerson(name, None, exclusion)
+        for name in sorted(listed)
+    ]
+    validated = validate_rows(rows, default_time_zone=rules.time_zone, now=NOW)
+    keys = SharedKeys(bits)
+    keys.note(validated)
+    keys.compare()
+    assert len(keys) == len(rows)
+    parts = [[row] for number, row in enumerate(validated) if not keys.has(number)]
+    parts.append([row for number, row in enumerate(validated) if keys.has(number)])
+    people = ListedPeople(excluded)
+    decisions = [
+        decision
+        for part in parts
+        for decision in decide(part, replace(facts, excluded_people=people.among(part)), rules, now=NOW)
+    ]
+    whole = decide(validated, replace(facts, excluded_people=excluded), rules, now=NOW)
+    assert {one.row_no: one for one in decisions} == {one.row_no: one for one in whole}
+    assert fingerprint(decisions, POLICIES, org_id="o") == fingerprint(whole, POLICIES, org_id="o")
 
 
 def _contents(decisions: list[Decision]) -> Counter[Any]:

@@ -1,0 +1,104 @@
+"""Decisions are stored as they were made, whatever stands in them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timezone
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+
+from m3ter_onboarding.errors import LedgerError
+from m3ter_onboarding.ledger import plans
+from m3ter_onboarding.ledger.decision_rows import DecisionRow, DecisionRows, write_decisions
+from m3ter_onboarding.ledger.decisions import Decision, sealed_request
+from m3ter_provider.models import InvitationRequest
+from tests.support.world import WINDOW, World
+
+NOW = datetime(2030, 1, 2, 3, 4, 5, 678900, tzinfo=timezone.utc)
+REQUEST = InvitationRequest(email="ann@example.com", first_name="Ähn", last_name="O'Hara")
+PLAIN = Decision(1, "skip", "excluded", "E1", "ann@example.com", "ann@example.com", detail="As is.")
+
+
+def begin(world: World) -> DecisionRows:
+    plan_id, org_id = str(uuid4()), world.m3ter.org_id
+    beginning = plans.PlanBeginning(org_id, "normal", WINDOW.start, WINDOW.end, NOW)
+    plans.begin_plan(world.db, world.run("run-1"), plan_id, beginning)
+    return DecisionRows(world.db, plan_id, org_id, NOW, world.seals)
+
+
+def write(world: World, rows: DecisionRows, *parts: Sequence[Decision]) -> None:
+    made = [[rows.of(one, one.request.to_json() if one.request else None) for one in part] for part in parts]
+    write_decisions(world.db, rows, made)
+
+
+def stored(world: World, rows: DecisionRows) -> list[tuple[object, ...]]:
+    d = world.db.tables.decision
+    with world.db.engine.connect() as connection:
+        return [
+            tuple(row) for row in connection.execute(select(d).where(d.c.plan_id == rows.plan_id).order_by("row_no"))
+        ]
+
+
+def test_every_column_comes_back(world: World) -> None:
+    rows = begin(world)
+    extra = {"note": "tab\t\\N {a,\"b\"} 'c' NULL %s :x"}
+    full = Decision(
+        *(7, "invite", "new", "E7", "Ann@example.com", "ann@example.com", REQUEST, "f" * 64, "Nothing.\nAt all."),
+        *(date(2030, 2, 1), 12, extra),
+    )
+    write(world, rows, [PLAIN], [], [full])
+    first, last = stored(world, rows)
+    plan = (rows.plan_id, 1, world.m3ter.org_id)
+    assert first == (
+        *plan,
+        *("E1", "ann@example.com", "ann@example.com", "skip", "excluded", "As is."),
+        *[None] * 6,
+        NOW,
+    )
+    d = world.db.tables.decision
+    named = dict(zip(d.c.keys(), last, strict=True))
+    assert named["request"] == REQUEST.to_json()
+    assert (named["extra"], named["start_date"], named["invitation_id"]) == (extra, date(2030, 2, 1), 12)
+    assert (named["email"], named["detail"], named["decided_at"]) == ("Ann@example.com", "Nothing.\nAt all.", NOW)
+    assert world.seals.holds(str(named["seal"]), world.seals.of_request(sealed_request(named)))
+
+
+def test_what_no_database_stores_is_made_storable(world: World) -> None:
+    rows = begin(world)
+    strange = Decision(1, "invalid", "email", "a\0b", "\ud800" + "x" * 500, "y" * 500, detail="\0")
+    write(world, rows, [strange])
+    [row] = stored(world, rows)
+    assert str(row[3]).startswith("unreadable:")
+    assert row[4] == "\ufffd" + "x" * 399
+    assert str(row[5]).startswith("unreadable:")
+    assert row[8] == "\ufffd"
+
+
+def test_they_are_written_anew_where_the_transaction_is_repeated(sqlite_world: World) -> None:
+    rows, tries = begin(sqlite_world), list[int]()
+
+    class Parts:
+        def __iter__(self) -> Iterator[Sequence[DecisionRow]]:
+            tries.append(1)
+            yield [rows.of(PLAIN, None)]
+            if len(tries) == 1:
+                raise OperationalError("INSERT", {}, sqlite3.OperationalError("database is locked"))
+
+    write_decisions(sqlite_world.db, rows, Parts())  # type: ignore[arg-type]
+    assert len(stored(sqlite_world, rows)) == 1
+    assert len(tries) == 2
+
+
+def test_a_second_invitation_of_one_address_is_refused_by_the_database(world: World) -> None:
+    rows = begin(world)
+    twice = [
+        Decision(number, "invite", "new", f"E{number}", "a@example.com", "a@example.com", REQUEST, "f" * 64)
+        for number in (1, 2)
+    ]
+    with pytest.raises(LedgerError, match="writing decisions"):
+        write(world, rows, twice)
+    assert stored(world, rows) == []
