@@ -44,6 +44,7 @@ AS_CONFIGURED = {
     "interval_start": None,
     "interval_end": None,
     "max_invitations": None,
+    "only_plan": None,
     "allow_backfill_send": False,
 }
 

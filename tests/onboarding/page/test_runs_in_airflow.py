@@ -93,6 +93,16 @@ def test_a_run_that_only_airflow_has_is_shown_with_its_steps(page: Callable[[str
     assert answer.status_code == 404
 
 
+def test_a_dag_whose_ledger_is_empty_has_its_screen_and_its_first_run(page: Callable[[str], Page]) -> None:
+    dag_id, root = "m3ter_onboarding__no_run", page("root")
+    assert root.get("api/runs", dag_id=dag_id) == {"rows": [], "more": False}
+    with airflow_run(dag_id, "manual__first", DagRunState.RUNNING, {"snapshot": "running"}):
+        found = root.get("api/run/progress", dag_id=dag_id, run_id="manual__first")
+        assert (found["ledger"], found["airflow"]["steps"][0]["state"]) == (None, "running")
+        run = root.client.get(f"{AT}/api/run", params={"dag_id": dag_id, "run_id": "manual__first"})
+        assert run.status_code == 404
+
+
 def test_a_question_that_waits_says_who_may_answer(page: Callable[[str], Page]) -> None:
     settings = ApprovalSettings(approvers=("ada", "o'neil"), not_by_who_triggered=True)
     with airflow_run(DAG_A, RUN, DagRunState.RUNNING, {"approve": "awaiting_input"}):

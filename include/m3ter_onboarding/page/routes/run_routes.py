@@ -18,6 +18,7 @@ from m3ter_onboarding.ledger.reads.plan_comparison import (
     planned_rows,
     rows_gone,
 )
+from m3ter_onboarding.ledger.reads.reader import NoRunYetError
 from m3ter_onboarding.ledger.reads.run_history import (
     ComparablePlan,
     RunDetails,
@@ -65,13 +66,19 @@ class ExportBody(BaseModel):
 @router.get("/runs")
 def runs(dag_id: str, reader: ReaderDep, before: StorableInstant | None = None) -> RunPage:
     """Return runs of a DAG, the newest first."""
-    return runs_of_dag(reader.ledger_of(dag_id), dag_id, before)
+    try:
+        return runs_of_dag(reader.ledger_of(dag_id), dag_id, before)
+    except NoRunYetError:
+        return RunPage([], more=False)
 
 
 @router.get("/run")
 def run(dag_id: str, run_id: StorableText, reader: ReaderDep) -> RunDetails:
     """Return one run with its plans."""
-    return found(run_details(reader.ledger_of(dag_id), RunKey(dag_id, run_id)))
+    try:
+        return found(run_details(reader.ledger_of(dag_id), RunKey(dag_id, run_id)))
+    except NoRunYetError:
+        raise HTTPException(404, "No run has reached this ledger yet.") from None
 
 
 @router.post("/run/rows")
@@ -85,8 +92,11 @@ def rows_of_plan(body: RowsBody, reader: ReaderDep) -> PlannedRows | GoneRows:
 @router.get("/run/progress")
 def progress(dag_id: str, run_id: StorableText, reader: ReaderDep) -> RunProgress:
     """Return how far a run is: its steps in Airflow, and its invitations by state."""
-    dag, ledger, key = reader.dag(dag_id), reader.ledger_of(dag_id), RunKey(dag_id, run_id)
-    standing = run_standing(ledger, key)
+    dag, key = reader.dag(dag_id), RunKey(dag_id, run_id)
+    try:
+        standing = run_standing(reader.ledger_of(dag_id), key)
+    except NoRunYetError:
+        standing = None
     airflow = run_in_airflow(key, with_question=reader.may_see_questions(dag)) if reader.may_see_tasks(dag) else None
     if standing is None and airflow is None:
         raise HTTPException(404, "There is no such run.")

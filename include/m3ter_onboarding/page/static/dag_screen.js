@@ -7,11 +7,14 @@
 import { airflowDag } from "./addresses.js";
 import { airflowLink } from "./airflow_window.js";
 import { announce, button, fill, h, section } from "./elements.js";
-import { dagOf, readOverview } from "./readable_dags.js";
+import { dagOf, followOverview, readOverview } from "./readable_dags.js";
 import { get } from "./requests.js";
 import { dryRunButton, retryFailedButton } from "./run_buttons.js";
 import { runsTable } from "./runs_table.js";
 import { sendingStops } from "./sending_stops.js";
+
+/** Milliseconds until it is asked whether Airflow knows the DAG by now. */
+const NEW_DAG = 10_000;
 
 /**
  * @param {string} dagId
@@ -20,7 +23,7 @@ import { sendingStops } from "./sending_stops.js";
 export async function dagScreen(dagId) {
   const overview = await readOverview({ again: true });
   const dag = dagOf(dagId);
-  if (!dag) return foreignDag(dagId);
+  if (!dag) return { ...foreignDag(dagId), live: followOverview(overview, NEW_DAG) };
   const list = h("div", {});
   await loadRuns(list, dagId);
   return {
@@ -33,6 +36,7 @@ export async function dagScreen(dagId) {
       h("div", { class: "actions" }, dryRunButton(dag), retryFailedButton(dag)),
       section("runs", "Runs", list),
     ],
+    live: followOverview(overview),
   };
 }
 

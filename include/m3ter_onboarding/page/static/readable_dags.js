@@ -33,6 +33,25 @@ export async function readOverview({ again = false } = {}) {
   return kept;
 }
 
+/** Milliseconds between two looks while a run goes on, and while none does. */
+const EVERY = { running: 5000, quiet: 30_000 };
+
+/**
+ * Return how a screen follows what the overview says.
+ * @param {Overview} shown
+ * @param {number} [every] milliseconds; undefined: more often while a run goes on
+ * @returns {import("./live.js").Live}
+ */
+export function followOverview(shown, every) {
+  const before = JSON.stringify(shown);
+  const runs = shown.ledgers.flatMap((ledger) => (ledger.problem === null ? ledger.runs : []));
+  const running = runs.some((run) => run.outcome === "running");
+  return {
+    every: every ?? (running ? EVERY.running : EVERY.quiet),
+    update: async () => (JSON.stringify(await readOverview({ again: true })) === before ? "same" : "anew"),
+  };
+}
+
 /**
  * @param {string} dagId
  * @returns {Dag | null} null: it is no onboarding DAG, or not readable

@@ -11,7 +11,7 @@ import { fact, fill, h, problem, prose, quoted, section } from "./elements.js";
 import { boundedNumber, instant } from "./formats.js";
 import { connectionName, modeName, outcomeBadge, stateBadge } from "./glossary.js";
 import { planDiff } from "./plan_diff.js";
-import { dagOf, readOverview } from "./readable_dags.js";
+import { dagOf, followOverview, readOverview } from "./readable_dags.js";
 import { get, RequestError } from "./requests.js";
 import { isRunning, runStatus } from "./run_steps.js";
 
@@ -28,9 +28,10 @@ const EVERY = 3000;
  * @returns {Promise<import("./page.js").Screen>}
  */
 export async function runScreen(dagId, runId) {
-  await readOverview();
+  let overview = await readOverview();
+  if (!dagOf(dagId)) overview = await readOverview({ again: true });
   const dag = dagOf(dagId);
-  if (!dag) return foreignDag(dagId);
+  if (!dag) return { ...foreignDag(dagId), live: followOverview(overview) };
   const key = { dag_id: dagId, run_id: runId };
   const [run, progress] = await Promise.all([unlessUnknown(get("run", key)), readProgress(key)]);
   const status = h("div", { id: "status" }, progress && runStatus(key, progress, run));

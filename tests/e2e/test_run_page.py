@@ -1,0 +1,189 @@
+"""The page of a run in a real browser, while a real Airflow works on it: from the first look to the approval."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, Page, expect
+
+from demo.airflow_stack import AirflowStack
+from tests.support.airflow_organisation import Organisation, organisation
+from tests.support.browser import AirflowPages
+
+pytestmark = pytest.mark.slow
+
+#: Until a run has come to its next step, in milliseconds; nothing is loaded again meanwhile.
+PATIENCE = 120_000
+MANY = 30
+
+
+@pytest.fixture(scope="module")
+def cedar(airflow: AirflowStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Organisation]:
+    """Make an organisation that asks a person for more than two invitations."""
+    values = {
+        "approval": {"above": 2, "approvers": ["admin", "ada"]},
+        "permission_policies": ["Billing reader"],
+        "look_back_days": 30,
+    }
+    folder = tmp_path_factory.mktemp("cedar")
+    with organisation(airflow, "cedar", folder, values=values, looked_at=False) as made:
+        made.m3ter.seed(policies=[{"name": "Billing reader"}])
+        made.hire(3)
+        made.hire(1, first=90, email="not an address")
+        yield made
+        made.remove_dag()
+
+
+@pytest.fixture(scope="module")
+def dune(airflow: AirflowStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Organisation]:
+    """Make an organisation whose connection is slow enough that one sees it send."""
+    with organisation(airflow, "dune", tmp_path_factory.mktemp("dune"), values={"look_back_days": 30}) as made:
+        made.connect_m3ter(requests_per_second=3)
+        made.hire(MANY)
+        yield made
+        made.remove_dag()
+
+
+def run_address(made: Organisation, run_id: str) -> str:
+    return f"/m3ter-onboarding/#/run/{made.dag_id}/{quote(run_id, safe='')}"
+
+
+def shown_run(page: Page) -> str:
+    return page.locator("h1").inner_text()
+
+
+def step(page: Page, task_id: str) -> Locator:
+    return (
+        page.get_by_role("list", name="Steps of the run").get_by_role("listitem").filter(has_text=f"log of {task_id}")
+    )
+
+
+def assert_accessible(page: Page) -> None:
+    found = Axe().run(page).response["violations"]
+    assert [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found] == []
+
+
+def test_from_the_look_to_exactly_that_plan(
+    pages: AirflowPages, airflow: AirflowStack, cedar: Organisation, tmp_path: Path
+) -> None:
+    page = pages.open(f"/m3ter-onboarding/#/dag/{cedar.dag_id}")
+    page.get_by_role("button", name="Dry run now").click()
+    page.get_by_role("dialog").get_by_role("button", name="Dry run now").click()
+    page.get_by_role("link", name="Follow it").click()
+
+    # Nothing is loaded again by hand: each step comes by itself.
+    expect(page.get_by_role("heading", name="Preview")).to_be_visible(timeout=PATIENCE)
+    expect(step(page, "report")).to_contain_text("success", timeout=PATIENCE)
+    expect(step(page, "plan")).to_contain_text("4 rows, 3 to invite.")
+    expect(step(page, "send")).to_contain_text("This run plans only.")
+    bar = page.get_by_role("group", name="Rows of the plan")
+    expect(bar).to_contain_text("3 to invite")
+    page.get_by_role("button", name="1 unusable").click()
+    expect(page.locator("#rows-invalid")).to_be_visible()
+    expect(page.locator("#rows-invite")).to_be_hidden()
+    expect(page.locator("tr.diff.invalid")).to_contain_text("Correct the row in the warehouse")
+    with page.expect_download() as download:
+        page.locator("#rows-invalid").get_by_role("button", name="These as CSV").click()
+    download.value.save_as(tmp_path / "mend.csv")
+    [row] = csv.DictReader((tmp_path / "mend.csv").open())
+    assert (row["employee_id"], row["reason"]) == ("E-090", "email")
+    page.get_by_role("button", name="1 unusable").click()
+    expect(page.locator("#rows-invite")).to_contain_text("Billing reader")
+    expect(page.locator("#rows-invite")).to_contain_text("Quillondra Zebrafinch")
+    pages.picture("run-preview")
+    assert_accessible(page)
+
+    page.get_by_role("button", name="Send exactly this").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("up to 3 e-mails to real people")
+    pages.picture("run-send-exactly")
+    dialog.get_by_role("button", name="Send exactly this").click()
+    page.get_by_role("link", name="Follow it").last.click()
+    asked = page.locator(".asked")
+    expect(asked).to_contain_text("Send 3 m3ter invitations for cedar?", timeout=PATIENCE)
+    expect(asked).to_contain_text("May approve: admin, ada.")
+    pages.picture("run-asks")
+    assert_accessible(page)
+    run_id = shown_run(page)
+    conf = airflow.api.run(cedar.dag_id, run_id)["conf"]
+    assert conf["only_plan"] == cedar.plans(run_id)[0]["fingerprint"]
+
+    # To Airflow's own question, and back: the page has gone on by itself.
+    asked.get_by_role("link", name="Answer in Airflow").click()
+    expect(page.get_by_role("button", name="Approve")).to_be_enabled(timeout=PATIENCE)
+    page.get_by_role("button", name="Approve").click()
+    pages.open(run_address(cedar, run_id))
+    expect(step(page, "approve")).to_contain_text("Approved by admin.", timeout=PATIENCE)
+    expect(step(page, "report")).to_contain_text("The run is a success.", timeout=PATIENCE)
+    expect(page.locator("tr.diff.invite").filter(has_text="invited")).to_have_count(3)
+    assert sorted(cedar.m3ter.emails().values()) == [1, 1, 1]
+    page.goto(f"{airflow.url}/m3ter-onboarding/")
+    expect(page.get_by_role("list", name="What stops sending").get_by_text("cedar")).to_have_count(0)
+
+
+def test_another_plan_than_the_one_looked_at_is_not_sent(pages: AirflowPages, cedar: Organisation) -> None:
+    cedar.hire(1, first=50)
+    looked = cedar.run_once(mode="dry_run")
+    posts = len(cedar.posts())
+    page = pages.open(run_address(cedar, looked))
+    cedar.hire(1, first=51)
+    page.get_by_role("button", name="Send exactly this").click()
+    page.get_by_role("dialog").get_by_role("button", name="Send exactly this").click()
+    page.get_by_role("link", name="Follow it").click()
+    expect(page.get_by_text("it is not the plan that was looked at")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("new in this plan")).to_be_visible()
+    expect(page.get_by_role("link", name=looked)).to_be_visible()
+    pages.picture("run-another-plan")
+    cedar.succeeds(shown_run(page))
+    assert len(cedar.posts()) == posts
+
+
+def test_the_progress_of_sending_is_seen(pages: AirflowPages, dune: Organisation) -> None:
+    run_id = dune.trigger()
+    page = pages.open(run_address(dune, run_id))
+    progress = page.locator(".progress")
+    expect(progress).to_contain_text(f"of {MANY} done", timeout=PATIENCE)
+    expect(progress).to_contain_text("a minute")
+    pages.picture("run-sends")
+    assert_accessible(page)
+    expect(step(page, "report")).to_contain_text("The run is a success.", timeout=PATIENCE)
+    expect(progress).to_have_count(0)
+    assert len(dune.m3ter.emails()) == MANY
+
+
+def test_the_pause_switch_is_shown(pages: AirflowPages, airflow: AirflowStack, dune: Organisation) -> None:
+    stops = pages.page.get_by_role("list", name="What stops sending")
+    airflow.api.set_variable("m3ter_onboarding_paused", "dune")
+    try:
+        page = pages.open(f"/m3ter-onboarding/#/dag/{dune.dag_id}")
+        expect(stops).to_contain_text("stopped by the Airflow variable m3ter_onboarding_paused", timeout=PATIENCE)
+        pages.picture("dag-stopped")
+        assert_accessible(page)
+    finally:
+        airflow.api.delete_variable("m3ter_onboarding_paused")
+    expect(stops).to_have_count(0, timeout=PATIENCE)
+
+
+def test_a_run_that_never_reached_the_ledger_says_so(
+    pages: AirflowPages, airflow: AirflowStack, dune: Organisation
+) -> None:
+    airflow.api.request("DELETE", f"/connections/{dune.m3ter_conn_id}")
+    try:
+        run_id = dune.trigger()
+        dune.fails(run_id)
+    finally:
+        dune.connect_m3ter()
+    page = pages.open(run_address(dune, run_id))
+    expect(page.get_by_text("ended before it reached the ledger")).to_be_visible()
+    expect(step(page, "snapshot")).to_contain_text("failed")
+    pages.picture("run-never-reached-the-ledger")
+    pages.open("/m3ter-onboarding/")
+    stops = page.get_by_role("list", name="What stops sending")
+    expect(stops).to_contain_text("failed before it reached the ledger")
+    stops.get_by_role("link", name="log of snapshot").click()
+    page.wait_for_url("**/tasks/snapshot**")
