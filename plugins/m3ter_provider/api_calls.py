@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -151,9 +152,15 @@ def token_call(settings: ConnectionSettings) -> Call:
 
 def is_invitation_post(method: str | None, url: str | None) -> bool:
     """Return whether a request would send an invitation; it may come from outside this provider."""
+    return (method or "").upper() == "POST" and _leads_to_invitations(url or "")
+
+
+# Both are asked for the same few URLs, once and more for each invitation.
+@functools.lru_cache(maxsize=64)
+def _leads_to_invitations(url: str) -> bool:
     # As the connection pool will write it: without dots and doubled slashes.
-    path = posixpath.normpath(unquote(urlsplit(url or "").path)).lower()
-    return (method or "").upper() == "POST" and path.endswith(f"/{INVITATIONS.path}")
+    path = posixpath.normpath(unquote(urlsplit(url).path)).lower()
+    return path.endswith(f"/{INVITATIONS.path}")
 
 
 def _can_be_asked_for(m3ter_id: str) -> bool:
@@ -161,5 +168,9 @@ def _can_be_asked_for(m3ter_id: str) -> bool:
 
 
 def _url(settings: ConnectionSettings, *parts: str) -> str:
-    path = "/".join(quote(part, safe="") for part in (settings.org_id, *parts))
-    return f"{settings.base_url}/organizations/{path}"
+    return _url_of(settings.base_url, settings.org_id, *parts)
+
+
+@functools.lru_cache(maxsize=64)
+def _url_of(base_url: str, *parts: str) -> str:
+    return f"{base_url}/organizations/{'/'.join(quote(part, safe='') for part in parts)}"

@@ -23,7 +23,7 @@ from m3ter_provider.connection import ConnectionSettings
 from m3ter_provider.connection_check import ConnectionCheck
 from m3ter_provider.errors import M3terAuthenticationError, M3terError
 from m3ter_provider.models import Invitation, parse
-from m3ter_provider.observed_request import observed
+from m3ter_provider.observed_request import ObservedRequest
 from m3ter_provider.pacing import Pacer
 from m3ter_provider.used_rights import UsedRights
 
@@ -302,7 +302,7 @@ class CallFlow:
     def _request(self, call: Call, authorization: str, before_body: Callable[[], None] | None = None) -> Flow[Answer]:
         """Send one request whose turn it is, and let its answer set the pace."""
         sent_at = self.clock()
-        with observed(call, self.clock) as request:
+        with ObservedRequest(call, self.clock) as request:
             answer: Answer = yield Send(call, authorization, before_body)
             request.status = answer.status
         if answer.status != 429:

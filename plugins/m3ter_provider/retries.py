@@ -52,6 +52,12 @@ def repeat(attempt: Callable[[], Flow[T]], retry: retry_if_exception, *, failure
     :param retry: :data:`REPEATABLE` or :data:`DID_NOTHING`.
     :param failures: how often it is tried, 429 aside.
     """
+    failed: M3terError | None
+    try:
+        result = yield from attempt()
+        return result
+    except M3terError as error:
+        failed = error  # tenacity from here on: nearly every call succeeds at once, and needs none of it
     waits: list[float] = []
     # tenacity only says how long: the driver sleeps.
     for one in Retrying(
@@ -60,6 +66,9 @@ def repeat(attempt: Callable[[], Flow[T]], retry: retry_if_exception, *, failure
         if waits:
             yield Sleep(waits.pop())
         with one:
+            if failed is not None:
+                first, failed = failed, None
+                raise first
             result = yield from attempt()
     return result
 
