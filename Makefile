@@ -135,8 +135,9 @@ screenshots: $(STAMP)  ## docs/images, taken by the tests in the browser
 	@M3TER_SCREENSHOTS=$(CURDIR)/.demo/screenshots $(BIN)/python -m pytest -q -n 0 --timeout 600 tests/e2e/test_operating.py
 	@$(BIN)/python -m tests.support.documented_pictures .demo/screenshots
 
-bench: $(STAMP)  ## figures against peers in the same run
-	@$(BIN)/python -m benchmarks
+bench: $(STAMP)  ## figures against peers in the same run: one table, one plot; 18 minutes; SHORT=1: two
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $$(command -v uv || echo $(BIN)/uv) pip install -q -c constraints.txt -e '.[dev,bench]'
+	@$(BIN)/python -W ignore -m benchmarks peers $(if $(SHORT),--short)
 
 # make bench-scale SIZES=10000,100000
 SIZES ?= 10000,100000,1000000
@@ -146,7 +147,7 @@ bench-scale: $(STAMP)  ## planning for many people on both databases: all of the
 	@$(BIN)/python -m benchmarks planning --people $(SIZES) --new 100
 
 constraints: $(STAMP)  ## resolve constraints.txt and constraints-floors.txt anew (names and versions only)
-	@$(BIN)/uv pip compile -q --universal --python-version 3.10 --extra dev --extra javascript --extra cluster --extra audit --extra mysql \
+	@$(BIN)/uv pip compile -q --universal --python-version 3.10 --extra dev --extra javascript --extra cluster --extra audit --extra mysql --extra bench \
 	  -c constraints-limits.txt \
 	  --no-annotate --no-header --no-emit-index-url pyproject.toml -o constraints.txt --upgrade
 	@# What is not declared is of the time of Airflow 3.2: with newer ones that Airflow itself does not work.

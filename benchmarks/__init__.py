@@ -1,1 +1,9 @@
-"""Figures of this project against its peers, taken in one run on one machine: ``python -m benchmarks``."""
+"""Figures of this project against its peers, taken in one run on one machine: ``python -m benchmarks``.
+
+- ``peers``: invitations a second, CPU, memory, doubles and losses, against raw aiohttp, the official SDK and HttpHook
+- ``pacing``, ``backpressure``: the pace at a strict limit, one process and several
+- ``planning``, ``claiming``: a plan of many people, and its claims
+- ``import_time``, ``many_organisations``: DAG files in the DAG processor
+
+Modules that begin with an underscore are parts of these.
+"""

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 ORG_ID = "bench"
 WAREHOUSE = "bench_warehouse"
 _END = datetime(2030, 1, 2, tzinfo=timezone.utc)
-_QUERY = """
+QUERY = """
 SELECT employee_id, email, first_name, last_name, start_date
 FROM hires WHERE loaded_at >= :window_start AND loaded_at < :window_end
 """
-_HIRES = Table(
+HIRES = Table(
     "hires",
     MetaData(),
     Column("employee_id", String(250)),
@@ -80,11 +80,11 @@ def load(organisation: Organisation) -> dict[str, Any]:
     from m3ter_onboarding.ledger.schema import prepare_tables
 
     with closing(open_ledger(WAREHOUSE)) as db:
-        _HIRES.create(db.engine)
+        HIRES.create(db.engine)
         prepare_tables(db, create_tables=True, now=utc_now(), package_version="0")
         began = mirror.begin_pass(db, ORG_ID)
         for rows in _parts(map(_hire, range(organisation.people))):
-            db.write(lambda connection, rows=rows: connection.execute(insert(_HIRES), rows), doing="loading")
+            db.write(lambda connection, rows=rows: connection.execute(insert(HIRES), rows), doing="loading")
         for rows in _parts(_member(number, began) for number in range(organisation.new, organisation.people)):
             db.write(
                 lambda connection, rows=rows: connection.execute(insert(db.tables.mirror_user), rows), doing="loading"
@@ -107,7 +107,7 @@ def plan(organisation: Organisation) -> dict[str, Any]:
 
     config = OnboardingConfig.from_mapping(
         {"name": "bench", "warehouse_conn_id": WAREHOUSE, "query": "hires.sql", "max_age_days": 3000},
-        query_text=_QUERY,
+        query_text=QUERY,
     )
     with closing(open_ledger(WAREHOUSE)) as db:
         before, wall, cpu = peak_mib(), time.monotonic(), time.process_time()
