@@ -35,6 +35,9 @@ class BoundedResponse(JSONResponse):
 def _shortened_within(content: Any, most: int, *, kept: frozenset[str] = frozenset()) -> Any:
     if isinstance(content, dict):
         whole = _ASKED_BY | _OURS | kept
+        # A cursor; where a run has it, a whole plan.
+        if isinstance(content.get("before"), str):
+            whole |= {"before"}
         return {name: one if name in whole else _shortened_within(one, most) for name, one in content.items()}
     if isinstance(content, (list, tuple)):
         return [_shortened_within(one, most) for one in content]

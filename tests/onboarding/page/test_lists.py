@@ -19,7 +19,7 @@ from m3ter_onboarding.ledger.reads.invitation_list import InvitationPage, Invita
 from m3ter_onboarding.page.csv_export import COLUMNS, as_csv, cell
 from tests.onboarding.page.conftest import AT, Page
 from tests.onboarding.page.test_access import GUARD, KEY
-from tests.support.page_ledger import DAG_A, HOSTILE, NOW, ORG_A, ORG_B, PLAN, RUN, crowd, invite, worked_for
+from tests.support.page_ledger import DAG_A, DAG_B, HOSTILE, NOW, ORG_A, ORG_B, PLAN, RUN, crowd, invite, worked_for
 from tests.support.page_plans import scans_of_sqlite, statements_of
 
 
@@ -67,8 +67,13 @@ def test_the_list_is_filtered_by_state_and_organisation(anna: Page) -> None:
         (" ANN@Example.COM ", ["ann@example.com"]),
         ("1001", ["ann@example.com"]),
         ("inv-1", ["ann@example.com"]),
-        ("nn@", []),
+        ("nn@", ["ann@example.com"]),
+        ("n@", []),
+        ("AN@exam", ["dan@example.com"]),
+        ("an@", ["dan@example.com"]),
         ("%", []),
+        ("a%m", []),
+        ("___", []),
         ("_nn", []),
         ("<script>", [HOSTILE[0]]),
         ("=HYPERLINK", [HOSTILE[1]]),
@@ -78,6 +83,92 @@ def test_the_list_is_filtered_by_state_and_organisation(anna: Page) -> None:
 )
 def test_a_search_finds_by_address_employee_and_id(anna: Page, search: str, found: list[str]) -> None:
     assert listed(anna, search=search) == found
+
+
+def test_a_search_lists_ids_then_beginnings_then_the_rest(anna: Page, ledger: LedgerDatabase) -> None:
+    with ledger.engine.begin() as connection:
+        invite(connection, ledger.tables, 50, state="sent", email="x@example.com", employee_id="ann")
+        invite(connection, ledger.tables, 51, state="sent", email="joann@example.com")
+        invite(connection, ledger.tables, 52, state="expired", email="hann@example.com")
+        invite(connection, ledger.tables, 53, state="sent", email="secret.ann@b.example", org_id=ORG_B, dag_id=DAG_B)
+    found = ["x@example.com", "ann@example.com", "hann@example.com", "joann@example.com"]
+    assert listed(anna, search="ann") == found
+    assert listed(anna, search="ann", states=["expired"]) == ["hann@example.com"]
+    page = anna.post("api/invitations", {"ledger": KEY, "search": "ann"})
+    assert (page["total"], page["more"]) == (4, False)
+    assert page["reach"] == {"newest": 50_000, "complete": True, "more": False}
+    assert anna.post("api/invitations", {"ledger": KEY, "search": "an"})["reach"] is None
+
+
+def walked(page: Page, **wanted: Any) -> tuple[list[list[str]], list[list[str]]]:
+    """Return the pages of a list, read to its end, and again back to its beginning."""
+    body = {"ledger": KEY, **wanted}
+    answer = page.post("api/invitations", body)
+    assert answer["before"] is None
+    there = [[row["email"] for row in answer["rows"]]]
+    while answer["after"]:
+        assert "@" not in base64.urlsafe_b64decode(answer["after"]).decode()
+        answer = page.post("api/invitations", {**body, "after": answer["after"]})
+        there.append([row["email"] for row in answer["rows"]])
+    back = [there[-1]]
+    while answer["before"]:
+        assert "@" not in base64.urlsafe_b64decode(answer["before"]).decode()
+        answer = page.post("api/invitations", {**body, "before": answer["before"]})
+        back.append([row["email"] for row in answer["rows"]])
+    return there, back[::-1]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {},
+        {"descending": False},
+        {"sort": "address"},
+        {"sort": "expires", "descending": False},
+        {"search": "p01"},
+        {"search": "@example"},
+    ],
+)
+def test_previous_pages_are_the_pages_that_were_read(
+    anna: Page, ledger: LedgerDatabase, wanted: dict[str, Any]
+) -> None:
+    crowd(ledger, 180)
+    with ledger.engine.begin() as connection:
+        connection.execute(update(ledger.tables.invitation).values(expires_at=NOW + timedelta(days=1)))
+    there, back = walked(anna, **wanted)
+    assert len(there) >= 2
+    assert back == there
+    everybody = [email for page in there for email in page]
+    assert len(everybody) == len(set(everybody)) == anna.post("api/invitations", {"ledger": KEY, **wanted})["total"]
+
+
+def test_a_list_counts_up_to_a_thousand(anna: Page, ledger: LedgerDatabase) -> None:
+    assert anna.post("api/invitations", {"ledger": KEY})["total"] == len(EVERYBODY)
+    crowd(ledger, 1100)
+    for wanted in ({}, {"search": "p"}, {"search": "@example"}):
+        page = anna.post("api/invitations", {"ledger": KEY, **wanted})
+        assert page["total"] >= 1000
+        assert page["more"]
+
+
+def test_a_page_before_one_that_has_become_the_first_is_a_whole_page(anna: Page, ledger: LedgerDatabase) -> None:
+    crowd(ledger, 60)
+    first = anna.post("api/invitations", {"ledger": KEY, "sort": "address", "descending": False})
+    second = anna.post(
+        "api/invitations", {"ledger": KEY, "sort": "address", "descending": False, "after": first["after"]}
+    )
+    with ledger.engine.begin() as connection:
+        i = ledger.tables.invitation
+        connection.execute(update(i).where(i.c.email == "ben@example.com").values(state="failed", org_id="gone"))
+    again = anna.post(
+        "api/invitations", {"ledger": KEY, "sort": "address", "descending": False, "before": second["before"]}
+    )
+    assert len(again["rows"]) == len(first["rows"]) == 50
+    assert (again["before"], again["after"] is None) == (None, False)
+    with ledger.engine.begin() as connection:
+        connection.execute(update(i).values(org_id="gone"))
+    answer = anna.post("api/invitations", {"ledger": KEY, "sort": "address", "after": first["after"]}, 400)
+    assert "no place" in answer["detail"] or "is gone" in answer["detail"]
 
 
 def test_pages_hold_everybody_once(anna: Page, ledger: LedgerDatabase) -> None:
@@ -114,8 +205,8 @@ def test_the_list_covers_many_organisations(anna: Page, ledger: LedgerDatabase, 
 
 
 def test_a_place_that_is_none_is_refused(anna: Page) -> None:
-    for after in ("x", "W10=", "bnVsbA==", "WzEsMl0=", "e30="):
-        answer = anna.post("api/invitations", {"ledger": KEY, "after": after}, 400)
+    for name, after in [(name, one) for name in ("after", "before") for one in ("x", "W10=", "bnVsbA==", "WzEsMl0=")]:
+        answer = anna.post("api/invitations", {"ledger": KEY, name: after}, 400)
         assert "no place in this list" in answer["detail"]
 
 
@@ -125,12 +216,13 @@ def place(*what: object) -> str:
 
 NOWHERE = [
     ("changed", base64.urlsafe_b64encode(b"[" * 2900).decode()),
-    ("changed", place("0001-01-01T00:00:00+14:00", 1)),
-    ("changed", place("2030-01-01T00:00:00+00:00", 10**25)),
-    ("changed", place("2030-01-01T00:00:00+00:00", -1)),
-    ("address", place("\ud800", 1)),
-    ("address", place("a\0", 1)),
-    ("address", place(["a"], 1)),
+    ("changed", place("list", "0001-01-01T00:00:00+14:00", 1)),
+    ("changed", place("list", "2030-01-01T00:00:00+00:00", 10**25)),
+    ("changed", place("list", "2030-01-01T00:00:00+00:00", -1)),
+    ("changed", place("inside", "2030-01-01T00:00:00+00:00", 1)),
+    ("changed", place(["list"], "2030-01-01T00:00:00+00:00", 1)),
+    ("address", place("list", "a", "a")),
+    ("address", place("begins", None, 1)),
 ]
 
 

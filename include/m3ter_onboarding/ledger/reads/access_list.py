@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Select, func, literal_column, 
 
 from m3ter_onboarding.ledger.access_findings import FINDINGS, Finding
 from m3ter_onboarding.ledger.reads.bounded_counts import count_up_to
+from m3ter_onboarding.ledger.reads.numbered_pages import PagePlace, count_rows, numbered_page
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from m3ter_onboarding.ledger.reads.scopes import Scope
 from m3ter_onboarding.ledger.tables import Tables
@@ -28,11 +29,13 @@ class FindingQuery:
 
     :param finding: only of this kind; None: of any.
     :param after: the last item of the page before; 0: none.
+    :param before: instead, the first item of the page after.
     """
 
     shown: ShownFindings = "open"
     finding: Finding | None = None
     after: int = 0
+    before: int | None = None
 
 
 @dataclass(frozen=True)
@@ -76,11 +79,16 @@ class FindingPage:
     """A page of findings.
 
     :param after: where the next page begins; None: there is none.
+    :param before: where the previous page ends; None: this is the first.
+    :param total: how many the whole list has; with *more*, at least so many.
     :param reads: the newest of each organisation; none: its access was never reviewed.
     """
 
     rows: list[FindingRow]
     after: int | None
+    before: int | None
+    total: int
+    more: bool
     reads: list[LastAccessRead]
 
 
@@ -88,9 +96,12 @@ def findings_page(reader: LedgerReader, scopes: Sequence[Scope], query: FindingQ
     """Return a page of findings about the organisations of these scopes."""
 
     def work(connection: Connection) -> FindingPage:
-        rows = _rows(connection, reader.t, scopes, query, PAGE)
-        after = rows[PAGE - 1].item_id if len(rows) > PAGE else None
-        return FindingPage(rows[:PAGE], after, _reads(connection, reader.t, scopes))
+        a = reader.t.access_review
+        wanted = select(a).where(*_chosen(reader.t, _organisations(scopes), query))
+        place = PagePlace(query.after, query.before)
+        page = numbered_page(connection, wanted, a.c.item_id, place, PAGE, _finding)
+        total, more = count_rows(connection, wanted)
+        return FindingPage(page.rows, page.after, page.before, total, more, _reads(connection, reader.t, scopes))
 
     return reader.read(work, doing="reading the access review")
 
@@ -149,23 +160,24 @@ def _rows(
         .order_by(a.c.item_id)
         .limit(many + 1)
     )
-    return [
-        FindingRow(
-            item_id=row.item_id,
-            org_id=row.org_id,
-            finding=Finding(row.finding),
-            said=FINDINGS[row.finding],
-            email=row.email,
-            employee_id=row.employee_id,
-            m3ter_id=row.m3ter_id,
-            in_m3ter=row.in_m3ter,
-            wanted=row.wanted,
-            first_seen_at=row.first_seen_at,
-            last_seen_at=row.last_seen_at,
-            ended_at=row.ended_at,
-        )
-        for row in connection.execute(statement)
-    ]
+    return [_finding(row) for row in connection.execute(statement)]
+
+
+def _finding(row: Any) -> FindingRow:
+    return FindingRow(
+        item_id=row.item_id,
+        org_id=row.org_id,
+        finding=Finding(row.finding),
+        said=FINDINGS[row.finding],
+        email=row.email,
+        employee_id=row.employee_id,
+        m3ter_id=row.m3ter_id,
+        in_m3ter=row.in_m3ter,
+        wanted=row.wanted,
+        first_seen_at=row.first_seen_at,
+        last_seen_at=row.last_seen_at,
+        ended_at=row.ended_at,
+    )
 
 
 def _reads(connection: Connection, t: Tables, scopes: Sequence[Scope]) -> list[LastAccessRead]:

@@ -2,49 +2,34 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Select, func, literal, literal_column, or_, select, tuple_
-from sqlalchemy import union_all as all_of
+from sqlalchemy import Connection, func, select
 
-from m3ter_onboarding.clock import parse_iso
-from m3ter_onboarding.databases.batches import batches
+from m3ter_onboarding.ledger.reads.address_search import SearchReach, inside_addresses
+from m3ter_onboarding.ledger.reads.invitation_ranges import PAGE, KeyRange, Sort, count_keys, read_keys
+from m3ter_onboarding.ledger.reads.list_places import Phase, Place, UnreadableCursorError, cursor_of, place_of
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
-from m3ter_onboarding.ledger.reads.scopes import Scope, within, within_any
-from m3ter_onboarding.ledger.sql_types import by_bytes
-from m3ter_onboarding.ledger.states import ON_ITS_WAY_STATES, InvitationState
-from m3ter_onboarding.ledger.storable_values import LARGEST_ID, storable_instant, storable_text
+from m3ter_onboarding.ledger.reads.scopes import Scope, within_any
+from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.ledger.tables import Tables
-from m3ter_provider.email_identity import email_key
 from m3ter_provider.pasted_text import trim
 
-Sort = Literal["changed", "address", "expires"]
-
-PAGE = 50
-#: So many ranges are merged by one statement: SQLite takes no more than 500, and a plan of many takes long.
-_TOGETHER = 200
-#: The end of all texts with a prefix.
-_LAST = "\U0010ffff"
-
-
-class UnreadableCursorError(ValueError):
-    """A cursor that this page did not make."""
+__all__ = ["PAGE", "Sort", "UnreadableCursorError"]
 
 
 @dataclass(frozen=True, repr=False)
 class InvitationQuery:
     """Which invitations a list shows, and in which order.
 
-    :param search: the beginning of an address, or a whole employee_id or m3ter id; empty: everybody.
+    :param search: a whole employee_id or m3ter id, the beginning of an address, or a part of one; empty: everybody.
     :param states: of these; empty: of any.
     :param org_id: of this organisation; None: of all.
     :param sort: ``expires`` lists only those that can expire: sent or adopted, and not accepted yet.
-    :param after: the cursor of the page before.
+    :param after: the cursor by which the page before ends.
+    :param before: instead, the cursor at which the page after begins.
     """
 
     search: str = ""
@@ -53,16 +38,12 @@ class InvitationQuery:
     sort: Sort = "changed"
     descending: bool = True
     after: str | None = None
+    before: str | None = None
 
     @property
     def term(self) -> str:
         """The search without spaces, and marks that nobody sees, around it."""
         return trim(self.search)
-
-    @property
-    def largest_first(self) -> bool:
-        """Whether the largest comes first; a search always begins at its first address."""
-        return self.descending and not self.term
 
 
 @dataclass(frozen=True, repr=False)
@@ -97,21 +78,42 @@ class InvitationPage:
     """One page of invitations.
 
     :param after: the cursor of the next page; None: there is none.
+    :param before: the cursor of the previous page; None: this is the first.
+    :param total: how many the whole list has; with *more*, at least so many.
+    :param reach: of a search, how far it looked inside addresses; None: it looked at their beginnings alone.
     """
 
     rows: list[InvitationRow]
     after: str | None
+    before: str | None = None
+    total: int = 0
+    more: bool = False
+    reach: SearchReach | None = None
 
 
-def page_of(reader: LedgerReader, scopes: Sequence[Scope], query: InvitationQuery, size: int = PAGE) -> InvitationPage:
+def page_of(
+    reader: LedgerReader, scopes: Sequence[Scope], query: InvitationQuery, size: int = PAGE, *, counted: bool = True
+) -> InvitationPage:
     """Return one page of invitations.
 
-    A search lists by address, those first whose employee_id or m3ter id is exactly what was searched for.
+    A search lists those first whose employee_id or m3ter id is exactly what was searched for, then by address those
+    that begin with it, then those that have it inside.
 
     :param scopes: what the reader may see.
-    :raises UnreadableCursorError: when ``after`` is not one of ours.
+    :param counted: whether the whole list is counted.
+    :raises UnreadableCursorError: when ``after`` or ``before`` is not one of ours.
     """
-    return reader.read(lambda connection: _page(connection, reader.t, scopes, query, size), doing="listing invitations")
+
+    def work(connection: Connection) -> InvitationPage:
+        visible = [scope for scope in scopes if query.org_id in (None, scope.org_id)]
+        listing = _Listing(connection, reader.t, visible, query)
+        page = listing.page(size)
+        if query.before is not None and len(page.rows) < size:  # the list begins here, and has become longer
+            listing = _Listing(connection, reader.t, visible, replace(query, before=None, after=None))
+            page = listing.page(size)
+        return listing.counted(page) if counted else page
+
+    return reader.read(work, doing="listing invitations")
 
 
 def all_pages(
@@ -120,81 +122,93 @@ def all_pages(
     """Return page after page, each in a transaction of its own."""
     after = query.after
     while True:
-        page = page_of(reader, scopes, replace(query, after=after), size)
+        page = page_of(reader, scopes, replace(query, after=after, before=None), size, counted=False)
         yield page
         if page.after is None:
             return
         after = page.after
 
 
-def _page(
-    connection: Connection, t: Tables, scopes: Sequence[Scope], query: InvitationQuery, size: int
-) -> InvitationPage:
-    visible = [scope for scope in scopes if query.org_id in (None, scope.org_id)]
-    exact = _exact(connection, t, visible, query) if query.term and query.after is None else []
-    found = [row for one in keys_statements(t, visible, query, size + 1) for row in connection.execute(one)]
-    # Texts sort here as the ledger sorts them: the order of code points is that of their bytes.
-    found.sort(key=lambda row: (row.key, row.id), reverse=query.largest_first)
-    more = len(found) > size
-    found = found[:size]
-    ids = [*exact, *(row.id for row in found if row.id not in exact)]
-    after = _cursor(found[-1].key, found[-1].id) if more else None
-    return InvitationPage(rows_of(connection, t, ids), after)
+class _Listing:
+    """The list of one query, as one transaction sees it.
 
-
-def keys_statements(t: Tables, scopes: Sequence[Scope], query: InvitationQuery, limit: int) -> list[Select[Any]]:
-    """Return the statements that find a page's rows: one range of an index for each scope and state, merged.
-
-    :returns: each with a whole page, of which the first rows of all are taken; none where there is nothing to look
-        through.
+    A list without a search is one range of keys; a search is two, one behind the other: addresses that begin with the
+    term, and those that have it inside.
     """
-    i = t.invitation
-    sort: Sort = "address" if query.term else query.sort
-    descending = query.largest_first
-    key: ColumnElement[Any] = {
-        "changed": i.c.updated_at,
-        "address": by_bytes(i.c.email_key),
-        "expires": i.c.expires_at,
-    }[sort]
-    conditions: list[ColumnElement[bool]] = []
-    if query.term:
-        first = email_key(query.term)
-        # Exact matches stand before the list already.
-        same = or_(i.c.employee_id == query.term, i.c.m3ter_id == query.term)
-        conditions += [key >= first, key < first + _LAST, ~func.coalesce(same, literal_column("false"))]
-    elif sort == "expires":
-        conditions.append(key.is_not(None))
-    if query.after is not None:
-        place = _place(query.after, sort)
-        here, there = tuple_(key, i.c.invitation_id), tuple_(literal(place[0], key.type), literal(place[1]))
-        conditions.append(here < there if descending else here > there)
-    wanted = frozenset(query.states or InvitationState)
-    if sort == "expires":  # nothing else can expire any more
-        wanted &= ON_ITS_WAY_STATES
-    states = [state.value for state in InvitationState if state in wanted]
-    id_ = i.c.invitation_id
-    order = (key.desc(), id_.desc()) if descending else (key, id_)
-    # Each range stops by itself: PostgreSQL would sort all of them together.
-    ranges = [
-        select(
-            select(key.label("key"), id_.label("id"))
-            .where(within(i, scope), i.c.state == state, *conditions)
-            .order_by(*order)
-            .limit(limit)
-            .subquery()
+
+    def __init__(self, connection: Connection, t: Tables, scopes: Sequence[Scope], query: InvitationQuery) -> None:
+        self._connection, self._t, self._scopes, self._query = connection, t, scopes, query
+        self._term = query.term
+        self._exact = _exact(connection, t, scopes, query) if self._term else []
+        self._inside, self.reach = (
+            inside_addresses(connection, t, scopes, self._term, query.states) if self._term else ([], None)
         )
-        for scope in scopes
-        for state in states
-    ]
-    return [_merged(some, sort, descending, limit) for some in batches(ranges, _TOGETHER)]
 
+    def page(self, size: int) -> InvitationPage:
+        """Return a page, not counted."""
+        query = self._query
+        backwards = query.before is not None
+        cursor = query.before if backwards else query.after
+        place = self._place(cursor) if cursor is not None else None
+        found = self._backwards(place, size + 1) if backwards else self._forwards(place, size + 1)
+        more = len(found) > size
+        found = found[:size]
+        if backwards:
+            found.reverse()
+        ids = [row.id for row in found if row.id not in self._exact]
+        if place is None or (backwards and not more):
+            ids = [*self._exact, *ids]
+        is_first, is_last = (not more, False) if backwards else (place is None, not more)
+        return InvitationPage(
+            rows_of(self._connection, self._t, ids),
+            after=None if is_last or not found else cursor_of(found[-1]),
+            before=None if is_first or not found else cursor_of(found[0]),
+            reach=self.reach,
+        )
 
-def _merged(ranges: Sequence[Select[Any]], sort: Sort, descending: bool, limit: int) -> Select[Any]:
-    merged = (all_of(*ranges) if len(ranges) > 1 else ranges[0]).subquery()
-    # The merged key has lost its way of comparing.
-    key = by_bytes(merged.c.key) if sort == "address" else merged.c.key
-    order = (key.desc(), merged.c.id.desc()) if descending else (key, merged.c.id)
-    return select(merged.c.key, merged.c.id).order_by(*order).limit(limit)
+    def counted(self, page: InvitationPage) -> InvitationPage:
+        """Return a page with the size of its list; counting stops."""
+        many, more = count_keys(self._connection, self._t, self._scopes, self._range())
+        many += len(self._exact) + len(self._inside)
+        return replace(page, total=many, more=more or (self.reach is not None and self.reach.more))
+
+    def _range(self) -> KeyRange:
+        query = self._query
+        if self._term:
+            return KeyRange("begins", "address", False, query.states, self._term)
+        return KeyRange("list", query.sort, query.descending, query.states)
+
+    def _keys(self, place: Place | None, limit: int, *, backwards: bool = False) -> list[Place]:
+        return read_keys(self._connection, self._t, self._scopes, self._range(), place, limit, backwards=backwards)
+
+    def _forwards(self, place: Place | None, limit: int) -> list[Place]:
+        found: list[Place] = []
+        if place is None or place.phase != "inside":
+            found, place = self._keys(place, limit), None
+        behind = [row for row in self._inside if place is None or (row.key, row.id) > (place.key, place.id)]
+        return [*found, *behind][:limit]
+
+    def _backwards(self, place: Place | None, limit: int) -> list[Place]:
+        found: list[Place] = []
+        if place is not None and place.phase == "inside":
+            found = [row for row in reversed(self._inside) if (row.key, row.id) < (place.key, place.id)][:limit]
+            place = None
+        return [*found, *self._keys(place, limit - len(found), backwards=True)] if len(found) < limit else found
+
+    def _place(self, cursor: str) -> Place:
+        phases: tuple[Phase, ...] = ("begins", "inside") if self._term else ("list",)
+        sort: Sort = "address" if self._term else self._query.sort
+        place = place_of(cursor, phases, is_instant=sort != "address")
+        if sort != "address":
+            return place
+        # No cursor holds an address: it stands in the page's own.
+        i = self._t.invitation
+        key = self._connection.execute(
+            select(i.c.email_key).where(i.c.invitation_id == place.id, within_any(i, self._scopes))
+        ).scalar()
+        if key is None:
+            raise UnreadableCursorError("This place in the list is gone. Begin at its first page.")
+        return replace(place, key=key)
 
 
 def _exact(connection: Connection, t: Tables, scopes: Sequence[Scope], query: InvitationQuery) -> list[int]:
@@ -219,19 +233,3 @@ def rows_of(connection: Connection, t: Tables, ids: Sequence[int]) -> list[Invit
         for row in connection.execute(select(*columns).where(i.invitation_id.in_(list(ids))))
     }
     return [known[one] for one in ids if one in known]
-
-
-def _cursor(key: Any, row_id: int) -> str:
-    place = [key.isoformat() if isinstance(key, datetime) else key, row_id]
-    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
-
-
-def _place(cursor: str, sort: Sort) -> tuple[Any, int]:
-    try:
-        key, row_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        key = storable_text(key) if sort == "address" else storable_instant(parse_iso(key))
-        if not isinstance(row_id, int) or not 0 <= row_id <= LARGEST_ID:
-            raise UnreadableCursorError
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        raise UnreadableCursorError("This is no place in this list. Begin at its first page.") from None
-    return key, row_id

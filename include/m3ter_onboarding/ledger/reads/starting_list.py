@@ -15,6 +15,7 @@ from m3ter_onboarding.ledger.day_one import Moment, Standing
 from m3ter_onboarding.ledger.day_one_pass import days_since, last_success, sent_on_the_day
 from m3ter_onboarding.ledger.reads.bounded_counts import count_up_to
 from m3ter_onboarding.ledger.reads.invitation_list import PAGE
+from m3ter_onboarding.ledger.reads.numbered_pages import count_rows
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from m3ter_onboarding.ledger.reads.scopes import VisibleRows, within_any
 from m3ter_onboarding.ledger.states import InvitationState
@@ -73,10 +74,13 @@ class StartingPage:
     """A page of a list.
 
     :param after: where the next page begins; None: there is none.
+    :param total: how many the whole list has; with *more*, at least so many.
     """
 
     rows: list[StartingRow]
     after: int | None
+    total: int
+    more: bool
 
 
 @dataclass(frozen=True)
@@ -99,9 +103,10 @@ def starting_page(reader: LedgerReader, visible: VisibleRows, query: StartingQue
     """Return a page of a list."""
 
     def work(connection: Connection) -> StartingPage:
-        chosen = _chosen(reader.t, visible, query).offset(query.after).limit(size + 1)
-        rows = [_row(row) for row in connection.execute(chosen)]
-        return StartingPage(rows[:size], query.after + size if len(rows) > size else None)
+        chosen = _chosen(reader.t, visible, query)
+        rows = [_row(row) for row in connection.execute(chosen.offset(query.after).limit(size + 1))]
+        total, more = count_rows(connection, chosen)
+        return StartingPage(rows[:size], query.after + size if len(rows) > size else None, total, more)
 
     return reader.read(work, doing="reading who starts soon")
 

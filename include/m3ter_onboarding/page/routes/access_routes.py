@@ -39,10 +39,11 @@ class FindingsBody(BaseModel):
     shown: ShownFindings = "open"
     finding: Finding | None = None
     after: InvitationId = 0
+    before: InvitationId | None = None
 
     def query(self) -> FindingQuery:
         """Return it as the ledger is asked."""
-        return FindingQuery(self.shown, self.finding, self.after)
+        return FindingQuery(self.shown, self.finding, self.after, self.before)
 
 
 @router.post("/access")

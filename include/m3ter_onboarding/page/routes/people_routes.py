@@ -41,10 +41,13 @@ class ListBody(BaseModel):
     sort: Sort = "changed"
     descending: bool = True
     after: Annotated[str, StringConstraints(max_length=4000)] | None = None
+    before: Annotated[str, StringConstraints(max_length=4000)] | None = None
 
     def query(self) -> InvitationQuery:
         """Return it as the ledger is asked."""
-        return InvitationQuery(self.search, self.states, self.org_id, self.sort, self.descending, self.after)
+        return InvitationQuery(
+            self.search, self.states, self.org_id, self.sort, self.descending, self.after, self.before
+        )
 
 
 @router.post("/invitations")
@@ -52,7 +55,7 @@ def invitations(body: ListBody, reader: ReaderDep) -> InvitationPage:
     """Return a page of a list."""
     view = reader.view_of(body.ledger)
     page = page_of(view.ledger, view.visible.scopes, body.query())
-    return InvitationPage([replace(row, message=shortened(row.message, _MESSAGE)) for row in page.rows], page.after)
+    return replace(page, rows=[replace(row, message=shortened(row.message, _MESSAGE)) for row in page.rows])
 
 
 @router.post("/export")

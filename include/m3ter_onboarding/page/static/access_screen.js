@@ -4,9 +4,12 @@
  * @module
  */
 
-import { announce, button, fill, h, messageOf, problem, quoted, section, table } from "./elements.js";
-import { choice } from "./filters.js";
+import { addressText, copyable } from "./copied_values.js";
+import { h, quoted, table } from "./elements.js";
+import { choice, exportButton, ledgerChoice } from "./filters.js";
 import { boundedNumber, instant } from "./formats.js";
+import { showPage } from "./list_pages.js";
+import { FIRST_PAGE, hashOf, keepPlace, placeOf, turnOf } from "./list_place.js";
 import { ledgerProblem, nothingToRead, readOverview } from "./readable_dags.js";
 import { download, post } from "./requests.js";
 
@@ -18,50 +21,62 @@ import { download, post } from "./requests.js";
 const INTRODUCTION =
   "Who has access in m3ter, compared with who has a job in the warehouse. Nothing is changed in m3ter: correct it in " +
   "m3ter's console, or in the warehouse; the next review then ends the finding.";
+/** Findings of a page. */
+const PAGE = 100;
+/** @type {Finding[]} */
+const FINDINGS = ["access_end_changed", "access_end_differs", "no_job", "pending_for_leaver", "policies_differ"];
 const HEADS = ["Address", "Employee", "Finding", "In m3ter", "By the warehouse", "Since", "Last seen", "Ended"];
 
-/** The filter: kept while the page is open, in no address. */
-const filter = {
-  /** @type {"open" | "ended"} */
-  shown: "open",
-  /** @type {Finding | null} */
-  finding: null,
-};
+/**
+ * What is listed.
+ * @typedef {object} Filter
+ * @property {string} ledger
+ * @property {boolean} ledgerNamed whether there are several, so that the address names one
+ * @property {"open" | "ended"} shown
+ * @property {Finding | null} finding
+ * @property {import("./list_place.js").Turn} turn
+ */
 
 /** @returns {Promise<import("./page.js").Screen>} */
 export async function accessScreen() {
   const overview = await readOverview({ again: true });
   const title = "Access";
-  /** @type {Ledger[]} */
   const ledgers = overview.ledgers.filter((ledger) => ledger.problem === null);
-  const places = ledgers.map((ledger) => ({ ledger, results: h("div", {}) }));
-  const loadAll = () => Promise.all(places.map(({ ledger, results }) => load(ledger, results)));
-  await loadAll();
-  return {
-    title,
-    content: [
-      h("h1", {}, title),
-      h("p", {}, INTRODUCTION),
-      overview.ledgers.map(ledgerProblem),
-      ledgers.length ? filterForm(ledgers, loadAll) : nothingToRead(overview.ledgers),
-      places.map(({ ledger, results }) =>
-        section(`access-${ledger.key}`, ledgers.length > 1 ? `Findings (${ledger.name})` : "Findings", results),
-      ),
-    ],
+  const content = [h("h1", {}, title), h("p", {}, INTRODUCTION), overview.ledgers.map(ledgerProblem)];
+  const [first] = ledgers;
+  if (!first) return { title, content: [content, nothingToRead(overview.ledgers)] };
+  const place = placeOf();
+  const ledger = ledgers.find((one) => one.key === place.get("ledger")) ?? first;
+  const finding = place.get("finding") ?? "";
+  /** @type {Filter} */
+  const filter = {
+    ledger: ledger.key,
+    ledgerNamed: ledgers.length > 1,
+    shown: place.get("show") === "ended" ? "ended" : "open",
+    finding: FINDINGS.find((one) => one === finding) ?? null,
+    turn: turnOf(place),
   };
+  keepPlace(hash(filter), { again: true });
+  const results = h("div", {});
+  await load(filter, results);
+  return { title, content: [content, filterForm(ledgers, ledger, filter, results), results] };
+}
+
+/** @param {Filter} filter */
+function hash({ ledger, ledgerNamed, shown, finding, turn }) {
+  const values = { ledger: ledgerNamed ? ledger : null, show: shown === "ended" ? shown : null, finding };
+  return hashOf("#/access", { ...values, ...turn });
 }
 
 /**
  * @param {readonly Ledger[]} ledgers
- * @param {() => unknown} apply
+ * @param {Ledger} ledger that is listed
+ * @param {Filter} filter
+ * @param {HTMLElement} results
  */
-function filterForm(ledgers, apply) {
-  const kinds = new Set(ledgers.flatMap((ledger) => Object.keys(ledger.access)));
-  if (filter.finding) kinds.add(filter.finding);
-  const options = [...kinds].sort().map((value) => {
-    const many = ledgers.map((ledger) => ledger.access[value] ?? 0);
-    return { value, text: `${value} (${many.map(boundedNumber).join(", ")})` };
-  });
+function filterForm(ledgers, ledger, filter, results) {
+  const kinds = FINDINGS.filter((one) => one in ledger.access || one === filter.finding);
+  const options = kinds.map((value) => ({ value, text: `${value} (${boundedNumber(ledger.access[value] ?? 0)})` }));
   const views = [
     { value: "open", text: "Now" },
     { value: "ended", text: "Ended" },
@@ -69,53 +84,64 @@ function filterForm(ledgers, apply) {
   return h(
     "form",
     { class: "filters", "aria-label": "Findings" },
+    ledgerChoice(ledgers, filter.ledger, (chosen) => {
+      location.hash = hash({ ...filter, ledger: chosen, turn: FIRST_PAGE });
+    }),
     choice("shown", "Findings", views, filter.shown, (value) => {
       filter.shown = value === "ended" ? "ended" : "open";
-      apply();
+      return show(filter, results, FIRST_PAGE);
     }),
     choice("finding", "Kind", [{ value: "", text: "Any" }, ...options], filter.finding ?? "", (value) => {
-      filter.finding = value ? /** @type {Finding} */ (value) : null;
-      apply();
+      filter.finding = FINDINGS.find((one) => one === value) ?? null;
+      return show(filter, results, FIRST_PAGE);
     }),
   );
 }
 
 /**
- * @param {Ledger} ledger
- * @param {number} [after] the last finding of the page before; 0: none
+ * @param {Filter} filter
  * @returns {import("../api_types").FindingsBody}
  */
-function requestBody(ledger, after = 0) {
-  return { ledger: ledger.key, shown: filter.shown, finding: filter.finding, after };
+function requestBody({ ledger, shown, finding, turn }) {
+  return { ledger, shown, finding, after: Number(turn.after) || 0, before: Number(turn.before) || null };
+}
+
+/**
+ * Show another page or another list, and let the address say so.
+ * @param {Filter} filter
+ * @param {HTMLElement} results
+ * @param {import("./list_place.js").Turn} turn
+ * @param {{ turned?: boolean }} [options]
+ */
+function show(filter, results, turn, options) {
+  filter.turn = turn;
+  keepPlace(hash(filter));
+  return load(filter, results, options);
 }
 
 /**
  * Read a page of findings, and show it.
- * @param {Ledger} ledger
+ * @param {Filter} filter
  * @param {HTMLElement} results
- * @param {number} [after] where it begins; 0: at the beginning
+ * @param {{ turned?: boolean }} [options] whether a person turned the page
  */
-async function load(ledger, results, after = 0) {
-  try {
-    const page = await post("access", requestBody(ledger, after));
-    const next = page.after;
-    fill(
-      results,
-      page.reads.map(readText),
-      !page.reads.length && h("p", { class: "faint" }, "Access was never reviewed here; access_review_dag does it."),
-      table("Findings about access", HEADS, page.rows.map(cells), { empty: "None.", unseen: true }),
-      h(
-        "div",
-        { class: "actions" },
-        after > 0 && button("First page", () => load(ledger, results)),
-        next !== null && button("Next page", () => load(ledger, results, next)),
-        page.rows.length > 0 && exportButton(ledger),
-      ),
-    );
-    announce(`${page.rows.length} findings shown${next === null ? "" : ", there are more"}.`);
-  } catch (error) {
-    fill(results, problem(messageOf(error)));
-  }
+async function load(filter, results, { turned = false } = {}) {
+  const body = requestBody(filter);
+  await showPage(results, {
+    turn: filter.turn,
+    size: PAGE,
+    turned,
+    read: () => post("access", body),
+    show: ({ reads, rows }) => [
+      reads.map(readText),
+      !reads.length && h("p", { class: "faint" }, "Access was never reviewed here; access_review_dag does it."),
+      table("Findings about access", HEADS, rows.map(cells), { empty: "None.", unseen: true }),
+    ],
+    go: (turn) => show(filter, results, turn, { turned: true }),
+    beside: ({ rows }) =>
+      rows.length > 0 &&
+      exportButton(() => download("access/export", { ...body, after: 0, before: null }, "m3ter-access-review.csv")),
+  });
 }
 
 /** @param {FindingPage["reads"][number]} read */
@@ -125,27 +151,11 @@ function readText({ started_at, outcome, why }) {
   return h("p", { class: "note" }, text, instant(started_at), " ", why ? quoted(why) : "");
 }
 
-/** @param {Ledger} ledger */
-function exportButton(ledger) {
-  const start = button("Export all of these as CSV", async () => {
-    start.disabled = true;
-    try {
-      await download("access/export", requestBody(ledger), "m3ter-access-review.csv");
-      announce("The file is complete.");
-    } catch (error) {
-      start.after(problem(messageOf(error)));
-    } finally {
-      start.disabled = false;
-    }
-  });
-  return start;
-}
-
 /** @param {FindingRow} one */
 function cells(one) {
   return [
-    quoted(one.email),
-    quoted(one.employee_id),
+    copyable(addressText(one.email), one.email, "address"),
+    copyable(quoted(one.employee_id), one.employee_id, "employee_id"),
     h("span", { class: "long" }, h("code", {}, one.finding), ` ${one.said}`),
     quoted(one.in_m3ter),
     quoted(one.wanted),

@@ -5,10 +5,13 @@
  */
 
 import { invitationHash, rowHash } from "./addresses.js";
-import { announce, badge, button, fill, h, messageOf, problem, quoted, table } from "./elements.js";
-import { choice } from "./filters.js";
+import { addressText, copyable } from "./copied_values.js";
+import { badge, h, quoted, table } from "./elements.js";
+import { choice, exportButton, ledgerChoice } from "./filters.js";
 import { instant } from "./formats.js";
 import { stateBadge } from "./glossary.js";
+import { showPage } from "./list_pages.js";
+import { FIRST_PAGE, hashOf, keepPlace, placeOf, turnOf } from "./list_place.js";
 import { ledgerProblem, nothingToRead, readOverview } from "./readable_dags.js";
 import { download, post } from "./requests.js";
 
@@ -27,17 +30,19 @@ const STANDINGS = {
 };
 /** @type {Record<"starts" | "expires" | "both", string>} */
 const WHYS = { starts: "starts soon", expires: "expires soon", both: "starts and expires soon" };
+/** Rows of a page. */
+const PAGE = 50;
 const STARTING_HEADS = ["Address", "Employee", "Starts", "Standing", "Since", "Last decision", "Invitation", "Expires"];
 const CHASE_HEADS = ["Address", "Employee", "Starts", "Why", "Since", "Expires"];
 
-/** What is shown: kept while the page is open. */
-const filter = { ledger: "", shown: "" };
-// Answers may overtake one another: only the newest request is shown.
-let newest = 0;
+/**
+ * What is listed.
+ * @typedef {{ ledger: string, ledgerNamed: boolean, shown: string, turn: import("./list_place.js").Turn }} Filter
+ */
 
 /**
  * @param {string} [only] a standing, or `chase`
- * @param {string} [key] of a ledger; undefined: as it was chosen
+ * @param {string} [key] of a ledger; undefined: as the address has it
  * @returns {Promise<import("./page.js").Screen>}
  */
 export async function dayOneScreen(only, key) {
@@ -47,111 +52,119 @@ export async function dayOneScreen(only, key) {
   const content = [h("h1", {}, title), overview.ledgers.map(ledgerProblem)];
   const [first] = ledgers;
   if (!first) return { title, content: [content, nothingToRead(overview.ledgers)] };
-  if (only) filter.shown = only;
-  filter.ledger = (ledgers.find((one) => one.key === (key ?? filter.ledger)) ?? first).key;
+  const place = placeOf();
+  const shown = only ?? place.get("show") ?? "";
+  /** @type {Filter} */
+  const filter = {
+    ledger: (ledgers.find((one) => one.key === (key ?? place.get("ledger"))) ?? first).key,
+    ledgerNamed: ledgers.length > 1,
+    shown: shown in STANDINGS || shown === "chase" ? shown : "",
+    turn: turnOf(place),
+  };
+  keepPlace(hash(filter), { again: true });
   const results = h("div", {});
-  await load(results);
-  return { title, content: [content, filterForm(ledgers, () => load(results)), results] };
+  await load(filter, results);
+  return { title, content: [content, filterForm(ledgers, filter, results), results] };
+}
+
+/** @param {Filter} filter */
+function hash({ ledger, ledgerNamed, shown, turn }) {
+  return hashOf("#/day-one", { show: shown, ledger: ledgerNamed ? ledger : null, ...turn });
 }
 
 /**
  * @param {readonly Ledger[]} ledgers
- * @param {() => unknown} apply
+ * @param {Filter} filter
+ * @param {HTMLElement} results
  */
-function filterForm(ledgers, apply) {
+function filterForm(ledgers, filter, results) {
   const standings = Object.entries(STANDINGS).map(([value, text]) => ({ value, text: `Starts soon: ${text}` }));
   const shown = [
     { value: "", text: "Everybody who starts soon" },
     ...standings,
     { value: "chase", text: "Invitations to chase" },
   ];
-  const places = ledgers.map((one) => ({ value: one.key, text: one.name }));
   return h(
     "form",
     { class: "filters", "aria-label": "Day one" },
     choice("shown", "Show", shown, filter.shown, (value) => {
       filter.shown = value;
-      apply();
+      return show(filter, results, FIRST_PAGE);
     }),
-    ledgers.length > 1 &&
-      choice("ledger", "Ledger", places, filter.ledger, (value) => {
-        filter.ledger = value;
-        apply();
-      }),
+    ledgerChoice(ledgers, filter.ledger, (chosen) => {
+      filter.ledger = chosen;
+      return show(filter, results, FIRST_PAGE);
+    }),
   );
 }
 
 /**
- * @param {number} [after] how many rows come before
+ * @param {Filter} filter
  * @returns {import("../api_types").StartingBody}
  */
-function requestBody(after = 0) {
-  const { ledger, shown } = filter;
+function requestBody({ ledger, shown, turn }) {
+  const after = Number(turn.after) || 0;
   if (shown === "chase") return { ledger, name: "chase", after };
   const standings = /** @type {Standing[]} */ (Object.keys(STANDINGS)).filter((one) => one === shown);
   return { ledger, name: "day_one", standings, after };
 }
 
 /**
- * Read a page of the list, and show it.
+ * Show another page or another list, and let the address say so.
+ * @param {Filter} filter
  * @param {HTMLElement} results
- * @param {number} [after] how many rows come before
+ * @param {import("./list_place.js").Turn} turn
+ * @param {{ turned?: boolean }} [options]
  */
-async function load(results, after = 0) {
-  const mine = ++newest;
-  results.setAttribute("aria-busy", "true");
-  try {
-    const page = await post("day-one", requestBody(after));
-    if (mine !== newest) return;
-    const next = page.after;
-    const chase = filter.shown === "chase";
-    const empty = chase ? "No invitation to chase." : "Nobody. The day-one DAG makes this list.";
-    const rows = page.rows.map(chase ? chaseCells : startingCells);
-    fill(
-      results,
-      table(chase ? "Invitations to chase" : "Who starts soon", chase ? CHASE_HEADS : STARTING_HEADS, rows, {
-        empty,
-        unseen: true,
-      }),
-      h(
-        "div",
-        { class: "actions" },
-        after > 0 && button("First page", () => load(results)),
-        next !== null && button("Next page", () => load(results, next)),
-        page.rows.length > 0 && exportButton(),
+function show(filter, results, turn, options) {
+  filter.turn = turn;
+  keepPlace(hash(filter));
+  return load(filter, results, options);
+}
+
+/**
+ * Read a page of the list, and show it.
+ * @param {Filter} filter
+ * @param {HTMLElement} results
+ * @param {{ turned?: boolean }} [options] whether a person turned the page
+ */
+async function load(filter, results, { turned = false } = {}) {
+  const body = requestBody(filter);
+  const chase = filter.shown === "chase";
+  const after = body.after ?? 0;
+  await showPage(results, {
+    turn: { ...filter.turn, from: after },
+    size: PAGE,
+    turned,
+    // This list is paged by how many rows come before.
+    read: async () => ({ ...(await post("day-one", body)), before: after > 0 ? Math.max(after - PAGE, 0) : null }),
+    show: ({ rows }) =>
+      table(
+        chase ? "Invitations to chase" : "Who starts soon",
+        chase ? CHASE_HEADS : STARTING_HEADS,
+        rows.map((row) => (chase ? chaseCells : startingCells)(filter.ledger, row)),
+        { empty: chase ? "No invitation to chase." : "Nobody. The day-one DAG makes this list.", unseen: true },
       ),
-    );
-    announce(`${page.rows.length} rows shown${next ? ", there are more" : ""}.`);
-  } catch (error) {
-    if (mine === newest) fill(results, problem(messageOf(error)));
-  } finally {
-    if (mine === newest) results.removeAttribute("aria-busy");
-  }
-}
-
-function exportButton() {
-  const start = button("Export all of these as CSV", async () => {
-    start.disabled = true;
-    try {
-      await download("day-one/export", requestBody(), "m3ter-day-one.csv");
-      announce("The file is complete.");
-    } catch (error) {
-      start.after(problem(messageOf(error)));
-    } finally {
-      start.disabled = false;
-    }
+    go: ({ after, before }) => {
+      const begins = Number(after || before) || 0;
+      return show(filter, results, { after: begins ? String(begins) : "", before: "", from: 0 }, { turned: true });
+    },
+    beside: ({ rows }) =>
+      rows.length > 0 && exportButton(() => download("day-one/export", { ...body, after: 0 }, "m3ter-day-one.csv")),
   });
-  return start;
 }
 
-/** @param {Row} row */
-function startingCells(row) {
+/**
+ * @param {string} ledger
+ * @param {Row} row
+ */
+function startingCells(ledger, row) {
   const { standing, plan_id, row_no } = row;
   const linked = plan_id !== null && row_no !== null;
-  const href = linked ? rowHash(filter.ledger, plan_id, row_no) : null;
+  const href = linked ? rowHash(ledger, plan_id, row_no) : null;
   return [
-    href ? h("a", { href }, quoted(row.email)) : quoted(row.email),
-    quoted(row.employee_id),
+    copyable(href ? h("a", { href }, addressText(row.email)) : addressText(row.email), row.email, "address"),
+    copyable(quoted(row.employee_id), row.employee_id, "employee_id"),
     row.start_date,
     standing && badge(`standing-${standing}`, STANDINGS[standing]),
     instant(row.since),
@@ -161,13 +174,16 @@ function startingCells(row) {
   ];
 }
 
-/** @param {Row} row */
-function chaseCells(row) {
+/**
+ * @param {string} ledger
+ * @param {Row} row
+ */
+function chaseCells(ledger, row) {
   const { invitation_id, why } = row;
-  const href = invitation_id === null ? null : invitationHash(filter.ledger, invitation_id);
+  const href = invitation_id === null ? null : invitationHash(ledger, invitation_id);
   return [
-    href ? h("a", { href }, quoted(row.email)) : quoted(row.email),
-    quoted(row.employee_id),
+    copyable(href ? h("a", { href }, addressText(row.email)) : addressText(row.email), row.email, "address"),
+    copyable(quoted(row.employee_id), row.employee_id, "employee_id"),
     row.start_date ?? "",
     why && WHYS[why],
     instant(row.since),

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { h } from "./elements.js";
+import { announce, button, h, messageOf, problem } from "./elements.js";
 
 /**
  * @param {string} id
@@ -21,4 +21,55 @@ export function choice(id, label, options, chosen, choose) {
     options.map(({ value, text }) => h("option", { value, selected: value === chosen }, text)),
   );
   return h("div", { class: "field" }, h("label", { for: id }, label), select);
+}
+
+/**
+ * The choice of a ledger, where there are several.
+ * @param {readonly { key: string, name: string }[]} ledgers
+ * @param {string} chosen
+ * @param {(key: string) => unknown} choose
+ */
+export function ledgerChoice(ledgers, chosen, choose) {
+  if (ledgers.length < 2) return null;
+  const options = ledgers.map((one) => ({ value: one.key, text: one.name }));
+  return choice("ledger", "Ledger", options, chosen, choose);
+}
+
+/**
+ * A field to search with.
+ * @param {string} label
+ * @param {string} text that was searched for
+ * @returns {{ field: HTMLElement, input: HTMLInputElement }}
+ */
+export function searchField(label, text) {
+  const input = h("input", {
+    id: "search",
+    type: "search",
+    maxlength: "400",
+    autocomplete: "off",
+    spellcheck: "false",
+  });
+  input.value = text;
+  const submit = h("button", { type: "submit", class: "primary" }, "Search");
+  const together = h("div", { class: "together" }, input, submit);
+  return { field: h("div", { class: "field grow" }, h("label", { for: "search" }, label), together), input };
+}
+
+/**
+ * A button that saves the whole list as a file.
+ * @param {() => Promise<void>} save
+ */
+export function exportButton(save) {
+  const start = button("Export all of these as CSV", async () => {
+    start.disabled = true;
+    try {
+      await save();
+      announce("The file is complete.");
+    } catch (error) {
+      start.after(problem(messageOf(error)));
+    } finally {
+      start.disabled = false;
+    }
+  });
+  return start;
 }

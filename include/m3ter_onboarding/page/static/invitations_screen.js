@@ -1,52 +1,55 @@
 /**
- * The list of invitations: searched, filtered, sorted and paged by the server.
+ * The list of invitations: searched, filtered, sorted and paged by the server. The address says what is shown.
  *
  * @module
  */
 
 import { invitationHash } from "./addresses.js";
-import { announce, button, fill, h, messageOf, problem, quoted, table } from "./elements.js";
-import { choice } from "./filters.js";
-import { instant, m3terAnswer } from "./formats.js";
+import { addressText, copyable } from "./copied_values.js";
+import { h, quoted, table } from "./elements.js";
+import { choice, exportButton, ledgerChoice, searchField } from "./filters.js";
+import { exactNumber, instant, m3terAnswer } from "./formats.js";
 import { invitationStates, stateBadge, stateName } from "./glossary.js";
+import { showPage, sortable } from "./list_pages.js";
+import { FIRST_PAGE, hashOf, keepPlace, keepSearch, placeOf, searchOf, turnOf } from "./list_place.js";
 import { ledgerProblem, nothingToRead, readOverview } from "./readable_dags.js";
 import { download, post } from "./requests.js";
 
 /** @typedef {import("../api_types").ReadableLedger} Ledger */
+/** @typedef {import("../api_types").InvitationPage} InvitationPage */
 /** @typedef {import("../api_types").InvitationRow} InvitationRow */
 /** @typedef {import("../api_types").InvitationState} InvitationState */
+/** @typedef {import("./list_place.js").Turn} Turn */
 
-/** @typedef {{ sort: "changed" | "address" | "expires", descending: boolean, label: string }} Order */
+/** @typedef {{ name: string, sort: "changed" | "address" | "expires", descending: boolean, label: string }} Order */
 
 /** @type {Order} */
-const NEWEST_FIRST = { sort: "changed", descending: true, label: "Last change, newest first" };
+const NEWEST_FIRST = { name: "", sort: "changed", descending: true, label: "Last change, newest first" };
 /** @type {Order[]} */
 const ORDERS = [
   NEWEST_FIRST,
-  { sort: "changed", descending: false, label: "Last change, oldest first" },
-  { sort: "address", descending: false, label: "Address, A to Z" },
-  { sort: "address", descending: true, label: "Address, Z to A" },
-  { sort: "expires", descending: false, label: "Expires soonest (those that still can)" },
+  { name: "oldest", sort: "changed", descending: false, label: "Last change, oldest first" },
+  { name: "address", sort: "address", descending: false, label: "Address, A to Z" },
+  { name: "address-down", sort: "address", descending: true, label: "Address, Z to A" },
+  { name: "expires", sort: "expires", descending: false, label: "Expires soonest (those that still can)" },
 ];
 const HEADS = ["Address", "Employee", "State", "Invited", "Expires", "Last change", "m3ter's answer"];
 
-/** The filter: kept while the page is open, in no address. */
-const filter = {
-  ledger: "",
-  search: "",
-  /** @type {InvitationState[]} */
-  states: [],
-  /** @type {string | null} */
-  org_id: null,
-  order: NEWEST_FIRST,
-};
-let ledgersToChoose = 1;
-// Answers may overtake one another: only the newest request is shown.
-let newest = 0;
+/**
+ * What is listed.
+ * @typedef {object} Filter
+ * @property {string} ledger
+ * @property {string} search
+ * @property {InvitationState[]} states
+ * @property {string | null} org_id
+ * @property {Order} order
+ * @property {Turn} turn
+ * @property {boolean} ledgerNamed whether there are several, so that the address names one
+ */
 
 /**
  * @param {string} [only] a state
- * @param {string} [key] of a ledger; undefined: as it was chosen
+ * @param {string} [key] of a ledger; undefined: as the address has it
  * @returns {Promise<import("./page.js").Screen>}
  */
 export async function invitationsScreen(only, key) {
@@ -56,80 +59,92 @@ export async function invitationsScreen(only, key) {
   const content = [h("h1", {}, title), overview.ledgers.map(ledgerProblem)];
   const [first] = ledgers;
   if (!first) return { title, content: [content, nothingToRead(overview.ledgers)] };
-  if (only) Object.assign(filter, { search: "", org_id: null, order: NEWEST_FIRST });
-  if (only) filter.states = invitationStates().filter((state) => state === only);
-  if (only === "unknown") filter.states = ["sending", "unknown"];
-  const ledger = ledgers.find((one) => one.key === (key ?? filter.ledger)) ?? first;
-  filter.ledger = ledger.key;
-  ledgersToChoose = ledgers.length;
+  const place = placeOf();
+  const ledger = ledgers.find((one) => one.key === (key ?? place.get("ledger"))) ?? first;
+  const filter = filterOf(place, ledger, ledgers.length > 1, only);
+  keepPlace(hash(filter), { again: true });
   const results = h("div", {});
-  await load(results);
-  return { title, content: [content, filterForm(ledgers, ledger, () => load(results)), results] };
+  await load(filter, results);
+  return { title, content: [content, filterForm(ledgers, ledger, filter, results), results] };
 }
 
 /**
- * @param {string | null} [after] where the page begins; null: at the beginning
+ * @param {URLSearchParams} place
+ * @param {Ledger} ledger
+ * @param {boolean} ledgerNamed
+ * @param {string | undefined} only a state, as links to this screen name it
+ * @returns {Filter}
+ */
+function filterOf(place, ledger, ledgerNamed, only) {
+  const names = only === "unknown" ? ["sending", "unknown"] : (only ?? place.get("state") ?? "").split(",");
+  const org = place.get("org");
+  return {
+    ledger: ledger.key,
+    ledgerNamed,
+    search: searchOf(place),
+    states: invitationStates().filter((state) => names.includes(state)),
+    org_id: ledger.organisations.length > 1 && org && ledger.organisations.includes(org) ? org : null,
+    order: ORDERS.find((one) => one.name === place.get("order")) ?? NEWEST_FIRST,
+    turn: turnOf(place),
+  };
+}
+
+/** @param {Filter} filter */
+function hash({ ledger, ledgerNamed, search, states, org_id, order, turn }) {
+  return hashOf("#/invitations", {
+    ledger: ledgerNamed ? ledger : null,
+    state: states.join(","),
+    org: org_id,
+    order: order.name,
+    search: keepSearch(search),
+    ...turn,
+  });
+}
+
+/**
+ * @param {Filter} filter
  * @returns {import("../api_types").ListBody}
  */
-function requestBody(after = null) {
-  const { ledger, search, states, org_id } = filter;
-  const { sort, descending } = filter.order;
-  return { ledger, search, states, org_id, sort, descending, after };
+function requestBody({ ledger, search, states, org_id, order, turn }) {
+  const { sort, descending } = order;
+  const { after, before } = turn;
+  return { ledger, search, states, org_id, sort, descending, after: after || null, before: before || null };
 }
 
 /**
  * @param {readonly Ledger[]} ledgers
  * @param {Ledger} ledger that is listed
- * @param {() => unknown} apply
+ * @param {Filter} filter
+ * @param {HTMLElement} results
  */
-function filterForm(ledgers, ledger, apply) {
-  const search = h("input", {
-    id: "search",
-    type: "search",
-    maxlength: "400",
-    autocomplete: "off",
-    spellcheck: "false",
-  });
-  search.value = filter.search;
+function filterForm(ledgers, ledger, filter, results) {
+  const { field, input } = searchField("Part of an address, or a whole employee_id or m3ter id", filter.search);
+  const apply = () => show(filter, results, FIRST_PAGE);
   /** @param {Event} event */
   const onsubmit = (event) => {
     event.preventDefault();
-    filter.search = search.value;
+    filter.search = input.value;
     apply();
   };
   return h(
     "form",
     { class: "filters", role: "search", "aria-label": "Invitations", onsubmit },
-    h(
-      "div",
-      { class: "field grow" },
-      h("label", { for: "search" }, "Beginning of an address, or a whole employee_id or m3ter id"),
-      h("div", { class: "together" }, search, h("button", { type: "submit", class: "primary" }, "Search")),
-    ),
-    ledgers.length > 1 && ledgerChoice(ledgers, apply),
-    ledger.organisations.length > 1 && organisationChoice(ledger.organisations, apply),
-    orderChoice(apply),
-    stateBoxes(apply),
+    field,
+    ledgerChoice(ledgers, filter.ledger, (chosen) => {
+      location.hash = hash({ ...filter, ledger: chosen, org_id: null, turn: FIRST_PAGE });
+    }),
+    ledger.organisations.length > 1 && organisationChoice(ledger.organisations, filter, apply),
+    orderChoice(filter, apply),
+    stateBoxes(filter, apply),
   );
 }
 
 /**
- * @param {readonly Ledger[]} ledgers
- * @param {() => unknown} apply
- */
-function ledgerChoice(ledgers, apply) {
-  const options = ledgers.map((one) => ({ value: one.key, text: one.name }));
-  return choice("ledger", "Ledger", options, filter.ledger, (value) => {
-    filter.ledger = value;
-    apply();
-  });
-}
-
-/**
  * @param {readonly string[]} organisations
+ * @param {Filter} filter
  * @param {() => unknown} apply
  */
-function organisationChoice(organisations, apply) {
+function organisationChoice(organisations, filter, apply) {
   const options = [{ value: "", text: "all" }, ...organisations.map((one) => ({ value: one, text: one }))];
   return choice("org", "Organisation", options, filter.org_id ?? "", (value) => {
     filter.org_id = value || null;
@@ -137,17 +152,23 @@ function organisationChoice(organisations, apply) {
   });
 }
 
-/** @param {() => unknown} apply */
-function orderChoice(apply) {
-  const options = ORDERS.map(({ label }, position) => ({ value: String(position), text: label }));
-  return choice("sort", "Order", options, String(ORDERS.indexOf(filter.order)), (value) => {
-    filter.order = ORDERS[Number(value)] ?? NEWEST_FIRST;
+/**
+ * @param {Filter} filter
+ * @param {() => unknown} apply
+ */
+function orderChoice(filter, apply) {
+  const options = ORDERS.map(({ name, label }) => ({ value: name, text: label }));
+  return choice("sort", "Order", options, filter.order.name, (value) => {
+    filter.order = ORDERS.find((one) => one.name === value) ?? NEWEST_FIRST;
     apply();
   });
 }
 
-/** @param {() => unknown} apply */
-function stateBoxes(apply) {
+/**
+ * @param {Filter} filter
+ * @param {() => unknown} apply
+ */
+function stateBoxes(filter, apply) {
   const boxes = invitationStates().map((state) => {
     const checked = filter.states.includes(state);
     return { state, box: h("input", { type: "checkbox", value: state, checked, onchange: () => choose() }) };
@@ -165,63 +186,105 @@ function stateBoxes(apply) {
 }
 
 /**
- * Read a page of the list, and show it.
+ * Show another page or another list, and let the address say so.
+ * @param {Filter} filter
  * @param {HTMLElement} results
- * @param {string | null} [after] where it begins; null: at the beginning
+ * @param {Turn} turn
+ * @param {{ turned?: boolean }} [options]
  */
-async function load(results, after = null) {
-  const mine = ++newest;
-  results.setAttribute("aria-busy", "true");
-  try {
-    const page = await post("invitations", requestBody(after));
-    if (mine !== newest) return;
-    const next = page.after;
-    fill(
-      results,
-      h("p", { class: "faint" }, filter.search.trim() && "A search lists by address, after exact matches of an id."),
-      table("Invitations", HEADS, page.rows.map(invitationCells), { empty: emptyText(), unseen: true }),
-      h(
-        "div",
-        { class: "actions" },
-        after && button("First page", () => load(results)),
-        next && button("Next page", () => load(results, next)),
-        page.rows.length > 0 && exportButton(),
-      ),
-    );
-    announce(`${page.rows.length} invitations shown${next ? ", there are more" : ""}.`);
-  } catch (error) {
-    if (mine === newest) fill(results, problem(messageOf(error)));
-  } finally {
-    if (mine === newest) results.removeAttribute("aria-busy");
-  }
+function show(filter, results, turn, options) {
+  filter.turn = turn;
+  keepPlace(hash(filter));
+  return load(filter, results, options);
 }
 
-function emptyText() {
-  const others = ledgersToChoose > 1 ? " There are other ledgers; choose one above." : "";
-  const order = filter.order.sort === "expires" ? " This order lists only invitations that can still expire." : "";
-  return `No invitation of this ledger matches.${order}${others}`;
-}
-
-function exportButton() {
-  const start = button("Export all of these as CSV", async () => {
-    start.disabled = true;
-    try {
-      await download("export", requestBody(), "m3ter-invitations.csv");
-      announce("The file is complete.");
-    } catch (error) {
-      start.after(problem(messageOf(error)));
-    } finally {
-      start.disabled = false;
-    }
+/**
+ * Read a page of the list, and show it.
+ * @param {Filter} filter
+ * @param {HTMLElement} results
+ * @param {{ turned?: boolean }} [options] whether a person turned the page
+ */
+async function load(filter, results, { turned = false } = {}) {
+  const body = requestBody(filter);
+  await showPage(results, {
+    turn: filter.turn,
+    turned,
+    read: () => post("invitations", body),
+    show: (page) => [reachText(filter, page), invitationsTable(filter, results, page)],
+    go: (turn) => show(filter, results, turn, { turned: true }),
+    beside: ({ rows }) =>
+      rows.length > 0 &&
+      exportButton(() => download("export", { ...body, after: null, before: null }, "m3ter-invitations.csv")),
   });
-  return start;
 }
 
-/** @param {InvitationRow} one */
-function invitationCells(one) {
+/**
+ * @param {Filter} filter
+ * @param {InvitationPage} page
+ */
+function reachText({ search }, { reach }) {
+  if (!search.trim()) return null;
+  const ids = "First exact matches of an id, then addresses that begin with it";
+  if (!reach)
+    return h("p", { class: "faint" }, `${ids}. Three characters and more are also looked for inside addresses.`);
+  const among = reach.complete
+    ? ""
+    : ` There, only the newest ${exactNumber(reach.newest)} invitations of the ledger were looked through.`;
+  const more = reach.more ? " More than 1,000 have it inside, of which the first 1,000 are listed." : "";
+  return h("p", { class: "faint" }, `${ids}, then those that have it inside.${among}${more}`);
+}
+
+/**
+ * @param {Filter} filter
+ * @param {HTMLElement} results
+ * @param {InvitationPage} page
+ */
+function invitationsTable(filter, results, { rows }) {
+  const list = table(
+    "Invitations",
+    HEADS,
+    rows.map((one) => invitationCells(filter, one)),
+    { empty: emptyText(filter), unseen: true },
+  );
+  if (filter.search.trim()) return list; // it has an order of its own
+  const head = (/** @type {Order["sort"]} */ sort, /** @type {boolean} */ descendingFirst) => {
+    const { order } = filter;
+    const sorted = order.sort === sort;
+    const other = ORDERS.find(
+      (one) => one.sort === sort && one.descending === (sorted ? !order.descending : descendingFirst),
+    );
+    const direction = /** @type {"ascending" | "descending"} */ (order.descending ? "descending" : "ascending");
+    const choose = () => {
+      filter.order = other ?? order;
+      const select = document.getElementById("sort");
+      if (select instanceof HTMLSelectElement) select.value = filter.order.name;
+      return show(filter, results, FIRST_PAGE, { turned: true });
+    };
+    return { sorted: sorted ? direction : null, choose };
+  };
+  return sortable(list, {
+    Address: head("address", false),
+    Expires: head("expires", false),
+    "Last change": head("changed", true),
+  });
+}
+
+/** @param {Filter} filter */
+function emptyText({ order, ledgerNamed }) {
+  const others = ledgerNamed ? " There are other ledgers; choose one above." : "";
+  const only = order.sort === "expires" ? " This order lists only invitations that can still expire." : "";
+  return `No invitation of this ledger matches.${only}${others}`;
+}
+
+/**
+ * @param {Filter} filter
+ * @param {InvitationRow} one
+ */
+function invitationCells({ ledger, search }, one) {
+  const link = h("a", { href: invitationHash(ledger, one.invitation_id) }, addressText(one.email, search));
   return [
-    h("a", { href: invitationHash(filter.ledger, one.invitation_id) }, h("bdi", {}, one.email)),
-    quoted(one.employee_id),
+    copyable(link, one.email, "address"),
+    copyable(quoted(one.employee_id), one.employee_id, "employee_id"),
     stateBadge(one.state),
     instant(one.sent_at),
     instant(one.expires_at),

@@ -10,6 +10,7 @@ import { decisionButtons } from "./decision_buttons.js";
 import { fact, h, quoted, section, table } from "./elements.js";
 import { instant, m3terAnswer } from "./formats.js";
 import { stateBadge } from "./glossary.js";
+import { lastPlace } from "./list_place.js";
 import { actingDag } from "./readable_dags.js";
 import { get } from "./requests.js";
 import { inviteAgainButton } from "./run_buttons.js";
@@ -53,7 +54,7 @@ function personScreen(ledger, story) {
   return {
     title: "A person's story",
     content: [
-      h("p", { class: "way" }, h("a", { href: "#/invitations" }, "Invitations"), " / a person"),
+      h("p", { class: "way" }, h("a", { href: lastPlace("#/invitations") }, "Invitations"), " / a person"),
       h("h1", {}, quoted(story.email)),
       h(
         "dl",
@@ -63,7 +64,7 @@ function personScreen(ledger, story) {
         newest && fact("Now", stateBadge(newest.state)),
         Object.entries(story.extra).map(([name, value]) => fact(name, quoted(value))),
       ),
-      newest && actions(ledger, newest, story.employee_id),
+      newest && actions(ledger, newest, story),
       section("invited", "Invitations", invitationsTable(ledger, story)),
       section("story", "History", history(story.steps)),
     ],
@@ -73,11 +74,11 @@ function personScreen(ledger, story) {
 /**
  * @param {string} ledger
  * @param {InvitationRow} newest
- * @param {string | null} employeeId
+ * @param {PersonHistory} story
  */
-function actions(ledger, newest, employeeId) {
+function actions(ledger, newest, { employee_id, email }) {
   if (newest.state !== "failed" && newest.state !== "expired") return null;
-  const again = inviteAgainButton(actingDag(ledger, newest.dag_id), employeeId);
+  const again = inviteAgainButton(actingDag(ledger, newest.dag_id), employee_id, email);
   return again && h("div", { class: "actions" }, again);
 }
 

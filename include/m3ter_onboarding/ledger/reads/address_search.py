@@ -1,0 +1,78 @@
+"""The search inside addresses: no index helps there, so that it looks through the newest invitations, and says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, not_, select
+from sqlalchemy.sql.expression import and_
+
+from m3ter_onboarding.ledger.reads.bounded_counts import COUNTED
+from m3ter_onboarding.ledger.reads.invitation_ranges import begins_with, exactly
+from m3ter_onboarding.ledger.reads.list_places import Place
+from m3ter_onboarding.ledger.reads.scopes import Scope, within_any
+from m3ter_onboarding.ledger.sql_types import by_bytes
+from m3ter_onboarding.ledger.states import InvitationState
+from m3ter_onboarding.ledger.tables import Tables
+from m3ter_provider.email_identity import email_key
+
+#: The newest invitations of a ledger, by number, that are looked through.
+NEWEST = 50_000
+#: In characters: a shorter text is inside nearly every address.
+SHORTEST = 3
+
+
+@dataclass(frozen=True)
+class SearchReach:
+    """How far a search looked inside addresses.
+
+    :param newest: it looked through so many invitations, those that the ledger has had last.
+    :param complete: whether these are all.
+    :param more: whether more addresses than are listed have the text inside.
+    """
+
+    newest: int
+    complete: bool
+    more: bool
+
+
+def inside_addresses(
+    connection: Connection, t: Tables, scopes: Sequence[Scope], term: str, states: Sequence[InvitationState]
+) -> tuple[list[Place], SearchReach | None]:
+    """Return the invitations whose address has a text inside, and neither begins with it nor has it for an id.
+
+    :returns: by address, a bounded number; None: the text is too short, nothing was looked through.
+    """
+    if len(term) < SHORTEST:
+        return [], None
+    id_ = t.invitation.c.invitation_id
+    last = connection.execute(select(func.max(id_))).scalar() or 0
+    first = connection.execute(select(func.min(id_))).scalar() or 0
+    i = t.invitation.c
+    # Cheaper than LIKE, which folds case once more; addresses are kept folded.
+    position = func.instr if connection.dialect.name == "sqlite" else func.strpos
+    # A range of the primary key, and nothing else to choose from: another index would be read to its end.
+    newest = (
+        select(id_, i.email_key, i.org_id, i.dag_id, i.state, i.employee_id, i.m3ter_id)
+        .where(id_ > last - NEWEST, position(by_bytes(i.email_key), email_key(term)) > 0)
+        .order_by(id_)
+        .limit(NEWEST)
+        .subquery()
+    )
+    key = by_bytes(newest.c.email_key)
+    conditions = [
+        within_any(newest, scopes),
+        not_(and_(*begins_with(key, term))),
+        not_(exactly(newest.c, term)),
+    ]
+    if states:
+        conditions.append(newest.c.state.in_([state.value for state in states]))
+    rows = connection.execute(
+        select(key.label("key"), newest.c.invitation_id.label("id"))
+        .where(*conditions)
+        .order_by(key, newest.c.invitation_id)
+        .limit(COUNTED + 1)
+    ).all()
+    found = [Place("inside", row.key, row.id) for row in rows[:COUNTED]]
+    return found, SearchReach(NEWEST, complete=first > last - NEWEST, more=len(rows) > COUNTED)

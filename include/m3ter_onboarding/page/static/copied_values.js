@@ -1,0 +1,93 @@
+/**
+ * Addresses and ids as lists show them: an address breaks behind its @ and its dots alone, and each can be copied.
+ *
+ * @module
+ */
+
+import { announce, h, quoted, svg } from "./elements.js";
+
+/** In milliseconds: how long a button says that it has copied. */
+const SAID = 2000;
+
+/**
+ * @param {string | null | undefined} email
+ * @param {string} [term] what was searched for: it is marked
+ */
+export function addressText(email, term = "") {
+  if (!email) return quoted(email);
+  const [before, hit, after] = splitAt(email, term.trim());
+  return h("bdi", { class: "address" }, breakable(before), hit && h("mark", {}, breakable(hit)), breakable(after));
+}
+
+/**
+ * @param {string} text
+ * @param {string} term
+ * @returns {[string, string, string]} before the term, the term, behind it
+ */
+function splitAt(text, term) {
+  const [within, wanted] = [text.toLowerCase(), term.toLowerCase()];
+  const begins = wanted && within.length === text.length ? within.indexOf(wanted) : -1;
+  if (begins < 0) return [text, "", ""];
+  const ends = begins + wanted.length;
+  return [text.slice(0, begins), text.slice(begins, ends), text.slice(ends)];
+}
+
+/** @param {string} text */
+function breakable(text) {
+  return text.split(/(?<=[@.])/u).map((part) => (/[@.]$/u.test(part) ? [part, h("wbr", {})] : part));
+}
+
+/**
+ * Return a value with the button that copies it.
+ * @param {import("./elements.js").Child} shown
+ * @param {string | null | undefined} text
+ * @param {string} name of the value
+ */
+export function copyable(shown, text, name) {
+  return text ? h("span", { class: "copyable" }, shown, copyButton(text, name)) : shown;
+}
+
+/**
+ * @param {string} text
+ * @param {string} name
+ */
+function copyButton(text, name) {
+  const label = `Copy ${name} ${text}`;
+  /** @type {HTMLButtonElement} */
+  const copy = h("button", { type: "button", class: "copy", "aria-label": label, title: "Copy" }, icon());
+  copy.addEventListener("click", async () => {
+    if (!(await write(text))) return announce("The browser does not let this page copy.");
+    announce("Copied.");
+    copy.replaceChildren("Copied");
+    setTimeout(() => copy.replaceChildren(icon()), SAID);
+  });
+  return copy;
+}
+
+function icon() {
+  return svg(
+    "svg",
+    { viewBox: "0 0 16 16", width: 12, height: 12, "aria-hidden": "true" },
+    svg("rect", { x: 5, y: 5, width: 9, height: 9, rx: 1 }),
+    svg("path", { d: "M11 5V2H2v9h3" }),
+  );
+}
+
+/**
+ * Write into the clipboard; without https the browser has none for scripts, but still an older way.
+ * @param {string} text
+ */
+async function write(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const field = h("textarea", { class: "unseen", "aria-hidden": "true" });
+    field.value = text;
+    document.body.append(field);
+    field.select();
+    const copied = document.execCommand("copy");
+    field.remove();
+    return copied;
+  }
+}
