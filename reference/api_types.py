@@ -18,6 +18,7 @@ from m3ter_onboarding.page.routes import (
     people_routes,
     review_routes,
     run_routes,
+    worklist_routes,
 )
 
 FILE = Path(__file__).parent.parent / "include" / "m3ter_onboarding" / "page" / "api_types.d.ts"
@@ -62,7 +63,15 @@ def api_types() -> str:
 
 
 def _routes() -> Iterator[APIRoute]:
-    for part in (overview_routes, people_routes, run_routes, review_routes, access_routes, day_one_routes):
+    for part in (
+        overview_routes,
+        people_routes,
+        run_routes,
+        review_routes,
+        worklist_routes,
+        access_routes,
+        day_one_routes,
+    ):
         for route in part.router.routes:
             if isinstance(route, APIRoute):
                 yield route

@@ -10,6 +10,8 @@ import pytest
 
 from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.config.organisation import MOST_REINVITATIONS
+from m3ter_onboarding.config.run_parameters import Mode
+from tests.support.console import Console
 from tests.support.world import World
 
 LIFE = timedelta(days=31)
@@ -57,6 +59,17 @@ def test_d07_a_seventh_email_in_nine_expiries_is_impossible(months: Months) -> N
     decided = expiries(months, 9, reinvite=MOST_REINVITATIONS, cool_off_days=0)
     assert decided == ["invite:new", *["invite:expired"] * 5, *["review:expired"] * 4]
     assert months.world.emails() == {"e1@example.com": 6}
+
+
+def test_d07_an_invitation_that_m3ter_alone_had_is_made_again_when_a_person_asks(months: Months) -> None:
+    """The ledger has no invitation of theirs; a run for their employee_id alone invites them, once."""
+    Console(months.world.m3ter).invite("e1@example.com")
+    months.go_on(LIFE)
+    months.world.hire("e1", "e2")
+    assert months.run(reinvite="never") == {"e1": "review:expired", "e2": "invite:new"}
+    assert months.run(reinvite="never", mode=Mode.RETRY_FAILED, only_employee="e1") == {"e1": "invite:requested"}
+    assert months.world.emails() == {"e1@example.com": 1, "e2@example.com": 1}, "beside that of the console"
+    assert months.run(reinvite="never", mode=Mode.RETRY_FAILED, only_employee="e1") == {"e1": "skip:already_invited"}
 
 
 def test_d07_the_bound_holds_across_the_addresses_of_an_employee(months: Months) -> None:

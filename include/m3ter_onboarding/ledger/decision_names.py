@@ -56,7 +56,8 @@ WAYS: dict[str, str] = {
     "too_early": "Nothing: it is invited when it is time.",
     "excluded": "Lift the exclusion, or close this if it is meant for good.",
     "domain_not_allowed": "Allow the domain in the m3ter connection, or close this if it is meant for good.",
-    "refused_before": "Read m3ter's message, and correct the row; or start a run with mode `retry_failed`.",
+    "refused_before": "Read m3ter's message, and correct the row; or invite again here, which asks m3ter once more.",
+    "cooling_off": "Nothing: the next may follow when the time is over. Or invite again here.",
     "address_looks_alike": (
         "See in m3ter's console and in the warehouse whether there are two people. If so: give one of them another"
         " address in the warehouse, or invite this one in m3ter's console; the next run that reads the row sees it. If"
@@ -71,7 +72,7 @@ WAYS: dict[str, str] = {
         " invitation here. The next run that reads the row invites the new address. If the old one counts: correct the"
         " warehouse."
     ),
-    "rehire": "Renew access in m3ter, or set `if_rehire: invite` in the configuration.",
+    "rehire": "Renew access in m3ter, invite again here, or set `if_rehire: invite` in the configuration.",
     "expired": "Invite again here, or set `reinvite` in the configuration.",
     "missing_in_m3ter": (
         "Look in m3ter's console. If the invitation or the person was removed by mistake, supersede the old"
@@ -84,6 +85,9 @@ WAYS: dict[str, str] = {
     ),
     "unknown_outcome": "Look in m3ter's console whether there is an invitation or a user, then decide here.",
 }
+
+#: Asked for by a person, for one employee alone, a run with mode `retry_failed` may invite these all the same.
+INVITED_AGAIN = frozenset({"expired", "rehire", "cooling_off", "refused_before"})
 
 #: The same, where there is no invitation that this reader could supersede.
 NO_WAYS: dict[str, str] = {

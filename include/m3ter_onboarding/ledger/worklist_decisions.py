@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -23,6 +24,7 @@ class WorklistDecision:
     :param until: only with ``snooze``: UTC; None: not put off any more.
     :param who: the user's name in Airflow.
     :param note: in their words; it may name people and stays in the ledger. None: the note stays as it is.
+    :param first_note: written where there is no note, so that the entry names the person in any case.
     """
 
     item_id: int
@@ -31,6 +33,7 @@ class WorklistDecision:
     who: str = field(repr=False)
     until: datetime | None = None
     note: str | None = field(default=None, repr=False)
+    first_note: str | None = field(default=None, repr=False)
 
 
 def decide_about_entry(db: LedgerDatabase, decision: WorklistDecision, now: datetime) -> None:
@@ -46,6 +49,21 @@ def decide_about_entry(db: LedgerDatabase, decision: WorklistDecision, now: date
         raise DecidedOtherwiseError(
             "This question has been answered since the page was loaded; nothing was written. Load the page again."
         )
+
+
+def decide_about_entries(db: LedgerDatabase, decisions: Sequence[WorklistDecision], now: datetime) -> frozenset[int]:
+    """Write what a person decided about several entries, each as it would be written alone, in one transaction.
+
+    :param now: UTC.
+    :returns: the numbers of those that were answered meanwhile, or are other questions by now; they stay as they are.
+    """
+    # Two people who decide at once lock the entries in the same order.
+    in_order = sorted(decisions, key=lambda decision: decision.item_id)
+
+    def work(connection: Connection) -> frozenset[int]:
+        return frozenset(one.item_id for one in in_order if not _decide(connection, db, one, now))
+
+    return db.write(work, doing="writing what a person decided")
 
 
 def _decide(connection: Connection, db: LedgerDatabase, decision: WorklistDecision, now: datetime) -> bool:
@@ -64,6 +82,8 @@ def _decide(connection: Connection, db: LedgerDatabase, decision: WorklistDecisi
         values = {"closed_at": now, "closed_why": ClosedWhy.DECIDED.value, "closed_by": decision.who}
     elif decision.action == "snooze":
         values = {"snoozed_until": decision.until}
+    if decision.note is None and row.note is None and decision.first_note:
+        values |= {"note": decision.first_note, "noted_by": decision.who}
     if decision.note is not None:
         values |= {"note": decision.note or None, "noted_by": decision.who if decision.note else None}
     if values:

@@ -105,7 +105,7 @@ class RunProgress:
 
 @dataclass(frozen=True)
 class Review(ReviewList):
-    """The invitations and rows of one ledger that wait for a person.
+    """The invitations of one ledger that wait for a person, and its worklist in figures.
 
     :param may_decide: whether the reader may decide about what no DAG made.
     """
@@ -125,3 +125,20 @@ class QuestionDecided:
     """What was decided about a question."""
 
     action: Action
+
+
+@dataclass(frozen=True, repr=False)
+class QuestionsDecided:
+    """What became of a decision about several questions.
+
+    :param done: so many are decided.
+    :param changed: so many were answered meanwhile, or are other questions by now; nothing is written there.
+    :param changed_names: of the first of these.
+    :param not_yours: so many the person may not decide, or not see; nothing is written there.
+    """
+
+    action: Action
+    done: int
+    changed: int
+    changed_names: list[str]
+    not_yours: int

@@ -117,6 +117,11 @@ export interface FindingPage {
   rows: FindingRow[];
   /** where the next page begins; null: there is none. */
   after: number | null;
+  /** where the previous page ends; null: this is the first. */
+  before: number | null;
+  /** how many the whole list has; with *more*, at least so many. */
+  total: number;
+  more: boolean;
   /** the newest of each organisation; none: its access was never reviewed. */
   reads: LastAccessRead[];
 }
@@ -145,6 +150,7 @@ export interface FindingsBody {
   shown?: "open" | "ended";
   finding?: Finding | null;
   after?: number;
+  before?: number | null;
 }
 
 /** An invitation or a user that m3ter, as last read, lists or once listed for an address of the person. */
@@ -207,6 +213,13 @@ export interface InvitationPage {
   rows: InvitationRow[];
   /** the cursor of the next page; null: there is none. */
   after: string | null;
+  /** the cursor of the previous page; null: this is the first. */
+  before: string | null;
+  /** how many the whole list has; with *more*, at least so many. */
+  total: number;
+  more: boolean;
+  /** of a search, how far it looked inside addresses; null: it looked at their beginnings alone. */
+  reach: SearchReach | null;
 }
 
 /** One invitation, as lists show it. */
@@ -254,6 +267,7 @@ export interface ListBody {
   sort?: "changed" | "address" | "expires";
   descending?: boolean;
   after?: string | null;
+  before?: string | null;
 }
 
 /** An entry of the worklist. */
@@ -293,6 +307,8 @@ export interface OpenQuestion {
   way: string;
   /** the states that a person may give to that invitation. */
   to: InvitationState[];
+  /** whether a run for this employee alone, which somebody asks for, may invite them. */
+  invited_again: boolean;
 }
 
 /** Every DAG of the reader, ledger by ledger. */
@@ -422,6 +438,70 @@ export interface QuestionDecided {
   action: "close" | "reopen" | "snooze" | "note";
 }
 
+/** A page of questions, oldest first. */
+export interface QuestionPage {
+  rows: OpenQuestion[];
+  /** where the next page begins; null: there is none. */
+  after: number | null;
+  /** where the previous page ends; null: this is the first. */
+  before: number | null;
+  /** how many the whole list has; with *more*, at least so many. */
+  total: number;
+  more: boolean;
+}
+
+/** Questions that a person may decide about. */
+export interface QuestionSelection {
+  /** how many there are. */
+  total: number;
+  /** how many more there are that this person may read and not decide. */
+  not_yours: number;
+  /** how many, by `decision:reason`. */
+  kinds: Record<string, number>;
+  /** of the first: their addresses, or else their employee_ids. */
+  names: string[];
+  /** the oldest, as many as are decided about at once. */
+  questions: SeenQuestion[];
+}
+
+/** Which questions a list shows; in the body, since addresses of requests are logged. */
+export interface QuestionsBody {
+  ledger: string;
+  shown?: "open" | "waiting" | "snoozed" | "gone" | "closed";
+  kind?: string;
+  dag_id?: string | null;
+  /** opened so long ago; 0: at any time. */
+  older_than_days?: number;
+  /** a part of an address, or a whole employee_id. */
+  search?: string;
+  after?: number;
+  before?: number | null;
+}
+
+/** What became of a decision about several questions. */
+export interface QuestionsDecided {
+  action: "close" | "reopen" | "snooze" | "note";
+  /** so many are decided. */
+  done: number;
+  /** so many were answered meanwhile, or are other questions by now; nothing is written there. */
+  changed: number;
+  /** of the first of these. */
+  changed_names: string[];
+  /** so many the person may not decide, or not see; nothing is written there. */
+  not_yours: number;
+}
+
+/** The decision of a person about several questions. */
+export interface QuestionsDecisionBody {
+  ledger: string;
+  action: "close" | "reopen" | "snooze" | "note";
+  questions: SeenBody[];
+  /** only with `snooze`. */
+  until?: Instant | null;
+  /** empty: no note any more; absent: each stays as it is. */
+  note?: string | null;
+}
+
 /** An onboarding DAG that the reader may read. */
 export interface ReadableDag {
   dag_id: string;
@@ -456,12 +536,10 @@ export interface ReadableLedger {
   empty: boolean;
 }
 
-/** The invitations and rows of one ledger that wait for a person. */
+/** The invitations of one ledger that wait for a person, and its worklist in figures. */
 export interface Review {
   invitations: InvitationForReview[];
   more_invitations: boolean;
-  questions: OpenQuestion[];
-  after: number | null;
   counts: Record<string, number>;
   /** whether the reader may decide about what no DAG made. */
   may_decide: boolean;
@@ -579,6 +657,44 @@ export interface RunSummary {
   plan: PlanHead | null;
 }
 
+/** How far a search looked inside addresses. */
+export interface SearchReach {
+  /** it looked through so many invitations, those that the ledger has had last. */
+  newest: number;
+  /** whether these are all. */
+  complete: boolean;
+  /** whether more addresses than are listed have the text inside. */
+  more: boolean;
+}
+
+/** A question as the person saw it. */
+export interface SeenBody {
+  item_id: number;
+  /** when it was opened. */
+  since: Instant;
+}
+
+/** A question as a person saw it. */
+export interface SeenQuestion {
+  item_id: number;
+  /** when it was opened. */
+  since: Instant;
+}
+
+/** Which questions a person is about to decide about. */
+export interface SelectionBody {
+  ledger: string;
+  shown?: "open" | "waiting" | "snoozed" | "gone" | "closed";
+  kind?: string;
+  dag_id?: string | null;
+  older_than_days?: number;
+  search?: string;
+  after?: number;
+  before?: number | null;
+  /** those that they ticked; empty: all of the list. */
+  ids?: number[] | null;
+}
+
 /** Where somebody stands who starts soon. */
 export type Standing = "not_invited" | "pending" | "expires_before_start" | "expired" | "accepted" | "member";
 
@@ -608,6 +724,9 @@ export interface StartingPage {
   rows: StartingRow[];
   /** where the next page begins; null: there is none. */
   after: number | null;
+  /** how many the whole list has; with *more*, at least so many. */
+  total: number;
+  more: boolean;
 }
 
 /** One person who starts soon, or one invitation to chase. */
@@ -687,4 +806,7 @@ export interface Posts {
   [path: `review/${string}`]: { body: DecisionBody; answer: Decided };
   "run/export": { body: ExportBody; answer: unknown };
   "run/rows": { body: RowsBody; answer: PlannedRows | GoneRows };
+  "worklist": { body: QuestionsBody; answer: QuestionPage };
+  "worklist/decide": { body: QuestionsDecisionBody; answer: QuestionsDecided };
+  "worklist/preview": { body: SelectionBody; answer: QuestionSelection };
 }

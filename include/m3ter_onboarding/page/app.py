@@ -23,6 +23,7 @@ from m3ter_onboarding.page.routes import (
     review_routes,
     run_routes,
     static_files,
+    worklist_routes,
 )
 from m3ter_onboarding.page.strict_headers import StrictHeaders
 
@@ -55,6 +56,7 @@ def make_app(
         people_routes,
         run_routes,
         review_routes,
+        worklist_routes,
         access_routes,
         day_one_routes,
     ):

@@ -72,16 +72,18 @@ def notify(
     *,
     task_id: str | None = None,
     run_state: str = "needs a person",
+    link: str | None = None,
 ) -> None:
     """Send one sentence about a run to each notifier.
 
     :param what: the event; it follows the run's name and names no person.
     :param task_id: of the task that it is about; None: of none.
     :param run_state: in a word.
+    :param link: where to look; None: at the run's page.
     """
     from m3ter_onboarding.reporting.run_links import run_page
 
-    link = run_page(dag_id, run_id)
+    link = link or run_page(dag_id, run_id)
     sentence = _no_template(f"m3ter onboarding {config_name}: the run {run_id} {what}")
     task = NotifiedTask(dag_id, run_id, task_id or "report", run_state, link)
     values = {
@@ -99,6 +101,17 @@ def notify(
     }
     for notifier in notifiers:
         _send(notifier, values)
+
+
+def notify_of_review(notifiers: Iterable[Notifier], config_name: str, dag_id: str, run_id: str, many: int) -> None:
+    """Notify of rows and invitations that wait for a person; the link leads to those of the DAG.
+
+    :param many: how many.
+    """
+    from m3ter_onboarding.reporting.run_links import review_page
+
+    what = f"has {many} row(s) or invitation(s) that wait for a person"
+    notify(notifiers, config_name, dag_id, run_id, what, link=review_page(dag_id, "review"))
 
 
 def notify_digest(notifiers: Iterable[Notifier], config_name: str, day: date, text: str) -> None:

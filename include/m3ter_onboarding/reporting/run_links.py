@@ -22,3 +22,13 @@ def day_one_page() -> str:
     """Return the address of the screen that shows who starts soon; its host as in :func:`run_page`."""
     base = conf.get("api", "base_url", fallback="/").rstrip("/")
     return f"{base}/plugin/{NAV_ROUTE}#/day-one"
+
+
+def review_page(dag_id: str, *kind: str) -> str:
+    """Return the address of what waits for a person about one DAG; its host as in :func:`run_page`.
+
+    :param kind: a decision, and perhaps a reason: these questions of the worklist alone.
+    """
+    base = conf.get("api", "base_url", fallback="/").rstrip("/")
+    screen = "/".join(quote(part, safe="") for part in ("review", *kind))
+    return f"{base}/plugin/{NAV_ROUTE}#/{screen}?dag={quote(dag_id, safe='')}"

@@ -55,7 +55,7 @@ class OnboardingReportOperator(OnboardingTask, BaseOperator):
         from m3ter_onboarding.ledger.known_hosts import is_admitted
         from m3ter_onboarding.ledger.request_differences import note_differences
         from m3ter_onboarding.ledger.schema import prepare_tables
-        from m3ter_onboarding.reporting.alerts import notify
+        from m3ter_onboarding.reporting.alerts import notify_of_review
         from m3ter_onboarding.reporting.failure_cause import cause_left
         from m3ter_onboarding.reporting.metrics import RUNS, report_standing
         from m3ter_onboarding.reporting.run_report import BesideTheLedger, make_report
@@ -87,8 +87,8 @@ class OnboardingReportOperator(OnboardingTask, BaseOperator):
                     log.info("%s", line)
                 if begun is not None:
                     if report.for_review and not report.plans_only_because and not report.notified_before(begun):
-                        what = f"has {report.for_review} row(s) or invitation(s) that wait for a person"
-                        notify(config.alerts.on_review, config.name, run.dag_id, run.run_id, what)
+                        names = config.name, run.dag_id, run.run_id
+                        notify_of_review(config.alerts.on_review, *names, report.for_review)
                     runs.finish_run(db, run, report.run_outcome(utc_now()))
                 context["ti"].xcom_push(key="report", value=report.summary())
                 # The last of all: nobody waits for an alert because the warehouse may not be written.

@@ -14,9 +14,11 @@ from fastapi.routing import APIRoute
 
 from m3ter_onboarding.ledger.reads import (
     invitation_list,
+    open_questions,
     overview_figures,
     person_history,
     plan_comparison,
+    question_selection,
     review_list,
     run_history,
 )
@@ -25,7 +27,10 @@ from m3ter_onboarding.ledger.reads.shortened_texts import shortened
 from m3ter_onboarding.page import answers
 from tests.onboarding.page.conftest import application
 
-READS = (invitation_list, overview_figures, person_history, plan_comparison, review_list, run_history, answers)
+READS = (
+    *(invitation_list, open_questions, question_selection, overview_figures, person_history, plan_comparison),
+    *(review_list, run_history, answers),
+)
 #: Fields that name a person.
 PERSONAL = {
     "email",

@@ -18,6 +18,7 @@ from m3ter_onboarding.page.routes.day_one_routes import StartingBody
 from m3ter_onboarding.page.routes.people_routes import ListBody
 from m3ter_onboarding.page.routes.review_routes import DecisionBody, QuestionBody
 from m3ter_onboarding.page.routes.run_routes import ExportBody, RowsBody
+from m3ter_onboarding.page.routes.worklist_routes import QuestionsBody, QuestionsDecisionBody, SelectionBody
 from tests.support.hostile_values import DATES, EXAMPLES, JSON, NUMBERS, TEXTS, hostile
 from tests.support.page_ledger import DAG_A, NOW, PLAN
 
@@ -32,6 +33,12 @@ BODIES: dict[str, tuple[type[BaseModel], dict[str, Any]]] = {
     "api/day-one/export": (StartingBody, {}),
     "api/run/rows": (RowsBody, {"dag_id": DAG_A, "plan_id": PLAN, "decision": "invite"}),
     "api/run/export": (ExportBody, {"dag_id": DAG_A, "plan_id": PLAN}),
+    "api/worklist": (QuestionsBody, {}),
+    "api/worklist/preview": (SelectionBody, {}),
+    "api/worklist/decide": (
+        QuestionsDecisionBody,
+        {"action": "note", "questions": [{"item_id": 1, "since": NOW.isoformat()}]},
+    ),
     "api/questions/1": (QuestionBody, {"since": NOW.isoformat(), "action": "note"}),
     "api/review/4": (DecisionBody, {"seen": "review", "to": "unsent"}),
 }

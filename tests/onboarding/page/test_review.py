@@ -35,8 +35,14 @@ def matched(db: LedgerDatabase, email: str, dag_id: str = DAG_A) -> None:
         )
 
 
+def asked(page: Page, **query: Any) -> list[dict[str, Any]]:
+    """Return the questions of the first page of a list."""
+    rows: list[dict[str, Any]] = page.post("api/worklist", {"ledger": KEY, **query})["rows"]
+    return rows
+
+
 def the_row(page: Page) -> dict[str, Any]:
-    [row] = [one for one in page.get(f"api/review/{KEY}")["questions"] if one["decision"] == "review"]
+    [row] = [one for one in asked(page) if one["decision"] == "review"]
     return dict(row)
 
 
@@ -86,7 +92,8 @@ def test_nobody_sees_an_invitation_of_others_of_the_same_organisation(
     missing(ledger, 70)
     row = the_row(anna)
     assert (row["invitation_id"], row["invitation_state"], row["to"]) == (None, None, [])
-    assert "b.example" not in anna.client.get(f"{AT}/api/review/{KEY}").text.replace("other@b.example", "")
+    assert "b.example" not in str(asked(anna)).replace("other@b.example", "")
+    assert "b.example" not in anna.client.get(f"{AT}/api/review/{KEY}").text
 
 
 def test_an_accepted_invitation_is_superseded_only_where_m3ter_lists_nothing_of_it(
@@ -142,7 +149,7 @@ def test_the_review_list_has_invitations_and_open_questions(
     [unclear] = found["invitations"]
     assert (unclear["email"], unclear["to"]) == ("dan@example.com", ["sent", "superseded", "unsent"])
     assert "cannot explain" in unclear["said"]
-    row, unusable = found["questions"]
+    row, unusable = asked(anna)
     assert (unusable["decision"], unusable["reason"], unusable["to"]) == ("invalid", "email", [])
     assert found["counts"] == {"invalid:email": 1, "review:email_changed": 1}
     assert (row["reason"], row["invitation_id"], row["to"]) == ("email_changed", 5, ["superseded"])
@@ -198,8 +205,7 @@ def test_a_commit_whose_answer_was_lost_is_not_taken_for_another_persons(ledger:
 
 def question(page: Page, **query: Any) -> list[dict[str, Any]]:
     """Return the questions of a list about the row that cannot be used."""
-    found: list[dict[str, Any]] = page.get(f"api/review/{KEY}", **query)["questions"]
-    return [one for one in found if one["reason"] == "email"]
+    return [one for one in asked(page, **query) if one["reason"] == "email"]
 
 
 def act(page: Page, one: dict[str, Any], action: str, status: int = 200, **more: Any) -> dict[str, Any]:
@@ -254,7 +260,7 @@ def test_questions_of_a_decision_are_those_that_the_overview_counts(page: Callab
     anna = page("anna")
     counted = anna.get("api/overview")["ledgers"][0]["questions"]
     for decision in ("invalid", "review", "skip"):
-        found = anna.get(f"api/review/{KEY}", kind=f"{decision}:")["questions"]
+        found = asked(anna, kind=f"{decision}:")
         assert {one["decision"] for one in found} <= {decision}
         assert len(found) == sum(many for name, many in counted.items() if name.startswith(f"{decision}:"))
 
@@ -265,11 +271,19 @@ def test_questions_are_listed_by_kind_and_page(page: Callable[[str], Page], ledg
             ask(connection, ledger.tables, PLAN, number, f"q{number}", "skip", "excluded")
     anna, found, after = page("anna"), list[str](), 0
     while after is not None:
-        answer = anna.get(f"api/review/{KEY}", kind="skip:excluded", after=after)
-        found += [one["employee_id"] for one in answer["questions"]]
+        answer = anna.post("api/worklist", {"ledger": KEY, "kind": "skip:excluded", "after": after})
+        found += [one["employee_id"] for one in answer["rows"]]
+        assert (answer["total"], answer["more"]) == (70, False)
         after = answer["after"]
     assert found == [f"q{number}" for number in range(70)]
-    assert answer["counts"] == {"invalid:email": 1, "review:email_changed": 1, "skip:excluded": 70}
+    back = anna.post("api/worklist", {"ledger": KEY, "kind": "skip:excluded", "before": answer["before"]})
+    assert [one["employee_id"] for one in back["rows"]] == found[:50]
+    assert (back["before"], back["after"] is None) == (None, False)
+    assert anna.get(f"api/review/{KEY}")["counts"] == {
+        "invalid:email": 1,
+        "review:email_changed": 1,
+        "skip:excluded": 70,
+    }
 
 
 def test_who_waits_for_a_day_is_no_open_question(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
@@ -277,6 +291,107 @@ def test_who_waits_for_a_day_is_no_open_question(page: Callable[[str], Page], le
         ask(connection, ledger.tables, PLAN, 90, "1090", "skip", "too_early")
         ask(connection, ledger.tables, PLAN, 91, "1091", "skip", "excluded", gone_at=NOW)
     anna = page("anna")
-    assert [one["employee_id"] for one in anna.get(f"api/review/{KEY}")["questions"]] == ["1005", "1006"]
-    assert [one["employee_id"] for one in anna.get(f"api/review/{KEY}", shown="waiting")["questions"]] == ["1090"]
-    assert [one["employee_id"] for one in anna.get(f"api/review/{KEY}", shown="gone")["questions"]] == ["1091"]
+    assert [one["employee_id"] for one in asked(anna)] == ["1005", "1006"]
+    assert [one["employee_id"] for one in asked(anna, shown="waiting")] == ["1090"]
+    assert [one["employee_id"] for one in asked(anna, shown="gone")] == ["1091"]
+
+
+def test_questions_are_found_by_dag_age_and_person(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
+    with ledger.engine.begin() as connection:
+        ask(connection, ledger.tables, PLAN, 90, "1090", "skip", "excluded", opened_at=NOW - timedelta(days=40))
+    anna = page("anna")
+
+    def found(**query: Any) -> list[str]:
+        return [one["employee_id"] for one in asked(anna, **query)]
+
+    assert found() == ["1005", "1006", "1090"]
+    assert found(older_than_days=30) == ["1090"]
+    assert found(dag_id=DAG_A) == ["1005", "1006", "1090"]
+    assert found(dag_id=DAG_B) == []
+    assert found(kind="review:email_changed") == ["1005"]
+    assert found(search=" 1006 ") == ["1006"]
+    assert found(search="N-1090@EXAMPLE") == ["1090"]
+    assert found(search="%") == []
+    assert found(search="100") == ["1005", "1006"], "inside the address"
+
+
+def selected(page: Page, **query: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = page.post("api/worklist/preview", {"ledger": KEY, **query})
+    return answer
+
+
+def decide(page: Page, chosen: dict[str, Any], action: str, **more: Any) -> dict[str, Any]:
+    body = {"ledger": KEY, "action": action, "questions": chosen["questions"], **more}
+    answer: dict[str, Any] = page.post("api/worklist/decide", body)
+    return answer
+
+
+def test_all_that_match_are_decided_five_hundred_at_a_time(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
+    with ledger.engine.begin() as connection:
+        for number in range(620):
+            ask(connection, ledger.tables, PLAN, number, f"q{number}", "skip", "excluded")
+    anna = page("anna")
+    chosen = selected(anna, kind="skip:excluded")
+    assert (chosen["total"], chosen["kinds"], len(chosen["questions"])) == (620, {"skip:excluded": 620}, 500)
+    assert chosen["names"][:2] == ["person-q0@example.com", "person-q1@example.com"]
+    answer = decide(anna, chosen, "close", note="Meant for good.")
+    assert (answer["done"], answer["changed"], answer["not_yours"]) == (500, 0, 0)
+    chosen = selected(anna, kind="skip:excluded")
+    assert (chosen["total"], len(chosen["questions"])) == (120, 120)
+    assert decide(anna, chosen, "close")["done"] == 120
+    closed = selected(anna, kind="skip:excluded", shown="closed")
+    assert closed["total"] == 620
+    assert {one["closed_by"] for one in asked(anna, shown="closed")} == {"anna"}
+    assert decide(anna, closed, "reopen")["done"] == 500
+    anna.post("api/worklist/decide", {"ledger": KEY, "action": "close", "questions": []}, 422)
+    too_many = [{"item_id": one, "since": NOW.isoformat()} for one in range(501)]
+    anna.post("api/worklist/decide", {"ledger": KEY, "action": "close", "questions": too_many}, 422)
+
+
+def test_ticked_questions_are_put_off_by_name(page: Callable[[str], Page]) -> None:
+    anna = page("anna")
+    ids = [one["item_id"] for one in asked(anna)]
+    chosen = selected(anna, ids=ids)
+    assert chosen["kinds"] == {"invalid:email": 1, "review:email_changed": 1}
+    assert decide(anna, chosen, "snooze", until="2099-01-01T00:00:00Z")["done"] == 2
+    put_off = asked(anna, shown="snoozed")
+    assert [one["item_id"] for one in put_off] == ids
+    assert {(one["note"], one["noted_by"]) for one in put_off} == {("Put off until 2099-01-01.", "anna")}
+    assert decide(anna, selected(anna, shown="snoozed"), "note", note="Asked HR.")["done"] == 2
+    assert {one["note"] for one in asked(anna, shown="snoozed")} == {"Asked HR."}
+
+
+def test_questions_that_changed_meanwhile_are_counted_and_named(
+    page: Callable[[str], Page], ledger: LedgerDatabase
+) -> None:
+    anna = page("anna")
+    chosen = selected(anna)
+    with ledger.engine.begin() as connection:
+        w = ledger.tables.worklist
+        connection.execute(update(w).where(w.c.employee_id == "1005").values(opened_at=NOW))
+    answer = decide(anna, chosen, "close")
+    assert (answer["done"], answer["changed"], answer["changed_names"]) == (1, 1, ["person-1005@example.com"])
+    assert [one["employee_id"] for one in asked(anna)] == ["1005"]
+
+
+def test_several_questions_are_decided_by_who_may_edit_their_dag_only(page: Callable[[str], Page]) -> None:
+    chosen = selected(page("anna"))
+    vera = selected(page("vera"))
+    assert (vera["total"], vera["not_yours"], vera["questions"], vera["names"]) == (0, 2, [], [])
+    for name in ("vera", "bert"):
+        assert decide(page(name), chosen, "close")["not_yours"] == 2
+    page("olaf").post("api/worklist/decide", {"ledger": KEY, "action": "close", **chosen}, 422)
+    body = {"ledger": KEY, "action": "close", "questions": chosen["questions"]}
+    page("olaf").post("api/worklist/decide", body, 404)
+    assert len(asked(page("anna"))) == 2
+
+
+def test_the_worklist_says_who_may_be_invited_again(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
+    with ledger.engine.begin() as connection:
+        for number, reason in enumerate(("expired", "rehire", "missing_in_m3ter")):
+            ask(connection, ledger.tables, PLAN, 90 + number, f"r{number}", "review", reason)
+        ask(connection, ledger.tables, PLAN, 95, "r5", "review", "expired", gone_at=NOW)
+        ask(connection, ledger.tables, PLAN, 96, "r6", "review", "expired", employee_id=None)
+    anna = page("anna")
+    rows = {one["email"]: one["invited_again"] for one in [*asked(anna), *asked(anna, shown="gone")]}
+    assert {email for email, again in rows.items() if again} == {"person-r0@example.com", "person-r1@example.com"}

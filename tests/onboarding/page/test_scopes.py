@@ -37,8 +37,13 @@ OF_B = ("zoe@b.example", "yan@b.example", "person-2001", "Team of 2001", "starte
 ROLES = {"anna": (OF_A,), "vera": (OF_A,), "bert": (OF_B,), "carl": (), "olaf": (), "root": (OF_A, OF_B)}
 
 _PEOPLE: list[dict[str, Any]] = [
-    *({"search": search} for search in ("", "ann", "zoe", "eve", "yan", "1001", "2001", "inv-1")),
+    *({"search": search} for search in ("", "ann", "zoe", "eve", "yan", "1001", "2001", "inv-1", "@b.ex", "@exam")),
     *({"org_id": org} for org in (ORG_A, ORG_B)),
+]
+_QUESTIONS: list[dict[str, Any]] = [
+    *({"shown": shown} for shown in ("open", "closed", "snoozed", "gone")),
+    *({"dag_id": dag} for dag in (DAG_A, DAG_B)),
+    {"search": "person"},
 ]
 _RUNS = [(dag, run) for dag in (DAG_A, DAG_B, DAG_C) for run in (RUN, RUN_BEFORE, "scheduled__b", f"named-{ORG_A}")]
 _STARTING: list[dict[str, Any]] = [{"name": name} for name in ("day_one", "chase")]
@@ -69,7 +74,17 @@ ASKED: dict[tuple[str, str], list[tuple[dict[str, Any], dict[str, Any], dict[str
     ("POST", "/api/run/rows"): [({}, {}, body) for body in _ROWS],
     ("GET", "/api/run/progress"): [({}, {"dag_id": dag, "run_id": run}, None) for dag, run in _RUNS],
     ("POST", "/api/run/export"): [({}, {}, body) for body in _ROWS if body["decision"] != "gone"],
-    ("GET", "/api/review/{ledger}"): [({}, {"shown": shown}, None) for shown in ("open", "closed", "snoozed", "all")],
+    ("GET", "/api/review/{ledger}"): [({}, {}, None)],
+    ("POST", "/api/worklist"): [({}, {}, body) for body in _QUESTIONS],
+    ("POST", "/api/worklist/preview"): [({}, {}, body) for body in [*_QUESTIONS, {"ids": [1, 2, 3, 4]}]],
+    ("POST", "/api/worklist/decide"): [
+        (
+            {},
+            {},
+            {"action": action, "questions": [{"item_id": one, "since": NOW.isoformat()} for one in range(1, 5)]},
+        )
+        for action in ("note", "reopen")
+    ],
     ("POST", "/api/questions/{item_id}"): [
         ({"item_id": one}, {}, {"since": NOW.isoformat(), "action": "note", "note": "x"}) for one in range(1, 5)
     ],

@@ -201,6 +201,7 @@ def test_rows_for_review_are_notified_without_a_name(sqlite_world: World, messag
         assert messages == []
         run(sqlite_world).all()
     assert "the run run-1 has 1 row(s) or invitation(s) that wait for a person: " in messages[0]
+    assert messages[0].endswith("/plugin/m3ter-onboarding#/review/review?dag=m3ter_onboarding__test")
     assert "Zaphodina" not in messages[0]
     assert "@" not in messages[0]
 

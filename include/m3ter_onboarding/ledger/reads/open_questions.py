@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal_column, or_, select
 
 from m3ter_onboarding.ledger import decision_names
 from m3ter_onboarding.ledger.manual_decisions import is_listed, ways_out
 from m3ter_onboarding.ledger.reads.invitation_list import PAGE
+from m3ter_onboarding.ledger.reads.numbered_pages import PagePlace, count_rows, numbered_page
+from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from m3ter_onboarding.ledger.reads.scopes import VisibleRows, within_any
 from m3ter_onboarding.ledger.reads.shortened_texts import shortened
 from m3ter_onboarding.ledger.states import LIVE_STATES, InvitationState
 from m3ter_onboarding.ledger.tables import Tables
+from m3ter_provider.email_identity import email_key
+from m3ter_provider.pasted_text import trim
 
 #: To be answered; answered by time alone; put off; open, and their row is gone; closed by a person or by age.
 Shown = Literal["open", "waiting", "snoozed", "gone", "closed"]
@@ -28,14 +34,20 @@ class QuestionQuery:
     """Which questions a list shows, oldest first.
 
     :param kind: of this ``decision:reason``, or of this decision with its colon; empty: of any.
-    :param after: the cursor of the page before.
     :param at: UTC, now: what is put off until then is open again.
+    :param dag_id: of this DAG; None: of each that the reader sees.
+    :param older_than_days: opened so long ago; 0: at any time.
+    :param search: a part of an address, or a whole employee_id; empty: everybody.
+    :param ids: only these; None: all.
     """
 
     at: datetime
     shown: Shown = "open"
     kind: str = ""
-    after: int = 0
+    dag_id: str | None = None
+    older_than_days: int = 0
+    search: str = field(default="", repr=False)
+    ids: Sequence[int] | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -50,6 +62,7 @@ class OpenQuestion:
     :param said: why, in words.
     :param way: what a person can do.
     :param to: the states that a person may give to that invitation.
+    :param invited_again: whether a run for this employee alone, which somebody asks for, may invite them.
     """
 
     item_id: int
@@ -79,17 +92,61 @@ class OpenQuestion:
     said: str
     way: str
     to: list[InvitationState]
+    invited_again: bool
 
 
-def questions_of(connection: Connection, t: Tables, visible: VisibleRows, query: QuestionQuery) -> list[OpenQuestion]:
-    """Return a page of questions, and one more where there are more."""
-    w = t.worklist
+@dataclass(frozen=True)
+class QuestionPage:
+    """A page of questions, oldest first.
+
+    :param after: where the next page begins; None: there is none.
+    :param before: where the previous page ends; None: this is the first.
+    :param total: how many the whole list has; with *more*, at least so many.
+    """
+
+    rows: list[OpenQuestion]
+    after: int | None
+    before: int | None
+    total: int
+    more: bool
+
+
+def question_page(reader: LedgerReader, visible: VisibleRows, query: QuestionQuery, place: PagePlace) -> QuestionPage:
+    """Return a page of questions."""
+
+    def work(connection: Connection) -> QuestionPage:
+        t = reader.t
+        chosen = chosen_questions(t, visible, query)
+        shown = partial(_question, connection, t, visible=visible)
+        page = numbered_page(connection, chosen, t.worklist.c.item_id, place, PAGE, shown)
+        total, more = count_rows(connection, chosen)
+        return QuestionPage(page.rows, page.after, page.before, total, more)
+
+    return reader.read(work, doing="reading the worklist")
+
+
+def chosen_questions(t: Tables, visible: VisibleRows, query: QuestionQuery) -> Select[Any]:
+    """Return the entries of a list, in no order."""
+    w = t.worklist.c
     decision, _, reason = query.kind.partition(":")
-    conditions = [_visible(t, visible), _shown(t, query), w.c.item_id > query.after]
+    conditions = [_shown(t, query)]
     if query.kind:
-        conditions += [w.c.decision == decision, *([w.c.reason == reason] if reason else ())]
-    rows = connection.execute(select(w).where(*conditions).order_by(w.c.item_id).limit(PAGE + 1)).all()
-    return [_question(connection, t, row, visible) for row in rows]
+        conditions += [w.decision == decision, *([w.reason == reason] if reason else ())]
+    if query.dag_id is not None:
+        conditions.append(w.dag_id == query.dag_id)
+    if query.older_than_days:
+        conditions.append(w.opened_at <= query.at - timedelta(days=query.older_than_days))
+    if term := trim(query.search):
+        inside = w.email_key.contains(email_key(term), autoescape=True)
+        conditions.append(or_(w.employee_id == term, func.coalesce(inside, literal_column("false"))))
+    if query.ids is not None:
+        conditions.append(w.item_id.in_(list(query.ids)))
+    return visible_questions(t, visible).where(*conditions)
+
+
+def visible_questions(t: Tables, visible: VisibleRows) -> Select[Any]:
+    """Return the entries that the reader sees, of all lists."""
+    return select(t.worklist).where(_visible(t, visible))
 
 
 def count_questions(connection: Connection, t: Tables, visible: VisibleRows, at: datetime) -> dict[str, int]:
@@ -167,6 +224,10 @@ def _question(connection: Connection, t: Tables, row: Row[Any], visible: Visible
         said=decision_names.REASONS.get(row.reason, row.reason),
         way=(decision_names.NO_WAYS if no_way else decision_names.WAYS).get(row.reason, ""),
         to=sorted_states(to),
+        invited_again=row.reason in decision_names.INVITED_AGAIN
+        and bool(row.employee_id)
+        and row.gone_at is None
+        and row.closed_at is None,
     )
 
 

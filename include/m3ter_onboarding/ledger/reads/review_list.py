@@ -1,4 +1,4 @@
-"""The list of those that wait for a person: invitations of unknown outcome, and the open questions of the worklist."""
+"""The list of those that wait for a person: invitations of unknown outcome, and the worklist in figures."""
 
 from __future__ import annotations
 
@@ -10,14 +10,8 @@ from sqlalchemy import Connection, select
 
 from m3ter_onboarding.ledger import decision_names
 from m3ter_onboarding.ledger.manual_decisions import ways_out
-from m3ter_onboarding.ledger.reads.invitation_list import PAGE, InvitationQuery, InvitationRow, page_of
-from m3ter_onboarding.ledger.reads.open_questions import (
-    OpenQuestion,
-    QuestionQuery,
-    count_questions,
-    questions_of,
-    sorted_states,
-)
+from m3ter_onboarding.ledger.reads.invitation_list import InvitationQuery, InvitationRow, page_of
+from m3ter_onboarding.ledger.reads.open_questions import count_questions, sorted_states
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from m3ter_onboarding.ledger.reads.scopes import VisibleRows
 from m3ter_onboarding.ledger.reads.shortened_texts import shortened
@@ -49,31 +43,29 @@ class InvitationForReview:
 
 @dataclass(frozen=True)
 class ReviewList:
-    """The invitations for review, up to a page, and whether there are more; the worklist's open questions beside them.
+    """The invitations for review, up to a page, and whether there are more; the worklist in figures beside them.
 
-    :param after: the cursor of the next page of questions; None: there is none.
     :param counts: open questions by decision and reason, those that are put off or gone left out.
     """
 
     invitations: list[InvitationForReview]
     more_invitations: bool
-    questions: list[OpenQuestion]
-    after: int | None
     counts: dict[str, int]
 
 
-def review_list(reader: LedgerReader, visible: VisibleRows, query: QuestionQuery) -> ReviewList:
-    """Return the invitations that wait for a person, and a page of the worklist."""
-    unclear = page_of(reader, visible.scopes, InvitationQuery(states=(InvitationState.REVIEW,), descending=False))
+def review_list(reader: LedgerReader, visible: VisibleRows, at: datetime) -> ReviewList:
+    """Return the invitations that wait for a person, and how many questions are open.
+
+    :param at: UTC, now.
+    """
+    oldest_first = InvitationQuery(states=(InvitationState.REVIEW,), descending=False)
+    unclear = page_of(reader, visible.scopes, oldest_first, counted=False)
 
     def work(connection: Connection) -> ReviewList:
-        questions = questions_of(connection, reader.t, visible, query)
         return ReviewList(
             invitations=_with_reasons(connection, reader.t, unclear.rows),
             more_invitations=unclear.after is not None,
-            questions=questions[:PAGE],
-            after=questions[PAGE - 1].item_id if len(questions) > PAGE else None,
-            counts=count_questions(connection, reader.t, visible, query.at),
+            counts=count_questions(connection, reader.t, visible, at),
         )
 
     return reader.read(work, doing="reading the review list")

@@ -1,16 +1,16 @@
-"""The list of those that wait for a person, and the decisions of people."""
+"""Invitations that wait for a person, and the decisions of people, one at a time."""
 
 from __future__ import annotations
 
 import logging
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.ledger.manual_decisions import ManualDecision, decide_by_hand
-from m3ter_onboarding.ledger.reads.open_questions import QuestionQuery, Shown, dag_of_question
+from m3ter_onboarding.ledger.reads.open_questions import dag_of_question
 from m3ter_onboarding.ledger.reads.review_list import review_list
 from m3ter_onboarding.ledger.reads.scopes import deciding_dags
 from m3ter_onboarding.ledger.states import InvitationState
@@ -56,22 +56,13 @@ class QuestionBody(BaseModel):
 
 
 @router.get("/review/{ledger}")
-def review(
-    ledger: str,
-    reader: ReaderDep,
-    shown: Shown = "open",
-    kind: Annotated[StorableText, Query(max_length=80)] = "",
-    after: InvitationId = 0,
-) -> Review:
-    """Return what waits for a person: unclear invitations, and a page of the worklist."""
+def review(ledger: str, reader: ReaderDep) -> Review:
+    """Return the unclear invitations that wait for a person, and the worklist in figures."""
     view = reader.view_of(ledger)
-    query = QuestionQuery(utc_now(), shown, kind, after)
-    waiting = review_list(view.ledger, view.visible, query)
+    waiting = review_list(view.ledger, view.visible, utc_now())
     return Review(
         invitations=waiting.invitations,
         more_invitations=waiting.more_invitations,
-        questions=waiting.questions,
-        after=waiting.after,
         counts=waiting.counts,
         may_decide=any(reader.may_edit(dag) for dag in view.dags),
     )

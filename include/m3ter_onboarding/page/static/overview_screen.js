@@ -143,20 +143,26 @@ function boundedItem(counts, text, href, kind) {
  * @param {string} where
  */
 function counted({ key, states, questions, access, expire_before_start, starting }, where) {
+  const worklist = (/** @type {string} */ decision) => `#/review/${decision}?ledger=${encodeURIComponent(key)}`;
   const list = (/** @type {string} */ state) => `#/invitations/${state}/${encodeURIComponent(key)}`;
   return [
     boundedItem([states.failed], `refused by m3ter${where}`, list("failed"), "bad"),
     boundedItem([states.review], `with a lost answer that only a person can settle${where}`, list("review"), "bad"),
-    item(asked(questions, "review:"), `questions that a person has to decide${where}`, "#/review/review", "warn"),
-    item(asked(questions, "invalid:"), `rows that cannot be used${where}`, "#/review/invalid", "warn"),
-    item(asked(questions, "skip:"), `people kept from being invited by a setting${where}`, "#/review/skip", "info"),
+    item(asked(questions, "review:"), `questions that a person has to decide${where}`, worklist("review"), "warn"),
+    item(asked(questions, "invalid:"), `rows that cannot be used${where}`, worklist("invalid"), "warn"),
+    item(asked(questions, "skip:"), `people kept from being invited by a setting${where}`, worklist("skip"), "info"),
     boundedItem(
       [states.sending, states.unknown],
       `being sent, or with a lost answer that is looked up${where}`,
       list("unknown"),
       "info",
     ),
-    boundedItem(Object.values(access), `findings about access that people have in m3ter${where}`, "#/access", "warn"),
+    boundedItem(
+      Object.values(access),
+      `findings about access that people have in m3ter${where}`,
+      `#/access?ledger=${key}`,
+      "warn",
+    ),
     item(expire_before_start, `to expire before the first day of work${where}`, list("sent"), "warn"),
     ...startingItems(starting, key, where),
   ];

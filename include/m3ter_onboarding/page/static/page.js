@@ -14,8 +14,9 @@
  *   readable_dags.js    the DAGs and ledgers that this user may read: every screen needs them
  *   overview_screen.js, invitations_screen.js, person_screen.js, dag_screen.js, run_screen.js, review_screen.js,
  *   access_screen.js, day_one_screen.js
- *                       one screen a file; they share filters.js, runs_table.js, run_buttons.js,
- *                       decision_buttons.js and question_buttons.js
+ *                       one screen a file; they share filters.js, list_place.js (filters and page in the address),
+ *                       list_pages.js, copied_values.js, runs_table.js, run_buttons.js,
+ *                       decision_buttons.js, question_buttons.js and several_questions.js
  *   run_steps.js        the steps of a run, and the question that waits in it; plan_diff.js and plan_rows.js its plan
  *   sending_stops.js    what stops sending, and invitation_chart.js, on the overview
  *   live.js             asks again while something runs
@@ -44,7 +45,7 @@ import { runScreen } from "./run_screen.js";
 const SCREENS = [
   [/^#\/?$/, overviewScreen],
   [/^#\/invitations(?:\/([a-z]+))?(?:\/([^/]+))?$/, invitationsScreen],
-  [/^#\/review(?:\/([a-z]+))?$/, reviewScreen],
+  [/^#\/review(?:\/([a-z]+))?(?:\/([a-z0-9_]+))?$/, reviewScreen],
   [/^#\/access$/, accessScreen],
   [/^#\/day-one(?:\/([a-z_]+))?(?:\/([^/]+))?$/, dayOneScreen],
   [/^#\/dag\/([^/]+)$/, dagScreen],
@@ -75,8 +76,9 @@ function markCurrent(hash) {
  * @returns {Promise<Screen>}
  */
 async function screenOf(hash) {
+  const [path = ""] = hash.split("?"); // behind it: the place in a list
   for (const [pattern, screen] of SCREENS) {
-    const match = pattern.exec(hash);
+    const match = pattern.exec(path);
     if (match) {
       await readOverview();
       return screen(...match.slice(1).map((part) => (part === undefined ? part : decodeURIComponent(part))));

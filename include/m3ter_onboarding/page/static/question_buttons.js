@@ -91,6 +91,9 @@ async function write(ledger, question) {
   if (note !== null) await decide(ledger, question, { action: "note", note });
 }
 
+/** @type {Record<QuestionBody["action"], string>} */
+const DONE = { close: "closed", reopen: "open again", snooze: "put off", note: "noted" };
+
 /** @param {OpenQuestion} question */
 function nameOf({ email, employee_id }) {
   return email ?? employee_id ?? "A row that names nobody";
@@ -102,5 +105,6 @@ function nameOf({ email, employee_id }) {
  * @param {Pick<QuestionBody, "action" | "until" | "note">} decision
  */
 async function decide(ledger, question, decision) {
-  await record(() => post(`questions/${question.item_id}`, { ledger, since: question.since, ...decision }));
+  const done = `${nameOf(question)}: ${DONE[decision.action]}.`;
+  await record(done, () => post(`questions/${question.item_id}`, { ledger, since: question.since, ...decision }));
 }

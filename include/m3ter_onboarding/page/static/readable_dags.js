@@ -61,6 +61,14 @@ export function dagOf(dagId) {
 }
 
 /**
+ * @param {string} ledger
+ * @returns {Dag[]} those that keep a ledger
+ */
+export function dagsOf(ledger) {
+  return (kept?.dags ?? []).filter((dag) => dag.ledger === ledger);
+}
+
+/**
  * @param {string} dagId
  */
 export function dagName(dagId) {
@@ -75,7 +83,7 @@ export function dagName(dagId) {
  */
 export function actingDag(ledger, dagId) {
   if (dagId) return dagOf(dagId);
-  const dags = (kept?.dags ?? []).filter((dag) => dag.ledger === ledger);
+  const dags = dagsOf(ledger);
   return dags.length === 1 ? (dags[0] ?? null) : null;
 }
 

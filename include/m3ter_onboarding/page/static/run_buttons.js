@@ -155,10 +155,11 @@ async function named(dag, state, text, many) {
 
 /**
  * @param {Dag | null} dag
- * @param {string | null} employeeId
+ * @param {string | null} employeeId one that looks like an address is no parameter of a run: many see these
+ * @param {string | null} email
  */
-export function inviteAgainButton(dag, employeeId) {
-  if (!dag || !employeeId) return null;
+export function inviteAgainButton(dag, employeeId, email) {
+  if (!dag || !employeeId || employeeId.includes("@")) return null;
   return runButton(
     dag,
     { mode: "retry_failed", only_employee: employeeId },
@@ -166,7 +167,10 @@ export function inviteAgainButton(dag, employeeId) {
     () => ({
       title: "Invite this person again?",
       text: [
-        `${dag.dag_id} starts a run for employee ${employeeId} alone. Unless a rule forbids it, an e-mail is sent.`,
+        `An e-mail will be sent to ${email ?? `employee ${employeeId}`}, unless a rule forbids it.`,
+        `${dag.dag_id} starts a run for employee ${employeeId} alone: it reads the warehouse and m3ter anew, and ` +
+          "invites nobody else. The limits and the approval of an ordinary run hold. An e-mail cannot be recalled.",
+        "The ledger and Airflow's audit log name you.",
       ],
     }),
     { danger: true },

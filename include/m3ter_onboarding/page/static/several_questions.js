@@ -1,0 +1,180 @@
+/**
+ * Decisions about several questions of the worklist at once: those that are ticked, or all that match.
+ *
+ * @module
+ */
+
+import { ask } from "./dialog.js";
+import { button, h, messageOf, problem, reload } from "./elements.js";
+import { exactNumber } from "./formats.js";
+import { readOverview } from "./readable_dags.js";
+import { post } from "./requests.js";
+import { toast } from "./toasts.js";
+
+/** @typedef {import("../api_types").OpenQuestion} OpenQuestion */
+/** @typedef {import("../api_types").QuestionsBody} QuestionsBody */
+/** @typedef {import("../api_types").QuestionSelection} QuestionSelection */
+/** @typedef {import("../api_types").QuestionsDecisionBody["action"]} Action */
+
+/** @typedef {{ label: string, done: string, consequence: string, asks: { field?: string, date?: string } }} Decision */
+const NOTE = "Note, the same for each (kept in the ledger)";
+/** @type {Record<Action, Decision>} */
+const DECISIONS = {
+  close: {
+    label: "Close",
+    done: "closed",
+    consequence:
+      "They leave the list, and runs no longer read their rows for them. Each is asked again only when its row's " +
+      "address, start date or reason changes. Nothing is sent.",
+    asks: { field: NOTE },
+  },
+  snooze: {
+    label: "Put off",
+    done: "put off",
+    consequence: 'Until that day they are listed under "put off". Runs go on reading their rows.',
+    asks: { date: "Until (UTC)" },
+  },
+  note: {
+    label: "Note",
+    done: "noted",
+    consequence: "The note replaces those that they have. They stay in the list.",
+    asks: { field: NOTE },
+  },
+  reopen: { label: "Open again", done: "opened again", consequence: "The next run reads their rows again.", asks: {} },
+};
+
+/** What became of the last decision: shown with the list that is made anew. */
+let outcome = "";
+
+/** Return what became of the last decision, once. */
+export function outcomeText() {
+  const text = outcome;
+  outcome = "";
+  return text ? h("p", { class: "note" }, text) : null;
+}
+
+/**
+ * Return the buttons, and how a row is ticked.
+ * @param {QuestionsBody} body the list
+ * @param {import("../api_types").QuestionPage} page
+ * @param {readonly OpenQuestion[]} mine those of the page that this person may decide about
+ */
+export function severalQuestions(body, page, mine) {
+  /** @type {HTMLInputElement[]} */
+  const boxes = [];
+  const many = `${exactNumber(page.total)}${page.more ? "+" : ""}`;
+  const said = h("span", { class: "faint" });
+  const everything = checkbox(() => update());
+  const wholePage = checkbox((on) => {
+    for (const one of boxes) one.checked = on;
+    update();
+  });
+  const ticked = () => boxes.filter((one) => one.checked).map((one) => Number(one.value));
+  /** @type {Action[]} */
+  const actions = body.shown === "closed" ? ["reopen", "note"] : ["close", "snooze", "note"];
+  /** @type {HTMLButtonElement[]} */
+  const buttons = actions.map((action) =>
+    button(`${DECISIONS[action].label} …`, () => decide(bar, body, action, everything.checked ? null : ticked())),
+  );
+  const update = () => {
+    const chosen = ticked().length;
+    said.textContent = everything.checked ? `All ${many} that match` : `${exactNumber(chosen)} ticked`;
+    for (const one of buttons) one.disabled = !everything.checked && !chosen;
+  };
+  /** @type {HTMLElement} */
+  const bar = h(
+    "div",
+    { class: "actions several", role: "group", "aria-label": "Decide about several questions" },
+    h("label", { class: "choice" }, wholePage, " All of this page"),
+    h("label", { class: "choice" }, everything, ` All ${many} that match, on other pages too`),
+    said,
+    buttons,
+  );
+  update();
+  /** @param {OpenQuestion} question */
+  const box = (question) => {
+    if (!mine.includes(question)) return "";
+    const input = checkbox(() => update());
+    input.setAttribute("aria-label", `Tick ${question.email ?? question.employee_id ?? "a row that names nobody"}`);
+    input.value = String(question.item_id);
+    boxes.push(input);
+    return input;
+  };
+  return { bar: mine.length ? bar : null, box };
+}
+
+/**
+ * @param {(on: boolean) => unknown} change
+ * @returns {HTMLInputElement}
+ */
+function checkbox(change) {
+  /** @type {HTMLInputElement} */
+  const input = h("input", { type: "checkbox", onchange: () => change(input.checked) });
+  return input;
+}
+
+/**
+ * Look which questions it would be about, ask, and write.
+ * @param {HTMLElement} bar
+ * @param {QuestionsBody} body the list
+ * @param {Action} action
+ * @param {number[] | null} ids null: all that match
+ */
+async function decide(bar, body, action, ids) {
+  try {
+    const chosen = await post("worklist/preview", { ...body, after: 0, before: null, ids });
+    if (!chosen.questions.length) {
+      outcome = "None of these questions is yours to decide, or none is left.";
+      return reload();
+    }
+    const { label, asks } = DECISIONS[action];
+    const title = `${label}: ${exactNumber(chosen.questions.length)} questions?`;
+    const answer = await ask({ title, text: previewText(action, chosen), yes: label, ...asks });
+    if (answer === null) return;
+    const more = asks.date ? { until: `${answer}T00:00:00Z` } : { note: answer || (action === "note" ? "" : null) };
+    const { ledger } = body;
+    const written = await post("worklist/decide", { ledger, action, questions: chosen.questions, ...more });
+    outcome = writtenText(action, written, chosen.total - chosen.questions.length);
+    toast(outcome);
+    await readOverview({ again: true });
+    reload();
+  } catch (error) {
+    bar.after(problem(messageOf(error)));
+  }
+}
+
+/**
+ * @param {Action} action
+ * @param {QuestionSelection} chosen
+ */
+function previewText(action, { kinds, names, questions, total, not_yours }) {
+  const left = total - questions.length;
+  return [
+    Object.entries(kinds)
+      .map(([kind, many]) => `${kind}: ${exactNumber(many)}`)
+      .join(", "),
+    `The first: ${names.join(", ")}${total > names.length ? ", …" : ""}`,
+    left > 0 ? `Not more than ${questions.length} at a time, the oldest first: ${exactNumber(left)} remain.` : "",
+    not_yours ? `${exactNumber(not_yours)} more are of DAGs that you may not edit; they stay as they are.` : "",
+    DECISIONS[action].consequence,
+    "Those that change meanwhile stay as they are. Your name is recorded in each.",
+  ].filter(Boolean);
+}
+
+/**
+ * @param {Action} action
+ * @param {import("../api_types").QuestionsDecided} written
+ * @param {number} left how many match, and were too many for once
+ */
+function writtenText(action, { done, changed, changed_names, not_yours }, left) {
+  const others = changed > changed_names.length ? ", …" : "";
+  return [
+    `${exactNumber(done)} ${DECISIONS[action].done}.`,
+    changed &&
+      `${exactNumber(changed)} had changed meanwhile and stay as they are: ${changed_names.join(", ")}${others}.`,
+    not_yours && `${exactNumber(not_yours)} are not yours to decide, and stay as they are.`,
+    left > 0 && `${exactNumber(left)} remain: decide once more.`,
+  ]
+    .filter(Boolean)
+    .join(" ");
+}

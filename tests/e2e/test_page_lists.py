@@ -1,0 +1,257 @@
+"""The page's lists in a real browser: they keep their place, are turned both ways, and fit a telephone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+from sqlalchemy import update
+
+from demo.airflow_stack import AirflowStack
+from m3ter_onboarding.ledger.schema import prepare_tables
+from m3ter_onboarding.page.onboarding_dags import LedgerPlace
+from tests.support.airflow_organisation import Organisation, organisation
+from tests.support.browser import AirflowPages
+from tests.support.page_ledger import DAG_A, NOW, PLAN, ask, crowd, fill
+
+pytestmark = pytest.mark.slow
+
+WIDE, NARROW = {"width": 1280, "height": 1000}, {"width": 390, "height": 800}
+MANY = 130
+#: Whose invitation, which m3ter alone had, has expired.
+EMPLOYEE = "1500"
+
+
+@pytest.fixture(scope="module")
+def listed(airflow: AirflowStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Organisation]:
+    """Make an organisation of many people, in the ledger of its DAG."""
+    with organisation(airflow, "listed", tmp_path_factory.mktemp("listed")) as made:
+        prepare_tables(made.ledger, create_tables=True, now=NOW, package_version="0")
+        fill(made.ledger)
+        crowd(made.ledger, MANY)
+        with made.ledger.engine.begin() as connection:
+            for number in range(60):
+                ask(connection, made.ledger.tables, PLAN, 100 + number, f"q{number}", "skip", "excluded")
+            ask(connection, made.ledger.tables, PLAN, 200, EMPLOYEE, "review", "expired")
+            for table in made.ledger.tables.all():
+                if "dag_id" in table.c:
+                    connection.execute(update(table).where(table.c.dag_id == DAG_A).values(dag_id=made.dag_id))
+        made.hire(1, loaded_at=NOW - timedelta(hours=2))
+        yield made
+
+
+@pytest.fixture(scope="module")
+def second(
+    airflow: AirflowStack, listed: Organisation, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Organisation]:
+    """Make another one, with a ledger of its own."""
+    with organisation(airflow, "second", tmp_path_factory.mktemp("second")) as made:
+        prepare_tables(made.ledger, create_tables=True, now=NOW, package_version="0")
+        yield made
+
+
+def key_of(made: Organisation) -> str:
+    """Return what the page's addresses call a ledger."""
+    return LedgerPlace(made.warehouse_conn_id, None).key
+
+
+def settled(page: Page) -> None:
+    """Wait until nothing is loading any more."""
+    expect(page.locator("[aria-busy]")).to_have_count(0, timeout=15_000)
+
+
+def is_accessible(page: Page) -> None:
+    """Fail for what axe finds, and for a page that scrolls sideways."""
+    found = Axe().run(page)
+    assert [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found.response["violations"]] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_a_list_keeps_its_place(pages: AirflowPages, listed: Organisation) -> None:
+    page = pages.open(f"/m3ter-onboarding/#/invitations?ledger={key_of(listed)}&state=sent&order=address")
+    expect(page.get_by_label("invited", exact=True)).to_be_checked()
+    expect(page.get_by_label("Order")).to_have_value("address")
+    head, first = page.locator(".range"), page.locator("tbody tr").first
+    expect(head).to_have_text("1–50 of 135")
+    expect(page.get_by_role("button", name="Previous page")).to_have_count(0)
+    page.get_by_role("button", name="Next page").focus()
+    page.keyboard.press("Enter")
+    expect(head).to_have_text("51–100 of 135")
+    expect(head).to_be_focused()
+    expect(page.locator("#live")).to_contain_text("51–100 of 135")
+    second_page = page.url
+    begins_with = first.inner_text()
+    page.get_by_role("button", name="Next page").click()
+    expect(head).to_have_text("101–135 of 135")
+    expect(page.get_by_role("button", name="Next page")).to_have_count(0)
+    page.get_by_role("button", name="Previous page").click()
+    expect(head).to_have_text("51–100 of 135")
+    assert first.inner_text() == begins_with
+    page.go_back()
+    expect(head).to_have_text("101–135 of 135")
+    page.go_back()
+    expect(head).to_have_text("51–100 of 135")
+    assert page.url == second_page
+    page.reload()
+    expect(head).to_have_text("51–100 of 135")
+    assert first.inner_text() == begins_with
+    expect(page.get_by_label("invited", exact=True)).to_be_checked()
+    page.get_by_label("invited", exact=True).uncheck()
+    expect(head).to_have_text("1–50 of 140")
+    assert "state" not in page.url
+    page.go_back()
+    expect(head).to_have_text("51–100 of 135")
+    expect(page.get_by_label("invited", exact=True)).to_be_checked()
+    page.go_forward()
+    expect(page.get_by_label("invited", exact=True)).not_to_be_checked()
+
+    # A head sorts, and says how; the choice of the order agrees.
+    page.get_by_role("button", name="Last change").click()
+    expect(page.locator("th[aria-sort] button")).to_have_text("Last change ▼")
+    expect(page.locator("th[aria-sort]")).to_have_attribute("aria-sort", "descending")
+    expect(page.get_by_label("Order")).to_have_value("")
+    page.get_by_role("button", name="Last change").click()
+    expect(page.locator("th[aria-sort]")).to_have_attribute("aria-sort", "ascending")
+    expect(page.get_by_label("Order")).to_have_value("oldest")
+
+    # What another link names is what is ticked, and what the address says from then on.
+    pages.open(f"/m3ter-onboarding/#/invitations/failed/{key_of(listed)}")
+    expect(page.get_by_label("refused")).to_be_checked()
+    page.wait_for_function("location.hash.startsWith('#/invitations?') && location.hash.includes('state=failed')")
+
+
+def test_a_search_is_marked_copied_and_in_no_address(pages: AirflowPages, listed: Organisation) -> None:
+    pages.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = pages.open(f"/m3ter-onboarding/#/invitations?ledger={key_of(listed)}")
+    page.get_by_label("Part of an address").fill("nn@exam")
+    page.keyboard.press("Enter")
+    rows = page.locator("tbody tr")
+    expect(rows).to_have_count(1)
+    expect(page.locator("tbody mark")).to_have_text("nn@exam")
+    assert "exam" not in page.url
+    page.get_by_role("button", name="Copy address ann@example.com").click()
+    expect(page.locator("#live")).to_have_text("Copied.")
+    assert page.evaluate("navigator.clipboard.readText()") == "ann@example.com"
+    is_accessible(page)
+    page.get_by_label("Part of an address").fill("p0")
+    page.keyboard.press("Enter")
+    expect(page.locator(".range")).to_have_text("1–50 of 130")
+    page.get_by_role("button", name="Next page").click()
+    expect(page.locator(".range")).to_have_text("51–100 of 130")
+    page.reload()
+    expect(page.locator(".range")).to_have_text("51–100 of 130")
+    expect(page.get_by_label("Part of an address")).to_have_value("p0")
+    page.go_back()
+    expect(page.locator(".range")).to_have_text("1–50 of 130")
+    page.go_back()
+    expect(rows).to_have_count(1)
+    expect(page.get_by_label("Part of an address")).to_have_value("nn@exam")
+    page.get_by_role("link", name="ann@example.com").click()
+    expect(page.locator("h1")).to_have_text("ann@example.com")
+    page.locator("main").get_by_role("link", name="Invitations", exact=True).click()
+    expect(rows).to_have_count(1)
+    page.go_back()
+    expect(page.locator("h1")).to_have_text("ann@example.com")
+    page.go_back()
+    expect(page.get_by_label("Part of an address")).to_have_value("nn@exam")
+    expect(rows).to_have_count(1)
+    kept = page.url
+    other = pages.context.new_page()
+    other.goto(kept)
+    expect(other.locator(".range")).to_have_text("1–50 of 140")
+    assert "search" not in other.url
+    other.close()
+
+
+def test_several_questions_are_decided_at_once(pages: AirflowPages, listed: Organisation) -> None:
+    page = pages.open(f"/m3ter-onboarding/#/review/skip/excluded?dag={listed.dag_id}")
+    expect(page.get_by_label("Reason")).to_have_value("skip:excluded")
+    expect(page.get_by_label("DAG", exact=True)).to_have_value(listed.dag_id)
+    head, rows = page.locator(".range"), page.locator("section[aria-labelledby=questions] tbody tr")
+    expect(head).to_have_text("1–50 of 60")
+    is_accessible(page)
+    page.get_by_label("Tick person-q1@example.com").check()
+    page.get_by_label("Tick person-q3@example.com").check()
+    expect(page.get_by_text("2 ticked")).to_be_visible()
+    page.get_by_role("button", name="Put off …").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("The first: person-q1@example.com, person-q3@example.com")
+    dialog.get_by_label("Until (UTC)").fill("2099-01-31")
+    pages.picture("page-several-questions-ask")
+    dialog.get_by_role("button", name="Put off").click()
+    expect(page.get_by_text("2 put off.")).to_be_visible()
+    expect(head).to_have_text("1–50 of 58")
+    page.get_by_label("Part of an address").fill("n-q1")
+    page.keyboard.press("Enter")
+    expect(head).to_have_text("1–10 of 10")
+    assert "n-q1" not in page.url
+    page.get_by_label("All 10 that match").check()
+    page.get_by_role("button", name="Close …").click()
+    expect(dialog).to_contain_text("skip:excluded: 10")
+    dialog.get_by_label("Note").fill("Meant for good.")
+    dialog.get_by_role("button", name="Close", exact=True).click()
+    expect(page.get_by_text("10 closed.")).to_be_visible()
+    expect(rows).to_have_count(0)
+    page.get_by_label("Questions", exact=True).select_option("closed")
+    expect(head).to_have_text("1–10 of 10")
+    expect(rows.first).to_contain_text("Closed by admin")
+    page.get_by_label("All 10 that match").check()
+    page.get_by_role("button", name="Open again …").click()
+    dialog.get_by_role("button", name="Open again").click()
+    expect(page.get_by_text("10 opened again.")).to_be_visible()
+
+
+def test_a_person_is_invited_again_from_the_worklist(
+    pages: AirflowPages, airflow: AirflowStack, listed: Organisation
+) -> None:
+    page = pages.open(f"/m3ter-onboarding/#/review/review/expired?dag={listed.dag_id}")
+    row = page.get_by_role("row").filter(has_text=f"person-{EMPLOYEE}@example.com")
+    row.get_by_role("button", name="Invite again").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text(f"An e-mail will be sent to person-{EMPLOYEE}@example.com")
+    expect(dialog.get_by_role("button", name="Invite again")).to_have_class("danger")
+    pages.picture("page-worklist-invite-again-asks")
+    dialog.get_by_role("button", name="Invite again").click()
+    expect(row.get_by_text("Started:")).to_be_visible()
+    [run] = [one for one in airflow.api.runs(listed.dag_id) if one["conf"].get("only_employee")]
+    assert run["conf"] == {"mode": "retry_failed", "only_employee": EMPLOYEE}
+    listed.end_of(run["dag_run_id"])
+    assert listed.posts() == []  # the warehouse has no such employee
+
+
+def test_lists_show_one_ledger_at_a_time(pages: AirflowPages, listed: Organisation, second: Organisation) -> None:
+    for screen in ("review", "access", "invitations", "day-one"):
+        page = pages.open(f"/m3ter-onboarding/#/{screen}?ledger={key_of(second)}")
+        expect(page.get_by_label("Ledger", exact=True)).to_have_value(key_of(second))
+        settled(page)
+        expect(page.get_by_text("person-1006@example.com")).to_have_count(0)
+        page.get_by_label("Ledger", exact=True).select_option(key_of(listed))
+        page.wait_for_function("key => location.hash.includes(key)", arg=key_of(listed))
+        settled(page)
+        page.go_back()
+        expect(page.get_by_label("Ledger", exact=True)).to_have_value(key_of(second))
+    # A link about a DAG leads to its ledger.
+    pages.open(f"/m3ter-onboarding/#/review/invalid/email?dag={listed.dag_id}")
+    expect(page.get_by_label("Ledger", exact=True)).to_have_value(key_of(listed))
+    expect(page.get_by_text("person-1006@example.com")).to_have_count(1)
+
+
+def test_a_list_fits_a_telephone(pages: AirflowPages, listed: Organisation) -> None:
+    page = pages.page
+    page.set_viewport_size(NARROW)  # type: ignore[arg-type]
+    for theme in ("light", "dark"):
+        page.evaluate("theme => localStorage.setItem('theme', theme)", theme)
+        for screen in ("invitations", "review", "day-one", "access"):
+            page.goto("about:blank")
+            pages.open(f"/m3ter-onboarding/#/{screen}?ledger={key_of(listed)}")
+            expect(page.locator("h1")).to_be_visible()
+            settled(page)
+            is_accessible(page)
+            pages.picture(f"list-{screen}-{theme}-narrow")
+    # The domain of an address stays whole where it fits.
+    pages.open(f"/m3ter-onboarding/#/invitations?order=address&ledger={key_of(listed)}")
+    lines = page.locator("tbody .address").first.evaluate("one => one.getClientRects().length")
+    assert lines <= 3
