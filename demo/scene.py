@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -76,19 +77,30 @@ def open_scene(state: Path, today: date, progress: Progress, keep: bool) -> Iter
         airflow = AirflowStack(
             state / "airflow",
             dags_folder=ROOT / "dags",
-            connections={
-                "m3ter_demo": m3ter.airflow_connection(requests_per_second=45),
-                "warehouse_demo": warehouse.airflow_connection(),
-            },
             # No run starts by itself: the demo starts its own, and a person may start more.
-            configuration={"scheduler": {"use_job_schedule": False}},
+            configuration={"scheduler": {"use_job_schedule": False}, "core": {"test_connection": "Enabled"}},
             port=8080 if keep else None,
+            triggerer=keep,  # nothing of the demo needs it; a person who looks around expects it
             cache=CACHE,
         )
         stack.enter_context(airflow)
+        # In Airflow's database, not in environment variables: there a person sees, tests and changes them.
+        _connect(airflow, "m3ter_demo", m3ter.airflow_connection(requests_per_second=45))
+        _connect(airflow, "warehouse_demo", warehouse.airflow_connection())
         airflow.api.wait_dag(DAG_ID)
         progress.done(airflow.url)
         yield Scene(state, days, m3ter, warehouse, airflow)
+
+
+def _connect(airflow: AirflowStack, conn_id: str, connection: str) -> None:
+    """Make or replace a connection.
+
+    :param connection: JSON
+    """
+    fields = json.loads(connection)
+    if "extra" in fields:
+        fields["extra"] = json.dumps(fields["extra"])
+    airflow.api.set_connection(conn_id, **fields)
 
 
 def _still_the_same_m3ter(m3ter: SandboxServer, warehouse: Warehouse) -> None:
