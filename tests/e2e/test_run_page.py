@@ -122,6 +122,7 @@ def test_from_the_look_to_exactly_that_plan(
     expect(step(page, "report")).to_contain_text("The run is a success.", timeout=PATIENCE)
     expect(page.locator("tr.diff.invite").filter(has_text="invited")).to_have_count(3)
     assert sorted(cedar.m3ter.emails().values()) == [1, 1, 1]
+    assert airflow.api.run(cedar.dag_id, run_id)["note"] == "m3ter: 3 invited, 1 unusable"
     page.goto(f"{airflow.url}/m3ter-onboarding/")
     expect(page.get_by_role("list", name="What stops sending").get_by_text("cedar")).to_have_count(0)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.plugins_manager import AirflowPlugin
 from airflow.sdk import BaseOperatorLink
 
+from m3ter_onboarding.page.run_notes import RunNotes
 from m3ter_onboarding.reporting.run_links import NAV_ROUTE, RUN_ROUTE, run_page
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class RunPageLink(BaseOperatorLink):
 
 
 class M3terOnboardingPlugin(AirflowPlugin):
-    """The page: in the menu "Browse", as a tab of a DAG and of a run, and linked from the onboarding tasks."""
+    """The page: in the menu "Browse", as a tab of a DAG and of a run, and linked from the tasks; and notes on runs."""
 
     name = "m3ter_onboarding"
     fastapi_apps = [{"name": "m3ter onboarding", "app": LazyPage(), "url_prefix": URL_PREFIX}]  # noqa: RUF012
@@ -108,3 +109,4 @@ class M3terOnboardingPlugin(AirflowPlugin):
         },
     ]
     operator_extra_links = [RunPageLink()]  # noqa: RUF012
+    listeners = [RunNotes()]  # noqa: RUF012

@@ -110,6 +110,7 @@ class Report:
             "ledger": dict(self.ledger),
             "worklist": dict(self.worklist.open),
             "withheld": self.withheld,
+            "plans_only": self.plans_only_because is not None,
             "approval": self.approval,
             "outcome": self.outcome,
         }

@@ -10,10 +10,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from airflow.listeners.listener import get_listener_manager
 from airflow.models.dagrun import DagRun
 from airflow.models.hitl import HITLDetail
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.models.taskinstance import TaskInstance
+from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
 from airflow.utils.state import DagRunState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
@@ -23,6 +25,8 @@ from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.config.approval_section import ApprovalSettings
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.page.pause_variable import PauseVariable
+from m3ter_onboarding.page.plugin import M3terOnboardingPlugin
+from m3ter_onboarding.page.run_notes import note_of
 from m3ter_onboarding.sending.approval_question import _who_may, approvers_named
 from tests.onboarding.page.conftest import AT, Page, application
 from tests.support.page_ledger import DAG_A, NOW, PLAN, RUN
@@ -232,3 +236,70 @@ def test_rows_to_be_invited_say_what_became_of_them(page: Callable[[str], Page],
     assert (found["name"], found["policies"], found["state"]) == ("Ann Lee", ["Analyst", "pol-2"], "sent")
     assert found["expires_at"].startswith(f"{(NOW + timedelta(days=5)).date()}")
     assert {one["state"] for one in rows if one["row_no"] != row.row_no} <= {None}
+
+
+# -- notes on runs -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("report", "sent", "note"),
+    [
+        (
+            {"decisions": {"invite:new": 152, "review:expired": 9, "review:rehire": 2}},
+            152,
+            "152 invited, 11 for review",
+        ),
+        (
+            {"decisions": {"invite:new": 2, "invalid:email": 1}, "plans_only": True},
+            0,
+            "plans only, 2 to invite, 1 unusable",
+        ),
+        (
+            {"decisions": {"invite:new": 1500}, "invitations": {"failed": 2, "review": 1}},
+            1497,
+            "1,497 invited, 2 refused, 1 for review",
+        ),
+        ({}, 0, "0 invited"),
+    ],
+)
+def test_a_note_counts_and_names_nobody(report: dict[str, Any], sent: int, note: str) -> None:
+    assert note_of(report, sent) == f"m3ter: {note}"
+
+
+def ended(run_id: str, note: str | None, left: dict[tuple[str, str], Any]) -> str | None:
+    """Let a run of Airflow end that has this note and these XComs, and return its note then."""
+    with airflow_run(DAG_A, run_id, DagRunState.RUNNING, {}), create_session() as session:
+        run = session.scalar(select(DagRun).where(DagRun.dag_id == DAG_A, DagRun.run_id == run_id))
+        assert run is not None
+        run.note = note
+        for (task_id, key), value in left.items():
+            XComModel.set(key=key, value=value, dag_id=DAG_A, task_id=task_id, run_id=run_id, session=session)
+        session.flush()
+        run.state = DagRunState.SUCCESS
+        run.notify_dagrun_state_changed(msg="success")
+        session.flush()
+        session.expire_all()
+        return run.note
+
+
+@pytest.fixture
+def plugin_listens() -> Iterator[None]:
+    """Let the listener of the plugin be called, as in a scheduler."""
+    [listener] = M3terOnboardingPlugin.listeners
+    manager = get_listener_manager()
+    before = manager.pm.is_registered(listener)
+    if not before:
+        manager.pm.register(listener)
+    yield
+    if not before:
+        manager.pm.unregister(listener)
+
+
+@pytest.mark.usefixtures("airflow_knows_the_dags", "plugin_listens")
+def test_a_run_that_has_ended_has_its_note() -> None:
+    report = {"decisions": {"invite:new": 3, "review:rehire": 1}}
+    left = {("report", "report"): report, ("send", "return_value"): {"sent": 3}}
+    assert ended("manual__noted", None, left) == "m3ter: 3 invited, 1 for review"
+    assert ended("manual__again", "m3ter: 1 invited", left) == "m3ter: 3 invited, 1 for review"
+    assert ended("manual__person", "looked at by Ada", left) == "looked at by Ada"
+    assert ended("manual__nothing", None, {}) is None

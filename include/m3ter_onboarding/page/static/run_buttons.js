@@ -25,10 +25,10 @@ const NAMED = 10;
  * @param {Conf} conf
  * @param {string} label
  * @param {() => Question | Promise<Question>} question asked for at the click, with the figures of that moment
- * @param {{ danger?: boolean }} [how] danger: e-mails follow
+ * @param {{ danger?: boolean, looks?: boolean }} [how] danger: e-mails follow; looks: the button shows it, too
  * @returns {HTMLElement | null} null: the user may not, or the DAG has no such mode
  */
-function runButton(dag, conf, label, question, { danger = false } = {}) {
+function runButton(dag, conf, label, question, { danger = false, looks = danger } = {}) {
   if (!dag?.may_trigger || !dag.modes.includes(conf.mode)) return null;
   const paused = dag.paused ? ["This DAG is paused: the run waits until somebody unpauses it."] : [];
   const result = h("div", { class: "result" });
@@ -46,7 +46,7 @@ function runButton(dag, conf, label, question, { danger = false } = {}) {
       start.disabled = false;
     }
   };
-  const start = button(label, askAndStart, { class: danger ? "danger" : null });
+  const start = button(label, askAndStart, { class: looks ? "danger" : null });
   return h("div", { class: "action" }, start, result);
 }
 
@@ -113,7 +113,7 @@ export function retryFailedButton(dag) {
           "has planned. To see that first, start a dry run. The limits and the approval of an ordinary run hold.",
       ],
     }),
-    { danger: true },
+    { danger: true, looks: false },
   );
 }
 

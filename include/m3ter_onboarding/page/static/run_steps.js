@@ -137,6 +137,6 @@ function sending({ airflow, ledger }) {
     "div",
     { class: "progress" },
     h("progress", { max: invitations, value: done, "aria-label": text }),
-    h("p", {}, `${text}, ${exactNumber(Math.round(rate))} a minute${rest}.`),
+    h("p", {}, done ? `${text}, ${exactNumber(Math.round(rate))} a minute${rest}.` : `${text}.`),
   );
 }
