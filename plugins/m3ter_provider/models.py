@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import (
@@ -54,6 +55,7 @@ INVITATION_LIFE = timedelta(days=30)
 """How long an invitation sent without ``dtExpiry`` can be accepted (m3ter docs, "Invite User to Organization")."""
 
 
+@lru_cache(maxsize=1024)  # the requests of a plan have few ends
 def _iso_milliseconds(moment: datetime) -> str:
     return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -124,7 +126,19 @@ class InvitationRequest(M3terModel):
 
     def to_json(self) -> dict[str, Any]:
         """Return the body of the POST: m3ter's names, without the fields that are not set."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        policies, ends, expires = self.permission_policy_ids, self.dt_end_access, self.dt_expiry
+        body = {
+            "email": self.email,
+            "firstName": self.first_name,
+            "lastName": self.last_name,
+            "contactNumber": self.contact_number,
+            "permissionPolicyIds": None if policies is None else list(policies),
+            "dtEndAccess": None if ends is None else _iso_milliseconds(ends),
+            "dtExpiry": None if expires is None else _iso_milliseconds(expires),
+            "m3terUser": self.m3ter_user,
+            "version": self.version,
+        }
+        return {name: value for name, value in body.items() if value is not None}
 
 
 class WholeAnswer(M3terModel):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _JOINERS = "\u200c\u200d"
 #: Blocks of the scripts whose spelling knows joiners: Arabic and Syriac to Thaana and N'Ko, the Indic ones, Tibetan and
@@ -73,6 +74,7 @@ _LOOK_ALIKES = str.maketrans(
 )
 
 
+@lru_cache(maxsize=16_384)  # people share names, and each is judged as a row and as a request
 def why_not_a_name(text: str) -> str | None:
     """Return why a text is no name for an e-mail; None: it is one.
 

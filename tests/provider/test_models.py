@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from m3ter_provider.errors import M3terResponseError
@@ -128,6 +131,27 @@ def test_policies_and_ourselves() -> None:
     assert me.service_user.id == "s1"
     assert me.organization is not None
     assert me.organization.name == "Acme"
+
+
+_moments = st.none() | st.datetimes(timezones=st.timezones(), min_value=datetime(1971, 1, 1))  # noqa: DTZ001
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "first_name": st.sampled_from(["Ann", "Ännchen"]),
+            "contact_number": st.none() | st.just("") | st.just("1"),
+            "permission_policy_ids": st.none() | st.lists(st.sampled_from(["p1", "p2"])).map(tuple),
+            "dt_end_access": _moments,
+            "dt_expiry": _moments,
+            "m3ter_user": st.none() | st.booleans(),
+            "version": st.none() | st.integers(0, 9),
+        }
+    )
+)
+def test_the_body_of_a_request_is_what_its_model_says(values: dict[str, Any]) -> None:
+    request = InvitationRequest(email="ann@example.com", last_name="O'Hara", **values)
+    assert request.to_json() == request.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def test_every_field_has_the_documents_name() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from sqlalchemy import Connection, Table, delete, select, text
 
@@ -77,10 +77,10 @@ class DecisionRows:
         self._longest_email = columns.email.type.length  # type: ignore[attr-defined]
         self._longest_key = columns.email_key.type.length  # type: ignore[attr-defined]
 
-    def of(self, decision: Decision, request: Mapping[str, Any] | None) -> DecisionRow:
+    def of(self, decision: Decision, request: str | None) -> DecisionRow:
         """Return the row of a decision, sealed where it invites.
 
-        :param request: the body of its POST.
+        :param request: the body of its POST, in canonical JSON.
         """
         employee_id, email, email_key = decision.employee_id, decision.email, decision.email_key
         if employee_id is not None:
@@ -96,10 +96,10 @@ class DecisionRows:
                 decision.reason,
                 decision.employee_id,
                 decision.email_key,
-                request,
+                None,
                 decision.request_hash,
             )
-            seal = self._key.of_request(sealed)
+            seal = self._key.of_written_request(sealed, request)
         return (
             decision.row_no,
             employee_id,
@@ -109,7 +109,7 @@ class DecisionRows:
             decision.reason,
             None if decision.detail is None else whole_text(decision.detail),
             None if decision.start_date is None else decision.start_date.isoformat(),
-            None if request is None else json.dumps(request),
+            request,
             decision.request_hash,
             seal,
             None if decision.extra is None else json.dumps(dict(decision.extra)),
@@ -145,6 +145,8 @@ class DecisionRows:
             f"INSERT INTO {_named(connection, self._table)} ({', '.join(columns)})"  # noqa: S608
             f" VALUES ({', '.join('?' * len(columns))})"
         )
+        # Most indexes of this table are in no order that rows could come in: their pages stay in memory.
+        connection.exec_driver_sql("PRAGMA cache_size = -98304")
         stored = self._table.c.decided_at.type.bind_processor(connection.dialect)
         plan = (self.plan_id, self._org_id, stored(self._decided_at) if stored else self._decided_at)
         for rows in parts:

@@ -27,12 +27,19 @@ def one_of(connection: Connection, column: ColumnElement[Any], keys: Sequence[st
     :param connection: to PostgreSQL or SQLite.
     :param keys: as they are compared with the column: those that no ledger can store are looked for as it stores them.
     """
-    kind = column.type
-    wanted = [usable_identity(key, kind.length) for key in keys] if isinstance(kind, IdentityText) else list(keys)
+    wanted = list(keys)
+    if isinstance(column.type, IdentityText) and not _are_plain(wanted, column.type.length):
+        wanted = [usable_identity(key, column.type.length) for key in keys]
     if connection.dialect.name == "postgresql":
         return column == any_(literal(wanted, ARRAY(String())))
     listed = func.json_each(literal(json.dumps(wanted), String())).table_valued("value")
     return column.in_(select(listed.c.value))
+
+
+def _are_plain(keys: Sequence[str], longest: int) -> bool:
+    """Return whether every key is stored as it is, as almost always."""
+    together = "".join(keys)
+    return together.isascii() and "\0" not in together and max(map(len, keys), default=0) <= longest
 
 
 def sets_of(keys: Iterable[str]) -> Iterator[Sequence[str]]:

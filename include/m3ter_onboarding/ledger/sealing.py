@@ -13,12 +13,23 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from json.encoder import encode_basestring_ascii
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from m3ter_provider.connection import ConnectionSettings
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+
+
+def canonical(content: Any) -> str:
+    """Return JSON in ASCII with its keys in order and no spaces, of which seals and fingerprints are made."""
+    return _CANONICAL.encode(content)
+
+
+def canonical_text(text: str | None) -> str:
+    """Return the same of a text, or of none."""
+    return "null" if text is None else encode_basestring_ascii(text)
 
 
 @dataclass(frozen=True)
@@ -57,11 +68,17 @@ class SealingKey:
 
     def of_request(self, sealed: SealedRequest) -> str:
         """Return the seal of a decision to invite."""
-        content = (
-            *("request", sealed.plan_id, sealed.org_id, sealed.row_no, sealed.reason, sealed.employee_id),
-            *(sealed.email_key, sealed.request_hash, sealed.request),
-        )
-        return self._hash(content)
+        return self.of_written_request(sealed, canonical(sealed.request))
+
+    def of_written_request(self, sealed: SealedRequest, request: str) -> str:
+        """Return the same seal, where the request is written already.
+
+        :param request: as :func:`canonical` writes it.
+        """
+        texts = sealed.plan_id, sealed.org_id, sealed.reason, sealed.employee_id, sealed.email_key, sealed.request_hash
+        plan_id, org_id, reason, employee_id, email_key, request_hash = map(canonical_text, texts)
+        whom = f"{reason},{employee_id},{email_key},{request_hash}"
+        return self._sign(f'["request",{plan_id},{org_id},{sealed.row_no},{whom},{request}]')
 
     def of_plan(self, head: Mapping[str, Any]) -> str:
         """Return the seal of a plan's head; see :func:`m3ter_onboarding.ledger.plans.head_of`."""
@@ -80,4 +97,7 @@ class SealingKey:
         return seal is not None and hmac.compare_digest(seal.encode(), expected.encode())
 
     def _hash(self, content: Any) -> str:
-        return hmac.digest(self.key, _CANONICAL.encode(content).encode("ascii"), hashlib.sha256).hex()
+        return self._sign(canonical(content))
+
+    def _sign(self, content: str) -> str:
+        return hmac.digest(self.key, content.encode("ascii"), hashlib.sha256).hex()

@@ -54,6 +54,10 @@ class AddressStatus:
         return self.row.request_hash if self.row and refused else None
 
 
+#: Of an address of which neither ledger nor m3ter knows anything.
+_UNKNOWN = AddressStatus(Status.FREE, None)
+
+
 class AddressStatuses:
     """The status of every address of a plan, and of every employee's other addresses.
 
@@ -80,9 +84,12 @@ class AddressStatuses:
         self._users: dict[str, list[M3terUser]] = defaultdict(list)
         for user in facts.users:
             self._users[user.email_key].append(user)
+        self._known = frozenset({*self._rows, *self._invitations, *self._users})
 
     def of_address(self, key: str) -> AddressStatus:
         """Return the status of an address."""
+        if key not in self._known:
+            return _UNKNOWN
         rows = self._rows.get(key, [])
         live = next((row for row in rows if row.live), None)
         return AddressStatus(self._status(key, rows, live), live or (rows[-1] if rows else None))
@@ -104,6 +111,8 @@ class AddressStatuses:
 
         Of several the one that is most in the way.
         """
+        if employee_id not in self._keys_of_employee and employee_id not in self._previous:
+            return None
         others = self._keys_of_employee.get(employee_id, set()) - {key}
         found = {self.of_address(other).status for other in others}
         previous = self._previous.get(employee_id, key)

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 #: So many people of the ledger are kept in memory while their ids are compared.
 _FEW = 50_000
 
-_ByKey = defaultdict[str, dict[str, int]]
+_ByKey = dict[str, dict[str, int]]
 
 
 class Aliases:
@@ -86,7 +86,7 @@ class Aliases:
             if not one.email_key:
                 continue
             alias = aliases[one.row_no]
-            said = _another_row(in_plan[alias], one.email_key)
+            said = _another_row(in_plan.get(alias, {}), one.email_key)
             if alias in in_m3ter and in_m3ter[alias] - {one.email_key}:
                 said.insert(0, "of one that m3ter has invited or made a member")
             if said:
@@ -101,7 +101,7 @@ class Aliases:
             if not one.employee_id:
                 continue
             key = spelling_key(one.employee_id)
-            said = _another_row(in_plan[key], one.employee_id)
+            said = _another_row(in_plan.get(key, {}), one.employee_id)
             if key in self._excluded and self._excluded[key] - {one.employee_id}:
                 said.insert(0, "of one that is excluded")
             if key in known and known[key] & other_spellings(one.employee_id):
@@ -132,11 +132,15 @@ def _by_spelling(employees: Iterable[str]) -> dict[str, set[str]]:
 
 
 def _rows_by_key(rows: Iterable[tuple[int, str | None]], key: Callable[[str], str]) -> _ByKey:
-    """Return, by what is left of an address or id, each spelling of it with the first row that has it."""
-    found: _ByKey = defaultdict(dict)
-    for row_no, given in rows:
-        if given:
-            found[key(given)].setdefault(given, row_no)
+    """Return, by what is left of an address or id, each spelling of it with the first row that has it.
+
+    Nothing, where no two rows have the same left.
+    """
+    keyed = [(key(given), given, row_no) for row_no, given in rows if given]
+    found: _ByKey = {}
+    if len({one for one, _, _ in keyed}) < len(keyed):  # almost always each stands there once
+        for one, given, row_no in keyed:
+            found.setdefault(one, {}).setdefault(given, row_no)
     return found
 
 

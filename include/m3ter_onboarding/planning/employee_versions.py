@@ -22,6 +22,13 @@ class EmployeeVersions:
 
     def __init__(self, rows: Iterable[ValidatedRow], hires: Iterable[NewHire]) -> None:
         self._newer: dict[int, ValidatedRow] = {}
+        self._contested = frozenset[str]()
+        rows = list(rows)
+        employees = [row.employee_id for row in rows if row.employee_id is not None]
+        #: Whether no employee has a second row; then there is nothing to compare.
+        self.are_single = len(set(employees)) == len(employees)
+        if self.are_single:
+            return
         by_employee: dict[str, list[ValidatedRow]] = defaultdict(list)
         for row in rows:
             if row.employee_id is not None:

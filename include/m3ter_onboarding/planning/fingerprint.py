@@ -9,9 +9,9 @@ from typing import Any
 
 from m3ter_onboarding.ledger.decisions import Decision
 from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
+from m3ter_onboarding.ledger.sealing import canonical, canonical_text
 from m3ter_provider.models import InvitationRequest
 
-_CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=True, separators=(",", ":"))
 #: As ledgers hold hashes of requests, which are compared from run to run.
 _REQUEST = json.JSONEncoder(sort_keys=True, ensure_ascii=True)
 
@@ -36,7 +36,14 @@ class PlanFingerprint:
 
     def add(self, employee_id: str | None, email_key: str | None, request: Mapping[str, Any]) -> None:
         """Add an invitation: employee, address key and the body of its POST."""
-        content = _CANONICAL.encode((employee_id or "", email_key or "", request))
+        self.add_written(employee_id, email_key, canonical(request))
+
+    def add_written(self, employee_id: str | None, email_key: str | None, request: str) -> None:
+        """Add the same, where the body is written already.
+
+        :param request: as :func:`~m3ter_onboarding.ledger.sealing.canonical` writes it.
+        """
+        content = f"[{canonical_text(employee_id or '')},{canonical_text(email_key or '')},{request}]"
         one = hashlib.sha256(content.encode("ascii")).digest()
         self._heaps[one[0]] += one
 
@@ -45,7 +52,7 @@ class PlanFingerprint:
 
         :param policies: id and version of each policy that the requests ask for.
         """
-        whole = hashlib.sha256(_CANONICAL.encode((self._org_id, sorted(map(list, policies)))).encode("ascii"))
+        whole = hashlib.sha256(canonical((self._org_id, sorted(map(list, policies)))).encode("ascii"))
         for heap in self._heaps:
             for one in sorted(bytes(heap[start : start + 32]) for start in range(0, len(heap), 32)):
                 whole.update(one)

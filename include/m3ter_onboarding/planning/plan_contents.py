@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 from m3ter_onboarding.ledger.decisions import Decision
 from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
+from m3ter_onboarding.ledger.sealing import canonical
 from m3ter_onboarding.ledger.worklist import Questions
 from m3ter_onboarding.planning.fingerprint import PlanFingerprint
 
@@ -29,8 +29,8 @@ class PlanContents:
         self._fingerprint = PlanFingerprint(org_id)
         self._policy_ids = set[str]()
 
-    def with_requests(self, part: Sequence[Decision]) -> Iterator[tuple[Decision, Mapping[str, Any] | None]]:
-        """Collect from a part of the plan, and yield each decision with the body of its POST."""
+    def with_requests(self, part: Sequence[Decision]) -> Iterator[tuple[Decision, str | None]]:
+        """Collect from a part of the plan, and yield each decision with the body of its POST, in canonical JSON."""
         self.rows += len(part)
         self._names.update((decision.decision, decision.reason) for decision in part)
         self.questions.add(part)
@@ -41,9 +41,9 @@ class PlanContents:
             if request is None:
                 yield decision, None
                 continue
-            body = request.to_json()
+            body = canonical(request.to_json())
             self.invitations += decision.decision == "invite"
-            self._fingerprint.add(decision.employee_id, decision.email_key, body)
+            self._fingerprint.add_written(decision.employee_id, decision.email_key, body)
             if request.permission_policy_ids:
                 self._policy_ids.update(request.permission_policy_ids)
             yield decision, body

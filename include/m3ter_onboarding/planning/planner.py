@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from m3ter_onboarding.errors import PlanError
 from m3ter_onboarding.ledger.decisions import Decision, Verdict
@@ -40,15 +40,14 @@ from m3ter_onboarding.planning.address_status import TAKEN, AddressStatus, Addre
 from m3ter_onboarding.planning.employee_versions import EmployeeVersions
 from m3ter_onboarding.planning.facts import Facts
 from m3ter_onboarding.planning.fingerprint import hash_request
+from m3ter_onboarding.planning.granted_policies import GrantedPolicies
 from m3ter_onboarding.planning.occasion import Occasions
 from m3ter_onboarding.planning.plan_settings import PlanSettings
 from m3ter_onboarding.planning.restrictions import Restrictions
 from m3ter_onboarding.planning.warehouse_exclusions import WarehouseExclusions
 from m3ter_onboarding.source.new_hire import NewHire, ValidatedRow, end_of_day, zone_of
 from m3ter_provider.email_identity import email_domain, same_spelling
-from m3ter_provider.errors import M3terPermissionPolicyError
 from m3ter_provider.models import INVITATION_LIFE, InvitationRequest
-from m3ter_provider.permission_policies import PolicyBook
 
 
 def decide(rows: Sequence[ValidatedRow], facts: Facts, rules: PlanSettings, *, now: datetime) -> list[Decision]:
@@ -72,9 +71,12 @@ class _Planner:
         self._listed = facts.excluded_people
         self._statuses = AddressStatuses(facts, now)
         self._occasions = Occasions(facts, rules, now)
-        self._policies = PolicyBook(facts.policies)
         self._restrictions = Restrictions(rules, facts.policies)
-        self._check_default_policies()
+        self._has_domains = bool(rules.excluded_domains or rules.allowed_domains)
+        # Rows have few start dates: each is judged once.
+        self._timings: dict[tuple[date, str], tuple[str, str] | None] = {}
+        self._policies = GrantedPolicies(facts.policies, rules, self._restrictions)
+        self._policies.check_defaults()
 
     def plan(self, rows: Sequence[ValidatedRow]) -> list[Decision]:
         decided: dict[int, Decision] = {}
@@ -107,7 +109,7 @@ class _Planner:
         return frozenset(row.email_key for row in rows if row.email_key and row.employee_id in excluded)
 
     def _exclusion(self, hire: NewHire, excluded_keys: frozenset[str]) -> Decision | None:
-        domain = email_domain(hire.email)
+        domain = email_domain(hire.email) if self._has_domains else ""
         found = self._restrictions.of_person(hire.employee_id, hire.email_key, domain, keys_of_excluded=excluded_keys)
         return None if found is None else _restricted(hire, found)
 
@@ -117,6 +119,9 @@ class _Planner:
         self, hires: Iterable[NewHire], versions: EmployeeVersions
     ) -> tuple[list[NewHire], list[Decision]]:
         """Return the rows that are decided about by themselves, and the decisions about the others."""
+        hires = list(hires)
+        if versions.are_single and len({hire.email_key for hire in hires}) == len(hires):
+            return hires, []
         winners: list[NewHire] = []
         others: list[Decision] = []
         by_key: dict[str, NewHire] = {}
@@ -170,8 +175,14 @@ class _Planner:
         """Return why it is not the time to invite: the reason and a sentence. Days are counted where the hire is."""
         if hire.start_date is None:
             return None
+        key = hire.start_date, hire.time_zone
+        if key not in self._timings:
+            self._timings[key] = self._judge_timing(*key)
+        return self._timings[key]
+
+    def _judge_timing(self, start_date: date, time_zone: str) -> tuple[str, str] | None:
         rules = self._rules
-        days = (hire.start_date - self._now.astimezone(zone_of(hire.time_zone)).date()).days
+        days = (start_date - self._now.astimezone(zone_of(time_zone)).date()).days
         if -days > rules.max_age_days:
             return "too_old", f"Started {-days} days ago; after {rules.max_age_days} days nobody is invited."
         if rules.invite_days_before_start is not None and days > rules.invite_days_before_start:
@@ -231,9 +242,9 @@ class _Planner:
             reason, detail = "requested", f"{detail} A person asked to invite again."
         elif occasion.verdict != "invite":
             return _decision(hire, occasion.verdict, reason, detail)
-        policy_ids = self._policies_of(hire)
-        if isinstance(policy_ids, Decision):
-            return policy_ids
+        policy_ids = self._policies.of(hire.permission_policies)
+        if isinstance(policy_ids, Restriction):
+            return _restricted(hire, policy_ids)
         request = self._request(hire, policy_ids)
         request_hash = hash_request(self._lasting(hire, request))
         if address.refused_hash == request_hash:
@@ -241,17 +252,7 @@ class _Planner:
                 detail = "m3ter refused exactly this request before; correct the row."
                 return replace(_decision(hire, "skip", "refused_before", detail), request_hash=request_hash)
             reason, detail = "requested", "m3ter refused this request before; a person asked to try again."
-        return replace(_decision(hire, "invite", reason, detail), request=request, request_hash=request_hash)
-
-    def _policies_of(self, hire: NewHire) -> tuple[str, ...] | Decision:
-        """Return the ids of the permission policies that a hire gets, or the decision that they may not be given."""
-        try:
-            policies = self._policies.resolve(hire.permission_policies or self._rules.default_policies)
-        except M3terPermissionPolicyError as error:
-            return _decision(hire, "invalid", "policy", str(error))
-        if (found := self._restrictions.of_policies(policies)) is not None:
-            return _restricted(hire, found)
-        return tuple(policy.m3ter_id for policy in policies)
+        return _decision(hire, "invite", reason, detail, request, request_hash)
 
     def _request(self, hire: NewHire, policy_ids: tuple[str, ...]) -> InvitationRequest:
         return InvitationRequest(
@@ -287,28 +288,6 @@ class _Planner:
             return None
         return end_of_day(hire.start_date + timedelta(days=self._rules.expiry_grace_days), hire.time_zone)
 
-    def _check_default_policies(self) -> None:
-        rules = self._rules
-        nothing = "Nothing is planned and nothing is sent; correct the configuration"
-        try:
-            policies = self._policies.resolve(rules.default_policies)
-            # Also without defaults: an allowed name that is ambiguous is found now, not at the first row.
-            others = self._restrictions.not_allowed(policies)
-        except M3terPermissionPolicyError as error:
-            raise PlanError(
-                f"{error} It is configured as permission_policies or allowed_permission_policies. {nothing}, or make"
-                " the policy in m3ter."
-            ) from None
-        if others:
-            raise PlanError(
-                f"The configured permission_policies are not all among allowed_permission_policies. {nothing}."
-            )
-        if powerful := self._restrictions.administrators_among(policies):
-            raise PlanError(
-                f"The configured permission_policies would make everybody an administrator: {powerful}. {nothing}, or"
-                " set allow_administrator_policies: true if that is meant."
-            )
-
 
 def _looks_alike(hire: NewHire, other: str) -> Decision:
     detail = (
@@ -336,7 +315,14 @@ def _restricted(hire: NewHire, found: Restriction) -> Decision:
     return _decision(hire, found.decision, found.reason, found.detail)
 
 
-def _decision(hire: NewHire, decision: Verdict, reason: str, detail: str) -> Decision:
+def _decision(
+    hire: NewHire,
+    decision: Verdict,
+    reason: str,
+    detail: str,
+    request: InvitationRequest | None = None,
+    request_hash: str | None = None,
+) -> Decision:
     return Decision(
         row_no=hire.row_no,
         decision=decision,
@@ -344,6 +330,8 @@ def _decision(hire: NewHire, decision: Verdict, reason: str, detail: str) -> Dec
         employee_id=hire.employee_id,
         email=hire.email_as_given,
         email_key=hire.email_key,
+        request=request,
+        request_hash=request_hash,
         detail=detail,
         start_date=hire.start_date,
         extra=hire.extra,

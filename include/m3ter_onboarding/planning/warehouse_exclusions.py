@@ -98,6 +98,8 @@ class WarehouseExclusions:
                 self._keep(row.email_key, row.employee_id, _Named(row.exclusion, "column exclude"))
         for person in listed:
             self._keep(person.email_key, person.employee_id, _Named(person.exclusion, "query of exclude"))
+        if not self._by_person:
+            return
         # Who is listed by one of the two is excluded by the other, too.
         for row in rows:
             if isinstance(row, NewHire):
@@ -119,6 +121,8 @@ class WarehouseExclusions:
 
     def of(self, hire: NewHire) -> Excluded | None:
         """Return why a row is excluded: of several the exclusion that lasts longest; None: nothing says so."""
+        if not self._by_person:
+            return None
         found = [
             named
             for named in self._named(hire)

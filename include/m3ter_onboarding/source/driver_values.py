@@ -12,6 +12,7 @@ import re
 import unicodedata
 from datetime import date, datetime, time, timezone, tzinfo
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -43,6 +44,8 @@ def to_text(value: Any) -> str | None:
     """
     if value is None:
         return None
+    if type(value) is str and value.isascii():  # almost every value: NFC already, and with no marks
+        return value.strip() or None
     if isinstance(value, bool):
         raise ValueError("is true or false, not text")
     if isinstance(value, (float, Decimal)):
@@ -75,7 +78,7 @@ def to_name(value: Any, *, longest: int) -> str | None:
     :param longest: in characters.
     :raises ValueError: when it is too long, or holds characters that cannot be seen.
     """
-    if isinstance(value, (int, float, Decimal)) and not _is_nan(value):
+    if not isinstance(value, str) and isinstance(value, (int, float, Decimal)) and not _is_nan(value):
         raise ValueError("is a number")
     text = to_text(value)
     if text is None:
@@ -110,6 +113,8 @@ def to_date(value: Any, zone: tzinfo) -> date | None:
     :param zone: the person's time zone.
     :raises ValueError: for anything else, and for days before 1900.
     """
+    if value is None:
+        return None
     if isinstance(value, (bytes, bytearray, memoryview)):
         value = to_text(value)
     if isinstance(value, str):
@@ -136,6 +141,8 @@ def to_instant(value: Any) -> datetime | None:
     :param value: as :func:`to_date` reads it; without a zone it is taken as UTC, and a day as its beginning.
     :returns: None also where it cannot be read: then nothing orders the row.
     """
+    if value is None:
+        return None
     try:
         if isinstance(value, (bytes, bytearray, memoryview)):
             value = to_text(value)
@@ -161,6 +168,7 @@ def _day_of_instant(value: datetime, zone: tzinfo) -> date:
     return NO_END if value.replace(tzinfo=None) >= _NEARLY_NO_END else value.astimezone(zone).date()
 
 
+@lru_cache(maxsize=4096)  # rows have few days
 def _date_of_text(text: str) -> date | datetime | None:
     text = trim(text)
     if not text or text.startswith("0000-00-00"):  # MySQL's "no day", as some of its drivers give it

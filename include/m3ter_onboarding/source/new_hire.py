@@ -198,10 +198,13 @@ def _invalid(row: SourceRow, flaw: _FlawError, start: date | None, extra: Mappin
 
 
 def _extra(row: SourceRow, columns: Sequence[str]) -> dict[str, str] | None:
+    if not columns:
+        return None
     values = {name: to_note(row.values.get(name), LONGEST_EXTRA) for name in columns}
     return {name: value for name, value in values.items() if value is not None} or None
 
 
+@lru_cache(maxsize=4096)
 def end_of_day(day: date, time_zone: str) -> datetime:
     """Return the last millisecond of a local day, in UTC.
 
@@ -277,6 +280,8 @@ def _no_placeholder(column: str, text: str, placeholders: frozenset[str]) -> str
 
 def _contact_number(value: Any, placeholders: frozenset[str]) -> str | None:
     """Read a number; marks that cannot be seen, which pasting leaves between its digits, are no part of it."""
+    if value is None:
+        return None
     try:
         text = without_marks(to_text(value) or "")
     except ValueError as reason:
@@ -330,6 +335,8 @@ def read_day(value: Any, time_zone: str) -> date | None:
 
 
 def _exclusion(value: Any, until: Any, time_zone: str) -> RowExclusion | None:
+    if value is None:
+        return None
     if isinstance(value, bool):
         value = str(value)
     try:

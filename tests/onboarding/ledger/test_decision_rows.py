@@ -15,6 +15,7 @@ from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.ledger import plans
 from m3ter_onboarding.ledger.decision_rows import DecisionRow, DecisionRows, write_decisions
 from m3ter_onboarding.ledger.decisions import Decision, sealed_request
+from m3ter_onboarding.ledger.sealing import canonical
 from m3ter_provider.models import InvitationRequest
 from tests.support.world import WINDOW, World
 
@@ -31,7 +32,7 @@ def begin(world: World) -> DecisionRows:
 
 
 def write(world: World, rows: DecisionRows, *parts: Sequence[Decision]) -> None:
-    made = [[rows.of(one, one.request.to_json() if one.request else None) for one in part] for part in parts]
+    made = [[rows.of(one, canonical(one.request.to_json()) if one.request else None) for one in part] for part in parts]
     write_decisions(world.db, rows, made)
 
 
