@@ -166,6 +166,21 @@ def test_a_search_is_marked_copied_and_in_no_address(pages: AirflowPages, listed
     other.close()
 
 
+def test_inside_airflow_a_list_keeps_its_place(pages: AirflowPages, listed: Organisation) -> None:
+    page = pages.open(f"/plugin/m3ter-onboarding#/invitations?ledger={key_of(listed)}")
+    inside = page.frame_locator("iframe[title='m3ter onboarding']")
+    inside.get_by_label("Part of an address").fill("p0")
+    inside.get_by_role("button", name="Search").click()
+    expect(inside.locator(".range")).to_have_text("1–50 of 130")
+    inside.get_by_role("button", name="Next page").click()
+    expect(inside.locator(".range")).to_have_text("51–100 of 130")
+    page.wait_for_function("location.hash.includes('from=50')")
+    assert "p0" not in page.url
+    page.reload()
+    expect(inside.locator(".range")).to_have_text("51–100 of 130")
+    expect(inside.get_by_label("Part of an address")).to_have_value("p0")
+
+
 def test_several_questions_are_decided_at_once(pages: AirflowPages, listed: Organisation) -> None:
     page = pages.open(f"/m3ter-onboarding/#/review/skip/excluded?dag={listed.dag_id}")
     expect(page.get_by_label("Reason")).to_have_value("skip:excluded")
@@ -184,6 +199,20 @@ def test_several_questions_are_decided_at_once(pages: AirflowPages, listed: Orga
     dialog.get_by_role("button", name="Put off").click()
     expect(page.get_by_text("2 put off.")).to_be_visible()
     expect(head).to_have_text("1–50 of 58")
+
+    # One that was answered and asked again since the page was loaded is another question.
+    page.get_by_label("Tick person-q5@example.com").check()
+    page.get_by_label("Tick person-q7@example.com").check()
+    w = listed.ledger.tables.worklist
+    with listed.ledger.engine.begin() as connection:
+        connection.execute(update(w).where(w.c.employee_id == "q5").values(opened_at=NOW - timedelta(hours=1)))
+    page.get_by_role("button", name="Note …").click()
+    dialog.get_by_label("Note").fill("Asked HR.")
+    dialog.get_by_role("button", name="Note", exact=True).click()
+    changed = "1 noted. 1 had changed meanwhile and stay as they are: person-q5@example.com."
+    expect(page.locator("section .note").filter(has_text=changed)).to_be_visible()
+    expect(page.locator("#toasts")).to_contain_text(changed)
+
     page.get_by_label("Part of an address").fill("n-q1")
     page.keyboard.press("Enter")
     expect(head).to_have_text("1–10 of 10")

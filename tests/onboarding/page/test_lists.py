@@ -171,6 +171,18 @@ def test_a_page_before_one_that_has_become_the_first_is_a_whole_page(anna: Page,
     assert "no place" in answer["detail"] or "is gone" in answer["detail"]
 
 
+def test_a_page_whose_rows_have_left_the_list_is_the_first(anna: Page, ledger: LedgerDatabase) -> None:
+    crowd(ledger, 60)
+    body = {"ledger": KEY, "states": ["sent"], "descending": False}
+    first = anna.post("api/invitations", body)
+    with ledger.engine.begin() as connection:
+        i = ledger.tables.invitation
+        connection.execute(update(i).where(i.c.email.like("p00%")).values(state="accepted"))
+    few = anna.post("api/invitations", body | {"after": first["after"]})
+    assert (few["before"], few["after"], len(few["rows"])) == (None, None, few["total"])
+    assert len(exported(anna, states=["sent"])) == 1 + few["total"]
+
+
 def test_pages_hold_everybody_once(anna: Page, ledger: LedgerDatabase) -> None:
     """Also where many rows changed at the same instant."""
     crowd(ledger, 180, ("sent", "accepted", "expired"))

@@ -286,6 +286,22 @@ def test_questions_are_listed_by_kind_and_page(page: Callable[[str], Page], ledg
     }
 
 
+def test_a_page_whose_questions_are_answered_is_the_last_page(
+    page: Callable[[str], Page], ledger: LedgerDatabase
+) -> None:
+    with ledger.engine.begin() as connection:
+        for number in range(120):
+            ask(connection, ledger.tables, PLAN, number, f"q{number}", "skip", "excluded")
+    anna = page("anna")
+    body = {"ledger": KEY, "kind": "skip:excluded"}
+    second = anna.post("api/worklist", body | {"after": anna.post("api/worklist", body)["after"]})
+    last = anna.post("api/worklist", body | {"after": second["after"]})
+    assert (len(last["rows"]), last["after"]) == (20, None)
+    decide(anna, selected(anna, kind="skip:excluded", ids=[one["item_id"] for one in last["rows"]]), "close")
+    again = anna.post("api/worklist", body | {"after": second["after"]})
+    assert again == {**second, "after": None, "total": 100}
+
+
 def test_who_waits_for_a_day_is_no_open_question(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
     with ledger.engine.begin() as connection:
         ask(connection, ledger.tables, PLAN, 90, "1090", "skip", "too_early")

@@ -112,6 +112,7 @@ def test_list_is_read_page_by_page(page: Callable[[str], Page], ledger: LedgerDa
     first = page("anna").post("api/day-one", {"ledger": KEY})
     second = page("anna").post("api/day-one", {"ledger": KEY, "after": first["after"]})
     assert (len(first["rows"]), len(second["rows"]), second["after"]) == (PAGE, 10, None)
+    assert (first["total"], first["more"]) == (PAGE + 10, False)
     assert len({row["item_id"] for row in (*first["rows"], *second["rows"])}) == PAGE + 10
 
 

@@ -108,7 +108,9 @@ def page_of(
         visible = [scope for scope in scopes if query.org_id in (None, scope.org_id)]
         listing = _Listing(connection, reader.t, visible, query)
         page = listing.page(size)
-        if query.before is not None and len(page.rows) < size:  # the list begins here, and has become longer
+        begins = query.before is not None and len(page.rows) < size  # and has become longer
+        emptied = counted and query.after is not None and not page.rows  # its rows have left the list
+        if begins or emptied:
             listing = _Listing(connection, reader.t, visible, replace(query, before=None, after=None))
             page = listing.page(size)
         return listing.counted(page) if counted else page

@@ -41,12 +41,15 @@ def numbered_page(
     place: PagePlace,
     size: int,
     shown: Callable[[Row[Any]], Shown],
+    *,
+    ends: bool = False,
 ) -> NumberedPage[Shown]:
     """Return a page.
 
     :param rows: of the whole list, in no order.
     :param number: the column that numbers them.
     :param shown: makes a row of the answer.
+    :param ends: whether it is known that nothing comes behind a page that is asked for by *before*.
     """
     found: Sequence[Row[Any]]
     if place.before is not None:
@@ -55,10 +58,13 @@ def numbered_page(
         more, found = len(found) > size, found[:size][::-1]
         if len(found) == size:
             numbers = [getattr(row, number.key or "") for row in (found[0], found[-1])]
-            return NumberedPage([shown(row) for row in found], numbers[1], numbers[0] if more else None)
+            after = None if ends else numbers[1]
+            return NumberedPage([shown(row) for row in found], after, numbers[0] if more else None)
         place = PagePlace()  # the list begins here
     behind = rows.where(number > place.after).order_by(number).limit(size + 1)
     found = connection.execute(behind).all()
+    if not found and place.after > 0:  # its rows have left the list: the last page is the one before them
+        return numbered_page(connection, rows, number, PagePlace(before=place.after + 1), size, shown, ends=True)
     more, found = len(found) > size, found[:size]
     numbers = [getattr(row, number.key or "") for row in (*found[:1], *found[-1:])]
     return NumberedPage(

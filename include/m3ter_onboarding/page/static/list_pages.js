@@ -51,7 +51,7 @@ export async function showPage(results, { turn, size = 50, read, show, go, besid
   try {
     const page = await read();
     if (results.dataset.request !== mine) return;
-    const from = page.before === null ? 0 : turn.from;
+    const from = rowsBefore(page, turn);
     const range = rangeText(page, from);
     const head = h("p", { class: "range", tabindex: "-1" }, range);
     fill(results, head, show(page), h("div", { class: "actions" }, pageButtons(page, from, size, go), beside?.(page)));
@@ -67,6 +67,16 @@ export async function showPage(results, { turn, size = 50, read, show, go, besid
   } finally {
     if (results.dataset.request === mine) results.removeAttribute("aria-busy");
   }
+}
+
+/**
+ * Return how many rows come before a page. The address may say otherwise, since the list has changed.
+ * @param {ListedPage} page
+ * @param {Turn} turn
+ */
+function rowsBefore({ rows, after, before, total, more }, { from }) {
+  if (before === null) return 0;
+  return after === null && !more ? total - rows.length : from;
 }
 
 /**

@@ -248,7 +248,8 @@ function unsettledTable(ledger, review) {
       ]),
       { empty: "None.", unseen: true },
     ),
-    review.more_invitations && h("p", {}, h("a", { href: "#/invitations/review" }, "There are more: see the list.")),
+    review.more_invitations &&
+      h("p", {}, h("a", { href: `#/invitations/review/${ledger}` }, "There are more: see the list.")),
   ];
 }
 

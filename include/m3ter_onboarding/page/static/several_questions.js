@@ -63,13 +63,17 @@ export function severalQuestions(body, page, mine) {
   /** @type {HTMLInputElement[]} */
   const boxes = [];
   const many = `${exactNumber(page.total)}${page.more ? "+" : ""}`;
+  const elsewhere = page.before === null && page.after === null ? "" : ", on other pages too";
   const said = h("span", { class: "faint" });
   const everything = checkbox(() => update());
   const wholePage = checkbox((on) => {
     for (const one of boxes) one.checked = on;
     update();
   });
-  const ticked = () => boxes.filter((one) => one.checked).map((one) => Number(one.value));
+  const ticked = () => {
+    const ids = boxes.filter((one) => one.checked).map((one) => Number(one.value));
+    return mine.filter((one) => ids.includes(one.item_id));
+  };
   /** @type {Action[]} */
   const actions = body.shown === "closed" ? ["reopen", "note"] : ["close", "snooze", "note"];
   /** @type {HTMLButtonElement[]} */
@@ -86,7 +90,7 @@ export function severalQuestions(body, page, mine) {
     "div",
     { class: "actions several", role: "group", "aria-label": "Decide about several questions" },
     h("label", { class: "choice" }, wholePage, " All of this page"),
-    h("label", { class: "choice" }, everything, ` All ${many} that match, on other pages too`),
+    h("label", { class: "choice" }, everything, ` All ${many} that match${elsewhere}`),
     said,
     buttons,
   );
@@ -95,7 +99,7 @@ export function severalQuestions(body, page, mine) {
   const box = (question) => {
     if (!mine.includes(question)) return "";
     const input = checkbox(() => update());
-    input.setAttribute("aria-label", `Tick ${question.email ?? question.employee_id ?? "a row that names nobody"}`);
+    input.setAttribute("aria-label", `Tick ${nameOf(question)}`);
     input.value = String(question.item_id);
     boxes.push(input);
     return input;
@@ -113,27 +117,39 @@ function checkbox(change) {
   return input;
 }
 
+/** @param {OpenQuestion} question */
+function nameOf({ email, employee_id }) {
+  return email ?? employee_id ?? "a row that names nobody";
+}
+
 /**
  * Look which questions it would be about, ask, and write.
  * @param {HTMLElement} bar
  * @param {QuestionsBody} body the list
  * @param {Action} action
- * @param {number[] | null} ids null: all that match
+ * @param {OpenQuestion[] | null} ticked as the page shows them; null: all that match
  */
-async function decide(bar, body, action, ids) {
+async function decide(bar, body, action, ticked) {
   try {
+    const ids = ticked?.map((one) => one.item_id) ?? null;
     const chosen = await post("worklist/preview", { ...body, after: 0, before: null, ids });
     if (!chosen.questions.length) {
-      outcome = "None of these questions is yours to decide, or none is left.";
+      outcome = ticked
+        ? `Nothing was written: these had changed meanwhile: ${ticked.map(nameOf).join(", ")}.`
+        : "None of these questions is yours to decide, or none is left.";
       return reload();
     }
     const { label, asks } = DECISIONS[action];
-    const title = `${label}: ${exactNumber(chosen.questions.length)} questions?`;
-    const answer = await ask({ title, text: previewText(action, chosen), yes: label, ...asks });
+    const many = chosen.questions.length;
+    const title = `${label}: ${many === 1 ? "one question" : `${exactNumber(many)} questions`}?`;
+    const gone = (ticked ?? []).filter((one) => !chosen.questions.some(({ item_id }) => item_id === one.item_id));
+    const answer = await ask({ title, text: previewText(action, chosen, gone), yes: label, ...asks });
     if (answer === null) return;
     const more = asks.date ? { until: `${answer}T00:00:00Z` } : { note: answer || (action === "note" ? "" : null) };
     const { ledger } = body;
-    const written = await post("worklist/decide", { ledger, action, questions: chosen.questions, ...more });
+    // Of those that are ticked, each as the page showed it: what has changed since is not decided, but named.
+    const questions = ticked ? ticked.map(({ item_id, since }) => ({ item_id, since })) : chosen.questions;
+    const written = await post("worklist/decide", { ledger, action, questions, ...more });
     outcome = writtenText(action, written, chosen.total - chosen.questions.length);
     toast(outcome);
     await readOverview({ again: true });
@@ -146,8 +162,9 @@ async function decide(bar, body, action, ids) {
 /**
  * @param {Action} action
  * @param {QuestionSelection} chosen
+ * @param {readonly OpenQuestion[]} gone those that were ticked, and have left the list since
  */
-function previewText(action, { kinds, names, questions, total, not_yours }) {
+function previewText(action, { kinds, names, questions, total, not_yours }, gone) {
   const left = total - questions.length;
   return [
     Object.entries(kinds)
@@ -155,6 +172,9 @@ function previewText(action, { kinds, names, questions, total, not_yours }) {
       .join(", "),
     `The first: ${names.join(", ")}${total > names.length ? ", …" : ""}`,
     left > 0 ? `Not more than ${questions.length} at a time, the oldest first: ${exactNumber(left)} remain.` : "",
+    gone.length
+      ? `These have changed since the page was loaded, and stay as they are: ${gone.map(nameOf).join(", ")}.`
+      : "",
     not_yours ? `${exactNumber(not_yours)} more are of DAGs that you may not edit; they stay as they are.` : "",
     DECISIONS[action].consequence,
     "Those that change meanwhile stay as they are. Your name is recorded in each.",
