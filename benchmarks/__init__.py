@@ -3,6 +3,7 @@
 - ``peers``: invitations a second, CPU, memory, doubles and losses, against raw aiohttp, the official SDK and HttpHook
 - ``pacing``, ``backpressure``: the pace at a strict limit, one process and several
 - ``planning``, ``claiming``: a plan of many people, and its claims
+- ``page``: statements and time of the overview, by organisations and invitations
 - ``import_time``, ``many_organisations``: DAG files in the DAG processor
 
 Modules that begin with an underscore are parts of these.

@@ -18,7 +18,7 @@ class Statements:
 
     def __call__(self, _c: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
         """Keep one."""
-        if statement.lstrip().upper().startswith("SELECT") and "m3ter_" in statement and not many:
+        if statement.lstrip().upper().startswith(("SELECT", "WITH")) and "m3ter_" in statement and not many:
             self.ran.append((statement, parameters))
 
 

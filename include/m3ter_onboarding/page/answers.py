@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from m3ter_onboarding.ledger.reads.overview_figures import ChartDay, LedgerFigures
+from m3ter_onboarding.ledger.reads.invitation_trends import ChartDay
+from m3ter_onboarding.ledger.reads.overview_figures import LedgerFigures
 from m3ter_onboarding.ledger.reads.review_list import ReviewList
 from m3ter_onboarding.ledger.reads.run_history import RunStanding
 from m3ter_onboarding.ledger.states import InvitationState

@@ -40,6 +40,8 @@ export interface DagFigures {
   base_url: string | null;
   /** whether the connection may send, as the last finished run recorded it; null: no run did. */
   allow_invitations: boolean | null;
+  /** null: it never ran. */
+  last: LastRun | null;
   funnel: Funnel | null;
   /** its invitations that the next run may send, by state: refused, unsent; counting stops. */
   left: Record<string, number>;
@@ -258,6 +260,18 @@ export interface LastAccessRead {
   why: string | null;
 }
 
+/** The newest run of a DAG. */
+export interface LastRun {
+  run_id: string;
+  started_at: Instant;
+  outcome: string;
+  /** why it failed; null: it did not, or did not record why. */
+  failure: RunFailure | null;
+  invitations: number | null;
+  /** whether its invitations wait for a first dry run (`look`) or for an approval; null: for neither. */
+  waits: string | null;
+}
+
 /** Which invitations a list shows; in the body, since addresses of requests are logged. */
 export interface ListBody {
   ledger: string;
@@ -321,6 +335,14 @@ export interface Overview {
   dags: ReadableDag[];
   ledgers: (ReadableLedger | UnreadableLedger)[];
   words: Words;
+}
+
+/** Invitations that were sent and not accepted so far, by the days that are left. */
+export interface PendingPart {
+  /** they expire within so many days, and not within those of the part before; null: later. */
+  within_days: number | null;
+  /** counting stops. */
+  many: number;
 }
 
 /** The invitations of one person, and the steps that led to them. */
@@ -529,6 +551,7 @@ export interface ReadableLedger {
   questions: Record<string, number>;
   access: Record<string, number>;
   expire_before_start: number;
+  pending: PendingPart[];
   starting: StartingFigures;
   key: string;
   name: string;
@@ -707,10 +730,21 @@ export interface StartingBody {
   after?: number;
 }
 
+/** People of one first day and one standing. */
+export interface StartingDay {
+  day: Day;
+  standing: string;
+  many: number;
+}
+
 /** What the overview shows of those who start soon. */
 export interface StartingFigures {
   /** people, by where they stand. */
   standings: Record<string, number>;
+  /** the same by first day; the earliest first. */
+  days: StartingDay[];
+  /** whether the day-one DAG has ever made its lists for one of the organisations. */
+  listed: boolean;
   /** invitations to chase. */
   chase: number;
   /** invitations sent on this day of each organisation's time zone; counting stops. */

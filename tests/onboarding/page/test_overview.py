@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta, timezone
+from typing import Any
 
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Engine, event, insert, select, update
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.reads.bounded_counts import COUNTED
-from m3ter_onboarding.ledger.reads.overview_figures import CHART_RUNS, ledger_figures
+from m3ter_onboarding.ledger.reads.invitation_trends import CHART_RUNS
+from m3ter_onboarding.ledger.reads.overview_figures import ledger_figures
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from tests.onboarding.page.conftest import Page
 from tests.support.page_ledger import DAG_A, DAG_B, NOW, ORG_A, PLAN, PLAN_BEFORE, RUN, RUN_BEFORE, crowd
@@ -23,7 +27,7 @@ def test_the_overview_has_states_dags_and_funnel(page: Callable[[str], Page]) ->
     [dag] = ledger["dags"]
     assert (dag["org_id"], dag["allow_invitations"]) == (ORG_A, True)
     assert dag["funnel"] == {"run_id": RUN, "planned": 3, "sent": 3, "accepted": 1}
-    assert dag["left"] == {"failed": 1, "unsent": 0}, "what a run finds that retries"
+    assert dag["left"] == {"failed": 1}, "what a run finds that retries"
     assert ledger["questions"] == {"invalid:email": 1, "review:email_changed": 1}
     assert [run["run_id"] for run in ledger["runs"]] == [RUN, RUN_BEFORE]
     assert answer["user"] == "anna"
@@ -147,24 +151,93 @@ def test_runs_of_a_dag_are_listed_newest_first(page: Callable[[str], Page]) -> N
     assert page("bert").get("api/runs", dag_id=DAG_B)["rows"]
 
 
-def test_many_configurations_take_few_statements_each(ledger: LedgerDatabase) -> None:
-    t, many = ledger.tables, [f"m3ter_onboarding__o{number}" for number in range(30)]
+def more_configurations(ledger: LedgerDatabase, many: int) -> list[str]:
+    """Copy what team A has to so many DAGs, each with an organisation of its own."""
+    t, dag_ids = ledger.tables, [f"m3ter_onboarding__o{number}" for number in range(many)]
     with ledger.engine.begin() as connection:
-        for table in (t.run, t.plan, t.admission):
+        for table in (t.run, t.plan, t.admission, t.invitation):
             rows = [dict(row._mapping) for row in connection.execute(select(table).where(table.c.dag_id == DAG_A))]
-            for number, dag_id in enumerate(many):
+            for number, dag_id in enumerate(dag_ids):
                 for row in rows:
                     other = {"dag_id": dag_id, "org_id": f"org-{number}"}
-                    if "plan_id" in row:
+                    if "invitation_id" in row:
+                        other["invitation_id"] = row["invitation_id"] + 1000 * (number + 1)
+                    elif "plan_id" in row:
                         other["plan_id"] = f"{row['plan_id']}-{number}"
                     connection.execute(insert(table), {**row, **other})
+    return dag_ids
+
+
+def test_any_number_of_configurations_takes_the_same_few_statements(ledger: LedgerDatabase) -> None:
+    dag_ids = more_configurations(ledger, 40)
     reader = LedgerReader(ledger)
-    with statements_of(Engine) as alone:
-        [first] = ledger_figures(reader, many[:1], NOW).dags
-    with statements_of(Engine) as watched:
-        figures = ledger_figures(reader, many, NOW)
-    # Of each DAG its newest runs, their plans, and the invitations that expire soonest; all else is asked for together.
-    assert len(watched.ran) - len(alone.ran) <= 3 * len(many) + 10
-    assert [dag.dag_id for dag in figures.dags] == many
-    assert first == figures.dags[0]
-    assert {(dag.allow_invitations, dag.funnel is not None) for dag in figures.dags} == {(True, True)}
+    reader.check()
+    with statements_of(Engine) as few:
+        three = ledger_figures(reader, dag_ids[:3], NOW)
+    with statements_of(Engine) as many:
+        forty = ledger_figures(reader, dag_ids, NOW)
+    # One more may look for runs that failed before they reached the ledger.
+    assert len(few.ran) == len(many.ran) <= 7
+    assert [dag.dag_id for dag in forty.dags] == dag_ids
+    assert three.dags == forty.dags[:3]
+    assert {(dag.allow_invitations, dag.funnel and dag.funnel.accepted) for dag in forty.dags} == {(True, 1)}
+    assert {tuple(dag.left.items()) for dag in forty.dags} == {(("failed", 1),)}
+    assert forty.states["sent"] == 40 * 5
+    assert len(forty.runs) == 20
+
+
+def test_the_overview_asks_both_databases_a_bounded_number_of_questions(page: Callable[[str], Page]) -> None:
+    root = page("root")
+    root.get("api/overview")  # opens the ledgers
+    with all_statements() as asked:
+        root.get("api/overview")
+    assert asked["ledger"] <= 8
+    assert asked["airflow"] <= 5
+
+
+@contextmanager
+def all_statements() -> Iterator[Counter[str]]:
+    """Count what is asked of the ledger and of Airflow's metadata."""
+    asked: Counter[str] = Counter()
+
+    def count(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.lstrip().upper().startswith(("SELECT", "WITH")) and "set_config" not in statement:
+            asked["ledger" if "m3ter_" in statement else "airflow"] += 1
+
+    event.listen(Engine, "before_cursor_execute", count)
+    try:
+        yield asked
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)
+
+
+def test_a_figure_of_a_dag_says_how_its_last_run_went(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
+    r, p = ledger.tables.run, ledger.tables.plan
+    [dag] = page("anna").get("api/overview")["ledgers"][0]["dags"]
+    assert (dag["last"]["run_id"], dag["last"]["outcome"], dag["last"]["waits"]) == (RUN, "success", None)
+    failed = {"failure": "The secret is wrong.", "failed_task": "snapshot"}
+    with ledger.engine.begin() as connection:
+        connection.execute(update(r).where(r.c.run_id == RUN).values(outcome="failed", counts=failed))
+    [dag] = page("anna").get("api/overview")["ledgers"][0]["dags"]
+    assert dag["last"]["failure"] == {"task_id": "snapshot", "sentence": "The secret is wrong."}
+    with ledger.engine.begin() as connection:
+        connection.execute(update(r).where(r.c.run_id == RUN).values(outcome="running"))
+        connection.execute(update(p).where(p.c.plan_id == PLAN).values(needs_approval=True))
+    assert page("anna").get("api/overview")["ledgers"][0]["dags"][0]["last"]["waits"] == "approval"
+
+
+def test_pending_invitations_are_counted_by_the_days_that_are_left(
+    page: Callable[[str], Page], ledger: LedgerDatabase
+) -> None:
+    i = ledger.tables.invitation
+    with ledger.engine.begin() as connection:
+        for number, days in enumerate((0.5, 2, 2.5, 6, -1), start=7):  # the four with odd names, and one more
+            number = 1 if number == 11 else number
+            connection.execute(
+                update(i).where(i.c.invitation_id == number).values(expires_at=NOW + timedelta(days=days))
+            )
+    pending = page("anna").get("api/overview")["ledgers"][0]["pending"]
+    assert pending == [
+        *({"within_days": 1, "many": 1}, {"within_days": 3, "many": 2}),
+        *({"within_days": 7, "many": 1}, {"within_days": None, "many": 0}),
+    ]

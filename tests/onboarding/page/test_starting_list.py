@@ -124,7 +124,12 @@ def test_overview_counts_both_lists_what_was_sent_and_days_without_success(
 
     seen = figures("anna")
     assert seen["standings"] == {"not_invited": 1, "pending": 1, "expires_before_start": 1}
-    assert (seen["chase"], seen["without_success"]) == (2, {})
+    assert (seen["chase"], seen["without_success"], seen["listed"]) == (2, {}, True)
+    first, later = f"{TODAY + timedelta(days=4)}", f"{TODAY + timedelta(days=6)}"
+    assert [(one["day"], one["standing"], one["many"]) for one in seen["days"]] == [
+        (first, "pending", 1),
+        *((later, "expires_before_start", 1), (later, "not_invited", 1)),
+    ]
     assert (figures("bert")["chase"], figures("bert")["standings"]) == (1, {"pending": 1})
     run, of_a = lists.tables.run, lists.tables.run.c.org_id == ORG_A
     with lists.engine.begin() as connection:

@@ -6,18 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, literal, literal_column, null, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, literal, null, or_, select
 
 from m3ter_onboarding.ledger import decision_names
-from m3ter_onboarding.ledger.day_one import Moment, Standing
-from m3ter_onboarding.ledger.day_one_pass import days_since, last_success, sent_on_the_day
-from m3ter_onboarding.ledger.reads.bounded_counts import count_up_to
+from m3ter_onboarding.ledger.day_one import Standing
 from m3ter_onboarding.ledger.reads.invitation_list import PAGE
 from m3ter_onboarding.ledger.reads.numbered_pages import count_rows
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
-from m3ter_onboarding.ledger.reads.scopes import VisibleRows, within_any
+from m3ter_onboarding.ledger.reads.scopes import VisibleRows
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.ledger.tables import Tables
 
@@ -83,22 +80,6 @@ class StartingPage:
     more: bool
 
 
-@dataclass(frozen=True)
-class StartingFigures:
-    """What the overview shows of those who start soon.
-
-    :param standings: people, by where they stand.
-    :param chase: invitations to chase.
-    :param sent_today: invitations sent on this day of each organisation's time zone; counting stops.
-    :param without_success: organisations without a successful onboarding run, and for how many days.
-    """
-
-    standings: dict[str, int]
-    chase: int
-    sent_today: int
-    without_success: dict[str, int]
-
-
 def starting_page(reader: LedgerReader, visible: VisibleRows, query: StartingQuery, size: int = PAGE) -> StartingPage:
     """Return a page of a list."""
 
@@ -120,39 +101,6 @@ def all_starting(
         page = starting_page(reader, visible, replace(query, after=after), size)
         yield page.rows
         after = page.after
-
-
-def starting_figures(connection: Connection, t: Tables, visible: VisibleRows, now: datetime) -> StartingFigures:
-    """Return what the overview shows of the reader's organisations."""
-    d, p, r = t.day_one, t.day_one_pass.c, t.run.c
-    standings = connection.execute(
-        select(d.c.standing, func.count().label("many")).where(_visible(d, visible)).group_by(d.c.standing)
-    )
-    first_run = select(func.min(r.started_at)).where(r.org_id == p.org_id)
-    passes = connection.execute(
-        select(
-            *(p.org_id, p.time_zone, p.no_successful_run_days, p.first_at),
-            last_success(t, p.org_id).scalar_subquery().label("last_success"),
-            first_run.scalar_subquery().label("first_run"),
-        ).where(p.org_id.in_(_organisations(visible)))
-    ).all()
-    without: dict[str, int] = {}
-    counted: dict[str, list[Select[Any]]] = {"chase": [select(literal_column("1")).where(_visible(t.chase, visible))]}
-    for row in passes:
-        since = row.last_success or min(at for at in (row.first_run, row.first_at) if at is not None)
-        days = days_since(since, now, row.no_successful_run_days)
-        if days is not None:
-            without[row.org_id] = days
-        today = sent_on_the_day(t, row.org_id, Moment(now, ZoneInfo(row.time_zone)))
-        mine = within_any(t.invitation, visible.scopes)
-        counted.setdefault("sent", []).append(select(literal_column("1")).where(*today, mine))
-    many = count_up_to(connection, counted)
-    return StartingFigures(
-        standings={row.standing: row.many for row in standings},
-        chase=many["chase"],
-        sent_today=many.get("sent", 0),
-        without_success=without,
-    )
 
 
 def _organisations(visible: VisibleRows) -> list[str]:

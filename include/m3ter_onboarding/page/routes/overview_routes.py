@@ -10,7 +10,8 @@ from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.config.names import PAUSE_VARIABLE
 from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.ledger.decision_names import DECISIONS, REASONS, WAYS
-from m3ter_onboarding.ledger.reads.overview_figures import ChartDay, chart_days, ledger_figures, summed_by_day
+from m3ter_onboarding.ledger.reads.invitation_trends import ChartDay, chart_days, summed_by_day
+from m3ter_onboarding.ledger.reads.overview_figures import ledger_figures
 from m3ter_onboarding.ledger.reads.reader import NoRunYetError
 from m3ter_onboarding.ledger.reads.run_history import runs_recorded
 from m3ter_onboarding.ledger.runs import RunKey
@@ -56,6 +57,7 @@ def _ledger(reader: Reader, key: str, place: LedgerPlace) -> ReadableLedger | Un
         questions=figures.questions,
         access=figures.access,
         expire_before_start=figures.expire_before_start,
+        pending=figures.pending,
         starting=figures.starting,
     )
 

@@ -18,7 +18,6 @@ import { sendingStops } from "./sending_stops.js";
 /** @typedef {import("../api_types").ReadableDag} Dag */
 /** @typedef {import("../api_types").ReadableLedger} Ledger */
 /** @typedef {import("../api_types").Overview} Overview */
-/** @typedef {import("../api_types").RunSummary} Run */
 
 const RUNS = 20;
 /** Milliseconds between two looks while a run goes on, and while none does. */
@@ -99,7 +98,7 @@ function laterChart() {
  */
 function attention(ledgers, away) {
   const items = ledgers.flatMap((ledger) => [
-    ...ledger.dags.map((dag) => lastRun(ledger, dag.dag_id)),
+    ...ledger.dags.map(lastRun),
     ...counted(ledger, ledgers.length > 1 ? ` (${ledger.name})` : ""),
   ]);
   const found = items.filter((item) => item !== null);
@@ -208,27 +207,14 @@ function sum(counts) {
 }
 
 /**
- * Return what the newest run of a DAG needs; runs are sorted, the newest first.
- * @param {Ledger} ledger
- * @param {string} dagId
+ * Return what the newest run of a DAG needs.
+ * @param {import("../api_types").DagFigures} figures
  */
-function lastRun(ledger, dagId) {
-  const run = ledger.runs.find((one) => one.dag_id === dagId);
-  if (!run) return null;
-  const href = runHash(run.dag_id, run.run_id);
-  const name = dagName(dagId);
-  const many = h("strong", {}, exactNumber(run.plan?.invitations));
-  if (run.plan?.waits_for_look) {
-    return h("li", { class: "warn" }, h("a", { href }, many, ` wait for a first dry run: ${name}`));
-  }
-  if (!waitsForApproval(run)) return null;
-  return h("li", { class: "warn" }, h("a", { href }, many, ` wait for approval: ${name}`));
-}
-
-/** @param {Run} run */
-function waitsForApproval({ outcome, plan }) {
-  if (outcome && outcome !== "running") return false;
-  return Boolean(plan?.sendable && plan.needs_approval && !plan.approved_at && !plan.rejected_at);
+function lastRun({ dag_id, last }) {
+  if (!last?.waits) return null;
+  const many = h("strong", {}, exactNumber(last.invitations));
+  const text = last.waits === "look" ? " wait for a first dry run: " : " wait for approval: ";
+  return h("li", { class: "warn" }, h("a", { href: runHash(dag_id, last.run_id) }, many, text, dagName(dag_id)));
 }
 
 /**

@@ -13,7 +13,6 @@ import { dagName } from "./readable_dags.js";
 /** @typedef {import("./elements.js").Child} Child */
 /** @typedef {import("../api_types").Overview} Overview */
 /** @typedef {import("../api_types").ReadableDag} Dag */
-/** @typedef {import("../api_types").RunSummary} Run */
 
 /** So many DAGs are named; of further ones only the number is given. */
 const NAMED = 10;
@@ -107,12 +106,11 @@ function lastFailure(overview, { dag_id }) {
 }
 
 /**
- * Return the newest run of a DAG that is shown.
+ * Return the newest run of a DAG; null: it never ran, or its ledger cannot be read.
  * @param {Overview} overview
  * @param {string} dagId
- * @returns {Run | undefined}
  */
 function lastRunOf(overview, dagId) {
-  const runs = overview.ledgers.flatMap((ledger) => (ledger.problem === null ? ledger.runs : []));
-  return runs.find((run) => run.dag_id === dagId);
+  const figures = overview.ledgers.flatMap((ledger) => (ledger.problem === null ? ledger.dags : []));
+  return figures.find((one) => one.dag_id === dagId)?.last ?? null;
 }

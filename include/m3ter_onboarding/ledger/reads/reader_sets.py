@@ -1,0 +1,126 @@
+"""A reader's DAGs and scopes as sets within a statement: one asks about all of them, however many there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    func,
+    literal_column,
+    select,
+    true,
+    union,
+)
+
+from m3ter_onboarding.ledger.reads.listed_values import listed_dags
+from m3ter_onboarding.ledger.sql_types import whose
+from m3ter_onboarding.ledger.states import InvitationState
+from m3ter_onboarding.ledger.tables import Tables
+
+_NO_LIMIT = 1_000_000
+
+
+@dataclass(frozen=True)
+class ReaderSets:
+    """Sets of one statement.
+
+    :param dags: the reader's DAGs: ``dag_id``.
+    :param scopes: ``org_id`` and ``owner``, as in :class:`~m3ter_onboarding.ledger.reads.scopes.Scope`; an empty owner
+        stands for what was found in m3ter.
+    :param laterally: whether this database takes a LATERAL join.
+    """
+
+    dags: CTE
+    scopes: CTE
+    laterally: bool
+
+    @property
+    def org_ids(self) -> Select[Any]:
+        """The organisations, for ``IN``."""
+        return select(self.scopes.c.org_id)
+
+    @property
+    def dag_ids(self) -> Select[Any]:
+        """The DAGs, for ``IN``."""
+        return select(self.dags.c.dag_id)
+
+
+def sets_of(connection: Connection, t: Tables, dag_ids: Iterable[str]) -> ReaderSets:
+    """Return the sets of a reader of these DAGs."""
+    dags = listed_dags(connection, dag_ids)
+    a = t.admission.c
+    admitted = select(a.org_id, a.dag_id).where(a.dag_id.in_(select(dags.c.dag_id))).cte("admitted")
+    # An expression, as in the index: SQLite compares a column with it in a way that the index cannot.
+    own = select(admitted.c.org_id, whose(admitted.c.dag_id).label("owner"))
+    found = select(admitted.c.org_id, literal_column("''"))
+    return ReaderSets(dags, union(own, found).cte("scopes"), laterally=connection.dialect.name == "postgresql")
+
+
+def within_each(table: Any, scopes: Any) -> ColumnElement[bool]:
+    """Return the condition that an invitation is one of the scope beside it, as the indexes have it."""
+    return and_(table.c.org_id == scopes.c.org_id, whose(table.c.dag_id) == scopes.c.owner)
+
+
+def is_visible(table: Any, sets: ReaderSets) -> ColumnElement[bool]:
+    """Return the condition for invitations that are looked up by something else."""
+    s = sets.scopes.alias()
+    return select(literal_column("1")).where(within_each(table, s)).correlate(table).exists()
+
+
+def first_of_each(
+    t: Tables,
+    sets: ReaderSets,
+    states: Sequence[InvitationState],
+    order: Sequence[ColumnElement[Any]],
+    each: int,
+    *conditions: ColumnElement[bool],
+) -> Select[Any]:
+    """Return the first invitations of each scope, by ranges of an index that each stop by themselves.
+
+    :param each: no more of one scope.
+    """
+    i, s = t.invitation, sets.scopes
+    in_state = i.c.state.in_([state.value for state in states])
+    mine = select(i).where(within_each(i, s), in_state, *conditions).order_by(*order).limit(each)
+    if sets.laterally:
+        row = mine.correlate(s).lateral("first")
+        return select(*row.c).select_from(s.join(row, true()))
+    # SQLite's way: the keys of each scope's rows, and then these; a limit keeps it from turning that round.
+    keys = mine.with_only_columns(i.c.invitation_id).correlate(s).scalar_subquery()
+    first = t.invitation.alias("first")
+    return select(first).select_from(s.join(first, first.c.invitation_id.in_(keys))).limit(_NO_LIMIT)
+
+
+def rows_of_scopes(
+    t: Tables, sets: ReaderSets, state: InvitationState, most: int, *conditions: ColumnElement[bool]
+) -> Select[Any]:
+    """Return the rows of all scopes in a state, for counting; reading stops behind *most* of all together.
+
+    :param conditions: on when they expire.
+    """
+    i, s = t.invitation, sets.scopes
+    one: ColumnElement[int] = literal_column("1").label("one")
+    if sets.laterally:
+        mine = select(one).where(within_each(i, s), i.c.state == state.value, *conditions)
+        # In an order that an index has, so that it is used.
+        row = (
+            mine.order_by(i.c.expires_at if conditions else i.c.updated_at, i.c.invitation_id)
+            .limit(most + 1)
+            .correlate(s)
+            .lateral("row")
+        )
+        return select(row.c.one).select_from(s.join(row, true())).limit(most + 1)
+    joined = s.join(i, and_(within_each(i, s), i.c.state == state.value, *conditions))
+    return select(one).select_from(joined).limit(most + 1)
+
+
+def count_of(rows: Select[Any]) -> ColumnElement[int]:
+    """Return how many rows a statement has, as one value."""
+    return select(func.count()).select_from(rows.subquery()).scalar_subquery()
