@@ -6,6 +6,7 @@
 
 import { airflowRun, airflowTask, runHash } from "./addresses.js";
 import { airflowLink } from "./airflow_window.js";
+import { addressText, copyable } from "./copied_values.js";
 import { decisionButtons } from "./decision_buttons.js";
 import { fact, h, quoted, section, table } from "./elements.js";
 import { instant, m3terAnswer } from "./formats.js";
@@ -59,7 +60,8 @@ function personScreen(ledger, story) {
       h(
         "dl",
         {},
-        fact("Employee", quoted(story.employee_id)),
+        fact("Address", copyable(addressText(story.email), story.email, "address")),
+        fact("Employee", copyable(quoted(story.employee_id), story.employee_id, "employee_id")),
         fact("Organisation", quoted(story.org_id)),
         newest && fact("Now", stateBadge(newest.state)),
         Object.entries(story.extra).map(([name, value]) => fact(name, quoted(value))),
@@ -93,13 +95,13 @@ function invitationsTable(ledger, { invitations, in_m3ter }) {
     "Invitations of this person",
     HEADS,
     invitations.map((one) => [
-      quoted(one.email),
+      addressText(one.email),
       stateBadge(one.state),
       instant(one.created_at),
       instant(one.sent_at),
       instant(one.accepted_at),
       instant(one.expires_at),
-      quoted(one.m3ter_id),
+      copyable(quoted(one.m3ter_id), one.m3ter_id, "m3ter id"),
       m3terAnswer(one),
       actingDag(ledger, one.dag_id)?.may_edit ? decisionButtons(ledger, one, DECIDABLE[one.state] ?? []) : "",
     ]),
@@ -120,11 +122,11 @@ function foundInM3ter(found) {
       "What m3ter has of this person",
       ["Address", "Kind", "Made", "Ends", "m3ter id", "Now"],
       found.map((one) => [
-        quoted(one.email),
+        addressText(one.email),
         one.kind === "user" ? "user" : `invitation, ${one.accepted ? "accepted" : "not accepted"}`,
         instant(one.since),
         instant(one.ends_at),
-        quoted(one.m3ter_id),
+        copyable(quoted(one.m3ter_id), one.m3ter_id, "m3ter id"),
         one.gone ? "m3ter lists it no more" : "listed",
       ]),
       { unseen: true },
