@@ -98,9 +98,9 @@ class ReadRows:
         for chunk in chunks:
             own, unclear = routing.route(chunk)
             waiting += self._chosen([*self._validated(own), *unclear])
-            if len(waiting) >= AT_ONCE:
-                self._keep(waiting)
-                waiting = []
+            while len(waiting) >= AT_ONCE:
+                self._keep(waiting[:AT_ONCE])
+                waiting = waiting[AT_ONCE:]
         self._keep(waiting)
         return routing
 
