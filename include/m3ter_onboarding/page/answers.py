@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from m3ter_onboarding.ledger.reads.invitation_trends import ChartDay
+from m3ter_onboarding.ledger.reads.invitation_trends import ChartDay, PeriodFunnel
 from m3ter_onboarding.ledger.reads.overview_figures import LedgerFigures
 from m3ter_onboarding.ledger.reads.review_list import ReviewList
 from m3ter_onboarding.ledger.reads.run_history import RunStanding
@@ -86,10 +86,28 @@ class Overview:
 
 
 @dataclass(frozen=True)
+class TimeToAccept:
+    """How long people took to accept, by the instants that m3ter gives.
+
+    :param of: so many invitations, the newest.
+    :param p90_seconds: nine of ten took no longer.
+    """
+
+    of: int
+    median_seconds: float
+    p90_seconds: float
+
+
+@dataclass(frozen=True)
 class Chart:
-    """Invitations of the last days."""
+    """Invitations of the last days.
+
+    :param time_to_accept: None: nobody has accepted in the last 90 days.
+    """
 
     days: list[ChartDay]
+    funnel: PeriodFunnel
+    time_to_accept: TimeToAccept | None
 
 
 @dataclass(frozen=True, repr=False)

@@ -21,6 +21,9 @@ export interface AskedApproval {
 /** Invitations of the last days. */
 export interface Chart {
   days: ChartDay[];
+  funnel: PeriodFunnel;
+  /** null: nobody has accepted in the last 90 days. */
+  time_to_accept: TimeToAccept | null;
 }
 
 /** The invitations that the runs of one day (UTC) set out to send, by what became of them. */
@@ -29,6 +32,10 @@ export interface ChartDay {
   accepted: number;
   waiting: number;
   other: number;
+  /** the only DAG whose runs set out to send something; null: none did, or several. */
+  dag_id: string | null;
+  /** null: no run did, or several. */
+  run: DayRun | null;
 }
 
 /** The figures of one DAG. */
@@ -45,6 +52,12 @@ export interface DagFigures {
   funnel: Funnel | null;
   /** its invitations that the next run may send, by state: refused, unsent; counting stops. */
   left: Record<string, number>;
+}
+
+/** The only run of a day that set out to send something. */
+export interface DayRun {
+  dag_id: string;
+  run_id: string;
 }
 
 /** The new state of an invitation. */
@@ -343,6 +356,20 @@ export interface PendingPart {
   within_days: number | null;
   /** counting stops. */
   many: number;
+}
+
+/** What became of the rows that the runs of some days read. */
+export interface PeriodFunnel {
+  /** that plans read; a person who is read again counts again. */
+  rows: number;
+  /** of those. */
+  usable: number;
+  /** people who were sent an invitation; of these: */
+  invited: number;
+  /** have accepted it. */
+  accepted: number;
+  /** have let it expire. */
+  expired: number;
 }
 
 /** The invitations of one person, and the steps that led to them. */
@@ -796,6 +823,15 @@ export interface Step {
   ended_at: Instant | null;
   /** how often it was begun. */
   tries: number;
+}
+
+/** How long people took to accept, by the instants that m3ter gives. */
+export interface TimeToAccept {
+  /** so many invitations, the newest. */
+  of: number;
+  median_seconds: number;
+  /** nine of ten took no longer. */
+  p90_seconds: number;
 }
 
 /** A ledger that cannot be shown. */

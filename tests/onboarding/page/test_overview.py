@@ -76,16 +76,36 @@ def test_the_chart_counts_invitations_by_day(page: Callable[[str], Page]) -> Non
 def test_the_chart_begins_with_a_whole_day_where_runs_are_too_many(
     page: Callable[[str], Page], ledger: LedgerDatabase
 ) -> None:
-    r = ledger.tables.run
+    r, each = ledger.tables.run, CHART_RUNS // 9  # of a day
     with ledger.engine.begin() as connection:
-        one = connection.execute(select(r).where(r.c.run_id == RUN)).one()._mapping
-        for number in range(CHART_RUNS + 10):  # ten a day
-            values = {**one, "run_id": f"run-{number}", "started_at": NOW - timedelta(days=1 + number // 10)}
-            connection.execute(insert(r).values(values))
+        one = dict(connection.execute(select(r).where(r.c.run_id == RUN)).one()._mapping)
+        connection.execute(
+            insert(r),
+            [
+                {**one, "run_id": f"run-{number}", "started_at": NOW - timedelta(days=1 + number // each)}
+                for number in range(CHART_RUNS + each)
+            ],
+        )
     days = [date.fromisoformat(day["day"]) for day in page("anna").get("api/chart")["days"]]
     assert days[-1] == datetime.now(timezone.utc).date()
     assert len(days) == (days[-1] - days[0]).days + 1, "no day is left out"
     assert 8 <= len(days) <= 10, "and none that was not counted is shown as nought"
+
+
+def test_the_chart_names_a_days_only_run_and_counts_on_from_rows_to_acceptance(
+    page: Callable[[str], Page], ledger: LedgerDatabase
+) -> None:
+    i = ledger.tables.invitation
+    with ledger.engine.begin() as connection:
+        connection.execute(update(i).where(i.c.state == "accepted").values(accepted_at=NOW))
+    answer = page("anna").get("api/chart", days=90)
+    assert len(answer["days"]) == 90
+    runs = [day["run"]["run_id"] for day in answer["days"] if day["run"]]
+    assert set(runs) <= {RUN, RUN_BEFORE}
+    assert {day["dag_id"] for day in answer["days"] if day["accepted"] or day["waiting"]} == {DAG_A}
+    assert answer["funnel"] == {"rows": 9, "usable": 8, "invited": 7, "accepted": 1, "expired": 1}
+    five_hours = 5 * 3600.0
+    assert answer["time_to_accept"] == {"of": 1, "median_seconds": five_hours, "p90_seconds": five_hours}
 
 
 def test_a_run_is_compared_with_the_plan_before(page: Callable[[str], Page]) -> None:

@@ -1,74 +1,212 @@
-"""Invitations over time: what became of those that the runs of each day set out to send."""
+"""Invitations over time: what became of those that the runs of each day set out to send, and how soon people accept."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
+from itertools import takewhile
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, Select, and_, literal_column, select
 
+from m3ter_onboarding.ledger.reads.bounded_counts import COUNTED
+from m3ter_onboarding.ledger.reads.listed_values import listed_runs
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
-from m3ter_onboarding.ledger.reads.run_history import states_by_run
+from m3ter_onboarding.ledger.reads.reader_sets import count_of, first_of_each, sets_of
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.states import InvitationState
+from m3ter_onboarding.ledger.tables import Tables
 
-#: Days of the chart, and the most runs in it.
-CHART_DAYS, CHART_RUNS = 30, 90
+#: Days of the chart; the most runs that are looked at for it.
+CHART_DAYS, CHART_RUNS = 30, 1000
+
+#: How soon people accept is known of the newest so many, within so many days.
+ACCEPTED_LOOKED_AT, ACCEPTED_DAYS = 2000, 90
+
+_ACCEPTED, _SENT = InvitationState.ACCEPTED.value, InvitationState.SENT.value
+_EXPIRED, _FAILED = InvitationState.EXPIRED.value, InvitationState.FAILED.value
+
+
+@dataclass(frozen=True)
+class DayRun:
+    """The only run of a day that set out to send something."""
+
+    dag_id: str
+    run_id: str
 
 
 @dataclass(frozen=True)
 class ChartDay:
-    """The invitations that the runs of one day (UTC) set out to send, by what became of them."""
+    """The invitations that the runs of one day (UTC) set out to send, by what became of them.
+
+    :param dag_id: the only DAG whose runs set out to send something; None: none did, or several.
+    :param run: None: no run did, or several.
+    """
 
     day: date
     accepted: int
     waiting: int
     other: int
-
-    def __add__(self, more: ChartDay) -> ChartDay:
-        """Add the figures of the same day in another ledger."""
-        return ChartDay(self.day, self.accepted + more.accepted, self.waiting + more.waiting, self.other + more.other)
+    dag_id: str | None = None
+    run: DayRun | None = None
 
 
-def chart_days(reader: LedgerReader, dag_ids: Sequence[str], now: datetime) -> list[ChartDay]:
-    """Return, for each of the last days, what became of the invitations that its runs set out to send.
+@dataclass(frozen=True)
+class PeriodFunnel:
+    """What became of the rows that the runs of some days read.
 
-    Every calendar day (UTC) is there, also one without a run. Where there were more runs than are counted, the days
-    begin with the first that is whole.
+    :param rows: that plans read; a person who is read again counts again.
+    :param usable: of those.
+    :param invited: people who were sent an invitation; of these:
+    :param accepted: have accepted it.
+    :param expired: have let it expire.
     """
-    first = now.date() - timedelta(days=CHART_DAYS - 1)
-    since = datetime.combine(first, time.min, timezone.utc)
 
-    def work(connection: Connection) -> list[ChartDay]:
+    rows: int
+    usable: int
+    invited: int
+    accepted: int
+    expired: int
+
+    def __add__(self, more: PeriodFunnel) -> PeriodFunnel:
+        """Add the figures of another ledger."""
+        return PeriodFunnel(
+            rows=self.rows + more.rows,
+            usable=self.usable + more.usable,
+            invited=self.invited + more.invited,
+            accepted=self.accepted + more.accepted,
+            expired=self.expired + more.expired,
+        )
+
+
+@dataclass(frozen=True)
+class Trends:
+    """One ledger's invitations of the last days.
+
+    :param days: every calendar day (UTC), also one without a run. Where there were more runs than are looked at, they
+        begin with the first that is whole.
+    :param seconds: between each newest invitation and its acceptance.
+    """
+
+    days: list[ChartDay]
+    funnel: PeriodFunnel
+    seconds: list[float]
+
+
+def invitation_trends(reader: LedgerReader, dag_ids: Sequence[str], now: datetime, days: int = CHART_DAYS) -> Trends:
+    """Return what became of the invitations of the last days, by three statements."""
+    first = now.date() - timedelta(days=days - 1)
+
+    def work(connection: Connection) -> Trends:
         t = reader.t
-        r = t.run.c
-        runs = connection.execute(
-            select(r.dag_id, r.run_id, r.started_at)
-            .where(r.dag_id.in_(list(dag_ids)), r.started_at >= since, r.may_invite)
-            .order_by(r.started_at.desc())
-            .limit(CHART_RUNS + 1)
-        ).all()
-        uncounted = runs[CHART_RUNS:]
-        begin = min(uncounted[0].started_at.date() + timedelta(days=1), now.date()) if uncounted else first
-        runs = [run for run in runs[:CHART_RUNS] if run.started_at.date() >= begin]
-        accepted, sent = InvitationState.ACCEPTED, InvitationState.SENT
-        expired, failed = InvitationState.EXPIRED, InvitationState.FAILED
-        keys = [RunKey(run.dag_id, run.run_id) for run in runs]
-        states = states_by_run(connection, t, keys, (accepted, sent, expired, failed))
-        of_runs = [
-            ChartDay(run.started_at.date(), of_run[accepted], of_run[sent], of_run[expired] + of_run[failed])
-            for run, of_run in zip(runs, map(states.__getitem__, keys), strict=True)
-        ]
-        days = [begin + timedelta(days=number) for number in range((now.date() - begin).days + 1)]
-        return summed_by_day([*(ChartDay(day, 0, 0, 0) for day in days), *of_runs])
+        found = _runs(connection, t, dag_ids, datetime.combine(first, time.min, timezone.utc))
+        begin = first
+        if len(found) > CHART_RUNS:
+            begin = min(found[-1].started_at.date() + timedelta(days=1), now.date())
+        runs = list(takewhile(lambda run: run.started_at.date() >= begin, found))
+        states = _states(connection, t, [RunKey(run.dag_id, run.run_id) for run in runs if run.invitations])
+        return Trends(
+            days=_days(runs, states, begin, now.date()),
+            funnel=_funnel(runs, states),
+            seconds=_seconds_to_accept(connection, t, dag_ids, now),
+        )
 
     return reader.read(work, doing="reading the chart")
 
 
 def summed_by_day(figures: Iterable[ChartDay]) -> list[ChartDay]:
     """Add figures of the same day; the earliest day first."""
-    days: dict[date, ChartDay] = {}
+    by_day: dict[date, list[ChartDay]] = {}
     for one in figures:
-        days[one.day] = days[one.day] + one if one.day in days else one
-    return [days[day] for day in sorted(days)]
+        by_day.setdefault(one.day, []).append(one)
+    return [_sum(day, by_day[day]) for day in sorted(by_day)]
+
+
+def _sum(day: date, parts: Sequence[ChartDay]) -> ChartDay:
+    some = [one for one in parts if one.accepted or one.waiting or one.other]
+    return ChartDay(
+        day=day,
+        accepted=sum(one.accepted for one in some),
+        waiting=sum(one.waiting for one in some),
+        other=sum(one.other for one in some),
+        dag_id=some[0].dag_id if len({one.dag_id for one in some}) == 1 else None,
+        run=some[0].run if len(some) == 1 else None,
+    )
+
+
+def _runs(connection: Connection, t: Tables, dag_ids: Sequence[str], since: datetime) -> list[Row[Any]]:
+    """Return the newest runs that may send, each with its newest plan, the newest first; one more where there are."""
+    dags, r, p = sets_of(connection, t, dag_ids).dags, t.run.c, t.plan.c
+    later = t.plan.alias("later").c
+    newer: Select[Any] = select(literal_column("1")).where(
+        later.dag_id == p.dag_id, later.run_id == p.run_id, later.seq > p.seq
+    )
+    chosen: Select[Any] = (
+        select(r.dag_id, r.run_id, r.started_at, p.state, p.sendable, p.rows_read, p.invitations, p.counts)
+        .select_from(
+            dags.join(t.run, r.dag_id == dags.c.dag_id).outerjoin(
+                t.plan, and_(p.dag_id == r.dag_id, p.run_id == r.run_id, ~newer.correlate(t.plan).exists())
+            )
+        )
+        .where(r.started_at >= since, r.may_invite)
+        .order_by(r.started_at.desc())
+        .limit(CHART_RUNS + 1)
+    )
+    return list(connection.execute(chosen))
+
+
+def _states(connection: Connection, t: Tables, runs: Sequence[RunKey]) -> dict[RunKey, dict[str, int]]:
+    """Count the invitations that each run set out to send, by the state that they are in now; counting stops."""
+    if not runs:
+        return {}
+    listed, i = listed_runs(connection, runs), t.invitation.c
+    counted = {}
+    for state in (_ACCEPTED, _SENT, _EXPIRED, _FAILED):
+        mine = and_(i.dag_id == listed.c.dag_id, i.run_id == listed.c.run_id, i.state == state)
+        one: Select[Any] = select(literal_column("1").label("one")).where(mine).limit(COUNTED + 1)
+        counted[state] = count_of(one.correlate(listed)).label(state)
+    rows = connection.execute(select(listed.c.dag_id, listed.c.run_id, *counted.values()))
+    return {RunKey(row.dag_id, row.run_id): {state: row._mapping[state] for state in counted} for row in rows}
+
+
+def _days(runs: Sequence[Row[Any]], states: dict[RunKey, dict[str, int]], begin: date, end: date) -> list[ChartDay]:
+    of_runs = []
+    for run in runs:
+        many = defaultdict(int, states.get(RunKey(run.dag_id, run.run_id), {}))
+        other = many[_EXPIRED] + many[_FAILED]
+        only = DayRun(run.dag_id, run.run_id)
+        of_runs.append(
+            ChartDay(run.started_at.date(), many[_ACCEPTED], many[_SENT], other, dag_id=run.dag_id, run=only)
+        )
+    every = (ChartDay(begin + timedelta(days=number), 0, 0, 0) for number in range((end - begin).days + 1))
+    return summed_by_day([*every, *of_runs])
+
+
+def _funnel(runs: Sequence[Row[Any]], states: dict[RunKey, dict[str, int]]) -> PeriodFunnel:
+    sealed = [run for run in runs if run.state == "sealed"]
+    rows = sum(run.rows_read or 0 for run in sealed)
+    invalid = sum(many for run in sealed for name, many in (run.counts or {}).items() if name.startswith("invalid:"))
+    of = {state: sum(many[state] for many in states.values()) for state in (_ACCEPTED, _SENT, _EXPIRED)}
+    return PeriodFunnel(rows, rows - invalid, sum(of.values()), of[_ACCEPTED], of[_EXPIRED])
+
+
+def _seconds_to_accept(connection: Connection, t: Tables, dag_ids: Sequence[str], now: datetime) -> list[float]:
+    i = t.invitation.c
+    each = max(1, ACCEPTED_LOOKED_AT // max(1, len(dag_ids)))
+    since = now - timedelta(days=ACCEPTED_DAYS)
+    newest = first_of_each(
+        t,
+        sets_of(connection, t, dag_ids),
+        [InvitationState.ACCEPTED],
+        (i.updated_at.desc(), i.invitation_id.desc()),
+        each,
+        i.updated_at >= since,
+    ).subquery()
+    rows = connection.execute(
+        select(newest.c.sent_at, newest.c.accepted_at)
+        .where(newest.c.sent_at.is_not(None), newest.c.accepted_at >= since)
+        .limit(ACCEPTED_LOOKED_AT)
+    )
+    return [max(0.0, (row.accepted_at - row.sent_at).total_seconds()) for row in rows]

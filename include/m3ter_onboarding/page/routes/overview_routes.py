@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import statistics
+from collections.abc import Sequence
 from datetime import date
+from typing import Literal
 
 from fastapi import APIRouter
 
@@ -10,7 +14,7 @@ from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.config.names import PAUSE_VARIABLE
 from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.ledger.decision_names import DECISIONS, REASONS, WAYS
-from m3ter_onboarding.ledger.reads.invitation_trends import ChartDay, chart_days, summed_by_day
+from m3ter_onboarding.ledger.reads.invitation_trends import PeriodFunnel, Trends, invitation_trends, summed_by_day
 from m3ter_onboarding.ledger.reads.overview_figures import ledger_figures
 from m3ter_onboarding.ledger.reads.reader import NoRunYetError
 from m3ter_onboarding.ledger.reads.run_history import runs_recorded
@@ -18,7 +22,15 @@ from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.states import STATES
 from m3ter_onboarding.page.access import Reader, ReaderDep
 from m3ter_onboarding.page.airflow_runs import FailedRun, last_runs_that_failed
-from m3ter_onboarding.page.answers import Chart, Overview, ReadableDag, ReadableLedger, UnreadableLedger, Words
+from m3ter_onboarding.page.answers import (
+    Chart,
+    Overview,
+    ReadableDag,
+    ReadableLedger,
+    TimeToAccept,
+    UnreadableLedger,
+    Words,
+)
 from m3ter_onboarding.page.onboarding_dags import LedgerPlace
 
 router = APIRouter(prefix="/api")
@@ -100,16 +112,25 @@ def _dags(reader: Reader) -> list[ReadableDag]:
 
 
 @router.get("/chart")
-def chart(reader: ReaderDep) -> Chart:
-    """Return what became of the invitations of the last days."""
-    days: list[ChartDay] = []
-    begin = date.min
+def chart(reader: ReaderDep, days: Literal["30", "90"] = "30") -> Chart:
+    """Return what became of the invitations of the last days, and how soon people accept."""
+    found: list[Trends] = []
     for place in reader.places().values():
         try:
-            found = chart_days(reader.ledgers.of(place), reader.dag_ids_of(place), utc_now())
+            found.append(invitation_trends(reader.ledgers.of(place), reader.dag_ids_of(place), utc_now(), int(days)))
         except LedgerError:
             continue  # the overview shows it
-        days += found
-        begin = max(begin, *(day.day for day in found[:1]))
     # A day that one ledger does not count would show too few.
-    return Chart(summed_by_day(day for day in days if day.day >= begin))
+    begin = max((one.days[0].day for one in found), default=date.min)
+    return Chart(
+        days=summed_by_day(day for one in found for day in one.days if day.day >= begin),
+        funnel=sum((one.funnel for one in found), PeriodFunnel(0, 0, 0, 0, 0)),
+        time_to_accept=_time_to_accept(sorted(seconds for one in found for seconds in one.seconds)),
+    )
+
+
+def _time_to_accept(seconds: Sequence[float]) -> TimeToAccept | None:
+    if not seconds:
+        return None
+    ninety = seconds[max(0, math.ceil(0.9 * len(seconds)) - 1)]
+    return TimeToAccept(of=len(seconds), median_seconds=statistics.median(seconds), p90_seconds=ninety)

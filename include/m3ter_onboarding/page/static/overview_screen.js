@@ -4,26 +4,22 @@
  * @module
  */
 
-import { dagHash, runHash } from "./addresses.js";
-import { fact, h, loadInto, quoted, section } from "./elements.js";
-import { boundedNumber, boundedSum, exactNumber } from "./formats.js";
-import { connectionName, stateBadge } from "./glossary.js";
-import { invitationChart } from "./invitation_chart.js";
+import { runHash } from "./addresses.js";
+import { pendingDays, startingTable } from "./coming_days.js";
+import { organisations } from "./dag_cards.js";
+import { h, section } from "./elements.js";
+import { boundedSum, exactNumber } from "./formats.js";
 import { dagName, ledgerProblem, readOverview } from "./readable_dags.js";
-import { get } from "./requests.js";
-import { dryRunButton, retryFailedButton } from "./run_buttons.js";
-import { runLink, runsTable } from "./runs_table.js";
+import { runsTable } from "./runs_table.js";
 import { sendingStops } from "./sending_stops.js";
+import { trends } from "./trends.js";
 
-/** @typedef {import("../api_types").ReadableDag} Dag */
 /** @typedef {import("../api_types").ReadableLedger} Ledger */
 /** @typedef {import("../api_types").Overview} Overview */
 
 const RUNS = 20;
 /** Milliseconds between two looks while a run goes on, and while none does. */
 const EVERY = { running: 5000, quiet: 30_000 };
-const UNKNOWN = "unknown";
-const NOT_READ = "Unknown: the ledger of this DAG cannot be read now.";
 
 /** @returns {Promise<import("./page.js").Screen>} */
 export async function overviewScreen() {
@@ -42,16 +38,12 @@ export async function overviewScreen() {
       overview.ledgers.map(ledgerProblem),
       sendingStops(overview),
       ledgers.length > 0 && attention(ledgers, away),
-      section(
-        "dags",
-        "Organisations",
-        h(
-          "div",
-          { class: "cards" },
-          overview.dags.map((dag) => card(dag, overview)),
-        ),
-      ),
-      ledgers.length > 0 && section("chart", "Invitations over time", partly(away), laterChart()),
+      section("dags", "Organisations", organisations(overview)),
+      ledgers.length > 0 &&
+        section("starting", "Who starts soon without access", partly(away), ofEach(ledgers, startingTable)),
+      ledgers.length > 0 &&
+        section("pending", "Invited, not accepted, by the days left", partly(away), ofEach(ledgers, pendingDays)),
+      ledgers.length > 0 && section("chart", "Invitations over time", partly(away), trends(ledgers)),
       ledgers.length > 0 && section("runs", "Last runs", partly(away), runsTable(newestRuns(ledgers))),
     ],
     live: followed(overview),
@@ -78,18 +70,18 @@ function partly(away) {
   return away && h("p", { class: "note" }, "Of the ledgers that can be read; of the others nothing is known now.");
 }
 
+/**
+ * @param {readonly Ledger[]} ledgers
+ * @param {(ledger: Ledger) => import("./elements.js").Child} show
+ */
+function ofEach(ledgers, show) {
+  return ledgers.map((ledger) => [ledgers.length > 1 && h("h3", {}, ledger.name), show(ledger)]);
+}
+
 /** @param {readonly Ledger[]} ledgers */
 function newestRuns(ledgers) {
   const runs = ledgers.flatMap((ledger) => ledger.runs);
   return runs.sort((a, b) => (a.started_at < b.started_at ? 1 : -1)).slice(0, RUNS);
-}
-
-/** Return the place of the chart, which is read after the first paint: nothing waits for it. */
-function laterChart() {
-  const place = h("div", { "aria-busy": "true" }, h("p", { class: "faint" }, "Loading the chart …"));
-  const load = () => loadInto(place, async () => invitationChart((await get("chart")).days));
-  requestAnimationFrame(() => setTimeout(load, 0));
-  return place;
 }
 
 /**
@@ -172,13 +164,9 @@ function counted({ key, states, questions, access, expire_before_start, starting
  * @param {string} key of the ledger
  * @param {string} where
  */
-function startingItems({ standings, chase, sent_today, without_success }, key, where) {
+function startingItems({ standings, chase, sent_today }, key, where) {
   const list = (/** @type {string} */ shown) => `#/day-one/${shown}/${encodeURIComponent(key)}`;
-  const late = Object.entries(without_success).map(([org, days]) =>
-    item(days, `days without a successful run, for ${org}${where}`, "#/", "bad"),
-  );
   return [
-    ...late,
     item(standings.not_invited, `start soon and are not invited${where}`, list("not_invited"), "warn"),
     item(
       standings.expires_before_start,
@@ -215,77 +203,4 @@ function lastRun({ dag_id, last }) {
   const many = h("strong", {}, exactNumber(last.invitations));
   const text = last.waits === "look" ? " wait for a first dry run: " : " wait for approval: ";
   return h("li", { class: "warn" }, h("a", { href: runHash(dag_id, last.run_id) }, many, text, dagName(dag_id)));
-}
-
-/**
- * @param {Dag} dag
- * @param {Overview} overview
- */
-function card(dag, overview) {
-  const ledger = overview.ledgers.filter((one) => one.problem === null).find((one) => one.key === dag.ledger);
-  const unread = overview.ledgers.find((one) => one.key === dag.ledger && one.problem !== null && !one.empty);
-  const found = ledger?.dags.find((one) => one.dag_id === dag.dag_id);
-  const alone = overview.dags.filter((one) => one.ledger === dag.ledger).length === 1;
-  return h(
-    "article",
-    { class: "card", "aria-label": dag.name },
-    h("h3", {}, h("a", { href: dagHash(dag.dag_id) }, dag.name)),
-    dag.paused && h("p", { class: "note" }, "Paused in Airflow."),
-    !dag.active && h("p", { class: "note" }, "Airflow no longer finds its file."),
-    h(
-      "dl",
-      {},
-      fact("Organisation", unread ? UNKNOWN : quoted(found?.org_id)),
-      found?.base_url && fact("At", quoted(found.base_url)),
-      fact("Its connection, in the last run", unread ? UNKNOWN : connectionName(found?.allow_invitations)),
-    ),
-    found?.funnel ? funnel(dag, found.funnel) : h("p", { class: "faint" }, unread ? NOT_READ : noFunnel(found)),
-    h("div", { class: "actions" }, dryRunButton(dag), retryFailedButton(dag)),
-    alone && ledger && h("p", { class: "states" }, stateLinks(ledger)),
-  );
-}
-
-/** @param {import("../api_types").DagFigures | undefined} found */
-function noFunnel(found) {
-  return found?.org_id ? "No invitations planned in the last runs." : "No run yet.";
-}
-
-/** @param {Ledger} ledger */
-function stateLinks({ key, states }) {
-  return Object.entries(states).map(([state, many]) => {
-    const href = `#/invitations/${state}/${encodeURIComponent(key)}`;
-    return [h("a", { href }, stateBadge(state), ` ${boundedNumber(many)}`), " "];
-  });
-}
-
-/**
- * Follow the last run that had somebody to invite.
- * @param {Dag} dag
- * @param {import("../api_types").Funnel} counts
- */
-function funnel(dag, counts) {
-  const max = String(Math.max(counts.planned, 1));
-  /** @type {[string, number, string][]} */
-  const steps = [
-    ["planned", counts.planned, exactNumber(counts.planned)],
-    ["sent", counts.sent, boundedNumber(counts.sent)],
-    ["accepted", counts.accepted, boundedNumber(counts.accepted)],
-  ];
-  return h(
-    "div",
-    { class: "funnel" },
-    h("p", {}, "Last run with invitations: ", runLink(dag.dag_id, counts.run_id)),
-    h(
-      "ol",
-      {},
-      steps.map(([name, value, text]) =>
-        h(
-          "li",
-          {},
-          h("span", { class: "step" }, h("strong", {}, text), ` ${name}`),
-          h("meter", { min: "0", max, value, "aria-label": `${text} ${name}` }),
-        ),
-      ),
-    ),
-  );
 }

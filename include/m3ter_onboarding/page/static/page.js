@@ -18,7 +18,8 @@
  *                       list_pages.js, copied_values.js, runs_table.js, run_buttons.js,
  *                       decision_buttons.js, question_buttons.js and several_questions.js
  *   run_steps.js        the steps of a run, and the question that waits in it; plan_diff.js and plan_rows.js its plan
- *   sending_stops.js    what stops sending, and invitation_chart.js, on the overview
+ *   sending_stops.js    what stops sending; dag_cards.js, coming_days.js and trends.js with its
+ *                       invitation_chart.js, on the overview
  *   live.js             asks again while something runs
  *
  * @module
@@ -65,7 +66,7 @@ let newest = 0;
 function markCurrent(hash) {
   for (const link of document.querySelectorAll("header nav a")) {
     const target = link.getAttribute("href") ?? "";
-    const current = target === "#/" ? hash === "#/" || hash === "" : hash.startsWith(target);
+    const current = target === "#/" ? /^(#\/?)?(\?|$)/.test(hash) : hash.startsWith(target);
     if (current) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }

@@ -25,7 +25,7 @@ export function runLink(dagId, runId) {
 /** @param {readonly Run[]} runs */
 export function runsTable(runs) {
   return table(
-    "Last runs",
+    "Runs, the newest first",
     ["Run", "DAG", "Began", "Mode", "Rows", "To invite", "Outcome"],
     runs.map((run) => [
       runLink(run.dag_id, run.run_id),

@@ -1,12 +1,13 @@
 /**
- * What stops sending now, as banners: the pause switch, paused DAGs, connections that may not send, plans that wait.
+ * What stops sending now, as banners: the pause switch, paused DAGs, connections that may not send, ledgers that are
+ * away, days without a successful run, and why the last run failed (a plan above its limit, for instance).
  *
  * @module
  */
 
 import { airflowTask, dagHash, runHash } from "./addresses.js";
 import { airflowLink } from "./airflow_window.js";
-import { h, prose } from "./elements.js";
+import { h, prose, quoted } from "./elements.js";
 import { exactNumber } from "./formats.js";
 import { dagName } from "./readable_dags.js";
 
@@ -47,6 +48,8 @@ export function sendingStops(overview, only) {
       dags.filter((dag) => figures.get(dag.dag_id)?.allow_invitations === false),
       ["its m3ter connection may not send (", h("code", {}, "allow_invitations"), ")"],
     ),
+    ...overview.ledgers.map((ledger) => awayBanner(ledger, dags)),
+    ...overview.ledgers.flatMap((ledger) => withoutSuccess(ledger, only && figures.get(only)?.org_id)),
     ...dags.map((dag) => lastFailure(overview, dag)),
   ].filter((one) => one !== null);
   return banners.length > 0 && h("ul", { class: "banners", "aria-label": "What stops sending" }, banners);
@@ -71,6 +74,30 @@ function banner(kind, dags, why) {
     why,
     ".",
   );
+}
+
+/**
+ * @param {Overview["ledgers"][number]} ledger
+ * @param {readonly Dag[]} all
+ */
+function awayBanner(ledger, all) {
+  if (ledger.problem === null || ledger.empty) return null;
+  const dags = all.filter((dag) => dag.ledger === ledger.key);
+  return banner("bad", dags, "its ledger cannot be read now, and nothing is sent without it");
+}
+
+/**
+ * @param {Overview["ledgers"][number]} ledger
+ * @param {string | null | undefined} org only this organisation; undefined: all
+ */
+function withoutSuccess(ledger, org) {
+  if (ledger.problem !== null) return [];
+  const late = Object.entries(ledger.starting.without_success).filter(([one]) => org === undefined || one === org);
+  return late.slice(0, NAMED).map(([one, days]) => {
+    const of = ledger.dags.find((dag) => dag.org_id === one);
+    const name = of ? h("a", { href: dagHash(of.dag_id) }, dagName(of.dag_id)) : quoted(one);
+    return h("li", { class: "bad" }, `${exactNumber(days)} days without a successful run: `, name, ".");
+  });
 }
 
 /**

@@ -1,0 +1,90 @@
+/**
+ * The next days on the overview: who starts and has no access yet, and which invitations expire when.
+ *
+ * @module
+ */
+
+import { h, table } from "./elements.js";
+import { boundedNumber, exactNumber } from "./formats.js";
+
+/** @typedef {import("../api_types").ReadableLedger} Ledger */
+/** @typedef {import("../api_types").Standing} Standing */
+
+/** @type {[Standing, string][]} those who have no access yet */
+const WITHOUT = [
+  ["not_invited", "not invited"],
+  ["expired", "invitation expired"],
+  ["expires_before_start", "expires before the first day"],
+  ["pending", "invited, not accepted"],
+];
+
+/**
+ * People who start soon and have no access yet, by first day; the sums are links to the list.
+ * @param {Ledger} ledger
+ */
+export function startingTable({ key, name, starting }) {
+  if (!starting.listed) {
+    const text = "Unknown: the day-one DAG has not made its lists in this ledger. ";
+    return h("p", { class: "empty" }, text, h("a", { href: "#/day-one" }, "Day one"));
+  }
+  const shown = starting.days.filter((one) => WITHOUT.some(([standing]) => standing === one.standing));
+  const days = [...new Set(shown.map((one) => one.day))].sort();
+  const of = (/** @type {string | null} */ day, /** @type {Standing} */ standing) =>
+    shown
+      .filter((one) => one.standing === standing && (day === null || one.day === day))
+      .reduce((all, one) => all + one.many, 0);
+  const rows = days.map((day) => [
+    h("span", { class: "day" }, weekday(day)),
+    ...WITHOUT.map(([standing]) => exactNumber(of(day, standing))),
+  ]);
+  const sums = WITHOUT.map(([standing, text]) => {
+    const many = of(null, standing);
+    const href = `#/day-one/${standing}/${encodeURIComponent(key)}`;
+    return many ? h("a", { href, "aria-label": `${many} ${text}` }, exactNumber(many)) : "0";
+  });
+  return table(
+    `Who starts soon without access (${name})`,
+    ["First day", ...WITHOUT.map(([, text]) => text)],
+    days.length ? [...rows, [h("strong", {}, "All"), ...sums]] : [],
+    { empty: "Everybody who starts soon has access.", unseen: true },
+  );
+}
+
+/** @param {string} day of ISO 8601: the warehouse's, in no time zone */
+function weekday(day) {
+  const name = new Intl.DateTimeFormat("en-GB", { weekday: "short", timeZone: "UTC" }).format(new Date(day));
+  return `${name} ${day}`;
+}
+
+/**
+ * Invitations that wait to be accepted, by the days that are left; the heading leads to their list.
+ * @param {Ledger} ledger
+ */
+export function pendingDays({ key, pending }) {
+  if (pending.every(({ many }) => !many)) return h("p", { class: "empty" }, "No invitation waits to be accepted.");
+  const most = Math.max(...pending.map(({ many }) => many));
+  const href = `#/invitations?order=expires&state=sent&ledger=${encodeURIComponent(key)}`;
+  return h(
+    "div",
+    { class: "funnel" },
+    h(
+      "ol",
+      {},
+      pending.map(({ within_days, many }, place) => {
+        const text = `${boundedNumber(many)} ${daysLeft(pending[place - 1]?.within_days ?? 0, within_days)}`;
+        const meter = h("meter", { min: "0", max: String(most), value: many, "aria-label": text });
+        return h("li", {}, h("span", { class: "step" }, text), meter);
+      }),
+    ),
+    h("p", {}, h("a", { href }, "Those that wait, the soonest to expire first")),
+  );
+}
+
+/**
+ * @param {number} from
+ * @param {number | null} within
+ */
+function daysLeft(from, within) {
+  if (within === null) return "later";
+  return within === 1 ? "within a day" : `in ${from + 1} to ${within} days`;
+}

@@ -1,0 +1,147 @@
+"""The overview in a real browser: the next days, the last days, and many DAGs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, Route, expect
+from sqlalchemy import insert, update
+
+from demo.airflow_stack import AirflowStack
+from m3ter_onboarding.ledger.schema import prepare_tables
+from tests.support.airflow_organisation import Organisation, organisation
+from tests.support.browser import AirflowPages
+from tests.support.page_ledger import DAG_A, NOW, ORG_A, PLAN, fill
+
+pytestmark = pytest.mark.slow
+
+SIZES = ({"width": 390, "height": 800}, {"width": 1280, "height": 1000}, {"width": 1600, "height": 1000})
+
+
+@pytest.fixture(scope="module")
+def coming(airflow: AirflowStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Organisation]:
+    """Make an organisation in which people start soon, and some have accepted."""
+    with organisation(airflow, "coming", tmp_path_factory.mktemp("coming")) as made:
+        prepare_tables(made.ledger, create_tables=True, now=NOW, package_version="0")
+        fill(made.ledger)
+        t = made.ledger.tables
+        with made.ledger.engine.begin() as connection:
+            connection.execute(update(t.invitation).where(t.invitation.c.state == "accepted").values(accepted_at=NOW))
+            connection.execute(
+                insert(t.day_one_pass).values(
+                    org_id=ORG_A, dag_id="d", config_name="c", time_zone="UTC", first_at=NOW, last_at=NOW
+                )
+            )
+            for number, standing in enumerate(("not_invited", "not_invited", "pending", "accepted")):
+                connection.execute(
+                    insert(t.day_one).values(
+                        org_id=ORG_A,
+                        person_key=f"employee:{number}",
+                        employee_id=str(number),
+                        email=f"person-{number}@example.com",
+                        start_date=(NOW + timedelta(days=1 + number)).date(),
+                        standing=standing,
+                        standing_since=NOW,
+                        decision="invite",
+                        reason="new",
+                        plan_id=PLAN,
+                        row_no=1,
+                        dag_id=DAG_A,
+                        first_seen_at=NOW,
+                        last_seen_at=NOW,
+                    )
+                )
+            for table in t.all():
+                if "dag_id" in table.c:
+                    connection.execute(update(table).where(table.c.dag_id == DAG_A).values(dag_id=made.dag_id))
+        yield made
+
+
+def settled(page: Page) -> None:
+    """Wait until nothing is loading any more."""
+    expect(page.locator("[aria-busy]")).to_have_count(0, timeout=15_000)
+
+
+def is_accessible(page: Page) -> None:
+    """Fail for what axe finds, and for a page that scrolls sideways."""
+    found = Axe().run(page)
+    assert [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found.response["violations"]] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_the_next_days_lead_to_their_people(pages: AirflowPages, coming: Organisation) -> None:
+    page = pages.open("/m3ter-onboarding/#/")
+    settled(page)
+    part = page.locator("section[aria-labelledby=starting]")
+    expect(part.locator("tbody tr")).to_have_count(4)  # three days, and all of them
+    part.get_by_role("link", name="2 not invited").click()
+    expect(page.locator("h1")).to_have_text("Day one")
+    expect(page.locator("tbody tr")).to_have_count(2)
+    pages.open("/m3ter-onboarding/#/")
+    page.get_by_role("link", name="Those that wait, the soonest to expire first").click()
+    expect(page.locator("tbody tr")).to_have_count(5)
+    assert "example.com" not in page.url
+
+
+def test_the_last_days_can_be_read_by_keyboard_and_lead_to_runs(pages: AirflowPages, coming: Organisation) -> None:
+    page = pages.open("/m3ter-onboarding/#/?days=90")
+    expect(page.locator("header a[aria-current]")).to_have_text("Overview")
+    settled(page)
+    part = page.locator("section[aria-labelledby=chart]")
+    expect(part.get_by_role("link", name="90 days")).to_have_attribute("aria-current", "true")
+    expect(part).to_contain_text("Time to accept: half within 5 h")
+    expect(part.locator(".funnel")).to_contain_text("9 rows read")
+    bar = part.locator("svg .day-bar").last
+    bar.focus()
+    expect(part.locator(".said")).to_contain_text("accepted")
+    part.get_by_role("link", name="30 days").click()
+    expect(part.get_by_role("link", name="30 days")).to_have_attribute("aria-current", "true")
+    page.locator("section[aria-labelledby=chart] svg .day-bar").last.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).not_to_have_text("Overview")
+
+
+def of_many(route: Route) -> None:
+    """Answer as the server does for forty DAGs, of which the last has failed."""
+    answer = route.fetch().json()
+    [ledger] = [one for one in answer["ledgers"] if one["problem"] is None and one["dags"][0]["last"]]
+    [figures], [dag] = ledger["dags"], [one for one in answer["dags"] if one["ledger"] == ledger["key"]]
+    names = [f"many-{number:02}" for number in range(40)]
+    answer["dags"] = [{**dag, "dag_id": f"m3ter_onboarding__{name}", "name": name} for name in names]
+    ledger["dags"] = [{**figures, "dag_id": one["dag_id"]} for one in answer["dags"]]
+    failure = {"task_id": "plan", "sentence": "The plan has more invitations than `max_invitations` allows."}
+    ledger["dags"][-1]["last"] = {**figures["last"], "outcome": "failed", "failure": failure}
+    route.fulfill(json={**answer, "ledgers": [ledger]})
+
+
+def test_many_dags_are_a_table_in_which_those_that_failed_come_first(pages: AirflowPages, coming: Organisation) -> None:
+    page = pages.page
+    page.route("**/api/overview", of_many)
+    pages.open("/m3ter-onboarding/#/")
+    settled(page)
+    expect(page.get_by_role("article")).to_have_count(0)
+    part = page.locator("section[aria-labelledby=dags]")
+    expect(part.locator("tbody tr")).to_have_count(25)
+    expect(part.locator("tbody tr").first).to_contain_text("many-39")
+    expect(page.locator(".banners")).to_contain_text("more invitations than max_invitations allows")
+    part.get_by_role("button", name="Show 15 more").click()
+    expect(part.locator("tbody tr")).to_have_count(40)
+    part.get_by_label("Part of a DAG's name").fill("many-07")
+    expect(part.locator("tbody tr")).to_have_count(1)
+    is_accessible(page)
+
+
+def test_the_overview_is_accessible_at_any_width(pages: AirflowPages, coming: Organisation) -> None:
+    page = pages.page
+    for theme in ("light", "dark"):
+        page.evaluate("theme => localStorage.setItem('theme', theme)", theme)
+        for size in SIZES:
+            page.set_viewport_size(size)  # type: ignore[arg-type]
+            page.goto("about:blank")
+            pages.open("/m3ter-onboarding/#/")
+            settled(page)
+            pages.picture(f"overview-{theme}-{size['width']}")
+            is_accessible(page)
