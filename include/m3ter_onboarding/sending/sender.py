@@ -23,6 +23,7 @@ from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisatio
 from m3ter_onboarding.sending.attempt import Attempt, not_begun
 from m3ter_onboarding.sending.bound_plan import BoundPlan
 from m3ter_onboarding.sending.circuit_breaker import Breaker
+from m3ter_onboarding.sending.garbage_collection import rare_collections
 from m3ter_onboarding.sending.gate import Gate
 from m3ter_onboarding.sending.in_flight import InFlight
 from m3ter_onboarding.sending.lease import ChunkSize, Lease, boot_clock
@@ -76,10 +77,11 @@ class Sender:
         self._progress.to_send = await look_and_check(
             self.org, bound, self.to_send, self._checks, self.pause, self.today
         )
-        try:
-            await self._until_nothing_is_left()
-        finally:
-            await self._finish()
+        with rare_collections():
+            try:
+                await self._until_nothing_is_left()
+            finally:
+                await self._finish()
         done.events = await asyncio.to_thread(events_of_plan, self.org.db, self.to_send.plan_id)
         done.left = left = await self._remaining()
         if not left.nothing_left:
