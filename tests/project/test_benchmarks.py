@@ -6,6 +6,7 @@ import json
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 
+from benchmarks import startup
 from benchmarks._peers import cases, plot, table
 from benchmarks._peers.figures import Measured, lines_of
 from benchmarks._peers.server import M3ter, Switches
@@ -79,3 +80,12 @@ def test_the_server_counts_emails_whose_answers_are_lost() -> None:
         m3ter.answer("POST", "/organizations/o/invitations", b'{"email": "p%d@example.com"}' % number)
     first = json.loads(m3ter.answer("GET", "/organizations/o/invitations?pageSize=200", b"")[1])  # type: ignore[index]
     assert (first["data"][0]["email"], len(first["data"]), first["nextToken"]) == ("p100@example.com", 100, "1")
+
+
+def test_the_table_of_tasks_sums_them_up() -> None:
+    task = {"before_cpu": 1.0, "cpu": 0.5, "import_cpu": 0.2, "modules": 7, "connections": {"b": 1, "a": 2}}
+    run = {name: {**task, "databases": 3, "empty": {"before_cpu": 1.0, "cpu": 0.0}} for name in startup.TASKS}
+    rows = startup.table([run]).splitlines()
+    assert rows[2] == "| snapshot | 1.00 | 1.50 | 0.20 | 7 | a 2×, b 1× | 3 |"
+    assert rows[-1].startswith("| all five | 5.00 | 7.50 | 1.00 |")
+    assert len({row.count("|") for row in rows}) == 1

@@ -82,7 +82,7 @@ class InvitationStatusOperator(OnboardingTask, BaseOperator):
     async def _follow(self, db: LedgerDatabase, everything: bool) -> StatusRead:
         from m3ter_onboarding.mirroring.status_pass import follow_invitations
         from m3ter_onboarding.reporting.spans import FOLLOW
-        from m3ter_provider.hooks.m3ter import M3terAsyncHook
+        from m3ter_provider.hooks.m3ter_async import M3terAsyncHook
         from m3ter_provider.spans import span
 
         with span(FOLLOW, {"organisation": self.config.name}) as following:

@@ -15,7 +15,7 @@ from m3ter_onboarding.errors import ConfigurationError
 from m3ter_onboarding.reporting.lineage import UsedTables
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Connection, Context
 
     from m3ter_onboarding.ledger.database import LedgerDatabase
     from m3ter_onboarding.ledger.runs import RunKey
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from m3ter_onboarding.planning.run_start import AirflowRun
     from m3ter_onboarding.sending.right_to_send import Caps
     from m3ter_provider.connection import ConnectionSettings
-    from m3ter_provider.hooks.m3ter import M3terAsyncHook
+    from m3ter_provider.hooks.m3ter_async import M3terAsyncHook
 
 
 class OnboardingTask:
@@ -96,14 +96,17 @@ class OnboardingTask:
     def _connection_settings(self) -> ConnectionSettings:
         from m3ter_provider.connection import connection_settings
 
+        return connection_settings(self._m3ter_connection())
+
+    def _m3ter_connection(self) -> Connection:
+        """Read the connection to m3ter: each reading is a request to Airflow, and perhaps to a secrets backend."""
         try:
-            connection = BaseHook.get_connection(self.config.m3ter_conn_id)
+            return BaseHook.get_connection(self.config.m3ter_conn_id)
         except AirflowNotFoundException:
             raise ConfigurationError(
                 f"The m3ter connection '{self.config.m3ter_conn_id}' is not defined in Airflow; nothing is sent. Make"
                 " it, or set `m3ter_conn_id` to one that exists."
             ) from None
-        return connection_settings(connection)
 
     def _check_host(self, db: LedgerDatabase, settings: ConnectionSettings) -> None:
         """Check that the connection leads to the m3ter that the ledger knows."""

@@ -14,7 +14,7 @@ from m3ter_onboarding.tasks.onboarding_task import OnboardingTask
 from m3ter_onboarding.tasks.task_errors import errors_as_sentences
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Connection, Context
 
     from m3ter_onboarding.ledger.database import LedgerDatabase
 
@@ -46,10 +46,12 @@ class OnboardingPlanOperator(OnboardingTask, BaseOperator):
         from m3ter_onboarding.planning.sealed_plan import make_plan
         from m3ter_onboarding.reporting.metrics import report_decisions
         from m3ter_onboarding.reporting.spans import PLAN
+        from m3ter_provider.connection import connection_settings
         from m3ter_provider.spans import span
 
         with errors_as_sentences(context):
-            run, settings = self._airflow_run(context), self._connection_settings()
+            run, connection = self._airflow_run(context), self._m3ter_connection()
+            settings = connection_settings(connection)
             with closing(self._open_ledger()) as db:
                 self._check_admitted(db, settings)
                 plans_only_because = run.plans_only_because
@@ -70,15 +72,19 @@ class OnboardingPlanOperator(OnboardingTask, BaseOperator):
                 )
                 with span(PLAN, {"organisation": self.config.name}) as recorded:
                     planned = make_plan(
-                        self.config, db, planning, now=utc_now(), settle=lambda: asyncio.run(self._settle(db))
+                        self.config,
+                        db,
+                        planning,
+                        now=utc_now(),
+                        settle=lambda: asyncio.run(self._settle(db, connection)),
                     )
                     recorded.note({"rows": planned.rows, "count": planned.invitations})
                 report_decisions(self.config.name, planned.counts)
                 return planned.summary()
 
-    async def _settle(self, db: LedgerDatabase) -> None:
+    async def _settle(self, db: LedgerDatabase, connection: Connection) -> None:
         from m3ter_onboarding.mirroring.lost_answers import settle_before_planning
-        from m3ter_provider.hooks.m3ter import M3terAsyncHook
+        from m3ter_provider.hooks.m3ter_async import M3terAsyncHook
 
-        async with M3terAsyncHook(self.config.m3ter_conn_id) as hook:
+        async with M3terAsyncHook(self.config.m3ter_conn_id, connection=connection) as hook:
             await settle_before_planning(self._organisation(hook, db))

@@ -93,7 +93,7 @@ class AccessReviewOperator(OnboardingTask, BaseOperator):
     async def _mirror(self, db: LedgerDatabase, policies_of_users: bool) -> PolicyReads:
         from m3ter_onboarding.mirroring.m3ter_lists import take_snapshot
         from m3ter_onboarding.mirroring.user_policies import PolicyReads, read_user_policies
-        from m3ter_provider.hooks.m3ter import M3terAsyncHook
+        from m3ter_provider.hooks.m3ter_async import M3terAsyncHook
 
         async with M3terAsyncHook(self.config.m3ter_conn_id) as hook:
             # To the end: what m3ter has no more must not be taken for access.

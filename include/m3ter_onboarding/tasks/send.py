@@ -62,7 +62,7 @@ class OnboardingSendOperator(OnboardingTask, BaseAsyncOperator):
         from m3ter_onboarding.sending.sender import Sender
         from m3ter_onboarding.sending.todays_settings import TodaysSettings
         from m3ter_provider import metrics
-        from m3ter_provider.hooks.m3ter import M3terAsyncHook
+        from m3ter_provider.hooks.m3ter_async import M3terAsyncHook
         from m3ter_provider.spans import span
 
         run = self._run_key(context)

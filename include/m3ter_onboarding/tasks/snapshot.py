@@ -15,7 +15,7 @@ from m3ter_onboarding.tasks.onboarding_task import OnboardingTask
 from m3ter_onboarding.tasks.task_errors import errors_as_sentences
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Connection, Context
 
     from m3ter_onboarding.config.run_parameters import Mode
     from m3ter_onboarding.ledger.database import LedgerDatabase
@@ -39,25 +39,27 @@ class OnboardingSnapshotOperator(OnboardingTask, BaseOperator):
         from m3ter_onboarding.clock import utc_now
         from m3ter_onboarding.planning.run_start import start_run
         from m3ter_onboarding.reporting.metrics import report_changes
+        from m3ter_provider.connection import connection_settings
 
         with errors_as_sentences(context):
             run = self._airflow_run(context)
-            org_id = self._connection_settings().org_id
+            connection = self._m3ter_connection()
+            org_id = connection_settings(connection).org_id
             with closing(self._open_ledger()) as db:
                 start_run(self.config, db, run, org_id=org_id, now=utc_now())
-                counts = asyncio.run(self._mirror(db, run.parameters.mode))
+                counts = asyncio.run(self._mirror(db, connection, run.parameters.mode))
             update_if_any(context, accepted_asset(self.config.name), {"accepted": counts["accepted"]})
             report_changes(self.config.name, counts)
             return counts
 
-    async def _mirror(self, db: LedgerDatabase, mode: Mode) -> dict[str, int]:
+    async def _mirror(self, db: LedgerDatabase, connection: Connection, mode: Mode) -> dict[str, int]:
         from m3ter_onboarding.mirroring.mirror_pass import mirror_and_settle
         from m3ter_onboarding.reporting.spans import MIRROR
-        from m3ter_provider.hooks.m3ter import M3terAsyncHook
+        from m3ter_provider.hooks.m3ter_async import M3terAsyncHook
         from m3ter_provider.spans import span
 
         with span(MIRROR, {"organisation": self.config.name}) as mirroring:
-            async with M3terAsyncHook(self.config.m3ter_conn_id) as hook:
+            async with M3terAsyncHook(self.config.m3ter_conn_id, connection=connection) as hook:
                 counts = await mirror_and_settle(self._organisation(hook, db), everything=mode.reads_all_of_m3ter)
                 mirroring.note(counts)
                 self._record_reading(db, hook.settings)
