@@ -1,8 +1,8 @@
 """Invitations by this project and by its peers: one run, one server, one table and one plot.
 
-``python -m benchmarks peers [--short] [--minutes N] [--folder build/bench]``. Each measurement is a process of its
-own; in each round every peer of every case has its turn, and ratios are taken within a round. Rounds end when there is
-no time for another one; on a machine that is too busy for the first, its last cases are missing.
+``python -m benchmarks peers [--short] [--case TEXT] [--minutes N] [--folder build/bench]``. Each measurement is a
+process of its own; in each round every peer of every case has its turn, and ratios are taken within a round. Rounds end
+when there is no time for another one; on a machine that is too busy for the first, its last cases are missing.
 """
 
 from __future__ import annotations
@@ -37,10 +37,11 @@ def main(options: Sequence[str] = ()) -> None:
     """Measure, print the table, and write table and plot."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks peers")
     parser.add_argument("--short", action="store_true", help="fewer cases; under two minutes")
+    parser.add_argument("--case", default="", help="only cases whose title has this text, such as 'limit 50/s'")
     parser.add_argument("--minutes", type=float, help="nothing begins later (18; short: 2)")
     parser.add_argument("--folder", type=Path, default=Path("build/bench"), help="where table and plot go")
     chosen = parser.parse_args(options)
-    wanted = list(cases.short() if chosen.short else cases.full())
+    wanted = [case for case in (cases.short() if chosen.short else cases.full()) if chosen.case in case.title]
     with running_server() as server, _databases() as databases:
         machine = {**describe_machine(), **fastest_of_servers(server)}
         measured = measure(wanted, server, databases, seconds=60 * (chosen.minutes or (2 if chosen.short else 18)))
