@@ -88,11 +88,11 @@ function dagTable(known) {
     });
     fill(
       place,
-      h("p", { class: "faint" }, `${exactNumber(found.length)} DAGs; those that need attention first.`),
+      h("p", { class: "faint" }, `DAGs found: ${exactNumber(found.length)}. Those that need attention come first.`),
       table("DAGs", HEADS, found.slice(0, many).map(rowOf), { empty: "No DAG matches.", unseen: true }),
       rest > 0 && h("div", { class: "actions" }, more),
     );
-    announce(`${found.length} DAGs found.`);
+    announce(`DAGs found: ${found.length}.`);
   };
   input.addEventListener("input", () => {
     searched = input.value;

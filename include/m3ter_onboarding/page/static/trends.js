@@ -22,7 +22,7 @@ const DAYS = ["30", "90"];
 export function trends(ledgers) {
   const days = placeOf().get("days") === "90" ? "90" : "30";
   const place = h("div", { "aria-busy": "true" }, h("p", { class: "faint" }, "Loading the chart …"));
-  const load = () => loadInto(place, async () => shown(await get("chart", { days }), ledgers));
+  const load = () => loadInto(place, async () => shown(await get("chart", days === "90" ? { days } : {}), ledgers));
   requestAnimationFrame(() => setTimeout(load, 0));
   return [periods(days), place];
 }
