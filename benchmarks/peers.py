@@ -38,13 +38,13 @@ def main(options: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks peers")
     parser.add_argument("--short", action="store_true", help="fewer cases; under two minutes")
     parser.add_argument("--case", default="", help="only cases whose title has this text, such as 'limit 50/s'")
-    parser.add_argument("--minutes", type=float, help="nothing begins later (18; short: 2)")
+    parser.add_argument("--minutes", type=float, help="nothing begins later (18; short: 1.5)")
     parser.add_argument("--folder", type=Path, default=Path("build/bench"), help="where table and plot go")
     chosen = parser.parse_args(options)
     wanted = [case for case in (cases.short() if chosen.short else cases.full()) if chosen.case in case.title]
     with running_server() as server, _databases() as databases:
         machine = {**describe_machine(), **fastest_of_servers(server)}
-        measured = measure(wanted, server, databases, seconds=60 * (chosen.minutes or (2 if chosen.short else 18)))
+        measured = measure(wanted, server, databases, seconds=60 * (chosen.minutes or (1.5 if chosen.short else 18)))
     lines = lines_of(measured)
     text = table.markdown(lines)
     chosen.folder.mkdir(parents=True, exist_ok=True)

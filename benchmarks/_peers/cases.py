@@ -63,12 +63,12 @@ def full() -> Iterator[Case]:
 
 
 def short() -> Iterator[Case]:
-    """Yield the cases of a short run."""
-    few = dict.fromkeys(_LOOPS, 200) | dict.fromkeys(_RUNS, 5)
-    yield Case(500, Switches(), _peers(_MANY, 500) | few, 2, once=(*_LOOPS, *_RUNS))
-    yield Case(500, Switches(latency=0.02), _peers((RAW, HOOK, SQLITE), 500), 1)
-    yield Case(100, Switches(latency=0.02, limit=50), _peers((RAW, HOOK, SQLITE), 100), 1)
+    """Yield the cases of a short run, likewise."""
+    yield Case(500, Switches(), _peers(_MANY, 500) | dict.fromkeys(_LOOPS, 100), 2, once=_LOOPS)
     yield Case(400, Switches(lost_before=0.005, lost_after=0.005), _peers((RAW, HOOK, SQLITE, _SDKS[1]), 400), 1)
+    yield Case(100, Switches(latency=0.02, limit=50), _peers((RAW, HOOK, SQLITE), 100), 1)
+    yield Case(500, Switches(latency=0.02), _peers((RAW, HOOK, SQLITE), 500), 1)
+    yield Case(5, Switches(), _peers((RAW, *_RUNS), 5), 1)
 
 
 def _peers(names: tuple[str, ...], people: int) -> dict[str, int]:

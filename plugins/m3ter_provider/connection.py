@@ -149,7 +149,8 @@ class ConnectionSettings(BaseModel):
 
         :raises M3terSendingNotAllowedError: if not, with the extra to change.
         """
-        self.assert_may_invite_anybody(f"{mask_email(email)} was not invited")
+        if not self.allow_invitations:
+            self.assert_may_invite_anybody(f"{mask_email(email)} was not invited")
         if email.strip() in ("", "None"):
             raise M3terSendingNotAllowedError(
                 "The e-mail address is empty, perhaps since a template had no value. Nothing was sent; give an address."
