@@ -12,7 +12,7 @@ from sqlalchemy import Engine, event, insert, select, update
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.reads.bounded_counts import COUNTED
-from m3ter_onboarding.ledger.reads.invitation_trends import CHART_RUNS
+from m3ter_onboarding.ledger.reads.invitation_trends import CHART_RUNS, invitation_trends
 from m3ter_onboarding.ledger.reads.overview_figures import ledger_figures
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from tests.onboarding.page.conftest import Page
@@ -204,6 +204,19 @@ def test_any_number_of_configurations_takes_the_same_few_statements(ledger: Ledg
     assert {tuple(dag.left.items()) for dag in forty.dags} == {(("failed", 1),)}
     assert forty.states["sent"] == 40 * 5
     assert len(forty.runs) == 20
+
+
+def test_the_chart_of_any_number_of_configurations_takes_the_same_few_statements(ledger: LedgerDatabase) -> None:
+    dag_ids = more_configurations(ledger, 40)
+    reader = LedgerReader(ledger)
+    reader.check()
+    with statements_of(Engine) as few:
+        three = invitation_trends(reader, dag_ids[:3], NOW)
+    with statements_of(Engine) as many:
+        forty = invitation_trends(reader, dag_ids, NOW)
+    assert len(few.ran) == len(many.ran) == 3
+    assert (three.funnel.invited, forty.funnel.invited) == (3 * 7, 40 * 7)
+    assert sum(day.waiting for day in forty.days) == 40 * 5
 
 
 def test_the_overview_asks_both_databases_a_bounded_number_of_questions(page: Callable[[str], Page]) -> None:
