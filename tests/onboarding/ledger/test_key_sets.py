@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import insert, select
+from sqlalchemy import event, insert, select
 
+from m3ter_onboarding.ledger import mirror, people
 from m3ter_onboarding.ledger.key_sets import AT_ONCE, one_of, sets_of
 from m3ter_provider.answer_values import usable_identity
 from tests.support.world import World
@@ -34,3 +38,34 @@ def test_every_key_is_in_one_set(keys: set[str]) -> None:
 
 def test_a_statement_looks_for_no_more_than_so_many() -> None:
     assert [len(one) for one in sets_of(str(number) for number in range(2 * AT_ONCE + 1))] == [AT_ONCE, AT_ONCE, 1]
+
+
+def test_no_look_up_of_people_reads_all_of_an_organisation(sqlite_world: World) -> None:
+    """SQLite has no figures of its tables, and chooses an index by the form of a statement alone."""
+    world, org_id = sqlite_world, sqlite_world.m3ter.org_id
+    world.hire("e1")
+    world.snapshot()
+    asked: dict[str, Any] = {}
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        asked[statement] = parameters
+
+    event.listen(world.db.engine, "before_cursor_execute", note)
+    try:
+        mirror.users_of(world.db, org_id, ["e1@example.com"])
+        mirror.invitations_of(world.db, org_id, ["e1@example.com"])
+        mirror.doubles_of(world.db, org_id, ["e1@example.com"], world.now())
+        people.read_ledger(world.db, org_id, ["e1@example.com"], ["e1"], planning=world.run("run-1"))
+        people.among_invited(world.db, org_id, ["e1"])
+    finally:
+        event.remove(world.db.engine, "before_cursor_execute", note)
+    plans = {}
+    with world.db.engine.connect() as connection:
+        for statement, parameters in asked.items():
+            if "json_each" in statement:
+                rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+                plans[statement] = [row.detail for row in rows if row.detail.startswith("SEARCH")]
+    assert len(plans) == 7
+    for found in plans.values():
+        assert len(found) == 1
+        assert re.search(r"\(org_id=\? AND (email_key|alias_key|employee_id)=\?\)", found[0])
