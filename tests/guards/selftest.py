@@ -42,6 +42,17 @@ BUGS: tuple[Bug, ...] = (
         ("tests/rules/test_d05_first_look.py::test_d05_a_first_run_plans_only_and_says_how_to_go_on",),
     ),
     Bug(
+        "a run that may send only the plan that was looked at sends another",
+        (
+            (
+                f"{ONBOARDING}/planning/sealed_plan.py",
+                "run.plans_only_because or _other_than_seen(run, hashed)",
+                "run.plans_only_because",
+            ),
+        ),
+        ("tests/onboarding/tasks/test_modes.py::test_a_plan_that_nobody_looked_at_is_not_sent_for_another",),
+    ),
+    Bug(
         "a look at one person is one at everybody",
         (
             (

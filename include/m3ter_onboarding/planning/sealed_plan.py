@@ -108,15 +108,17 @@ def make_plan(
         write_decisions(db, rows, spool)
 
     used = contents.used_among(decided.policies)
+    hashed = contents.fingerprint(used)
+    plans_only_because = run.plans_only_because or _other_than_seen(run, hashed)
     planned = Planned(
         plan_id=plan_id,
         rows=contents.rows,
         invitations=contents.invitations,
         counts=contents.counts,
-        sendable=run.plans_only_because is None,
-        not_sendable_because=run.plans_only_because,
+        sendable=plans_only_because is None,
+        not_sendable_because=plans_only_because,
         approval_because=_approval_because(config, db, run, plan_id, contents.invitations, used, now),
-        fingerprint=contents.fingerprint(used),
+        fingerprint=hashed,
     )
     seal = _seal_of(planned, used, valid_for=config.plan_valid_for, now=now)
     worklist = _change_of_worklist(config, db, run, planned, contents.questions, now)
