@@ -131,6 +131,7 @@ def test_a_search_is_marked_copied_and_in_no_address(pages: AirflowPages, listed
     rows = page.locator("tbody tr")
     expect(rows).to_have_count(1)
     expect(page.locator("tbody mark")).to_have_text("nn@exam")
+    expect(page.get_by_label("Order")).to_be_disabled()
     assert "exam" not in page.url
     page.get_by_role("button", name="Copy address ann@example.com").click()
     expect(page.locator("#live")).to_have_text("Copied.")

@@ -158,10 +158,21 @@ function organisationChoice(organisations, filter, apply) {
  */
 function orderChoice(filter, apply) {
   const options = ORDERS.map(({ name, label }) => ({ value: name, text: label }));
-  return choice("sort", "Order", options, filter.order.name, (value) => {
+  const field = choice("sort", "Order", options, filter.order.name, (value) => {
     filter.order = ORDERS.find((one) => one.name === value) ?? NEWEST_FIRST;
     apply();
   });
+  orderApplies(field, filter);
+  return field;
+}
+
+/**
+ * Let the order be chosen only where it holds: a search has its own.
+ * @param {ParentNode} form
+ * @param {Filter} filter
+ */
+function orderApplies(form, { search }) {
+  form.querySelector("#sort")?.toggleAttribute("disabled", search.trim() !== "");
 }
 
 /**
@@ -195,6 +206,7 @@ function stateBoxes(filter, apply) {
 function show(filter, results, turn, options) {
   filter.turn = turn;
   keepPlace(hash(filter));
+  orderApplies(document, filter);
   return load(filter, results, options);
 }
 
