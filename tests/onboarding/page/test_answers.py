@@ -22,7 +22,7 @@ from m3ter_onboarding.ledger.reads import (
     review_list,
     run_history,
 )
-from m3ter_onboarding.ledger.reads.overview_figures import ChartDay, summed_by_day
+from m3ter_onboarding.ledger.reads.invitation_trends import ChartDay, summed_by_day
 from m3ter_onboarding.ledger.reads.shortened_texts import shortened
 from m3ter_onboarding.page import answers
 from tests.onboarding.page.conftest import application
