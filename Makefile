@@ -132,7 +132,7 @@ reference: $(STAMP)  ## write what docs/ and the page's types take from the sour
 	@$(BIN)/python -m reference
 
 screenshots: $(STAMP)  ## docs/images, taken by the tests in the browser
-	@M3TER_SCREENSHOTS=$(CURDIR)/.demo/screenshots $(BIN)/python -m pytest -q -n 0 --timeout 600 tests/e2e/test_operating.py
+	@M3TER_SCREENSHOTS=$(CURDIR)/.demo/screenshots $(BIN)/python -m pytest -q -n 0 --timeout 600 tests/e2e/test_operating.py tests/e2e/test_run_page.py tests/e2e/test_page_lists.py
 	@$(BIN)/python -m tests.support.documented_pictures .demo/screenshots
 
 bench: $(STAMP)  ## figures against peers in the same run: one table, one plot; 18 minutes; SHORT=1: two

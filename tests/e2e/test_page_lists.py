@@ -189,6 +189,7 @@ def test_several_questions_are_decided_at_once(pages: AirflowPages, listed: Orga
     head, rows = page.locator(".range"), page.locator("section[aria-labelledby=questions] tbody tr")
     expect(head).to_have_text("1–50 of 60")
     is_accessible(page)
+    pages.picture("worklist", height=900)
     page.get_by_label("Tick person-q1@example.com").check()
     page.get_by_label("Tick person-q3@example.com").check()
     expect(page.get_by_text("2 ticked")).to_be_visible()

@@ -22,6 +22,11 @@ CHOSEN = (
     "overview-dark",
     "story",
     "preview",
+    "run-preview",
+    "run-send-exactly",
+    "run-asks",
+    "run-sends",
+    "worklist",
 )
 
 
