@@ -58,9 +58,10 @@ export function searchField(label, text) {
 /**
  * A button that saves the whole list as a file.
  * @param {() => Promise<void>} save
+ * @param {string} [label]
  */
-export function exportButton(save) {
-  const start = button("Export all of these as CSV", async () => {
+export function exportButton(save, label = "Export all of these as CSV") {
+  const start = button(label, async () => {
     start.disabled = true;
     try {
       await save();

@@ -8,7 +8,7 @@ import { runHash } from "./addresses.js";
 import { button, h, prose, quoted, section, table } from "./elements.js";
 import { exactNumber, instant } from "./formats.js";
 import { decisionWithReason } from "./glossary.js";
-import { decidedRows, exportButton, goneRows, KINDS, listed, rowsOfKind } from "./plan_rows.js";
+import { decidedRows, goneRows, KINDS, listed, planExport, rowsOfKind } from "./plan_rows.js";
 import { sendExactlyButton } from "./run_buttons.js";
 
 /** @typedef {import("./elements.js").Child} Child */
@@ -45,7 +45,7 @@ export function planDiff(dag, run, plan) {
         h("a", { href: runHash(dag.dag_id, previous.run_id) }, previous.run_id),
         ".",
       ),
-    h("div", { class: "actions" }, sendExactlyButton(dag, run, plan), exportButton(dag, plan)),
+    h("div", { class: "actions" }, sendExactlyButton(dag, run, plan), planExport(dag, plan)),
     planBar(plan),
     KINDS.map((kind) => decidedRows(dag, plan, kind)),
     previous && goneRows(dag, plan),

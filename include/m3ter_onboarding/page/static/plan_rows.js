@@ -5,7 +5,8 @@
  */
 
 import { rowHash } from "./addresses.js";
-import { announce, badge, button, h, loadInto, messageOf, problem, prose, quoted, table } from "./elements.js";
+import { announce, badge, button, h, loadInto, prose, quoted, table } from "./elements.js";
+import { exportButton } from "./filters.js";
 import { exactNumber, instant } from "./formats.js";
 import { decisionName, stateBadge, wayOut } from "./glossary.js";
 import { download, post } from "./requests.js";
@@ -69,7 +70,7 @@ export function decidedRows(dag, plan, { decision, sign, title, open }) {
           { class: "actions" },
           after !== null && button("First page", () => load(list)),
           next !== null && button("Next page", () => load(list, next)),
-          exportButton(dag, plan, decision),
+          planExport(dag, plan, decision),
         ),
       ];
     });
@@ -113,20 +114,10 @@ function headsOf(decision) {
  * @param {Plan} plan
  * @param {Decision} [decision] undefined: all rows
  */
-export function exportButton(dag, plan, decision) {
-  const start = button(decision ? "These as CSV" : "All rows as CSV", async () => {
-    start.disabled = true;
-    try {
-      const body = { dag_id: dag.dag_id, plan_id: plan.plan_id, decision: decision ?? null };
-      await download("run/export", body, `m3ter-decisions${decision ? `-${decision}` : ""}.csv`);
-      announce("The file is complete.");
-    } catch (error) {
-      start.after(problem(messageOf(error)));
-    } finally {
-      start.disabled = false;
-    }
-  });
-  return start;
+export function planExport(dag, plan, decision) {
+  const body = { dag_id: dag.dag_id, plan_id: plan.plan_id, decision: decision ?? null };
+  const name = `m3ter-decisions${decision ? `-${decision}` : ""}.csv`;
+  return exportButton(() => download("run/export", body, name), decision ? "These as CSV" : "All rows as CSV");
 }
 
 /**

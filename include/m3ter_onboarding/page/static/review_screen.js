@@ -290,8 +290,8 @@ function reasonOf({ decision, reason, said, detail, gone_since, snoozed_until, c
     "span",
     { class: "long" },
     h("code", {}, `${decision}:${reason}`),
-    ` ${said}. `,
-    detail ? quoted(detail) : "",
+    " ",
+    detail ? quoted(detail) : `${said}.`,
     gone_since && h("p", { class: "note" }, "Its row is not in the query since ", instant(gone_since)),
     snoozed_until && h("p", { class: "note" }, "Put off until ", instant(snoozed_until)),
     closed_at &&
