@@ -10,6 +10,7 @@ from airflow.models.dagrun import DagRun
 from airflow.models.hitl import HITLDetail
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
+from airflow.utils.state import DagRunState
 from sqlalchemy import func, select
 
 from m3ter_onboarding.clock import utc_now
@@ -100,7 +101,7 @@ def run_in_airflow(run: RunKey, *, with_question: bool) -> RunInAirflow | None:
             )
         }
         asked = None
-        if with_question and "approve" in tasks and found.state == "running":
+        if with_question and "approve" in tasks and found.state == DagRunState.RUNNING:
             asked = session.scalar(
                 select(HITLDetail).where(HITLDetail.ti_id == tasks["approve"].id, HITLDetail.responded_at.is_(None))
             )
@@ -139,7 +140,7 @@ def last_runs_that_failed(dag_ids: Sequence[str]) -> list[FailedRun]:
             newest = select(func.max(DagRun.id)).where(DagRun.dag_id.in_(some)).group_by(DagRun.dag_id)
             rows = session.execute(
                 select(DagRun.dag_id, DagRun.run_id, DagRun.end_date).where(
-                    DagRun.id.in_(newest.scalar_subquery()), DagRun.state == "failed"
+                    DagRun.id.in_(newest.scalar_subquery()), DagRun.state == DagRunState.FAILED
                 )
             )
             failed += [FailedRun(row.dag_id, row.run_id, row.end_date) for row in rows]
