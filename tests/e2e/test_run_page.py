@@ -90,6 +90,8 @@ def test_from_the_look_to_exactly_that_plan(
     expect(page.locator("#rows-invalid")).to_be_visible()
     expect(page.locator("#rows-invite")).to_be_hidden()
     expect(page.locator("tr.diff.invalid")).to_contain_text("Correct the row in the warehouse")
+    in_review = page.locator("tr.diff.invalid").get_by_role("link", name="In Review")
+    expect(in_review).to_have_attribute("href", f"#/review/invalid/email?dag={cedar.dag_id}")
     with page.expect_download() as download:
         page.locator("#rows-invalid").get_by_role("button", name="These as CSV").click()
     download.value.save_as(tmp_path / "mend.csv")
@@ -110,6 +112,9 @@ def test_from_the_look_to_exactly_that_plan(
     asked = page.locator(".asked")
     expect(asked).to_contain_text("Send 3 m3ter invitations for cedar?", timeout=PATIENCE)
     expect(asked).to_contain_text("May approve: admin, ada.")
+    expect(page.get_by_text("A person is asked because it has more than 2 invitations")).to_be_visible()
+    expect(page.get_by_text("Without an answer until")).to_be_visible()
+    expect(page.get_by_text("None of them makes administrators.")).to_be_visible()
     pages.picture("run-asks")
     assert_accessible(page)
     run_id = shown_run(page)
@@ -123,6 +128,7 @@ def test_from_the_look_to_exactly_that_plan(
     pages.open(run_address(cedar, run_id))
     expect(step(page, "approve")).to_contain_text("Approved by admin.", timeout=PATIENCE)
     expect(step(page, "report")).to_contain_text("The run is a success.", timeout=PATIENCE)
+    expect(step(page, "send")).to_contain_text("3 invited.")
     expect(page.locator("tr.diff.invite").filter(has_text="invited")).to_have_count(3)
     assert sorted(cedar.m3ter.emails().values()) == [1, 1, 1]
     assert airflow.api.run(cedar.dag_id, run_id)["note"] == "m3ter: 3 invited, 1 unusable"
@@ -142,6 +148,13 @@ def test_another_plan_than_the_one_looked_at_is_not_sent(pages: AirflowPages, ce
     expect(page.get_by_text("it is not the plan that was looked at")).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_text("new in this plan")).to_be_visible()
     expect(page.get_by_role("link", name=looked)).to_be_visible()
+    nothing = page.get_by_role("button", name="3 nothing to do")
+    nothing.click()
+    expect(page.locator("#rows-skip")).to_be_in_viewport()
+    box = nothing.bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    nothing.click()
     pages.picture("run-another-plan")
     cedar.succeeds(shown_run(page))
     assert len(cedar.posts()) == posts
@@ -158,6 +171,28 @@ def test_the_progress_of_sending_is_seen(pages: AirflowPages, dune: Organisation
     expect(step(page, "report")).to_contain_text("The run is a success.", timeout=PATIENCE)
     expect(progress).to_have_count(0)
     assert len(dune.m3ter.emails()) == MANY
+
+
+def test_a_run_that_was_to_send_too_many_is_started_again_for_a_person_to_approve(
+    pages: AirflowPages, airflow: AirflowStack, dune: Organisation
+) -> None:
+    dune.hire(4, first=200)
+    run_id = dune.trigger(max_invitations=3)
+    dune.fails(run_id)
+    page = pages.open(run_address(dune, run_id))
+    expect(page.get_by_role("alert")).to_contain_text("max_invitations")
+    expect(step(page, "report")).to_contain_text("The run failed, at send.")
+    page.get_by_role("button", name="Send exactly this").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("more than the configured max_invitations, a person has to approve it first")
+    dialog.get_by_role("button", name="Send exactly this").click()
+    page.get_by_role("link", name="Follow it").click()
+    expect(step(page, "report")).to_contain_text("The run is a success.", timeout=PATIENCE)
+    assert airflow.api.run(dune.dag_id, shown_run(page))["conf"]["max_invitations"] == 4
+    assert len(dune.m3ter.emails()) == MANY + 4
+    page.goto(f"{airflow.url}{run_address(dune, 'no-such-run')}")
+    page.reload()
+    expect(page.get_by_text("Neither Airflow nor the ledger has a run of this name")).to_be_visible()
 
 
 def test_the_pause_switch_is_shown(pages: AirflowPages, airflow: AirflowStack, dune: Organisation) -> None:

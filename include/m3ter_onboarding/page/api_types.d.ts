@@ -7,6 +7,14 @@ export type Instant = string;
 /** A day of ISO 8601. */
 export type Day = string;
 
+/** Why a person must approve a plan, and until when. */
+export interface Approval {
+  /** the ends of "because …". */
+  because: string[];
+  /** by the database's clock; without an answer until then nothing is sent. */
+  until: Instant | null;
+}
+
 /** The question whether a plan may be sent, which waits for an answer in Airflow. */
 export interface AskedApproval {
   subject: string;
@@ -635,6 +643,10 @@ export interface RunDetails {
   states: Record<string, number>;
   /** the plan that the newest one is compared with. */
   before: PreviousPlan | null;
+  /** of the newest plan; null: nobody has to approve it. */
+  approval: Approval | null;
+  /** permission policies of the newest plan that make administrators, by name. */
+  administrators: string[];
 }
 
 /** Why a run failed: sentences, and the task whose log has more. */

@@ -84,8 +84,9 @@ class ApprovalRule:
         before = max(plan.by_run_before, plan.in_a_day) if self.per_day else plan.by_run_before
         if self.above is None or before + plan.invitations <= self.above:
             return None
-        already = f" with the {before} that were sent before without one" if before else ""
-        return f"it has more than {self.above} invitations{already} (`approval.above`)"
+        since = " in the last 23 hours" if self.per_day else " by this run"
+        already = f", together with the {before} that were sent without an approval{since}" if before else ""
+        return f"it has more than {self.above} invitations (`approval.above`){already}"
 
     def _lifted(self, plan: ToApprove) -> str | None:
         before = max(plan.by_run_before, plan.by_backfills)  # the cap is one for all backfills together

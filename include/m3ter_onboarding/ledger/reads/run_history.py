@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, select
@@ -144,6 +144,18 @@ class RunPage:
     more: bool
 
 
+@dataclass(frozen=True)
+class Approval:
+    """Why a person must approve a plan, and until when.
+
+    :param because: the ends of "because …".
+    :param until: by the database's clock; without an answer until then nothing is sent.
+    """
+
+    because: list[str]
+    until: datetime | None
+
+
 @dataclass(frozen=True, repr=False)
 class RunDetails(RunHead):
     """A run with all its plans.
@@ -154,6 +166,8 @@ class RunDetails(RunHead):
     :param plans: the newest first.
     :param states: its invitations by the state that they are in now; counting stops.
     :param before: the plan that the newest one is compared with.
+    :param approval: of the newest plan; None: nobody has to approve it.
+    :param administrators: permission policies of the newest plan that make administrators, by name.
     """
 
     config_hash: str
@@ -163,6 +177,8 @@ class RunDetails(RunHead):
     plans: list[PlanHead]
     states: dict[str, int]
     before: PreviousPlan | None
+    approval: Approval | None
+    administrators: list[str]
 
 
 def runs_of_dag(reader: LedgerReader, dag_id: str, before: datetime | None = None) -> RunPage:
@@ -235,6 +251,16 @@ def _plan_head(row: Row[Any]) -> dict[str, Any]:
     return {**{one.name: row._mapping[one.name] for one in fields(PlanHead) if one.name not in computed}, **computed}
 
 
+def _approval(plan: Row[Any]) -> Approval:
+    until = None if plan.valid_until_ms is None else datetime.fromtimestamp(plan.valid_until_ms / 1000, timezone.utc)
+    return Approval(list(plan.approval_because or ()), until)
+
+
+def _administrators(plan: Row[Any]) -> list[str]:
+    policies = plan.policies or ()
+    return [str(one.get("name")) for one in policies if one.get("administrator_like")][:POLICIES_NAMED]
+
+
 def run_details(reader: LedgerReader, run: RunKey) -> RunDetails | None:
     """Return a run with all its plans, and the plan of this DAG before; None: the ledger knows no such run."""
 
@@ -260,6 +286,8 @@ def run_details(reader: LedgerReader, run: RunKey) -> RunDetails | None:
             plans=[PlanHead(**_plan_head(plan)) for plan in plans],
             states={state.value: many for state, many in states.items() if many},
             before=previous_plan(connection, t, comparable(plans[0])) if plans else None,
+            approval=_approval(plans[0]) if plans and plans[0].needs_approval else None,
+            administrators=_administrators(plans[0]) if plans else [],
         )
 
     return reader.read(work, doing="reading a run")

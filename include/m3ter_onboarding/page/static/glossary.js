@@ -57,8 +57,9 @@ export function outcomeBadge(outcome) {
  * @type {Record<string, string>} */
 const MODES = { normal: "Invite", dry_run: "Dry run", baseline: "Baseline", full: "Full", retry_failed: "Retry" };
 
-/** @param {{ mode: string, run_type: string, may_invite: boolean }} run */
-export function modeName({ mode, run_type, may_invite }) {
+/** @param {{ mode: string, run_type: string, may_invite: boolean, only_employee: string | null }} run */
+export function modeName({ mode, run_type, may_invite, only_employee }) {
+  if (only_employee && mode === "retry_failed") return "Invite again";
   const name = MODES[mode] ?? mode.replaceAll("_", " ");
   if (run_type !== "backfill") return name;
   return may_invite ? `${name} (backfill)` : "Plan only (backfill)";

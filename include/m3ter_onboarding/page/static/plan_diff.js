@@ -34,7 +34,8 @@ export function planDiff(dag, run, plan) {
       `${rows} rows in, ${rows} decisions out; ${exactNumber(plan.invitations)} to be invited. `,
       status(plan),
     ),
-    plan.policies.length > 0 && h("p", {}, "Permission policies given: ", listed(plan.policies)),
+    run.approval && h("p", {}, whyAsked(run.approval, plan)),
+    plan.policies.length > 0 && h("p", {}, "Permission policies given: ", listed(plan.policies), administrators(run)),
     run.plans.length > 1 &&
       h("p", { class: "faint" }, `The run was planned ${run.plans.length} times; this is the newest plan.`),
     previous &&
@@ -54,6 +55,28 @@ export function planDiff(dag, run, plan) {
 }
 
 /**
+ * Return why a person has to approve the plan, and until when they may.
+ * @param {import("../api_types").Approval} approval
+ * @param {Plan} plan
+ */
+function whyAsked({ because, until }, { approved_at, rejected_at }) {
+  const why = because.map((reason, place) => [place ? ", and " : "", prose(reason)]);
+  const open = !approved_at && !rejected_at && until;
+  return [
+    "A person is asked because ",
+    why,
+    ".",
+    open && [" Without an answer until ", instant(until), " it is not sent."],
+  ];
+}
+
+/** @param {RunDetails} run */
+function administrators({ administrators: names }) {
+  if (!names.length) return ". None of them makes administrators.";
+  return [". ", h("strong", {}, "They make administrators: "), listed(names), "."];
+}
+
+/**
  * Return the plan in one line, which is also the choice of the rows that are shown.
  * @param {Plan} plan
  */
@@ -64,7 +87,7 @@ function planBar(plan) {
   /** @type {string | null} */
   let chosen = null;
   const parts = kinds.map(({ decision, counted, many }) => {
-    const part = button(`${exactNumber(many)} ${counted}`, () => choose(decision), {
+    const part = button(`${exactNumber(many)} ${counted(many)}`, () => choose(decision), {
       class: `part ${decision}`,
       "aria-pressed": "false",
       title: `${Math.round((many / all) * 100)} % of the rows; shows these alone`,

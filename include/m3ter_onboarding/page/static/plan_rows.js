@@ -20,16 +20,26 @@ import { download, post } from "./requests.js";
 /** @typedef {import("../api_types").GoneRows} GoneRows */
 /** @typedef {"invite" | "review" | "invalid" | "skip"} Decision */
 /**
- * @typedef {{ decision: Decision, sign: string, title: string, counted: string, open: boolean }} Kind open: without a
- *   click
+ * @typedef {object} Kind
+ * @property {Decision} decision
+ * @property {string} sign
+ * @property {string} title
+ * @property {(many: number) => string} counted the words behind the number of its rows
+ * @property {boolean} open without a click
  */
 
 /** @type {Kind[]} */
 export const KINDS = [
-  { decision: "invite", sign: "+", title: "To be invited", counted: "to invite", open: true },
-  { decision: "review", sign: "?", title: "For review", counted: "need a person", open: true },
-  { decision: "invalid", sign: "!", title: "Invalid rows", counted: "unusable", open: false },
-  { decision: "skip", sign: "=", title: "Nothing to do", counted: "nothing to do", open: false },
+  { decision: "invite", sign: "+", title: "To be invited", counted: () => "to invite", open: true },
+  {
+    decision: "review",
+    sign: "?",
+    title: "For review",
+    counted: (many) => (many === 1 ? "needs a person" : "need a person"),
+    open: true,
+  },
+  { decision: "invalid", sign: "!", title: "Invalid rows", counted: () => "unusable", open: false },
+  { decision: "skip", sign: "=", title: "Nothing to do", counted: () => "nothing to do", open: false },
 ];
 const GONE = "In the previous plan only";
 
@@ -61,7 +71,7 @@ export function decidedRows(dag, plan, { decision, sign, title, open }) {
     loadRows(list, async () => {
       const body = { dag_id: dag.dag_id, plan_id: plan.plan_id, decision, after };
       const page = /** @type {PlannedRows} */ (await post("run/rows", body));
-      const rows = page.rows.map((row) => decidedRow(dag.ledger, row, decision, sign));
+      const rows = page.rows.map((row) => decidedRow(dag, row, decision, sign));
       const next = page.after;
       return [
         table(caption, headsOf(decision), rows, { unseen: true }),
@@ -149,12 +159,12 @@ function expandable(kind, title, open, load) {
 }
 
 /**
- * @param {string} ledger
+ * @param {Dag} dag
  * @param {PlannedRow} row
  * @param {Decision} decision
  * @param {string} sign
  */
-function decidedRow(ledger, row, decision, sign) {
+function decidedRow({ dag_id, ledger }, row, decision, sign) {
   return h(
     "tr",
     { class: `diff ${decision}` },
@@ -164,12 +174,22 @@ function decidedRow(ledger, row, decision, sign) {
     decision === "invite" && h("td", {}, quoted(row.name)),
     h("td", {}, whyOf(row)),
     decision === "invite" && h("td", {}, listed(row.policies)),
-    decision !== "invite" && h("td", {}, prose(decision === "skip" ? "" : wayOut(row.reason))),
+    decision !== "invite" && h("td", {}, decision === "skip" ? "" : wayOf(dag_id, row)),
     h("td", {}, h("span", { class: "day" }, row.start_date ?? "–")),
     decision === "invite" && h("td", {}, row.state ? stateBadge(row.state) : "not sent"),
     decision === "invite" && h("td", {}, instant(row.expires_at)),
     h("td", {}, changeOf(row)),
   );
+}
+
+/**
+ * Return what can be done about a row, and the way to where it is done.
+ * @param {string} dagId
+ * @param {PlannedRow} row
+ */
+function wayOf(dagId, { decision, reason }) {
+  const href = `#/review/${decision}/${encodeURIComponent(reason)}?dag=${encodeURIComponent(dagId)}`;
+  return [prose(wayOut(reason)), " ", h("a", { href }, "In Review")];
 }
 
 /** @param {PlannedRow} row */

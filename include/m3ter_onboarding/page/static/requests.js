@@ -102,7 +102,7 @@ export async function download(path, body, name) {
 /**
  * Start a run, by Airflow's own API, and so by its permissions and in its audit log.
  * @param {string} dagId
- * @param {Record<string, string>} conf the parameters
+ * @param {Record<string, string | number>} conf the parameters
  * @returns {Promise<{ dag_run_id: string }>}
  */
 export async function startRun(dagId, conf) {

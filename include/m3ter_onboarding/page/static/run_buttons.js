@@ -18,7 +18,7 @@ import { toast } from "./toasts.js";
 const NAMED = 10;
 
 /** @typedef {{ title: string, text: string[] }} Question */
-/** @typedef {Record<string, string> & { mode: string }} Conf the parameters of a run */
+/** @typedef {Record<string, string | number> & { mode: string }} Conf the parameters of a run */
 
 /**
  * @param {Dag | null} dag
@@ -70,16 +70,29 @@ export function dryRunButton(dag) {
 }
 
 /**
+ * Return whether a run was refused as a whole, for more invitations than the configured limit.
+ * @param {import("../api_types").RunDetails} run
+ * @param {import("../api_types").PlanHead} plan
+ */
+function wasTooMany({ outcome, failure, states }, { sendable }) {
+  const limit = failure?.task_id === "send" && failure.sentence.includes("max_invitations");
+  return outcome === "failed" && sendable && limit && !Object.keys(states).length;
+}
+
+/**
  * Return the button that sends what a dry run has shown, and nothing else.
  * @param {Dag} dag
  * @param {import("../api_types").RunDetails} run
  * @param {import("../api_types").PlanHead} plan
  */
 export function sendExactlyButton(dag, run, plan) {
-  if (run.mode !== "dry_run" || plan.state !== "sealed" || !plan.invitations || !plan.fingerprint) return null;
+  const looked = run.mode === "dry_run" || wasTooMany(run, plan);
+  if (!looked || plan.state !== "sealed" || !plan.invitations || !plan.fingerprint) return null;
   const conf = {
     mode: "normal",
     only_plan: plan.fingerprint,
+    // The configured limit holds for what nobody has looked at; for more than it, a person is asked.
+    max_invitations: plan.invitations,
     interval_start: run.interval_start,
     interval_end: run.interval_end,
     ...(run.only_employee ? { only_employee: run.only_employee } : {}),
@@ -91,7 +104,9 @@ export function sendExactlyButton(dag, run, plan) {
       `${dag.dag_id} starts a run with this plan: up to ${many} e-mails to real people, which cannot be recalled.`,
       "It reads the warehouse and m3ter again. If that comes to any other plan, nothing is sent, and its page shows " +
         "what changed since you looked.",
-      plan.needs_approval ? "A person has to approve it first." : "The limits of any run hold.",
+      plan.needs_approval
+        ? "A person has to approve it first."
+        : "If that is more than the configured max_invitations, a person has to approve it first.",
     ],
   });
   return runButton(dag, conf, "Send exactly this", question, { danger: true });
@@ -109,6 +124,7 @@ export function retryFailedButton(dag) {
         `${dag.dag_id} makes an ordinary run, which also tries again the invitations that m3ter refused. ` +
           "Each that is not refused this time is an e-mail.",
         ...(await left(dag)),
+        ...(await refusedPlan(dag)),
         "It reads the warehouse, too, and invites everybody else who is due: how many are new is known once it " +
           "has planned. To see that first, start a dry run. The limits and the approval of an ordinary run hold.",
       ],
@@ -133,6 +149,20 @@ async function left(dag) {
     named(dag, "failed", "Refused by m3ter", found?.left.failed ?? 0),
     named(dag, "unsent", "Left unsent by earlier runs, and invited by any run", found?.left.unsent ?? 0),
   ]);
+}
+
+/**
+ * Say how many the last run had to invite and sent nothing to: they are no invitations yet.
+ * @param {Dag} dag
+ * @returns {Promise<string[]>}
+ */
+async function refusedPlan({ dag_id }) {
+  const { ledgers } = await readOverview();
+  const runs = ledgers.flatMap((ledger) => (ledger.problem === null ? ledger.runs : []));
+  const run = runs.find((one) => one.dag_id === dag_id && one.plan?.sendable);
+  if (run?.outcome !== "failed" || !run.plan?.invitations) return [];
+  const many = exactNumber(run.plan.invitations);
+  return [`The last run that was to send had ${many} to invite, and failed. Those it did not reach are planned again.`];
 }
 
 /**

@@ -104,6 +104,10 @@ function notBegun({ dag_id, run_id }, progress, status) {
     const text = "This run ended before it reached the ledger: nothing was planned, and nothing was sent. See the ";
     return [problem([text, log, "."]), status, open];
   }
+  if (!progress) {
+    const text = "Neither Airflow nor the ledger has a run of this name, or you may not see it. ";
+    return [h("p", { class: "note" }, text, h("a", { href: dagHash(dag_id) }, "The runs of this DAG")), status];
+  }
   const text = "This run is not in the ledger yet: its first task has not begun, or has not reached the ledger. ";
   return [h("p", { class: "note" }, text, "What follows is shown here by itself."), status, open];
 }

@@ -7,8 +7,8 @@
 import { airflowTask } from "./addresses.js";
 import { airflowLink } from "./airflow_window.js";
 import { badge, h, prose, quoted } from "./elements.js";
-import { duration, exactNumber, instant } from "./formats.js";
-import { stepStateName } from "./glossary.js";
+import { boundedNumber, duration, exactNumber, instant } from "./formats.js";
+import { stateName, stepStateName } from "./glossary.js";
 
 /** @typedef {import("./elements.js").Child} Child */
 /** @typedef {import("../api_types").RunDetails} RunDetails */
@@ -71,19 +71,44 @@ function stepItem({ dag_id, run_id }, step, airflow, run) {
  * @returns {Child}
  */
 function sentence({ task_id, state }, run) {
-  const plan = run?.plans[0];
-  if (state === "failed") {
-    return run?.failure?.task_id === task_id ? prose(run.failure.sentence) : "Failed; its log says why.";
-  }
+  if (state === "failed") return failedSentence(task_id, run);
   if (state === "upstream_failed") return "Not begun: a step before it failed.";
   if (state === "up_for_retry") return "Failed, and is tried again by itself.";
-  if (task_id === "plan" && state === "success" && plan?.state === "sealed") {
+  if (task_id === "approve") return approvalSentence(state, run);
+  return run ? doneSentence(task_id, state, run) : "";
+}
+
+/**
+ * @param {string} taskId
+ * @param {RunDetails | null} run
+ * @returns {Child}
+ */
+function failedSentence(taskId, run) {
+  if (!run?.failure) return "Failed; its log says why.";
+  if (run.failure.task_id === taskId) return prose(run.failure.sentence);
+  return taskId === "report" ? `The run failed, at ${run.failure.task_id}.` : "Failed; its log says why.";
+}
+
+/**
+ * @param {string} taskId
+ * @param {string | null} state
+ * @param {RunDetails} run
+ */
+function doneSentence(taskId, state, run) {
+  const [plan] = run.plans;
+  const done = state === "success";
+  if (taskId === "plan" && done && plan?.state === "sealed") {
     return `${exactNumber(plan.rows_read)} rows, ${exactNumber(plan.invitations)} to invite.`;
   }
-  if (task_id === "approve") return approvalSentence(state, run);
-  if (task_id === "send" && state === "skipped") return plan?.sendable === false ? "This run plans only." : "";
-  if (task_id === "report" && run && run.outcome !== "running") return `The run is a ${run.outcome}.`;
-  return "";
+  if (taskId === "send" && state === "skipped") return plan?.sendable === false ? "This run plans only." : "";
+  if (taskId === "send" && done) return outcomes(run);
+  return taskId === "report" && run.outcome !== "running" ? `The run is a ${run.outcome}.` : "";
+}
+
+/** @param {RunDetails} run */
+function outcomes({ states }) {
+  const said = Object.entries(states).map(([state, many]) => `${boundedNumber(many)} ${stateName(state)}`);
+  return said.length ? `${said.join(", ")}.` : "Nobody.";
 }
 
 /**
