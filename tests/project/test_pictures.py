@@ -12,7 +12,7 @@ def test_every_picture_is_taken_by_a_test_and_shown(project_root: Path) -> None:
     docs = project_root / "docs"
     pictures = {picture.stem: picture for picture in (docs / "images").glob("*")}
     shown = {name for page in docs.glob("*.md") for name in re.findall(r"\]\(images/([\w-]+)\.png\)", page.read_text())}
-    taken = (project_root / "tests" / "e2e" / "test_operating.py").read_text()
+    taken = "".join(path.read_text() for path in (project_root / "tests" / "e2e").glob("test_*.py"))
     assert set(pictures) == set(CHOSEN) == shown
     for name, picture in pictures.items():
         assert f'"{name}"' in taken
