@@ -184,6 +184,7 @@ def test_the_form_of_a_run_has_every_parameter(folder: Path) -> None:
         "interval_start",
         "interval_end",
         "allow_backfill_send",
+        "only_plan",
     }
     assert params.dump() == {
         "mode": "normal",
@@ -192,6 +193,7 @@ def test_the_form_of_a_run_has_every_parameter(folder: Path) -> None:
         "interval_start": None,
         "interval_end": None,
         "allow_backfill_send": False,
+        "only_plan": None,
     }
     for name in params:
         assert params.get_param(name).schema["title"]

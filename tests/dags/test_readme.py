@@ -59,6 +59,7 @@ def test_the_dag_file_of_an_organisation(tmp_path: Path) -> None:
         "interval_start",
         "interval_end",
         "allow_backfill_send",
+        "only_plan",
     }
     assert all(task.retries >= 2 for task in dag.tasks)
     assert dag.is_paused_upon_creation

@@ -81,13 +81,15 @@ def read_ledger(
 
 def among_invited(db: LedgerDatabase, org_id: str, employee_ids: Iterable[str]) -> frozenset[str]:
     """Return those of some employees that have a live invitation or joined."""
-    wanted = frozenset(employee_ids)
+    wanted, i = frozenset(employee_ids), db.tables.invitation.c
+    live = frozenset(state_values(LIVE_STATES))
 
     def work(connection: Connection) -> frozenset[str]:
         found = set[str]()
         for batch in sets_of(wanted):
-            of_these = one_of(connection, db.tables.invitation.c.employee_id, batch)
-            found.update(connection.execute(_invited(db, org_id).where(of_these)).scalars())
+            # Without a condition on the state: SQLite would read every row in such a state.
+            rows = select(i.employee_id, i.state).where(i.org_id == org_id, one_of(connection, i.employee_id, batch))
+            found.update(row.employee_id for row in connection.execute(rows) if row.state in live)
         return frozenset(found)
 
     return db.read(work, doing="reading invitations")
