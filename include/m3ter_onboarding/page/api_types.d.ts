@@ -800,6 +800,8 @@ export interface StartingPage {
   /** how many the whole list has; with *more*, at least so many. */
   total: number;
   more: boolean;
+  /** whether the day-one DAG has ever made its lists for one of the reader's organisations. */
+  listed: boolean;
 }
 
 /** One person who starts soon, or one invitation to chase. */

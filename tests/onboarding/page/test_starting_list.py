@@ -97,6 +97,18 @@ def test_people_without_rights_see_nothing(page: Callable[[str], Page], lists: L
         assert page("anna").client.post(f"{AT}/{path}", json={"ledger": KEY}).status_code == 403  # no guard
 
 
+def test_an_empty_list_says_whether_it_was_ever_made(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
+    def answer() -> Any:
+        found = page("anna").post("api/day-one", {"ledger": KEY})
+        return found["rows"], found["listed"]
+
+    assert answer() == ([], False)
+    list_them(ledger, ORG_B)
+    assert answer() == ([], False)  # of an organisation that the reader does not see
+    list_them(ledger, ORG_A)
+    assert answer() == ([], True)
+
+
 def test_export_is_harmless_and_whole(page: Callable[[str], Page], lists: LedgerDatabase) -> None:
     anna = page("anna")
     for wanted, employees in (({}, {"a1", "a2", "a3"}), ({"name": "chase"}, {"a2", "a3"})):
@@ -146,7 +158,7 @@ def test_lists_are_ranges_of_indexes(sqlite_ledger: tuple[LedgerDatabase, str], 
         rows(anna)
         rows(anna, name="chase")
     watched.ran = [one for one in watched.ran if "day_one" in one[0] or "chase" in one[0]]
-    assert len(watched.ran) == 4  # each list, and its count
+    assert len(watched.ran) == 6  # each list, its count, and whether it was ever made
     db, _ = sqlite_ledger
     empty(db)
     fill(db)

@@ -72,12 +72,14 @@ class StartingPage:
 
     :param after: where the next page begins; None: there is none.
     :param total: how many the whole list has; with *more*, at least so many.
+    :param listed: whether the day-one DAG has ever made its lists for one of the reader's organisations.
     """
 
     rows: list[StartingRow]
     after: int | None
     total: int
     more: bool
+    listed: bool
 
 
 def starting_page(reader: LedgerReader, visible: VisibleRows, query: StartingQuery, size: int = PAGE) -> StartingPage:
@@ -87,7 +89,8 @@ def starting_page(reader: LedgerReader, visible: VisibleRows, query: StartingQue
         chosen = _chosen(reader.t, visible, query)
         rows = [_row(row) for row in connection.execute(chosen.offset(query.after).limit(size + 1))]
         total, more = count_rows(connection, chosen)
-        return StartingPage(rows[:size], query.after + size if len(rows) > size else None, total, more)
+        after = query.after + size if len(rows) > size else None
+        return StartingPage(rows[:size], after, total, more, listed=_was_listed(connection, reader.t, visible))
 
     return reader.read(work, doing="reading who starts soon")
 
@@ -105,6 +108,12 @@ def all_starting(
 
 def _organisations(visible: VisibleRows) -> list[str]:
     return sorted({scope.org_id for scope in visible.scopes})
+
+
+def _was_listed(connection: Connection, t: Tables, visible: VisibleRows) -> bool:
+    p = t.day_one_pass.c
+    made = select(p.org_id).where(p.org_id.in_(_organisations(visible))).limit(1)
+    return connection.execute(made).first() is not None
 
 
 def _visible(table: Any, visible: VisibleRows) -> ColumnElement[bool]:

@@ -5,9 +5,10 @@
  */
 
 import { addressText, copyable } from "./copied_values.js";
-import { h, quoted, table } from "./elements.js";
+import { h, prose, quoted, table } from "./elements.js";
 import { choice, exportButton, ledgerChoice } from "./filters.js";
 import { boundedNumber, instant } from "./formats.js";
+import { dagsBeside, ledgerToShow } from "./list_ledger.js";
 import { showPage } from "./list_pages.js";
 import { FIRST_PAGE, hashOf, keepPlace, placeOf, turnOf } from "./list_place.js";
 import { ledgerProblem, nothingToRead, readOverview } from "./readable_dags.js";
@@ -43,10 +44,10 @@ export async function accessScreen() {
   const title = "Access";
   const ledgers = overview.ledgers.filter((ledger) => ledger.problem === null);
   const content = [h("h1", {}, title), h("p", {}, INTRODUCTION), overview.ledgers.map(ledgerProblem)];
-  const [first] = ledgers;
+  const [first, ...others] = ledgers;
   if (!first) return { title, content: [content, nothingToRead(overview.ledgers)] };
   const place = placeOf();
-  const ledger = ledgers.find((one) => one.key === place.get("ledger")) ?? first;
+  const ledger = ledgerToShow([first, ...others], place.get("ledger"), ({ access }) => Object.keys(access).length > 0);
   const finding = place.get("finding") ?? "";
   /** @type {Filter} */
   const filter = {
@@ -132,16 +133,37 @@ async function load(filter, results, { turned = false } = {}) {
     size: PAGE,
     turned,
     read: () => post("access", body),
-    show: ({ reads, rows }) => [
-      reads.map(readText),
-      !reads.length && h("p", { class: "faint" }, "Access was never reviewed here; access_review_dag does it."),
-      table("Findings about access", HEADS, rows.map(cells), { empty: "None.", unseen: true }),
-    ],
+    show: (page) =>
+      isUnknown(page)
+        ? neverReviewed(filter.ledger)
+        : [
+            page.reads.map(readText),
+            table("Findings about access", HEADS, page.rows.map(cells), { empty: "No such finding.", unseen: true }),
+          ],
+    unknown: isUnknown,
     go: (turn) => show(filter, results, turn, { turned: true }),
     beside: ({ rows }) =>
       rows.length > 0 &&
       exportButton(() => download("access/export", { ...body, after: 0, before: null }, "m3ter-access-review.csv")),
   });
+}
+
+/** @param {FindingPage} page */
+function isUnknown({ reads, rows }) {
+  return !rows.length && !reads.length;
+}
+
+/** @param {string} ledger */
+function neverReviewed(ledger) {
+  return h(
+    "p",
+    { class: "note" },
+    prose(
+      `Unknown: access was never reviewed in this ledger. ${dagsBeside(ledger, "m3ter_access_review__")} does it: ` +
+        "unpause it, or start a run of it, in Airflow. If Airflow has no such DAG, add `access_review_dag` beside " +
+        "`onboarding_dag` in the DAG file, with the same YAML file (`docs/access_review.md`).",
+    ),
+  );
 }
 
 /** @param {FindingPage["reads"][number]} read */

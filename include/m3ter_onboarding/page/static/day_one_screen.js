@@ -6,10 +6,11 @@
 
 import { invitationHash, rowHash } from "./addresses.js";
 import { addressText, copyable } from "./copied_values.js";
-import { badge, h, quoted, table } from "./elements.js";
+import { badge, h, prose, quoted, table } from "./elements.js";
 import { choice, exportButton, ledgerChoice } from "./filters.js";
 import { instant } from "./formats.js";
 import { stateBadge } from "./glossary.js";
+import { dagsBeside, ledgerToShow } from "./list_ledger.js";
 import { showPage } from "./list_pages.js";
 import { FIRST_PAGE, hashOf, keepPlace, placeOf, turnOf } from "./list_place.js";
 import { ledgerProblem, nothingToRead, readOverview } from "./readable_dags.js";
@@ -50,13 +51,14 @@ export async function dayOneScreen(only, key) {
   const title = "Day one";
   const ledgers = overview.ledgers.filter((ledger) => ledger.problem === null);
   const content = [h("h1", {}, title), overview.ledgers.map(ledgerProblem)];
-  const [first] = ledgers;
+  const [first, ...others] = ledgers;
   if (!first) return { title, content: [content, nothingToRead(overview.ledgers)] };
   const place = placeOf();
   const shown = only ?? place.get("show") ?? "";
+  const named = key ?? place.get("ledger");
   /** @type {Filter} */
   const filter = {
-    ledger: (ledgers.find((one) => one.key === (key ?? place.get("ledger"))) ?? first).key,
+    ledger: ledgerToShow([first, ...others], named, ({ starting }) => starting.listed).key,
     ledgerNamed: ledgers.length > 1,
     shown: shown in STANDINGS || shown === "chase" ? shown : "",
     turn: turnOf(place),
@@ -92,8 +94,7 @@ function filterForm(ledgers, filter, results) {
       return show(filter, results, FIRST_PAGE);
     }),
     ledgerChoice(ledgers, filter.ledger, (chosen) => {
-      filter.ledger = chosen;
-      return show(filter, results, FIRST_PAGE);
+      location.hash = hash({ ...filter, ledger: chosen, turn: FIRST_PAGE });
     }),
   );
 }
@@ -130,7 +131,6 @@ function show(filter, results, turn, options) {
  */
 async function load(filter, results, { turned = false } = {}) {
   const body = requestBody(filter);
-  const chase = filter.shown === "chase";
   const after = body.after ?? 0;
   await showPage(results, {
     turn: { ...filter.turn, from: after },
@@ -138,13 +138,8 @@ async function load(filter, results, { turned = false } = {}) {
     turned,
     // This list is paged by how many rows come before.
     read: async () => ({ ...(await post("day-one", body)), before: after > 0 ? Math.max(after - PAGE, 0) : null }),
-    show: ({ rows }) =>
-      table(
-        chase ? "Invitations to chase" : "Who starts soon",
-        chase ? CHASE_HEADS : STARTING_HEADS,
-        rows.map((row) => (chase ? chaseCells : startingCells)(filter.ledger, row)),
-        { empty: chase ? "No invitation to chase." : "Nobody. The day-one DAG makes this list.", unseen: true },
-      ),
+    show: (page) => (isUnknown(page) ? neverMade(filter.ledger) : startingTable(filter, page)),
+    unknown: isUnknown,
     go: ({ after, before }) => {
       const begins = Number(after || before) || 0;
       return show(filter, results, { after: begins ? String(begins) : "", before: "", from: 0 }, { turned: true });
@@ -152,6 +147,39 @@ async function load(filter, results, { turned = false } = {}) {
     beside: ({ rows }) =>
       rows.length > 0 && exportButton(() => download("day-one/export", { ...body, after: 0 }, "m3ter-day-one.csv")),
   });
+}
+
+/** @param {import("../api_types").StartingPage} page */
+function isUnknown({ rows, listed }) {
+  return !rows.length && !listed;
+}
+
+/** @param {string} ledger */
+function neverMade(ledger) {
+  const dags = dagsBeside(ledger, "m3ter_day_one__");
+  return h(
+    "p",
+    { class: "note" },
+    prose(
+      `Unknown: the day-one DAG has never made this list in this ledger. It is ${dags}: ` +
+        "unpause it, or start a run of it, in Airflow. If Airflow has no such DAG, add `day_one_dag` beside " +
+        "`onboarding_dag` in the DAG file, with the same YAML file (`docs/day_one.md`).",
+    ),
+  );
+}
+
+/**
+ * @param {Filter} filter
+ * @param {import("../api_types").StartingPage} page
+ */
+function startingTable({ ledger, shown }, { rows }) {
+  if (shown === "chase") {
+    const cells = rows.map((row) => chaseCells(ledger, row));
+    return table("Invitations to chase", CHASE_HEADS, cells, { empty: "No invitation to chase.", unseen: true });
+  }
+  const cells = rows.map((row) => startingCells(ledger, row));
+  const empty = shown ? "Nobody who starts soon stands there." : "Nobody starts soon.";
+  return table("Who starts soon", STARTING_HEADS, cells, { empty, unseen: true });
 }
 
 /**

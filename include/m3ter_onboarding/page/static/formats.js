@@ -76,6 +76,16 @@ export function exactNumber(value) {
 }
 
 /**
+ * Write a number with its noun: `1 row`, `2 rows`.
+ * @param {number} value
+ * @param {string} one
+ * @param {string} [many]
+ */
+export function counted(value, one, many = `${one}s`) {
+  return `${exactNumber(value)} ${value === 1 ? one : many}`;
+}
+
+/**
  * @param {{ http_status?: number | null, message: string | null }} answer
  */
 export function m3terAnswer({ http_status, message }) {

@@ -8,8 +8,9 @@ import { invitationHash } from "./addresses.js";
 import { addressText, copyable } from "./copied_values.js";
 import { h, quoted, table } from "./elements.js";
 import { choice, exportButton, ledgerChoice, searchField } from "./filters.js";
-import { exactNumber, instant, m3terAnswer } from "./formats.js";
+import { counted, exactNumber, instant, m3terAnswer } from "./formats.js";
 import { invitationStates, stateBadge, stateName } from "./glossary.js";
+import { ledgerToShow } from "./list_ledger.js";
 import { showPage, sortable } from "./list_pages.js";
 import { FIRST_PAGE, hashOf, keepPlace, keepSearch, placeOf, searchOf, turnOf } from "./list_place.js";
 import { ledgerProblem, nothingToRead, readOverview } from "./readable_dags.js";
@@ -44,7 +45,7 @@ const HEADS = ["Address", "Employee", "State", "Invited", "Expires", "Last chang
  * @property {string | null} org_id
  * @property {Order} order
  * @property {Turn} turn
- * @property {boolean} ledgerNamed whether there are several, so that the address names one
+ * @property {number} otherLedgers where there are some, the address names the ledger
  */
 
 /**
@@ -57,11 +58,13 @@ export async function invitationsScreen(only, key) {
   const title = "Invitations";
   const ledgers = overview.ledgers.filter((ledger) => ledger.problem === null);
   const content = [h("h1", {}, title), overview.ledgers.map(ledgerProblem)];
-  const [first] = ledgers;
+  const [first, ...others] = ledgers;
   if (!first) return { title, content: [content, nothingToRead(overview.ledgers)] };
   const place = placeOf();
-  const ledger = ledgers.find((one) => one.key === (key ?? place.get("ledger"))) ?? first;
-  const filter = filterOf(place, ledger, ledgers.length > 1, only);
+  const ledger = ledgerToShow([first, ...others], key ?? place.get("ledger"), ({ states }) =>
+    Object.values(states).some(Boolean),
+  );
+  const filter = filterOf(place, ledger, others.length, only);
   keepPlace(hash(filter), { again: true });
   const results = h("div", {});
   await load(filter, results);
@@ -71,16 +74,16 @@ export async function invitationsScreen(only, key) {
 /**
  * @param {URLSearchParams} place
  * @param {Ledger} ledger
- * @param {boolean} ledgerNamed
+ * @param {number} otherLedgers
  * @param {string | undefined} only a state, as links to this screen name it
  * @returns {Filter}
  */
-function filterOf(place, ledger, ledgerNamed, only) {
+function filterOf(place, ledger, otherLedgers, only) {
   const names = only === "unknown" ? ["sending", "unknown"] : (only ?? place.get("state") ?? "").split(",");
   const org = place.get("org");
   return {
     ledger: ledger.key,
-    ledgerNamed,
+    otherLedgers,
     search: searchOf(place),
     states: invitationStates().filter((state) => names.includes(state)),
     org_id: ledger.organisations.length > 1 && org && ledger.organisations.includes(org) ? org : null,
@@ -90,9 +93,9 @@ function filterOf(place, ledger, ledgerNamed, only) {
 }
 
 /** @param {Filter} filter */
-function hash({ ledger, ledgerNamed, search, states, org_id, order, turn }) {
+function hash({ ledger, otherLedgers, search, states, org_id, order, turn }) {
   return hashOf("#/invitations", {
-    ledger: ledgerNamed ? ledger : null,
+    ledger: otherLedgers ? ledger : null,
     state: states.join(","),
     org: org_id,
     order: order.name,
@@ -282,8 +285,11 @@ function invitationsTable(filter, results, { rows }) {
 }
 
 /** @param {Filter} filter */
-function emptyText({ order, ledgerNamed }) {
-  const others = ledgerNamed ? " There are other ledgers; choose one above." : "";
+function emptyText({ order, search, states, org_id, otherLedgers }) {
+  const there = otherLedgers === 1 ? "There is" : "There are";
+  const others = otherLedgers ? ` ${there} ${counted(otherLedgers, "other ledger")}; choose above.` : "";
+  const everything = !search.trim() && !states.length && !org_id && order.sort !== "expires";
+  if (everything) return `This ledger holds no invitation yet.${others}`;
   const only = order.sort === "expires" ? " This order lists only invitations that can still expire." : "";
   return `No invitation of this ledger matches.${only}${others}`;
 }

@@ -42,9 +42,10 @@ export function rangeText({ rows, after, total, more }, from) {
  * @param {(page: Page) => import("./elements.js").Child} list.show
  * @param {(turn: Turn) => unknown} list.go turns to another page
  * @param {(page: Page) => import("./elements.js").Child} [list.beside] further buttons
+ * @param {(page: Page) => boolean} [list.unknown] whether nobody has made this list so far
  * @param {boolean} [list.turned] whether a person turned the page: the head of the list then has the focus
  */
-export async function showPage(results, { turn, size = 50, read, show, go, beside, turned = false }) {
+export async function showPage(results, { turn, size = 50, read, show, go, beside, unknown, turned = false }) {
   const mine = String(Number(results.dataset.request ?? 0) + 1);
   results.dataset.request = mine;
   results.setAttribute("aria-busy", "true");
@@ -52,7 +53,7 @@ export async function showPage(results, { turn, size = 50, read, show, go, besid
     const page = await read();
     if (results.dataset.request !== mine) return;
     const from = rowsBefore(page, turn);
-    const range = rangeText(page, from);
+    const range = unknown?.(page) ? "Unknown" : rangeText(page, from);
     const head = h("p", { class: "range", tabindex: "-1" }, range);
     fill(results, head, show(page), h("div", { class: "actions" }, pageButtons(page, from, size, go), beside?.(page)));
     announce(`${range}.`);

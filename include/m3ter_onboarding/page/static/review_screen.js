@@ -11,6 +11,7 @@ import { h, prose, quoted, section, table } from "./elements.js";
 import { choice, ledgerChoice, searchField } from "./filters.js";
 import { exactNumber, instant } from "./formats.js";
 import { stateBadge } from "./glossary.js";
+import { ledgerToShow } from "./list_ledger.js";
 import { showPage } from "./list_pages.js";
 import { FIRST_PAGE, hashOf, keepPlace, keepSearch, placeOf, searchOf, turnOf } from "./list_place.js";
 import { questionButtons } from "./question_buttons.js";
@@ -64,11 +65,11 @@ export async function reviewScreen(decision, reason) {
   const title = "Review";
   const ledgers = overview.ledgers.filter((ledger) => ledger.problem === null);
   const content = [h("h1", {}, title), h("p", {}, INTRODUCTION), overview.ledgers.map(ledgerProblem)];
-  const [first] = ledgers;
+  const [first, ...others] = ledgers;
   if (!first) return { title, content: [content, nothingToRead(overview.ledgers)] };
   const place = placeOf();
   const wanted = place.get("ledger") ?? dagOf(place.get("dag") ?? "")?.ledger;
-  const ledger = ledgers.find((one) => one.key === wanted) ?? first;
+  const ledger = ledgerToShow([first, ...others], wanted, hasQuestions);
   const filter = filterOf(place, ledger.key, ledgers.length > 1, decision ? `${decision}:${reason ?? ""}` : "");
   keepPlace(hash(filter), { again: true });
   const review = await get(`review/${encodeURIComponent(ledger.key)}`);
@@ -83,6 +84,11 @@ export async function reviewScreen(decision, reason) {
       section("questions", "Worklist", outcomeText(), filterForm(ledger, filter, review, results), results),
     ],
   };
+}
+
+/** @param {Ledger} ledger */
+function hasQuestions({ questions, states }) {
+  return Object.keys(questions).length > 0 || Boolean(states.review);
 }
 
 /**
