@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.manual_decisions import DecidedOtherwiseError
 from m3ter_onboarding.ledger.worklist import ClosedWhy
+
+#: What a decision writes before the note.
+_LINE = re.compile(r"(?:Put off until \d{4}-\d\d-\d\d|Not put off any more|Opened again)\.(?: |$)")
 
 Action = Literal["close", "reopen", "snooze", "note"]
 
@@ -24,7 +28,8 @@ class WorklistDecision:
     :param until: only with ``snooze``: UTC; None: not put off any more.
     :param who: the user's name in Airflow.
     :param note: in their words; it may name people and stays in the ledger. None: the note stays as it is.
-    :param first_note: written where there is no note, so that the entry names the person in any case.
+
+    Putting off and opening again begin the note, so that the entry names who did it in any case.
     """
 
     item_id: int
@@ -33,7 +38,29 @@ class WorklistDecision:
     who: str = field(repr=False)
     until: datetime | None = None
     note: str | None = field(default=None, repr=False)
-    first_note: str | None = field(default=None, repr=False)
+
+    @property
+    def line(self) -> str | None:
+        """What the note says of it; None: other columns, or the note itself, name the person."""
+        until = f"Put off until {self.until:%Y-%m-%d}." if self.until else "Not put off any more."
+        return {"snooze": until, "reopen": "Opened again."}.get(self.action)
+
+    def note_beside(self, row: Row[Any]) -> dict[str, Any]:
+        """Return the note of an entry, and who wrote it last, where this decision changes them.
+
+        The newest line stands before what people wrote, which keeps the name of its author.
+        """
+        if self.note is not None:
+            return {"note": self.note or None, "noted_by": self.who if self.note else None}
+        if self.line is None:
+            return {}
+        written = row.note or ""
+        line = _LINE.match(written)
+        if line:
+            written = written[line.end() :]
+        elif written and row.noted_by:
+            written = f"{row.noted_by}: {written}"
+        return {"note": f"{self.line} {written}".rstrip(), "noted_by": self.who}
 
 
 def decide_about_entry(db: LedgerDatabase, decision: WorklistDecision, now: datetime) -> None:
@@ -82,10 +109,7 @@ def _decide(connection: Connection, db: LedgerDatabase, decision: WorklistDecisi
         values = {"closed_at": now, "closed_why": ClosedWhy.DECIDED.value, "closed_by": decision.who}
     elif decision.action == "snooze":
         values = {"snoozed_until": decision.until}
-    if decision.note is None and row.note is None and decision.first_note:
-        values |= {"note": decision.first_note, "noted_by": decision.who}
-    if decision.note is not None:
-        values |= {"note": decision.note or None, "noted_by": decision.who if decision.note else None}
+    values |= decision.note_beside(row)
     if values:
         connection.execute(update(w).where(w.c.item_id == decision.item_id).values(**values))
     return True

@@ -7,6 +7,14 @@ export type Instant = string;
 /** A day of ISO 8601. */
 export type Day = string;
 
+/** The newest run that somebody started to invite one person again. */
+export interface AgainRun {
+  dag_id: string;
+  run_id: string;
+  /** `running` until it ends. */
+  outcome: string;
+}
+
 /** Why a person must approve a plan, and until when. */
 export interface Approval {
   /** the ends of "because …". */
@@ -344,6 +352,10 @@ export interface OpenQuestion {
   to: InvitationState[];
   /** whether a run for this employee alone, which somebody asks for, may invite them. */
   invited_again: boolean;
+  /** such a run, begun since the question was opened; null: none. */
+  again_run: AgainRun | null;
+  /** of the invitation that the person has meanwhile; null: none. */
+  again_state: InvitationState | null;
 }
 
 /** Every DAG of the reader, ledger by ledger. */
@@ -892,5 +904,6 @@ export interface Posts {
   "run/rows": { body: RowsBody; answer: PlannedRows | GoneRows };
   "worklist": { body: QuestionsBody; answer: QuestionPage };
   "worklist/decide": { body: QuestionsDecisionBody; answer: QuestionsDecided };
+  "worklist/export": { body: QuestionsBody; answer: unknown };
   "worklist/preview": { body: SelectionBody; answer: QuestionSelection };
 }

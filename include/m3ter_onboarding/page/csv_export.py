@@ -12,6 +12,7 @@ from typing import Any
 
 from m3ter_onboarding.ledger.reads.access_list import FindingRow
 from m3ter_onboarding.ledger.reads.invitation_list import InvitationPage
+from m3ter_onboarding.ledger.reads.open_questions import OpenQuestion
 from m3ter_onboarding.ledger.reads.plan_comparison import ExportedRow
 from m3ter_onboarding.ledger.reads.starting_list import StartingRow
 
@@ -27,7 +28,14 @@ STARTING_COLUMNS = (
     *("employee_id", "email", "start_date", "standing", "why", "since", "decision", "invitation_state", "expires_at"),
     *("org_id", "dag_id"),
 )
-PLAN_COLUMNS = ("row_no", "employee_id", "email", "start_date", "decision", "reason", "why", "detail", "way")
+PLAN_COLUMNS = (
+    *("row_no", "employee_id", "email", "name", "start_date", "decision", "reason", "why", "detail", "way"),
+    *("policies", "org_id", "dag_id", "run_id"),
+)
+QUESTION_COLUMNS = (
+    *("said", "detail", "way", "since", "employee_id", "email", "start_date", "dag_id"),
+    *("decision", "reason", "gone_since", "snoozed_until", "closed_at", "closed_by", "note", "noted_by"),
+)
 #: A spreadsheet takes these for the beginning of a formula; the wide forms become plain ones in some.
 _FORMULA = r"[=+\-@＝＋－＠]"
 #: Some skip these before it.
@@ -48,6 +56,16 @@ def cell(value: Any) -> str:
     return (f"'{text}" if _BEGINS.match(text) else text).replace("\0", "\u2400")
 
 
+def file_headers(stem: str, config_names: Iterable[str], now: datetime) -> dict[str, str]:
+    """Return the headers that name a file by configurations and the day.
+
+    :param now: UTC.
+    """
+    names = (re.sub(r"[^A-Za-z0-9_-]+", "-", name) for name in sorted(set(config_names)))
+    name = "-".join((stem, *names))[:150]
+    return {"content-disposition": f'attachment; filename="{name}-{now:%Y-%m-%d}.csv"'}
+
+
 def as_csv(pages: Iterable[InvitationPage]) -> Iterator[str]:
     """Return invitations as the text of a CSV file, in pieces."""
     return _as_csv(COLUMNS, (page.rows for page in pages))
@@ -66,6 +84,11 @@ def starting_as_csv(pages: Iterable[Sequence[StartingRow]]) -> Iterator[str]:
 def plan_as_csv(pages: Iterable[Sequence[ExportedRow]]) -> Iterator[str]:
     """Return the rows of a plan as the text of a CSV file, in pieces."""
     return _as_csv(PLAN_COLUMNS, pages)
+
+
+def questions_as_csv(pages: Iterable[Sequence[OpenQuestion]]) -> Iterator[str]:
+    """Return questions of the worklist as the text of a CSV file, in pieces."""
+    return _as_csv(QUESTION_COLUMNS, pages)
 
 
 def _as_csv(columns: Sequence[str], pages: Iterable[Sequence[object]]) -> Iterator[str]:

@@ -34,6 +34,7 @@ BODIES: dict[str, tuple[type[BaseModel], dict[str, Any]]] = {
     "api/run/rows": (RowsBody, {"dag_id": DAG_A, "plan_id": PLAN, "decision": "invite"}),
     "api/run/export": (ExportBody, {"dag_id": DAG_A, "plan_id": PLAN}),
     "api/worklist": (QuestionsBody, {}),
+    "api/worklist/export": (QuestionsBody, {}),
     "api/worklist/preview": (SelectionBody, {}),
     "api/worklist/decide": (
         QuestionsDecisionBody,

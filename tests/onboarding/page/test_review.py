@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -13,7 +15,7 @@ from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.manual_decisions import DecidedOtherwiseError, ManualDecision, decide_by_hand, ways_out
 from m3ter_onboarding.ledger.states import InvitationState
 from tests.onboarding.page.conftest import AT, Page
-from tests.onboarding.page.test_access import KEY
+from tests.onboarding.page.test_access import GUARD, KEY
 from tests.support.page_ledger import DAG_A, DAG_B, NOW, ORG_A, PLAN, PLAN_B, PLAN_BEFORE, ask, invite
 
 
@@ -225,7 +227,8 @@ def test_a_question_is_closed_by_name_and_can_be_opened_again(page: Callable[[st
     assert "answered since" in act(anna, one, "snooze", 409, until=(NOW + timedelta(days=1)).isoformat())["detail"]
     act(anna, closed, "reopen")
     [again] = question(anna)
-    assert (again["closed_at"], again["note"], again["noted_by"]) == (None, "A test account.", "anna")
+    note = "Opened again. anna: A test account."
+    assert (again["closed_at"], again["note"], again["noted_by"]) == (None, note, "anna")
 
 
 def test_a_question_is_put_off_until_a_day(page: Callable[[str], Page]) -> None:
@@ -236,8 +239,22 @@ def test_a_question_is_put_off_until_a_day(page: Callable[[str], Page]) -> None:
     assert anna.get(f"api/review/{KEY}")["counts"] == {"review:email_changed": 1}
     [put_off] = question(anna, shown="snoozed")
     assert put_off["snoozed_until"] == "2099-01-01T00:00:00Z"
+    assert (put_off["note"], put_off["noted_by"]) == ("Put off until 2099-01-01.", "anna")
     act(anna, put_off, "snooze", until="2001-01-01T00:00:00Z")
-    assert question(anna) == [{**put_off, "snoozed_until": "2001-01-01T00:00:00Z"}]
+    note = "Put off until 2001-01-01."
+    assert question(anna) == [{**put_off, "snoozed_until": "2001-01-01T00:00:00Z", "note": note}]
+
+
+def test_a_note_keeps_its_author_beside_later_decisions(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
+    anna = page("anna")
+    w = ledger.tables.worklist
+    with ledger.engine.begin() as connection:
+        connection.execute(update(w).values(note="Asked HR.", noted_by="bert"))
+    for day in ("2099-01-01", "2099-01-02"):
+        [one] = question(anna, shown="open" if day.endswith("1") else "snoozed")
+        act(anna, one, "snooze", until=f"{day}T00:00:00Z")
+    [one] = question(anna, shown="snoozed")
+    assert (one["note"], one["noted_by"]) == ("Put off until 2099-01-02. bert: Asked HR.", "anna")
 
 
 def test_a_question_that_was_opened_again_since_is_another(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
@@ -411,3 +428,50 @@ def test_the_worklist_says_who_may_be_invited_again(page: Callable[[str], Page],
     anna = page("anna")
     rows = {one["email"]: one["invited_again"] for one in [*asked(anna), *asked(anna, shown="gone")]}
     assert {email for email, again in rows.items() if again} == {"person-r0@example.com", "person-r1@example.com"}
+
+
+def test_who_was_invited_again_meanwhile_is_not_to_be_invited_once_more(
+    page: Callable[[str], Page], ledger: LedgerDatabase
+) -> None:
+    with ledger.engine.begin() as connection:
+        for number, employee in enumerate(("r0", "r1", "r2")):
+            ask(connection, ledger.tables, PLAN, 90 + number, employee, "review", "expired")
+        invite(connection, ledger.tables, 300, email="person-r0@example.com", state="sent", employee_id="r0")
+        r = ledger.tables.run
+        known = connection.execute(select(r).where(r.c.dag_id == DAG_A).limit(1)).mappings().one()
+        for run_id, employee, mode, begun in (
+            ("again", "r1", "retry_failed", NOW),
+            ("earlier", "r1", "retry_failed", NOW - timedelta(hours=1)),
+            ("before the question", "r2", "retry_failed", NOW - timedelta(days=1)),
+            ("a dry run", "r2", "dry_run", NOW),
+        ):
+            values = {"run_id": run_id, "only_employee": employee, "mode": mode, "started_at": begun}
+            connection.execute(insert(r).values({**known, **values, "outcome": "running"}))
+    rows = {one["employee_id"]: one for one in asked(page("anna"))}
+    found = {name: (rows[name]["invited_again"], rows[name]["again_state"]) for name in ("r0", "r1", "r2")}
+    assert found == {"r0": (False, "sent"), "r1": (True, None), "r2": (True, None)}
+    assert rows["r1"]["again_run"] == {"dag_id": DAG_A, "run_id": "again", "outcome": "running"}
+    assert rows["r2"]["again_run"] is None
+
+
+def test_the_worklist_is_a_file_of_what_is_shown(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
+    with ledger.engine.begin() as connection:
+        for number in range(450):
+            ask(connection, ledger.tables, PLAN, 100 + number, f"q{number}", "skip", "excluded")
+        w = ledger.tables.worklist
+        connection.execute(update(w).where(w.c.employee_id == "q7").values(start_date=NOW.date(), email="=1@x.example"))
+
+    def rows(name: str, status: int = 200, **query: Any) -> list[dict[str, str]]:
+        anna = page(name)
+        answer = anna.client.post(f"{AT}/api/worklist/export", json={"ledger": KEY, **query}, headers=GUARD)
+        assert answer.status_code == status, answer.text
+        return list(csv.DictReader(io.StringIO(answer.text)))
+
+    found = rows("anna", kind="skip:excluded")
+    assert len({row["employee_id"] for row in found}) == len(found) == 450
+    [one] = [row for row in found if row["employee_id"] == "q7"]
+    assert (one["email"], one["start_date"], one["dag_id"]) == ("'=1@x.example", f"{NOW:%Y-%m-%d}", DAG_A)
+    [unusable] = rows("anna", kind="invalid:email")
+    assert unusable["way"].startswith("Correct the row in the warehouse")
+    assert unusable["said"] == "the address is missing or wrong"
+    rows("olaf", 404)

@@ -29,7 +29,7 @@ from m3ter_onboarding.page.plugin import M3terOnboardingPlugin
 from m3ter_onboarding.page.run_notes import note_of
 from m3ter_onboarding.sending.approval_question import _who_may, approvers_named
 from tests.onboarding.page.conftest import AT, Page, application
-from tests.support.page_ledger import DAG_A, NOW, PLAN, RUN
+from tests.support.page_ledger import DAG_A, NOW, ORG_A, PLAN, RUN
 
 GUARD = {"x-m3ter-onboarding": "1", "origin": "http://airflow.test", "sec-fetch-site": "same-origin"}
 
@@ -180,7 +180,8 @@ def exported(page: Page, **wanted: Any) -> list[dict[str, str]]:
     body = {"dag_id": DAG_A, "plan_id": PLAN, **wanted}
     answer = page.client.post(f"{AT}/api/run/export", json=body, headers=GUARD)
     assert answer.status_code == 200, answer.text
-    assert "m3ter-decisions.csv" in answer.headers["content-disposition"]
+    stem = f"m3ter-decisions-{wanted['decision']}" if wanted else "m3ter-decisions"
+    assert f'"{stem}-team_a-{utc_now():%Y-%m-%d}.csv"' in answer.headers["content-disposition"]
     return list(csv.DictReader(io.StringIO(answer.text)))
 
 
@@ -195,6 +196,15 @@ def test_the_rows_of_a_plan_are_a_file_for_those_who_mend_them(
     assert (invalid["decision"], invalid["reason"]) == ("invalid", "email")
     assert invalid["why"] == "row cannot be used (the address is missing or wrong)"
     assert invalid["way"].startswith("Correct the row in the warehouse")
+    assert (invalid["name"], invalid["policies"], invalid["dag_id"], invalid["org_id"]) == ("", "", DAG_A, ORG_A)
+    request = {"firstName": "Ann", "lastName": "Lee", "permissionPolicyIds": ["p1", "p2"]}
+    with ledger.engine.begin() as connection:
+        connection.execute(update(d).where(d.c.plan_id == PLAN).values(request=request))
+    for row in exported(page("anna")):
+        assert row["run_id"] == RUN
+        assert (row["name"], row["policies"]) == (
+            ("Ann Lee", "Analyst, p2") if row["decision"] == "invite" else ("", "")
+        )
     foreign = page("bert").client.post(f"{AT}/api/run/export", json={"dag_id": DAG_A, "plan_id": PLAN}, headers=GUARD)
     assert foreign.status_code == 404
 

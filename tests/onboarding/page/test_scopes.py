@@ -76,6 +76,7 @@ ASKED: dict[tuple[str, str], list[tuple[dict[str, Any], dict[str, Any], dict[str
     ("POST", "/api/run/export"): [({}, {}, body) for body in _ROWS if body["decision"] != "gone"],
     ("GET", "/api/review/{ledger}"): [({}, {}, None)],
     ("POST", "/api/worklist"): [({}, {}, body) for body in _QUESTIONS],
+    ("POST", "/api/worklist/export"): [({}, {}, body) for body in _QUESTIONS],
     ("POST", "/api/worklist/preview"): [({}, {}, body) for body in [*_QUESTIONS, {"ids": [1, 2, 3, 4]}]],
     ("POST", "/api/worklist/decide"): [
         (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -17,13 +17,16 @@ from m3ter_onboarding.ledger.reads.numbered_pages import PagePlace, count_rows, 
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from m3ter_onboarding.ledger.reads.scopes import VisibleRows, within_any
 from m3ter_onboarding.ledger.reads.shortened_texts import shortened
-from m3ter_onboarding.ledger.states import LIVE_STATES, InvitationState
+from m3ter_onboarding.ledger.states import LIVE_STATES, ON_ITS_WAY_STATES, OPEN_STATES, InvitationState
 from m3ter_onboarding.ledger.tables import Tables
 from m3ter_provider.email_identity import email_key
 from m3ter_provider.pasted_text import trim
 
 #: To be answered; answered by time alone; put off; open, and their row is gone; closed by a person or by age.
 Shown = Literal["open", "waiting", "snoozed", "gone", "closed"]
+
+#: Of these a run has sent, or may be sending, an invitation since the question was asked.
+_INVITED_SINCE = [state.value for state in ON_ITS_WAY_STATES | OPEN_STATES]
 
 #: Nobody has to do anything about these.
 _ANSWERED_BY_TIME = ("too_early", "cooling_off")
@@ -50,6 +53,18 @@ class QuestionQuery:
     ids: Sequence[int] | None = None
 
 
+@dataclass(frozen=True)
+class AgainRun:
+    """The newest run that somebody started to invite one person again.
+
+    :param outcome: ``running`` until it ends.
+    """
+
+    dag_id: str
+    run_id: str
+    outcome: str
+
+
 @dataclass(frozen=True, repr=False)
 class OpenQuestion:
     """An entry of the worklist.
@@ -63,6 +78,8 @@ class OpenQuestion:
     :param way: what a person can do.
     :param to: the states that a person may give to that invitation.
     :param invited_again: whether a run for this employee alone, which somebody asks for, may invite them.
+    :param again_run: such a run, begun since the question was opened; None: none.
+    :param again_state: of the invitation that the person has meanwhile; None: none.
     """
 
     item_id: int
@@ -93,6 +110,8 @@ class OpenQuestion:
     way: str
     to: list[InvitationState]
     invited_again: bool
+    again_run: AgainRun | None
+    again_state: InvitationState | None
 
 
 @dataclass(frozen=True)
@@ -123,6 +142,26 @@ def question_page(reader: LedgerReader, visible: VisibleRows, query: QuestionQue
         return QuestionPage(page.rows, page.after, page.before, total, more)
 
     return reader.read(work, doing="reading the worklist")
+
+
+def all_questions(
+    reader: LedgerReader, visible: VisibleRows, query: QuestionQuery, size: int
+) -> Iterator[list[OpenQuestion]]:
+    """Yield all questions of a list, so many at once; the first, perhaps empty, list in any case."""
+    after = 0
+
+    def work(connection: Connection) -> list[OpenQuestion]:
+        number = reader.t.worklist.c.item_id
+        chosen = chosen_questions(reader.t, visible, query).where(number > after).order_by(number).limit(size)
+        rows = connection.execute(chosen).all()
+        return [_question(connection, reader.t, row, visible) for row in rows]
+
+    while True:
+        rows = reader.read(work, doing="exporting the worklist")
+        yield rows
+        if len(rows) < size:
+            return
+        after = rows[-1].item_id
 
 
 def chosen_questions(t: Tables, visible: VisibleRows, query: QuestionQuery) -> Select[Any]:
@@ -196,6 +235,13 @@ def _question(connection: Connection, t: Tables, row: Row[Any], visible: Visible
         accepted = invitation.state == InvitationState.ACCEPTED.value
         to = ways_out(invitation.state, listed=accepted and is_listed(connection, t, invitation))
     no_way = not to and row.reason in decision_names.NO_WAYS
+    may_be_asked_for = (
+        row.reason in decision_names.INVITED_AGAIN
+        and bool(row.employee_id)
+        and row.gone_at is None
+        and row.closed_at is None
+    )
+    again_state = _invited_since(connection, t, row, visible) if may_be_asked_for else None
     return OpenQuestion(
         item_id=row.item_id,
         plan_id=row.plan_id,
@@ -224,11 +270,36 @@ def _question(connection: Connection, t: Tables, row: Row[Any], visible: Visible
         said=decision_names.REASONS.get(row.reason, row.reason),
         way=(decision_names.NO_WAYS if no_way else decision_names.WAYS).get(row.reason, ""),
         to=sorted_states(to),
-        invited_again=row.reason in decision_names.INVITED_AGAIN
-        and bool(row.employee_id)
-        and row.gone_at is None
-        and row.closed_at is None,
+        invited_again=may_be_asked_for and again_state is None,
+        again_run=_again_run(connection, t, row) if may_be_asked_for else None,
+        again_state=again_state,
     )
+
+
+def _again_run(connection: Connection, t: Tables, row: Row[Any]) -> AgainRun | None:
+    r = t.run.c
+    newest = (
+        select(r.dag_id, r.run_id, r.outcome)
+        .where(r.dag_id == row.dag_id, r.started_at >= row.opened_at)
+        .where(r.only_employee == row.employee_id, r.mode == "retry_failed")
+        .order_by(r.started_at.desc())
+        .limit(1)
+    )
+    found = connection.execute(newest).one_or_none()
+    return None if found is None else AgainRun(*found)
+
+
+def _invited_since(connection: Connection, t: Tables, row: Row[Any], visible: VisibleRows) -> InvitationState | None:
+    """Return the state of an invitation that makes another one needless; None: there is none that the reader sees."""
+    i = t.invitation
+    mine = select(i.c.state).where(
+        i.c.org_id == row.org_id,
+        i.c.employee_id == row.employee_id,
+        i.c.state.in_(_INVITED_SINCE),
+        within_any(i, visible.scopes),
+    )
+    state = connection.execute(mine.order_by(i.c.invitation_id.desc()).limit(1)).scalar()
+    return None if state is None else InvitationState(state)
 
 
 def _in_the_way(connection: Connection, t: Tables, row: Row[Any], visible: VisibleRows) -> Row[Any] | None:

@@ -59,6 +59,8 @@ class ExportedRow:
 
     :param why: decision and reason, in words.
     :param way: what can be done about it, in words; empty: nothing has to be.
+    :param name: of a person who is to be invited; None: the row is not invited.
+    :param policies: of these, by name where it is known.
     """
 
     row_no: int
@@ -70,6 +72,11 @@ class ExportedRow:
     why: str
     detail: str | None
     way: str
+    name: str | None
+    policies: str
+    org_id: str
+    dag_id: str
+    run_id: str
 
 
 @dataclass(frozen=True)
@@ -176,7 +183,8 @@ def exported_rows(
         chosen = select(reader.t.decision).where(d.plan_id == plan.plan_id, d.row_no > after)
         if decision is not None:
             chosen = chosen.where(d.decision == decision)
-        return [_exported_row(row) for row in connection.execute(chosen.order_by(d.row_no).limit(size))]
+        named = _policy_names(connection, reader.t, plan)
+        return [_exported_row(row, plan, named) for row in connection.execute(chosen.order_by(d.row_no).limit(size))]
 
     while True:
         rows = reader.read(page, doing="reading a plan")
@@ -186,7 +194,16 @@ def exported_rows(
         after = rows[-1].row_no
 
 
-def _exported_row(row: Row[Any]) -> ExportedRow:
+def _invited_with(row: Row[Any], named: Mapping[str, str]) -> tuple[str | None, list[str]]:
+    """Return the name and the policies, by name, of the invitation that a row asks for."""
+    request = (row.request or {}) if row.decision == "invite" else {}
+    names = (request.get("firstName"), request.get("lastName"))
+    policies = [named.get(policy, policy) for policy in request.get("permissionPolicyIds") or ()]
+    return " ".join(name for name in names if name) or None, policies
+
+
+def _exported_row(row: Row[Any], plan: ComparablePlan, named: Mapping[str, str]) -> ExportedRow:
+    name, policies = _invited_with(row, named)
     return ExportedRow(
         row_no=row.row_no,
         employee_id=row.employee_id,
@@ -197,6 +214,11 @@ def _exported_row(row: Row[Any]) -> ExportedRow:
         why=decision_names.decision(row.decision, row.reason),
         detail=row.detail,
         way="" if row.decision in ("invite", "skip") else decision_names.WAYS.get(row.reason, ""),
+        name=name,
+        policies=", ".join(policies),
+        org_id=plan.org_id,
+        dag_id=plan.dag_id,
+        run_id=plan.run_id,
     )
 
 
@@ -217,8 +239,7 @@ def _planned_row(
     named: Mapping[str, str],
     outcome: _Outcome | None,
 ) -> PlannedRow:
-    request = (row.request or {}) if row.decision == "invite" else {}
-    names = (request.get("firstName"), request.get("lastName"))
+    name, policies = _invited_with(row, named)
     change: Literal["new", "same", "changed"] | None = None
     before = None
     if earlier is not None:
@@ -238,8 +259,8 @@ def _planned_row(
         change=change,
         before=before,
         extra=row.extra or {},
-        name=" ".join(name for name in names if name) or None,
-        policies=[named.get(policy, policy) for policy in request.get("permissionPolicyIds") or ()],
+        name=name,
+        policies=policies,
         state=None if outcome is None else outcome.state,
         expires_at=None if outcome is None else outcome.expires_at,
     )

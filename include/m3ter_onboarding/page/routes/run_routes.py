@@ -10,6 +10,7 @@ from fastapi import APIRouter, HTTPException, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.ledger.reads.plan_comparison import (
     GoneRows,
     PlannedRows,
@@ -31,7 +32,7 @@ from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.page.access import Reader, ReaderDep, found
 from m3ter_onboarding.page.airflow_runs import run_in_airflow
 from m3ter_onboarding.page.answers import RunProgress
-from m3ter_onboarding.page.csv_export import plan_as_csv
+from m3ter_onboarding.page.csv_export import file_headers, plan_as_csv
 from m3ter_onboarding.page.request_values import RowNo, StorableInstant, StorableText
 
 router = APIRouter(prefix="/api")
@@ -110,7 +111,8 @@ def export_plan(body: ExportBody, reader: ReaderDep) -> Response:
     log.info("%s exports rows of the plan %s as CSV.", reader.name, plan.plan_id)
     pages = exported_rows(reader.ledger_of(body.dag_id), plan, body.decision, _EXPORTED_AT_ONCE)
     first = next(pages)  # a query that cannot be answered is an error, not an empty file
-    headers = {"content-disposition": 'attachment; filename="m3ter-decisions.csv"'}
+    stem = f"m3ter-decisions-{body.decision}" if body.decision else "m3ter-decisions"
+    headers = file_headers(stem, [reader.dag(body.dag_id).config_name], utc_now())
     text = plan_as_csv(chain([first], pages))
     return StreamingResponse(text, media_type="text/csv; charset=utf-8", headers=headers)
 

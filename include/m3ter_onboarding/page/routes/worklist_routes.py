@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import logging
+from itertools import chain
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.ledger.reads.numbered_pages import PagePlace
-from m3ter_onboarding.ledger.reads.open_questions import QuestionPage, QuestionQuery, Shown, question_page
+from m3ter_onboarding.ledger.reads.open_questions import (
+    QuestionPage,
+    QuestionQuery,
+    Shown,
+    all_questions,
+    question_page,
+)
 from m3ter_onboarding.ledger.reads.question_selection import (
     AT_ONCE,
     NAMED,
@@ -21,11 +29,15 @@ from m3ter_onboarding.ledger.reads.question_selection import (
 from m3ter_onboarding.ledger.worklist_decisions import Action, WorklistDecision, decide_about_entries
 from m3ter_onboarding.page.access import ReaderDep, View
 from m3ter_onboarding.page.answers import QuestionsDecided
+from m3ter_onboarding.page.csv_export import file_headers, questions_as_csv
 from m3ter_onboarding.page.request_values import InvitationId, StorableInstant, StorableText
 
 router = APIRouter(prefix="/api")
 
 log = logging.getLogger(__name__)
+
+#: Questions of the CSV file that are in memory at once.
+_EXPORTED_AT_ONCE = 200
 
 
 class QuestionsBody(BaseModel):
@@ -89,12 +101,8 @@ class QuestionsDecisionBody(BaseModel):
 
     def decisions(self, who: str) -> list[WorklistDecision]:
         """Return what is decided about each, by the name of a person."""
-        until = f"Put off until {self.until:%Y-%m-%d}." if self.until else "Not put off any more."
-        first_note = {"snooze": until, "reopen": "Opened again."}.get(self.action)
         return [
-            WorklistDecision(
-                one.item_id, one.since, self.action, who, until=self.until, note=self.note, first_note=first_note
-            )
+            WorklistDecision(one.item_id, one.since, self.action, who, until=self.until, note=self.note)
             for one in {one.item_id: one for one in self.questions}.values()
         ]
 
@@ -104,6 +112,18 @@ def questions(body: QuestionsBody, reader: ReaderDep) -> QuestionPage:
     """Return a page of the worklist."""
     view = reader.view_of(body.ledger)
     return question_page(view.ledger, view.visible, body.query(), PagePlace(body.after, body.before))
+
+
+@router.post("/worklist/export")
+def export_questions(body: QuestionsBody, reader: ReaderDep) -> Response:
+    """Return a whole list of questions as CSV."""
+    view = reader.view_of(body.ledger)
+    log.info("%s exports questions of the worklist of the ledger %s as CSV.", reader.name, view.ledger.db.name)
+    pages = all_questions(view.ledger, view.visible, body.query(), _EXPORTED_AT_ONCE)
+    first = next(pages)  # a query that cannot be answered is an error, not an empty file
+    headers = file_headers("m3ter-worklist", (dag.config_name for dag in view.dags), utc_now())
+    text = questions_as_csv(chain([first], pages))
+    return StreamingResponse(text, media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @router.post("/worklist/preview")

@@ -6,12 +6,12 @@
 
 import { addressText, copyable } from "./copied_values.js";
 import { h, prose, quoted, table } from "./elements.js";
-import { choice, exportButton, ledgerChoice } from "./filters.js";
+import { choice, exportButton, fileName, ledgerChoice } from "./filters.js";
 import { boundedNumber, instant } from "./formats.js";
 import { dagsBeside, ledgerToShow } from "./list_ledger.js";
 import { showPage } from "./list_pages.js";
 import { FIRST_PAGE, hashOf, keepPlace, placeOf, turnOf } from "./list_place.js";
-import { ledgerProblem, nothingToRead, readOverview } from "./readable_dags.js";
+import { dagsOf, ledgerProblem, nothingToRead, readOverview } from "./readable_dags.js";
 import { download, post } from "./requests.js";
 
 /** @typedef {import("../api_types").ReadableLedger} Ledger */
@@ -144,7 +144,13 @@ async function load(filter, results, { turned = false } = {}) {
     go: (turn) => show(filter, results, turn, { turned: true }),
     beside: ({ rows }) =>
       rows.length > 0 &&
-      exportButton(() => download("access/export", { ...body, after: 0, before: null }, "m3ter-access-review.csv")),
+      exportButton(() =>
+        download(
+          "access/export",
+          { ...body, after: 0, before: null },
+          fileName("m3ter-access-review", dagsOf(filter.ledger)),
+        ),
+      ),
   });
 }
 

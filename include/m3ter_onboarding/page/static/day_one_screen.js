@@ -7,13 +7,13 @@
 import { invitationHash, rowHash } from "./addresses.js";
 import { addressText, copyable } from "./copied_values.js";
 import { badge, h, prose, quoted, table } from "./elements.js";
-import { choice, exportButton, ledgerChoice } from "./filters.js";
+import { choice, exportButton, fileName, ledgerChoice } from "./filters.js";
 import { instant } from "./formats.js";
 import { stateBadge } from "./glossary.js";
 import { dagsBeside, ledgerToShow } from "./list_ledger.js";
 import { showPage } from "./list_pages.js";
 import { FIRST_PAGE, hashOf, keepPlace, placeOf, turnOf } from "./list_place.js";
-import { ledgerProblem, nothingToRead, readOverview } from "./readable_dags.js";
+import { dagsOf, ledgerProblem, nothingToRead, readOverview } from "./readable_dags.js";
 import { download, post } from "./requests.js";
 
 /** @typedef {import("../api_types").ReadableLedger} Ledger */
@@ -145,7 +145,10 @@ async function load(filter, results, { turned = false } = {}) {
       return show(filter, results, { after: begins ? String(begins) : "", before: "", from: 0 }, { turned: true });
     },
     beside: ({ rows }) =>
-      rows.length > 0 && exportButton(() => download("day-one/export", { ...body, after: 0 }, "m3ter-day-one.csv")),
+      rows.length > 0 &&
+      exportButton(() =>
+        download("day-one/export", { ...body, after: 0 }, fileName("m3ter-day-one", dagsOf(filter.ledger))),
+      ),
   });
 }
 

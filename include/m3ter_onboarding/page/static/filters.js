@@ -56,6 +56,16 @@ export function searchField(label, text) {
 }
 
 /**
+ * Return the name of a file: what it holds, of which configurations, and the day (UTC).
+ * @param {string} stem
+ * @param {readonly { config_name: string }[]} dags
+ */
+export function fileName(stem, dags) {
+  const names = [...new Set(dags.map((dag) => dag.config_name.replace(/[^A-Za-z0-9_-]+/gu, "-")))].sort();
+  return `${[stem, ...names].join("-").slice(0, 150)}-${new Date().toISOString().slice(0, 10)}.csv`;
+}
+
+/**
  * A button that saves the whole list as a file.
  * @param {() => Promise<void>} save
  * @param {string} [label]

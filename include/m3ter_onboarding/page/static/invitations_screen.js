@@ -7,13 +7,13 @@
 import { invitationHash } from "./addresses.js";
 import { addressText, copyable } from "./copied_values.js";
 import { h, quoted, table } from "./elements.js";
-import { choice, exportButton, ledgerChoice, searchField } from "./filters.js";
+import { choice, exportButton, fileName, ledgerChoice, searchField } from "./filters.js";
 import { counted, exactNumber, instant, m3terAnswer } from "./formats.js";
 import { invitationStates, stateBadge, stateName } from "./glossary.js";
 import { ledgerToShow } from "./list_ledger.js";
 import { showPage, sortable } from "./list_pages.js";
 import { FIRST_PAGE, hashOf, keepPlace, keepSearch, placeOf, searchOf, turnOf } from "./list_place.js";
-import { ledgerProblem, nothingToRead, readOverview } from "./readable_dags.js";
+import { dagsOf, ledgerProblem, nothingToRead, readOverview } from "./readable_dags.js";
 import { download, post } from "./requests.js";
 
 /** @typedef {import("../api_types").ReadableLedger} Ledger */
@@ -229,7 +229,13 @@ async function load(filter, results, { turned = false } = {}) {
     go: (turn) => show(filter, results, turn, { turned: true }),
     beside: ({ rows }) =>
       rows.length > 0 &&
-      exportButton(() => download("export", { ...body, after: null, before: null }, "m3ter-invitations.csv")),
+      exportButton(() =>
+        download(
+          "export",
+          { ...body, after: null, before: null },
+          fileName("m3ter-invitations", dagsOf(filter.ledger)),
+        ),
+      ),
   });
 }
 

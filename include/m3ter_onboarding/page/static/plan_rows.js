@@ -6,7 +6,7 @@
 
 import { rowHash } from "./addresses.js";
 import { announce, badge, button, h, loadInto, prose, quoted, table } from "./elements.js";
-import { exportButton } from "./filters.js";
+import { exportButton, fileName } from "./filters.js";
 import { exactNumber, instant } from "./formats.js";
 import { decisionName, stateBadge, wayOut } from "./glossary.js";
 import { download, post } from "./requests.js";
@@ -126,7 +126,7 @@ function headsOf(decision) {
  */
 export function planExport(dag, plan, decision) {
   const body = { dag_id: dag.dag_id, plan_id: plan.plan_id, decision: decision ?? null };
-  const name = `m3ter-decisions${decision ? `-${decision}` : ""}.csv`;
+  const name = fileName(`m3ter-decisions${decision ? `-${decision}` : ""}`, [dag]);
   return exportButton(() => download("run/export", body, name), decision ? "These as CSV" : "All rows as CSV");
 }
 
@@ -169,8 +169,7 @@ function decidedRow({ dag_id, ledger }, row, decision, sign) {
     "tr",
     { class: `diff ${decision}` },
     signCell(sign, decisionName(decision)),
-    h("td", {}, h("a", { href: rowHash(ledger, row.plan_id, row.row_no) }, quoted(row.email))),
-    h("td", {}, quoted(row.employee_id)),
+    personCells(rowHash(ledger, row.plan_id, row.row_no), row),
     decision === "invite" && h("td", {}, quoted(row.name)),
     h("td", {}, whyOf(row)),
     decision === "invite" && h("td", {}, listed(row.policies)),
@@ -190,6 +189,19 @@ function decidedRow({ dag_id, ledger }, row, decision, sign) {
 function wayOf(dagId, { decision, reason }) {
   const href = `#/review/${decision}/${encodeURIComponent(reason)}?dag=${encodeURIComponent(dagId)}`;
   return [prose(wayOut(reason)), " ", h("a", { href }, "In Review")];
+}
+
+/**
+ * Return the cells of address and employee; where there is no address, the employee is the link to the person.
+ * @param {string} href
+ * @param {{ email: string | null, employee_id: string | null }} row
+ */
+function personCells(href, { email, employee_id }) {
+  const byEmployee = !email && employee_id;
+  return [
+    h("td", {}, byEmployee ? quoted(null) : h("a", { href }, quoted(email))),
+    h("td", {}, byEmployee ? h("a", { href }, quoted(employee_id)) : quoted(employee_id)),
+  ];
 }
 
 /** @param {PlannedRow} row */
@@ -230,8 +242,7 @@ function goneRow(ledger, row) {
     "tr",
     { class: "diff gone" },
     signCell("−", "gone"),
-    h("td", {}, h("a", { href: rowHash(ledger, row.plan_id, row.row_no) }, quoted(row.email))),
-    h("td", {}, quoted(row.employee_id)),
+    personCells(rowHash(ledger, row.plan_id, row.row_no), row),
     h("td", {}, row.said),
   );
 }
