@@ -114,7 +114,7 @@ def of_many(route: Route) -> None:
     ledger["dags"] = [{**figures, "dag_id": one["dag_id"]} for one in answer["dags"]]
     failure = {"task_id": "plan", "sentence": "The plan has more invitations than `max_invitations` allows."}
     ledger["dags"][-1]["last"] = {**figures["last"], "outcome": "failed", "failure": failure}
-    route.fulfill(json={**answer, "ledgers": [ledger]})
+    route.fulfill(json={**answer, "cards": False, "ledgers": [ledger]})
 
 
 def test_many_dags_are_a_table_in_which_those_that_failed_come_first(pages: AirflowPages, coming: Organisation) -> None:

@@ -19,7 +19,7 @@ class ReadableDag:
 
     :param ledger: the key of its ledger.
     :param active: whether Airflow still finds its file.
-    :param modes: what its parameter ``mode`` offers.
+    :param lacks: modes of a run that its parameter ``mode`` does not offer.
     :param stopped: whether the pause switch stops it; None: the switch cannot be read now.
     """
 
@@ -29,7 +29,7 @@ class ReadableDag:
     ledger: str
     paused: bool
     active: bool
-    modes: list[str]
+    lacks: list[str]
     stopped: bool | None
     may_trigger: bool
     may_edit: bool
@@ -75,11 +75,13 @@ class Overview:
 
     :param unrecorded: newest runs that failed before they reached the ledger.
     :param pause_variable: the name of the pause switch.
+    :param cards: whether each DAG has a card; otherwise they are a table, and what only a card shows is left out.
     """
 
     user: str
     unrecorded: list[FailedRun]
     pause_variable: str
+    cards: bool
     dags: list[ReadableDag]
     ledgers: list[ReadableLedger | UnreadableLedger]
     words: Words

@@ -59,12 +59,14 @@ export interface DagFigures {
   dag_id: string;
   /** of its last run; null: it never ran. */
   org_id: string | null;
-  /** of the m3ter that this organisation was read from; null: it never was. */
+  /** of the m3ter that this organisation was read from; null: it never was, or it is left out. */
   base_url: string | null;
   /** whether the connection may send, as the last finished run recorded it; null: no run did. */
   allow_invitations: boolean | null;
   /** null: it never ran. */
   last: LastRun | null;
+  /** null: the newest run that was meant to send did not fail. */
+  failed: FailedSending | null;
   funnel: Funnel | null;
   /** its invitations that the next run may send, by state: refused, unsent; counting stops. */
   left: Record<string, number>;
@@ -140,6 +142,19 @@ export interface FailedRun {
   ended_at: Instant | null;
 }
 
+/** The newest run that was meant to send, where it failed. */
+export interface FailedSending {
+  run_id: string;
+  run_type: string;
+  started_at: Instant;
+  /** why; null: it did not record why. */
+  failure: RunFailure | null;
+  /** invitations of its newest plan; null: it has none, or no whole plan. */
+  planned: number | null;
+  /** so many of these it did not send; null: that is not known, for counting stops. */
+  not_sent: number | null;
+}
+
 /** The kinds of finding. */
 export type Finding = "no_job" | "access_end_differs" | "access_end_changed" | "policies_differ" | "pending_for_leaver";
 
@@ -198,9 +213,10 @@ export interface FoundInM3ter {
   gone: boolean;
 }
 
-/** How the last run that had somebody to invite went. */
+/** How the last run over everybody that had somebody to invite went. */
 export interface Funnel {
-  run_id: string;
+  /** null: left out, where there are too many DAGs for cards. */
+  run: NamedRun | null;
   planned: number;
   sent: number;
   accepted: number;
@@ -289,13 +305,29 @@ export interface LastAccessRead {
   why: string | null;
 }
 
+/** The last 24 hours. */
+export interface LastDay {
+  /** invitations that were sent; counting stops. */
+  invited: number;
+  /** invitations that the newest run of each DAG was to send, and did not. */
+  not_sent: number;
+  /** of each DAG no more than are looked at. */
+  runs: number;
+  /** so many of these failed. */
+  failed: number;
+  /** whether a DAG may have had more. */
+  more_runs: boolean;
+}
+
 /** The newest run of a DAG. */
 export interface LastRun {
   run_id: string;
+  run_type: string;
   started_at: Instant;
   outcome: string;
   /** why it failed; null: it did not, or did not record why. */
   failure: RunFailure | null;
+  /** of its newest plan, where they wait. */
   invitations: number | null;
   /** whether its invitations wait for a first dry run (`look`) or for an approval; null: for neither. */
   waits: string | null;
@@ -311,6 +343,13 @@ export interface ListBody {
   descending?: boolean;
   after?: string | null;
   before?: string | null;
+}
+
+/** A run as people name it: its kind, and when it began. */
+export interface NamedRun {
+  run_id: string;
+  run_type: string;
+  started_at: Instant;
 }
 
 /** An entry of the worklist. */
@@ -365,6 +404,8 @@ export interface Overview {
   unrecorded: FailedRun[];
   /** the name of the pause switch. */
   pause_variable: string;
+  /** whether each DAG has a card; otherwise they are a table, and what only a card shows is left out. */
+  cards: boolean;
   dags: ReadableDag[];
   ledgers: (ReadableLedger | UnreadableLedger)[];
   words: Words;
@@ -405,6 +446,12 @@ export interface PersonHistory {
   steps: (DecisionStep | EventStep)[];
   /** the warehouse's own columns, by name, as the newest plan read them. */
   extra: Record<string, string>;
+}
+
+/** The figures of a plan; null: it is not complete. */
+export interface PlanFigures {
+  rows_read: number | null;
+  invitations: number | null;
 }
 
 /** The result of a plan, without its rows. */
@@ -581,8 +628,8 @@ export interface ReadableDag {
   paused: boolean;
   /** whether Airflow still finds its file. */
   active: boolean;
-  /** what its parameter `mode` offers. */
-  modes: string[];
+  /** modes of a run that its parameter `mode` does not offer. */
+  lacks: string[];
   /** whether the pause switch stops it; null: the switch cannot be read now. */
   stopped: boolean | null;
   may_trigger: boolean;
@@ -593,6 +640,7 @@ export interface ReadableDag {
 export interface ReadableLedger {
   dags: DagFigures[];
   runs: RunSummary[];
+  last_day: LastDay;
   organisations: string[];
   states: Record<string, number>;
   questions: Record<string, number>;
@@ -709,7 +757,7 @@ export interface RunStanding {
   states: Record<string, number>;
 }
 
-/** A run with its newest plan; null: none was made yet. */
+/** A run with the figures of its newest plan. */
 export interface RunSummary {
   dag_id: string;
   run_id: string;
@@ -728,7 +776,10 @@ export interface RunSummary {
   window_end: Instant;
   may_invite: boolean;
   failure: RunFailure | null;
-  plan: PlanHead | null;
+  /** null: none was made yet. */
+  plan: PlanFigures | null;
+  /** invitations that it sent, whatever became of them; counting stops. */
+  sent: number;
 }
 
 /** How far a search looked inside addresses. */

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
+import pytest
+from fastapi.encoders import jsonable_encoder
 from sqlalchemy import Engine, event, insert, select, update
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.reads.bounded_counts import COUNTED
+from m3ter_onboarding.ledger.reads.dag_figures import without_card
 from m3ter_onboarding.ledger.reads.invitation_trends import CHART_RUNS, invitation_trends
 from m3ter_onboarding.ledger.reads.overview_figures import ledger_figures
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
-from tests.onboarding.page.conftest import Page
+from m3ter_onboarding.page.answers import ReadableDag
+from m3ter_onboarding.page.bounded_response import LARGEST
+from m3ter_onboarding.page.routes import static_files
+from m3ter_onboarding.page.routes.overview_routes import OverviewResponse
+from tests.onboarding.page.conftest import AT, Page
 from tests.support.page_ledger import DAG_A, DAG_B, NOW, ORG_A, PLAN, PLAN_BEFORE, RUN, RUN_BEFORE, crowd
 from tests.support.page_plans import statements_of
 
@@ -26,12 +36,16 @@ def test_the_overview_has_states_dags_and_funnel(page: Callable[[str], Page]) ->
     assert ledger["states"] == {"review": 1, "sent": 5, "adopted": 1, "accepted": 1, "expired": 1, "failed": 1}
     [dag] = ledger["dags"]
     assert (dag["org_id"], dag["allow_invitations"]) == (ORG_A, True)
-    assert dag["funnel"] == {"run_id": RUN, "planned": 3, "sent": 3, "accepted": 1}
+    run = dag["funnel"].pop("run")
+    assert datetime.fromisoformat(run.pop("started_at")) == NOW - timedelta(hours=6)
+    assert run == {"run_id": RUN, "run_type": "manual"}
+    assert dag["funnel"] == {"planned": 3, "sent": 3, "accepted": 1}
+    assert dag["failed"] is None
     assert dag["left"] == {"failed": 1}, "what a run finds that retries"
     assert ledger["questions"] == {"invalid:email": 1, "review:email_changed": 1}
     assert [run["run_id"] for run in ledger["runs"]] == [RUN, RUN_BEFORE]
     assert answer["user"] == "anna"
-    assert [(one["dag_id"], "dry_run" in one["modes"]) for one in answer["dags"]] == [(DAG_A, True)]
+    assert [(one["dag_id"], "dry_run" not in one["lacks"]) for one in answer["dags"]] == [(DAG_A, True)]
 
 
 def test_one_ledger_that_is_away_leaves_the_others(page: Callable[[str], Page]) -> None:
@@ -257,6 +271,98 @@ def test_a_figure_of_a_dag_says_how_its_last_run_went(page: Callable[[str], Page
         connection.execute(update(r).where(r.c.run_id == RUN).values(outcome="running"))
         connection.execute(update(p).where(p.c.plan_id == PLAN).values(needs_approval=True))
     assert page("anna").get("api/overview")["ledgers"][0]["dags"][0]["last"]["waits"] == "approval"
+
+
+def later_run(ledger: LedgerDatabase, run_id: str, minutes: int, **values: Any) -> None:
+    """Let the DAG of team A run again, so many minutes after its last run."""
+    r = ledger.tables.run
+    with ledger.engine.begin() as connection:
+        one = dict(connection.execute(select(r).where(r.c.run_id == RUN)).one()._mapping)
+        began = {"run_id": run_id, "started_at": one["started_at"] + timedelta(minutes=minutes)}
+        connection.execute(insert(r).values({**one, "outcome": "success", **began, **values}))
+
+
+def test_a_failed_run_is_shown_until_a_later_one_over_everybody_may_send_and_succeeds(
+    page: Callable[[str], Page], ledger: LedgerDatabase
+) -> None:
+    t, anna = ledger.tables, page("anna")
+
+    def failed() -> Any:
+        return anna.get("api/overview")["ledgers"][0]["dags"][0]["failed"]
+
+    counts = {"failure": "m3ter is away.", "failed_task": "send"}
+    with ledger.engine.begin() as connection:
+        connection.execute(update(t.run).where(t.run.c.run_id == RUN).values(outcome="failed", counts=counts))
+        connection.execute(update(t.plan).where(t.plan.c.plan_id == PLAN).values(invitations=9))
+    expected = {
+        "run_id": RUN,
+        "planned": 9,
+        "not_sent": 6,
+        "failure": {"task_id": "send", "sentence": "m3ter is away."},
+    }
+    assert failed().items() >= expected.items()
+    later_run(ledger, "dry", 10, mode="dry_run", may_invite=False)
+    later_run(ledger, "backfill", 20, run_type="backfill", may_invite=False)
+    later_run(ledger, "one", 30, only_employee="1001")
+    later_run(ledger, "now", 50, outcome="running")
+    assert failed().items() >= expected.items()
+    later_run(ledger, "all", 40)
+    assert failed() is None
+
+
+def test_a_run_of_one_employee_leaves_the_funnel_as_it_was(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
+    p = ledger.tables.plan
+    later_run(ledger, "one", 10, only_employee="1001")
+    with ledger.engine.begin() as connection:
+        plan = dict(connection.execute(select(p).where(p.c.plan_id == PLAN)).one()._mapping)
+        connection.execute(insert(p).values({**plan, "plan_id": "of-one", "run_id": "one", "invitations": 1}))
+    [dag] = page("anna").get("api/overview")["ledgers"][0]["dags"]
+    assert (dag["last"]["run_id"], dag["funnel"]["run"]["run_id"]) == ("one", RUN)
+
+
+def test_runs_say_how_many_they_sent_and_the_last_day_is_summed(
+    page: Callable[[str], Page], ledger: LedgerDatabase
+) -> None:
+    t, anna = ledger.tables, page("anna")
+    [shown] = anna.get("api/overview")["ledgers"]
+    sent = {run["run_id"]: run["sent"] for run in shown["runs"]}
+    assert sent == {run["run_id"]: run["sent"] for run in anna.get("api/runs", dag_id=DAG_A)["rows"]}
+    assert sent == {RUN: 3, RUN_BEFORE: 4}
+    with ledger.engine.begin() as connection:
+        i = t.invitation.c
+        connection.execute(update(t.invitation).values(sent_at=NOW - timedelta(days=2)))
+        connection.execute(update(t.invitation).where(i.run_id == RUN, i.state == "sent").values(sent_at=NOW))
+        connection.execute(update(t.run).where(t.run.c.run_id == RUN).values(outcome="failed"))
+        connection.execute(update(t.plan).where(t.plan.c.plan_id == PLAN).values(invitations=9))
+    [shown] = anna.get("api/overview")["ledgers"]
+    assert shown["last_day"] == {"invited": 1, "not_sent": 6, "runs": 1, "failed": 1, "more_runs": False}
+
+
+def test_scripts_stay_as_the_process_began_with_them(
+    page: Callable[[str], Page], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = page("anna").client
+    before = client.get(f"{AT}/static/page.js")
+    (tmp_path / "page.js").write_text("newer")
+    monkeypatch.setattr(static_files, "_FOLDER", tmp_path)
+    after = client.get(f"{AT}/static/page.js")
+    assert before.content == after.content
+    assert after.headers["cache-control"] == "no-store", "browsers ask again after a restart"
+
+
+def test_three_hundred_dags_stay_well_below_the_largest_answer(ledger: LedgerDatabase) -> None:
+    t, run_id = ledger.tables, "scheduled__2026-11-29T05:00:00.123456+00:00"
+    with ledger.engine.begin() as connection:
+        for table in (t.run, t.plan, t.invitation):
+            connection.execute(update(table).where(table.c.run_id == RUN).values(run_id=run_id))
+    dag_ids = more_configurations(ledger, 300)
+    figures = ledger_figures(LedgerReader(ledger), dag_ids, NOW)
+    org_id = "5a9d0b0c-0000-4000-8000-00000000a5b0"
+    dags = [ReadableDag(one, one, one[18:], "0" * 16, False, True, [], False, True, True) for one in dag_ids]
+    shown = replace(figures, dags=[replace(without_card(one), org_id=org_id) for one in figures.dags])
+    answer = OverviewResponse(jsonable_encoder({"cards": False, "dags": dags, "ledgers": [shown]})).body
+    assert len(answer) < 0.85 * LARGEST, len(answer)
+    assert json.loads(answer)["ledgers"][0]["dags"][0]["last"]["run_id"] == run_id
 
 
 def test_pending_invitations_are_counted_by_the_days_that_are_left(

@@ -81,6 +81,7 @@ class LedgerCounts:
     access: dict[str, int]
     chase: int
     sent_today: int
+    sent_in_24_hours: int
     expire_before_start: int
     pending: list[PendingPart]
     starting: list[StartingDay]
@@ -110,6 +111,7 @@ def ledger_counts(
         *(_part("access", finding.value, count_of(_findings(t, sets, finding))) for finding in Finding),
         _part("chase", "", count_of(_chase(t, sets))),
         *(_part("sent", "", count_of(_sent(t, sets, day))) for day in days),
+        _part("sent_in_24_hours", "", count_of(_sent_since(t, sets, now - timedelta(days=1)))),
         _part("expire_before_start", "", count_of(_expire_before_start(t, sets, scopes, now))),
         *(_part("pending", str(number), many) for number, many in enumerate(_pending(t, sets, now))),
         _starting(t, sets),
@@ -131,6 +133,7 @@ def ledger_counts(
         access=dict(many["access"]),
         chase=many["chase"][""],
         sent_today=many["sent"][""],
+        sent_in_24_hours=many["sent_in_24_hours"][""],
         expire_before_start=many["expire_before_start"][""],
         pending=[PendingPart(days, many["pending"][str(n)]) for n, days in enumerate((*EXPIRY_PARTS, None))],
         starting=sorted(starting, key=lambda one: (one.day, one.standing)),
@@ -187,6 +190,12 @@ def _sent(t: Tables, sets: ReaderSets, day: CountedDay) -> Select[Any]:
     i = t.invitation
     on_the_day = and_(i.c.org_id.in_(day.org_ids), i.c.sent_at >= day.begin, i.c.sent_at < day.end)
     return select(literal_column("1").label("one")).where(on_the_day, is_visible(i, sets)).limit(COUNTED + 1)
+
+
+def _sent_since(t: Tables, sets: ReaderSets, since: datetime) -> Select[Any]:
+    i = t.invitation
+    mine = and_(i.c.org_id.in_(sets.org_ids), i.c.sent_at >= since, is_visible(i, sets))
+    return select(literal_column("1").label("one")).where(mine).limit(COUNTED + 1)
 
 
 def _expire_before_start(t: Tables, sets: ReaderSets, scopes: int, now: datetime) -> Select[Any]:

@@ -11,10 +11,17 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from m3ter_onboarding.ledger.reads.dag_figures import DagFigures, figures_of_dags, newest_runs_of_each
+from m3ter_onboarding.ledger.reads.dag_figures import (
+    DagFigures,
+    LastDay,
+    figures_of_dags,
+    last_day,
+    newest_runs_of_each,
+)
 from m3ter_onboarding.ledger.reads.ledger_counts import PendingPart, ledger_counts
 from m3ter_onboarding.ledger.reads.open_questions import count_questions
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
+from m3ter_onboarding.ledger.reads.run_counts import sent_by_run
 from m3ter_onboarding.ledger.reads.run_history import RunSummary, runs_by_key
 from m3ter_onboarding.ledger.reads.scopes import Scope, VisibleRows
 from m3ter_onboarding.ledger.reads.starting_figures import (
@@ -33,6 +40,7 @@ class LedgerFigures:
     """The figures of a reader's DAGs in one ledger.
 
     :param runs: the newest of all DAGs.
+    :param last_day: the last 24 hours of all DAGs.
     :param organisations: those that the DAGs work for.
     :param states: invitations by state; counting stops.
     :param questions: the worklist's open questions by decision and reason, without those that wait for a day.
@@ -44,6 +52,7 @@ class LedgerFigures:
 
     dags: list[DagFigures]
     runs: list[RunSummary]
+    last_day: LastDay
     organisations: list[str]
     states: dict[str, int]
     questions: dict[str, int]
@@ -63,9 +72,11 @@ def ledger_figures(reader: LedgerReader, dag_ids: Sequence[str], now: datetime) 
         scopes = [Scope(org_id, None) for org_id in org_ids]
         runs = newest_runs_of_each(connection, t, dag_ids)
         counts = ledger_counts(connection, t, dag_ids, counted_days(rows, now), len(rows), now)
+        sent = sent_by_run(connection, t, runs.followed(RUNS_SHOWN))
         return LedgerFigures(
-            dags=figures_of_dags(connection, t, runs, counts.left),
-            runs=runs_by_key(connection, t, runs.newest(RUNS_SHOWN)),
+            dags=figures_of_dags(runs, counts.left, sent),
+            runs=runs_by_key(connection, t, runs.newest(RUNS_SHOWN), sent),
+            last_day=last_day(runs, sent, counts.sent_in_24_hours, now),
             organisations=org_ids,
             states=counts.states,
             questions=count_questions(connection, t, VisibleRows(dag_ids, scopes), now),

@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Row, Select, and_, select
 
 from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger.first_look import NO_FIRST_LOOK
-from m3ter_onboarding.ledger.reads.bounded_counts import COUNTED, count_up_to, rows_of_run
 from m3ter_onboarding.ledger.reads.listed_values import listed_runs
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
+from m3ter_onboarding.ledger.reads.run_counts import SentOfRun, sent_by_run, states_by_run
 from m3ter_onboarding.ledger.runs import FAILED_TASK, FAILURE, RunKey
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.ledger.tables import Tables
@@ -112,11 +112,24 @@ class RunHead:
     failure: RunFailure | None
 
 
+@dataclass(frozen=True)
+class PlanFigures:
+    """The figures of a plan; None: it is not complete."""
+
+    rows_read: int | None
+    invitations: int | None
+
+
 @dataclass(frozen=True, repr=False)
 class RunSummary(RunHead):
-    """A run with its newest plan; None: none was made yet."""
+    """A run with the figures of its newest plan.
 
-    plan: PlanHead | None
+    :param plan: None: none was made yet.
+    :param sent: invitations that it sent, whatever became of them; counting stops.
+    """
+
+    plan: PlanFigures | None
+    sent: int
 
 
 @dataclass(frozen=True)
@@ -196,18 +209,27 @@ def runs_of_dag(reader: LedgerReader, dag_id: str, before: datetime | None = Non
 def newest_runs(
     connection: Connection, t: Tables, dag_id: str, *, limit: int, before: datetime | None = None
 ) -> list[RunSummary]:
-    """Return runs of a DAG, the newest first, each with the head of its newest plan."""
+    """Return runs of a DAG, the newest first, each with the figures of its newest plan."""
     r = t.run.c
     chosen = _with_host(t).where(r.dag_id == dag_id)
     if before is not None:
         chosen = chosen.where(r.started_at < before)
     runs = connection.execute(chosen.order_by(r.started_at.desc()).limit(limit)).all()
     plans = _newest_plans(connection, t, dag_id, [run.run_id for run in runs])
-    return [RunSummary(**_run_head(run), plan=plans.get(run.run_id)) for run in runs]
+    sent = sent_by_run(connection, t, [RunKey(dag_id, run.run_id) for run in runs])
+    return [
+        RunSummary(**_run_head(run), plan=plans.get(run.run_id), sent=sent[RunKey(dag_id, run.run_id)].sent)
+        for run in runs
+    ]
 
 
-def runs_by_key(connection: Connection, t: Tables, keys: Sequence[RunKey]) -> list[RunSummary]:
-    """Return these runs, in this order, each with the head of its newest plan; by two statements."""
+def runs_by_key(
+    connection: Connection, t: Tables, keys: Sequence[RunKey], sent: Mapping[RunKey, SentOfRun]
+) -> list[RunSummary]:
+    """Return these runs, in this order, each with the figures of its newest plan; by two statements.
+
+    :param sent: of each of these runs.
+    """
     r, p = t.run.c, t.plan.c
     wanted = listed_runs(connection, keys)
     runs = {
@@ -217,20 +239,24 @@ def runs_by_key(connection: Connection, t: Tables, keys: Sequence[RunKey]) -> li
         )
     }
     plans = {
-        RunKey(row.dag_id, row.run_id): PlanHead(**_plan_head(row))
+        RunKey(row.dag_id, row.run_id): PlanFigures(row.rows_read, row.invitations)
         for row in connection.execute(
-            select(t.plan).join(wanted, and_(p.dag_id == wanted.c.dag_id, p.run_id == wanted.c.run_id)).order_by(p.seq)
+            select(p.dag_id, p.run_id, p.rows_read, p.invitations)
+            .join(wanted, and_(p.dag_id == wanted.c.dag_id, p.run_id == wanted.c.run_id))
+            .order_by(p.seq)
         )
     }
-    return [RunSummary(**runs[key], plan=plans.get(key)) for key in keys if key in runs]
+    return [RunSummary(**runs[key], plan=plans.get(key), sent=sent[key].sent) for key in keys if key in runs]
 
 
-def _newest_plans(connection: Connection, t: Tables, dag_id: str, run_ids: Sequence[str]) -> dict[str, PlanHead]:
+def _newest_plans(connection: Connection, t: Tables, dag_id: str, run_ids: Sequence[str]) -> dict[str, PlanFigures]:
     p = t.plan.c
     rows = connection.execute(
-        select(t.plan).where(p.dag_id == dag_id, p.run_id.in_(list(run_ids))).order_by(p.run_id, p.seq)
+        select(p.run_id, p.rows_read, p.invitations)
+        .where(p.dag_id == dag_id, p.run_id.in_(list(run_ids)))
+        .order_by(p.run_id, p.seq)
     )
-    return {row.run_id: PlanHead(**_plan_head(row)) for row in rows}
+    return {row.run_id: PlanFigures(row.rows_read, row.invitations) for row in rows}
 
 
 def _with_host(t: Tables) -> Select[Any]:
@@ -336,23 +362,6 @@ def runs_recorded(reader: LedgerReader, runs: Sequence[RunKey]) -> set[RunKey]:
         return known & set(runs)
 
     return reader.read(work, doing="looking for runs")
-
-
-def states_by_run(
-    connection: Connection,
-    t: Tables,
-    runs: Sequence[RunKey],
-    states: Sequence[InvitationState],
-    most: int = COUNTED,
-) -> Mapping[RunKey, Mapping[InvitationState, int]]:
-    """Count the invitations that each run set out to send, by the state that they are in now; counting stops."""
-    chosen: dict[str, list[Select[Any]]] = {
-        f"{number}:{state.value}": [rows_of_run(t, run.dag_id, run.run_id, state.value)]
-        for number, run in enumerate(runs)
-        for state in states
-    }
-    counted = count_up_to(connection, chosen, most) if chosen else {}
-    return {run: {state: counted[f"{number}:{state.value}"] for state in states} for number, run in enumerate(runs)}
 
 
 def comparable(row: Row[Any]) -> ComparablePlan:

@@ -6,14 +6,16 @@ import math
 import statistics
 from collections.abc import Sequence
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import APIRouter
 
 from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.config.names import PAUSE_VARIABLE
+from m3ter_onboarding.config.run_parameters import Mode
 from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.ledger.decision_names import DECISIONS, REASONS, WAYS
+from m3ter_onboarding.ledger.reads.dag_figures import without_card
 from m3ter_onboarding.ledger.reads.invitation_trends import PeriodFunnel, Trends, invitation_trends, summed_by_day
 from m3ter_onboarding.ledger.reads.overview_figures import ledger_figures
 from m3ter_onboarding.ledger.reads.reader import NoRunYetError
@@ -31,25 +33,52 @@ from m3ter_onboarding.page.answers import (
     UnreadableLedger,
     Words,
 )
+from m3ter_onboarding.page.bounded_response import BoundedResponse
 from m3ter_onboarding.page.onboarding_dags import LedgerPlace
 
 router = APIRouter(prefix="/api")
 
+#: With more DAGs the page has a table in place of cards.
+CARDS = 12
 
-@router.get("/overview")
+
+class OverviewResponse(BoundedResponse):
+    """The overview; of many DAGs, what is null of a DAG's figures is left out: it would be a seventh of the answer."""
+
+    def render(self, content: Any) -> bytes:
+        """Return the bytes."""
+        if not content["cards"]:
+            ledgers = [
+                {**one, "dags": _without_null(one["dags"])} if "dags" in one else one for one in content["ledgers"]
+            ]
+            content = {**content, "ledgers": ledgers}
+        return super().render(content)
+
+
+def _without_null(content: Any) -> Any:
+    if isinstance(content, list):
+        return [_without_null(one) for one in content]
+    if isinstance(content, dict):
+        return {name: _without_null(one) for name, one in content.items() if one is not None}
+    return content
+
+
+@router.get("/overview", response_class=OverviewResponse)
 def overview(reader: ReaderDep) -> Overview:
     """Return figures of every DAG of the reader, ledger by ledger."""
+    cards = len(reader.dags) <= CARDS
     return Overview(
         user=reader.name,
         unrecorded=_unrecorded(reader),
         pause_variable=PAUSE_VARIABLE,
+        cards=cards,
         dags=_dags(reader),
-        ledgers=[_ledger(reader, key, place) for key, place in sorted(reader.places().items())],
+        ledgers=[_ledger(reader, key, place, cards) for key, place in sorted(reader.places().items())],
         words=Words(states=STATES, verdicts=DECISIONS, reasons=REASONS, ways=WAYS),
     )
 
 
-def _ledger(reader: Reader, key: str, place: LedgerPlace) -> ReadableLedger | UnreadableLedger:
+def _ledger(reader: Reader, key: str, place: LedgerPlace, cards: bool) -> ReadableLedger | UnreadableLedger:
     name = f"{place.conn_id}, schema {place.schema}" if place.schema else place.conn_id
     try:
         figures = ledger_figures(reader.ledgers.of(place), reader.dag_ids_of(place), utc_now())
@@ -62,8 +91,9 @@ def _ledger(reader: Reader, key: str, place: LedgerPlace) -> ReadableLedger | Un
         name=name,
         problem=None,
         empty=False,
-        dags=figures.dags,
+        dags=figures.dags if cards else [without_card(one) for one in figures.dags],
         runs=figures.runs,
+        last_day=figures.last_day,
         organisations=figures.organisations,
         states=figures.states,
         questions=figures.questions,
@@ -102,7 +132,7 @@ def _dags(reader: Reader) -> list[ReadableDag]:
             ledger=dag.ledger.key,
             paused=dag.paused,
             active=dag.active,
-            modes=list(dag.modes),
+            lacks=[mode.value for mode in Mode if mode.value not in dag.modes],
             stopped=reader.pause.pauses(dag.config_name),
             may_trigger=reader.may_trigger(dag),
             may_edit=reader.may_edit(dag),

@@ -6,6 +6,7 @@
 
 import { h, table } from "./elements.js";
 import { boundedNumber, exactNumber } from "./formats.js";
+import { hashOf } from "./list_place.js";
 
 /** @typedef {import("../api_types").ReadableLedger} Ledger */
 /** @typedef {import("../api_types").Standing} Standing */
@@ -24,8 +25,8 @@ const WITHOUT = [
  */
 export function startingTable({ key, name, starting }) {
   if (!starting.listed) {
-    const text = "Unknown: the day-one DAG has not made its lists in this ledger. ";
-    return h("p", { class: "empty" }, text, h("a", { href: "#/day-one" }, "Day one"));
+    const text = `Unknown: the day-one DAG has not made its lists in ${name}. The guide docs/day_one.md sets it up. `;
+    return h("p", { class: "empty" }, text, h("a", { href: hashOf("#/day-one", { ledger: key }) }, "Day one"));
   }
   const shown = starting.days.filter((one) => WITHOUT.some(([standing]) => standing === one.standing));
   const days = [...new Set(shown.map((one) => one.day))].sort();

@@ -17,8 +17,7 @@ import { runLink } from "./runs_table.js";
 /** @typedef {import("../api_types").Overview} Overview */
 /** @typedef {{ dag: Dag, figures: Figures | undefined, unread: boolean }} Known */
 
-/** With more DAGs there is a table in place of cards, and so many of its rows at once. */
-const CARDS = 12;
+/** Rows of the table at once. */
 const ROWS = 25;
 const UNKNOWN = "unknown";
 const NOT_READ = "Unknown: the ledger of this DAG cannot be read now.";
@@ -47,7 +46,7 @@ export function organisations(overview) {
     figures: figures.get(dag.dag_id),
     unread: unread.has(dag.ledger),
   }));
-  if (known.length > CARDS) return dagTable(known);
+  if (!overview.cards) return dagTable(known);
   return h(
     "div",
     { class: "cards" },
@@ -61,7 +60,7 @@ export function organisations(overview) {
  */
 function urgency({ dag, figures, unread }) {
   if (unread) return 0;
-  if (figures?.last?.outcome === "failed") return 1;
+  if (figures?.failed || figures?.last?.outcome === "failed") return 1;
   if (figures?.last?.waits) return 2;
   if (dag.stopped !== false || figures?.allow_invitations === false) return 3;
   if (Object.keys(figures?.left ?? {}).length) return 4;
@@ -79,7 +78,9 @@ function dagTable(known) {
   const show = () => {
     const wanted = searched.trim().toLowerCase();
     const found = sorted.filter(({ dag, figures }) =>
-      [dag.name, dag.dag_id, figures?.org_id ?? ""].some((text) => text.toLowerCase().includes(wanted)),
+      [dag.name, dag.dag_id, dag.config_name, figures?.org_id ?? ""].some((text) =>
+        text.toLowerCase().includes(wanted),
+      ),
     );
     const rest = found.length - many;
     const more = button(`Show ${exactNumber(Math.min(rest, 100))} more`, () => {
@@ -109,10 +110,10 @@ function rowOf({ dag, figures, unread }) {
   const left = figures?.left ?? {};
   const none = unread ? UNKNOWN : "no run yet";
   return [
-    h("a", { href: dagHash(dag.dag_id) }, dag.name),
+    [h("a", { href: dagHash(dag.dag_id) }, dag.name), h("div", { class: "faint" }, dag.config_name)],
     unread ? UNKNOWN : quoted(figures?.org_id),
     now(dag, figures, unread),
-    [last && [outcomeBadge(last.outcome), " ", runLink(dag.dag_id, last.run_id)], !last && none],
+    [last && [outcomeBadge(last.outcome), " ", runLink(dag.dag_id, last)], !last && none],
     figures?.funnel ? steps(figures.funnel).map(([name, , text], place) => `${place ? ", " : ""}${text} ${name}`) : "",
     unread ? UNKNOWN : `${boundedNumber(left.failed ?? 0)}, ${boundedNumber(left.unsent ?? 0)}`,
   ];
@@ -145,20 +146,22 @@ function card({ dag, figures, unread }, overview) {
   const alone = overview.dags.filter((one) => one.ledger === dag.ledger).length === 1;
   return h(
     "article",
-    { class: "card", "aria-label": dag.name },
-    h("h3", {}, h("a", { href: dagHash(dag.dag_id) }, dag.name)),
+    { class: "card", "aria-label": `${dag.config_name}, ${dag.name}` },
+    h("h3", {}, h("a", { href: dagHash(dag.dag_id) }, dag.config_name)),
     dag.paused && h("p", { class: "note" }, "Paused in Airflow."),
     !dag.active && h("p", { class: "note" }, "Airflow no longer finds its file."),
     h(
       "dl",
       {},
+      fact("DAG", h("a", { href: dagHash(dag.dag_id), title: dag.dag_id }, dag.name)),
+      fact("Ledger", overview.ledgers.find((one) => one.key === dag.ledger)?.name),
       fact("Organisation", unread ? UNKNOWN : quoted(figures?.org_id)),
       figures?.base_url && fact("At", quoted(figures.base_url)),
       fact("Its connection, in the last run", unread ? UNKNOWN : connectionName(figures?.allow_invitations)),
     ),
     figures?.funnel ? funnel(dag, figures.funnel) : h("p", { class: "faint" }, unread ? NOT_READ : noFunnel(figures)),
     h("div", { class: "actions" }, dryRunButton(dag), retryFailedButton(dag)),
-    alone && ledger && h("p", { class: "states" }, stateLinks(ledger)),
+    alone && ledger && h("p", { class: "states" }, "All invitations, now: ", stateLinks(ledger)),
   );
 }
 
@@ -188,7 +191,7 @@ function steps(counts) {
 }
 
 /**
- * Follow the last run that had somebody to invite.
+ * Follow the last run over everybody that had somebody to invite.
  * @param {Dag} dag
  * @param {import("../api_types").Funnel} counts
  */
@@ -197,7 +200,7 @@ function funnel(dag, counts) {
   return h(
     "div",
     { class: "funnel" },
-    h("p", {}, "Last run with invitations: ", runLink(dag.dag_id, counts.run_id)),
+    h("p", {}, "In the last run with invitations", counts.run && [" (", runLink(dag.dag_id, counts.run), ")"], ":"),
     h(
       "ol",
       {},

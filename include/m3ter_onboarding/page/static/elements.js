@@ -258,5 +258,10 @@ export function onReload(action) {
  * @returns {string}
  */
 export function messageOf(error) {
+  // An error of this script, whose message helps nobody at the page.
+  if (error instanceof TypeError || error instanceof ReferenceError) {
+    console.error(error);
+    return "This part cannot be shown. Reload the page.";
+  }
   return error instanceof Error ? error.message : String(error);
 }

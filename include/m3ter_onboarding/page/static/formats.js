@@ -22,13 +22,9 @@ function timeZone() {
   }
 }
 
-/**
- * @param {string | null | undefined} value an instant in ISO 8601
- */
-export function instant(value) {
-  if (!value) return h("span", { class: "faint" }, "–");
-  const when = new Date(value);
-  const text = new Intl.DateTimeFormat("en-GB", {
+/** @param {Date} when */
+function localTime(when) {
+  return new Intl.DateTimeFormat("en-GB", {
     year: "numeric",
     month: "short",
     day: "2-digit",
@@ -38,7 +34,23 @@ export function instant(value) {
     timeZone: timeZone(),
     timeZoneName: "short",
   }).format(when);
-  return h("time", { datetime: when.toISOString(), title: when.toISOString() }, text);
+}
+
+/**
+ * @param {string | null | undefined} value an instant in ISO 8601
+ */
+export function instant(value) {
+  if (!value) return h("span", { class: "faint" }, "–");
+  const when = new Date(value);
+  return h("time", { datetime: when.toISOString(), title: when.toISOString() }, localTime(when));
+}
+
+/**
+ * Write a run as its kind and when it began: a run_id is too long to be read.
+ * @param {{ run_type: string, started_at: string }} run
+ */
+export function runName({ run_type, started_at }) {
+  return `${run_type.replaceAll("_", " ")}, ${localTime(new Date(started_at))}`;
 }
 
 /**
@@ -91,4 +103,13 @@ export function counted(value, one, many = `${one}s`) {
 export function m3terAnswer({ http_status, message }) {
   if (!message) return "";
   return h("span", { class: "long" }, http_status ? `${http_status}: ` : "", quoted(message));
+}
+
+/**
+ * Write a number with its noun, in the singular where it is one: `1 row`, `2 rows`.
+ * @param {number} many
+ * @param {string} noun in the singular
+ */
+export function counted(many, noun) {
+  return `${exactNumber(many)} ${noun}${many === 1 ? "" : "s"}`;
 }

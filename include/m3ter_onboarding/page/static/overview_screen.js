@@ -7,10 +7,11 @@
 import { runHash } from "./addresses.js";
 import { pendingDays, startingTable } from "./coming_days.js";
 import { organisations } from "./dag_cards.js";
-import { h, section } from "./elements.js";
+import { h, messageOf, problem, section } from "./elements.js";
 import { boundedSum, exactNumber } from "./formats.js";
+import { lastDay } from "./last_day.js";
 import { dagName, ledgerProblem, readOverview } from "./readable_dags.js";
-import { runsTable } from "./runs_table.js";
+import { newestFirst, runsTable } from "./runs_table.js";
 import { sendingStops } from "./sending_stops.js";
 import { trends } from "./trends.js";
 
@@ -18,6 +19,19 @@ import { trends } from "./trends.js";
 /** @typedef {import("../api_types").Overview} Overview */
 
 const RUNS = 20;
+const STARTING = "Who starts soon without access";
+/** Beginnings of the entries of what needs attention, of several and of one. */
+const SINGULAR = /** @type {const} */ ([
+  ["questions that a person has", "question that a person has"],
+  ["rows that", "row that"],
+  ["people kept", "person kept"],
+  ["findings about access that people have", "finding about access that somebody has"],
+  ["invitations to chase", "invitation to chase"],
+  ["start soon and are not", "starts soon and is not"],
+  ["start soon, after", "starts soon, after"],
+  ["start soon with an", "starts soon with an"],
+]);
+const PENDING = "Invited, not accepted, by the days left";
 /** Milliseconds between two looks while a run goes on, and while none does. */
 const EVERY = { running: 5000, quiet: 30_000 };
 
@@ -36,18 +50,29 @@ export async function overviewScreen() {
     content: [
       h("h1", {}, title),
       overview.ledgers.map(ledgerProblem),
-      sendingStops(overview),
-      ledgers.length > 0 && attention(ledgers, away),
-      section("dags", "Organisations", organisations(overview)),
+      part(() => sendingStops(overview)),
+      ledgers.length > 0 && part(() => attention(ledgers, away)),
+      part(() => section("dags", "Organisations", organisations(overview))),
+      ledgers.length > 0 && part(() => section("starting", STARTING, partly(away), ofEach(ledgers, startingTable))),
+      ledgers.length > 0 && part(() => section("pending", PENDING, partly(away), ofEach(ledgers, pendingDays))),
+      ledgers.length > 0 && part(() => section("chart", "Invitations over time", partly(away), trends(ledgers))),
       ledgers.length > 0 &&
-        section("starting", "Who starts soon without access", partly(away), ofEach(ledgers, startingTable)),
-      ledgers.length > 0 &&
-        section("pending", "Invited, not accepted, by the days left", partly(away), ofEach(ledgers, pendingDays)),
-      ledgers.length > 0 && section("chart", "Invitations over time", partly(away), trends(ledgers)),
-      ledgers.length > 0 && section("runs", "Last runs", partly(away), runsTable(newestRuns(ledgers))),
+        part(() => section("runs", "Last runs", partly(away), lastDay(ledgers), runsTable(newestRuns(ledgers)))),
     ],
     live: followed(overview),
   };
+}
+
+/**
+ * Make a part of the screen; where that fails, the others are shown all the same.
+ * @param {() => import("./elements.js").Child} make
+ */
+function part(make) {
+  try {
+    return make();
+  } catch (error) {
+    return problem(messageOf(error));
+  }
 }
 
 /**
@@ -80,8 +105,7 @@ function ofEach(ledgers, show) {
 
 /** @param {readonly Ledger[]} ledgers */
 function newestRuns(ledgers) {
-  const runs = ledgers.flatMap((ledger) => ledger.runs);
-  return runs.sort((a, b) => (a.started_at < b.started_at ? 1 : -1)).slice(0, RUNS);
+  return newestFirst(ledgers.flatMap((ledger) => ledger.runs)).slice(0, RUNS);
 }
 
 /**
@@ -113,7 +137,19 @@ function attention(ledgers, away) {
  */
 function item(many, text, href, kind, written = exactNumber(many)) {
   if (!many) return null;
-  return h("li", { class: kind }, h("a", { href }, h("strong", {}, written), ` ${text}`));
+  const said = many === 1 ? singular(text) : text;
+  return h("li", { class: kind }, h("a", { href }, h("strong", {}, written), ` ${said}`));
+}
+
+/**
+ * Write an entry about one in the singular.
+ * @param {string} text
+ */
+function singular(text) {
+  return SINGULAR.reduce(
+    (said, [plural, one]) => (said.startsWith(plural) ? one + said.slice(plural.length) : said),
+    text,
+  );
 }
 
 /**
@@ -201,6 +237,8 @@ function sum(counts) {
 function lastRun({ dag_id, last }) {
   if (!last?.waits) return null;
   const many = h("strong", {}, exactNumber(last.invitations));
-  const text = last.waits === "look" ? " wait for a first dry run: " : " wait for approval: ";
-  return h("li", { class: "warn" }, h("a", { href: runHash(dag_id, last.run_id) }, many, text, dagName(dag_id)));
+  const awaited = last.waits === "look" ? "a first dry run" : "approval";
+  const text = `${last.invitations === 1 ? "waits" : "wait"} for ${awaited}`;
+  const of = ["in the run of ", dagName(dag_id)];
+  return h("li", { class: "warn" }, h("a", { href: runHash(dag_id, last.run_id) }, many, ` ${text} `, of));
 }

@@ -19,7 +19,7 @@
  *                       list_pages.js, copied_values.js, runs_table.js, run_buttons.js,
  *                       decision_buttons.js, question_buttons.js and several_questions.js
  *   run_steps.js        the steps of a run, and the question that waits in it; plan_diff.js and plan_rows.js its plan
- *   sending_stops.js    what stops sending; dag_cards.js, coming_days.js and trends.js with its
+ *   sending_stops.js    what stops sending; dag_cards.js, last_day.js, coming_days.js and trends.js with its
  *                       invitation_chart.js, on the overview
  *   live.js             asks again while something runs
  *

@@ -29,7 +29,7 @@ const NAMED = 10;
  * @returns {HTMLElement | null} null: the user may not, or the DAG has no such mode
  */
 function runButton(dag, conf, label, question, { danger = false, looks = danger } = {}) {
-  if (!dag?.may_trigger || !dag.modes.includes(conf.mode)) return null;
+  if (!dag?.may_trigger || dag.lacks.includes(conf.mode)) return null;
   const paused = dag.paused ? ["This DAG is paused: the run waits until somebody unpauses it."] : [];
   const result = h("div", { class: "result" });
   const askAndStart = async () => {

@@ -1,6 +1,7 @@
 /**
  * What stops sending now, as banners: the pause switch, paused DAGs, connections that may not send, ledgers that are
- * away, days without a successful run, and why the last run failed (a plan above its limit, for instance).
+ * away, days without a successful run, and why the last run that was to send failed (a plan above its limit, for
+ * instance).
  *
  * @module
  */
@@ -8,8 +9,9 @@
 import { airflowTask, dagHash, runHash } from "./addresses.js";
 import { airflowLink } from "./airflow_window.js";
 import { h, prose, quoted } from "./elements.js";
-import { exactNumber } from "./formats.js";
+import { counted, exactNumber } from "./formats.js";
 import { dagName } from "./readable_dags.js";
+import { runLink } from "./runs_table.js";
 
 /** @typedef {import("./elements.js").Child} Child */
 /** @typedef {import("../api_types").Overview} Overview */
@@ -96,48 +98,53 @@ function withoutSuccess(ledger, org) {
   return late.slice(0, NAMED).map(([one, days]) => {
     const of = ledger.dags.find((dag) => dag.org_id === one);
     const name = of ? h("a", { href: dagHash(of.dag_id) }, dagName(of.dag_id)) : quoted(one);
-    return h("li", { class: "bad" }, `${exactNumber(days)} days without a successful run: `, name, ".");
+    return h("li", { class: "bad" }, `${counted(days, "day")} without a successful run: `, name, ".");
   });
 }
 
 /**
- * Return why a DAG's last run failed; null: it did not, or that is not known.
+ * Return why the last run of a DAG that was to send failed; null: it did not, or that is not known. A later dry run
+ * changes nothing about it. Where no such run failed, why the newest of all did.
  * @param {Overview} overview
  * @param {Dag} dag
  */
 function lastFailure(overview, { dag_id }) {
+  const name = h("a", { href: dagHash(dag_id) }, dagName(dag_id));
   const early = overview.unrecorded.find((run) => run.dag_id === dag_id);
   if (early) {
-    return h(
-      "li",
-      { class: "bad" },
-      "The last run of ",
-      h("a", { href: runHash(dag_id, early.run_id) }, dagName(dag_id)),
-      " failed before it reached the ledger. See the ",
-      airflowLink(airflowTask(dag_id, early.run_id, "snapshot"), "log of snapshot"),
-      ".",
-    );
+    const run = h("a", { href: runHash(dag_id, early.run_id), title: early.run_id }, "The run");
+    const log = airflowLink(airflowTask(dag_id, early.run_id, "snapshot"), "log of snapshot");
+    const text = " failed before it reached the ledger. ";
+    return h("li", { class: "bad" }, ["The last run of ", name, text], [run, ", ", log, "."]);
   }
-  const run = lastRunOf(overview, dag_id);
-  if (run?.outcome !== "failed") return null;
-  const link = h("a", { href: runHash(dag_id, run.run_id) }, dagName(dag_id));
-  if (!run.failure) return h("li", { class: "bad" }, "The last run of ", link, " failed.");
+  const { failed, last } = figuresOf(overview, dag_id) ?? {};
+  const run = failed ?? (last?.outcome === "failed" ? last : null);
+  if (!run) return null;
+  const link = ["Run: ", runLink(dag_id, run)];
+  const left = failed ? notSent(failed) : "";
+  if (!run.failure) return h("li", { class: "bad" }, ["The last run of ", name, " failed. ", left], [link, "."]);
   const { task_id, sentence } = run.failure;
-  const log = airflowLink(airflowTask(dag_id, run.run_id, task_id), `Log of ${task_id}`);
+  const log = airflowLink(airflowTask(dag_id, run.run_id, task_id), `log of ${task_id}`);
   return h(
     "li",
     { class: "bad" },
-    ["The last run of ", link, " failed at ", h("code", {}, task_id), ": "],
-    [prose(sentence), " ", log, "."],
+    ["The last run of ", name, " failed at ", h("code", {}, task_id), ": "],
+    [left, prose(sentence), " ", link, ", ", log, "."],
   );
 }
 
+/** @param {import("../api_types").FailedSending} failed */
+function notSent({ planned, not_sent }) {
+  if (!planned || !not_sent) return "";
+  return `${exactNumber(not_sent)} of ${exactNumber(planned)} ${not_sent === 1 ? "is" : "are"} not invited. `;
+}
+
 /**
- * Return the newest run of a DAG; null: it never ran, or its ledger cannot be read.
+ * Return the figures of a DAG; null: its ledger cannot be read.
  * @param {Overview} overview
  * @param {string} dagId
  */
-function lastRunOf(overview, dagId) {
+function figuresOf(overview, dagId) {
   const figures = overview.ledgers.flatMap((ledger) => (ledger.problem === null ? ledger.dags : []));
-  return figures.find((one) => one.dag_id === dagId)?.last ?? null;
+  return figures.find((one) => one.dag_id === dagId) ?? null;
 }
