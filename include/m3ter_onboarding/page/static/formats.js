@@ -104,12 +104,3 @@ export function m3terAnswer({ http_status, message }) {
   if (!message) return "";
   return h("span", { class: "long" }, http_status ? `${http_status}: ` : "", quoted(message));
 }
-
-/**
- * Write a number with its noun, in the singular where it is one: `1 row`, `2 rows`.
- * @param {number} many
- * @param {string} noun in the singular
- */
-export function counted(many, noun) {
-  return `${exactNumber(many)} ${noun}${many === 1 ? "" : "s"}`;
-}
