@@ -158,10 +158,10 @@ async function left(dag) {
  */
 async function refusedPlan({ dag_id }) {
   const { ledgers } = await readOverview();
-  const runs = ledgers.flatMap((ledger) => (ledger.problem === null ? ledger.runs : []));
-  const run = runs.find((one) => one.dag_id === dag_id && one.plan?.sendable);
-  if (run?.outcome !== "failed" || !run.plan?.invitations) return [];
-  const many = exactNumber(run.plan.invitations);
+  const figures = ledgers.flatMap((ledger) => (ledger.problem === null ? ledger.dags : []));
+  const failed = figures.find((one) => one.dag_id === dag_id)?.failed;
+  if (!failed?.planned) return [];
+  const many = exactNumber(failed.planned);
   return [`The last run that was to send had ${many} to invite, and failed. Those it did not reach are planned again.`];
 }
 
