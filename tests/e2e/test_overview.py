@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -14,7 +15,7 @@ from demo.airflow_stack import AirflowStack
 from m3ter_onboarding.ledger.schema import prepare_tables
 from tests.support.airflow_organisation import Organisation, organisation
 from tests.support.browser import AirflowPages
-from tests.support.page_ledger import DAG_A, NOW, ORG_A, PLAN, fill
+from tests.support.page_ledger import DAG_A, NOW, ORG_A, PLAN, RUN, fill
 
 pytestmark = pytest.mark.slow
 
@@ -84,6 +85,38 @@ def test_the_next_days_lead_to_their_people(pages: AirflowPages, coming: Organis
     page.get_by_role("link", name="Those that wait, the soonest to expire first").click()
     expect(page.locator("tbody tr")).to_have_count(5)
     assert "example.com" not in page.url
+
+
+def test_a_card_says_what_belongs_together_and_its_links_lead_where_they_say(
+    pages: AirflowPages, coming: Organisation
+) -> None:
+    page = pages.open("/m3ter-onboarding/#/")
+    settled(page)
+    card = page.get_by_role("article").filter(has_text="All invitations, now:")
+    expect(card.get_by_role("heading")).to_have_text(coming.dag_id.rpartition("__")[2])
+    expect(card.get_by_role("link", name=coming.dag_id)).to_have_attribute("href", f"#/dag/{coming.dag_id}")
+    run = card.get_by_role("link", name=re.compile(r"^manual, \d\d \w+ \d{4}, \d\d:\d\d"))
+    expect(run).to_have_attribute("title", RUN)
+    expect(page.locator(".last-day")).to_contain_text("In the last 24 hours: 7 invited, 0 not sent, 1 run.")
+    expect(page.locator("section[aria-labelledby=runs] tbody tr").first.locator("td").nth(5)).to_have_text("3")
+    run.click()
+    expect(page).to_have_url(re.compile("#/run/"))
+
+
+def of_an_older_server(route: Route) -> None:
+    """Answer as a server does that was not restarted after an upgrade."""
+    answer = route.fetch().json()
+    route.fulfill(json={**answer, "ledgers": [{**one, "starting": None} for one in answer["ledgers"]]})
+
+
+def test_a_part_that_cannot_be_shown_says_so_and_leaves_the_others(pages: AirflowPages, coming: Organisation) -> None:
+    page = pages.page
+    page.route("**/api/overview", of_an_older_server)
+    pages.open("/m3ter-onboarding/#/")
+    expect(page.get_by_text("This part cannot be shown. Reload the page.").first).to_be_visible()
+    expect(page.get_by_role("heading", name="Last runs")).to_be_visible()
+    assert all("TypeError" in one for one in pages.console_errors)
+    pages.console_errors.clear()
 
 
 def test_the_last_days_can_be_read_by_keyboard_and_lead_to_runs(pages: AirflowPages, coming: Organisation) -> None:

@@ -302,7 +302,7 @@ def test_a_failed_run_says_which_step_and_why(pages: AirflowPages, team_a: Organ
 
 def test_a_figure_leads_to_its_rows(pages: AirflowPages, team_a: Organisation) -> None:
     page = pages.open("/m3ter-onboarding/#/")
-    page.get_by_role("link", name="1 rows that cannot be used").click()
+    page.get_by_role("link", name="1 row that cannot be used").click()
     expect(page.get_by_label("Reason")).to_have_value("invalid:")
     expect(page.get_by_role("cell", name="invalid:email")).to_have_count(1)
     expect(page.get_by_role("cell", name="review:email_changed")).to_have_count(0)
