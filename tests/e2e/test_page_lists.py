@@ -197,6 +197,7 @@ def test_several_questions_are_decided_at_once(pages: AirflowPages, listed: Orga
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("The first: person-q1@example.com, person-q3@example.com")
     dialog.get_by_label("Until (UTC)").fill("2099-01-31")
+    expect(dialog).to_contain_text("Your name is recorded in each.")
     pages.picture("page-several-questions-ask")
     dialog.get_by_role("button", name="Put off").click()
     expect(page.get_by_text("2 put off.")).to_be_visible()
@@ -211,7 +212,7 @@ def test_several_questions_are_decided_at_once(pages: AirflowPages, listed: Orga
     page.get_by_role("button", name="Note …").click()
     dialog.get_by_label("Note").fill("Asked HR.")
     dialog.get_by_role("button", name="Note", exact=True).click()
-    changed = "1 noted. 1 had changed meanwhile and stay as they are: person-q5@example.com."
+    changed = "1 noted. 1 had changed meanwhile and stays as it is: person-q5@example.com."
     expect(page.locator("section .note").filter(has_text=changed)).to_be_visible()
     expect(page.locator("#toasts")).to_contain_text(changed)
 
@@ -219,6 +220,9 @@ def test_several_questions_are_decided_at_once(pages: AirflowPages, listed: Orga
     page.keyboard.press("Enter")
     expect(head).to_have_text("1–10 of 10")
     assert "n-q1" not in page.url
+    with page.expect_download() as download:
+        page.get_by_role("button", name="These as CSV").click()
+    assert download.value.suggested_filename.startswith("m3ter-worklist-")
     page.get_by_label("All 10 that match").check()
     page.get_by_role("button", name="Close …").click()
     expect(dialog).to_contain_text("skip:excluded: 10")
@@ -233,6 +237,10 @@ def test_several_questions_are_decided_at_once(pages: AirflowPages, listed: Orga
     page.get_by_role("button", name="Open again …").click()
     dialog.get_by_role("button", name="Open again").click()
     expect(page.get_by_text("10 opened again.")).to_be_visible()
+    page.get_by_label("Questions", exact=True).select_option("open")
+    expect(rows.first).to_contain_text("Opened again. admin: Meant for good.")
+    rows.first.get_by_role("link", name="person-q1").click()
+    expect(page.locator(".way")).to_have_text("Review / A person")
 
 
 def test_a_person_is_invited_again_from_the_worklist(
@@ -251,6 +259,10 @@ def test_a_person_is_invited_again_from_the_worklist(
     assert run["conf"] == {"mode": "retry_failed", "only_employee": EMPLOYEE}
     listed.end_of(run["dag_run_id"])
     assert listed.posts() == []  # the warehouse has no such employee
+    # The list looks again by itself.
+    expect(row).to_contain_text("A run to invite them again: ", timeout=30_000)
+    expect(row.get_by_text("running", exact=True)).to_have_count(0, timeout=30_000)
+    expect(row.get_by_role("button", name="Invite again")).to_be_visible()
 
 
 def test_lists_show_one_ledger_at_a_time(pages: AirflowPages, listed: Organisation, second: Organisation) -> None:
@@ -264,6 +276,16 @@ def test_lists_show_one_ledger_at_a_time(pages: AirflowPages, listed: Organisati
         settled(page)
         page.go_back()
         expect(page.get_by_label("Ledger", exact=True)).to_have_value(key_of(second))
+    # The ledger that was chosen last is that of the screens that are opened without one.
+    pages.open("/m3ter-onboarding/#/access")
+    expect(page.get_by_label("Ledger", exact=True)).to_have_value(key_of(second))
+    expect(page.get_by_text("Unknown: access was never reviewed in this ledger.")).to_be_visible()
+    pages.open("/m3ter-onboarding/#/day-one")
+    expect(page.get_by_label("Ledger", exact=True)).to_have_value(key_of(second))
+    expect(page.locator(".range")).to_have_text("Unknown")
+    expect(page.locator("main")).to_contain_text("m3ter_day_one__")
+    pages.open("/m3ter-onboarding/#/invitations")
+    expect(page.get_by_text("This ledger holds no invitation yet. There ")).to_be_visible()
     # A link about a DAG leads to its ledger.
     pages.open(f"/m3ter-onboarding/#/review/invalid/email?dag={listed.dag_id}")
     expect(page.get_by_label("Ledger", exact=True)).to_have_value(key_of(listed))

@@ -48,6 +48,24 @@ export function copyable(shown, text, name) {
 }
 
 /**
+ * Return the cells of a person's address and employee_id: the address is the link to them, or else the employee_id.
+ * @param {string | null} href null: there is nothing to lead to
+ * @param {{ email: string | null, employee_id: string | null }} person
+ * @param {string} [search] marked in the address
+ * @returns {import("./elements.js").Child[]}
+ */
+export function personCells(href, { email, employee_id }, search = "") {
+  const linked = (/** @type {import("./elements.js").Child} */ shown) => (href ? h("a", { href }, shown) : shown);
+  const address = addressText(email, search);
+  const employee = quoted(employee_id);
+  const byEmployee = !email && employee_id !== null;
+  return [
+    copyable(byEmployee ? address : linked(address), email, "address"),
+    copyable(byEmployee ? linked(employee) : employee, employee_id, "employee_id"),
+  ];
+}
+
+/**
  * @param {string} text
  * @param {string} name
  */

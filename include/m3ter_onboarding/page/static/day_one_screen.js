@@ -5,8 +5,8 @@
  */
 
 import { invitationHash, rowHash } from "./addresses.js";
-import { addressText, copyable } from "./copied_values.js";
-import { badge, h, prose, quoted, table } from "./elements.js";
+import { personCells } from "./copied_values.js";
+import { badge, h, prose, table } from "./elements.js";
 import { choice, exportButton, fileName, ledgerChoice } from "./filters.js";
 import { instant } from "./formats.js";
 import { stateBadge } from "./glossary.js";
@@ -194,8 +194,7 @@ function startingCells(ledger, row) {
   const linked = plan_id !== null && row_no !== null;
   const href = linked ? rowHash(ledger, plan_id, row_no) : null;
   return [
-    copyable(href ? h("a", { href }, addressText(row.email)) : addressText(row.email), row.email, "address"),
-    copyable(quoted(row.employee_id), row.employee_id, "employee_id"),
+    ...personCells(href, row),
     row.start_date,
     standing && badge(`standing-${standing}`, STANDINGS[standing]),
     instant(row.since),
@@ -213,8 +212,7 @@ function chaseCells(ledger, row) {
   const { invitation_id, why } = row;
   const href = invitation_id === null ? null : invitationHash(ledger, invitation_id);
   return [
-    copyable(href ? h("a", { href }, addressText(row.email)) : addressText(row.email), row.email, "address"),
-    copyable(quoted(row.employee_id), row.employee_id, "employee_id"),
+    ...personCells(href, row),
     row.start_date ?? "",
     why && WHYS[why],
     instant(row.since),

@@ -5,16 +5,17 @@
  */
 
 import { invitationHash } from "./addresses.js";
-import { addressText, copyable } from "./copied_values.js";
-import { h, quoted, table } from "./elements.js";
+import { personCells } from "./copied_values.js";
+import { h, table } from "./elements.js";
 import { choice, exportButton, fileName, ledgerChoice, searchField } from "./filters.js";
-import { counted, exactNumber, instant, m3terAnswer } from "./formats.js";
+import { counted, instant, m3terAnswer } from "./formats.js";
 import { invitationStates, stateBadge, stateName } from "./glossary.js";
 import { ledgerToShow } from "./list_ledger.js";
 import { showPage, sortable } from "./list_pages.js";
 import { FIRST_PAGE, hashOf, keepPlace, keepSearch, placeOf, searchOf, turnOf } from "./list_place.js";
 import { dagsOf, ledgerProblem, nothingToRead, readOverview } from "./readable_dags.js";
 import { download, post } from "./requests.js";
+import { reachText } from "./search_reach.js";
 
 /** @typedef {import("../api_types").ReadableLedger} Ledger */
 /** @typedef {import("../api_types").InvitationPage} InvitationPage */
@@ -225,7 +226,7 @@ async function load(filter, results, { turned = false } = {}) {
     turn: filter.turn,
     turned,
     read: () => post("invitations", body),
-    show: (page) => [reachText(filter, page), invitationsTable(filter, results, page)],
+    show: (page) => [reachText(filter.search, page), invitationsTable(filter, results, page)],
     go: (turn) => show(filter, results, turn, { turned: true }),
     beside: ({ rows }) =>
       rows.length > 0 &&
@@ -237,22 +238,6 @@ async function load(filter, results, { turned = false } = {}) {
         ),
       ),
   });
-}
-
-/**
- * @param {Filter} filter
- * @param {InvitationPage} page
- */
-function reachText({ search }, { reach }) {
-  if (!search.trim()) return null;
-  const ids = "First exact matches of an id, then addresses that begin with it";
-  if (!reach)
-    return h("p", { class: "faint" }, `${ids}. Three characters and more are also looked for inside addresses.`);
-  const among = reach.complete
-    ? ""
-    : ` There, only the newest ${exactNumber(reach.newest)} invitations of the ledger were looked through.`;
-  const more = reach.more ? " More than 1,000 have it inside, of which the first 1,000 are listed." : "";
-  return h("p", { class: "faint" }, `${ids}, then those that have it inside.${among}${more}`);
 }
 
 /**
@@ -305,10 +290,8 @@ function emptyText({ order, search, states, org_id, otherLedgers }) {
  * @param {InvitationRow} one
  */
 function invitationCells({ ledger, search }, one) {
-  const link = h("a", { href: invitationHash(ledger, one.invitation_id) }, addressText(one.email, search));
   return [
-    copyable(link, one.email, "address"),
-    copyable(quoted(one.employee_id), one.employee_id, "employee_id"),
+    ...personCells(invitationHash(ledger, one.invitation_id), one, search),
     stateBadge(one.state),
     instant(one.sent_at),
     instant(one.expires_at),

@@ -15,15 +15,25 @@ const SEARCHES_KEPT = 50;
 /** @type {Turn} */
 export const FIRST_PAGE = { after: "", before: "", from: 0 };
 
-/** @type {Map<string, string>} by screen */
-const lastPlaces = new Map();
+/** @type {[string, string][]} beginnings of addresses from which a person is reached, and their names */
+const WAYS = [
+  ["#/invitations", "Invitations"],
+  ["#/review", "Review"],
+  ["#/day-one", "Day one"],
+  ["#/run/", "A run"],
+];
+/** The address from which the screen of a person was opened last. */
+let before = "";
 
-/**
- * Return the address of a list as it was shown last.
- * @param {string} screen
- */
-export function lastPlace(screen) {
-  return lastPlaces.get(screen) ?? screen;
+window.addEventListener("hashchange", ({ oldURL }) => {
+  const { hash } = new URL(oldURL);
+  if (!/^#\/(?:person|row)\//.test(hash)) before = hash;
+});
+
+/** @returns {{ href: string, name: string } | null} where a person was opened; null: unknown */
+export function wayHere() {
+  const name = WAYS.find(([begins]) => before.startsWith(begins))?.[1];
+  return name ? { href: before, name } : null;
 }
 
 /** Return what stands behind the question mark of the hash. */
@@ -59,7 +69,6 @@ export function hashOf(screen, values) {
  * @param {{ again?: boolean }} [options] whether it is the same place, written as it should be
  */
 export function keepPlace(hash, { again = false } = {}) {
-  lastPlaces.set(hash.split("?")[0] ?? "", hash);
   if (hash === location.hash) return;
   if (again) history.replaceState(null, "", hash);
   else history.pushState(null, "", hash);

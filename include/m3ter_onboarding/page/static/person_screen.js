@@ -11,7 +11,7 @@ import { decisionButtons } from "./decision_buttons.js";
 import { fact, h, quoted, section, table } from "./elements.js";
 import { instant, m3terAnswer } from "./formats.js";
 import { stateBadge } from "./glossary.js";
-import { lastPlace } from "./list_place.js";
+import { wayHere } from "./list_place.js";
 import { actingDag } from "./readable_dags.js";
 import { get } from "./requests.js";
 import { inviteAgainButton } from "./run_buttons.js";
@@ -52,11 +52,12 @@ export async function personOfDecision(ledger, planId, rowNo) {
  */
 function personScreen(ledger, story) {
   const [newest] = story.invitations;
+  const way = wayHere();
   return {
     title: "A person's story",
     content: [
-      h("p", { class: "way" }, h("a", { href: lastPlace("#/invitations") }, "Invitations"), " / a person"),
-      h("h1", {}, quoted(story.email)),
+      h("p", { class: "way" }, way && [h("a", { href: way.href }, way.name), " / "], "A person"),
+      h("h1", {}, story.email ? quoted(story.email) : ["Employee ", quoted(story.employee_id)]),
       h(
         "dl",
         {},
@@ -127,11 +128,19 @@ function foundInM3ter(found) {
         instant(one.since),
         instant(one.ends_at),
         copyable(quoted(one.m3ter_id), one.m3ter_id, "m3ter id"),
-        one.gone ? "m3ter lists it no more" : "listed",
+        one.gone ? "m3ter lists it no more" : listedText(one),
       ]),
       { unseen: true },
     ),
   ];
+}
+
+/** @param {PersonHistory["in_m3ter"][number]} found */
+function listedText({ kind, accepted, ends_at }) {
+  const over = ends_at !== null && Date.parse(ends_at) <= Date.now();
+  if (!over) return "listed";
+  if (kind === "user") return "listed; their access has ended";
+  return accepted ? "listed" : "expired";
 }
 
 /** @param {readonly Step[]} steps */

@@ -13,6 +13,7 @@ import { post } from "./requests.js";
 /** @typedef {import("../api_types").QuestionBody} QuestionBody */
 
 const NAMED = "Your name is recorded.";
+const NAMED_IN_NOTE = "Your name is recorded in its note.";
 
 /**
  * @param {string} ledger
@@ -57,7 +58,7 @@ async function close(ledger, question) {
  * @param {OpenQuestion} question
  */
 async function reopen(ledger, question) {
-  const text = [`${nameOf(question)}: ${question.said}.`, "The next run reads the row again."];
+  const text = [`${nameOf(question)}: ${question.said}.`, `The next run reads the row again. ${NAMED_IN_NOTE}`];
   const answer = await ask({ title: "Open this question again?", text, yes: "Open again" });
   if (answer !== null) await decide(ledger, question, { action: "reopen" });
 }
@@ -69,7 +70,9 @@ async function reopen(ledger, question) {
 async function putOff(ledger, question) {
   const day = await ask({
     title: "Put this question off?",
-    text: [`${nameOf(question)}: until that day it is listed under "put off". Runs go on reading the row.`],
+    text: [
+      `${nameOf(question)}: until that day it is listed under "put off". Runs go on reading the row. ${NAMED_IN_NOTE}`,
+    ],
     date: "Until (UTC)",
     yes: "Put off",
   });
@@ -83,7 +86,10 @@ async function putOff(ledger, question) {
 async function write(ledger, question) {
   const note = await ask({
     title: "Write a note",
-    text: [`${nameOf(question)}: ${question.said}.`, NAMED],
+    text: [
+      `${nameOf(question)}: ${question.said}.`,
+      "Your name is recorded with the note. An empty text removes the note, and keeps no name.",
+    ],
     field: "Note (kept in the ledger)",
     written: question.note ?? "",
     yes: "Write",

@@ -4,30 +4,27 @@
  * @module
  */
 
-import { invitationHash, rowHash } from "./addresses.js";
-import { addressText, copyable } from "./copied_values.js";
-import { decisionButtons } from "./decision_buttons.js";
-import { h, prose, quoted, section, table } from "./elements.js";
-import { choice, ledgerChoice, searchField } from "./filters.js";
-import { exactNumber, instant } from "./formats.js";
-import { stateBadge } from "./glossary.js";
+import { h, section } from "./elements.js";
+import { choice, exportButton, fileName, ledgerChoice, searchField } from "./filters.js";
+import { exactNumber } from "./formats.js";
 import { ledgerToShow } from "./list_ledger.js";
 import { showPage } from "./list_pages.js";
 import { FIRST_PAGE, hashOf, keepPlace, keepSearch, placeOf, searchOf, turnOf } from "./list_place.js";
-import { questionButtons } from "./question_buttons.js";
 import { dagOf, dagsOf, ledgerProblem, nothingToRead, readOverview } from "./readable_dags.js";
-import { get, post } from "./requests.js";
-import { inviteAgainButton } from "./run_buttons.js";
-import { outcomeText, severalQuestions } from "./several_questions.js";
+import { download, get, post } from "./requests.js";
+import { outcomeText } from "./several_questions.js";
+import { questionsTable, unsettledTable } from "./worklist_rows.js";
 
 /** @typedef {import("../api_types").ReadableLedger} Ledger */
 /** @typedef {import("../api_types").Review} Review */
-/** @typedef {import("../api_types").OpenQuestion} OpenQuestion */
 /** @typedef {"open" | "waiting" | "snoozed" | "gone" | "closed"} Shown */
 
 const INTRODUCTION =
-  "What a person, a setting or the warehouse can still change. Each question stays here, and every run reads its row " +
-  "again, until it is answered; nobody listed here is invited before.";
+  "What a person, a setting or the warehouse can still change. Each question stays here until it is answered, and every " +
+  "run reads its row again. Until then no ordinary run invites anybody in this list.";
+
+/** Milliseconds between two looks for what has changed. */
+const EVERY = 10_000;
 
 /** @type {Record<Shown, string>} */
 const VIEWS = {
@@ -83,6 +80,7 @@ export async function reviewScreen(decision, reason) {
       section("unsettled", "Was it sent?", unsettledTable(ledger.key, review)),
       section("questions", "Worklist", outcomeText(), filterForm(ledger, filter, review, results), results),
     ],
+    live: followList(filter, review, results),
   };
 }
 
@@ -218,111 +216,59 @@ async function load(filter, review, results, { turned = false } = {}) {
     turn: filter.turn,
     turned,
     read: () => post("worklist", body),
-    show: (page) => questionsTable(filter, review, page, body),
+    show: (page) => {
+      shownPages.set(results, JSON.stringify(page));
+      return questionsTable(review, page, body, emptyText(body));
+    },
     go: (turn) => show(filter, review, results, turn, { turned: true }),
+    beside: ({ rows }) =>
+      rows.length > 0 &&
+      exportButton(
+        () =>
+          download(
+            "worklist/export",
+            { ...body, after: 0, before: null },
+            fileName("m3ter-worklist", dagsOf(body.ledger)),
+          ),
+        "These as CSV",
+      ),
   });
 }
 
-/**
- * @param {Review} review
- * @param {string | null} dagId of the invitation; null: no DAG made it
- */
-function mayDecide(review, dagId) {
-  return dagId ? Boolean(dagOf(dagId)?.may_edit) : review.may_decide;
+/** @param {import("../api_types").QuestionsBody} body */
+function emptyText({ shown, kind, dag_id, older_than_days, search }) {
+  if (kind || dag_id || older_than_days || search?.trim()) return "No question of this ledger matches.";
+  return shown === "open" ? "No question is open in this ledger." : "No such question in this ledger.";
 }
 
-/**
- * @param {string} ledger
- * @param {Review} review
- */
-function unsettledTable(ledger, review) {
-  return [
-    table(
-      "Invitations with a lost answer that only a person can settle",
-      ["Address", "Employee", "Since", "Why", "What to do", "Decide"],
-      review.invitations.map((one) => [
-        copyable(
-          h("a", { href: invitationHash(ledger, one.invitation_id) }, addressText(one.email)),
-          one.email,
-          "address",
-        ),
-        copyable(quoted(one.employee_id), one.employee_id, "employee_id"),
-        instant(one.since),
-        h("span", { class: "long" }, one.said, " ", one.detail ? quoted(one.detail) : ""),
-        h("span", { class: "long" }, prose(one.way)),
-        mayDecide(review, one.dag_id) ? decisionButtons(ledger, one, one.to) : "needs the right to edit the DAG",
-      ]),
-      { empty: "None.", unseen: true },
-    ),
-    review.more_invitations &&
-      h("p", {}, h("a", { href: `#/invitations/review/${ledger}` }, "There are more: see the list.")),
-  ];
-}
+/** @type {WeakMap<HTMLElement, string>} the page of the worklist that each list shows */
+const shownPages = new WeakMap();
 
 /**
+ * Show the list anew when a run or somebody else has changed it, and not while somebody ticks or writes.
  * @param {Filter} filter
  * @param {Review} review
- * @param {import("../api_types").QuestionPage} page
- * @param {import("../api_types").QuestionsBody} body
+ * @param {HTMLElement} results
+ * @returns {import("./live.js").Live}
  */
-function questionsTable({ ledger, search }, review, page, body) {
-  const mine = page.rows.filter((question) => dagOf(question.dag_id)?.may_edit);
-  const { bar, box } = severalQuestions(body, page, mine);
-  const list = table(
-    "Open questions of the worklist",
-    [...(mine.length ? ["Tick"] : []), "Address", "Employee", "Since", "Why", "Now", "What to do", "Decide"],
-    page.rows.map((question) => [
-      ...(mine.length ? [box(question)] : []),
-      copyable(
-        h("a", { href: rowHash(ledger, question.plan_id, question.row_no) }, addressText(question.email, search)),
-        question.email,
-        "address",
-      ),
-      copyable(quoted(question.employee_id), question.employee_id, "employee_id"),
-      instant(question.since),
-      reasonOf(question),
-      invitationOf(question),
-      h("span", { class: "long" }, prose(question.way)),
-      buttonsOf(ledger, review, question),
-    ]),
-    { empty: "None.", unseen: true },
-  );
-  return [bar, list];
-}
-
-/** @param {OpenQuestion} question */
-function reasonOf({ decision, reason, said, detail, gone_since, snoozed_until, closed_at, closed_by, note, noted_by }) {
-  return h(
-    "span",
-    { class: "long" },
-    h("code", {}, `${decision}:${reason}`),
-    " ",
-    detail ? quoted(detail) : `${said}.`,
-    gone_since && h("p", { class: "note" }, "Its row is not in the query since ", instant(gone_since)),
-    snoozed_until && h("p", { class: "note" }, "Put off until ", instant(snoozed_until)),
-    closed_at &&
-      h("p", { class: "note" }, closed_by ? `Closed by ${closed_by} ` : "Given up by age ", instant(closed_at)),
-    note && h("p", { class: "note" }, `${noted_by}: `, quoted(note)),
-  );
-}
-
-/** @param {OpenQuestion} question */
-function invitationOf({ invitation_state, invitation_email, email }) {
-  if (!invitation_state) return "";
-  return [stateBadge(invitation_state), invitation_email !== email && [" ", quoted(invitation_email)]];
-}
-
-/**
- * @param {string} ledger
- * @param {Review} review
- * @param {OpenQuestion} question
- */
-function buttonsOf(ledger, review, question) {
-  const { invitation_id, invitation_email, invitation_state, invitation_dag_id, to } = question;
-  const decidable = invitation_id !== null && invitation_state && to.length && mayDecide(review, invitation_dag_id);
-  return [
-    question.invited_again && inviteAgainButton(dagOf(question.dag_id), question.employee_id, question.email),
-    decidable && decisionButtons(ledger, { invitation_id, email: invitation_email ?? "", state: invitation_state }, to),
-    dagOf(question.dag_id)?.may_edit && questionButtons(ledger, question),
-  ];
+function followList(filter, review, results) {
+  const busy = () => {
+    const search = document.getElementById("search");
+    const writes = search instanceof HTMLInputElement && search.value !== filter.search;
+    return writes || results.hasAttribute("aria-busy") || results.querySelector("input:checked") !== null;
+  };
+  return {
+    every: EVERY,
+    update: async () => {
+      if (busy()) return "same";
+      const request = results.dataset.request;
+      const [page, waiting] = await Promise.all([
+        post("worklist", requestBody(filter)),
+        get(`review/${encodeURIComponent(filter.ledger)}`),
+      ]);
+      if (busy() || request !== results.dataset.request) return "same";
+      const same = JSON.stringify(page) === shownPages.get(results);
+      return same && JSON.stringify(waiting) === JSON.stringify(review) ? "same" : "anew";
+    },
+  };
 }

@@ -6,7 +6,7 @@
 
 import { ask } from "./dialog.js";
 import { button, h, messageOf, problem, reload } from "./elements.js";
-import { exactNumber } from "./formats.js";
+import { counted, exactNumber } from "./formats.js";
 import { readOverview } from "./readable_dags.js";
 import { post } from "./requests.js";
 import { toast } from "./toasts.js";
@@ -37,7 +37,8 @@ const DECISIONS = {
   note: {
     label: "Note",
     done: "noted",
-    consequence: "The note replaces those that they have. They stay in the list.",
+    consequence:
+      "The note replaces those that they have; an empty one removes them, and keeps no name. They stay in the list.",
     asks: { field: NOTE },
   },
   reopen: { label: "Open again", done: "opened again", consequence: "The next run reads their rows again.", asks: {} },
@@ -63,6 +64,7 @@ export function severalQuestions(body, page, mine) {
   /** @type {HTMLInputElement[]} */
   const boxes = [];
   const many = `${exactNumber(page.total)}${page.more ? "+" : ""}`;
+  const allThatMatch = many === "1" ? "The one that matches" : `All ${many} that match`;
   const elsewhere = page.before === null && page.after === null ? "" : ", on other pages too";
   const said = h("span", { class: "faint" });
   const everything = checkbox(() => update());
@@ -82,7 +84,7 @@ export function severalQuestions(body, page, mine) {
   );
   const update = () => {
     const chosen = ticked().length;
-    said.textContent = everything.checked ? `All ${many} that match` : `${exactNumber(chosen)} ticked`;
+    said.textContent = everything.checked ? allThatMatch : `${exactNumber(chosen)} ticked`;
     for (const one of buttons) one.disabled = !everything.checked && !chosen;
   };
   /** @type {HTMLElement} */
@@ -90,7 +92,7 @@ export function severalQuestions(body, page, mine) {
     "div",
     { class: "actions several", role: "group", "aria-label": "Decide about several questions" },
     h("label", { class: "choice" }, wholePage, " All of this page"),
-    h("label", { class: "choice" }, everything, ` All ${many} that match${elsewhere}`),
+    h("label", { class: "choice" }, everything, ` ${allThatMatch}${elsewhere}`),
     said,
     buttons,
   );
@@ -141,7 +143,7 @@ async function decide(bar, body, action, ticked) {
     }
     const { label, asks } = DECISIONS[action];
     const many = chosen.questions.length;
-    const title = `${label}: ${many === 1 ? "one question" : `${exactNumber(many)} questions`}?`;
+    const title = `${label}: ${many === 1 ? "one question" : counted(many, "question")}?`;
     const gone = (ticked ?? []).filter((one) => !chosen.questions.some(({ item_id }) => item_id === one.item_id));
     const answer = await ask({ title, text: previewText(action, chosen, gone), yes: label, ...asks });
     if (answer === null) return;
@@ -171,14 +173,24 @@ function previewText(action, { kinds, names, questions, total, not_yours }, gone
       .map(([kind, many]) => `${kind}: ${exactNumber(many)}`)
       .join(", "),
     `The first: ${names.join(", ")}${total > names.length ? ", …" : ""}`,
-    left > 0 ? `Not more than ${questions.length} at a time, the oldest first: ${exactNumber(left)} remain.` : "",
+    left > 0 ? `Not more than ${questions.length} at a time, the oldest first: ${remaining(left)}.` : "",
     gone.length
       ? `These have changed since the page was loaded, and stay as they are: ${gone.map(nameOf).join(", ")}.`
       : "",
-    not_yours ? `${exactNumber(not_yours)} more are of DAGs that you may not edit; they stay as they are.` : "",
+    not_yours ? `Of DAGs that you may not edit: ${exactNumber(not_yours)} more, which ${staying(not_yours)}.` : "",
     DECISIONS[action].consequence,
     "Those that change meanwhile stay as they are. Your name is recorded in each.",
   ].filter(Boolean);
+}
+
+/** @param {number} many */
+function remaining(many) {
+  return `${exactNumber(many)} ${many === 1 ? "remains" : "remain"}`;
+}
+
+/** @param {number} many */
+function staying(many) {
+  return many === 1 ? "stays as it is" : "stay as they are";
 }
 
 /**
@@ -191,9 +203,10 @@ function writtenText(action, { done, changed, changed_names, not_yours }, left) 
   return [
     `${exactNumber(done)} ${DECISIONS[action].done}.`,
     changed &&
-      `${exactNumber(changed)} had changed meanwhile and stay as they are: ${changed_names.join(", ")}${others}.`,
-    not_yours && `${exactNumber(not_yours)} are not yours to decide, and stay as they are.`,
-    left > 0 && `${exactNumber(left)} remain: decide once more.`,
+      `${exactNumber(changed)} had changed meanwhile and ${staying(changed)}: ${changed_names.join(", ")}${others}.`,
+    not_yours &&
+      `${exactNumber(not_yours)} ${not_yours === 1 ? "is" : "are"} not yours to decide, and ${staying(not_yours)}.`,
+    left > 0 && `${remaining(left)}: decide once more.`,
   ]
     .filter(Boolean)
     .join(" ");
