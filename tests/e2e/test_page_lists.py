@@ -239,7 +239,7 @@ def test_several_questions_are_decided_at_once(pages: AirflowPages, listed: Orga
     expect(page.get_by_text("10 opened again.")).to_be_visible()
     page.get_by_label("Questions", exact=True).select_option("open")
     expect(rows.first).to_contain_text("Opened again. admin: Meant for good.")
-    rows.first.get_by_role("link", name="person-q1").click()
+    page.get_by_role("link", name="dan@example.com").first.click()
     expect(page.locator(".way")).to_have_text("Review / A person")
 
 
