@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -12,7 +13,7 @@ from sqlalchemy import update
 
 from demo.airflow_stack import AirflowStack
 from m3ter_onboarding.ledger.schema import prepare_tables
-from m3ter_onboarding.page.onboarding_dags import LedgerPlace
+from m3ter_onboarding.page.onboarding_dags import METADATA_KEPT_SECONDS, LedgerPlace
 from tests.support.airflow_organisation import Organisation, organisation
 from tests.support.browser import AirflowPages
 from tests.support.page_ledger import DAG_A, NOW, PLAN, ask, crowd, fill
@@ -50,6 +51,7 @@ def second(
     """Make another one, with a ledger of its own."""
     with organisation(airflow, "second", tmp_path_factory.mktemp("second")) as made:
         prepare_tables(made.ledger, create_tables=True, now=NOW, package_version="0")
+        time.sleep(METADATA_KEPT_SECONDS)  # so long the page may know of one ledger only
         yield made
 
 

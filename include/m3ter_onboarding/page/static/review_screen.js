@@ -20,8 +20,8 @@ import { questionsTable, unsettledTable } from "./worklist_rows.js";
 /** @typedef {"open" | "waiting" | "snoozed" | "gone" | "closed"} Shown */
 
 const INTRODUCTION =
-  "What a person, a setting or the warehouse can still change. Each question stays here until it is answered, and every " +
-  "run reads its row again. Until then no ordinary run invites anybody in this list.";
+  "What a person, a setting or the warehouse can still change. Each question stays here until it is answered, and " +
+  "every run reads its row again. Until then no ordinary run invites anybody in this list.";
 
 /** Milliseconds between two looks for what has changed. */
 const EVERY = 10_000;

@@ -19,7 +19,7 @@ import { severalQuestions } from "./several_questions.js";
 /** @typedef {import("../api_types").OpenQuestion} OpenQuestion */
 
 const NOTHING_UNSETTLED =
-  "None now. An invitation appears here when m3ter's answer to it was lost and nothing shows since whether it was sent.";
+  "None now. An invitation appears here when m3ter's answer was lost, and nothing shows since whether it was sent.";
 const HEADS = ["Address", "Employee", "Starts", "Since", "Why", "Now", "What to do", "Decide"];
 
 /**
