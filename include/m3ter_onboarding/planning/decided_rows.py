@@ -22,7 +22,7 @@ from m3ter_onboarding.planning.erased_rows import decide_erased
 from m3ter_onboarding.planning.facts import Facts, read_facts
 from m3ter_onboarding.planning.plan_settings import PlanSettings, trusted_by_id
 from m3ter_onboarding.planning.planner import decide
-from m3ter_onboarding.planning.rare_collections import rare_collections
+from m3ter_onboarding.planning.rare_collections import WHILE_PLANNING, rare_collections
 from m3ter_onboarding.planning.read_rows import ReadRows
 from m3ter_onboarding.planning.warehouse_exclusions import ListedPeople, read_excluded
 from m3ter_onboarding.source.new_hire import NewHire, ValidatedRow
@@ -83,7 +83,7 @@ def decide_rows(
     :raises SourceError: when the new hires cannot be read.
     :raises PlanError: when a policy is missing or ambiguous, or the secret of the hashes of erased people is missing.
     """
-    with rare_collections(), ReadRows(config, run.parameters.only_employee, now) as rows:
+    with rare_collections(WHILE_PLANNING), ReadRows(config, run.parameters.only_employee, now) as rows:
         rows.read(run.window)
         _, erased = decide_erased(db, run.org_id, ())
         if settle is not None:

@@ -6,5 +6,5 @@ later forbids); then ``sender`` claims its invitations, records that an attempt 
 where each ``attempt`` passes the ``gate`` and its ``lease`` before its POST. Its end reaches the ledger by the
 ``outbox``; ``progress`` logs it, ``settling_wait`` waits for open invitations, ``unsent_reasons`` explains why somebody
 is left. ``recurring_checks`` (of m3ter and the ``pause_switch``), ``stop_signals`` and ``circuit_breaker`` close the
-gate. ``garbage_collection`` makes Python's own rarer meanwhile.
+gate.
 """

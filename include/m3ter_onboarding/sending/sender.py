@@ -20,10 +20,10 @@ from m3ter_onboarding.ledger.outcomes import Outcome
 from m3ter_onboarding.ledger.plan_counts import events_of_plan
 from m3ter_onboarding.ledger.remaining import Remaining, remaining
 from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation
+from m3ter_onboarding.planning.rare_collections import WHILE_SENDING, rare_collections
 from m3ter_onboarding.sending.attempt import Attempt, not_begun
 from m3ter_onboarding.sending.bound_plan import BoundPlan
 from m3ter_onboarding.sending.circuit_breaker import Breaker
-from m3ter_onboarding.sending.garbage_collection import rare_collections
 from m3ter_onboarding.sending.gate import Gate
 from m3ter_onboarding.sending.in_flight import InFlight
 from m3ter_onboarding.sending.lease import ChunkSize, Lease, boot_clock
@@ -77,7 +77,7 @@ class Sender:
         self._progress.to_send = await look_and_check(
             self.org, bound, self.to_send, self._checks, self.pause, self.today
         )
-        with rare_collections():
+        with rare_collections(WHILE_SENDING):
             try:
                 await self._until_nothing_is_left()
             finally:

@@ -1,4 +1,4 @@
-"""The collector of garbage is left as it was found."""
+"""Collections are rarer while a body runs, and as before after it, however it ends."""
 
 from __future__ import annotations
 
@@ -7,27 +7,33 @@ from collections.abc import Iterator
 
 import pytest
 
-from m3ter_onboarding.planning.rare_collections import rare_collections
+from m3ter_onboarding.planning.rare_collections import WHILE_PLANNING, WHILE_SENDING, rare_collections
 
 
 @pytest.fixture(autouse=True)
-def kept() -> Iterator[None]:
+def threshold() -> Iterator[None]:
     before = gc.get_threshold()
     yield
     gc.set_threshold(*before)
 
 
-@pytest.mark.parametrize(("found", "meanwhile"), [(700, 200_000), (500_000, 500_000), (0, 0)])
-def test_it_looks_rarely_and_then_as_before(found: int, meanwhile: int) -> None:
-    gc.set_threshold(found, 7, 8)
-    seen = []
+@pytest.mark.parametrize("new_objects", [WHILE_SENDING, WHILE_PLANNING])
+def test_they_are_rarer_and_then_as_before(new_objects: int) -> None:
+    gc.set_threshold(700, 11, 12)
+    with rare_collections(new_objects):
+        assert gc.get_threshold() == (new_objects, 11, 12)
+    assert gc.get_threshold() == (700, 11, 12)
 
-    def fail() -> None:
-        with rare_collections():
-            seen.append(gc.get_threshold()[0])
-            raise ValueError("failed")
 
-    with pytest.raises(ValueError, match="failed"):
-        fail()
-    assert seen == [meanwhile]
-    assert gc.get_threshold()[0] == found
+def test_they_are_as_before_after_a_failure() -> None:
+    gc.set_threshold(700, 11, 12)
+    with pytest.raises(ValueError, match="failed"), rare_collections(WHILE_SENDING):
+        raise ValueError("failed")
+    assert gc.get_threshold() == (700, 11, 12)
+
+
+@pytest.mark.parametrize("chosen", [0, 500_000])
+def test_a_process_that_collects_less_often_or_never_is_left_alone(chosen: int) -> None:
+    gc.set_threshold(chosen, 10, 10)
+    with rare_collections(WHILE_PLANNING):
+        assert gc.get_threshold()[0] == chosen
