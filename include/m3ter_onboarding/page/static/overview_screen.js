@@ -10,7 +10,7 @@ import { organisations } from "./dag_cards.js";
 import { h, messageOf, problem, section } from "./elements.js";
 import { boundedSum, exactNumber } from "./formats.js";
 import { lastDay } from "./last_day.js";
-import { dagName, ledgerProblem, readOverview } from "./readable_dags.js";
+import { dagName, followOverview, ledgerProblem, readOverview } from "./readable_dags.js";
 import { newestFirst, runsTable } from "./runs_table.js";
 import { sendingStops } from "./sending_stops.js";
 import { trends } from "./trends.js";
@@ -32,8 +32,6 @@ const SINGULAR = /** @type {const} */ ([
   ["start soon with an", "starts soon with an"],
 ]);
 const PENDING = "Invited, not accepted, by the days left";
-/** Milliseconds between two looks while a run goes on, and while none does. */
-const EVERY = { running: 5000, quiet: 30_000 };
 
 /** @returns {Promise<import("./page.js").Screen>} */
 export async function overviewScreen() {
@@ -59,7 +57,7 @@ export async function overviewScreen() {
       ledgers.length > 0 &&
         part(() => section("runs", "Last runs", partly(away), lastDay(ledgers), runsTable(newestRuns(ledgers)))),
     ],
-    live: followed(overview),
+    live: followOverview(overview),
   };
 }
 
@@ -73,21 +71,6 @@ function part(make) {
   } catch (error) {
     return problem(messageOf(error));
   }
-}
-
-/**
- * @param {Overview} shown
- * @returns {import("./live.js").Live}
- */
-function followed(shown) {
-  const before = JSON.stringify(shown);
-  const running = newestRuns(shown.ledgers.filter((ledger) => ledger.problem === null)).some(
-    (run) => run.outcome === "running",
-  );
-  return {
-    every: running ? EVERY.running : EVERY.quiet,
-    update: async () => (JSON.stringify(await readOverview({ again: true })) === before ? "same" : "anew"),
-  };
 }
 
 /** @param {boolean} away whether a ledger cannot be read */
