@@ -16,7 +16,7 @@ endif
 # The slow tests remember what failed; pytest's cache is off otherwise.
 REMEMBER := -o addopts="-ra --strict-markers --strict-config --import-mode=importlib"
 
-.PHONY: help demo ui test test-matrix test-integration test-integration-again e2e-celery fuzz chaos chaos-part chaos-selftest guards-selftest year year-selftest check check-javascript format docs reference screenshots bench bench-scale clean constraints image-constraints mysql-driver sbom audit env image-pins
+.PHONY: help demo ui test test-postgresql test-matrix test-integration test-integration-again e2e-celery fuzz chaos chaos-part chaos-selftest guards-selftest year year-selftest check check-javascript format docs reference screenshots bench bench-scale clean constraints image-constraints mysql-driver sbom audit env image-pins
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -37,8 +37,13 @@ demo: $(STAMP)  ## the main job on real input, offline, by real Airflow; ends ev
 ui: $(STAMP)  ## the same, left running: Airflow, sandbox and warehouse, with addresses and login
 	@$(BIN)/python -m demo --keep
 
+FAST = $(BIN)/python -m pytest -q -n 2 --dist loadfile
+
 test: $(STAMP)  ## the fast tests
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not chaos and not cluster"
+	@$(FAST) -m "not slow and not chaos and not cluster and not again_on_postgresql"
+
+test-postgresql: $(STAMP)  ## the rules of the delivery once more, on PostgreSQL
+	@$(FAST) -m "again_on_postgresql and not slow and not chaos and not cluster" tests/rules
 
 test-matrix: $(STAMP)  ## the fast tests on every Python of this machine, with the newest versions and with the floors
 	@scripts/matrix
