@@ -100,6 +100,7 @@ def test_from_the_look_to_exactly_that_plan(
     page.get_by_role("button", name="1 unusable").click()
     expect(page.locator("#rows-invite")).to_contain_text("Billing reader")
     expect(page.locator("#rows-invite")).to_contain_text("Ada Lindqvist")
+    expect(page.get_by_text("To send it, a person would be asked, because it has more than 2")).to_be_visible()
     pages.picture("run-preview")
     assert_accessible(page)
 

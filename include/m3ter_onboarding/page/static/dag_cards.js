@@ -161,7 +161,14 @@ function card({ dag, figures, unread }, overview) {
     ),
     figures?.funnel ? funnel(dag, figures.funnel) : h("p", { class: "faint" }, unread ? NOT_READ : noFunnel(figures)),
     h("div", { class: "actions" }, dryRunButton(dag), retryFailedButton(dag)),
-    alone && ledger && h("p", { class: "states" }, "All invitations, now: ", stateLinks(ledger)),
+    alone &&
+      ledger &&
+      h(
+        "p",
+        { class: "states" },
+        "All invitations, now: ",
+        Object.keys(ledger.states).length ? stateLinks(ledger) : "none",
+      ),
   );
 }
 

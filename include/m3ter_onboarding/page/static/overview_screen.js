@@ -49,7 +49,7 @@ export async function overviewScreen() {
       h("h1", {}, title),
       overview.ledgers.map(ledgerProblem),
       part(() => sendingStops(overview)),
-      ledgers.length > 0 && part(() => attention(ledgers, away)),
+      ledgers.length > 0 && part(() => attention(ledgers, away, Boolean(sendingStops(overview)))),
       part(() => section("dags", "Organisations", organisations(overview))),
       ledgers.length > 0 && part(() => section("starting", STARTING, partly(away), ofEach(ledgers, startingTable))),
       ledgers.length > 0 && part(() => section("pending", PENDING, partly(away), ofEach(ledgers, pendingDays))),
@@ -94,8 +94,9 @@ function newestRuns(ledgers) {
 /**
  * @param {readonly Ledger[]} ledgers
  * @param {boolean} away whether a ledger cannot be read
+ * @param {boolean} stopped whether something stops sending, which stands above
  */
-function attention(ledgers, away) {
+function attention(ledgers, away, stopped) {
   const items = ledgers.flatMap((ledger) => [
     ...ledger.dags.map(lastRun),
     ...counted(ledger, ledgers.length > 1 ? ` (${ledger.name})` : ""),
@@ -107,7 +108,8 @@ function attention(ledgers, away) {
     partly(away),
     found.length
       ? h("ul", { class: "attention" }, found)
-      : !away && h("p", { class: "fine" }, "Nothing: everybody is invited, waiting or decided."),
+      : !away &&
+          h("p", { class: "fine" }, stopped ? "Nothing else." : "Nothing: everybody is invited, waiting or decided."),
   );
 }
 

@@ -59,8 +59,9 @@ export function planDiff(dag, run, plan) {
  * @param {import("../api_types").Approval} approval
  * @param {Plan} plan
  */
-function whyAsked({ because, until }, { approved_at, rejected_at }) {
+function whyAsked({ because, until }, { sendable, approved_at, rejected_at }) {
   const why = because.map((reason, place) => [place ? ", and " : "", prose(reason)]);
+  if (!sendable) return ["To send it, a person would be asked, because ", why, "."];
   const open = !approved_at && !rejected_at && until;
   return [
     "A person is asked because ",
