@@ -361,7 +361,7 @@ def test_the_page_inside_airflow(pages: AirflowPages, airflow: AirflowStack, acm
     # A person's story, found by the beginning of her address.
     inside.get_by_role("link", name="Invitations", exact=True).click()
     inside.get_by_label("Ledger").select_option("acme_warehouse")
-    inside.get_by_label("Beginning of an address").fill("ada")
+    inside.get_by_label("Part of an address").fill("ada")
     page.keyboard.press("Enter")
     expect(inside.locator("tbody tr")).to_have_count(1)
     pages.picture("invitations")

@@ -59,6 +59,7 @@ def coming(airflow: AirflowStack, tmp_path_factory: pytest.TempPathFactory) -> I
                 if "dag_id" in table.c:
                     connection.execute(update(table).where(table.c.dag_id == DAG_A).values(dag_id=made.dag_id))
         yield made
+        made.remove_dag()
 
 
 def settled(page: Page) -> None:

@@ -41,7 +41,9 @@ def listed(airflow: AirflowStack, tmp_path_factory: pytest.TempPathFactory) -> I
                 if "dag_id" in table.c:
                     connection.execute(update(table).where(table.c.dag_id == DAG_A).values(dag_id=made.dag_id))
         made.hire(1, loaded_at=NOW - timedelta(hours=2))
+        time.sleep(METADATA_KEPT_SECONDS)  # so long the page may not know the ledger that addresses name
         yield made
+        made.remove_dag()
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +55,7 @@ def second(
         prepare_tables(made.ledger, create_tables=True, now=NOW, package_version="0")
         time.sleep(METADATA_KEPT_SECONDS)  # so long the page may know of one ledger only
         yield made
+        made.remove_dag()
 
 
 def key_of(made: Organisation) -> str:

@@ -10,7 +10,7 @@ from airflow.models.dagrun import DagRun
 from airflow.models.hitl import HITLDetail
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
-from airflow.utils.state import DagRunState
+from airflow.utils.state import DagRunState, TaskInstanceState
 from sqlalchemy import func, select
 
 from m3ter_onboarding.clock import utc_now
@@ -19,6 +19,8 @@ from m3ter_onboarding.sending.approval_question import approvers_named
 
 #: The steps of a run, in their order.
 STEPS = ("snapshot", "plan", "approve", "send", "report")
+#: Of a task that waits for a person's answer.
+_WAITING = ("awaiting_input", TaskInstanceState.DEFERRED)
 #: DAGs that one statement asks for.
 _TOGETHER = 500
 
@@ -101,7 +103,8 @@ def run_in_airflow(run: RunKey, *, with_question: bool) -> RunInAirflow | None:
             )
         }
         asked = None
-        if with_question and "approve" in tasks and found.state == DagRunState.RUNNING:
+        # Not before the task waits: Airflow fails one whose question was answered while it was still asking.
+        if with_question and "approve" in tasks and tasks["approve"].state in _WAITING:
             asked = session.scalar(
                 select(HITLDetail).where(HITLDetail.ti_id == tasks["approve"].id, HITLDetail.responded_at.is_(None))
             )
