@@ -46,7 +46,7 @@ def cedar(airflow: AirflowStack, tmp_path_factory: pytest.TempPathFactory) -> It
 def dune(airflow: AirflowStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Organisation]:
     """Make an organisation whose connection is slow enough that one sees it send."""
     with organisation(airflow, "dune", tmp_path_factory.mktemp("dune"), values={"look_back_days": 30}) as made:
-        made.connect_m3ter(requests_per_second=3)
+        made.connect_m3ter(requests_per_second=1)
         made.hire(MANY)
         yield made
         made.remove_dag()
