@@ -73,7 +73,7 @@ class Organisation:
 
 
 def load(organisation: Organisation) -> dict[str, Any]:
-    """Make the tables, and write people, and those whom m3ter knows, into them."""
+    """Make the tables, and write people, and what m3ter has of some of them, into them."""
     from m3ter_onboarding.clock import utc_now
     from m3ter_onboarding.ledger import mirror
     from m3ter_onboarding.ledger.database import open_ledger

@@ -21,6 +21,7 @@ from typing import Any
 from benchmarks._page_ledger import LEDGER, fill_ledger
 from benchmarks.planning import database_for
 from tests.support.databases import POSTGRESQL, SQLITE, airflow_connection_named
+from tests.support.page_plans import all_statements
 
 #: The addresses that the overview asks for.
 ROUTES = ("overview", "chart", "chart?days=90")
@@ -62,7 +63,7 @@ def measure(database: str, organisations: int, invitations: int, rounds: int) ->
             for _ in range(2):
                 answer = client.get(f"/api/{route}")
                 answer.raise_for_status()
-            with _counted() as asked:
+            with all_statements() as asked:
                 client.get(f"/api/{route}")
             taken = []
             for _ in range(rounds):
@@ -111,21 +112,3 @@ def _page(dags: Mapping[str, Any]) -> Iterator[Any]:
     app.app.dependency_overrides[get_user] = lambda: SimpleAuthManagerUser(username="bench", role="admin")
     with TestClient(app) as client:
         yield client
-
-
-@contextmanager
-def _counted() -> Iterator[dict[str, int]]:
-    """Count the statements that are asked of the ledger and of Airflow's metadata while the body runs."""
-    from sqlalchemy import Engine, event
-
-    asked = {"ledger": 0, "airflow": 0}
-
-    def count(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if statement.lstrip().upper().startswith(("SELECT", "WITH")) and "set_config" not in statement:
-            asked["ledger" if "m3ter_" in statement else "airflow"] += 1
-
-    event.listen(Engine, "before_cursor_execute", count)
-    try:
-        yield asked
-    finally:
-        event.remove(Engine, "before_cursor_execute", count)

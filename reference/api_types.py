@@ -11,15 +11,7 @@ from typing import Any, Literal
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
-from m3ter_onboarding.page.routes import (
-    access_routes,
-    day_one_routes,
-    overview_routes,
-    people_routes,
-    review_routes,
-    run_routes,
-    worklist_routes,
-)
+from m3ter_onboarding.page.app import API
 
 FILE = Path(__file__).parent.parent / "include" / "m3ter_onboarding" / "page" / "api_types.d.ts"
 
@@ -63,15 +55,7 @@ def api_types() -> str:
 
 
 def _routes() -> Iterator[APIRoute]:
-    for part in (
-        overview_routes,
-        people_routes,
-        run_routes,
-        review_routes,
-        worklist_routes,
-        access_routes,
-        day_one_routes,
-    ):
+    for part in API:
         for route in part.router.routes:
             if isinstance(route, APIRoute):
                 yield route

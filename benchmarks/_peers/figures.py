@@ -14,7 +14,7 @@ from benchmarks._peers.cases import RAW
 class Measured:
     """One peer in one round of one case.
 
-    :param people: whom it was given.
+    :param people: the people that it was given.
     :param wall: seconds.
     :param cpu: seconds of the client's process.
     :param lost: people without an e-mail at the end.

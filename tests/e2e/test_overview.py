@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Route, expect
 from sqlalchemy import insert, update
 
 from demo.airflow_stack import AirflowStack
 from m3ter_onboarding.ledger.schema import prepare_tables
 from tests.support.airflow_organisation import Organisation, organisation
-from tests.support.browser import AirflowPages
+from tests.support.browser import AirflowPages, assert_accessible, settled
 from tests.support.page_ledger import DAG_A, NOW, ORG_A, PLAN, RUN, fill
 
 pytestmark = pytest.mark.slow
@@ -60,18 +59,6 @@ def coming(airflow: AirflowStack, tmp_path_factory: pytest.TempPathFactory) -> I
                     connection.execute(update(table).where(table.c.dag_id == DAG_A).values(dag_id=made.dag_id))
         yield made
         made.remove_dag()
-
-
-def settled(page: Page) -> None:
-    """Wait until nothing is loading any more."""
-    expect(page.locator("[aria-busy]")).to_have_count(0, timeout=15_000)
-
-
-def is_accessible(page: Page) -> None:
-    """Fail for what axe finds, and for a page that scrolls sideways."""
-    found = Axe().run(page)
-    assert [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found.response["violations"]] == []
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
 def test_the_next_days_lead_to_their_people(pages: AirflowPages, coming: Organisation) -> None:
@@ -165,7 +152,7 @@ def test_many_dags_are_a_table_in_which_those_that_failed_come_first(pages: Airf
     expect(part.locator("tbody tr")).to_have_count(40)
     part.get_by_label("Part of a DAG's name").fill("many-07")
     expect(part.locator("tbody tr")).to_have_count(1)
-    is_accessible(page)
+    assert_accessible(page)
 
 
 def test_the_overview_is_accessible_at_any_width(pages: AirflowPages, coming: Organisation) -> None:
@@ -178,4 +165,4 @@ def test_the_overview_is_accessible_at_any_width(pages: AirflowPages, coming: Or
             pages.open("/m3ter-onboarding/#/")
             settled(page)
             pages.picture(f"overview-{theme}-{size['width']}")
-            is_accessible(page)
+            assert_accessible(page)

@@ -23,7 +23,7 @@ from demo.ports import HOST, free_port
 from m3ter_onboarding.ledger.schema import prepare_tables
 from m3ter_onboarding.page.onboarding_dags import LedgerPlace
 from tests.support.airflow_organisation import Organisation, organisation
-from tests.support.browser import AirflowPages
+from tests.support.browser import AirflowPages, settled
 from tests.support.page_ledger import DAG_A, HOSTILE, NOW, PLAN, RUN, fill
 
 pytestmark = pytest.mark.slow
@@ -96,11 +96,6 @@ def screens(ledger_key: str) -> dict[str, tuple[str, str]]:
 def frame(page: Page) -> FrameLocator:
     """Return the page inside Airflow's."""
     return page.frame_locator("iframe[title='m3ter onboarding']")
-
-
-def settled(page: Page) -> None:
-    """Wait until nothing is loading any more."""
-    expect(page.locator("[aria-busy]")).to_have_count(0, timeout=15_000)
 
 
 def test_each_screen_is_accessible_and_asks_no_other_host(

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 from sqlalchemy import update
 
 from demo.airflow_stack import AirflowStack
 from m3ter_onboarding.ledger.schema import prepare_tables
-from m3ter_onboarding.page.onboarding_dags import METADATA_KEPT_SECONDS, LedgerPlace
+from m3ter_onboarding.page.onboarding_dags import LedgerPlace
 from tests.support.airflow_organisation import Organisation, organisation
-from tests.support.browser import AirflowPages
+from tests.support.browser import AirflowPages, assert_accessible, settled
 from tests.support.page_ledger import DAG_A, NOW, PLAN, ask, crowd, fill
 
 pytestmark = pytest.mark.slow
@@ -41,7 +39,6 @@ def listed(airflow: AirflowStack, tmp_path_factory: pytest.TempPathFactory) -> I
                 if "dag_id" in table.c:
                     connection.execute(update(table).where(table.c.dag_id == DAG_A).values(dag_id=made.dag_id))
         made.hire(1, loaded_at=NOW - timedelta(hours=2))
-        time.sleep(METADATA_KEPT_SECONDS)  # so long the page may not know the ledger that addresses name
         yield made
         made.remove_dag()
 
@@ -53,7 +50,6 @@ def second(
     """Make another one, with a ledger of its own."""
     with organisation(airflow, "second", tmp_path_factory.mktemp("second")) as made:
         prepare_tables(made.ledger, create_tables=True, now=NOW, package_version="0")
-        time.sleep(METADATA_KEPT_SECONDS)  # so long the page may know of one ledger only
         yield made
         made.remove_dag()
 
@@ -61,18 +57,6 @@ def second(
 def key_of(made: Organisation) -> str:
     """Return what the page's addresses call a ledger."""
     return LedgerPlace(made.warehouse_conn_id, None).key
-
-
-def settled(page: Page) -> None:
-    """Wait until nothing is loading any more."""
-    expect(page.locator("[aria-busy]")).to_have_count(0, timeout=15_000)
-
-
-def is_accessible(page: Page) -> None:
-    """Fail for what axe finds, and for a page that scrolls sideways."""
-    found = Axe().run(page)
-    assert [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found.response["violations"]] == []
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
 def test_a_list_keeps_its_place(pages: AirflowPages, listed: Organisation) -> None:
@@ -141,7 +125,7 @@ def test_a_search_is_marked_copied_and_in_no_address(pages: AirflowPages, listed
     page.get_by_role("button", name="Copy address ann@example.com").click()
     expect(page.locator("#live")).to_have_text("Copied.")
     assert page.evaluate("navigator.clipboard.readText()") == "ann@example.com"
-    is_accessible(page)
+    assert_accessible(page)
     page.get_by_label("Part of an address").fill("p0")
     page.keyboard.press("Enter")
     expect(page.locator(".range")).to_have_text("1–50 of 130")
@@ -193,7 +177,7 @@ def test_several_questions_are_decided_at_once(pages: AirflowPages, listed: Orga
     expect(page.get_by_label("DAG", exact=True)).to_have_value(listed.dag_id)
     head, rows = page.locator(".range"), page.locator("section[aria-labelledby=questions] tbody tr")
     expect(head).to_have_text("1–50 of 60")
-    is_accessible(page)
+    assert_accessible(page)
     pages.picture("worklist", height=900)
     page.get_by_label("Tick person-q1@example.com").check()
     page.get_by_label("Tick person-q3@example.com").check()
@@ -307,7 +291,7 @@ def test_a_list_fits_a_telephone(pages: AirflowPages, listed: Organisation) -> N
             pages.open(f"/m3ter-onboarding/#/{screen}?ledger={key_of(listed)}")
             expect(page.locator("h1")).to_be_visible()
             settled(page)
-            is_accessible(page)
+            assert_accessible(page)
             pages.picture(f"list-{screen}-{theme}-narrow")
     # The domain of an address stays whole where it fits.
     pages.open(f"/m3ter-onboarding/#/invitations?order=address&ledger={key_of(listed)}")

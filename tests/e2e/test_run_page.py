@@ -8,12 +8,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
 from demo.airflow_stack import AirflowStack
 from tests.support.airflow_organisation import Organisation, organisation
-from tests.support.browser import AirflowPages
+from tests.support.browser import AirflowPages, assert_accessible
 
 pytestmark = pytest.mark.slow
 
@@ -70,11 +69,6 @@ def follow(page: Page) -> None:
     """Go to the run that was just started: an earlier confirmation may still be there, and lead to this screen."""
     here = f"#{page.url.partition('#')[2]}"
     page.locator(f"#toasts a:not([href='{here}'])").last.click()
-
-
-def assert_accessible(page: Page) -> None:
-    found = Axe().run(page).response["violations"]
-    assert [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found] == []
 
 
 def test_from_the_look_to_exactly_that_plan(

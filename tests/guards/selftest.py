@@ -97,7 +97,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "the policies of a request are not among what the seal covers",
-        ((f"{ONBOARDING}/ledger/sealing.py", "{whom},{request}]", "{whom}]"),),
+        ((f"{ONBOARDING}/ledger/sealing.py", "{person},{request}]", "{person}]"),),
         (f"{_BOUND}::test_d08_a_request_that_was_changed_after_the_approval_is_not_sent",),
     ),
     Bug(

@@ -95,3 +95,17 @@ class AirflowPages:
         """Return where a picture is kept."""
         self._screenshots.mkdir(parents=True, exist_ok=True)
         return self._screenshots / f"{name}.png"
+
+
+def settled(page: Page) -> None:
+    """Wait until nothing is loading any more."""
+    expect(page.locator("[aria-busy]")).to_have_count(0, timeout=15_000)
+
+
+def assert_accessible(page: Page) -> None:
+    """Fail for anything at all that axe finds, and for a page that scrolls sideways."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page)
+    assert [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found.response["violations"]] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

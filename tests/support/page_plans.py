@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,6 +32,22 @@ def statements_of(engine: type[Engine] | Engine) -> Iterator[Statements]:
         yield kept
     finally:
         event.remove(engine, "before_cursor_execute", kept)
+
+
+@contextmanager
+def all_statements() -> Iterator[Counter[str]]:
+    """Count what is asked of the ledger and of Airflow's metadata while the body runs."""
+    asked: Counter[str] = Counter()
+
+    def count(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.lstrip().upper().startswith(("SELECT", "WITH")) and "set_config" not in statement:
+            asked["ledger" if "m3ter_" in statement else "airflow"] += 1
+
+    event.listen(Engine, "before_cursor_execute", count)
+    try:
+        yield asked
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)
 
 
 @dataclass

@@ -8,7 +8,7 @@ Read ``states`` (and how they change) and ``tables``. Then, in the order of a ru
 - ``catch_up`` (how far back a run reads), ``first_look`` (whether a person could see what would be sent), ``people``
   (the ledger's rows of a plan's hires), ``plans`` and ``plan_counts``, ``decisions`` (``decision_names`` has their
   words, ``decision_rows`` writes them), ``sealing`` (keyed hashes that bind them, and ``sealed_requests``, which reads
-  them back), ``withheld`` (people whom later settings hold back), ``rejections`` (which people of a plan nobody
+  them back), ``withheld`` (people that later settings hold back), ``rejections`` (people of plans that were not
   approved);
 - ``claims`` (which invitations a sender may send; ``claim_statements`` is the SQL), ``outcomes`` (a change of state,
   and its ``events``), ``open_invitations`` (of unknown outcome), ``remaining`` (who is left);

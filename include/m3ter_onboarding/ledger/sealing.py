@@ -77,8 +77,8 @@ class SealingKey:
         """
         texts = sealed.plan_id, sealed.org_id, sealed.reason, sealed.employee_id, sealed.email_key, sealed.request_hash
         plan_id, org_id, reason, employee_id, email_key, request_hash = map(canonical_text, texts)
-        whom = f"{reason},{employee_id},{email_key},{request_hash}"
-        return self._sign(f'["request",{plan_id},{org_id},{sealed.row_no},{whom},{request}]')
+        person = f"{reason},{employee_id},{email_key},{request_hash}"
+        return self._sign(f'["request",{plan_id},{org_id},{sealed.row_no},{person},{request}]')
 
     def of_plan(self, head: Mapping[str, Any]) -> str:
         """Return the seal of a plan's head; see :func:`m3ter_onboarding.ledger.plans.head_of`."""

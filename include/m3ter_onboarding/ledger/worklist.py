@@ -132,7 +132,7 @@ class Questions:
         }
 
     def persons_of(self, connection: Connection, t: Tables, plan_id: str, entries: Sequence[Row[Any]]) -> set[str]:
-        """Return those persons of some entries whom any row of the plan names, whatever was decided about it."""
+        """Return those persons of some entries that a row of the plan names, whatever was decided about it."""
         d = t.decision.c
         employees = {row.employee_id for row in entries if row.employee_id}
         found = {f"address:{address}" for address in self.addresses}

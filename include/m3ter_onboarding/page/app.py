@@ -27,6 +27,17 @@ from m3ter_onboarding.page.routes import (
 )
 from m3ter_onboarding.page.strict_headers import StrictHeaders
 
+#: The modules of the page's API; the types of its script are made from them.
+API = (
+    overview_routes,
+    people_routes,
+    run_routes,
+    review_routes,
+    worklist_routes,
+    access_routes,
+    day_one_routes,
+)
+
 
 def make_app(
     dags: OnboardingDags | None = None, ledgers: Ledgers | None = None, pause: PauseVariable | None = None
@@ -50,16 +61,7 @@ def make_app(
     app.state.ledgers = ledgers or Ledgers()
     app.state.pause = pause or PauseVariable()
     _explain_errors(app)
-    for part in (
-        static_files,
-        overview_routes,
-        people_routes,
-        run_routes,
-        review_routes,
-        worklist_routes,
-        access_routes,
-        day_one_routes,
-    ):
+    for part in (static_files, *API):
         app.include_router(part.router)
     return StrictHeaders(app)
 

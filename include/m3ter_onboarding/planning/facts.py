@@ -71,7 +71,7 @@ def read_facts(
     keys.update(previous.values())
     ledger = people.read_ledger(db, org_id, keys, employees, planning=run)
     if others := {entry.email_key for entry in ledger} - keys:
-        # Of the employees' other addresses everything, whoever else had them.
+        # Of the employees' other addresses everything, also what others had with them.
         found = {entry.invitation_id: entry for entry in ledger}
         found |= {entry.invitation_id: entry for entry in people.read_ledger(db, org_id, others, (), planning=run)}
         ledger = [found[number] for number in sorted(found)]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Any
 
 import pytest
 from fastapi.encoders import jsonable_encoder
-from sqlalchemy import Engine, event, insert, select, update
+from sqlalchemy import Engine, insert, select, update
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.reads.bounded_counts import COUNTED
@@ -27,7 +25,7 @@ from m3ter_onboarding.page.routes import static_files
 from m3ter_onboarding.page.routes.overview_routes import OverviewResponse
 from tests.onboarding.page.conftest import AT, Page
 from tests.support.page_ledger import DAG_A, DAG_B, NOW, ORG_A, PLAN, PLAN_BEFORE, RUN, RUN_BEFORE, crowd
-from tests.support.page_plans import statements_of
+from tests.support.page_plans import all_statements, statements_of
 
 
 def test_the_overview_has_states_dags_and_funnel(page: Callable[[str], Page]) -> None:
@@ -240,22 +238,6 @@ def test_the_overview_asks_both_databases_a_bounded_number_of_questions(page: Ca
         root.get("api/overview")
     assert asked["ledger"] <= 8
     assert asked["airflow"] <= 5
-
-
-@contextmanager
-def all_statements() -> Iterator[Counter[str]]:
-    """Count what is asked of the ledger and of Airflow's metadata."""
-    asked: Counter[str] = Counter()
-
-    def count(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if statement.lstrip().upper().startswith(("SELECT", "WITH")) and "set_config" not in statement:
-            asked["ledger" if "m3ter_" in statement else "airflow"] += 1
-
-    event.listen(Engine, "before_cursor_execute", count)
-    try:
-        yield asked
-    finally:
-        event.remove(Engine, "before_cursor_execute", count)
 
 
 def test_a_figure_of_a_dag_says_how_its_last_run_went(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:

@@ -5,20 +5,25 @@
  */
 
 import { dagsOf } from "./readable_dags.js";
+import { RequestError } from "./requests.js";
 
 /** @typedef {import("../api_types").ReadableLedger} Ledger */
 
 const CHOSEN = "m3ter:ledger";
+const UNKNOWN = "The ledger that this address names is not known here, or not yet; or it cannot be read now.";
 
 /**
  * Return the ledger that a list begins with, and keep it for the screens that are opened without one.
  * @param {readonly [Ledger, ...Ledger[]]} ledgers
  * @param {string | null | undefined} named by the address
  * @param {(ledger: Ledger) => boolean} shows whether a ledger has something to show here
+ * @throws {RequestError} when the address names one that is not known
  */
 export function ledgerToShow(ledgers, named, shows) {
   const known = ledgers.find((one) => one.key === named);
   if (known) keep(known.key);
+  // Another one in its place would contradict the address.
+  if (named && !known) throw new RequestError(404, UNKNOWN);
   const kept = known ? null : chosen();
   return known ?? ledgers.find((one) => one.key === kept) ?? ledgers.find(shows) ?? ledgers[0];
 }

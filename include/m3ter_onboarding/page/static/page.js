@@ -56,6 +56,20 @@ const SCREENS = [
   [/^#\/row\/([^/]+)\/([^/]+)\/([^/]+)$/, personOfDecision],
 ];
 const TITLE = "m3ter onboarding";
+/** What the overview said when something could not be shown.
+ * @type {string | null} */
+let failedOn = null;
+/** It is tried once more, and then when the overview changes: Airflow learns of a DAG and its ledger within seconds.
+ * @type {Live} */
+const AGAIN = {
+  every: 5000,
+  update: async () => {
+    const found = JSON.stringify(await readOverview({ again: true }));
+    if (found === failedOn) return "same";
+    failedOn = found;
+    return "anew";
+  },
+};
 
 const main = byId("main");
 let newest = 0;
@@ -97,7 +111,7 @@ function errorScreen(error) {
   const known = error instanceof RequestError;
   if (!known) console.error(error);
   const text = known ? error.message : "Something went wrong in this page. Reload it.";
-  return { title: TITLE, content: [h("h1", {}, "This cannot be shown"), problem(text)] };
+  return { title: TITLE, content: [h("h1", {}, "This cannot be shown"), problem(text)], live: known ? AGAIN : null };
 }
 
 /**
