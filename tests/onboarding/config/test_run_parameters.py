@@ -25,6 +25,7 @@ def test_a_run_without_parameters_has_the_defaults() -> None:
         "interval_start": None,
         "interval_end": "",
         "allow_backfill_send": None,
+        "only_plan": "",
     }
     assert RunParameters.parse(nothing) == RunParameters()
 
@@ -82,6 +83,10 @@ def test_a_wrong_instant_is_refused_with_the_way_to_write_it(text: Any) -> None:
         ({"only_employee": "1" * 300}, "only_employee"),
         ({"only_employee": "ann@example.com"}, "only_employee is an address"),
         ({"allow_backfill_send": "true"}, "true or false"),
+        ({"only_plan": "a" * 63}, "only_plan is no fingerprint of a plan"),
+        ({"only_plan": "A" * 64}, "only_plan is no fingerprint of a plan"),
+        ({"only_plan": f"{'a' * 64}\n{'b' * 64}"}, "only_plan is no fingerprint of a plan"),
+        ({"only_plan": 5}, "only_plan is no fingerprint of a plan"),
         ({"interval_start": "2026-11-10T00:00Z"}, "interval_end is not; set both"),
         ({"interval_end": "2026-11-10T00:00Z"}, "interval_start is not; set both"),
         ({"interval_start": "2026-11-10T00:00Z", "interval_end": "2026-11-10T00:00Z"}, "must lie before"),
