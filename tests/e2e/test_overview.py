@@ -18,6 +18,8 @@ from tests.support.page_ledger import DAG_A, NOW, ORG_A, PLAN, RUN, fill
 
 pytestmark = pytest.mark.slow
 
+#: The organisation's own, and how it is shown.
+NAME, SHOWN = "Acme <b>\u202edtL", "Acme <b>[U+202E]dtL"
 SIZES = ({"width": 390, "height": 800}, {"width": 1280, "height": 1000}, {"width": 1600, "height": 1000})
 
 
@@ -30,6 +32,7 @@ def coming(airflow: AirflowStack, tmp_path_factory: pytest.TempPathFactory) -> I
         t = made.ledger.tables
         with made.ledger.engine.begin() as connection:
             connection.execute(update(t.invitation).where(t.invitation.c.state == "accepted").values(accepted_at=NOW))
+            connection.execute(insert(t.mirror_org).values(org_id=ORG_A, name=NAME))
             connection.execute(
                 insert(t.day_one_pass).values(
                     org_id=ORG_A, dag_id="d", config_name="c", time_zone="UTC", first_at=NOW, last_at=NOW
@@ -83,12 +86,17 @@ def test_a_card_says_what_belongs_together_and_its_links_lead_where_they_say(
     card = page.get_by_role("article").filter(has_text="All invitations, now:")
     expect(card.get_by_role("heading")).to_have_text(coming.dag_id.rpartition("__")[2])
     expect(card.get_by_role("link", name=coming.dag_id)).to_have_attribute("href", f"#/dag/{coming.dag_id}")
+    expect(card.get_by_title(ORG_A)).to_have_text(SHOWN)
+    expect(card.get_by_role("button", name=f"Copy the organisation's id {ORG_A}")).to_be_visible()
     run = card.get_by_role("link", name=re.compile(r"^manual, \d\d \w+ \d{4}, \d\d:\d\d"))
     expect(run).to_have_attribute("title", RUN)
     expect(page.locator(".last-day")).to_contain_text("In the last 24 hours: 7 invited, 0 not sent, 1 run.")
     expect(page.locator("section[aria-labelledby=runs] tbody tr").first.locator("td").nth(5)).to_have_text("3")
     run.click()
     expect(page).to_have_url(re.compile("#/run/"))
+    expect(page.locator("main").get_by_title(ORG_A)).to_have_text(SHOWN)
+    pages.open(f"/m3ter-onboarding/#/dag/{coming.dag_id}")
+    expect(page.locator("main").get_by_title(ORG_A)).to_have_text(SHOWN)
 
 
 def of_an_older_server(route: Route) -> None:

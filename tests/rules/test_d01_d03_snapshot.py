@@ -10,6 +10,7 @@ from sqlalchemy import delete, select
 
 from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.errors import PlanError
+from m3ter_onboarding.ledger.mirror import read_state
 from m3ter_provider.errors import M3terNotFoundError
 from tests.support.world import World
 
@@ -58,6 +59,17 @@ def test_d01_plan_refuses_a_mirror_that_is_too_old(world: World) -> None:
     world.pass_time(25 * 3600)
     with pytest.raises(PlanError, match="25 hours ago"):
         world.plan()
+
+
+def test_d01_a_service_user_that_may_not_read_itself_hinders_nothing(world: World) -> None:
+    world.snapshot()
+    assert read_state(world.db, world.m3ter.org_id).name == "Sandbox organization"
+    world.m3ter.faults(kind="status", status=403, method="GET", path="/users/me", count=9)
+    world.hire("e1")
+    world.snapshot()
+    world.send(world.plan())
+    assert world.states() == {"e1@example.com": "sent"}
+    assert read_state(world.db, world.m3ter.org_id).name == "Sandbox organization", "as it was known before"
 
 
 def test_d01_reads_invitations_before_users_before_policies(sqlite_world: World) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, insert, select
 
+from m3ter_onboarding.ledger.mirror import read_state
 from m3ter_provider.answer_values import SUBSTITUTE
 from m3ter_provider.errors import M3terResponseError
 from tests.support.scripted_server import answer
@@ -53,6 +54,28 @@ def test_d13_answers_with_strange_texts_are_recorded_beside_the_others(
     world.send(world.plan())
     assert sorted(m3ter.posts) == sorted(f"{employee}@example.com" for employee in ("e0", *made))
     assert set(world.states().values()) == {"sent"}
+
+
+@pytest.mark.parametrize(
+    ("organisation", "known"),
+    [
+        ({"organizationName": "Acme Ltd"}, "Acme Ltd"),
+        ({"organizationName": "  \u200bAcme\u202e Ltd\u2069 "}, "Acme\u202e Ltd"),
+        ({"organizationName": "a" * 5000}, "a" * 200),
+        ({"organizationName": "<b>\x00\ud800"}, "<b>\ufffd\ufffd"),
+        *(
+            (one, "before")
+            for one in ({}, None, [], "Acme Ltd", {"organizationName": 7}, {"organizationName": " \u200b"})
+        ),
+    ],
+)
+def test_d01_an_organisations_name_is_kept_as_m3ter_last_gave_it(
+    strange: tuple[StrangeWorld, StrangeAnswers], organisation: Any, known: str
+) -> None:
+    world, m3ter = strange
+    for m3ter.me in ({"organization": {"organizationName": "before"}}, {"organization": organisation}):
+        world.snapshot()
+    assert read_state(world.db, world.m3ter.org_id).name == known
 
 
 def test_d13_answers_with_strange_dates_and_numbers_are_recorded(strange: tuple[StrangeWorld, StrangeAnswers]) -> None:

@@ -22,7 +22,8 @@ from m3ter_onboarding.ledger.sql_types import db_now_ms
 from m3ter_onboarding.ledger.storable_values import storable_answer
 from m3ter_provider.answer_values import is_substitute
 from m3ter_provider.email_identity import alias_key, email_key
-from m3ter_provider.models import Invitation, OrgUser, PermissionPolicy
+from m3ter_provider.models import Invitation, Me, OrgUser, PermissionPolicy
+from m3ter_provider.pasted_text import trim
 
 
 class Kind(str, Enum):
@@ -37,10 +38,12 @@ class Kind(str, Enum):
 class MirrorState:
     """How current the mirror of one organisation is.
 
+    :param name: the organisation's own; None: it is not known.
     :param complete_ms: the last snapshot that read all three kinds to the end, by the database's clock.
     """
 
     service_user_id: str | None = None
+    name: str | None = None
     invitations_through: datetime | None = None
     invitations_full_at: datetime | None = None
     users_full_at: datetime | None = None
@@ -58,6 +61,7 @@ def read_state(db: LedgerDatabase, org_id: str) -> MirrorState:
             return MirrorState()
         return MirrorState(
             service_user_id=row.service_user_id,
+            name=row.name,
             invitations_through=row.invitations_through,
             invitations_full_at=row.invitations_full_at,
             users_full_at=row.users_full_at,
@@ -68,9 +72,15 @@ def read_state(db: LedgerDatabase, org_id: str) -> MirrorState:
     return db.read(work, doing="reading the mirror's state")
 
 
-def record_service_user(db: LedgerDatabase, org_id: str, service_user_id: str) -> None:
-    """Record the m3ter service user by which we reach an organisation."""
-    _record(db, {"org_id": org_id, "service_user_id": service_user_id})
+def record_ourselves(db: LedgerDatabase, org_id: str, me: Me) -> None:
+    """Record the service user by which we reach an organisation, and the organisation's name, where m3ter has them."""
+    row: dict[str, str | int | datetime] = {"org_id": org_id}
+    if me.service_user is not None:
+        row["service_user_id"] = me.service_user.id
+    if me.organization is not None and (name := trim(me.organization.name or "")):
+        row["name"] = name
+    if len(row) > 1:
+        _record(db, row)
 
 
 def record_newest_invitations(db: LedgerDatabase, org_id: str, began_at: datetime) -> None:

@@ -477,6 +477,8 @@ class Tables:
             # The last snapshot that read all three to the end, by the database's clock.
             Column("complete_ms", BigInteger),
             Column("claims", Integer, nullable=False, server_default="0"),
+            # The organisation's own, as m3ter last gave it; NULL: not read since version 4, or it has none.
+            Column("name", ShownText(200)),
         )
 
         self.mirror_invitation = Table(

@@ -56,13 +56,12 @@ async def look_again(org: MirroredOrganisation, *, until: datetime | None = None
 
 
 async def record_own_id(org: MirroredOrganisation) -> None:
-    """Record by which service user we reach the organisation, where m3ter answers."""
+    """Record by which service user we reach the organisation, and its name, where m3ter answers."""
     try:
         me = await org.m3ter.get_me()
     except M3terStatusError:
         return  # not every service user may read itself; then any invitation may be ours (settling is the more careful)
-    if me.service_user is not None:
-        await asyncio.to_thread(mirror.record_service_user, org.db, org.org_id, me.service_user.id)
+    await asyncio.to_thread(mirror.record_ourselves, org.db, org.org_id, me)
 
 
 async def mirror_invitations(org: MirroredOrganisation, *, until: datetime | None = None) -> LookResult:

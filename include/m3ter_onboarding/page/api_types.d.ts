@@ -642,6 +642,7 @@ export interface ReadableLedger {
   runs: RunSummary[];
   last_day: LastDay;
   organisations: string[];
+  organisation_names: Record<string, string>;
   states: Record<string, number>;
   questions: Record<string, number>;
   access: Record<string, number>;

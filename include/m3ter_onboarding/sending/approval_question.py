@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from m3ter_onboarding.clock import utc_now
-from m3ter_onboarding.ledger import decision_names
+from m3ter_onboarding.ledger import decision_names, mirror
 from m3ter_onboarding.ledger.plan_counts import domains_of_plan
 
 if TYPE_CHECKING:
@@ -43,9 +43,11 @@ def write_question(
     """
     guarded = [policy for policy in plan.policies if policy.administrator_like]
     until = utc_now() + timedelta(seconds=plan.seconds_left)
+    name = mirror.read_state(db, plan.org_id).name
+    organisation = f"{_code(name)} ({_code(plan.org_id)})" if name else _code(plan.org_id)
     asked = (
         f"**{plan.invitations} e-mails** to real people would be sent into the m3ter organisation"
-        f" {_code(plan.org_id)} (configuration {_code(config_name)}); they cannot be recalled."
+        f" {organisation} by the configuration {_code(config_name)}; they cannot be recalled."
         f" You are asked because {', and '.join(plan.approval_because) or 'the plan needs it'}."
         f"{_who_may(approval)}"
         f"\n\n[See who, and why]({link}) before you answer."

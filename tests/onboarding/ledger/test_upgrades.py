@@ -36,8 +36,8 @@ RELEASED = {
     "0002_administrator_like.sqlite.sql": "1382f2a9e8acae82f069b87ce5d05cb536076d4c91cd4a243fefd5c4fa5455d2",
     "0003_answers_and_lists.postgresql.sql": "e4293567ef081e6a49cc5e557004620317dc741231a0dabd90c0124d8e99a66e",
     "0003_answers_and_lists.sqlite.sql": "8c6fe1d5e9ced96a17c0d1140893a4bea1f849bf9eb837ebfd8b546e718f727d",
-    "0004_worklist.postgresql.sql": "a7cb337b5931118e6757e448db871e430058e4fc9a5e99f62bce6345fc1cce66",
-    "0004_worklist.sqlite.sql": "e413bf78f67ba3de3cb06381455481dd23e346950087a613c4c96798e634bc91",
+    "0004_worklist.postgresql.sql": "f71d7cd398146b07a677b92fb2453c1aa80f58bbc4db6dadbbc81d66407963a8",
+    "0004_worklist.sqlite.sql": "110d961c58fe10d0f500c777af03f8e7afe5b6776e7d633078fcfd48fb2e5899",
 }
 MIGRATIONS = files("m3ter_onboarding.ledger").joinpath("migrations")
 DIALECTS = (sqlite.dialect(), postgresql.dialect())

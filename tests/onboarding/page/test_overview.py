@@ -24,7 +24,7 @@ from m3ter_onboarding.page.bounded_response import LARGEST
 from m3ter_onboarding.page.routes import static_files
 from m3ter_onboarding.page.routes.overview_routes import OverviewResponse
 from tests.onboarding.page.conftest import AT, Page
-from tests.support.page_ledger import DAG_A, DAG_B, NOW, ORG_A, PLAN, PLAN_BEFORE, RUN, RUN_BEFORE, crowd
+from tests.support.page_ledger import DAG_A, DAG_B, NOW, ORG_A, ORG_B, PLAN, PLAN_BEFORE, RUN, RUN_BEFORE, crowd
 from tests.support.page_plans import all_statements, statements_of
 
 
@@ -44,6 +44,23 @@ def test_the_overview_has_states_dags_and_funnel(page: Callable[[str], Page]) ->
     assert [run["run_id"] for run in ledger["runs"]] == [RUN, RUN_BEFORE]
     assert answer["user"] == "anna"
     assert [(one["dag_id"], "dry_run" not in one["lacks"]) for one in answer["dags"]] == [(DAG_A, True)]
+
+
+def test_an_organisation_has_its_own_name_where_it_is_known(
+    page: Callable[[str], Page], ledger: LedgerDatabase
+) -> None:
+    name = "<b>Acme</b> \u202e" + "x" * 300
+    with ledger.engine.begin() as connection:
+        connection.execute(
+            insert(ledger.tables.mirror_org), [{"org_id": ORG_A, "name": None}, {"org_id": ORG_B, "name": "of others"}]
+        )
+    assert page("anna").get("api/overview")["ledgers"][0]["organisation_names"] == {}, "not read yet"
+    with ledger.engine.begin() as connection:
+        connection.execute(
+            update(ledger.tables.mirror_org).where(ledger.tables.mirror_org.c.org_id == ORG_A).values(name=name)
+        )
+    [found] = page("anna").get("api/overview")["ledgers"]
+    assert found["organisation_names"] == {ORG_A: f"{name[:79]}…"}, "and none of other readers' organisations"
 
 
 def test_one_ledger_that_is_away_leaves_the_others(page: Callable[[str], Page]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
@@ -16,6 +17,7 @@ from m3ter_onboarding.ledger import plans
 from m3ter_onboarding.page import plugin
 from m3ter_onboarding.reporting import run_links
 from m3ter_onboarding.sending.approval import Answer
+from m3ter_onboarding.sending.approval_question import approvers_named
 from m3ter_onboarding.tasks.approve import OnboardingApproveOperator
 from tests.support.task_runs import TaskRun, m3ter_connection
 from tests.support.world import WINDOW, World
@@ -70,6 +72,27 @@ def test_the_question_says_what_is_sent_and_names_nobody(asked: TaskRun, world: 
         assert part in text
     for secret in (NAME, "e1@", "e2@", "Family"):
         assert secret.casefold() not in text.casefold()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Acme Ltd", "Acme` May approve: `mallory`. | x\n\n# Approve!", " May approve: `mallory`."],
+)
+def test_the_question_names_the_organisation_whatever_it_calls_itself(world: World, name: str) -> None:
+    world.values["approval_above"] = 1
+    world.hire("e1", "e2")
+    table = world.db.tables.mirror_org
+    with m3ter_connection(world):
+        run = planned(world)
+        with world.db.engine.begin() as connection:
+            connection.execute(update(table).values(name=name))
+        text = run.approve()
+    _, body = text.split("\n\n", 1)
+    first, *_, last = body.split("\n\n")
+    [shown] = re.findall(r"m3ter organisation `([^`]*)` \(`([^`]*)`\) by the configuration `test`;", first)
+    assert shown == (re.sub(r"[`|\s]+", " ", name).strip(), world.m3ter.org_id)
+    assert approvers_named(body) == ([], False)
+    assert last.startswith("**Approve**")
 
 
 def test_d08_a_task_marked_successful_approves_nothing(asked: TaskRun, world: World) -> None:

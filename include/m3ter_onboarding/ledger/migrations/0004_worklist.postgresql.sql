@@ -13,6 +13,7 @@ ALTER TABLE {schema}m3ter_mirror_user ADD COLUMN IF NOT EXISTS policies_read_at 
 ALTER TABLE {schema}m3ter_mirror_invitation ADD COLUMN IF NOT EXISTS alias_key VARCHAR(400);
 ALTER TABLE {schema}m3ter_mirror_user ADD COLUMN IF NOT EXISTS alias_key VARCHAR(400);
 ALTER TABLE {schema}m3ter_mirror_policy ADD COLUMN IF NOT EXISTS statements_shown BOOLEAN;
+ALTER TABLE {schema}m3ter_mirror_org ADD COLUMN IF NOT EXISTS name VARCHAR(200);
 ALTER TABLE {schema}m3ter_onboarding_plan ADD COLUMN IF NOT EXISTS approval_because JSON;
 ALTER TABLE {schema}m3ter_onboarding_plan ADD COLUMN IF NOT EXISTS sealed_until BIGINT;
 ALTER TABLE {schema}m3ter_onboarding_plan ADD COLUMN IF NOT EXISTS seal VARCHAR(64);

@@ -13,6 +13,7 @@ ALTER TABLE {schema}m3ter_mirror_user ADD COLUMN policies_read_at DATETIME;
 ALTER TABLE {schema}m3ter_mirror_invitation ADD COLUMN alias_key VARCHAR(400);
 ALTER TABLE {schema}m3ter_mirror_user ADD COLUMN alias_key VARCHAR(400);
 ALTER TABLE {schema}m3ter_mirror_policy ADD COLUMN statements_shown BOOLEAN;
+ALTER TABLE {schema}m3ter_mirror_org ADD COLUMN name VARCHAR(200);
 ALTER TABLE {schema}m3ter_onboarding_plan ADD COLUMN approval_because JSON;
 ALTER TABLE {schema}m3ter_onboarding_plan ADD COLUMN sealed_until BIGINT;
 ALTER TABLE {schema}m3ter_onboarding_plan ADD COLUMN seal VARCHAR(64);

@@ -24,6 +24,7 @@ from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from m3ter_onboarding.ledger.reads.run_counts import sent_by_run
 from m3ter_onboarding.ledger.reads.run_history import RunSummary, runs_by_key
 from m3ter_onboarding.ledger.reads.scopes import Scope, VisibleRows
+from m3ter_onboarding.ledger.reads.shortened_texts import shortened
 from m3ter_onboarding.ledger.reads.starting_figures import (
     StartingFigures,
     admissions,
@@ -33,6 +34,8 @@ from m3ter_onboarding.ledger.reads.starting_figures import (
 
 #: Runs that the overview shows.
 RUNS_SHOWN = 20
+#: Characters of an organisation's name.
+_NAME = 80
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class LedgerFigures:
     :param runs: the newest of all DAGs.
     :param last_day: the last 24 hours of all DAGs.
     :param organisations: those that the DAGs work for.
+    :param organisation_names: of these, where m3ter has given one.
     :param states: invitations by state; counting stops.
     :param questions: the worklist's open questions by decision and reason, without those that wait for a day.
     :param access: the access review's findings by kind; counting stops.
@@ -54,6 +58,7 @@ class LedgerFigures:
     runs: list[RunSummary]
     last_day: LastDay
     organisations: list[str]
+    organisation_names: dict[str, str]
     states: dict[str, int]
     questions: dict[str, int]
     access: dict[str, int]
@@ -78,6 +83,7 @@ def ledger_figures(reader: LedgerReader, dag_ids: Sequence[str], now: datetime) 
             runs=runs_by_key(connection, t, runs.newest(RUNS_SHOWN), sent),
             last_day=last_day(runs, sent, counts.sent_in_24_hours, now),
             organisations=org_ids,
+            organisation_names={row.org_id: shortened(row.name, _NAME) for row in rows if row.name},
             states=counts.states,
             questions=count_questions(connection, t, VisibleRows(dag_ids, scopes), now),
             access=counts.access,

@@ -38,7 +38,7 @@ class StartingFigures:
 
 
 def admissions(connection: Connection, t: Tables, dag_ids: Sequence[str]) -> Sequence[Row[Any]]:
-    """Return each organisation that one of the DAGs works for, with the DAG and the last day-one pass, if any."""
+    """Return each organisation that one of the DAGs works for, with the DAG, its name and last day-one pass, if any."""
     dags, a, p, r = sets_of(connection, t, dag_ids).dags, t.admission.c, t.day_one_pass.c, t.run.c
     first_run = select(func.min(r.started_at)).where(r.org_id == p.org_id).correlate(t.day_one_pass)
     # The end of the index, not the largest of all.
@@ -46,11 +46,15 @@ def admissions(connection: Connection, t: Tables, dag_ids: Sequence[str]) -> Seq
     last = newest.order_by(r.finished_at.desc()).limit(1).correlate(t.day_one_pass).scalar_subquery()
     chosen: Select[Any] = (
         select(
-            *(a.org_id, a.dag_id, p.time_zone, p.no_successful_run_days, p.first_at),
+            *(a.org_id, a.dag_id, t.mirror_org.c.name, p.time_zone, p.no_successful_run_days, p.first_at),
             last.label("last_success"),
             first_run.where(last.is_(None)).scalar_subquery().label("first_run"),
         )
-        .select_from(t.admission.outerjoin(t.day_one_pass, p.org_id == a.org_id))
+        .select_from(
+            t.admission.outerjoin(t.day_one_pass, p.org_id == a.org_id).outerjoin(
+                t.mirror_org, t.mirror_org.c.org_id == a.org_id
+            )
+        )
         .where(a.dag_id.in_(select(dags.c.dag_id)))
     )
     return connection.execute(chosen).all()

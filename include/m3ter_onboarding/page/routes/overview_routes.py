@@ -95,6 +95,7 @@ def _ledger(reader: Reader, key: str, place: LedgerPlace, cards: bool) -> Readab
         runs=figures.runs,
         last_day=figures.last_day,
         organisations=figures.organisations,
+        organisation_names=figures.organisation_names,
         states=figures.states,
         questions=figures.questions,
         access=figures.access,

@@ -5,6 +5,7 @@
  */
 
 import { announce, h, quoted, svg } from "./elements.js";
+import { organisationName } from "./readable_dags.js";
 
 /** In milliseconds: how long a button says that it has copied. */
 const SAID = 2000;
@@ -45,6 +46,16 @@ function breakable(text) {
  */
 export function copyable(shown, text, name) {
   return text ? h("span", { class: "copyable" }, shown, copyButton(text, name)) : shown;
+}
+
+/**
+ * Return an organisation by its own name, where it is known; its id can be seen and copied.
+ * @param {string | null | undefined} orgId
+ */
+export function organisation(orgId) {
+  if (!orgId) return quoted(orgId);
+  const shown = h("span", { title: orgId }, quoted(organisationName(orgId)));
+  return copyable(shown, orgId, "the organisation's id");
 }
 
 /**

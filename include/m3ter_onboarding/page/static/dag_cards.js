@@ -5,9 +5,11 @@
  */
 
 import { dagHash } from "./addresses.js";
+import { organisation } from "./copied_values.js";
 import { announce, badge, button, fact, fill, h, quoted, table } from "./elements.js";
 import { boundedNumber, exactNumber } from "./formats.js";
 import { connectionName, outcomeBadge, stateBadge } from "./glossary.js";
+import { organisationName } from "./readable_dags.js";
 import { dryRunButton, retryFailedButton } from "./run_buttons.js";
 import { runLink } from "./runs_table.js";
 
@@ -78,9 +80,7 @@ function dagTable(known) {
   const show = () => {
     const wanted = searched.trim().toLowerCase();
     const found = sorted.filter(({ dag, figures }) =>
-      [dag.name, dag.dag_id, dag.config_name, figures?.org_id ?? ""].some((text) =>
-        text.toLowerCase().includes(wanted),
-      ),
+      textsOf(dag, figures?.org_id).some((text) => text.toLowerCase().includes(wanted)),
     );
     const rest = found.length - many;
     const more = button(`Show ${exactNumber(Math.min(rest, 100))} more`, () => {
@@ -100,8 +100,17 @@ function dagTable(known) {
     show();
   });
   show();
-  const label = h("label", { for: "search-dags" }, "Part of a DAG's name, or of an organisation's id");
+  const label = h("label", { for: "search-dags" }, "Part of a DAG's name, or of an organisation's name or id");
   return [h("div", { class: "filters" }, h("div", { class: "field grow" }, label, input)), place];
+}
+
+/**
+ * Return what a DAG is found by.
+ * @param {Dag} dag
+ * @param {string | null | undefined} orgId
+ */
+function textsOf(dag, orgId) {
+  return [dag.name, dag.dag_id, dag.config_name, ...(orgId ? [orgId, organisationName(orgId)] : [])];
 }
 
 /** @param {Known} known */
@@ -111,7 +120,7 @@ function rowOf({ dag, figures, unread }) {
   const none = unread ? UNKNOWN : "no run yet";
   return [
     [h("a", { href: dagHash(dag.dag_id) }, dag.name), h("div", { class: "faint" }, dag.config_name)],
-    unread ? UNKNOWN : quoted(figures?.org_id),
+    unread ? UNKNOWN : organisation(figures?.org_id),
     now(dag, figures, unread),
     [last && [outcomeBadge(last.outcome), " ", runLink(dag.dag_id, last)], !last && none],
     figures?.funnel ? steps(figures.funnel).map(([name, , text], place) => `${place ? ", " : ""}${text} ${name}`) : "",
@@ -155,7 +164,7 @@ function card({ dag, figures, unread }, overview) {
       {},
       fact("DAG", h("a", { href: dagHash(dag.dag_id), title: dag.dag_id }, dag.name)),
       fact("Ledger", overview.ledgers.find((one) => one.key === dag.ledger)?.name),
-      fact("Organisation", unread ? UNKNOWN : quoted(figures?.org_id)),
+      fact("Organisation", unread ? UNKNOWN : organisation(figures?.org_id)),
       figures?.base_url && fact("At", quoted(figures.base_url)),
       fact("Its connection, in the last run", unread ? UNKNOWN : connectionName(figures?.allow_invitations)),
     ),

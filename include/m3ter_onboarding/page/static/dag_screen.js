@@ -6,6 +6,7 @@
 
 import { airflowDag } from "./addresses.js";
 import { airflowLink } from "./airflow_window.js";
+import { organisation } from "./copied_values.js";
 import { announce, button, fill, h, section } from "./elements.js";
 import { dagOf, followOverview, readOverview } from "./readable_dags.js";
 import { get } from "./requests.js";
@@ -26,11 +27,14 @@ export async function dagScreen(dagId) {
   if (!dag) return { ...foreignDag(dagId), live: followOverview(overview, NEW_DAG) };
   const list = h("div", {});
   await loadRuns(list, dagId);
+  const figures = overview.ledgers.flatMap((ledger) => (ledger.problem === null ? ledger.dags : []));
+  const orgId = figures.find((one) => one.dag_id === dagId)?.org_id;
   return {
     title: dag.name,
     content: [
       h("p", { class: "way" }, h("a", { href: "#/" }, "Overview"), " / DAG"),
       h("h1", {}, dag.name),
+      orgId && h("p", {}, "Configuration ", h("strong", {}, dag.config_name), ", organisation ", organisation(orgId)),
       sendingStops(overview, dagId),
       h("p", {}, airflowLink(airflowDag(dagId), "Open the DAG in Airflow")),
       h("div", { class: "actions" }, dryRunButton(dag), retryFailedButton(dag)),

@@ -13,7 +13,7 @@ import { invitationStates, stateBadge, stateName } from "./glossary.js";
 import { ledgerToShow } from "./list_ledger.js";
 import { showPage, sortable } from "./list_pages.js";
 import { FIRST_PAGE, hashOf, keepPlace, keepSearch, placeOf, searchOf, turnOf } from "./list_place.js";
-import { dagsOf, ledgerProblem, nothingToRead, readOverview } from "./readable_dags.js";
+import { dagsOf, ledgerProblem, nothingToRead, organisationName, readOverview } from "./readable_dags.js";
 import { download, post } from "./requests.js";
 import { reachText } from "./search_reach.js";
 
@@ -149,7 +149,11 @@ function filterForm(ledgers, ledger, filter, results) {
  * @param {() => unknown} apply
  */
 function organisationChoice(organisations, filter, apply) {
-  const options = [{ value: "", text: "all" }, ...organisations.map((one) => ({ value: one, text: one }))];
+  const names = organisations.map(organisationName);
+  const text = (/** @type {string} */ one, /** @type {string} */ name) =>
+    names.filter((other) => other === name).length > 1 ? `${name} (${one})` : name;
+  const each = organisations.map((one) => ({ value: one, text: text(one, organisationName(one)) }));
+  const options = [{ value: "", text: "all" }, ...each];
   return choice("org", "Organisation", options, filter.org_id ?? "", (value) => {
     filter.org_id = value || null;
     apply();

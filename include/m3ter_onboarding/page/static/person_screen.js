@@ -6,7 +6,7 @@
 
 import { airflowRun, airflowTask, runHash } from "./addresses.js";
 import { airflowLink } from "./airflow_window.js";
-import { addressText, copyable } from "./copied_values.js";
+import { addressText, copyable, organisation } from "./copied_values.js";
 import { decisionButtons } from "./decision_buttons.js";
 import { fact, h, quoted, section, table } from "./elements.js";
 import { instant, m3terAnswer } from "./formats.js";
@@ -63,7 +63,7 @@ function personScreen(ledger, story) {
         {},
         fact("Address", copyable(addressText(story.email), story.email, "address")),
         fact("Employee", copyable(quoted(story.employee_id), story.employee_id, "employee_id")),
-        fact("Organisation", quoted(story.org_id)),
+        fact("Organisation", organisation(story.org_id)),
         newest && fact("Now", stateBadge(newest.state)),
         Object.entries(story.extra).map(([name, value]) => fact(name, quoted(value))),
       ),

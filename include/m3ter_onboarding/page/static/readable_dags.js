@@ -69,6 +69,15 @@ export function dagsOf(ledger) {
 }
 
 /**
+ * Return an organisation's own name; where it is not known, its id.
+ * @param {string} orgId
+ */
+export function organisationName(orgId) {
+  const [name] = (kept?.ledgers ?? []).flatMap((one) => (one.problem === null && one.organisation_names[orgId]) || []);
+  return name ?? orgId;
+}
+
+/**
  * @param {string} dagId
  */
 export function dagName(dagId) {

@@ -6,6 +6,7 @@
 
 import { airflowRun, airflowTask, dagHash } from "./addresses.js";
 import { airflowLink } from "./airflow_window.js";
+import { organisation } from "./copied_values.js";
 import { foreignDag } from "./dag_screen.js";
 import { fact, fill, h, problem, prose, quoted, section } from "./elements.js";
 import { boundedNumber, instant } from "./formats.js";
@@ -175,7 +176,7 @@ function facts(run) {
     fact("Ended", instant(run.finished_at)),
     fact("Interval", [instant(run.interval_start), " to ", instant(run.interval_end)]),
     fact("Window", [instant(run.window_start), " to ", instant(run.window_end)]),
-    fact("Organisation", quoted(run.org_id)),
+    fact("Organisation", organisation(run.org_id)),
     run.base_url && fact("At", quoted(run.base_url)),
     run.allow_invitations !== null && fact("Connection", connectionName(run.allow_invitations)),
     run.only_employee && fact("Only employee", quoted(run.only_employee)),

@@ -10,7 +10,7 @@ import { airflowTask, dagHash, runHash } from "./addresses.js";
 import { airflowLink } from "./airflow_window.js";
 import { h, prose, quoted } from "./elements.js";
 import { counted, exactNumber } from "./formats.js";
-import { dagName } from "./readable_dags.js";
+import { dagName, organisationName } from "./readable_dags.js";
 import { runLink } from "./runs_table.js";
 
 /** @typedef {import("./elements.js").Child} Child */
@@ -97,7 +97,7 @@ function withoutSuccess(ledger, org) {
   const late = Object.entries(ledger.starting.without_success).filter(([one]) => org === undefined || one === org);
   return late.slice(0, NAMED).map(([one, days]) => {
     const of = ledger.dags.find((dag) => dag.org_id === one);
-    const name = of ? h("a", { href: dagHash(of.dag_id) }, dagName(of.dag_id)) : quoted(one);
+    const name = of ? h("a", { href: dagHash(of.dag_id) }, dagName(of.dag_id)) : quoted(organisationName(one));
     return h("li", { class: "bad" }, `${counted(days, "day")} without a successful run: `, name, ".");
   });
 }

@@ -35,8 +35,8 @@ INSERT INTO m3ter_mirror_invitation (org_id, m3ter_id, email_key, email, accepte
 VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', '20dabc2f-c9cc-4509-ba96-bf8cbb1e2792', 'accepted@example.com', 'accepted@example.com', 'true', '2025-11-28 09:06:57.956+00', '2025-11-28 09:06:58.085+00', '2099-12-31 00:00:00+00', 'fd81442b-1e3e-51a1-9438-be289baea7e2', '1764320818217', '1764320819827', 'false');
 INSERT INTO m3ter_mirror_invitation (org_id, m3ter_id, email_key, email, accepted, created_at, modified_at, expires_at, inviting_principal_id, first_seen_ms, last_seen_ms, gone)
 VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', 'by-hand', 'adopted@example.com', 'adopted@example.com', 'false', '2025-11-28 09:06:57.26+00', '2025-11-28 09:06:57.26+00', '2099-12-31 00:00:00+00', 'seed', '1764320817417', '1764320819827', 'false');
-INSERT INTO m3ter_mirror_org (org_id, service_user_id, invitations_through, invitations_full_at, users_full_at, policies_full_at, complete_ms, claims)
-VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', 'fd81442b-1e3e-51a1-9438-be289baea7e2', '2025-11-28 09:06:59+00', '2025-11-28 09:06:59+00', '2025-11-28 09:06:59.844992+00', '2025-11-28 09:06:59.866408+00', '1764320819450', '6');
+INSERT INTO m3ter_mirror_org (org_id, service_user_id, invitations_through, invitations_full_at, users_full_at, policies_full_at, complete_ms, claims, name)
+VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', 'fd81442b-1e3e-51a1-9438-be289baea7e2', '2025-11-28 09:06:59+00', '2025-11-28 09:06:59+00', '2025-11-28 09:06:59.844992+00', '2025-11-28 09:06:59.866408+00', '1764320819450', '6', 'Acme Ltd');
 INSERT INTO m3ter_mirror_policy (org_id, m3ter_id, name, version, managed, administrator_like, first_seen_ms, last_seen_ms, gone)
 VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', 'a5ac366a-70b2-5446-aa20-c99421870c54', 'Administrator', '1', 'true', 'true', '1764320817451', '1764320819871', 'false');
 INSERT INTO m3ter_mirror_policy (org_id, m3ter_id, name, version, managed, administrator_like, first_seen_ms, last_seen_ms, gone)

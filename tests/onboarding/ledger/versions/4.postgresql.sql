@@ -116,6 +116,7 @@ CREATE TABLE m3ter_mirror_org (
     policies_full_at TIMESTAMP WITH TIME ZONE,
     complete_ms BIGINT,
     claims INTEGER DEFAULT '0' NOT NULL,
+    name VARCHAR(200),
     PRIMARY KEY (org_id)
 );
 

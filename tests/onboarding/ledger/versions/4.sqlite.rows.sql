@@ -33,8 +33,8 @@ INSERT INTO m3ter_mirror_invitation (org_id, m3ter_id, email_key, email, accepte
 VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', 'a8e6777b-cdc9-44f2-b7dd-ceaec415ac93', 'accepted@example.com', 'accepted@example.com', 1, '2025-11-28 09:06:53.622000', '2025-11-28 09:06:53.781000', '2099-12-31 00:00:00.000000', 'fd81442b-1e3e-51a1-9438-be289baea7e2', 1764320813859, 1764320814941, 0);
 INSERT INTO m3ter_mirror_invitation (org_id, m3ter_id, email_key, email, accepted, created_at, modified_at, expires_at, inviting_principal_id, first_seen_ms, last_seen_ms, gone)
 VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', 'by-hand', 'adopted@example.com', 'adopted@example.com', 0, '2025-11-28 09:06:52.943000', '2025-11-28 09:06:52.943000', '2099-12-31 00:00:00.000000', 'seed', 1764320813099, 1764320814941, 0);
-INSERT INTO m3ter_mirror_org (org_id, service_user_id, invitations_through, invitations_full_at, users_full_at, policies_full_at, complete_ms, claims)
-VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', 'fd81442b-1e3e-51a1-9438-be289baea7e2', '2025-11-28 09:06:54.000000', '2025-11-28 09:06:54.000000', '2025-11-28 09:06:54.951204', '2025-11-28 09:06:54.965577', 1764320814753, 6);
+INSERT INTO m3ter_mirror_org (org_id, service_user_id, invitations_through, invitations_full_at, users_full_at, policies_full_at, complete_ms, claims, name)
+VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', 'fd81442b-1e3e-51a1-9438-be289baea7e2', '2025-11-28 09:06:54.000000', '2025-11-28 09:06:54.000000', '2025-11-28 09:06:54.951204', '2025-11-28 09:06:54.965577', 1764320814753, 6, 'Acme Ltd');
 INSERT INTO m3ter_mirror_policy (org_id, m3ter_id, name, version, managed, administrator_like, first_seen_ms, last_seen_ms, gone)
 VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', 'a5ac366a-70b2-5446-aa20-c99421870c54', 'Administrator', 1, 1, 1, 1764320813146, 1764320814968, 0);
 INSERT INTO m3ter_mirror_policy (org_id, m3ter_id, name, version, managed, administrator_like, first_seen_ms, last_seen_ms, gone)
