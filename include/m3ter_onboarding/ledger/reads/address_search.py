@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, not_, select
+from sqlalchemy import CTE, Connection, func, not_, select
 from sqlalchemy.sql.expression import and_
 
 from m3ter_onboarding.ledger.reads.bounded_counts import COUNTED
 from m3ter_onboarding.ledger.reads.invitation_ranges import begins_with, exactly
 from m3ter_onboarding.ledger.reads.list_places import Place
-from m3ter_onboarding.ledger.reads.scopes import Scope, within_any
+from m3ter_onboarding.ledger.reads.reader_sets import is_visible
 from m3ter_onboarding.ledger.sql_types import by_bytes
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.ledger.tables import Tables
@@ -38,7 +38,7 @@ class SearchReach:
 
 
 def inside_addresses(
-    connection: Connection, t: Tables, scopes: Sequence[Scope], term: str, states: Sequence[InvitationState]
+    connection: Connection, t: Tables, scopes: CTE, term: str, states: Sequence[InvitationState]
 ) -> tuple[list[Place], SearchReach | None]:
     """Return the invitations whose address has a text inside, and neither begins with it nor has it for an id.
 
@@ -47,8 +47,8 @@ def inside_addresses(
     if len(term) < SHORTEST:
         return [], None
     id_ = t.invitation.c.invitation_id
-    last = connection.execute(select(func.max(id_))).scalar() or 0
-    first = connection.execute(select(func.min(id_))).scalar() or 0
+    ends = [select(end(id_)).scalar_subquery() for end in (func.min, func.max)]
+    first, last = (end or 0 for end in connection.execute(select(*ends)).one())
     i = t.invitation.c
     # Cheaper than LIKE, which folds case once more; addresses are kept folded.
     position = func.instr if connection.dialect.name == "sqlite" else func.strpos
@@ -62,7 +62,7 @@ def inside_addresses(
     )
     key = by_bytes(newest.c.email_key)
     conditions = [
-        within_any(newest, scopes),
+        is_visible(newest, scopes),
         not_(and_(*begins_with(key, term))),
         not_(exactly(newest.c, term)),
     ]

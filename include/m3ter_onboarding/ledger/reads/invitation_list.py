@@ -6,13 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import CTE, Connection, func, select
+from sqlalchemy import union_all as all_of
 
+from m3ter_onboarding.ledger.key_sets import one_of
 from m3ter_onboarding.ledger.reads.address_search import SearchReach, inside_addresses
 from m3ter_onboarding.ledger.reads.invitation_ranges import PAGE, KeyRange, Sort, count_keys, read_keys
 from m3ter_onboarding.ledger.reads.list_places import Phase, Place, UnreadableCursorError, cursor_of, place_of
+from m3ter_onboarding.ledger.reads.listed_values import listed_scopes
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
-from m3ter_onboarding.ledger.reads.scopes import Scope, within_any
+from m3ter_onboarding.ledger.reads.reader_sets import is_visible
+from m3ter_onboarding.ledger.reads.scopes import Scope
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.ledger.tables import Tables
 from m3ter_provider.pasted_text import trim
@@ -139,11 +143,13 @@ class _Listing:
     """
 
     def __init__(self, connection: Connection, t: Tables, scopes: Sequence[Scope], query: InvitationQuery) -> None:
-        self._connection, self._t, self._scopes, self._query = connection, t, scopes, query
+        self._connection, self._t, self._query = connection, t, query
+        self._scopes = listed_scopes(connection, scopes)
         self._term = query.term
-        self._exact = _exact(connection, t, scopes, query) if self._term else []
+        org_ids = sorted({scope.org_id for scope in scopes})
+        self._exact = _exact(connection, t, self._scopes, org_ids, query) if self._term else []
         self._inside, self.reach = (
-            inside_addresses(connection, t, scopes, self._term, query.states) if self._term else ([], None)
+            inside_addresses(connection, t, self._scopes, self._term, query.states) if self._term else ([], None)
         )
 
     def page(self, size: int) -> InvitationPage:
@@ -206,24 +212,26 @@ class _Listing:
         # No cursor holds an address: it stands in the page's own.
         i = self._t.invitation
         key = self._connection.execute(
-            select(i.c.email_key).where(i.c.invitation_id == place.id, within_any(i, self._scopes))
+            select(i.c.email_key).where(i.c.invitation_id == place.id, is_visible(i, self._scopes))
         ).scalar()
         if key is None:
             raise UnreadableCursorError("This place in the list is gone. Begin at its first page.")
         return replace(place, key=key)
 
 
-def _exact(connection: Connection, t: Tables, scopes: Sequence[Scope], query: InvitationQuery) -> list[int]:
+def _exact(connection: Connection, t: Tables, scopes: CTE, org_ids: Sequence[str], query: InvitationQuery) -> list[int]:
     i = t.invitation
-    found: list[int] = []
-    for org_id in sorted({scope.org_id for scope in scopes}):
-        # Two questions, not one with OR: each then has an index of its own.
-        for column in (i.c.employee_id, i.c.m3ter_id):
-            rows = select(i.c.invitation_id).where(i.c.org_id == org_id, column == query.term, within_any(i, scopes))
-            if query.states:
-                rows = rows.where(func.coalesce(i.c.state, "").in_([state.value for state in query.states]))
-            found += connection.execute(rows.order_by(i.c.invitation_id.desc()).limit(PAGE)).scalars()
-    return list(dict.fromkeys(found))
+    found = []
+    # Two questions, not one with OR: each then has an index of its own.
+    for column in (i.c.employee_id, i.c.m3ter_id):
+        rows = select(i.c.invitation_id).where(
+            one_of(connection, i.c.org_id, org_ids), column == query.term, is_visible(i, scopes)
+        )
+        if query.states:
+            rows = rows.where(func.coalesce(i.c.state, "").in_([state.value for state in query.states]))
+        found.append(select(rows.order_by(i.c.invitation_id.desc()).limit(PAGE).subquery()))
+    ids = connection.execute(all_of(*found)).scalars()
+    return list(dict.fromkeys(ids))
 
 
 def rows_of(connection: Connection, t: Tables, ids: Sequence[int]) -> list[InvitationRow]:

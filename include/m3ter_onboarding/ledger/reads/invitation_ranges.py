@@ -1,4 +1,4 @@
-"""Ranges of indexes: the sorted keys of a page of invitations, one range for each scope and state, merged."""
+"""Ranges of an index: the sorted keys of a page of invitations, from the ranges of all scopes and states together."""
 
 from __future__ import annotations
 
@@ -6,13 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Select, func, literal, literal_column, or_, select, tuple_
-from sqlalchemy import union_all as all_of
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Connection,
+    FromClause,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    true,
+    tuple_,
+)
 
-from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger.reads.bounded_counts import COUNTED
 from m3ter_onboarding.ledger.reads.list_places import Phase, Place
-from m3ter_onboarding.ledger.reads.scopes import Scope, within
+from m3ter_onboarding.ledger.reads.listed_values import listed_states
+from m3ter_onboarding.ledger.reads.reader_sets import count_of, counted_rows, rows_of_each, within_each
 from m3ter_onboarding.ledger.sql_types import by_bytes
 from m3ter_onboarding.ledger.states import ON_ITS_WAY_STATES, InvitationState
 from m3ter_onboarding.ledger.tables import Tables
@@ -21,8 +32,6 @@ from m3ter_provider.email_identity import email_key
 Sort = Literal["changed", "address", "expires"]
 
 PAGE = 50
-#: So many ranges are merged by one statement: SQLite takes no more than 500, and a plan of many takes long.
-_TOGETHER = 200
 #: The end of all texts with a prefix.
 _LAST = "\U0010ffff"
 
@@ -45,7 +54,7 @@ class KeyRange:
 def read_keys(
     connection: Connection,
     t: Tables,
-    scopes: Sequence[Scope],
+    scopes: CTE,
     wanted: KeyRange,
     place: Place | None,
     limit: int,
@@ -54,33 +63,50 @@ def read_keys(
 ) -> list[Place]:
     """Return the first keys behind a place.
 
+    :param scopes: what the reader may see.
     :param place: None: at the beginning, or *backwards* at the end.
     :param backwards: return those before it, the nearest first.
     """
+    i = t.invitation
     descending = wanted.descending != backwards
-    found = [
-        row
-        for some in batches(_ranges(t, scopes, wanted, place, limit, descending=descending), _TOGETHER)
-        for row in connection.execute(_merged(some, wanted.sort, descending, limit))
-    ]
-    # Texts sort here as the ledger sorts them: the order of code points is that of their bytes.
-    found.sort(key=lambda row: (row.key, row.id), reverse=descending)
-    return [Place(wanted.phase, row.key, row.id) for row in found[:limit]]
+    ranges = _ranges(connection, scopes, wanted)
+    in_range = _in_range(t, ranges, wanted, place, descending=descending)
+    id_ = i.c.invitation_id
+    order = _sorted_by(_key(i, wanted.sort), id_, descending=descending)
+    # So many rows come from the ranges that begin with the first of all; no other has one of them.
+    first = select(id_).where(*in_range).order_by(*order).limit(1).correlate(ranges).scalar_subquery()
+    begins = select(ranges, first.label("id")).cte("begins")
+    row = t.invitation.alias("beginning")
+    nearest = (
+        select(begins.c.org_id, begins.c.owner, begins.c.state)
+        .select_from(begins.join(row, row.c.invitation_id == begins.c.id))
+        .order_by(*_sorted_by(_key(row, wanted.sort), row.c.invitation_id, descending=descending))
+        .limit(limit)
+        .cte("nearest")
+    )
+    in_nearest = _in_range(t, nearest, wanted, place, descending=descending)
+    mine = select(i).where(*in_nearest).order_by(*order).limit(limit)
+    found = rows_of_each(t, nearest, mine, laterally=connection.dialect.name == "postgresql").subquery()
+    key = _key(found, wanted.sort)
+    rows = connection.execute(
+        select(key.label("key"), found.c.invitation_id.label("id"))
+        .order_by(*_sorted_by(key, found.c.invitation_id, descending=descending))
+        .limit(limit)
+    )
+    return [Place(wanted.phase, row.key, row.id) for row in rows]
 
 
 def count_keys(
-    connection: Connection, t: Tables, scopes: Sequence[Scope], wanted: KeyRange, most: int = COUNTED
+    connection: Connection, t: Tables, scopes: CTE, wanted: KeyRange, most: int = COUNTED
 ) -> tuple[int, bool]:
     """Count a range of keys; return how many, at most *most*, and whether there are more."""
-    many = 0
-    for some in batches(_ranges(t, scopes, wanted, None, most + 1, descending=wanted.descending), _TOGETHER):
-        parts = all_of(*some) if len(some) > 1 else some[0]
-        # As it stops in the middle, the ranges behind are never begun.
-        counted = select(func.count()).select_from(parts.limit(most + 1 - many).subquery())
-        many += connection.execute(counted).scalar_one()
-        if many > most:
-            return most, True
-    return many, False
+    i = t.invitation
+    ranges = _ranges(connection, scopes, wanted)
+    in_range = _in_range(t, ranges, wanted, None, descending=False)
+    order = _sorted_by(_key(i, wanted.sort), i.c.invitation_id, descending=False)
+    rows = counted_rows(i, ranges, in_range, order, most, laterally=connection.dialect.name == "postgresql")
+    many: int = connection.execute(select(count_of(rows))).scalar_one()
+    return min(many, most), many > most
 
 
 def exactly(columns: Any, term: str) -> ColumnElement[bool]:
@@ -95,47 +121,40 @@ def begins_with(key: ColumnElement[Any], term: str) -> list[ColumnElement[bool]]
     return [key >= first, key < first + _LAST]
 
 
-def _ranges(
-    t: Tables, scopes: Sequence[Scope], wanted: KeyRange, place: Place | None, limit: int, *, descending: bool
-) -> list[Select[Any]]:
-    """Return one range of an index for each scope and state; each stops by itself: PostgreSQL would sort them all."""
+def _ranges(connection: Connection, scopes: CTE, wanted: KeyRange) -> CTE:
+    """Return each scope with each state: a range of an index."""
+    states = frozenset(wanted.states or InvitationState)
+    if wanted.sort == "expires":  # nothing else can expire any more
+        states &= ON_ITS_WAY_STATES
+    listed = listed_states(connection, states)
+    return (
+        select(scopes.c.org_id, scopes.c.owner, listed.c.state).select_from(scopes.join(listed, true())).cte("ranges")
+    )
+
+
+def _in_range(
+    t: Tables, ranges: CTE, wanted: KeyRange, place: Place | None, *, descending: bool
+) -> list[ColumnElement[bool]]:
+    """Return the conditions that an invitation is wanted, and of the range beside it."""
     i = t.invitation
-    id_ = i.c.invitation_id
-    key: ColumnElement[Any] = {
-        "changed": i.c.updated_at,
-        "address": by_bytes(i.c.email_key),
-        "expires": i.c.expires_at,
-    }[wanted.sort]
-    conditions: list[ColumnElement[bool]] = []
+    key = _key(i, wanted.sort)
+    conditions: list[ColumnElement[bool]] = [within_each(i, ranges), i.c.state == ranges.c.state]
     if wanted.begins:
         # Exact matches stand before the list already.
         conditions += [*begins_with(key, wanted.begins), ~exactly(i.c, wanted.begins)]
     elif wanted.sort == "expires":
         conditions.append(key.is_not(None))
     if place is not None:
-        here, there = tuple_(key, id_), tuple_(literal(place.key, key.type), literal(place.id))
+        here, there = tuple_(key, i.c.invitation_id), tuple_(literal(place.key, key.type), literal(place.id))
         conditions.append(here < there if descending else here > there)
-    states = frozenset(wanted.states or InvitationState)
-    if wanted.sort == "expires":  # nothing else can expire any more
-        states &= ON_ITS_WAY_STATES
-    order = (key.desc(), id_.desc()) if descending else (key, id_)
-    return [
-        select(
-            select(key.label("key"), id_.label("id"))
-            .where(within(i, scope), i.c.state == state.value, *conditions)
-            .order_by(*order)
-            .limit(limit)
-            .subquery()
-        )
-        for scope in scopes
-        for state in InvitationState
-        if state in states
-    ]
+    return conditions
 
 
-def _merged(ranges: Sequence[Select[Any]], sort: Sort, descending: bool, limit: int) -> Select[Any]:
-    merged = (all_of(*ranges) if len(ranges) > 1 else ranges[0]).subquery()
-    # The merged key has lost its way of comparing.
-    key = by_bytes(merged.c.key) if sort == "address" else merged.c.key
-    order = (key.desc(), merged.c.id.desc()) if descending else (key, merged.c.id)
-    return select(merged.c.key, merged.c.id).order_by(*order).limit(limit)
+def _key(table: FromClause, sort: Sort) -> ColumnElement[Any]:
+    if sort == "address":
+        return by_bytes(table.c.email_key)
+    return table.c.updated_at if sort == "changed" else table.c.expires_at
+
+
+def _sorted_by(key: ColumnElement[Any], id_: ColumnElement[int], *, descending: bool) -> list[ColumnElement[Any]]:
+    return [key.desc(), id_.desc()] if descending else [key, id_]

@@ -189,12 +189,12 @@ def _starting(t: Tables, sets: ReaderSets) -> Select[Any]:
 def _sent(t: Tables, sets: ReaderSets, day: CountedDay) -> Select[Any]:
     i = t.invitation
     on_the_day = and_(i.c.org_id.in_(day.org_ids), i.c.sent_at >= day.begin, i.c.sent_at < day.end)
-    return select(literal_column("1").label("one")).where(on_the_day, is_visible(i, sets)).limit(COUNTED + 1)
+    return select(literal_column("1").label("one")).where(on_the_day, is_visible(i, sets.scopes)).limit(COUNTED + 1)
 
 
 def _sent_since(t: Tables, sets: ReaderSets, since: datetime) -> Select[Any]:
     i = t.invitation
-    mine = and_(i.c.org_id.in_(sets.org_ids), i.c.sent_at >= since, is_visible(i, sets))
+    mine = and_(i.c.org_id.in_(sets.org_ids), i.c.sent_at >= since, is_visible(i, sets.scopes))
     return select(literal_column("1").label("one")).where(mine).limit(COUNTED + 1)
 
 

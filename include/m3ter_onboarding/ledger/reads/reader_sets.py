@@ -10,12 +10,14 @@ from sqlalchemy import (
     CTE,
     ColumnElement,
     Connection,
+    FromClause,
     Select,
     and_,
     func,
     literal_column,
     select,
     true,
+    tuple_,
     union,
 )
 
@@ -32,8 +34,7 @@ class ReaderSets:
     """Sets of one statement.
 
     :param dags: the reader's DAGs: ``dag_id``.
-    :param scopes: ``org_id`` and ``owner``, as in :class:`~m3ter_onboarding.ledger.reads.scopes.Scope`; an empty owner
-        stands for what was found in m3ter.
+    :param scopes: as :func:`~m3ter_onboarding.ledger.reads.listed_values.listed_scopes` has them.
     :param laterally: whether this database takes a LATERAL join.
     """
 
@@ -68,10 +69,9 @@ def within_each(table: Any, scopes: Any) -> ColumnElement[bool]:
     return and_(table.c.org_id == scopes.c.org_id, whose(table.c.dag_id) == scopes.c.owner)
 
 
-def is_visible(table: Any, sets: ReaderSets) -> ColumnElement[bool]:
-    """Return the condition for invitations that are looked up by something else."""
-    s = sets.scopes.alias()
-    return select(literal_column("1")).where(within_each(table, s)).correlate(table).exists()
+def is_visible(table: Any, scopes: CTE) -> ColumnElement[bool]:
+    """Return the condition for invitations that are looked up by something else: they are of one of these scopes."""
+    return tuple_(table.c.org_id, whose(table.c.dag_id)).in_(select(scopes.c.org_id, scopes.c.owner))
 
 
 def first_of_each(
@@ -89,13 +89,21 @@ def first_of_each(
     i, s = t.invitation, sets.scopes
     in_state = i.c.state.in_([state.value for state in states])
     mine = select(i).where(within_each(i, s), in_state, *conditions).order_by(*order).limit(each)
-    if sets.laterally:
-        row = mine.correlate(s).lateral("first")
-        return select(*row.c).select_from(s.join(row, true()))
-    # SQLite's way: the keys of each scope's rows, and then these; a limit keeps it from turning that round.
-    keys = mine.with_only_columns(i.c.invitation_id).correlate(s).scalar_subquery()
+    return rows_of_each(t, s, mine, laterally=sets.laterally)
+
+
+def rows_of_each(t: Tables, ranges: CTE, mine: Select[Any], *, laterally: bool) -> Select[Any]:
+    """Return the invitations of each range, each by a statement that stops by itself.
+
+    :param mine: whole invitations of the range beside it, sorted and limited.
+    """
+    if laterally:
+        row = mine.correlate(ranges).lateral("first")
+        return select(*row.c).select_from(ranges.join(row, true()))
+    # SQLite's way: the keys of each range's rows, and then these; a limit keeps it from turning that round.
+    keys = mine.with_only_columns(t.invitation.c.invitation_id).correlate(ranges).scalar_subquery()
     first = t.invitation.alias("first")
-    return select(first).select_from(s.join(first, first.c.invitation_id.in_(keys))).limit(_NO_LIMIT)
+    return select(first).select_from(ranges.join(first, first.c.invitation_id.in_(keys))).limit(_NO_LIMIT)
 
 
 def rows_of_scopes(
@@ -106,19 +114,31 @@ def rows_of_scopes(
     :param conditions: on when they expire.
     """
     i, s = t.invitation, sets.scopes
+    # In an order that an index has, so that it is used.
+    order = (i.c.expires_at if conditions else i.c.updated_at, i.c.invitation_id)
+    mine = [within_each(i, s), i.c.state == state.value, *conditions]
+    return counted_rows(i, s, mine, order, most, laterally=sets.laterally)
+
+
+def counted_rows(
+    invitations: FromClause,
+    ranges: CTE,
+    conditions: Sequence[ColumnElement[bool]],
+    order: Sequence[ColumnElement[Any]],
+    most: int,
+    *,
+    laterally: bool,
+) -> Select[Any]:
+    """Return the invitations of all ranges, for counting; reading stops behind *most* of all together.
+
+    :param conditions: of the range beside them, too.
+    :param order: one that an index has.
+    """
     one: ColumnElement[int] = literal_column("1").label("one")
-    if sets.laterally:
-        mine = select(one).where(within_each(i, s), i.c.state == state.value, *conditions)
-        # In an order that an index has, so that it is used.
-        row = (
-            mine.order_by(i.c.expires_at if conditions else i.c.updated_at, i.c.invitation_id)
-            .limit(most + 1)
-            .correlate(s)
-            .lateral("row")
-        )
-        return select(row.c.one).select_from(s.join(row, true())).limit(most + 1)
-    joined = s.join(i, and_(within_each(i, s), i.c.state == state.value, *conditions))
-    return select(one).select_from(joined).limit(most + 1)
+    if laterally:
+        row = select(one).where(*conditions).order_by(*order).limit(most + 1).correlate(ranges).lateral("row")
+        return select(row.c.one).select_from(ranges.join(row, true())).limit(most + 1)
+    return select(one).select_from(ranges.join(invitations, and_(*conditions))).limit(most + 1)
 
 
 def count_of(rows: Select[Any]) -> ColumnElement[int]:
