@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, update
 
 from m3ter_onboarding.clock import from_milliseconds
 from m3ter_onboarding.errors import LedgerError
@@ -31,18 +31,16 @@ def ways_out(state: str, *, listed: bool = True) -> frozenset[str]:
     return frozenset(state_values(leads_to("decided", InvitationState(state))))
 
 
-def is_listed(connection: Connection, t: Tables, row: Any) -> bool:
-    """Return whether m3ter, as last read, lists an invitation or a user of this one.
+def is_listed(t: Tables) -> ColumnElement[bool]:
+    """Return the condition that m3ter, as last read, lists an invitation or a user of an invitation of the ledger.
 
     It counts as listed, too, as long as m3ter was never read to the end.
-
-    :param row: of the invitation: ``org_id``, ``email_key``, ``m3ter_id`` and ``m3ter_user_id``.
     """
-    o, i, u = t.mirror_org.c, t.mirror_invitation.c, t.mirror_user.c
-    complete = exists().where(o.org_id == row.org_id, o.complete_ms.is_not(None))
+    row, o, i, u = t.invitation.c, t.mirror_org.c, t.mirror_invitation.c, t.mirror_user.c
+    complete = exists().where(o.org_id == row.org_id, o.complete_ms.is_not(None)).correlate(t.invitation)
     # One query each, not one with OR: each then has an index of its own.
     found = [
-        exists().where(columns.org_id == row.org_id, ~columns.gone, same)
+        exists().where(columns.org_id == row.org_id, ~columns.gone, same).correlate(t.invitation)
         for columns, same in (
             (i, i.email_key == row.email_key),
             (i, i.m3ter_id == row.m3ter_id),
@@ -50,7 +48,7 @@ def is_listed(connection: Connection, t: Tables, row: Any) -> bool:
             (u, u.m3ter_id == row.m3ter_user_id),
         )
     ]
-    return not connection.execute(select(and_(complete, ~or_(*found)))).scalar()
+    return ~and_(complete, ~or_(*found))
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,8 @@ def _decide(connection: Connection, t: Tables, decision: ManualDecision, now: da
     if row is None or row.state != decision.seen:
         # An earlier try whose COMMIT went through unheard, or somebody else.
         return row is not None and row.state == decision.to and _is_ours(connection, t, decision, now)
-    if decision.to not in ways_out(decision.seen, listed=is_listed(connection, t, row)):
+    listed = connection.execute(select(is_listed(t)).where(i.invitation_id == decision.invitation_id)).scalar_one()
+    if decision.to not in ways_out(decision.seen, listed=listed):
         raise DecidedOtherwiseError(
             "m3ter, as it was last read, still lists an invitation or a user of this one: an accepted"
             " invitation is superseded only where it lists neither. Nothing was written. See in m3ter's console."

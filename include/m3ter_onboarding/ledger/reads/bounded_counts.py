@@ -9,7 +9,6 @@ from sqlalchemy import Connection, Select, func, literal, literal_column, select
 from sqlalchemy import union_all as all_of
 
 from m3ter_onboarding.databases.batches import batches
-from m3ter_onboarding.ledger.reads.scopes import Scope, within
 from m3ter_onboarding.ledger.tables import Tables
 
 #: Counting stops here; the page then says "1,000+".
@@ -40,13 +39,6 @@ def count_up_to(
             name = named[row.position][0]
             counted[name] = min(counted[name] + row.many, most + 1)
     return counted
-
-
-def rows_in_state(t: Tables, scope: Scope, state: str) -> Select[Any]:
-    """Return the rows of a scope in a state, for counting; in an order that an index has, so that it is used."""
-    i = t.invitation.c
-    chosen: Select[Any] = select(literal_column("1")).where(within(t.invitation, scope), i.state == state)
-    return chosen.order_by(i.updated_at, i.invitation_id)
 
 
 def rows_of_run(t: Tables, dag_id: str, run_id: str, state: str) -> Select[Any]:

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from m3ter_onboarding.ledger.reads.bounded_counts import COUNTED
 from m3ter_onboarding.ledger.reads.list_places import Phase, Place
 from m3ter_onboarding.ledger.reads.listed_values import listed_states
-from m3ter_onboarding.ledger.reads.reader_sets import count_of, counted_rows, rows_of_each, within_each
+from m3ter_onboarding.ledger.reads.reader_sets import NO_LIMIT, count_of, counted_rows, rows_of_each, within_each
 from m3ter_onboarding.ledger.sql_types import by_bytes
 from m3ter_onboarding.ledger.states import ON_ITS_WAY_STATES, InvitationState
 from m3ter_onboarding.ledger.tables import Tables
@@ -127,9 +127,8 @@ def _ranges(connection: Connection, scopes: CTE, wanted: KeyRange) -> CTE:
     if wanted.sort == "expires":  # nothing else can expire any more
         states &= ON_ITS_WAY_STATES
     listed = listed_states(connection, states)
-    return (
-        select(scopes.c.org_id, scopes.c.owner, listed.c.state).select_from(scopes.join(listed, true())).cte("ranges")
-    )
+    each = select(scopes.c.org_id, scopes.c.owner, listed.c.state).select_from(scopes.join(listed, true()))
+    return each.limit(NO_LIMIT).cte("ranges")  # SQLite then keeps both together, and takes the index of both
 
 
 def _in_range(

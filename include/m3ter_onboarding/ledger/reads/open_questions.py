@@ -5,28 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from functools import partial
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal_column, or_, select
 
 from m3ter_onboarding.ledger import decision_names
-from m3ter_onboarding.ledger.manual_decisions import is_listed, ways_out
 from m3ter_onboarding.ledger.reads.invitation_list import PAGE
 from m3ter_onboarding.ledger.reads.numbered_pages import PagePlace, count_rows, numbered_page
+from m3ter_onboarding.ledger.reads.question_context import AgainRun, QuestionContext, may_be_asked_for
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
-from m3ter_onboarding.ledger.reads.scopes import VisibleRows, within_any
+from m3ter_onboarding.ledger.reads.scopes import VisibleRows
 from m3ter_onboarding.ledger.reads.shortened_texts import shortened
-from m3ter_onboarding.ledger.states import LIVE_STATES, ON_ITS_WAY_STATES, OPEN_STATES, InvitationState
+from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.ledger.tables import Tables
 from m3ter_provider.email_identity import email_key
 from m3ter_provider.pasted_text import trim
 
 #: To be answered; answered by time alone; put off; open, and their row is gone; closed by a person or by age.
 Shown = Literal["open", "waiting", "snoozed", "gone", "closed"]
-
-#: Of these a run has sent, or may be sending, an invitation since the question was asked.
-_INVITED_SINCE = [state.value for state in ON_ITS_WAY_STATES | OPEN_STATES]
 
 #: Nobody has to do anything about these.
 _ANSWERED_BY_TIME = ("too_early", "cooling_off")
@@ -51,18 +47,6 @@ class QuestionQuery:
     older_than_days: int = 0
     search: str = field(default="", repr=False)
     ids: Sequence[int] | None = None
-
-
-@dataclass(frozen=True)
-class AgainRun:
-    """The newest run that somebody started to invite one person again.
-
-    :param outcome: ``running`` until it ends.
-    """
-
-    dag_id: str
-    run_id: str
-    outcome: str
 
 
 @dataclass(frozen=True, repr=False)
@@ -136,10 +120,10 @@ def question_page(reader: LedgerReader, visible: VisibleRows, query: QuestionQue
     def work(connection: Connection) -> QuestionPage:
         t = reader.t
         chosen = chosen_questions(t, visible, query)
-        shown = partial(_question, connection, t, visible=visible)
-        page = numbered_page(connection, chosen, t.worklist.c.item_id, place, PAGE, shown)
+        page = numbered_page(connection, chosen, t.worklist.c.item_id, place, PAGE, lambda row: row)
         total, more = count_rows(connection, chosen)
-        return QuestionPage(page.rows, page.after, page.before, total, more)
+        questions = _questions(connection, t, page.rows, visible)
+        return QuestionPage(questions, page.after, page.before, total, more)
 
     return reader.read(work, doing="reading the worklist")
 
@@ -154,7 +138,7 @@ def all_questions(
         number = reader.t.worklist.c.item_id
         chosen = chosen_questions(reader.t, visible, query).where(number > after).order_by(number).limit(size)
         rows = connection.execute(chosen).all()
-        return [_question(connection, reader.t, row, visible) for row in rows]
+        return _questions(connection, reader.t, rows, visible)
 
     while True:
         rows = reader.read(work, doing="exporting the worklist")
@@ -228,20 +212,18 @@ def _shown(t: Tables, query: QuestionQuery) -> ColumnElement[bool]:
     return and_(w.closed_at.is_(None), w.gone_at.is_(None), shown[query.shown])
 
 
-def _question(connection: Connection, t: Tables, row: Row[Any], visible: VisibleRows) -> OpenQuestion:
-    invitation = _in_the_way(connection, t, row, visible) if row.decision == "review" else None
-    to = frozenset[str]()
-    if invitation is not None:
-        accepted = invitation.state == InvitationState.ACCEPTED.value
-        to = ways_out(invitation.state, listed=accepted and is_listed(connection, t, invitation))
+def _questions(connection: Connection, t: Tables, rows: Sequence[Row[Any]], visible: VisibleRows) -> list[OpenQuestion]:
+    """Return entries as they are shown, by a few statements about all of them."""
+    context = QuestionContext(connection, t, rows, visible)
+    return [_question(row, context) for row in rows]
+
+
+def _question(row: Row[Any], context: QuestionContext) -> OpenQuestion:
+    invitation = context.in_the_way(row)
+    to = frozenset[str]() if invitation is None else context.ways_out(invitation)
     no_way = not to and row.reason in decision_names.NO_WAYS
-    may_be_asked_for = (
-        row.reason in decision_names.INVITED_AGAIN
-        and bool(row.employee_id)
-        and row.gone_at is None
-        and row.closed_at is None
-    )
-    again_state = _invited_since(connection, t, row, visible) if may_be_asked_for else None
+    asked_for = may_be_asked_for(row)
+    again_state = context.invited_since(row) if asked_for else None
     return OpenQuestion(
         item_id=row.item_id,
         plan_id=row.plan_id,
@@ -270,70 +252,10 @@ def _question(connection: Connection, t: Tables, row: Row[Any], visible: Visible
         said=decision_names.REASONS.get(row.reason, row.reason),
         way=(decision_names.NO_WAYS if no_way else decision_names.WAYS).get(row.reason, ""),
         to=sorted_states(to),
-        invited_again=may_be_asked_for and again_state is None,
-        again_run=_again_run(connection, t, row) if may_be_asked_for else None,
+        invited_again=asked_for and again_state is None,
+        again_run=context.again_run(row) if asked_for else None,
         again_state=again_state,
     )
-
-
-def _again_run(connection: Connection, t: Tables, row: Row[Any]) -> AgainRun | None:
-    r = t.run.c
-    newest = (
-        select(r.dag_id, r.run_id, r.outcome)
-        .where(r.dag_id == row.dag_id, r.started_at >= row.opened_at)
-        .where(r.only_employee == row.employee_id, r.mode == "retry_failed")
-        .order_by(r.started_at.desc())
-        .limit(1)
-    )
-    found = connection.execute(newest).one_or_none()
-    return None if found is None else AgainRun(*found)
-
-
-def _invited_since(connection: Connection, t: Tables, row: Row[Any], visible: VisibleRows) -> InvitationState | None:
-    """Return the state of an invitation that makes another one needless; None: there is none that the reader sees."""
-    i = t.invitation
-    mine = select(i.c.state).where(
-        i.c.org_id == row.org_id,
-        i.c.employee_id == row.employee_id,
-        i.c.state.in_(_INVITED_SINCE),
-        within_any(i, visible.scopes),
-    )
-    state = connection.execute(mine.order_by(i.c.invitation_id.desc()).limit(1)).scalar()
-    return None if state is None else InvitationState(state)
-
-
-def _in_the_way(connection: Connection, t: Tables, row: Row[Any], visible: VisibleRows) -> Row[Any] | None:
-    """Return the invitation that a person would decide about for a plan's row; None: none that the reader sees.
-
-    That of the row itself; where another address forbids it, the live one of that address.
-    """
-    i, d, p = t.invitation, t.decision, t.plan
-    mine = select(i).where(i.c.org_id == row.org_id, within_any(i, visible.scopes))
-    if row.reason != "email_changed":
-        return connection.execute(mine.where(i.c.invitation_id == row.invitation_id)).one_or_none()
-    elsewhere = mine.where(
-        i.c.state.in_([state.value for state in LIVE_STATES]), i.c.email_key != (row.email_key or "")
-    ).order_by(i.c.invitation_id.desc())
-    known = connection.execute(elsewhere.where(i.c.employee_id == row.employee_id).limit(1)).one_or_none()
-    if known is not None:
-        return known
-    # An invitation that was found in m3ter has an address only; an earlier plan saw whose it is.
-    seen = (
-        select(d.c.email_key)
-        .join(p, p.c.plan_id == d.c.plan_id)
-        .where(
-            d.c.org_id == row.org_id,
-            d.c.employee_id == row.employee_id,
-            d.c.decision == "skip",
-            p.c.dag_id.in_(list(visible.dag_ids)),
-        )
-        .order_by(d.c.decided_at.desc())
-        .limit(PAGE)
-    )
-    addresses = list(dict.fromkeys(connection.execute(seen).scalars()))
-    return connection.execute(
-        elsewhere.where(i.c.employee_id.is_(None), i.c.email_key.in_(addresses)).limit(1)
-    ).one_or_none()
 
 
 def sorted_states(states: frozenset[str]) -> list[InvitationState]:

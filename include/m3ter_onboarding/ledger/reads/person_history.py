@@ -8,11 +8,14 @@ from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Row, select
+from sqlalchemy import union_all as all_of
 
 from m3ter_onboarding.ledger import decision_names
 from m3ter_onboarding.ledger.reads.invitation_list import InvitationRow, rows_of
+from m3ter_onboarding.ledger.reads.listed_values import listed_scopes
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
-from m3ter_onboarding.ledger.reads.scopes import VisibleRows, within_any
+from m3ter_onboarding.ledger.reads.reader_sets import is_visible
+from m3ter_onboarding.ledger.reads.scopes import VisibleRows
 from m3ter_onboarding.ledger.reads.shortened_texts import shortened
 from m3ter_onboarding.ledger.states import InvitationState, event_sentence
 from m3ter_onboarding.ledger.tables import Tables
@@ -121,7 +124,7 @@ def history_of_invitation(reader: LedgerReader, visible: VisibleRows, invitation
         i = t.invitation.c
         row = connection.execute(
             select(i.org_id, i.employee_id, i.email_key, i.email).where(
-                i.invitation_id == invitation_id, within_any(t.invitation, visible.scopes)
+                i.invitation_id == invitation_id, is_visible(t.invitation, listed_scopes(connection, visible.scopes))
             )
         ).one_or_none()
         return None if row is None else _history(connection, t, visible, _Person(*row))
@@ -180,17 +183,18 @@ def _of_person(table: Any, person: _Person) -> list[ColumnElement[bool]]:
 
 def _invitations(connection: Connection, t: Tables, visible: VisibleRows, person: _Person) -> list[InvitationRow]:
     i = t.invitation
-    scopes = [scope for scope in visible.scopes if scope.org_id == person.org_id]
-    ids: set[int] = set()
-    for same in _of_person(i, person):
-        ids.update(
-            connection.execute(
-                select(i.c.invitation_id)
-                .where(i.c.org_id == person.org_id, same, within_any(i, scopes))
-                .order_by(i.c.invitation_id.desc())
-                .limit(INVITATIONS_SHOWN)
-            ).scalars()
+    scopes = listed_scopes(connection, visible.scopes)
+    found = [
+        select(
+            select(i.c.invitation_id)
+            .where(i.c.org_id == person.org_id, same, is_visible(i, scopes))
+            .order_by(i.c.invitation_id.desc())
+            .limit(INVITATIONS_SHOWN)
+            .subquery()
         )
+        for same in _of_person(i, person)
+    ]
+    ids = set(connection.execute(all_of(*found)).scalars()) if found else set()
     return rows_of(connection, t, sorted(ids, reverse=True)[:INVITATIONS_SHOWN])
 
 
@@ -231,9 +235,8 @@ def _found_in_m3ter(
 def _decisions(connection: Connection, t: Tables, visible: VisibleRows, person: _Person) -> list[Row[Any]]:
     """Return the newest decisions about a person, the newest first."""
     d, p = t.decision, t.plan.c
-    found: dict[tuple[str, int], Row[Any]] = {}
-    for same in _of_person(d, person):
-        rows = connection.execute(
+    found = [
+        select(
             select(
                 *(d.c.plan_id, d.c.row_no, d.c.decision, d.c.reason, d.c.detail, d.c.extra, d.c.decided_at),
                 d.c.email_key,
@@ -243,9 +246,14 @@ def _decisions(connection: Connection, t: Tables, visible: VisibleRows, person: 
             .where(d.c.org_id == person.org_id, same, p.dag_id.in_(list(visible.dag_ids)))
             .order_by(d.c.decided_at.desc())
             .limit(MOST)
+            .subquery()
         )
-        found.update({(row.plan_id, row.row_no): row for row in rows})
-    return sorted(found.values(), key=lambda row: row.decided_at, reverse=True)[:MOST]
+        for same in _of_person(d, person)
+    ]
+    rows: dict[tuple[str, int], Row[Any]] = {}
+    for row in connection.execute(all_of(*found)) if found else ():
+        rows[row.plan_id, row.row_no] = row
+    return sorted(rows.values(), key=lambda row: row.decided_at, reverse=True)[:MOST]
 
 
 def _decision_step(row: Row[Any]) -> DecisionStep:

@@ -26,7 +26,8 @@ from m3ter_onboarding.ledger.sql_types import whose
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.ledger.tables import Tables
 
-_NO_LIMIT = 1_000_000
+#: A limit that none reaches: with one, SQLite does not turn a statement round.
+NO_LIMIT = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -100,10 +101,10 @@ def rows_of_each(t: Tables, ranges: CTE, mine: Select[Any], *, laterally: bool) 
     if laterally:
         row = mine.correlate(ranges).lateral("first")
         return select(*row.c).select_from(ranges.join(row, true()))
-    # SQLite's way: the keys of each range's rows, and then these; a limit keeps it from turning that round.
+    # SQLite's way: the keys of each range's rows, and then these.
     keys = mine.with_only_columns(t.invitation.c.invitation_id).correlate(ranges).scalar_subquery()
     first = t.invitation.alias("first")
-    return select(first).select_from(ranges.join(first, first.c.invitation_id.in_(keys))).limit(_NO_LIMIT)
+    return select(first).select_from(ranges.join(first, first.c.invitation_id.in_(keys))).limit(NO_LIMIT)
 
 
 def rows_of_scopes(

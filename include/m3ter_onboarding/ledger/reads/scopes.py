@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select
+from sqlalchemy import Connection, select
 
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
-from m3ter_onboarding.ledger.sql_types import whose
 from m3ter_onboarding.ledger.tables import Tables
 
 
@@ -55,21 +53,6 @@ def scopes_of(connection: Connection, t: Tables, dag_ids: Iterable[str]) -> list
     return sorted(found, key=lambda scope: (scope.org_id, scope.dag_id or ""))
 
 
-def within(table: Any, scope: Scope) -> ColumnElement[bool]:
-    """Return the condition that an invitation is one of this scope, as the indexes have it."""
-    return and_(table.c.org_id == scope.org_id, whose(table.c.dag_id) == (scope.dag_id or ""))
-
-
-def within_any(table: Any, scopes: Sequence[Scope]) -> ColumnElement[bool]:
-    """Return the condition for invitations that are looked up by something else; none of no scope."""
-    # By DAG: SQLite takes no condition of a thousand parts.
-    orgs: dict[str, list[str]] = {}
-    for scope in scopes:
-        orgs.setdefault(scope.dag_id or "", []).append(scope.org_id)
-    parts = [and_(whose(table.c.dag_id) == dag_id, table.c.org_id.in_(ids)) for dag_id, ids in sorted(orgs.items())]
-    return or_(*parts) if parts else table.c.invitation_id.is_(None)
-
-
 def deciding_dags(reader: LedgerReader, scopes: Sequence[Scope], invitation_id: int) -> frozenset[str] | None:
     """Return the DAGs of which a person must be allowed to edit one, to decide about an invitation.
 
@@ -80,11 +63,11 @@ def deciding_dags(reader: LedgerReader, scopes: Sequence[Scope], invitation_id: 
     i = reader.t.invitation
     row = reader.read(
         lambda connection: connection.execute(
-            select(i.c.org_id, i.c.dag_id).where(i.c.invitation_id == invitation_id, within_any(i, scopes))
+            select(i.c.org_id, i.c.dag_id).where(i.c.invitation_id == invitation_id)
         ).one_or_none(),
         doing="looking for an invitation",
     )
-    if row is None:
+    if row is None or Scope(row.org_id, row.dag_id or None) not in scopes:
         return None
     if row.dag_id is not None:
         return frozenset({row.dag_id})
