@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
@@ -285,3 +286,27 @@ def crowd(db: LedgerDatabase, many: int, states: tuple[str, ...] = ("sent",)) ->
                 for number in range(many)
             ],
         )
+
+
+def more_configurations(ledger: LedgerDatabase, many: int) -> list[str]:
+    """Copy what team A has to so many DAGs, each with an organisation of its own."""
+    t, dag_ids = ledger.tables, [f"m3ter_onboarding__o{number}" for number in range(many)]
+    with ledger.engine.begin() as connection:
+        for table in (t.run, t.plan, t.decision, t.admission, t.invitation, t.worklist):
+            mine = table.c.org_id == ORG_A if table is t.decision else table.c.dag_id == DAG_A
+            rows = [dict(row._mapping) for row in connection.execute(select(table).where(mine))]
+            copies = [_of_another(row, number, dag_id) for number, dag_id in enumerate(dag_ids) for row in rows]
+            connection.execute(insert(table), copies)
+    return dag_ids
+
+
+def _of_another(row: Mapping[str, Any], number: int, dag_id: str) -> dict[str, Any]:
+    other: dict[str, Any] = {**row, "org_id": f"org-{number}"}
+    if "dag_id" in row:
+        other["dag_id"] = dag_id
+    for name in ("invitation_id", "item_id"):
+        if row.get(name) is not None:
+            other[name] = row[name] + 1000 * (number + 1)
+    if row.get("plan_id") is not None:
+        other["plan_id"] = f"{row['plan_id']}-{number}"
+    return other

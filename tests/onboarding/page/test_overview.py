@@ -24,7 +24,19 @@ from m3ter_onboarding.page.bounded_response import LARGEST
 from m3ter_onboarding.page.routes import static_files
 from m3ter_onboarding.page.routes.overview_routes import OverviewResponse
 from tests.onboarding.page.conftest import AT, Page
-from tests.support.page_ledger import DAG_A, DAG_B, NOW, ORG_A, ORG_B, PLAN, PLAN_BEFORE, RUN, RUN_BEFORE, crowd
+from tests.support.page_ledger import (
+    DAG_A,
+    DAG_B,
+    NOW,
+    ORG_A,
+    ORG_B,
+    PLAN,
+    PLAN_BEFORE,
+    RUN,
+    RUN_BEFORE,
+    crowd,
+    more_configurations,
+)
 from tests.support.page_plans import all_statements, statements_of
 
 
@@ -198,23 +210,6 @@ def test_runs_of_a_dag_are_listed_newest_first(page: Callable[[str], Page]) -> N
     assert [run["run_id"] for run in earlier["rows"]] == [RUN_BEFORE]
     assert page("bert").client.get("/airflow/m3ter-onboarding/api/runs", params={"dag_id": DAG_A}).status_code == 404
     assert page("bert").get("api/runs", dag_id=DAG_B)["rows"]
-
-
-def more_configurations(ledger: LedgerDatabase, many: int) -> list[str]:
-    """Copy what team A has to so many DAGs, each with an organisation of its own."""
-    t, dag_ids = ledger.tables, [f"m3ter_onboarding__o{number}" for number in range(many)]
-    with ledger.engine.begin() as connection:
-        for table in (t.run, t.plan, t.admission, t.invitation):
-            rows = [dict(row._mapping) for row in connection.execute(select(table).where(table.c.dag_id == DAG_A))]
-            for number, dag_id in enumerate(dag_ids):
-                for row in rows:
-                    other = {"dag_id": dag_id, "org_id": f"org-{number}"}
-                    if "invitation_id" in row:
-                        other["invitation_id"] = row["invitation_id"] + 1000 * (number + 1)
-                    elif "plan_id" in row:
-                        other["plan_id"] = f"{row['plan_id']}-{number}"
-                    connection.execute(insert(table), {**row, **other})
-    return dag_ids
 
 
 def test_any_number_of_configurations_takes_the_same_few_statements(ledger: LedgerDatabase) -> None:
