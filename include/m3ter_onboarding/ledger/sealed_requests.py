@@ -68,13 +68,13 @@ def erased_since(db: LedgerDatabase, plan_id: str) -> int:
     )
 
 
-def keys_of_employees(db: LedgerDatabase, plan_id: str, employees: Collection[str]) -> frozenset[str]:
+def keys_of_employees(db: LedgerDatabase, org_id: str, plan_id: str, employees: Collection[str]) -> frozenset[str]:
     """Return the address keys that a plan's rows of some employees have, whatever was decided about them."""
     d, found = db.tables.decision.c, set[str]()
 
     def work(connection: Connection, batch: Sequence[str]) -> list[str]:
-        chosen = select(d.email_key).where(d.plan_id == plan_id, d.employee_id.in_(batch), d.email_key.is_not(None))
-        return list(connection.execute(chosen).scalars())
+        mine = d.org_id == org_id, d.employee_id.in_(batch), d.plan_id == plan_id
+        return list(connection.execute(select(d.email_key).where(*mine, d.email_key.is_not(None))).scalars())
 
     for batch in batches(sorted(employees)):
         found.update(db.read(partial(work, batch=list(batch)), doing="looking for addresses of excluded employees"))

@@ -46,6 +46,9 @@ from m3ter_onboarding.ledger.states import LIVE_STATES, InvitationState, state_v
 #: Raised by one with every change of the tables below; ``migrations/`` has the step to it, see ``upgrades.py``.
 SCHEMA_VERSION = 4
 
+#: The same for all rows of a plan that invite; of every other row its own number.
+_ONE_INVITE = text("(CASE WHEN decision = 'invite' THEN -1 ELSE row_no END)")
+
 _LIVE = ", ".join(f"'{state}'" for state in state_values(LIVE_STATES))
 
 
@@ -158,28 +161,14 @@ class Tables:
             Column("extra", JSON(none_as_null=True)),
             Column("invitation_id", NumberedKey),
             Column("decided_at", UtcDateTime, nullable=False),
-            Index("ix_m3ter_onboarding_decision_employee", "org_id", "employee_id"),
-            Index("ix_m3ter_onboarding_decision_email", "org_id", "email_key"),
+            # One plan never invites an employee or an address twice, whatever the planner does. The same indexes find
+            # everything about somebody, and somebody in a plan.
+            Index(
+                "uq_m3ter_onboarding_decision_employee", "org_id", "employee_id", "plan_id", _ONE_INVITE, unique=True
+            ),
+            Index("uq_m3ter_onboarding_decision_email", "org_id", "email_key", "plan_id", _ONE_INVITE, unique=True),
             Index("ix_m3ter_onboarding_decision_start", "org_id", "start_date"),
             Index("ix_m3ter_onboarding_decision_kind", "plan_id", "decision", "row_no"),
-            Index("ix_m3ter_onboarding_decision_person", "plan_id", "employee_id"),
-            # One plan never invites an address or an employee twice, whatever the planner does.
-            Index(
-                "uq_m3ter_onboarding_decision_invite_email",
-                "plan_id",
-                "email_key",
-                unique=True,
-                sqlite_where=text("decision = 'invite'"),
-                postgresql_where=text("decision = 'invite'"),
-            ),
-            Index(
-                "uq_m3ter_onboarding_decision_invite_employee",
-                "plan_id",
-                "employee_id",
-                unique=True,
-                sqlite_where=text("decision = 'invite'"),
-                postgresql_where=text("decision = 'invite'"),
-            ),
         )
 
         # People of a plan whom the settings of later hold back; see withheld.py.

@@ -131,14 +131,15 @@ class Questions:
             for person, questions in self.by_person.items()
         }
 
-    def persons_of(self, connection: Connection, t: Tables, plan_id: str, entries: Sequence[Row[Any]]) -> set[str]:
+    def persons_of(self, connection: Connection, t: Tables, plan: PlanRead, entries: Sequence[Row[Any]]) -> set[str]:
         """Return those persons of some entries that a row of the plan names, whatever was decided about it."""
         d = t.decision.c
         employees = {row.employee_id for row in entries if row.employee_id}
         found = {f"address:{address}" for address in self.addresses}
         for batch in sets_of(employees):
-            mine = select(d.employee_id).where(d.plan_id == plan_id, one_of(connection, d.employee_id, batch))
-            found.update(f"employee:{employee}" for employee in connection.execute(mine).scalars())
+            mine = d.org_id == plan.org_id, one_of(connection, d.employee_id, batch), d.plan_id == plan.plan_id
+            there = connection.execute(select(d.employee_id).where(*mine)).scalars()
+            found.update(f"employee:{employee}" for employee in there)
         return found
 
 
@@ -164,7 +165,7 @@ def update_worklist(
     open_entries = connection.execute(
         select(w).where(w.c.org_id == plan.org_id, w.c.closed_at.is_(None), w.c.reason != DIFFERS).order_by(w.c.item_id)
     ).all()
-    present = questions.persons_of(connection, db.tables, plan.plan_id, open_entries)
+    present = questions.persons_of(connection, db.tables, plan, open_entries)
     for row in open_entries:
         question = asked.get(row.person_key, {}).pop((row.decision, row.reason), None)
         if _is_too_old(row.opened_at, row.start_date, now, max_age):

@@ -95,7 +95,7 @@ class TodaysSettings:
         by_id = {policy.m3ter_id: policy for policy in policies}
         restrictions = Restrictions(rules, policies)
         listed = _Listed(read_excluded(self.config), now)
-        of_excluded = keys_of_employees(db, plan.plan_id, rules.excluded_employees)
+        of_excluded = keys_of_employees(db, plan.org_id, plan.plan_id, rules.excluded_employees)
         out_of_time = _out_of_time(db, plan, rules)
         found: dict[int, Restriction] = {}
 

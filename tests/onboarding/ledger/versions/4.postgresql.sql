@@ -309,19 +309,13 @@ CREATE TABLE m3ter_onboarding_decision (
     PRIMARY KEY (plan_id, row_no)
 );
 
-CREATE INDEX ix_m3ter_onboarding_decision_email ON m3ter_onboarding_decision (org_id, email_key);
-
-CREATE INDEX ix_m3ter_onboarding_decision_employee ON m3ter_onboarding_decision (org_id, employee_id);
-
 CREATE INDEX ix_m3ter_onboarding_decision_kind ON m3ter_onboarding_decision (plan_id, decision, row_no);
-
-CREATE INDEX ix_m3ter_onboarding_decision_person ON m3ter_onboarding_decision (plan_id, employee_id);
 
 CREATE INDEX ix_m3ter_onboarding_decision_start ON m3ter_onboarding_decision (org_id, start_date);
 
-CREATE UNIQUE INDEX uq_m3ter_onboarding_decision_invite_email ON m3ter_onboarding_decision (plan_id, email_key) WHERE decision = 'invite';
+CREATE UNIQUE INDEX uq_m3ter_onboarding_decision_email ON m3ter_onboarding_decision (org_id, email_key, plan_id, (CASE WHEN decision = 'invite' THEN -1 ELSE row_no END));
 
-CREATE UNIQUE INDEX uq_m3ter_onboarding_decision_invite_employee ON m3ter_onboarding_decision (plan_id, employee_id) WHERE decision = 'invite';
+CREATE UNIQUE INDEX uq_m3ter_onboarding_decision_employee ON m3ter_onboarding_decision (org_id, employee_id, plan_id, (CASE WHEN decision = 'invite' THEN -1 ELSE row_no END));
 
 CREATE TABLE m3ter_onboarding_erased (
     org_id VARCHAR(64) NOT NULL,
