@@ -49,7 +49,7 @@ def same_spelling(one: str, other: str) -> bool:
 
     Two of one key that do not are perhaps two people: m3ter does not document how it compares addresses.
     """
-    return _spelling(one) == _spelling(other)
+    return one == other or _spelling(one) == _spelling(other)
 
 
 def _spelling(address: str) -> str:

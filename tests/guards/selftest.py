@@ -97,7 +97,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "the policies of a request are not among what the seal covers",
-        ((f"{ONBOARDING}/ledger/sealing.py", "{person},{request}]", "{person}]"),),
+        ((f"{ONBOARDING}/ledger/sealing.py", "{request_hash},{request}]", "{request_hash}]"),),
         (f"{_BOUND}::test_d08_a_request_that_was_changed_after_the_approval_is_not_sent",),
     ),
     Bug(
@@ -371,7 +371,7 @@ BUGS: tuple[Bug, ...] = (
         (
             (
                 f"{ONBOARDING}/planning/planner.py",
-                "if self._statuses.looks_alike(hire.email_key, hire.email):",
+                "if self._statuses.looks_alike(address, hire.email_key, hire.email):",
                 "if hire is None:",
             ),
         ),

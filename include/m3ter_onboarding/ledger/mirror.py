@@ -290,17 +290,17 @@ def doubles_of(db: LedgerDatabase, org_id: str, alias_keys: Iterable[str], now: 
 
 def _of_keys(
     db: LedgerDatabase, table: Table, columns: Sequence[Any], org_id: str, email_keys: Iterable[str]
-) -> list[tuple[Any, ...]]:
+) -> list[Sequence[Any]]:
     """Return entries, by m3ter's id, which is the first of the columns."""
     wanted = frozenset(email_keys)
 
-    def work(connection: Connection) -> list[tuple[Any, ...]]:
-        found: list[tuple[Any, ...]] = []
+    def work(connection: Connection) -> list[Sequence[Any]]:
+        found: list[Sequence[Any]] = []
         for batch in sets_of(wanted):
             statement = select(*columns).where(
                 table.c.org_id == org_id, ~table.c.gone, one_of(connection, table.c.email_key, batch)
             )
-            found.extend(tuple(row) for row in connection.execute(statement))
+            found.extend(connection.execute(statement).all())
         # Not by the database: for the sake of the order SQLite would read every entry of the organisation.
         return sorted(found, key=lambda row: str(row[0]))
 

@@ -13,7 +13,8 @@ from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.key_sets import one_of, sets_of
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.states import LIVE_STATES, InvitationState, state_values
-from m3ter_onboarding.ledger.tables import as_dict
+
+_STATES = {state.value: state for state in InvitationState}
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def read_ledger(
         table.c.dag_id == planning.dag_id,
         table.c.run_id == planning.run_id,
     )
-    columns = [
+    columns = [  # as the fields of the class are
         table.c.invitation_id,
         table.c.email_key,
         table.c.generation,
@@ -72,8 +73,10 @@ def read_ledger(
         for column, values in ((table.c.email_key, email_keys), (table.c.employee_id, employee_ids)):
             for batch in sets_of(values):
                 statement = select(*columns).where(table.c.org_id == org_id, one_of(connection, column, batch))
-                for row in connection.execute(statement):
-                    found[row.invitation_id] = LedgerInvitation(**{**as_dict(row), "state": InvitationState(row.state)})
+                for number, key, generation, employee, state, *rest in connection.execute(statement).all():
+                    if number not in found:
+                        row = LedgerInvitation(number, key, generation, employee, _STATES[state], *rest)
+                        found[number] = row
         return [found[key] for key in sorted(found)]
 
     return db.read(work, doing="reading invitations")

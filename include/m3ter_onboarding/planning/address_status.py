@@ -94,13 +94,13 @@ class AddressStatuses:
         live = next((row for row in rows if row.live), None)
         return AddressStatus(self._status(key, rows, live), live or (rows[-1] if rows else None))
 
-    def looks_alike(self, key: str, email: str) -> bool:
+    def looks_alike(self, address: AddressStatus, key: str, email: str) -> bool:
         """Return whether only addresses that are spelled otherwise stand against an address: perhaps another person's.
 
+        :param address: its status.
         :param key: of the address.
         :param email: the address, as it will be sent.
         """
-        address = self.of_address(key)
         if address.status is Status.FREE and not (address.row and address.row.live):
             return False
         known = (*self._rows.get(key, ()), *self._users.get(key, ()), *self._invitations.get(key, ()))

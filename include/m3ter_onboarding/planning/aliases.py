@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -76,12 +76,15 @@ class Aliases:
             )
 
     def _of_addresses(self, decisions: Sequence[Decision], invited: Sequence[Decision]) -> dict[int, str]:
-        in_plan = _rows_by_key(((one.row_no, one.email_key) for one in decisions), alias_key)
+        aliases = {one.row_no: alias_key(one.email_key) for one in decisions if one.email_key}
+        in_plan = _rows_by_key(aliases, {one.row_no: one.email_key for one in decisions if one.email_key})
         in_m3ter = defaultdict[str, set[str]](set)
-        aliases = {one.row_no: alias_key(one.email_key) for one in invited if one.email_key}
-        for alias, key in mirror.doubles_of(self._db, self._org_id, aliases.values(), self._now):
+        wanted = [aliases[one.row_no] for one in invited if one.email_key]
+        for alias, key in mirror.doubles_of(self._db, self._org_id, wanted, self._now):
             in_m3ter[alias].add(key)
         found: dict[int, str] = {}
+        if not in_plan and not in_m3ter:
+            return found
         for one in invited:
             if not one.email_key:
                 continue
@@ -94,13 +97,16 @@ class Aliases:
         return found
 
     def _of_employees(self, decisions: Sequence[Decision], invited: Sequence[Decision]) -> dict[int, str]:
-        in_plan = _rows_by_key(((one.row_no, one.employee_id) for one in decisions), spelling_key)
+        keys = {one.row_no: spelling_key(one.employee_id) for one in decisions if one.employee_id}
+        in_plan = _rows_by_key(keys, {one.row_no: one.employee_id for one in decisions if one.employee_id})
         known = self._known_spellings([one.employee_id for one in invited if one.employee_id])
         found: dict[int, str] = {}
+        if not in_plan and all(map(frozenset(keys.values()).isdisjoint, (known, self._excluded))):
+            return found
         for one in invited:
             if not one.employee_id:
                 continue
-            key = spelling_key(one.employee_id)
+            key = keys[one.row_no]
             said = _another_row(in_plan.get(key, {}), one.employee_id)
             if key in self._excluded and self._excluded[key] - {one.employee_id}:
                 said.insert(0, "of one that is excluded")
@@ -131,16 +137,18 @@ def _by_spelling(employees: Iterable[str]) -> dict[str, set[str]]:
     return found
 
 
-def _rows_by_key(rows: Iterable[tuple[int, str | None]], key: Callable[[str], str]) -> _ByKey:
+def _rows_by_key(keys: Mapping[int, str], given: Mapping[int, str]) -> _ByKey:
     """Return, by what is left of an address or id, each spelling of it with the first row that has it.
 
     Nothing, where no two rows have the same left.
+
+    :param keys: what is left, by row.
+    :param given: the addresses or ids themselves, by row.
     """
-    keyed = [(key(given), given, row_no) for row_no, given in rows if given]
     found: _ByKey = {}
-    if len({one for one, _, _ in keyed}) < len(keyed):  # almost always each stands there once
-        for one, given, row_no in keyed:
-            found.setdefault(one, {}).setdefault(given, row_no)
+    if len(set(keys.values())) < len(keys):  # almost always each stands there once
+        for row_no, key in keys.items():
+            found.setdefault(key, {}).setdefault(given[row_no], row_no)
     return found
 
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from m3ter_onboarding.ledger.decisions import Decision
 from m3ter_onboarding.ledger.mirror_entries import M3terPolicy
-from m3ter_onboarding.ledger.sealing import canonical, canonical_text
+from m3ter_onboarding.ledger.sealing import canonical, canonical_text, ordered_json
 from m3ter_provider.models import InvitationRequest
 
 #: As ledgers hold hashes of requests, which are compared from run to run.
-_REQUEST = json.JSONEncoder(sort_keys=True, ensure_ascii=True)
+_write_request = ordered_json(", ", ": ")
 
 
 def hash_request(request: InvitationRequest) -> str:
     """Hash the body of a POST (SHA-256, hex)."""
-    return hashlib.sha256(_REQUEST.encode(request.to_json()).encode("ascii")).hexdigest()
+    return hashlib.sha256(_write_request(request.to_json()).encode("ascii")).hexdigest()
 
 
 class PlanFingerprint:

@@ -32,6 +32,9 @@ class Occasion:
     detail: str
 
 
+_NEW = Occasion("invite", "new", "Nothing in ledger or m3ter stands against it.")
+
+
 @dataclass(frozen=True)
 class _PastInvitation:
     """One e-mail that nobody accepted.
@@ -71,7 +74,7 @@ class Occasions:
         """
         statuses = (address.status, elsewhere)
         if Status.ENDED not in statuses and Status.EXPIRED not in statuses:
-            return Occasion("invite", "new", "Nothing in ledger or m3ter stands against it.")
+            return _NEW
         keys = self._addresses_of(hire)
         past = list(self._unaccepted(hire, keys))
         if Status.ENDED in statuses:

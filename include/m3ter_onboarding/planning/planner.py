@@ -195,9 +195,9 @@ class _Planner:
     # -- one person --------------------------------------------------------------------------------------------------
 
     def _decide(self, hire: NewHire) -> Decision:
-        if self._statuses.looks_alike(hire.email_key, hire.email):
-            return _looks_alike(hire, "An address that was invited or is a member's")
         address = self._statuses.of_address(hire.email_key)
+        if self._statuses.looks_alike(address, hire.email_key, hire.email):
+            return _looks_alike(hire, "An address that was invited or is a member's")
         elsewhere = self._statuses.elsewhere(hire.employee_id, hire.email_key)
         decision = (
             self._if_taken(hire, address)
