@@ -147,9 +147,8 @@ bench: $(STAMP)  ## figures against peers in the same run: one table, one plot; 
 # make bench-scale SIZES=10000,100000
 SIZES ?= 10000,100000,1000000
 
-bench-scale: $(STAMP)  ## planning for many people on both databases: all of them new, and a hundred of them; long
-	@$(BIN)/python -m benchmarks planning --people $(SIZES)
-	@$(BIN)/python -m benchmarks planning --people $(SIZES) --new 100
+bench-scale: $(STAMP)  ## a million people on both databases: planned, sent, read again, with a ledger of a million; long
+	@$(BIN)/python -W ignore -m benchmarks scale --people $(SIZES)
 
 constraints: $(STAMP)  ## resolve constraints.txt and constraints-floors.txt anew (names and versions only)
 	@$(BIN)/uv pip compile -q --universal --python-version 3.10 --extra dev --extra javascript --extra cluster --extra audit --extra mysql --extra bench \

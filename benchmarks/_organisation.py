@@ -20,9 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from sqlalchemy import Column, DateTime, MetaData, String, Table, insert
+from sqlalchemy import insert
+
+from tests.support.hire_table import HIRES
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from m3ter_onboarding.planning.decided_rows import PlanningRun
 
 ORG_ID = "bench"
@@ -32,17 +36,9 @@ QUERY = """
 SELECT employee_id, email, first_name, last_name, start_date
 FROM hires WHERE loaded_at >= :window_start AND loaded_at < :window_end
 """
-HIRES = Table(
-    "hires",
-    MetaData(),
-    Column("employee_id", String(250)),
-    Column("email", String(400)),
-    Column("first_name", String(200)),
-    Column("last_name", String(200)),
-    Column("start_date", String(20)),
-    Column("loaded_at", DateTime(timezone=True)),
-)
 _AT_ONCE = 10_000
+_STEP, _PRIME = 7919, 1_000_003
+_PAST = "'2025-01-01 00:00:00.000000'"
 
 
 @dataclass(frozen=True)
@@ -52,11 +48,15 @@ class Organisation:
     :param connection: to the database of warehouse and ledger, as Airflow's JSON.
     :param people: rows of the warehouse.
     :param new: how many of them m3ter does not know.
+    :param invitations: rows of the ledger: of the people that m3ter knows, and then of others.
+    :param members: users that m3ter has: the people that it knows, and then others.
     """
 
     connection: str
     people: int
     new: int
+    invitations: int = 0
+    members: int = 0
 
     def step(self, name: str) -> dict[str, Any]:
         """Run a step in a fresh process, and return its figures."""
@@ -89,6 +89,8 @@ def load(organisation: Organisation) -> dict[str, Any]:
             db.write(
                 lambda connection, rows=rows: connection.execute(insert(db.tables.mirror_user), rows), doing="loading"
             )
+        with db.engine.begin() as connection:
+            _write_history(connection, organisation, began)
         for kind in mirror.Kind:
             mirror.finish_full_pass(db, ORG_ID, kind, began, utc_now())
         mirror.mark_complete(db, ORG_ID, began)
@@ -169,7 +171,7 @@ def _run() -> PlanningRun:
 
 
 def _hire(number: int) -> dict[str, Any]:
-    scattered = number * 7919 % 1_000_003  # no order of addresses or ids, as in a warehouse
+    scattered = number * _STEP % _PRIME  # no order of addresses or ids, as in a warehouse
     return {
         "employee_id": f"E{scattered:07}",
         "email": f"Person.{scattered}@example.com",
@@ -193,6 +195,42 @@ def _member(number: int, seen_ms: int) -> dict[str, Any]:
         "email_key": key,
         "alias_key": alias_key(key),
     } | seen
+
+
+def _write_history(connection: Connection, organisation: Organisation, seen_ms: int) -> None:
+    """Write invitations of earlier years into the ledger, and members among those people who are not hired now."""
+    postgresql = connection.dialect.name == "postgresql"
+    known = organisation.people - organisation.new
+    members = max(organisation.members, known)
+
+    def numbers(first: int, end: int) -> str:
+        if postgresql:
+            return f"generate_series({first}, {end - 1}) AS numbers(n)"
+        several = f"WITH RECURSIVE r(n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM r WHERE n < {end - 1})"
+        return f"({several} SELECT n FROM r WHERE n < {end})"
+
+    scattered = f"((n + {organisation.new}) * {_STEP} % {_PRIME})"
+    padded = f"lpad({scattered}::text, 7, '0')" if postgresql else f"substr('0000000' || {scattered}, -7)"
+    address = f"CASE WHEN n < {known} THEN 'person.' || {scattered} ELSE 'history.' || n END || '@example.com'"
+    employee = f"CASE WHEN n < {known} THEN 'E' || {padded} ELSE 'H' || n END"
+    statements = [
+        f"""
+        INSERT INTO m3ter_invitation (org_id, email_key, email, generation, employee_id, state, origin, m3ter_id,
+            dag_id, run_id, plan_id, row_no, sent_at, expires_at, created_at, updated_at)
+        SELECT '{ORG_ID}', {address}, {address}, 1, {employee},
+            CASE WHEN n < {members} THEN 'accepted' ELSE 'expired' END, 'claimed', 'i' || n,
+            'm3ter_onboarding__bench', 'earlier', 'earlier', n, {_PAST}, {_PAST}, {_PAST}, {_PAST}
+        FROM {numbers(0, organisation.invitations)}
+        """,
+        f"""
+        INSERT INTO m3ter_mirror_user (org_id, m3ter_id, email_key, email, alias_key, first_seen_ms, last_seen_ms, gone)
+        SELECT '{ORG_ID}', 'h' || n, 'history.' || n || '@example.com', 'history.' || n || '@example.com',
+            'history' || n || '@example.com', {seen_ms}, {seen_ms}, {"false" if postgresql else 0}
+        FROM {numbers(known, members)}
+        """,
+    ]
+    for statement in statements:
+        connection.exec_driver_sql(statement.replace("%", "%%") if postgresql else statement)
 
 
 def _parts(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

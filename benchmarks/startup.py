@@ -19,11 +19,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from benchmarks._organisation import HIRES, QUERY, WAREHOUSE
+from benchmarks._organisation import QUERY, WAREHOUSE
 from benchmarks._peers.server import Switches
 from benchmarks._peers.server_process import Server, running_server
 from benchmarks._peers.work import ORG_ID, Work
 from tests.support.databases import airflow_connection_named, sqlite_connection
+from tests.support.hire_table import HIRES
 
 TASKS = ("snapshot", "plan", "approve", "send", "report")
 PEOPLE = 10

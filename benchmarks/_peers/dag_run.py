@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from benchmarks._organisation import HIRES, QUERY, WAREHOUSE
+from benchmarks._organisation import QUERY, WAREHOUSE
 from benchmarks._peers.delivery import END, rows_of
 from benchmarks._peers.work import ORG_ID, Work
 from demo.metadata_template import make_metadata_database
@@ -20,6 +20,7 @@ from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.ledger.database import open_ledger
 from m3ter_onboarding.ledger.schema import prepare_tables
 from tests.support.first_looks import look_first
+from tests.support.hire_table import HIRES
 
 _OURS = '"""A DAG of Airflow."""\n\nfrom m3ter_onboarding import onboarding_dag\n\ndag = onboarding_dag("bench.yaml")\n'
 _MAPPED = """

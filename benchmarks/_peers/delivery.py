@@ -11,12 +11,12 @@ from typing import Any
 from airflow.sdk import BaseHook, Connection
 from sqlalchemy import insert
 
-from benchmarks._organisation import HIRES, QUERY, WAREHOUSE
+from benchmarks._organisation import QUERY, WAREHOUSE
 from benchmarks._peers.work import ORG_ID, Work
 from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.config.run_parameters import RunParameters
-from m3ter_onboarding.ledger.database import open_ledger
+from m3ter_onboarding.ledger.database import LedgerDatabase, open_ledger
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.schema import prepare_tables
 from m3ter_onboarding.ledger.sealing import SealingKey
@@ -31,6 +31,7 @@ from m3ter_onboarding.sending.stop_signals import Stop
 from m3ter_onboarding.source.window import Window
 from m3ter_provider.connection import connection_settings
 from m3ter_provider.hooks.m3ter import M3terAsyncHook
+from tests.support.hire_table import HIRES
 
 #: Of the window that is planned.
 END = datetime(2030, 1, 2, tzinfo=timezone.utc)
@@ -47,11 +48,7 @@ def plan(work: Work) -> dict[str, Any]:
         prepare_tables(db, create_tables=True, now=utc_now(), package_version="0")
         db.write(lambda connection: connection.execute(insert(HIRES), rows_of(work)), doing="loading")
 
-        async def mirror() -> None:
-            async with M3terAsyncHook() as hook:
-                await take_snapshot(_organisation(hook, db, config))
-
-        asyncio.run(mirror())
+        asyncio.run(_mirror(db, config))
         run = PlanningRun(
             key=_RUN,
             org_id=ORG_ID,
@@ -65,6 +62,25 @@ def plan(work: Work) -> dict[str, Any]:
     if planned.invitations != work.people:
         raise RuntimeError(f"{planned.invitations} invitations were planned, of {work.people}")
     return {"plan_id": planned.plan_id}
+
+
+def snapshot() -> Callable[[], None]:
+    """Return the reading of m3ter, as the task ``snapshot`` does it; where there is no ledger yet it is made before."""
+    config = _config()
+    BaseHook.get_connection("m3ter_default")
+    with closing(open_ledger(WAREHOUSE)) as db:
+        prepare_tables(db, create_tables=True, now=utc_now(), package_version="0")
+
+    def read() -> None:
+        with closing(open_ledger(WAREHOUSE)) as db:
+            asyncio.run(_mirror(db, config))
+
+    return read
+
+
+async def _mirror(db: LedgerDatabase, config: OnboardingConfig) -> None:
+    async with M3terAsyncHook() as hook:
+        await take_snapshot(_organisation(hook, db, config))
 
 
 def rows_of(work: Work) -> list[dict[str, Any]]:
@@ -105,7 +121,7 @@ def _config() -> OnboardingConfig:
     )
 
 
-def _organisation(hook: M3terAsyncHook, db: Any, config: OnboardingConfig) -> MirroredOrganisation:
+def _organisation(hook: M3terAsyncHook, db: LedgerDatabase, config: OnboardingConfig) -> MirroredOrganisation:
     return MirroredOrganisation(
         m3ter=hook, db=db, settle_after=config.settle_after, full_snapshot_every=config.full_snapshot_every
     )

@@ -164,6 +164,14 @@ def delivery_of_plan(work: Work) -> Send:
     return delivery.sender(work)
 
 
+def snapshot(work: Work) -> Send:
+    """Prepare the reading of m3ter into the ledger."""
+    from benchmarks._peers import delivery
+
+    _release_pace(work)
+    return delivery.snapshot()
+
+
 def dag_run(work: Work) -> Send:
     """Prepare a whole run of the onboarding DAG, five tasks."""
     from benchmarks._peers.dag_run import onboarding_run
@@ -226,4 +234,5 @@ PEERS: dict[str, Callable[[Work], Send]] = {
     "our DAG, whole run": dag_run,
     "one mapped task a person": mapped_tasks,
     "plan": plan,
+    "snapshot": snapshot,
 }

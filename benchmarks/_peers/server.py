@@ -13,6 +13,7 @@ import random
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from email.utils import formatdate
@@ -32,6 +33,7 @@ class Switches:
     :param lost_before: the share of POSTs of invitations that end without answer and effect.
     :param lost_after: the share of them that end without answer after their effect.
     :param seed: of the draws.
+    :param invitations: that it has from the beginning; they were made in the last 300 days, the newest a day ago.
     """
 
     latency: float = 0.0
@@ -39,6 +41,7 @@ class Switches:
     lost_before: float = 0.0
     lost_after: float = 0.0
     seed: int = 1
+    invitations: int = 0
 
 
 class M3ter:
@@ -51,7 +54,7 @@ class M3ter:
         """Begin anew."""
         self.switches = switches
         self._draws = random.Random(switches.seed)
-        self._invitations: list[bytes] = []
+        self._invitations = list(_earlier_invitations(switches.invitations))
         self._emails: Counter[str] = Counter()
         self._requests: Counter[str] = Counter()
         self._second, self._in_second = 0, 0
@@ -101,18 +104,7 @@ class M3ter:
         if drawn < self.switches.lost_before:
             return None
         self._emails[sent["email"].casefold()] += 1
-        now = datetime.now(timezone.utc)
-        made = {
-            **sent,
-            "id": f"bench-{len(self._invitations)}",
-            "version": 1,
-            "accepted": False,
-            "invitingPrincipalId": "bench-service-user",
-            "createdBy": "bench-service-user",
-            "dtCreated": now.isoformat(timespec="milliseconds"),
-            "dtExpiry": (now + timedelta(days=30)).isoformat(timespec="milliseconds"),
-        }
-        answer = json.dumps(made).encode()
+        answer = _invitation(sent, len(self._invitations), datetime.now(timezone.utc))
         self._invitations.append(answer)
         return None if drawn < self.switches.lost_before + self.switches.lost_after else (200, answer)
 
@@ -122,6 +114,29 @@ class M3ter:
         begin = max(0, end - _PAGE)
         following = b',"nextToken":"%d"' % begin if begin else b""
         return b'{"data":[' + b",".join(reversed(self._invitations[begin:end])) + b"]" + following + b"}"
+
+
+def _invitation(sent: dict[str, Any], number: int, made_at: datetime) -> bytes:
+    """Return an invitation as m3ter answers and lists it."""
+    made = {
+        **sent,
+        "id": f"bench-{number}",
+        "version": 1,
+        "accepted": False,
+        "invitingPrincipalId": "bench-service-user",
+        "createdBy": "bench-service-user",
+        "dtCreated": made_at.isoformat(timespec="milliseconds"),
+        "dtExpiry": (made_at + timedelta(days=30)).isoformat(timespec="milliseconds"),
+    }
+    return json.dumps(made).encode()
+
+
+def _earlier_invitations(many: int) -> Iterator[bytes]:
+    """Yield invitations of earlier days, the oldest first."""
+    newest = datetime.now(timezone.utc) - timedelta(days=1)
+    for number in range(many):
+        sent = {"email": f"earlier-{number}@example.com", "firstName": "New", "lastName": "Hire"}
+        yield _invitation(sent, number, newest - timedelta(days=300) * ((many - number) / many))
 
 
 class Connection(asyncio.Protocol):

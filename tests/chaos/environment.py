@@ -27,8 +27,9 @@ from m3ter_onboarding.ledger.schema import prepare_tables
 from m3ter_provider import process_state, retries
 from m3ter_sandbox.testing import SandboxServer
 from tests.support.databases import POSTGRESQL, SQLITE, engine_of, sqlite_connection
+from tests.support.hire_table import HIRES
 from tests.support.postgresql import PostgresServer
-from tests.support.world import HIRES, World
+from tests.support.world import World
 
 DATABASES = (SQLITE, POSTGRESQL)
 

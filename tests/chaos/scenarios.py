@@ -11,8 +11,8 @@ from sqlalchemy import select
 from tests.chaos.case_run import CaseRun
 from tests.chaos.cases import Case
 from tests.chaos.fault_points import FaultPoint, die
+from tests.support.hire_table import HIRES
 from tests.support.task_runs import TaskRun
-from tests.support.world import HIRES
 
 CREATE = "CreateOrgUserInvitation"
 #: Extras of the connection with which a lease is short: others wait for that of a killed sender in real time.

@@ -21,7 +21,8 @@ from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.schema import prepare_tables
 from m3ter_sandbox.testing import SandboxServer
 from tests.support.first_looks import look_first
-from tests.support.world import HIRES, QUERY
+from tests.support.hire_table import HIRES
+from tests.support.world import QUERY
 
 FIRST, LAST, ADDRESS = "Quillondra", "Zebrafinch", "quillondra.zebrafinch@example.com"
 CREATE = {"operation": "CreateOrgUserInvitation"}

@@ -6,7 +6,7 @@ import json
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 
-from benchmarks import startup
+from benchmarks import _scale_plot, scale, startup
 from benchmarks._peers import cases, plot, table
 from benchmarks._peers.figures import Measured, lines_of
 from benchmarks._peers.server import M3ter, Switches
@@ -89,3 +89,30 @@ def test_the_table_of_tasks_sums_them_up() -> None:
     assert rows[2] == "| snapshot | 1.00 | 1.50 | 0.20 | 7 | a 2×, b 1× | 3 |"
     assert rows[-1].startswith("| all five | 5.00 | 7.50 | 1.00 |")
     assert len({row.count("|") for row in rows}) == 1
+
+
+def test_the_tables_and_the_plot_of_large_plans_show_how_they_grow() -> None:
+    plans = [
+        {"database": "sqlite", "people": many, "new": many, "wall": many / 1e4, "cpu": many / 2e4}
+        | {"peak_mib": 100.0 + many / 1e4, "before_mib": 90.0}
+        for many in (1_000, 10_000)
+    ]
+    known = {**plans[1], "new": 100}
+    sent = {"database": "sqlite", "people": 1_000, "wall": 1.0, "cpu": 0.5, "peak_mib": 100.0, "requests": 1_004}
+    read = {**sent, "what": "nothing changed", "invitations": 100_000, "requests": 1}
+    text = scale.markdown({"planned": [*plans, known], "delivered": [sent], "read": [read]})
+    assert "sqlite: time grows as people to the power of 1.00" in text
+    assert "| sqlite | 1,000 | 1.0 | 0.5 | 500 | 100 | 1,004 |" in text
+    assert "| sqlite | 100,000 | nothing changed | 1 | 1.0 | 0.5 | 100 |" in text
+    picture = ElementTree.fromstring(_scale_plot.svg(scale.all_new([*plans, known])))
+    words = [text.text for text in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"CPU s", "peak MiB", "1,000", "10,000", "sqlite: slope 1.00", "sqlite: slope 0.00"} <= set(words)
+
+
+def test_the_server_lists_invitations_of_earlier_days_the_newest_first() -> None:
+    m3ter = M3ter()
+    m3ter.reset(Switches(invitations=101))
+    page = json.loads(m3ter.answer("GET", "/organizations/o/invitations?pageSize=200", b"")[1])  # type: ignore[index]
+    made = [one["dtCreated"] for one in page["data"]]
+    assert made == sorted(made, reverse=True)
+    assert (len(made), page["nextToken"]) == (100, "1")

@@ -26,9 +26,10 @@ from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, tables_in
 from m3ter_onboarding.ledger.upgrades import upgrade_statements
 from m3ter_sandbox.testing import SandboxServer
 from tests.support.databases import airflow_connection_named, engine_of, sqlite_connection
+from tests.support.hire_table import HIRES
 from tests.support.postgresql import PostgresServer
 from tests.support.task_runs import TaskRun, m3ter_connection
-from tests.support.world import DAY, HIRES, WINDOW, World, world_database_on, world_database_on_sqlite
+from tests.support.world import DAY, WINDOW, World, world_database_on, world_database_on_sqlite
 
 KEYS = (
     "uq_m3ter_invitation_generation",

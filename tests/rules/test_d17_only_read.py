@@ -16,10 +16,11 @@ from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.reporting.erasure_everywhere import ErasureContext, erase_person
 from m3ter_sandbox.testing import SandboxServer
 from tests.support.databases import airflow_connection_named, engine_of, sqlite_connection
+from tests.support.hire_table import HIRES
 from tests.support.postgresql import PostgresServer
 from tests.support.recording_notifier import RecordingNotifier
 from tests.support.task_runs import TaskRun, m3ter_connection
-from tests.support.world import DAY, HIRES, WINDOW, World, world_database_on
+from tests.support.world import DAY, WINDOW, World, world_database_on
 
 NOTIFIER = "tests.support.recording_notifier.RecordingNotifier"
 

@@ -26,8 +26,9 @@ from m3ter_onboarding.ledger.schema import prepare_tables
 from m3ter_sandbox.testing import SandboxServer
 from tests.support import ledger_rows
 from tests.support.first_looks import look_first
+from tests.support.hire_table import HIRES
 from tests.support.postgresql import PostgresServer
-from tests.support.world import HIRES, QUERY
+from tests.support.world import QUERY
 
 T = TypeVar("T")
 

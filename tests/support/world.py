@@ -16,11 +16,6 @@ from uuid import uuid4
 
 from airflow.sdk import Connection
 from sqlalchemy import (
-    Column,
-    DateTime,
-    MetaData,
-    String,
-    Table,
     and_,
     delete,
     insert,
@@ -59,24 +54,12 @@ from m3ter_provider.hooks.m3ter import M3terAsyncHook
 from m3ter_sandbox.testing import SandboxServer
 from tests.support import ledger_rows
 from tests.support.databases import airflow_connection_named, engine_of, sqlite_connection
+from tests.support.hire_table import HIRES
 
 QUERY = """
 SELECT employee_id, email, first_name, last_name, permission_policies, start_date
 FROM hires WHERE loaded_at >= :window_start AND loaded_at < :window_end ORDER BY employee_id
 """
-
-
-HIRES = Table(
-    "hires",
-    MetaData(),
-    Column("employee_id", String(250)),
-    Column("email", String(400)),
-    Column("first_name", String(200)),
-    Column("last_name", String(200)),
-    Column("permission_policies", String(200)),
-    Column("start_date", String(20)),
-    Column("loaded_at", DateTime(timezone=True)),
-)
 
 
 DAY = datetime(2030, 1, 2, tzinfo=timezone.utc)

@@ -28,7 +28,7 @@ from tests.chaos.sender_points import (
     the_next_day,
 )
 from tests.support.console import Console
-from tests.support.world import HIRES
+from tests.support.hire_table import HIRES
 
 IN_CONSOLE = "invited by hand or member meanwhile"
 CORRECTED = "address corrected"

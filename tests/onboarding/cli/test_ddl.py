@@ -25,10 +25,11 @@ from m3ter_onboarding.ledger.schema import prepare_tables, tables_version
 from m3ter_onboarding.ledger.tables import SCHEMA_VERSION, tables_in
 from m3ter_sandbox.testing import SandboxServer
 from tests.support.databases import airflow_connection_named, engine_of
+from tests.support.hire_table import HIRES
 from tests.support.postgresql import PostgresDatabase
 from tests.support.recording_driver import stand_in_dialects
 from tests.support.task_runs import TaskRun, m3ter_connection
-from tests.support.world import HIRES, WINDOW, World
+from tests.support.world import WINDOW, World
 
 VERSIONS = Path(__file__).parent.parent / "ledger" / "versions"
 SCHEMA = "onboarding"

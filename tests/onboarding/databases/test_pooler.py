@@ -21,11 +21,12 @@ from m3ter_onboarding.ledger.tables import SCHEMA_VERSION
 from m3ter_onboarding.source.warehouse import warehouse_engine
 from m3ter_sandbox.testing import SandboxServer
 from tests.support.databases import airflow_connection_named
+from tests.support.hire_table import HIRES
 from tests.support.missing_tools import skip_or_fail
 from tests.support.pooler import find_pgbouncer, running_pooler
 from tests.support.postgresql import PostgresDatabase
 from tests.support.task_runs import TaskRun, m3ter_connection
-from tests.support.world import HIRES, WINDOW, World, WorldDatabase, run_sql
+from tests.support.world import WINDOW, World, WorldDatabase, run_sql
 
 AT_ONCE = 9
 

@@ -11,7 +11,8 @@ from sqlalchemy import select
 from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.planning.employee_spellings import other_spellings, spelling_key
 from m3ter_provider.email_identity import alias_key
-from tests.support.world import HIRES, World
+from tests.support.hire_table import HIRES
+from tests.support.world import World
 
 
 @pytest.mark.parametrize(
