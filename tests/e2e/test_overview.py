@@ -78,6 +78,39 @@ def test_the_next_days_lead_to_their_people(pages: AirflowPages, coming: Organis
     assert "example.com" not in page.url
 
 
+def test_a_figure_leads_to_exactly_those_whom_it_counts(pages: AirflowPages, coming: Organisation) -> None:
+    page = pages.open("/m3ter-onboarding/#/?days=90")
+    settled(page)
+    page.get_by_role("link", name=re.compile("^1 invited, not accepted on ")).click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.get_by_label("First day")).to_have_value(f"{(NOW + timedelta(days=3)).date()}")
+    page.get_by_label("First day").fill("2030-01-01")
+    expect(page.get_by_text("Nobody who starts soon stands there.")).to_be_visible()
+    page.go_back()
+    expect(page.locator("tbody tr")).to_have_count(1)
+
+    pages.open("/m3ter-onboarding/#/?days=90")
+    page.get_by_role("link", name="5 later than in 7 days").click()
+    expect(page.locator("tbody tr")).to_have_count(5)
+    expect(page.locator("main .note")).to_contain_text("Only invitations that expire later than in 7 days are listed.")
+    pages.open("/m3ter-onboarding/#/?days=90")
+    page.get_by_role("link", name="7 invited").click()
+    expect(page.locator("tbody tr")).to_have_count(7)
+    assert_accessible(page)
+    page.get_by_role("link", name="All", exact=True).click()
+    expect(page.locator("main .note")).to_have_count(0)
+    pages.open("/m3ter-onboarding/#/?days=90")
+    page.get_by_role("link", name="9 rows read: the runs that read them").click()
+    expect(page.locator("h1")).to_have_text("Runs that may send")
+    expect(page.locator("tbody tr")).to_have_count(2)
+    assert_accessible(page)
+    page.get_by_title(RUN, exact=True).click()
+    page.locator("section[aria-labelledby=states]").get_by_role("link", name=re.compile("accepted 1$")).click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    page.get_by_role("link", name="one run").click()
+    expect(page.locator("h1")).to_have_text(RUN)
+
+
 def test_a_card_says_what_belongs_together_and_its_links_lead_where_they_say(
     pages: AirflowPages, coming: Organisation
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from m3ter_onboarding.ledger.reads.invitation_trends import ChartDay, PeriodFunnel
 from m3ter_onboarding.ledger.reads.overview_figures import LedgerFigures
@@ -101,14 +102,31 @@ class TimeToAccept:
 
 
 @dataclass(frozen=True)
+class LedgerFunnel:
+    """What became of the rows of one ledger.
+
+    :param ledger: its key.
+    :param since: of the runs that began then or later.
+    """
+
+    ledger: str
+    since: datetime
+    funnel: PeriodFunnel
+
+
+@dataclass(frozen=True)
 class Chart:
     """Invitations of the last days.
 
+    :param zone: whose calendar days are meant.
+    :param funnels: of each ledger that can be read; *funnel* is their sum.
     :param time_to_accept: None: nobody has accepted in the last 90 days.
     """
 
+    zone: str
     days: list[ChartDay]
     funnel: PeriodFunnel
+    funnels: list[LedgerFunnel]
     time_to_accept: TimeToAccept | None
 
 

@@ -36,13 +36,17 @@ export interface AskedApproval {
 
 /** Invitations of the last days. */
 export interface Chart {
+  /** whose calendar days are meant. */
+  zone: string;
   days: ChartDay[];
   funnel: PeriodFunnel;
+  /** of each ledger that can be read; *funnel* is their sum. */
+  funnels: LedgerFunnel[];
   /** null: nobody has accepted in the last 90 days. */
   time_to_accept: TimeToAccept | null;
 }
 
-/** The invitations that the runs of one day (UTC) set out to send, by what became of them. */
+/** The invitations that the runs of one day, in the reader's time zone, set out to send, by what became of them. */
 export interface ChartDay {
   day: Day;
   accepted: number;
@@ -333,12 +337,28 @@ export interface LastRun {
   waits: string | null;
 }
 
+/** What became of the rows of one ledger. */
+export interface LedgerFunnel {
+  /** its key. */
+  ledger: string;
+  /** of the runs that began then or later. */
+  since: Instant;
+  funnel: PeriodFunnel;
+}
+
 /** Which invitations a list shows; in the body, since addresses of requests are logged. */
 export interface ListBody {
   ledger: string;
   search?: string;
   states?: InvitationState[];
   org_id?: string | null;
+  run?: RunOfList | null;
+  /** only those of runs that began then or later and may send. */
+  runs_since?: Instant | null;
+  /** only those that expire later than in so many days. */
+  expires_after_days?: number | null;
+  /** only those that expire in so many days, and have not expired yet. */
+  expires_within_days?: number | null;
   sort?: "changed" | "address" | "expires";
   descending?: boolean;
   after?: string | null;
@@ -731,6 +751,12 @@ export interface RunInAirflow {
   question: AskedApproval | null;
 }
 
+/** The run whose invitations alone are listed. */
+export interface RunOfList {
+  dag_id: string;
+  run_id: string;
+}
+
 /** Runs of a DAG, the newest first, and whether there are older ones. */
 export interface RunPage {
   rows: RunSummary[];
@@ -830,6 +856,8 @@ export interface StartingBody {
   name?: "day_one" | "chase";
   standings?: Standing[];
   why?: "starts" | "expires" | "both" | null;
+  /** only people of this first day. */
+  day?: Day | null;
   after?: number;
 }
 
@@ -938,6 +966,7 @@ export interface Gets {
   "run": RunDetails;
   "run/progress": RunProgress;
   "runs": RunPage;
+  "runs/sending": RunPage;
   [path: `stories/decision/${string}/${string}/${string}`]: PersonHistory;
   [path: `stories/invitation/${string}/${string}`]: PersonHistory;
 }

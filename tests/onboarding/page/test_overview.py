@@ -16,9 +16,10 @@ from sqlalchemy import Engine, insert, select, update
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.reads.bounded_counts import COUNTED
 from m3ter_onboarding.ledger.reads.dag_figures import without_card
-from m3ter_onboarding.ledger.reads.invitation_trends import CHART_RUNS, invitation_trends
+from m3ter_onboarding.ledger.reads.invitation_trends import invitation_trends
 from m3ter_onboarding.ledger.reads.overview_figures import ledger_figures
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
+from m3ter_onboarding.ledger.reads.sending_runs import CHART_RUNS
 from m3ter_onboarding.page.answers import ReadableDag
 from m3ter_onboarding.page.bounded_response import LARGEST
 from m3ter_onboarding.page.routes import static_files

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -39,6 +40,8 @@ ROLES = {"anna": (OF_A,), "vera": (OF_A,), "bert": (OF_B,), "carl": (), "olaf": 
 _PEOPLE: list[dict[str, Any]] = [
     *({"search": search} for search in ("", "ann", "zoe", "eve", "yan", "1001", "2001", "inv-1", "@b.ex", "@exam")),
     *({"org_id": org} for org in (ORG_A, ORG_B)),
+    *({"run": {"dag_id": dag, "run_id": run}} for dag in (DAG_A, DAG_B) for run in (RUN, "scheduled__b")),
+    {"runs_since": (NOW - timedelta(days=30)).isoformat()},
 ]
 _QUESTIONS: list[dict[str, Any]] = [
     *({"shown": shown} for shown in ("open", "closed", "snoozed", "gone")),
@@ -70,6 +73,7 @@ ASKED: dict[tuple[str, str], list[tuple[dict[str, Any], dict[str, Any], dict[str
         ({"plan_id": plan, "row_no": 1}, {}, None) for plan in (PLAN, PLAN_BEFORE, PLAN_B)
     ],
     ("GET", "/api/runs"): [({}, {"dag_id": dag}, None) for dag in (DAG_A, DAG_B, DAG_C)],
+    ("GET", "/api/runs/sending"): [({}, {"since": (NOW - timedelta(days=30)).isoformat()}, None)],
     ("GET", "/api/run"): [({}, {"dag_id": dag, "run_id": run}, None) for dag, run in _RUNS],
     ("POST", "/api/run/rows"): [({}, {}, body) for body in _ROWS],
     ("GET", "/api/run/progress"): [({}, {"dag_id": dag, "run_id": run}, None) for dag, run in _RUNS],

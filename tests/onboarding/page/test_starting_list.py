@@ -78,6 +78,9 @@ def test_readers_see_their_own_people_the_soonest_first(page: Callable[[str], Pa
     ]
     assert [row["employee_id"] for row in rows(page("anna"), standings=["not_invited", "expired"])] == ["a1"]
     assert [row["employee_id"] for row in rows(page("bert"), standings=[])] == ["b1"]
+    for one in page("anna").get("api/overview")["ledgers"][0]["starting"]["days"]:
+        assert len(rows(page("anna"), standings=[one["standing"]], day=one["day"])) == one["many"] == 1
+    assert rows(page("anna"), day=f"{TODAY}") == []
     # The address leads to the person.
     row = seen[1]
     assert page("anna").get(f"api/stories/decision/{KEY}/{row['plan_id']}/{row['row_no']}")

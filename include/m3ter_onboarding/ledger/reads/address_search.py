@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import CTE, Connection, func, not_, select
 from sqlalchemy.sql.expression import and_
 
 from m3ter_onboarding.ledger.reads.bounded_counts import COUNTED
-from m3ter_onboarding.ledger.reads.invitation_ranges import begins_with, exactly
+from m3ter_onboarding.ledger.reads.invitation_ranges import Narrowing, begins_with, exactly
 from m3ter_onboarding.ledger.reads.list_places import Place
 from m3ter_onboarding.ledger.reads.reader_sets import is_visible
 from m3ter_onboarding.ledger.sql_types import by_bytes
-from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.ledger.tables import Tables
 from m3ter_provider.email_identity import email_key
 
@@ -38,7 +36,7 @@ class SearchReach:
 
 
 def inside_addresses(
-    connection: Connection, t: Tables, scopes: CTE, term: str, states: Sequence[InvitationState]
+    connection: Connection, t: Tables, scopes: CTE, term: str, only: Narrowing
 ) -> tuple[list[Place], SearchReach | None]:
     """Return the invitations whose address has a text inside, and neither begins with it nor has it for an id.
 
@@ -54,7 +52,7 @@ def inside_addresses(
     position = func.instr if connection.dialect.name == "sqlite" else func.strpos
     # A range of the primary key, and nothing else to choose from: another index would be read to its end.
     newest = (
-        select(id_, i.email_key, i.org_id, i.dag_id, i.state, i.employee_id, i.m3ter_id)
+        select(id_, i.email_key, i.org_id, i.dag_id, i.run_id, i.state, i.employee_id, i.m3ter_id, i.expires_at)
         .where(id_ > last - NEWEST, position(by_bytes(i.email_key), email_key(term)) > 0)
         .order_by(id_)
         .limit(NEWEST)
@@ -65,9 +63,8 @@ def inside_addresses(
         is_visible(newest, scopes),
         not_(and_(*begins_with(key, term))),
         not_(exactly(newest.c, term)),
+        *only.of_rows(newest.c),
     ]
-    if states:
-        conditions.append(newest.c.state.in_([state.value for state in states]))
     rows = connection.execute(
         select(key.label("key"), newest.c.invitation_id.label("id"))
         .where(*conditions)

@@ -6,17 +6,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
-from sqlalchemy import CTE, Connection, func, select
+from sqlalchemy import CTE, Connection, select
 from sqlalchemy import union_all as all_of
 
 from m3ter_onboarding.ledger.key_sets import one_of
 from m3ter_onboarding.ledger.reads.address_search import SearchReach, inside_addresses
-from m3ter_onboarding.ledger.reads.invitation_ranges import PAGE, KeyRange, Sort, count_keys, read_keys
+from m3ter_onboarding.ledger.reads.invitation_ranges import PAGE, KeyRange, Narrowing, Sort, count_keys, read_keys
 from m3ter_onboarding.ledger.reads.list_places import Phase, Place, UnreadableCursorError, cursor_of, place_of
-from m3ter_onboarding.ledger.reads.listed_values import listed_scopes
+from m3ter_onboarding.ledger.reads.listed_values import listed_runs, listed_scopes
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from m3ter_onboarding.ledger.reads.reader_sets import is_visible
 from m3ter_onboarding.ledger.reads.scopes import Scope
+from m3ter_onboarding.ledger.reads.sending_runs import CHART_RUNS, keys_of, sending_runs
+from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.ledger.tables import Tables
 from m3ter_provider.pasted_text import trim
@@ -32,6 +34,10 @@ class InvitationQuery:
     :param states: of these; empty: of any.
     :param org_id: of this organisation; None: of all.
     :param sort: ``expires`` lists only those that can expire: sent or adopted, and not accepted yet.
+    :param run: of this run; None: of any.
+    :param runs_since: of the runs that began then or later and may send; None: of any.
+    :param expires_from: not those that expire earlier.
+    :param expires_before: only those that expire earlier.
     :param after: the cursor by which the page before ends.
     :param before: instead, the cursor at which the page after begins.
     """
@@ -43,6 +49,10 @@ class InvitationQuery:
     descending: bool = True
     after: str | None = None
     before: str | None = None
+    run: RunKey | None = None
+    runs_since: datetime | None = None
+    expires_from: datetime | None = None
+    expires_before: datetime | None = None
 
     @property
     def term(self) -> str:
@@ -147,9 +157,12 @@ class _Listing:
         self._scopes = listed_scopes(connection, scopes)
         self._term = query.term
         org_ids = sorted({scope.org_id for scope in scopes})
-        self._exact = _exact(connection, t, self._scopes, org_ids, query) if self._term else []
+        self._only = only = Narrowing(
+            query.states, query.run, _runs(connection, t, scopes, query), query.expires_from, query.expires_before
+        )
+        self._exact = _exact(connection, t, self._scopes, org_ids, self._term, only) if self._term else []
         self._inside, self.reach = (
-            inside_addresses(connection, t, self._scopes, self._term, query.states) if self._term else ([], None)
+            inside_addresses(connection, t, self._scopes, self._term, only) if self._term else ([], None)
         )
 
     def page(self, size: int) -> InvitationPage:
@@ -183,8 +196,8 @@ class _Listing:
     def _range(self) -> KeyRange:
         query = self._query
         if self._term:
-            return KeyRange("begins", "address", False, query.states, self._term)
-        return KeyRange("list", query.sort, query.descending, query.states)
+            return KeyRange("begins", "address", False, self._only, self._term)
+        return KeyRange("list", query.sort, query.descending, self._only)
 
     def _keys(self, place: Place | None, limit: int, *, backwards: bool = False) -> list[Place]:
         return read_keys(self._connection, self._t, self._scopes, self._range(), place, limit, backwards=backwards)
@@ -219,16 +232,24 @@ class _Listing:
         return replace(place, key=key)
 
 
-def _exact(connection: Connection, t: Tables, scopes: CTE, org_ids: Sequence[str], query: InvitationQuery) -> list[int]:
+def _runs(connection: Connection, t: Tables, scopes: Sequence[Scope], query: InvitationQuery) -> CTE | None:
+    """Return the runs of some days whose invitations are listed; None: of any run, or of none."""
+    if query.runs_since is None:
+        return None
+    dag_ids = sorted({scope.dag_id for scope in scopes if scope.dag_id is not None})
+    return listed_runs(connection, keys_of(sending_runs(connection, t, dag_ids, query.runs_since)[:CHART_RUNS]))
+
+
+def _exact(
+    connection: Connection, t: Tables, scopes: CTE, org_ids: Sequence[str], term: str, only: Narrowing
+) -> list[int]:
     i = t.invitation
     found = []
     # Two questions, not one with OR: each then has an index of its own.
     for column in (i.c.employee_id, i.c.m3ter_id):
         rows = select(i.c.invitation_id).where(
-            one_of(connection, i.c.org_id, org_ids), column == query.term, is_visible(i, scopes)
+            one_of(connection, i.c.org_id, org_ids), column == term, is_visible(i, scopes), *only.of_rows(i.c)
         )
-        if query.states:
-            rows = rows.where(func.coalesce(i.c.state, "").in_([state.value for state in query.states]))
         found.append(select(rows.order_by(i.c.invitation_id.desc()).limit(PAGE).subquery()))
     ids = connection.execute(all_of(*found)).scalars()
     return list(dict.fromkeys(ids))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -24,6 +25,7 @@ from m3ter_onboarding.ledger.reads.bounded_counts import COUNTED
 from m3ter_onboarding.ledger.reads.list_places import Phase, Place
 from m3ter_onboarding.ledger.reads.listed_values import listed_states
 from m3ter_onboarding.ledger.reads.reader_sets import NO_LIMIT, count_of, counted_rows, rows_of_each, within_each
+from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.sql_types import by_bytes
 from m3ter_onboarding.ledger.states import ON_ITS_WAY_STATES, InvitationState
 from m3ter_onboarding.ledger.tables import Tables
@@ -37,17 +39,55 @@ _LAST = "\U0010ffff"
 
 
 @dataclass(frozen=True)
+class Narrowing:
+    """Which invitations alone are listed.
+
+    :param states: of these; empty: of any.
+    :param run: that this run set out to send; None: of any run, or of none.
+    :param runs: likewise, one of these.
+    :param expires_from: not those that expire earlier.
+    :param expires_before: only those that expire earlier.
+    """
+
+    states: Sequence[InvitationState] = ()
+    run: RunKey | None = None
+    runs: CTE | None = None
+    expires_from: datetime | None = None
+    expires_before: datetime | None = None
+
+    def of_rows(self, columns: Any) -> list[ColumnElement[bool]]:
+        """Return the conditions for invitations that are looked up by something else."""
+        conditions = self.beside_states(columns)
+        if self.states:
+            conditions.append(func.coalesce(columns.state, "").in_([state.value for state in self.states]))
+        return conditions
+
+    def beside_states(self, columns: Any) -> list[ColumnElement[bool]]:
+        """Return the same without the states."""
+        conditions: list[ColumnElement[bool]] = []
+        if self.run is not None:
+            conditions += [columns.dag_id == self.run.dag_id, columns.run_id == self.run.run_id]
+        if self.runs is not None:
+            of_these = select(self.runs.c.dag_id, self.runs.c.run_id)
+            conditions.append(tuple_(columns.dag_id, columns.run_id).in_(of_these))
+        if self.expires_from is not None:
+            conditions.append(columns.expires_at >= self.expires_from)
+        if self.expires_before is not None:
+            conditions.append(columns.expires_at < self.expires_before)
+        return conditions
+
+
+@dataclass(frozen=True)
 class KeyRange:
     """Which invitations, in which order.
 
-    :param states: of these; empty: of any.
     :param begins: the beginning of their addresses; empty: any.
     """
 
     phase: Phase
     sort: Sort
     descending: bool
-    states: Sequence[InvitationState] = ()
+    only: Narrowing = Narrowing()
     begins: str = field(default="", repr=False)
 
 
@@ -123,7 +163,7 @@ def begins_with(key: ColumnElement[Any], term: str) -> list[ColumnElement[bool]]
 
 def _ranges(connection: Connection, scopes: CTE, wanted: KeyRange) -> CTE:
     """Return each scope with each state: a range of an index."""
-    states = frozenset(wanted.states or InvitationState)
+    states = frozenset(wanted.only.states or InvitationState)
     if wanted.sort == "expires":  # nothing else can expire any more
         states &= ON_ITS_WAY_STATES
     listed = listed_states(connection, states)
@@ -137,7 +177,7 @@ def _in_range(
     """Return the conditions that an invitation is wanted, and of the range beside it."""
     i = t.invitation
     key = _key(i, wanted.sort)
-    conditions: list[ColumnElement[bool]] = [within_each(i, ranges), i.c.state == ranges.c.state]
+    conditions = [within_each(i, ranges), i.c.state == ranges.c.state, *wanted.only.beside_states(i.c)]
     if wanted.begins:
         # Exact matches stand before the list already.
         conditions += [*begins_with(key, wanted.begins), ~exactly(i.c, wanted.begins)]

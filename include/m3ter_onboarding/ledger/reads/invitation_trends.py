@@ -5,25 +5,30 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, timedelta
 from itertools import takewhile
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Row, Select, and_, literal_column, select
 
+from m3ter_onboarding.ledger.day_one import Moment
 from m3ter_onboarding.ledger.reads.bounded_counts import COUNTED
 from m3ter_onboarding.ledger.reads.listed_values import listed_runs
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from m3ter_onboarding.ledger.reads.reader_sets import count_of, first_of_each, sets_of
+from m3ter_onboarding.ledger.reads.sending_runs import CHART_RUNS, keys_of, sending_runs
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.ledger.tables import Tables
 
-#: Days of the chart; the most runs that are looked at for it.
-CHART_DAYS, CHART_RUNS = 30, 1000
+#: Days of the chart.
+CHART_DAYS = 30
 
 #: How soon people accept is known of the newest so many, within so many days.
 ACCEPTED_LOOKED_AT, ACCEPTED_DAYS = 2000, 90
+
+_UTC = ZoneInfo("UTC")
 
 _ACCEPTED, _SENT = InvitationState.ACCEPTED.value, InvitationState.SENT.value
 _EXPIRED, _FAILED = InvitationState.EXPIRED.value, InvitationState.FAILED.value
@@ -39,7 +44,7 @@ class DayRun:
 
 @dataclass(frozen=True)
 class ChartDay:
-    """The invitations that the runs of one day (UTC) set out to send, by what became of them.
+    """The invitations that the runs of one day, in the reader's time zone, set out to send, by what became of them.
 
     :param dag_id: the only DAG whose runs set out to send something; None: none did, or several.
     :param run: None: no run did, or several.
@@ -85,30 +90,43 @@ class PeriodFunnel:
 class Trends:
     """One ledger's invitations of the last days.
 
-    :param days: every calendar day (UTC), also one without a run. Where there were more runs than are looked at, they
-        begin with the first that is whole.
+    :param days: every calendar day of the reader's time zone, also one without a run. Where there were more runs than
+        are looked at, they begin with the first that is whole.
+    :param since: when the first of them begins.
     :param seconds: between each newest invitation and its acceptance.
     """
 
     days: list[ChartDay]
+    since: datetime
     funnel: PeriodFunnel
     seconds: list[float]
 
 
-def invitation_trends(reader: LedgerReader, dag_ids: Sequence[str], now: datetime, days: int = CHART_DAYS) -> Trends:
-    """Return what became of the invitations of the last days, by three statements."""
-    first = now.date() - timedelta(days=days - 1)
+def invitation_trends(
+    reader: LedgerReader, dag_ids: Sequence[str], now: datetime, days: int = CHART_DAYS, zone: ZoneInfo = _UTC
+) -> Trends:
+    """Return what became of the invitations of the last days, by three statements.
+
+    :param zone: whose calendar days are meant.
+    """
+    moment = Moment(now, zone)
+    first = moment.today - timedelta(days=days - 1)
+
+    def day_of(run: Row[Any]) -> date:
+        return Moment(run.started_at, zone).today
 
     def work(connection: Connection) -> Trends:
         t = reader.t
-        found = _runs(connection, t, dag_ids, datetime.combine(first, time.min, timezone.utc))
+        found = sending_runs(connection, t, dag_ids, moment.midnight(first))
         begin = first
         if len(found) > CHART_RUNS:
-            begin = min(found[-1].started_at.date() + timedelta(days=1), now.date())
-        runs = list(takewhile(lambda run: run.started_at.date() >= begin, found))
-        states = _states(connection, t, [RunKey(run.dag_id, run.run_id) for run in runs if run.invitations])
+            begin = min(day_of(found[-1]) + timedelta(days=1), moment.today)
+        runs = list(takewhile(lambda run: day_of(run) >= begin, found))
+        states = _states(connection, t, keys_of(runs))
+        every = (ChartDay(begin + timedelta(days=number), 0, 0, 0) for number in range((moment.today - begin).days + 1))
         return Trends(
-            days=_days(runs, states, begin, now.date()),
+            days=summed_by_day([*every, *(_day(day_of(run), run, states) for run in runs)]),
+            since=moment.midnight(begin),
             funnel=_funnel(runs, states),
             seconds=_seconds_to_accept(connection, t, dag_ids, now),
         )
@@ -136,27 +154,6 @@ def _sum(day: date, parts: Sequence[ChartDay]) -> ChartDay:
     )
 
 
-def _runs(connection: Connection, t: Tables, dag_ids: Sequence[str], since: datetime) -> list[Row[Any]]:
-    """Return the newest runs that may send, each with its newest plan, the newest first; one more where there are."""
-    dags, r, p = sets_of(connection, t, dag_ids).dags, t.run.c, t.plan.c
-    later = t.plan.alias("later").c
-    newer: Select[Any] = select(literal_column("1")).where(
-        later.dag_id == p.dag_id, later.run_id == p.run_id, later.seq > p.seq
-    )
-    chosen: Select[Any] = (
-        select(r.dag_id, r.run_id, r.started_at, p.state, p.sendable, p.rows_read, p.invitations, p.counts)
-        .select_from(
-            dags.join(t.run, r.dag_id == dags.c.dag_id).outerjoin(
-                t.plan, and_(p.dag_id == r.dag_id, p.run_id == r.run_id, ~newer.correlate(t.plan).exists())
-            )
-        )
-        .where(r.started_at >= since, r.may_invite)
-        .order_by(r.started_at.desc())
-        .limit(CHART_RUNS + 1)
-    )
-    return list(connection.execute(chosen))
-
-
 def _states(connection: Connection, t: Tables, runs: Sequence[RunKey]) -> dict[RunKey, dict[str, int]]:
     """Count the invitations that each run set out to send, by the state that they are in now; counting stops."""
     if not runs:
@@ -171,17 +168,10 @@ def _states(connection: Connection, t: Tables, runs: Sequence[RunKey]) -> dict[R
     return {RunKey(row.dag_id, row.run_id): {state: row._mapping[state] for state in counted} for row in rows}
 
 
-def _days(runs: Sequence[Row[Any]], states: dict[RunKey, dict[str, int]], begin: date, end: date) -> list[ChartDay]:
-    of_runs = []
-    for run in runs:
-        many = defaultdict(int, states.get(RunKey(run.dag_id, run.run_id), {}))
-        other = many[_EXPIRED] + many[_FAILED]
-        only = DayRun(run.dag_id, run.run_id)
-        of_runs.append(
-            ChartDay(run.started_at.date(), many[_ACCEPTED], many[_SENT], other, dag_id=run.dag_id, run=only)
-        )
-    every = (ChartDay(begin + timedelta(days=number), 0, 0, 0) for number in range((end - begin).days + 1))
-    return summed_by_day([*every, *of_runs])
+def _day(day: date, run: Row[Any], states: dict[RunKey, dict[str, int]]) -> ChartDay:
+    many = defaultdict(int, states.get(RunKey(run.dag_id, run.run_id), {}))
+    other, only = many[_EXPIRED] + many[_FAILED], DayRun(run.dag_id, run.run_id)
+    return ChartDay(day, many[_ACCEPTED], many[_SENT], other, dag_id=run.dag_id, run=only)
 
 
 def _funnel(runs: Sequence[Row[Any]], states: dict[RunKey, dict[str, int]]) -> PeriodFunnel:

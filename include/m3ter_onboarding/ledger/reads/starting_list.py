@@ -29,12 +29,14 @@ class StartingQuery:
     :param name: who starts soon, or which invitations to chase.
     :param standings: only these; none: all.
     :param why: only invitations to chase for this reason; None: all.
+    :param day: only people of this first day; None: of any.
     :param after: how many rows come before the page.
     """
 
     name: StartingList = "day_one"
     standings: Sequence[Standing] = ()
     why: ChaseWhy | None = None
+    day: date | None = None
     after: int = 0
 
 
@@ -129,6 +131,8 @@ def _chosen(t: Tables, visible: VisibleRows, query: StartingQuery) -> Select[Any
         conditions = [_visible(t.day_one, visible)]
         if query.standings:
             conditions.append(d.standing.in_([standing.value for standing in query.standings]))
+        if query.day is not None:
+            conditions.append(d.start_date == query.day)
         return select(t.day_one, null().label("why")).where(*conditions).order_by(d.start_date, d.item_id)
     c = t.chase.c
     conditions = [_visible(t.chase, visible)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import date
 from itertools import chain
 from typing import Annotated
 
@@ -31,7 +32,10 @@ _EXPORTED_AT_ONCE = 1000
 
 
 class StartingBody(BaseModel):
-    """Which rows a list shows."""
+    """Which rows a list shows.
+
+    :param day: only people of this first day.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -39,11 +43,12 @@ class StartingBody(BaseModel):
     name: StartingList = "day_one"
     standings: Annotated[list[Standing], Field(max_length=len(Standing))] = []
     why: ChaseWhy | None = None
+    day: date | None = None
     after: Annotated[int, Field(ge=0, le=1_000_000)] = 0
 
     def query(self) -> StartingQuery:
         """Return it as the ledger is asked."""
-        return StartingQuery(self.name, self.standings, self.why, self.after)
+        return StartingQuery(self.name, self.standings, self.why, self.day, self.after)
 
 
 @router.post("/day-one")

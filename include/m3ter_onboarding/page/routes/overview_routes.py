@@ -6,9 +6,11 @@ import math
 import statistics
 from collections.abc import Sequence
 from datetime import date
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter
+from pydantic import StringConstraints
 
 from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.config.names import PAUSE_VARIABLE
@@ -26,6 +28,7 @@ from m3ter_onboarding.page.access import Reader, ReaderDep
 from m3ter_onboarding.page.airflow_runs import FailedRun, last_runs_that_failed
 from m3ter_onboarding.page.answers import (
     Chart,
+    LedgerFunnel,
     Overview,
     ReadableDag,
     ReadableLedger,
@@ -35,6 +38,7 @@ from m3ter_onboarding.page.answers import (
 )
 from m3ter_onboarding.page.bounded_response import BoundedResponse
 from m3ter_onboarding.page.onboarding_dags import LedgerPlace
+from m3ter_onboarding.source.new_hire import zone_of
 
 router = APIRouter(prefix="/api")
 
@@ -143,20 +147,35 @@ def _dags(reader: Reader) -> list[ReadableDag]:
 
 
 @router.get("/chart")
-def chart(reader: ReaderDep, days: Literal["30", "90"] = "30") -> Chart:
-    """Return what became of the invitations of the last days, and how soon people accept."""
-    found: list[Trends] = []
-    for place in reader.places().values():
+def chart(
+    reader: ReaderDep,
+    days: Literal["30", "90"] = "30",
+    zone: Annotated[str, StringConstraints(max_length=100)] = "UTC",
+) -> Chart:
+    """Return what became of the invitations of the last days, and how soon people accept.
+
+    Days are those of the time zone; of UTC where this server does not know it.
+    """
+    try:
+        of_reader = zone_of(zone)
+    except ValueError:
+        of_reader = ZoneInfo("UTC")
+    found: dict[str, Trends] = {}
+    for key, place in sorted(reader.places().items()):
         try:
-            found.append(invitation_trends(reader.ledgers.of(place), reader.dag_ids_of(place), utc_now(), int(days)))
+            ledger = reader.ledgers.of(place)
+            found[key] = invitation_trends(ledger, reader.dag_ids_of(place), utc_now(), int(days), of_reader)
         except LedgerError:
             continue  # the overview shows it
+    trends = found.values()
     # A day that one ledger does not count would show too few.
-    begin = max((one.days[0].day for one in found), default=date.min)
+    begin = max((one.days[0].day for one in trends), default=date.min)
     return Chart(
-        days=summed_by_day(day for one in found for day in one.days if day.day >= begin),
-        funnel=sum((one.funnel for one in found), PeriodFunnel(0, 0, 0, 0, 0)),
-        time_to_accept=_time_to_accept(sorted(seconds for one in found for seconds in one.seconds)),
+        zone=of_reader.key,
+        days=summed_by_day(day for one in trends for day in one.days if day.day >= begin),
+        funnel=sum((one.funnel for one in trends), PeriodFunnel(0, 0, 0, 0, 0)),
+        funnels=[LedgerFunnel(key, one.since, one.funnel) for key, one in found.items()],
+        time_to_accept=_time_to_accept(sorted(seconds for one in trends for seconds in one.seconds)),
     )
 
 

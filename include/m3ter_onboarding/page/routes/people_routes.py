@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from datetime import timedelta
 from itertools import chain
 from typing import Annotated
 
@@ -11,13 +12,15 @@ from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.ledger.reads.invitation_list import InvitationPage, InvitationQuery, Sort, all_pages, page_of
 from m3ter_onboarding.ledger.reads.person_history import PersonHistory, history_of_decision, history_of_invitation
 from m3ter_onboarding.ledger.reads.shortened_texts import shortened
+from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.page.access import ReaderDep, found
 from m3ter_onboarding.page.csv_export import as_csv
-from m3ter_onboarding.page.request_values import InvitationId, RowNo, StorableText
+from m3ter_onboarding.page.request_values import InvitationId, RowNo, StorableInstant, StorableText
 
 router = APIRouter(prefix="/api")
 
@@ -25,12 +28,28 @@ log = logging.getLogger(__name__)
 
 #: Rows of the CSV file that are in memory at once.
 _EXPORTED_AT_ONCE = 1000
+#: Days from now.
+Days = Annotated[int, Field(ge=0, le=3650)]
 #: Characters of m3ter's answer in a list.
 _MESSAGE = 200
 
 
+class RunOfList(BaseModel):
+    """The run whose invitations alone are listed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dag_id: Annotated[StorableText, StringConstraints(max_length=250)]
+    run_id: Annotated[StorableText, StringConstraints(max_length=250)]
+
+
 class ListBody(BaseModel):
-    """Which invitations a list shows; in the body, since addresses of requests are logged."""
+    """Which invitations a list shows; in the body, since addresses of requests are logged.
+
+    :param runs_since: only those of runs that began then or later and may send.
+    :param expires_after_days: only those that expire later than in so many days.
+    :param expires_within_days: only those that expire in so many days, and have not expired yet.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -38,6 +57,10 @@ class ListBody(BaseModel):
     search: Annotated[StorableText, StringConstraints(max_length=400)] = ""
     states: Annotated[list[InvitationState], Field(max_length=len(InvitationState))] = []
     org_id: Annotated[StorableText, StringConstraints(max_length=64)] | None = None
+    run: RunOfList | None = None
+    runs_since: StorableInstant | None = None
+    expires_after_days: Days | None = None
+    expires_within_days: Days | None = None
     sort: Sort = "changed"
     descending: bool = True
     after: Annotated[str, StringConstraints(max_length=4000)] | None = None
@@ -45,8 +68,13 @@ class ListBody(BaseModel):
 
     def query(self) -> InvitationQuery:
         """Return it as the ledger is asked."""
+        now, after, within = utc_now(), self.expires_after_days, self.expires_within_days
         return InvitationQuery(
-            self.search, self.states, self.org_id, self.sort, self.descending, self.after, self.before
+            *(self.search, self.states, self.org_id, self.sort, self.descending, self.after, self.before),
+            run=None if self.run is None else RunKey(self.run.dag_id, self.run.run_id),
+            runs_since=self.runs_since,
+            expires_from=None if after is None and within is None else now + timedelta(days=after or 0),
+            expires_before=None if within is None else now + timedelta(days=within),
         )
 
 

@@ -28,6 +28,7 @@ from m3ter_onboarding.ledger.reads.run_history import (
     run_standing,
     runs_of_dag,
 )
+from m3ter_onboarding.ledger.reads.sending_runs import runs_that_may_send
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.page.access import Reader, ReaderDep, found
 from m3ter_onboarding.page.airflow_runs import run_in_airflow
@@ -71,6 +72,15 @@ def runs(dag_id: str, reader: ReaderDep, before: StorableInstant | None = None) 
         return runs_of_dag(reader.ledger_of(dag_id), dag_id, before)
     except NoRunYetError:
         return RunPage([], more=False)
+
+
+@router.get("/runs/sending")
+def runs_sending(
+    ledger: str, since: StorableInstant, reader: ReaderDep, before: StorableInstant | None = None
+) -> RunPage:
+    """Return the runs since an instant that may send, of all DAGs of a ledger, the newest first."""
+    view = reader.view_of(ledger)
+    return runs_that_may_send(view.ledger, view.visible.dag_ids, since, before)
 
 
 @router.get("/run")

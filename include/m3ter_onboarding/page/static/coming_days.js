@@ -6,6 +6,7 @@
 
 import { h, table } from "./elements.js";
 import { boundedNumber, exactNumber } from "./formats.js";
+import { daysLeft } from "./list_narrowing.js";
 import { hashOf } from "./list_place.js";
 
 /** @typedef {import("../api_types").ReadableLedger} Ledger */
@@ -36,19 +37,29 @@ export function startingTable({ key, name, starting }) {
       .reduce((all, one) => all + one.many, 0);
   const rows = days.map((day) => [
     h("span", { class: "day" }, weekday(day)),
-    ...WITHOUT.map(([standing]) => exactNumber(of(day, standing))),
+    ...WITHOUT.map(([standing, text]) => {
+      const href = hashOf("#/day-one", { show: standing, ledger: key, day });
+      return linked(of(day, standing), href, `${text} on ${weekday(day)}`);
+    }),
   ]);
-  const sums = WITHOUT.map(([standing, text]) => {
-    const many = of(null, standing);
-    const href = `#/day-one/${standing}/${encodeURIComponent(key)}`;
-    return many ? h("a", { href, "aria-label": `${many} ${text}` }, exactNumber(many)) : "0";
-  });
+  const sums = WITHOUT.map(([standing, text]) =>
+    linked(of(null, standing), `#/day-one/${standing}/${encodeURIComponent(key)}`, text),
+  );
   return table(
     `Who starts soon without access (${name})`,
     ["First day", ...WITHOUT.map(([, text]) => text)],
     days.length ? [...rows, [h("strong", {}, "All"), ...sums]] : [],
     { empty: "Everybody who starts soon has access.", unseen: true },
   );
+}
+
+/**
+ * @param {number} many
+ * @param {string} href of the list
+ * @param {string} name of those who are counted
+ */
+function linked(many, href, name) {
+  return many ? h("a", { href, "aria-label": `${exactNumber(many)} ${name}` }, exactNumber(many)) : "0";
 }
 
 /** @param {string} day of ISO 8601: the warehouse's, in no time zone */
@@ -72,20 +83,14 @@ export function pendingDays({ key, pending }) {
       "ol",
       {},
       pending.map(({ within_days, many }, place) => {
-        const text = `${boundedNumber(many)} ${daysLeft(pending[place - 1]?.within_days ?? 0, within_days)}`;
+        const after = pending[place - 1]?.within_days ?? 0;
+        const text = `${boundedNumber(many)} ${daysLeft(after, within_days)}`;
         const meter = h("meter", { min: "0", max: String(most), value: many, "aria-label": text });
-        return h("li", {}, h("span", { class: "step" }, text), meter);
+        const days = { after_days: after, within_days };
+        const href = hashOf("#/invitations", { order: "expires", state: "sent", ledger: key, ...days });
+        return h("li", {}, h("span", { class: "step" }, many ? h("a", { href }, text) : text), meter);
       }),
     ),
     h("p", {}, h("a", { href }, "Those that wait, the soonest to expire first")),
   );
-}
-
-/**
- * @param {number} from
- * @param {number | null} within
- */
-function daysLeft(from, within) {
-  if (within === null) return "later";
-  return within === 1 ? "within a day" : `in ${from + 1} to ${within} days`;
 }

@@ -38,7 +38,12 @@ const CHASE_HEADS = ["Address", "Employee", "Starts", "Why", "Since", "Expires"]
 
 /**
  * What is listed.
- * @typedef {{ ledger: string, ledgerNamed: boolean, shown: string, turn: import("./list_place.js").Turn }} Filter
+ * @typedef {object} Filter
+ * @property {string} ledger
+ * @property {boolean} ledgerNamed
+ * @property {string} shown
+ * @property {string} day of ISO 8601; empty: any
+ * @property {import("./list_place.js").Turn} turn
  */
 
 /**
@@ -61,6 +66,7 @@ export async function dayOneScreen(only, key) {
     ledger: ledgerToShow([first, ...others], named, ({ starting }) => starting.listed).key,
     ledgerNamed: ledgers.length > 1,
     shown: shown in STANDINGS || shown === "chase" ? shown : "",
+    day: dayOf(place.get("day")),
     turn: turnOf(place),
   };
   keepPlace(hash(filter), { again: true });
@@ -69,9 +75,14 @@ export async function dayOneScreen(only, key) {
   return { title, content: [content, filterForm(ledgers, filter, results), results] };
 }
 
+/** @param {string | null} text */
+function dayOf(text) {
+  return text && /^\d{4}-\d\d-\d\d$/u.test(text) && !Number.isNaN(Date.parse(text)) ? text : "";
+}
+
 /** @param {Filter} filter */
-function hash({ ledger, ledgerNamed, shown, turn }) {
-  return hashOf("#/day-one", { show: shown, ledger: ledgerNamed ? ledger : null, ...turn });
+function hash({ ledger, ledgerNamed, shown, day, turn }) {
+  return hashOf("#/day-one", { show: shown, ledger: ledgerNamed ? ledger : null, day, ...turn });
 }
 
 /**
@@ -86,13 +97,16 @@ function filterForm(ledgers, filter, results) {
     ...standings,
     { value: "chase", text: "Invitations to chase" },
   ];
+  const day = dayField(filter, () => show(filter, results, FIRST_PAGE));
   return h(
     "form",
     { class: "filters", "aria-label": "Day one" },
     choice("shown", "Show", shown, filter.shown, (value) => {
       filter.shown = value;
+      day.hidden = value === "chase";
       return show(filter, results, FIRST_PAGE);
     }),
+    day,
     ledgerChoice(ledgers, filter.ledger, (chosen) => {
       location.hash = hash({ ...filter, ledger: chosen, turn: FIRST_PAGE });
     }),
@@ -101,13 +115,28 @@ function filterForm(ledgers, filter, results) {
 
 /**
  * @param {Filter} filter
+ * @param {() => unknown} apply
+ */
+function dayField(filter, apply) {
+  const input = h("input", { id: "first-day", type: "date", onchange: () => choose() });
+  input.value = filter.day;
+  const choose = () => {
+    filter.day = dayOf(input.value);
+    return apply();
+  };
+  const label = h("label", { for: "first-day" }, "First day; none: all");
+  return h("div", { class: "field", hidden: filter.shown === "chase" }, label, input);
+}
+
+/**
+ * @param {Filter} filter
  * @returns {import("../api_types").StartingBody}
  */
-function requestBody({ ledger, shown, turn }) {
+function requestBody({ ledger, shown, day, turn }) {
   const after = Number(turn.after) || 0;
   if (shown === "chase") return { ledger, name: "chase", after };
   const standings = /** @type {Standing[]} */ (Object.keys(STANDINGS)).filter((one) => one === shown);
-  return { ledger, name: "day_one", standings, after };
+  return { ledger, name: "day_one", standings, day: day || null, after };
 }
 
 /**
@@ -175,13 +204,13 @@ function neverMade(ledger) {
  * @param {Filter} filter
  * @param {import("../api_types").StartingPage} page
  */
-function startingTable({ ledger, shown }, { rows }) {
+function startingTable({ ledger, shown, day }, { rows }) {
   if (shown === "chase") {
     const cells = rows.map((row) => chaseCells(ledger, row));
     return table("Invitations to chase", CHASE_HEADS, cells, { empty: "No invitation to chase.", unseen: true });
   }
   const cells = rows.map((row) => startingCells(ledger, row));
-  const empty = shown ? "Nobody who starts soon stands there." : "Nobody starts soon.";
+  const empty = shown || day ? "Nobody who starts soon stands there." : "Nobody starts soon.";
   return table("Who starts soon", STARTING_HEADS, cells, { empty, unseen: true });
 }
 

@@ -22,6 +22,11 @@ function timeZone() {
   }
 }
 
+/** Return the name of the time zone in which times are shown. */
+export function zoneName() {
+  return timeZone() ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+
 /** @param {Date} when */
 function localTime(when) {
   return new Intl.DateTimeFormat("en-GB", {

@@ -1,5 +1,5 @@
 /**
- * Invitations over time: stacked bars, one for each calendar day in UTC, and the same as a table.
+ * Invitations over time: stacked bars, one for each calendar day, and the same as a table.
  *
  * @module
  */
@@ -23,12 +23,15 @@ const TOP = 10;
 const FOOT = 22;
 const TICKS = 4;
 
-/** @param {readonly ChartDay[]} days */
-export function invitationChart(days) {
+/**
+ * @param {readonly ChartDay[]} days
+ * @param {string} zone whose days they are
+ */
+export function invitationChart(days, zone) {
   if (days.every((day) => !total(day))) return h("p", { class: "empty" }, `No invitations in ${length(days)}.`);
   const ticks = ticksUpTo(Math.max(...days.map(total)));
   const said = h("p", { class: "said faint" }, "Point at a day, or go to it with the Tab key, to read its figures.");
-  const label = `Invitations of ${length(days)}, by day (UTC) of the run; the same figures are in the table below`;
+  const label = `Invitations of ${length(days)}, by day (${zone}) of the run; the same figures are in the table below`;
   return h(
     "figure",
     { class: "chart" },
@@ -39,13 +42,8 @@ export function invitationChart(days) {
       bars(days, ticks, said),
     ),
     said,
-    h(
-      "figcaption",
-      {},
-      PARTS.map(key),
-      h("span", { class: "key" }, "days are in UTC, whatever zone times are shown in"),
-    ),
-    h("details", { id: "chart-table" }, h("summary", {}, "As a table"), asTable(days)),
+    h("figcaption", {}, PARTS.map(key), h("span", { class: "key" }, `days are those of ${zone}`)),
+    h("details", { id: "chart-table" }, h("summary", {}, "As a table"), asTable(days, zone)),
   );
 }
 
@@ -142,11 +140,14 @@ function key({ name, label }) {
   return h("span", { class: "key" }, h("span", { class: `swatch bar-${name}`, "aria-hidden": "true" }), label);
 }
 
-/** @param {readonly ChartDay[]} days */
-function asTable(days) {
+/**
+ * @param {readonly ChartDay[]} days
+ * @param {string} zone
+ */
+function asTable(days, zone) {
   return table(
     "Invitations by day",
-    ["Day (UTC)", ...PARTS.map(({ label }) => label)],
+    [`Day (${zone})`, ...PARTS.map(({ label }) => label)],
     days.map((day) => {
       const href = hrefOf(day);
       const name = href ? h("a", { href }, day.day) : day.day;

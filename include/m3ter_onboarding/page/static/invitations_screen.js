@@ -11,6 +11,7 @@ import { choice, exportButton, fileName, ledgerChoice, searchField } from "./fil
 import { counted, instant, m3terAnswer } from "./formats.js";
 import { invitationStates, stateBadge, stateName } from "./glossary.js";
 import { ledgerToShow } from "./list_ledger.js";
+import { EVERYTHING, isNarrowed, narrowingBody, narrowingOf, narrowingPlace, narrowingText } from "./list_narrowing.js";
 import { showPage, sortable } from "./list_pages.js";
 import { FIRST_PAGE, hashOf, keepPlace, keepSearch, placeOf, searchOf, turnOf } from "./list_place.js";
 import { dagsOf, ledgerProblem, nothingToRead, organisationName, readOverview } from "./readable_dags.js";
@@ -44,17 +45,18 @@ const HEADS = ["Address", "Employee", "State", "Invited", "Expires", "Last chang
  * @property {string} search
  * @property {InvitationState[]} states
  * @property {string | null} org_id
+ * @property {import("./list_narrowing.js").Narrowing} narrowing
  * @property {Order} order
  * @property {Turn} turn
  * @property {number} otherLedgers where there are some, the address names the ledger
  */
 
 /**
- * @param {string} [only] a state
+ * @param {string} [state] the only one
  * @param {string} [key] of a ledger; undefined: as the address has it
  * @returns {Promise<import("./page.js").Screen>}
  */
-export async function invitationsScreen(only, key) {
+export async function invitationsScreen(state, key) {
   const overview = await readOverview();
   const title = "Invitations";
   const ledgers = overview.ledgers.filter((ledger) => ledger.problem === null);
@@ -65,7 +67,7 @@ export async function invitationsScreen(only, key) {
   const ledger = ledgerToShow([first, ...others], key ?? place.get("ledger"), ({ states }) =>
     Object.values(states).some(Boolean),
   );
-  const filter = filterOf(place, ledger, others.length, only);
+  const filter = filterOf(place, ledger, others.length, state);
   keepPlace(hash(filter), { again: true });
   const results = h("div", {});
   await load(filter, results);
@@ -88,17 +90,19 @@ function filterOf(place, ledger, otherLedgers, only) {
     search: searchOf(place),
     states: invitationStates().filter((state) => names.includes(state)),
     org_id: ledger.organisations.length > 1 && org && ledger.organisations.includes(org) ? org : null,
+    narrowing: narrowingOf(place),
     order: ORDERS.find((one) => one.name === place.get("order")) ?? NEWEST_FIRST,
     turn: turnOf(place),
   };
 }
 
 /** @param {Filter} filter */
-function hash({ ledger, otherLedgers, search, states, org_id, order, turn }) {
+function hash({ ledger, otherLedgers, search, states, org_id, narrowing, order, turn }) {
   return hashOf("#/invitations", {
     ledger: otherLedgers ? ledger : null,
     state: states.join(","),
     org: org_id,
+    ...narrowingPlace(narrowing),
     order: order.name,
     search: keepSearch(search),
     ...turn,
@@ -109,10 +113,10 @@ function hash({ ledger, otherLedgers, search, states, org_id, order, turn }) {
  * @param {Filter} filter
  * @returns {import("../api_types").ListBody}
  */
-function requestBody({ ledger, search, states, org_id, order, turn }) {
+function requestBody({ ledger, search, states, org_id, narrowing, order, turn }) {
   const { sort, descending } = order;
-  const { after, before } = turn;
-  return { ledger, search, states, org_id, sort, descending, after: after || null, before: before || null };
+  const page = { after: turn.after || null, before: turn.before || null };
+  return { ledger, search, states, org_id, ...narrowingBody(narrowing), sort, descending, ...page };
 }
 
 /**
@@ -135,7 +139,7 @@ function filterForm(ledgers, ledger, filter, results) {
     { class: "filters", role: "search", "aria-label": "Invitations", onsubmit },
     field,
     ledgerChoice(ledgers, filter.ledger, (chosen) => {
-      location.hash = hash({ ...filter, ledger: chosen, org_id: null, turn: FIRST_PAGE });
+      location.hash = hash({ ...filter, ledger: chosen, org_id: null, narrowing: EVERYTHING, turn: FIRST_PAGE });
     }),
     ledger.organisations.length > 1 && organisationChoice(ledger.organisations, filter, apply),
     orderChoice(filter, apply),
@@ -230,7 +234,11 @@ async function load(filter, results, { turned = false } = {}) {
     turn: filter.turn,
     turned,
     read: () => post("invitations", body),
-    show: (page) => [reachText(filter.search, page), invitationsTable(filter, results, page)],
+    show: (page) => [
+      narrowingText(filter.narrowing, hash({ ...filter, narrowing: EVERYTHING, turn: FIRST_PAGE })),
+      reachText(filter.search, page),
+      invitationsTable(filter, results, page),
+    ],
     go: (turn) => show(filter, results, turn, { turned: true }),
     beside: ({ rows }) =>
       rows.length > 0 &&
@@ -280,10 +288,10 @@ function invitationsTable(filter, results, { rows }) {
 }
 
 /** @param {Filter} filter */
-function emptyText({ order, search, states, org_id, otherLedgers }) {
+function emptyText({ order, search, states, org_id, narrowing, otherLedgers }) {
   const there = otherLedgers === 1 ? "There is" : "There are";
   const others = otherLedgers ? ` ${there} ${counted(otherLedgers, "other ledger")}; choose above.` : "";
-  const everything = !search.trim() && !states.length && !org_id && order.sort !== "expires";
+  const everything = !search.trim() && !states.length && !org_id && !isNarrowed(narrowing) && order.sort !== "expires";
   if (everything) return `This ledger holds no invitation yet.${others}`;
   const only = order.sort === "expires" ? " This order lists only invitations that can still expire." : "";
   return `No invitation of this ledger matches.${only}${others}`;

@@ -13,9 +13,9 @@
  *   requests.js         requests to the page's API and to Airflow's
  *   readable_dags.js    the DAGs and ledgers that this user may read: every screen needs them
  *   overview_screen.js, invitations_screen.js, person_screen.js, dag_screen.js, run_screen.js, review_screen.js,
- *   access_screen.js, day_one_screen.js
+ *   access_screen.js, day_one_screen.js, runs_screen.js
  *                       one screen a file; they share filters.js, list_place.js (filters and page in the address),
- *                       list_ledger.js (which ledger a list begins with), search_reach.js,
+ *                       list_ledger.js (which ledger a list begins with), list_narrowing.js, search_reach.js,
  *                       list_pages.js, copied_values.js, runs_table.js, run_buttons.js,
  *                       decision_buttons.js, worklist_rows.js, question_buttons.js and several_questions.js
  *   run_steps.js        the steps of a run, and the question that waits in it; plan_diff.js and plan_rows.js its plan
@@ -39,6 +39,7 @@ import { readOverview } from "./readable_dags.js";
 import { RequestError } from "./requests.js";
 import { reviewScreen } from "./review_screen.js";
 import { runScreen } from "./run_screen.js";
+import { runsScreen } from "./runs_screen.js";
 
 /** @typedef {import("./live.js").Live} Live */
 /** @typedef {{ title: string, content: import("./elements.js").Child, live?: Live | null }} Screen */
@@ -51,6 +52,7 @@ const SCREENS = [
   [/^#\/access$/, accessScreen],
   [/^#\/day-one(?:\/([a-z_]+))?(?:\/([^/]+))?$/, dayOneScreen],
   [/^#\/dag\/([^/]+)$/, dagScreen],
+  [/^#\/runs$/, runsScreen],
   [/^#\/run\/([^/]+)\/([^/]+)$/, runScreen],
   [/^#\/person\/([^/]+)\/([^/]+)$/, personOfInvitation],
   [/^#\/row\/([^/]+)\/([^/]+)\/([^/]+)$/, personOfDecision],

@@ -11,6 +11,7 @@ import { foreignDag } from "./dag_screen.js";
 import { fact, fill, h, problem, prose, quoted, section } from "./elements.js";
 import { boundedNumber, instant } from "./formats.js";
 import { connectionName, modeName, outcomeBadge, stateBadge } from "./glossary.js";
+import { hashOf } from "./list_place.js";
 import { planDiff } from "./plan_diff.js";
 import { dagOf, followOverview, readOverview } from "./readable_dags.js";
 import { get, RequestError } from "./requests.js";
@@ -133,7 +134,11 @@ function runContent(dag, run, status) {
         h(
           "p",
           { class: "states" },
-          states.map(([state, many]) => [stateBadge(state), ` ${boundedNumber(many)} `]),
+          states.map(([state, many]) => {
+            const place = { ledger: dag.ledger, state, dag: run.dag_id, run: run.run_id };
+            const href = hashOf("#/invitations", place);
+            return [h("a", { href }, stateBadge(state), ` ${boundedNumber(many)}`), " "];
+          }),
         ),
       ),
     plan

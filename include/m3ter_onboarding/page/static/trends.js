@@ -4,13 +4,14 @@
  * @module
  */
 
-import { h, loadInto } from "./elements.js";
-import { duration, exactNumber } from "./formats.js";
+import { h, loadInto, table } from "./elements.js";
+import { duration, exactNumber, zoneName } from "./formats.js";
 import { invitationChart } from "./invitation_chart.js";
-import { placeOf } from "./list_place.js";
+import { hashOf, placeOf } from "./list_place.js";
 import { get } from "./requests.js";
 
 /** @typedef {import("../api_types").Chart} Chart */
+/** @typedef {Chart["funnel"]} Funnel */
 /** @typedef {import("../api_types").ReadableLedger} Ledger */
 
 const DAYS = ["30", "90"];
@@ -22,7 +23,7 @@ const DAYS = ["30", "90"];
 export function trends(ledgers) {
   const days = placeOf().get("days") === "90" ? "90" : "30";
   const place = h("div", { "aria-busy": "true" }, h("p", { class: "faint" }, "Loading the chart …"));
-  const load = () => loadInto(place, async () => shown(await get("chart", days === "90" ? { days } : {}), ledgers));
+  const load = () => loadInto(place, async () => shown(await get("chart", { days, zone: zoneName() }), ledgers));
   requestAnimationFrame(() => setTimeout(load, 0));
   return [periods(days), place];
 }
@@ -41,25 +42,46 @@ function periods(chosen) {
  * @param {readonly Ledger[]} ledgers
  */
 function shown(chart, ledgers) {
-  return [steps(chart, ledgers), timeToAccept(chart), invitationChart(chart.days)];
+  return [
+    steps(chart),
+    chart.funnels.length > 1 && byLedger(chart, ledgers),
+    timeToAccept(chart),
+    invitationChart(chart.days, chart.zone),
+  ];
 }
 
 /**
- * From the rows that runs read to those who have accepted.
- * @param {Chart} chart
- * @param {readonly Ledger[]} ledgers
+ * Return the steps from the rows that runs read to those who have accepted: name, number, list of these rows.
+ * @param {Funnel} funnel
+ * @param {import("../api_types").LedgerFunnel | undefined} of where they are lists of one ledger
+ * @returns {[string, number, string | null][]}
  */
-function steps({ days, funnel }, ledgers) {
-  const [only] = ledgers.length === 1 ? ledgers : [];
-  const list = (/** @type {string} */ state) => only && `#/invitations/${state}/${encodeURIComponent(only.key)}`;
-  /** @type {[string, number, string | undefined][]} */
-  const all = [
-    ["rows read", funnel.rows, undefined],
-    ["usable", funnel.usable, undefined],
-    ["invited", funnel.invited, undefined],
-    ["accepted", funnel.accepted, list("accepted")],
-    ["expired", funnel.expired, list("expired")],
+function stepsOf({ rows, usable, invited, accepted, expired }, of) {
+  const runs = of ? hashOf("#/runs", { ledger: of.ledger, since: of.since }) : null;
+  const list = (/** @type {string} */ state) =>
+    of ? hashOf("#/invitations", { ledger: of.ledger, state, runs_since: of.since }) : null;
+  return [
+    ["rows read", rows, runs],
+    ["usable", usable, runs],
+    ["invited", invited, list("sent,accepted,expired")],
+    ["accepted", accepted, list("accepted")],
+    ["expired", expired, list("expired")],
   ];
+}
+
+/**
+ * @param {[string, number, string | null]} step
+ * @param {import("./elements.js").Child} text
+ * @param {string} [where] the ledger, where there are several
+ */
+function stepLink([name, many, href], text, where = "") {
+  if (!href || !many) return text;
+  const label = `${exactNumber(many)} ${name}${where}${href.startsWith("#/runs") ? ": the runs that read them" : ""}`;
+  return h("a", { href, "aria-label": label }, text);
+}
+
+/** @param {Chart} chart */
+function steps({ days, zone, funnel, funnels }) {
   const max = String(Math.max(funnel.rows, 1));
   const since = days[0]?.day;
   return h(
@@ -68,18 +90,37 @@ function steps({ days, funnel }, ledgers) {
     h(
       "ol",
       {},
-      all.map(([name, many, href]) => {
-        const text = `${exactNumber(many)} ${name}`;
-        const step = h("span", { class: "step" }, h("strong", {}, exactNumber(many)), ` ${name}`);
-        const label = href ? h("a", { href, "aria-label": `All that are ${name}` }, step) : step;
-        return h("li", {}, label, h("meter", { min: "0", max, value: many, "aria-label": text }));
+      stepsOf(funnel, funnels.length === 1 ? funnels[0] : undefined).map((one) => {
+        const [name, many] = one;
+        const text = h("span", { class: "step" }, h("strong", {}, exactNumber(many)), ` ${name}`);
+        const meter = h("meter", { min: "0", max, value: many, "aria-label": `${exactNumber(many)} ${name}` });
+        return h("li", {}, stepLink(one, text), meter);
       }),
     ),
     h(
       "p",
       { class: "faint" },
-      `Of the runs since ${since} (UTC) that may send. A row that is read again counts again; the lists have all days.`,
+      `Of the runs since ${since} (${zone}) that may send. A row that is read again counts again. Rows lead to these ` +
+        "runs, since no list holds the rows of several plans.",
     ),
+  );
+}
+
+/**
+ * @param {Chart} chart
+ * @param {readonly Ledger[]} ledgers
+ */
+function byLedger({ funnels }, ledgers) {
+  const rows = funnels.map((of) => {
+    const name = ledgers.find((one) => one.key === of.ledger)?.name ?? of.ledger;
+    return [name, ...stepsOf(of.funnel, of).map((one) => stepLink(one, exactNumber(one[1]), ` (${name})`))];
+  });
+  const heads = ["Ledger", "Rows read", "Usable", "Invited", "Accepted", "Expired"];
+  return h(
+    "details",
+    { id: "funnel-by-ledger" },
+    h("summary", {}, "By ledger, with their lists"),
+    table("From rows to acceptance, by ledger", heads, rows, { unseen: true }),
   );
 }
 
