@@ -111,12 +111,14 @@ async function write(text) {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
+    const focused = document.activeElement;
     const field = h("textarea", { class: "unseen", "aria-hidden": "true" });
     field.value = text;
     document.body.append(field);
     field.select();
     const copied = document.execCommand("copy");
     field.remove();
+    if (focused instanceof HTMLElement) focused.focus();
     return copied;
   }
 }

@@ -5,6 +5,7 @@
  */
 
 import { button, h } from "./elements.js";
+import { catchFocus } from "./kept_focus.js";
 
 /**
  * @typedef {object} Question
@@ -30,7 +31,7 @@ export function ask({ title, text, yes, danger, field, written, date }) {
     /** @type {HTMLDialogElement} */
     const dialog = h(
       "dialog",
-      { "aria-labelledby": "ask-title" },
+      { "aria-labelledby": "ask-title", onkeydown: stayInside },
       h("h2", { id: "ask-title" }, title),
       text.map((line) => h("p", {}, line)),
       label && [h("label", { for: "ask-field" }, label), input],
@@ -46,11 +47,27 @@ export function ask({ title, text, yes, danger, field, written, date }) {
     dialog.addEventListener("close", () => {
       const answer = input?.value ?? "";
       dialog.remove();
+      catchFocus(); // the page may have been made anew behind it
       resolve(dialog.returnValue === "yes" ? answer : null);
     });
     document.body.append(dialog);
     dialog.showModal();
   });
+}
+
+/**
+ * Go round in a dialogue. In a frame of Airflow's, Tab would lead to what is around it, which is not behind a veil.
+ * @param {KeyboardEvent & { currentTarget: HTMLDialogElement }} event
+ */
+function stayInside(event) {
+  if (event.key !== "Tab") return;
+  const stops = /** @type {NodeListOf<HTMLElement>} */ (
+    event.currentTarget.querySelectorAll("input, textarea, button")
+  );
+  const [last, next] = event.shiftKey ? [stops[0], stops[stops.length - 1]] : [stops[stops.length - 1], stops[0]];
+  if (document.activeElement !== last) return;
+  event.preventDefault();
+  next?.focus();
 }
 
 /**

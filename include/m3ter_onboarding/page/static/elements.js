@@ -4,6 +4,8 @@
  * @module
  */
 
+import { keptFocus } from "./kept_focus.js";
+
 /** @typedef {{ handle(event: Event): unknown }["handle"]} Listener written as a method: it may take a narrower event */
 /** @typedef {{ [name: string]: string | number | boolean | null | undefined | Listener }} Properties */
 /** @typedef {Node | string | number | boolean | null | undefined | readonly Child[]} Child */
@@ -52,13 +54,15 @@ function append(element, children) {
 }
 
 /**
- * Replace all children of an element.
+ * Replace all children of an element; the focus stays with what had it.
  * @param {Element} element
  * @param {...Child} children
  */
 export function fill(element, ...children) {
+  const restore = keptFocus(element);
   element.replaceChildren();
   append(element, children);
+  restore();
 }
 
 /**
@@ -216,12 +220,23 @@ export function problem(text) {
 }
 
 /**
+ * Make a button. While its action goes on another press does nothing; it is not disabled, which would take the focus.
  * @param {string} text
- * @param {(event: MouseEvent) => unknown} action
+ * @param {() => unknown} action
  * @param {Properties} [properties]
  */
 export function button(text, action, properties = {}) {
-  return h("button", { type: "button", onclick: action, ...properties }, text);
+  const made = h("button", { type: "button", ...properties }, text);
+  made.addEventListener("click", async () => {
+    if (made.hasAttribute("aria-disabled")) return;
+    made.setAttribute("aria-disabled", "true");
+    try {
+      await action();
+    } finally {
+      made.removeAttribute("aria-disabled");
+    }
+  });
+  return made;
 }
 
 /**
@@ -242,7 +257,7 @@ export async function loadInto(element, read) {
 
 const RELOAD = "m3ter:reload";
 
-/** Show the current screen anew. */
+/** Show the current screen anew; focus and place stay. */
 export function reload() {
   window.dispatchEvent(new Event(RELOAD));
 }

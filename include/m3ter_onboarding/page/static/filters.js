@@ -72,14 +72,11 @@ export function fileName(stem, dags) {
  */
 export function exportButton(save, label = "Export all of these as CSV") {
   const start = button(label, async () => {
-    start.disabled = true;
     try {
       await save();
       announce("The file is complete.");
     } catch (error) {
       start.after(problem(messageOf(error)));
-    } finally {
-      start.disabled = false;
     }
   });
   return start;

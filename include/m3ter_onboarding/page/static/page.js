@@ -6,7 +6,7 @@
  *
  *   page.js             which screen is shown
  *   elements.js         HTML elements, always made from text; dialog.js asks before something is done, toasts.js
- *                       confirms it afterwards
+ *                       confirms it afterwards; kept_focus.js: where the focus is while they are made anew
  *   glossary.js         names of states and decisions; formats.js writes instants and numbers
  *   addresses.js        addresses of the screens, and of Airflow's own pages
  *   airflow_window.js   Airflow's window, where this page is a frame of it; theme.js runs before all others
@@ -32,6 +32,7 @@ import { dagScreen } from "./dag_screen.js";
 import { dayOneScreen } from "./day_one_screen.js";
 import { announce, byId, fill, h, onReload, problem } from "./elements.js";
 import { invitationsScreen } from "./invitations_screen.js";
+import { beginAtTop } from "./kept_focus.js";
 import { follow } from "./live.js";
 import { overviewScreen } from "./overview_screen.js";
 import { personOfDecision, personOfInvitation } from "./person_screen.js";
@@ -117,26 +118,17 @@ function errorScreen(error) {
 }
 
 /**
- * Remember which element has the focus, which parts are open, and how far the page is scrolled.
+ * Remember which parts are open, and how far the page is scrolled. It stays as long as it was while parts are read.
  * @returns {() => void} brings it back in what is shown then
  */
 function placeOf() {
-  const focused = document.activeElement;
-  const key = focused && main.contains(focused) && focused !== main ? keyOf(focused) : null;
+  main.style.minHeight = `${main.offsetHeight}px`;
   const open = [...main.querySelectorAll("details[id]")].map((box) => [box.id, box.hasAttribute("open")]);
   const top = window.scrollY;
   return () => {
     for (const [id, wasOpen] of open) document.getElementById(String(id))?.toggleAttribute("open", Boolean(wasOpen));
-    const same = key && [...main.querySelectorAll(focused?.tagName ?? "")].find((one) => keyOf(one) === key);
-    if (same instanceof HTMLElement) same.focus({ preventScroll: true });
     window.scrollTo(0, top);
   };
-}
-
-/** @param {Element} element */
-function keyOf(element) {
-  const { id, tagName, textContent } = element;
-  return [tagName, id, element.getAttribute("href"), element.getAttribute("aria-label"), textContent].join("\n");
 }
 
 /**
@@ -157,8 +149,9 @@ async function show({ first = false, quiet = false } = {}) {
   document.title = title === TITLE ? title : `${title} · ${TITLE}`;
   follow(live, () => show({ quiet: true }));
   if (quiet) return;
+  main.style.minHeight = "";
   if (!first) {
-    main.focus({ preventScroll: true });
+    beginAtTop();
     window.scrollTo(0, 0);
   }
   announce(title);
@@ -166,10 +159,10 @@ async function show({ first = false, quiet = false } = {}) {
 
 document.querySelector("a.skip")?.addEventListener("click", (event) => {
   event.preventDefault();
-  main.focus();
+  beginAtTop();
 });
 window.addEventListener("hashchange", () => show());
-onReload(() => show());
+onReload(() => show({ quiet: true }));
 const begin = initialHash();
 if (begin && begin !== location.hash) history.replaceState(null, "", begin);
 show({ first: true });

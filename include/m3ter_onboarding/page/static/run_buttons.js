@@ -33,7 +33,6 @@ function runButton(dag, conf, label, question, { danger = false, looks = danger 
   const paused = dag.paused ? ["This DAG is paused: the run waits until somebody unpauses it."] : [];
   const result = h("div", { class: "result" });
   const askAndStart = async () => {
-    start.disabled = true;
     try {
       const { title, text } = await question();
       if ((await ask({ title, text: [...text, ...paused], yes: label, danger })) === null) return;
@@ -42,12 +41,9 @@ function runButton(dag, conf, label, question, { danger = false, looks = danger 
       fill(result, started(dag.dag_id, run.dag_run_id));
     } catch (error) {
       fill(result, problem(messageOf(error)));
-    } finally {
-      start.disabled = false;
     }
   };
-  const start = button(label, askAndStart, { class: looks ? "danger" : null });
-  return h("div", { class: "action" }, start, result);
+  return h("div", { class: "action" }, button(label, askAndStart, { class: looks ? "danger" : null }), result);
 }
 
 /**

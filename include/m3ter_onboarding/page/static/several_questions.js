@@ -85,7 +85,7 @@ export function severalQuestions(body, page, mine) {
   const update = () => {
     const chosen = ticked().length;
     said.textContent = everything.checked ? allThatMatch : `${exactNumber(chosen)} ticked`;
-    for (const one of buttons) one.disabled = !everything.checked && !chosen;
+    for (const one of buttons) allow(one, everything.checked || chosen > 0);
   };
   /** @type {HTMLElement} */
   const bar = h(
@@ -117,6 +117,17 @@ function checkbox(change) {
   /** @type {HTMLInputElement} */
   const input = h("input", { type: "checkbox", onchange: () => change(input.checked) });
   return input;
+}
+
+/**
+ * Let a button be pressed, or not. It can have the focus in any case: after a decision nothing is ticked, and the
+ * focus stays there.
+ * @param {HTMLButtonElement} one
+ * @param {boolean} allowed
+ */
+function allow(one, allowed) {
+  if (allowed) one.removeAttribute("aria-disabled");
+  else one.setAttribute("aria-disabled", "true");
 }
 
 /** @param {OpenQuestion} question */

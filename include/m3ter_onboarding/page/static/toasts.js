@@ -5,6 +5,7 @@
  */
 
 import { button, byId, h } from "./elements.js";
+import { catchFocus } from "./kept_focus.js";
 
 /** How long one stays, in milliseconds; not while the pointer or the focus is on it. */
 const STAYS = 12_000;
@@ -18,7 +19,11 @@ const MOST = 3;
 export function toast(text, link) {
   const place = byId("toasts");
   const box = h("div", { class: "toast" }, h("div", {}, text, link && [" ", link]));
-  const close = button("Dismiss", () => box.remove(), { class: "plain" });
+  const dismiss = () => {
+    box.remove();
+    catchFocus();
+  };
+  const close = button("Dismiss", dismiss, { class: "plain" });
   box.append(close);
   /** @type {number | undefined} */
   let timer;
