@@ -34,7 +34,7 @@ export function planDiff(dag, run, plan) {
       `${rows} rows in, ${rows} decisions out; ${exactNumber(plan.invitations)} to be invited. `,
       status(plan),
     ),
-    run.approval && h("p", {}, whyAsked(run.approval, plan)),
+    run.approval && h("p", {}, whyAsked(run.approval, plan, run.outcome === "running")),
     plan.policies.length > 0 && h("p", {}, "Permission policies given: ", listed(plan.policies), administrators(run)),
     run.plans.length > 1 &&
       h("p", { class: "faint" }, `The run was planned ${run.plans.length} times; this is the newest plan.`),
@@ -58,13 +58,14 @@ export function planDiff(dag, run, plan) {
  * Return why a person has to approve the plan, and until when they may.
  * @param {import("../api_types").Approval} approval
  * @param {Plan} plan
+ * @param {boolean} running whether the run can still be answered
  */
-function whyAsked({ because, until }, { sendable, approved_at, rejected_at }) {
+function whyAsked({ because, until }, { sendable, approved_at, rejected_at }, running) {
   const why = because.map((reason, place) => [place ? ", and " : "", prose(reason)]);
   if (!sendable) return ["To send it, a person would be asked, because ", why, "."];
-  const open = !approved_at && !rejected_at && until;
+  const open = running && !approved_at && !rejected_at && until;
   return [
-    "A person is asked because ",
+    running ? "A person is asked because " : "A person had to approve it, because ",
     why,
     ".",
     open && [" Without an answer until ", instant(until), " it is not sent."],

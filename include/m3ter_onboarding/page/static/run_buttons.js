@@ -71,7 +71,8 @@ export function dryRunButton(dag) {
  * @param {import("../api_types").PlanHead} plan
  */
 function wasTooMany({ outcome, failure, states }, { sendable }) {
-  const limit = failure?.task_id === "send" && failure.sentence.includes("max_invitations");
+  const before = failure?.task_id === "approve" || failure?.task_id === "send";
+  const limit = before && failure.sentence.includes("max_invitations");
   return outcome === "failed" && sendable && limit && !Object.keys(states).length;
 }
 
