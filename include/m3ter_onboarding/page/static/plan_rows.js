@@ -5,6 +5,7 @@
  */
 
 import { rowHash } from "./addresses.js";
+import { addressText } from "./copied_values.js";
 import { announce, badge, button, h, loadInto, prose, quoted, table } from "./elements.js";
 import { exportButton, fileName } from "./filters.js";
 import { exactNumber, instant } from "./formats.js";
@@ -199,7 +200,7 @@ function wayOf(dagId, { decision, reason }) {
 function personCells(href, { email, employee_id }) {
   const byEmployee = !email && employee_id;
   return [
-    h("td", {}, byEmployee ? quoted(null) : h("a", { href }, quoted(email))),
+    h("td", {}, byEmployee ? quoted(null) : h("a", { href }, addressText(email))),
     h("td", {}, byEmployee ? h("a", { href }, quoted(employee_id)) : quoted(employee_id)),
   ];
 }
