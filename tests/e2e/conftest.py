@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from demo.airflow_stack import AirflowStack
-from tests.support.browser import NAMES, AirflowPages, chromium, find_chromium
+from tests.support.browser import NAMES, AirflowPages, airflow_pages, chromium, find_chromium
 from tests.support.missing_tools import skip_or_fail
 
 CACHE = Path(__file__).parent.parent.parent / ".demo" / "cache"
@@ -46,12 +46,7 @@ def screenshots(project_root: Path) -> Path:
 def pages(
     browser: Browser, airflow: AirflowStack, screenshots: Path, request: pytest.FixtureRequest
 ) -> Iterator[AirflowPages]:
-    """Return Airflow's pages, logged in as an administrator; no script of a page may fail."""
-    made = AirflowPages(browser, airflow.url, screenshots)
-    try:
-        made.log_in()
+    """Return Airflow's pages, logged in as an administrator."""
+    with airflow_pages(browser, airflow.url, screenshots) as made:
         yield made
         made.picture(f"end-of-{request.node.name}")
-        assert made.console_errors == []
-    finally:
-        made.close()

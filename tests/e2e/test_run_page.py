@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from demo.airflow_stack import AirflowStack
 from tests.support.airflow_organisation import Organisation, organisation
-from tests.support.browser import AirflowPages, assert_accessible
+from tests.support.browser import AirflowPages
 
 pytestmark = pytest.mark.slow
 
@@ -102,7 +102,6 @@ def test_from_the_look_to_exactly_that_plan(
     expect(page.locator("#rows-invite")).to_contain_text("Ada Lindqvist")
     expect(page.get_by_text("To send it, a person would be asked, because it has more than 2")).to_be_visible()
     pages.picture("run-preview")
-    assert_accessible(page)
 
     page.get_by_role("button", name="Send exactly this").click()
     dialog = page.get_by_role("dialog")
@@ -117,7 +116,6 @@ def test_from_the_look_to_exactly_that_plan(
     expect(page.get_by_text("Without an answer until")).to_be_visible()
     expect(page.get_by_text("None of them makes administrators.")).to_be_visible()
     pages.picture("run-asks")
-    assert_accessible(page)
     run_id = shown_run(page)
     conf = airflow.api.run(cedar.dag_id, run_id)["conf"]
     assert conf["only_plan"] == cedar.plans(run_id)[0]["fingerprint"]
@@ -168,7 +166,6 @@ def test_the_progress_of_sending_is_seen(pages: AirflowPages, dune: Organisation
     expect(progress).to_contain_text(f"of {MANY} done", timeout=PATIENCE)
     expect(progress).to_contain_text("a minute")
     pages.picture("run-sends")
-    assert_accessible(page)
     expect(step(page, "report")).to_contain_text("The run is a success.", timeout=PATIENCE)
     expect(progress).to_have_count(0)
     assert len(dune.m3ter.emails()) == MANY
@@ -200,10 +197,9 @@ def test_the_pause_switch_is_shown(pages: AirflowPages, airflow: AirflowStack, d
     stops = pages.page.get_by_role("list", name="What stops sending")
     airflow.api.set_variable("m3ter_onboarding_paused", "dune")
     try:
-        page = pages.open(f"/m3ter-onboarding/#/dag/{dune.dag_id}")
+        pages.open(f"/m3ter-onboarding/#/dag/{dune.dag_id}")
         expect(stops).to_contain_text("stopped by the Airflow variable m3ter_onboarding_paused", timeout=PATIENCE)
         pages.picture("dag-stopped")
-        assert_accessible(page)
     finally:
         airflow.api.delete_variable("m3ter_onboarding_paused")
     expect(stops).to_have_count(0, timeout=PATIENCE)

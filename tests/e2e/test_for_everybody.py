@@ -1,0 +1,286 @@
+"""The page is for everybody: each screen light and dark at three widths, and what a person does by keyboard alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Browser, Page, ViewportSize, expect
+from sqlalchemy import update
+
+from demo.airflow_stack import AirflowStack
+from m3ter_onboarding.page.onboarding_dags import LedgerPlace
+from tests.support.airflow_organisation import Organisation, organisation
+from tests.support.browser import AirflowPages, airflow_pages, settled
+from tests.support.browser_keyboard import Keyboard
+from tests.support.browser_layout import assert_readable
+from tests.support.page_ledger import NOW, PLAN, RUN
+from tests.support.page_work import fill_work
+
+pytestmark = pytest.mark.slow
+
+SIZES: tuple[ViewportSize, ...] = (
+    {"width": 390, "height": 800},
+    {"width": 1280, "height": 1000},
+    {"width": 1600, "height": 1000},
+)
+
+
+@dataclass(frozen=True)
+class Walk:
+    """
+    An organisation with something on every screen.
+
+    :param sent: a run that has sent, in Airflow too.
+    :param waits: a run that waits for approval.
+    :param failed: a run that failed.
+    """
+
+    organisation: Organisation
+    sent: str
+    waits: str
+    failed: str
+
+    @property
+    def ledger(self) -> str:
+        """What the page's addresses call its ledger."""
+        return LedgerPlace(self.organisation.warehouse_conn_id, None).key
+
+    def run(self, run_id: str) -> str:
+        """Return the address of a run."""
+        return f"#/run/{self.organisation.dag_id}/{quote(run_id, safe='')}"
+
+
+@pytest.fixture(scope="module")
+def walk(airflow: AirflowStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
+    """Make the organisation, and let a real Airflow run its DAG three times."""
+    values = {"approval": {"above": 2, "approvers": ["admin", "ada"]}, "look_back_days": 30}
+    with organisation(airflow, "walk", tmp_path_factory.mktemp("walk"), values=values) as made:
+        fill_work(made.ledger, made.dag_id)
+        made.hire(2)
+        sent = made.run_once()
+        made.hire(4, first=10)
+        made.hire(1, first=20, email="jonas.weber at example.com")
+        waits, failed = made.trigger(), made.trigger(max_invitations=1)
+        made.stack.api.wait_task(made.dag_id, waits, "approve", {"awaiting_input", "deferred"})
+        made.fails(failed)
+        yield Walk(made, sent, waits, failed)
+        made.remove_dag()
+
+
+@pytest.fixture(scope="module")
+def window(browser: Browser, airflow: AirflowStack, screenshots: Path) -> Iterator[AirflowPages]:
+    """Log in once for all screens."""
+    with airflow_pages(browser, airflow.url, screenshots) as pages:
+        yield pages
+
+
+def search(page: Page, text: str) -> None:
+    page.get_by_label("Part of an address").fill(text)
+    page.keyboard.press("Enter")
+    expect(page.locator("tbody mark").first).to_be_visible()
+
+
+def bulk_preview(page: Page) -> None:
+    page.get_by_label("Tick person-q1@example.com").check()
+    page.get_by_label("Tick person-q3@example.com").check()
+    page.get_by_role("button", name="Close …").click()
+    expect(page.get_by_role("dialog")).to_contain_text("person-q3@example.com")
+
+
+def press(name: str) -> Callable[[Page], None]:
+    """Return what opens the dialogue behind a button."""
+
+    def open_it(page: Page) -> None:
+        page.get_by_role("button", name=name, exact=True).first.click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+
+    return open_it
+
+
+#: The address of each screen, a text that it shows, and what a person does there.
+SCREENS: dict[str, tuple[Callable[[Walk], str], str, Callable[[Page], None] | None]] = {
+    "overview": (lambda _: "#/", "Last runs", None),
+    "dag": (lambda walk: f"#/dag/{walk.organisation.dag_id}", "Runs", None),
+    "run-sent": (lambda walk: walk.run(walk.sent), "2 invited.", None),
+    "run-waits": (lambda walk: walk.run(walk.waits), "Answer in Airflow", None),
+    "run-failed": (lambda walk: walk.run(walk.failed), "Failed at", None),
+    "run-rows": (lambda walk: walk.run(RUN), "needs a person", None),
+    "worklist": (lambda walk: f"#/review/invalid?ledger={walk.ledger}", "Was it sent?", None),
+    "invitations": (lambda walk: f"#/invitations?ledger={walk.ledger}", "1–50 of ", None),
+    "search": (lambda walk: f"#/invitations?ledger={walk.ledger}", "1–50 of ", lambda page: search(page, "nn@exam")),
+    "no-results": (lambda walk: f"#/invitations?ledger={walk.ledger}&state=superseded", "No invitation", None),
+    "day-one": (lambda walk: f"#/day-one?ledger={walk.ledger}", "1–4 of 4", None),
+    "access": (lambda walk: f"#/access?ledger={walk.ledger}", "1–2 of 2", None),
+    "person": (lambda walk: f"#/person/{walk.ledger}/4", "dan@example.com", None),
+    "row": (lambda walk: f"#/row/{walk.ledger}/{PLAN}/4", "person-1005@example.com", None),
+    "nothing": (lambda _: "#/no-such-screen", "This cannot be shown", None),
+    "dry-run": (lambda walk: f"#/dag/{walk.organisation.dag_id}", "Runs", press("Dry run now")),
+    "retry": (lambda walk: f"#/dag/{walk.organisation.dag_id}", "Runs", press("Retry failed")),
+    "several": (lambda walk: f"#/review/skip/excluded?ledger={walk.ledger}", "of 60", bulk_preview),
+    "decision": (lambda walk: f"#/review/invalid?ledger={walk.ledger}", "Was it sent?", press("It was not sent")),
+    "put-off": (lambda walk: f"#/review/invalid?ledger={walk.ledger}", "Was it sent?", press("Put off")),
+    "again": (lambda walk: f"#/person/{walk.ledger}/3", "cem@example.com", press("Invite again")),
+}
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_a_screen_is_for_everybody_at_any_width(window: AirflowPages, walk: Walk, name: str) -> None:
+    address, text, do = SCREENS[name]
+    page = window.page
+    page.set_viewport_size(SIZES[1])
+    page.goto("about:blank")
+    window.open(f"/m3ter-onboarding/{address(walk)}")
+    expect(page.locator("main").get_by_text(text).first).to_be_visible()
+    settled(page)
+    if do:
+        do(page)
+    for theme in ("light", "dark"):
+        window.use_theme(theme)
+        expect(page.locator("html")).to_have_attribute("data-theme", theme)
+        for size in SIZES:
+            page.set_viewport_size(size)
+            window.picture(f"screen-{name}-{theme}-{size['width']}")
+            assert_readable(page)
+    window.assert_quiet()
+
+
+# -- by keyboard alone -------------------------------------------------------------------------------------------------
+
+
+def at(window: AirflowPages, address: str) -> tuple[Page, Keyboard]:
+    """Open a screen, as one who has a keyboard alone."""
+    page = window.page
+    page.set_viewport_size(SIZES[1])
+    page.goto("about:blank")
+    window.open(f"/m3ter-onboarding/{address}")
+    settled(page)
+    return page, Keyboard(page)
+
+
+def test_the_log_of_a_run_that_failed_is_reached_by_keyboard(window: AirflowPages, walk: Walk) -> None:
+    page, keyboard = at(window, "#/")
+    keyboard.press("Enter", page.get_by_role("link", name="Skip to content"))
+    link = page.locator(f"a[href='{walk.run(walk.failed)}']").first
+    keyboard.press("Enter", link)
+    expect(page.locator("h1")).to_have_text(walk.failed)
+    expect(page.locator("main")).to_be_focused()
+    expect(page.get_by_role("button", name="Send exactly this")).to_be_visible()
+    expect(page.get_by_text("A person had to approve it, because it has more than 2")).to_be_visible()
+    keyboard.press("Enter", page.get_by_role("alert").get_by_role("link", name="log of "))
+    page.wait_for_url(f"**/dags/{walk.organisation.dag_id}/runs/*/tasks/**")
+
+
+def test_a_question_is_reached_by_keyboard_and_the_focus_stays_while_the_page_looks_again(
+    window: AirflowPages, walk: Walk
+) -> None:
+    page, keyboard = at(window, walk.run(walk.waits))
+    expect(page.locator(".asked")).to_contain_text("May approve: admin, ada.")
+    log = page.get_by_role("list", name="Steps of the run").get_by_role("link", name="log of plan")
+    for link in (log, page.get_by_role("link", name="Answer in Airflow")):
+        keyboard.go(link)
+        for _ in range(2):
+            with page.expect_response("**/api/run/progress?*"):
+                pass
+        expect(link).to_be_focused()
+        keyboard.assert_seen()
+    keyboard.press("Enter")
+    page.wait_for_url("**/tasks/approve/required_actions")
+
+
+def test_several_questions_are_answered_by_keyboard(window: AirflowPages, walk: Walk) -> None:
+    page, keyboard = at(window, f"#/review?ledger={walk.ledger}")
+    keyboard.choose("skip:excluded", page.get_by_label("Reason"))
+    expect(page.locator(".range")).to_have_text("1–50 of 60")
+    keyboard.press("Space", page.get_by_label("Tick person-q2@example.com"))
+    keyboard.press("Space", page.get_by_label("Tick person-q4@example.com"))
+    note = page.get_by_role("button", name="Note …")
+    dialog = page.get_by_role("dialog")
+    keyboard.press("Enter", note, back=True)
+    expect(dialog).to_contain_text("person-q2@example.com, person-q4@example.com")
+    keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(note).to_be_focused()
+    keyboard.press("Enter", page.get_by_role("button", name="Close …"), back=True)
+    keyboard.write("Contractors.", dialog.get_by_label("Note"))
+    for _ in range(6):  # round and round: nothing behind it is reached
+        keyboard.press("Tab")
+        keyboard.assert_seen()
+    keyboard.press("Enter", dialog.get_by_role("button", name="Close", exact=True))
+    expect(page.locator("#toasts")).to_contain_text("2 closed.")
+    expect(page.locator(".range")).to_have_text("1–50 of 58")
+    keyboard.assert_seen()
+    keyboard.press("Enter", page.locator("#toasts").get_by_role("button", name="Dismiss"), back=True)
+    keyboard.assert_seen()
+
+    # One question after the other: the next one takes its place.
+    keyboard.press("Enter", page.get_by_role("row").filter(has_text="person-q6@").get_by_role("button", name="Close"))
+    keyboard.press("Enter", dialog.get_by_role("button", name="Close", exact=True))
+    expect(page.locator(".range")).to_have_text("1–50 of 57")
+    next_one = page.get_by_role("row").filter(has_text="person-q7@")
+    expect(next_one.get_by_role("button", name="Close")).to_be_focused()
+    keyboard.assert_seen()
+
+    # Somebody else answers a question meanwhile: the list is made anew, and the focus stays with its person.
+    w = walk.organisation.ledger.tables.worklist
+    with walk.organisation.ledger.engine.begin() as connection:
+        connection.execute(update(w).where(w.c.employee_id == "q5").values(closed_at=NOW, closed_by="ada"))
+    expect(page.locator(".range")).to_have_text("1–50 of 56", timeout=30_000)
+    expect(next_one.get_by_role("button", name="Close")).to_be_focused()
+
+
+def test_a_person_is_invited_again_by_keyboard(window: AirflowPages, walk: Walk) -> None:
+    page, keyboard = at(window, f"#/person/{walk.ledger}/3")
+    again = page.get_by_role("button", name="Invite again")
+    dialog = page.get_by_role("dialog")
+    keyboard.press("Enter", again)
+    expect(dialog).to_contain_text("An e-mail will be sent to cem@example.com")
+    expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
+    keyboard.press("Enter")
+    expect(dialog).to_have_count(0)
+    expect(again).to_be_focused()
+    keyboard.press("Space")
+    keyboard.press("Enter", dialog.get_by_role("button", name="Invite again"))
+    expect(page.get_by_text("Started:")).to_be_visible()
+    expect(again).to_be_focused()
+    keyboard.assert_seen()
+    keyboard.press("Enter", page.get_by_role("link", name="Its plan, here"))
+    expect(page.locator("h1")).to_contain_text("manual__")
+
+
+def test_a_list_is_searched_turned_and_saved_by_keyboard(window: AirflowPages, walk: Walk) -> None:
+    page, keyboard = at(window, f"#/invitations?ledger={walk.ledger}")
+    head = page.locator(".range")
+    more = page.get_by_role("button", name="Next page")
+    save = page.get_by_role("button", name="Export all of these as CSV")
+    keyboard.go(more)
+    keyboard.go(save)
+    with page.expect_download() as download:
+        keyboard.press("Enter")
+    assert download.value.suggested_filename.startswith("m3ter-invitations-")
+    expect(page.locator("#live")).to_have_text("The file is complete.")
+    expect(save).to_be_focused()
+    keyboard.press("Enter", more, back=True)
+    expect(head).to_have_text(re.compile("^51–100 of "))
+    expect(head).to_be_focused()
+    keyboard.press("Enter", page.get_by_role("button", name="Previous page"))
+    expect(head).to_have_text(re.compile("^1–50 of "))
+    expect(head).to_be_focused()
+    keyboard.press("Enter", page.get_by_role("button", name="Address", exact=True))
+    expect(page.locator("th[aria-sort=ascending]")).to_have_text(re.compile("^Address"))
+    expect(head).to_be_focused()
+    field = page.get_by_label("Part of an address")
+    keyboard.go(field, back=True)
+    keyboard.write("nn@exam", field)
+    keyboard.press("Enter")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(field).to_be_focused()
+    keyboard.press("Enter", page.get_by_role("link", name="ann@example.com"))
+    expect(page.locator("h1")).to_have_text("ann@example.com")
+    expect(page.locator("main")).to_be_focused()
+    keyboard.press("Enter", page.locator("main").get_by_role("link", name="Invitations", exact=True))
+    expect(page.locator("tbody mark")).to_have_text("nn@exam")

@@ -1,0 +1,74 @@
+"""Text that a person cannot read: cut off by the edge of a box or of the window, or printed over other text."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page
+
+#: Returns a line for each fault. What a box can be scrolled to is not cut off; of an open dialogue what lies behind it
+#: does not count, nor do confirmations, which lie above the page until they are dismissed.
+_FAULTS = """
+() => {
+  const root = document.querySelector("dialog[open]") ?? document.body;
+  const boxes = [];
+  const shown = (element) => element.checkVisibility({ visibilityProperty: true, opacityProperty: true });
+  const clipped = (element) => element.closest(".unseen, .skip, #toasts") ||
+    (element.closest("thead") && getComputedStyle(element.closest("thead")).clipPath !== "none");
+  const seen = (element, rect) => {
+    let { left, right, top, bottom } = rect;
+    for (let around = element; around !== root.parentElement; around = around.parentElement) {
+      const style = getComputedStyle(around);
+      if (style.overflowX === "visible" && style.overflowY === "visible") continue;
+      const edge = around.getBoundingClientRect();
+      if (/auto|scroll/.test(style.overflowX + style.overflowY)) {
+        if (right <= edge.left || left >= edge.right || bottom <= edge.top || top >= edge.bottom) return "away";
+        [left, right] = [Math.max(left, edge.left), Math.min(right, edge.right)];
+        [top, bottom] = [Math.max(top, edge.top), Math.min(bottom, edge.bottom)];
+      } else if (left < edge.left - 1 || right > edge.right + 1 || top < edge.top - 1 || bottom > edge.bottom + 1) {
+        return "cut";
+      }
+    }
+    return left < -1 || right > window.innerWidth + 1 ? "cut" : "whole";
+  };
+  const faults = [];
+  const add = (element, rect, text) => {
+    if (rect.width < 2 || rect.height < 2) return;
+    const how = seen(element, rect);
+    if (how === "cut") faults.push(`cut off: ${text}`);
+    if (how !== "away") boxes.push({ element, rect, text });
+  };
+  const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+  const range = document.createRange();
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const element = node.parentElement;
+    if (!node.data.trim() || !shown(element) || clipped(element) || element.closest("option, title")) continue;
+    range.selectNodeContents(node);
+    for (const rect of range.getClientRects()) add(element, rect, node.data.trim().slice(0, 60));
+  }
+  for (const element of root.querySelectorAll("input, select, textarea, button")) {
+    if (shown(element) && !clipped(element)) {
+      add(element, element.getBoundingClientRect(), element.outerHTML.slice(0, 80));
+    }
+    if (element.tagName !== "INPUT" && element.scrollWidth > element.clientWidth + 1) {
+      faults.push(`too narrow: ${element.outerHTML.slice(0, 80)}`);
+    }
+  }
+  boxes.sort((one, other) => one.rect.top - other.rect.top);
+  boxes.forEach((one, place) => {
+    for (const other of boxes.slice(place + 1)) {
+      if (other.rect.top > one.rect.bottom - 3) break;
+      if (one.element.contains(other.element) || other.element.contains(one.element)) continue;
+      const width = Math.min(one.rect.right, other.rect.right) - Math.max(one.rect.left, other.rect.left);
+      const height = Math.min(one.rect.bottom, other.rect.bottom) - Math.max(one.rect.top, other.rect.top);
+      if (width > 3 && height > 3) faults.push(`over each other: ${one.text} / ${other.text}`);
+    }
+  });
+  return faults;
+}
+"""
+
+
+def assert_readable(page: Page) -> None:
+    """Fail for text that is cut off, or over other text, at the size that the window has now."""
+    faults = page.evaluate(_FAULTS)
+    if faults:
+        raise AssertionError("\n".join(faults))
