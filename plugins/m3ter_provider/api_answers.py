@@ -10,6 +10,8 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from pydantic_core import from_json
+
 from m3ter_provider.answer_values import as_server_time, whole_text
 from m3ter_provider.api_calls import Call
 from m3ter_provider.errors import (
@@ -56,6 +58,10 @@ class Answer:
 
         :raises ValueError: if it is no JSON.
         """
+        try:
+            return from_json(self.body)
+        except ValueError:
+            pass  # most often no JSON; also halves of characters and another encoding, which Python's own reads
         try:
             return json.loads(self.body)
         except RecursionError:

@@ -52,8 +52,8 @@ BUGS: tuple[Bug, ...] = (
         (
             (
                 f"{PROVIDER}/hooks/m3ter_async.py",
-                "        if before_body is not None:\n",
-                "        if before_body is print:\n",
+                "        if self._check is None:\n",
+                "        if self._check is not print:\n",
             ),
         ),
         (

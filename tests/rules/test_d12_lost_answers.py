@@ -12,11 +12,12 @@ from sqlalchemy import delete, event, func, select, update
 
 from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.ledger import mirror
+from m3ter_onboarding.ledger.answers import record_answers
 from m3ter_onboarding.ledger.claim_statements import ClaimRequest
 from m3ter_onboarding.ledger.claims import begin_attempts, claim_chunk
 from m3ter_onboarding.ledger.manual_decisions import ManualDecision, decide_by_hand
 from m3ter_onboarding.ledger.open_invitations import open_invitations, settle
-from m3ter_onboarding.ledger.outcomes import Outcome, record_answers
+from m3ter_onboarding.ledger.outcomes import Outcome
 from m3ter_onboarding.ledger.plans import read_plan
 from m3ter_onboarding.ledger.remaining import remaining
 from m3ter_onboarding.ledger.states import InvitationState

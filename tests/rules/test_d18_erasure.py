@@ -11,8 +11,9 @@ from airflow.sdk.exceptions import AirflowException
 from sqlalchemy import select, update
 
 from m3ter_onboarding.errors import ErasureRefusedError, LedgerUnusableError, PlanError
+from m3ter_onboarding.ledger.answers import record_answers
 from m3ter_onboarding.ledger.erased_people import PREFIX
-from m3ter_onboarding.ledger.outcomes import Outcome, record_answers
+from m3ter_onboarding.ledger.outcomes import Outcome
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.planning.erased_rows import decide_erased, unless_erased_meanwhile
 from m3ter_onboarding.reporting.erasure_everywhere import ErasureContext, erase_before, erase_person

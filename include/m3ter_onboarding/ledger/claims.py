@@ -29,6 +29,7 @@ from sqlalchemy import (
 from m3ter_onboarding.ledger.claim_statements import ClaimRequest, again, chosen_again, new_rows
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.decisions import sealed_request
+from m3ter_onboarding.ledger.key_sets import one_of_ids
 from m3ter_onboarding.ledger.plans import may_be_sent
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.sealing import SealedRequest
@@ -258,14 +259,14 @@ def begin_attempts(db: LedgerDatabase, *, token: str, invitation_ids: Sequence[i
     """
     t = db.tables
     i = t.invitation.c
-    mine = and_(
-        i.invitation_id.in_(list(invitation_ids)),
-        i.claim_token == token,
-        i.state == InvitationState.SENDING.value,
-    )
 
     def work(connection: Connection) -> frozenset[int]:
-        connection.execute(
+        mine = and_(
+            one_of_ids(connection, i.invitation_id, invitation_ids),
+            i.claim_token == token,
+            i.state == InvitationState.SENDING.value,
+        )
+        begun = connection.execute(
             update(t.invitation)
             .where(
                 mine,
@@ -275,6 +276,8 @@ def begin_attempts(db: LedgerDatabase, *, token: str, invitation_ids: Sequence[i
             )
             .values(attempt_started_ms=db_now_ms())
         )
+        if begun.rowcount == len(invitation_ids):
+            return frozenset(invitation_ids)
         rows = connection.execute(select(i.invitation_id).where(mine, i.attempt_started_ms.is_not(None)))
         return frozenset(row.invitation_id for row in rows)
 

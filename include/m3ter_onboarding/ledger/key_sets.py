@@ -10,8 +10,9 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, String, any_, func, literal, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, String, any_, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import TypeEngine
 
 from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger.sql_types import IdentityText
@@ -30,9 +31,23 @@ def one_of(connection: Connection, column: ColumnElement[Any], keys: Sequence[st
     wanted = list(keys)
     if isinstance(column.type, IdentityText) and not _are_plain(wanted, column.type.length):
         wanted = [usable_identity(key, column.type.length) for key in keys]
+    return _is_in(connection, column, wanted, String())
+
+
+def one_of_ids(connection: Connection, column: ColumnElement[Any], ids: Sequence[int]) -> ColumnElement[bool]:
+    """Return the condition that a column of numbered keys has one of these values.
+
+    :param connection: to PostgreSQL or SQLite.
+    """
+    return _is_in(connection, column, list(ids), BigInteger())
+
+
+def _is_in(
+    connection: Connection, column: ColumnElement[Any], values: list[Any], kind: TypeEngine[Any]
+) -> ColumnElement[bool]:
     if connection.dialect.name == "postgresql":
-        return column == any_(literal(wanted, ARRAY(String())))
-    listed = func.json_each(literal(json.dumps(wanted), String())).table_valued("value")
+        return column == any_(literal(values, ARRAY(kind)))
+    listed = func.json_each(literal(json.dumps(values), String())).table_valued("value")
     return column.in_(select(listed.c.value))
 
 

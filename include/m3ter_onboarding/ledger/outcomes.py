@@ -13,17 +13,16 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 
 from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.erased_people import PREFIX
 from m3ter_onboarding.ledger.events import Event, record_events
-from m3ter_onboarding.ledger.sql_types import db_now_ms
+from m3ter_onboarding.ledger.key_sets import one_of_ids
 from m3ter_onboarding.ledger.states import (
     INVITED_STATES,
-    SUCCESS_STATES,
     InvitationState,
     leads_from,
     state_values,
@@ -111,29 +110,6 @@ class Outcome:
         )
 
 
-def record_answers(db: LedgerDatabase, token: str, outcomes: Sequence[Outcome], now: datetime) -> int:
-    """Write how attempts of one claim ended, in one transaction.
-
-    Successes are written whatever the row's state has become; anything else only while the claim is in force.
-
-    :returns: how many rows changed.
-    """
-
-    def work(connection: Connection) -> int:
-        now_ms = int(connection.execute(select(db_now_ms())).scalar_one())
-        changes = [
-            _dated(outcome, now)
-            if outcome.state in SUCCESS_STATES
-            else replace(outcome, only_from=InvitationState.SENDING, claim=token, columns=_ended(outcome.state, now_ms))
-            for outcome in outcomes
-        ]
-        changed = apply_outcomes(connection, db.tables, changes, now, token=token)
-        _supersede_other_addresses(connection, db.tables, changed, now)
-        return len(changed)
-
-    return db.write(work, doing="recording answers")
-
-
 def record_found(db: LedgerDatabase, outcomes: Sequence[Outcome], now: datetime) -> list[int]:
     """Write what a look in m3ter found for rows of the ledger: sent, adopted, accepted, expired, or access ended.
 
@@ -141,24 +117,16 @@ def record_found(db: LedgerDatabase, outcomes: Sequence[Outcome], now: datetime)
     """
 
     def work(connection: Connection) -> list[int]:
-        changes = [_dated(outcome, now) for outcome in outcomes]
+        changes = [dated(outcome, now) for outcome in outcomes]
         changed = apply_outcomes(connection, db.tables, changes, now)
-        _supersede_other_addresses(connection, db.tables, changed, now)
+        supersede_other_addresses(connection, db.tables, changed, now)
         return changed
 
     return db.write(work, doing="recording what m3ter holds")
 
 
-def _ended(state: InvitationState, now_ms: int) -> Columns:
-    if state is InvitationState.UNKNOWN:
-        return Columns(attempt_ended_ms=now_ms, first_absent_ms=None)
-    if state is InvitationState.UNSENT:
-        # Certainly nothing was posted: not an attempt that counts.
-        return Columns(attempt_started_ms=None, attempt_ended_ms=None, first_absent_ms=None)
-    return Columns()
-
-
-def _dated(outcome: Outcome, now: datetime) -> Outcome:
+def dated(outcome: Outcome, now: datetime) -> Outcome:
+    """Return a success with the instant at which it was seen."""
     if outcome.state is InvitationState.SENT:
         return replace(outcome, columns=replace(outcome.columns, sent_at=now))
     if outcome.state is InvitationState.ACCEPTED:
@@ -227,7 +195,10 @@ def _apply_batch(
     i = t.invitation.c
     wanted = {outcome.invitation_id: outcome for outcome in outcomes}
     locked = connection.execute(
-        select(t.invitation).where(i.invitation_id.in_(list(wanted))).order_by(i.invitation_id).with_for_update()
+        select(t.invitation)
+        .where(one_of_ids(connection, i.invitation_id, list(wanted)))
+        .order_by(i.invitation_id)
+        .with_for_update()
     ).all()
     rows = [row for row in locked if wanted[row.invitation_id].applies_to(row)]
     if not rows:
@@ -284,29 +255,24 @@ def _event(row: Row[Any], outcome: Outcome, now: datetime, token: str | None) ->
     )
 
 
-def _supersede_other_addresses(connection: Connection, t: Tables, invitation_ids: Sequence[int], now: datetime) -> None:
+def supersede_other_addresses(connection: Connection, t: Tables, invitation_ids: Sequence[int], now: datetime) -> None:
     """End rows that were never sent where another address of the same employee now was."""
-    i = t.invitation.c
+    i, sent = t.invitation.c, t.invitation.alias("sent")
     unsent = InvitationState.UNSENT
     for batch in batches(invitation_ids):
-        sent = connection.execute(
-            select(i.org_id, i.employee_id, i.email_key).where(
-                i.invitation_id.in_(batch),
-                i.state.in_(state_values(INVITED_STATES)),
-                i.employee_id.is_not(None),
-            )
-        ).all()
-        addresses = {(row.org_id, row.employee_id): row.email_key for row in sent}
         rows = connection.execute(
-            select(i.invitation_id, i.org_id, i.employee_id, i.email_key).where(
-                i.org_id.in_({row.org_id for row in sent}),
-                i.employee_id.in_({row.employee_id for row in sent}),
+            select(i.invitation_id)
+            .join(sent, and_(sent.c.org_id == i.org_id, sent.c.employee_id == i.employee_id))
+            .where(
+                one_of_ids(connection, sent.c.invitation_id, batch),
+                sent.c.state.in_(state_values(INVITED_STATES)),
+                sent.c.email_key != i.email_key,
                 state_in(t.invitation, {unsent}),
             )
-        ).all()
+            .distinct()
+        )
         outcomes = [
             Outcome(row.invitation_id, InvitationState.SUPERSEDED, "other_address_sent", only_from=unsent)
-            for row in rows
-            if addresses.get((row.org_id, row.employee_id), row.email_key) != row.email_key
+            for row in rows.all()
         ]
         apply_outcomes(connection, t, outcomes, now)

@@ -50,6 +50,8 @@ def storable_answer(answer: Mapping[str, Any]) -> dict[str, Any] | None:
 
     :returns: None for an empty one.
     """
+    if _is_storable(answer):
+        return dict(answer) or None
     whole: dict[str, Any] = _storable_json(answer, 0)
     if len(json.dumps(whole)) <= LONGEST_ANSWER:
         return whole or None
@@ -66,10 +68,19 @@ def storable_answer(answer: Mapping[str, Any]) -> dict[str, Any] | None:
     return result or None
 
 
+def _is_storable(answer: Mapping[str, Any]) -> bool:
+    """Return whether an answer is certainly storable as it is, as almost every one: plain, short and not deep."""
+    try:
+        text = json.dumps(answer, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return len(text) <= LONGEST_ANSWER and "\\u" not in text and text.count("{") + text.count("[") < _DEEPEST
+
+
 def _storable_json(value: Any, depth: int) -> Any:
     if isinstance(value, str):
         if value.isascii() and "\0" not in value:
-            return value  # almost every text, on the way of every answer
+            return value
         return value.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, float) and not math.isfinite(value):
         return None
