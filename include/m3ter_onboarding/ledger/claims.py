@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from m3ter_onboarding.ledger.claim_statements import ClaimRequest, again, chosen_again, new_rows
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from m3ter_onboarding.ledger.decisions import sealed_request
+from m3ter_onboarding.ledger.decisions import SEALED
 from m3ter_onboarding.ledger.key_sets import one_of_ids
 from m3ter_onboarding.ledger.plans import may_be_sent
 from m3ter_onboarding.ledger.runs import RunKey
@@ -42,6 +42,7 @@ DAY_MS = 24 * _HOUR_MS
 #: What counts as sent on the same day where it is asked whether a person must approve: not what yesterday's run of a
 #: daily schedule sent, also where today's begins a little earlier.
 APPROVAL_DAY_MS = 23 * _HOUR_MS
+_OF_THE_DECISION = ("reason", "request", "request_hash")
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,11 @@ def claim_chunk(db: LedgerDatabase, claim: ClaimRequest) -> list[Claimed]:
         room = _room(connection, t, claim)
         if room <= 0:
             return []
+        left = room
         ids = [row.invitation_id for row in connection.execute(chosen_again(t, claim, room))]
         if ids:
             connection.execute(again(t, claim, ids))
-        left = room - _count(connection, t, claim.token)
+            left -= _count(connection, t, claim.token)
         if left > 0 and not claim.turned_away:
             connection.execute(new_rows(db, claim, left))
             if claim.after_row >= 0 and _count(connection, t, claim.token) == room - left:
@@ -211,16 +213,17 @@ def _count(connection: Connection, t: Tables, token: str) -> int:
 
 def _owned(connection: Connection, t: Tables, token: str) -> list[Claimed]:
     i, d = t.invitation.c, t.decision.c
+    # In the order of their fields: by name each would be looked up in every row.
+    sealed = [d[name] if name in _OF_THE_DECISION else i[name] for name in SEALED]
     rows = connection.execute(
-        select(
-            *(i.invitation_id, i.attempt, i.plan_id, i.org_id, i.row_no, i.employee_id, i.email_key),
-            *(d.reason, d.request, d.request_hash, d.seal),
-        )
+        select(i.invitation_id, d.seal, i.attempt, *sealed)
         .join(t.decision, and_(d.plan_id == i.plan_id, d.row_no == i.row_no))
         .where(i.claim_token == token, i.state == InvitationState.SENDING.value)
         .order_by(i.row_no)
     )
-    return [Claimed(row.invitation_id, sealed_request(row._mapping), row.seal, row.attempt) for row in rows]
+    return [
+        Claimed(invitation_id, SealedRequest(*sealed), seal, attempt) for invitation_id, seal, attempt, *sealed in rows
+    ]
 
 
 def last_new_row(claimed: Sequence[Claimed], before: int) -> int:

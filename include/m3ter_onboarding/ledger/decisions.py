@@ -10,7 +10,8 @@ from typing import Any, Literal
 from m3ter_onboarding.ledger.sealing import SealedRequest
 from m3ter_provider.models import InvitationRequest
 
-_SEALED = tuple(field.name for field in fields(SealedRequest))
+#: The columns that a seal covers, in the order of its fields.
+SEALED = tuple(field.name for field in fields(SealedRequest))
 
 Verdict = Literal["invite", "skip", "invalid", "review"]
 
@@ -54,4 +55,4 @@ def sealed_request(row: Mapping[Any, Any]) -> SealedRequest:
 
     :param row: its columns, by name.
     """
-    return SealedRequest(**{name: row[name] for name in _SEALED})
+    return SealedRequest(**{name: row[name] for name in SEALED})
