@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections import deque
 
 from m3ter_provider.clock import Clock
 
@@ -11,7 +12,11 @@ HEADROOM = 0.98
 """The share of the limit that is used: 50 requests 1/49 s apart never fit into one second, wherever it begins."""
 
 _LATENESS_SECONDS = 0.005
-"""How much of a late wake-up is made up for. Below 1/0.98 − 1 = 20 ms, a window of one second still holds the limit."""
+"""How much of a late wake-up is always made up for."""
+
+_LATENESS_ALONE_SECONDS = 0.1
+"""The same while m3ter has never answered 429, for a turn that somebody waited for: a busy machine wakes them late
+again and again."""
 
 _HALF = 0.5
 """The share that is kept after the first 429: the limit is shared with somebody from now on."""
@@ -54,6 +59,11 @@ class Pacer:
         self._lock = threading.Lock()
         self._low_rate = self._crest_rate = self._full_rate
         self._next_turn = 0.0
+        self._awaited = False
+        in_a_second = max(1, int(requests_per_second))
+        self._turns = deque([-math.inf] * in_a_second, maxlen=in_a_second)
+        # A late turn is made up for by the next ones, and no second's worth of them comes quicker than at the pace.
+        self._window = in_a_second / self._full_rate
         self._paused_until = -math.inf
         self._pause = 0.0
         self._slowed_at = -math.inf
@@ -65,10 +75,15 @@ class Pacer:
         """Take a turn and return 0, or return the seconds until it is worth trying again."""
         with self._lock:
             now = self._clock()
-            due = max(self._next_turn, self._paused_until)
+            due = max(self._next_turn, self._paused_until, self._turns[0] + self._window)
             if due - now > 1e-6:
+                self._awaited = True
                 return due - now
-            self._next_turn = max(self._next_turn, now - _LATENESS_SECONDS) + 1 / self._rate(now)
+            alone = self._slowed_at == -math.inf
+            late = _LATENESS_ALONE_SECONDS if self._awaited and alone else _LATENESS_SECONDS
+            self._next_turn = max(self._next_turn, now - late) + 1 / self._rate(now)
+            self._awaited = False
+            self._turns.append(now)
             return 0.0
 
     def throttled(self, *, sent_at: float, retry_after: float | None) -> float | None:
