@@ -11,7 +11,8 @@ Read ``states`` (and how they change) and ``tables``. Then, in the order of a ru
   them back), ``withheld`` (people that later settings hold back), ``rejections`` (people of plans that were not
   approved);
 - ``claims`` (which invitations a sender may send; ``claim_statements`` is the SQL), ``outcomes`` (a change of state,
-  and its ``events``), ``open_invitations`` (of unknown outcome), ``remaining`` (who is left);
+  and its ``events``), ``answers`` (of m3ter, in groups), ``open_invitations`` (of unknown outcome), ``remaining`` (who
+  is left);
 - ``worklist`` (what a person can still change; ``worklist_decisions`` by them, ``worklist_counts`` in figures),
   ``request_differences`` (where m3ter holds something else than was asked), ``manual_decisions`` (about an invitation);
 - ``reviewed_access`` (who has access, read for the access review), ``access_reads`` (whether a read of the jobs may be
