@@ -12,7 +12,7 @@ from sqlalchemy import delete, event, func, select, update
 
 from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.ledger import mirror
-from m3ter_onboarding.ledger.answers import record_answers
+from m3ter_onboarding.ledger.answer_groups import record_answers
 from m3ter_onboarding.ledger.claim_statements import ClaimRequest
 from m3ter_onboarding.ledger.claims import begin_attempts, claim_chunk
 from m3ter_onboarding.ledger.manual_decisions import ManualDecision, decide_by_hand

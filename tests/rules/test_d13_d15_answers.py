@@ -19,7 +19,7 @@ import pytest
 from sqlalchemy import NullPool, create_engine, select, update
 
 from m3ter_onboarding.errors import DeliveryError, LedgerError
-from m3ter_onboarding.ledger.answers import record_answers
+from m3ter_onboarding.ledger.answer_groups import record_answers
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.outcomes import Outcome
 from m3ter_onboarding.ledger.remaining import remaining

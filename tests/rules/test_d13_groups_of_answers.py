@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select
 
-from m3ter_onboarding.ledger.answers import record_answers
+from m3ter_onboarding.ledger.answer_groups import record_answers
 from m3ter_onboarding.ledger.claims import Claimed, begin_attempts
 from m3ter_onboarding.ledger.outcomes import Outcome
 from m3ter_onboarding.ledger.states import InvitationState

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowException
 from sqlalchemy import select, update
 
 from m3ter_onboarding.errors import ErasureRefusedError, LedgerUnusableError, PlanError
-from m3ter_onboarding.ledger.answers import record_answers
+from m3ter_onboarding.ledger.answer_groups import record_answers
 from m3ter_onboarding.ledger.erased_people import PREFIX
 from m3ter_onboarding.ledger.outcomes import Outcome
 from m3ter_onboarding.ledger.states import InvitationState

@@ -11,7 +11,7 @@ Read ``states`` (and how they change) and ``tables``. Then, in the order of a ru
   them back), ``withheld`` (people that later settings hold back), ``rejections`` (people of plans that were not
   approved);
 - ``claims`` (which invitations a sender may send; ``claim_statements`` is the SQL), ``outcomes`` (a change of state,
-  and its ``events``), ``answers`` (of m3ter, in groups), ``open_invitations`` (of unknown outcome), ``remaining`` (who
+  and its ``events``), ``answer_groups`` (of m3ter), ``open_invitations`` (of unknown outcome), ``remaining`` (who
   is left);
 - ``worklist`` (what a person can still change; ``worklist_decisions`` by them, ``worklist_counts`` in figures),
   ``request_differences`` (where m3ter holds something else than was asked), ``manual_decisions`` (about an invitation);

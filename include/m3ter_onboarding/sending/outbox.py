@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 
 from m3ter_onboarding.errors import DeliveryError, LedgerError
-from m3ter_onboarding.ledger.answers import record_answers
+from m3ter_onboarding.ledger.answer_groups import record_answers
 from m3ter_onboarding.ledger.outcomes import Outcome
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.mirroring.mirrored_organisation import MirroredOrganisation

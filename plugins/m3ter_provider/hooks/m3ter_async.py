@@ -93,31 +93,7 @@ class M3terAsyncHook(BaseHook):
             probing=asyncio.Lock(),
         )
         self._throttled_before = self._flow.pacer.times_throttled
-        proxy = settings.proxy  # before anything is opened: it may be one that cannot be used
-        connector = aiohttp.TCPConnector(
-            keepalive_timeout=IDLE_CONNECTION_SECONDS,
-            timeout_ceil_threshold=math.inf,
-            ssl=settings.tls_context() or True,
-        )
-
-        def session(**more: Any) -> aiohttp.ClientSession:
-            return aiohttp.ClientSession(
-                connector=connector,
-                timeout=aiohttp.ClientTimeout(
-                    # The total includes waiting for a pooled connection. Without a threshold aiohttp rounds it up.
-                    total=settings.timeout_seconds,
-                    sock_connect=settings.connect_timeout_seconds,
-                    ceil_threshold=math.inf,
-                ),
-                headers=api_calls.HEADERS,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                proxy=proxy,
-                **more,
-            )
-
-        self._session = session(trace_configs=[_connection_trace()])
-        # The body of an invitation notes its connection by itself; aiohttp's tracing is a fifth of a request's time.
-        self._invitations = session(connector_owner=False)
+        self._session, self._invitations = _sessions(settings)
         return self
 
     async def __aexit__(
@@ -332,6 +308,36 @@ class _CheckedBody(aiohttp.BytesPayload):
         except Exception as error:
             self._progress.called_off = error
             raise
+
+
+def _sessions(settings: ConnectionSettings) -> tuple[aiohttp.ClientSession, aiohttp.ClientSession]:
+    """Open the session for requests, and the one for invitations, over the same connections.
+
+    The body of an invitation notes its connection by itself, without aiohttp's tracing, which every request would pay.
+    """
+    proxy = settings.proxy  # before anything is opened: it may be one that cannot be used
+    connector = aiohttp.TCPConnector(
+        keepalive_timeout=IDLE_CONNECTION_SECONDS,
+        timeout_ceil_threshold=math.inf,
+        ssl=settings.tls_context() or True,
+    )
+
+    def session(**more: Any) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(
+                # The total includes waiting for a pooled connection. Without a threshold aiohttp rounds it up.
+                total=settings.timeout_seconds,
+                sock_connect=settings.connect_timeout_seconds,
+                ceil_threshold=math.inf,
+            ),
+            headers=api_calls.HEADERS,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            proxy=proxy,
+            **more,
+        )
+
+    return session(trace_configs=[_connection_trace()]), session(connector_owner=False)
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:
