@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from sqlalchemy import event, insert, select
 
 from m3ter_onboarding.ledger import mirror, people
+from m3ter_onboarding.ledger.decisions import Decision
 from m3ter_onboarding.ledger.key_sets import AT_ONCE, one_of, sets_of
+from m3ter_onboarding.ledger.worklist import Questions
 from m3ter_provider.answer_values import usable_identity
 from tests.support.world import World
 
@@ -45,6 +47,8 @@ def test_no_look_up_of_people_reads_all_of_an_organisation(sqlite_world: World) 
     world, org_id = sqlite_world, sqlite_world.m3ter.org_id
     world.hire("e1")
     world.snapshot()
+    asking = Questions()
+    asking.add([Decision(1, "skip", "domain_not_allowed", "e1", "e1@example.com", "e1@example.com")])
     asked: dict[str, Any] = {}
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
@@ -57,6 +61,8 @@ def test_no_look_up_of_people_reads_all_of_an_organisation(sqlite_world: World) 
         mirror.doubles_of(world.db, org_id, ["e1@example.com"], world.now())
         people.read_ledger(world.db, org_id, ["e1@example.com"], ["e1"], planning=world.run("run-1"))
         people.among_invited(world.db, org_id, ["e1"])
+        with world.db.engine.connect() as connection:
+            asking.still_asked(connection, world.db.tables, org_id)
     finally:
         event.remove(world.db.engine, "before_cursor_execute", note)
     plans = {}
@@ -65,7 +71,7 @@ def test_no_look_up_of_people_reads_all_of_an_organisation(sqlite_world: World) 
             if "json_each" in statement:
                 rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
                 plans[statement] = [row.detail for row in rows if row.detail.startswith("SEARCH")]
-    assert len(plans) == 7
+    assert len(plans) == 8
     for found in plans.values():
         assert len(found) == 1
         assert re.search(r"\(org_id=\? AND (email_key|alias_key|employee_id)=\?\)", found[0])
