@@ -7,13 +7,12 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowFailException
 
 from m3ter_onboarding.config.names import dag_id_of
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.reporting.lineage import UsedTables
 from m3ter_onboarding.tasks.onboarding_task import OnboardingTask
-from m3ter_onboarding.tasks.task_errors import errors_as_sentences, log_sentences
+from m3ter_onboarding.tasks.task_errors import LoggedFailure, errors_as_sentences, log_sentences
 from m3ter_onboarding.tasks.task_states import task_states
 from m3ter_provider import __version__
 
@@ -95,6 +94,8 @@ class OnboardingReportOperator(OnboardingTask, BaseOperator):
                 failure = self._publish(db, settings.org_id) if admitted else None
                 if failure is not None:
                     report = report.with_problem(str(failure))
+                    if report.problems != (str(failure),):
+                        log_sentences(f"Problem: {failure}")
                     if begun is not None:
                         runs.finish_run(db, run, report.run_outcome(utc_now()))
                     context["ti"].xcom_push(key="report", value=report.summary())
@@ -103,7 +104,7 @@ class OnboardingReportOperator(OnboardingTask, BaseOperator):
             if failure is not None and report.problems == (str(failure),):
                 raise failure  # alone, it may pass by itself
             if report.problems:
-                raise AirflowFailException(" ".join(report.problems))
+                raise LoggedFailure(" ".join(report.problems))
         return report.summary()
 
     def _publish(self, db: LedgerDatabase, org_id: str) -> OnboardingError | None:

@@ -44,6 +44,10 @@ _FOR_GOOD = (
 )
 
 
+class LoggedFailure(AirflowFailException):
+    """A permanent failure whose sentences the task has logged already, above other lines of its own."""
+
+
 @contextmanager
 def errors_as_sentences(context: Context | None = None) -> Iterator[None]:
     """Let errors leave a task as sentences without personal data; permanent ones fail it at once.
@@ -59,7 +63,8 @@ def errors_as_sentences(context: Context | None = None) -> Iterator[None]:
     except AirflowSkipException:
         raise
     except Exception as error:
-        log_sentences(str(error))
+        if not isinstance(error, LoggedFailure):
+            log_sentences(str(error))
         if context is not None:
             _leave(context, str(error))
         raise

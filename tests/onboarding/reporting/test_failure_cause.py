@@ -58,6 +58,7 @@ def test_the_log_begins_with_the_sentences_and_the_counts(world: World, caplog: 
     lines = logged(caplog, "m3ter_onboarding.tasks.report", "m3ter_onboarding.tasks.task_errors")
     assert (lines[0][0], lines[0][1][:37]) == ("ERROR", "Problem: 1 invitation(s) were refused")
     assert next(text for level, text in lines if level == "INFO") == "1 rows in, 1 decisions out."
+    assert sum("were refused" in text for _, text in lines) == 1, "each sentence once"
 
 
 def test_a_run_that_failed_by_its_report_alone_points_there(world: World) -> None:
