@@ -13,14 +13,21 @@ from sqlalchemy import Engine, event
 
 @dataclass
 class Statements:
-    """Statements that an engine ran, with their parameters."""
+    """Statements that an engine ran, with their parameters.
+
+    :param with_settings: these, and the settings of the planner between them.
+    """
 
     ran: list[tuple[str, Any]] = field(default_factory=list)
+    with_settings: list[tuple[str, Any]] = field(default_factory=list)
 
     def __call__(self, _c: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
         """Keep one."""
         if statement.lstrip().upper().startswith(("SELECT", "WITH")) and "m3ter_" in statement and not many:
             self.ran.append((statement, parameters))
+            self.with_settings.append((statement, parameters))
+        elif statement.startswith("SET LOCAL enable_"):
+            self.with_settings.append((statement, ()))
 
 
 @contextmanager
@@ -74,8 +81,10 @@ def work_of_postgresql(engine: Engine, kept: Statements) -> Work:
     """Run statements again, and tell what each made PostgreSQL do; together."""
     work = Work()
     with engine.connect() as connection:
-        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # as the page does
-        for statement, parameters in kept.ran:
+        for statement, parameters in kept.with_settings:
+            if statement.startswith("SET LOCAL"):
+                connection.exec_driver_sql(statement)
+                continue
             explain = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}"
             [plan] = connection.exec_driver_sql(explain, parameters).scalar_one()
             work.add(plan["Plan"])

@@ -32,6 +32,7 @@ from m3ter_onboarding.ledger.reads.bounded_counts import COUNTED
 from m3ter_onboarding.ledger.reads.reader_sets import (
     ReaderSets,
     count_of,
+    counted_rows,
     first_of_each,
     is_visible,
     rows_of_scopes,
@@ -193,9 +194,11 @@ def _sent(t: Tables, sets: ReaderSets, day: CountedDay) -> Select[Any]:
 
 
 def _sent_since(t: Tables, sets: ReaderSets, since: datetime) -> Select[Any]:
+    """Return what was sent since then: of each organisation a range of the index of sent invitations."""
     i = t.invitation
-    mine = and_(i.c.org_id.in_(sets.org_ids), i.c.sent_at >= since, is_visible(i, sets.scopes))
-    return select(literal_column("1").label("one")).where(mine).limit(COUNTED + 1)
+    organisations = sets.org_ids.distinct().cte("organisations")
+    mine = [i.c.org_id == organisations.c.org_id, i.c.sent_at >= since, is_visible(i, sets.scopes)]
+    return counted_rows(i, organisations, mine, (i.c.sent_at,), COUNTED, laterally=sets.laterally)
 
 
 def _expire_before_start(t: Tables, sets: ReaderSets, scopes: int, now: datetime) -> Select[Any]:
