@@ -71,8 +71,12 @@ def within_each(table: Any, scopes: Any) -> ColumnElement[bool]:
 
 
 def is_visible(table: Any, scopes: CTE) -> ColumnElement[bool]:
-    """Return the condition for invitations that are looked up by something else: they are of one of these scopes."""
-    return tuple_(table.c.org_id, whose(table.c.dag_id)).in_(select(scopes.c.org_id, scopes.c.owner))
+    """Return the condition for invitations that are looked up by something else: they are of one of these scopes.
+
+    It is a filter only: PostgreSQL would otherwise begin with the scopes, and read all of each.
+    """
+    of_one = tuple_(table.c.org_id, whose(table.c.dag_id)).in_(select(scopes.c.org_id, scopes.c.owner))
+    return func.coalesce(of_one, literal_column("false"))
 
 
 def first_of_each(
