@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
+    Select,
     Subquery,
     func,
     literal,
@@ -26,7 +27,14 @@ from sqlalchemy import (
 from m3ter_onboarding.ledger.reads.bounded_counts import COUNTED
 from m3ter_onboarding.ledger.reads.list_places import Phase, Place
 from m3ter_onboarding.ledger.reads.listed_values import listed_states
-from m3ter_onboarding.ledger.reads.reader_sets import NO_LIMIT, count_of, counted_rows, rows_of_each, within_each
+from m3ter_onboarding.ledger.reads.reader_sets import (
+    NO_LIMIT,
+    count_of,
+    counted_rows,
+    is_visible,
+    rows_of_each,
+    within_each,
+)
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.sql_types import by_bytes, whose
 from m3ter_onboarding.ledger.states import ON_ITS_WAY_STATES, InvitationState
@@ -109,33 +117,13 @@ def read_keys(
     :param place: None: at the beginning, or *backwards* at the end.
     :param backwards: return those before it, the nearest first.
     """
-    i = t.invitation
     descending = wanted.descending != backwards
-    laterally = connection.dialect.name == "postgresql"
-    order = _sorted_by(_key(i, wanted.sort), i.c.invitation_id, descending=descending)
-
-    def first_of_each(ranges: CTE, many: int) -> Subquery:
-        in_range = _in_range(t, ranges, wanted, place, descending=descending)
-        mine = select(i).where(*in_range).order_by(*order).limit(many)
-        return rows_of_each(t, ranges, mine, laterally=laterally).subquery()
-
-    # A page comes from the ranges that begin with the first of all: no other range has a row of it.
-    begins = first_of_each(_ranges(connection, scopes, wanted), 1)
-    nearest = (
-        select(begins.c.org_id, whose(begins.c.dag_id).label("owner"), begins.c.state)
-        .order_by(*_sorted_by(_key(begins, wanted.sort), begins.c.invitation_id, descending=descending))
-        .limit(limit)
-        .cte("nearest")
-    )
-    found = first_of_each(nearest, limit)
-    key = _key(found, wanted.sort)
-    merged = (
-        select(key.label("key"), found.c.invitation_id.label("id"))
-        .order_by(*_sorted_by(key, found.c.invitation_id, descending=descending))
-        .limit(limit)
-    )
-    with _in_the_order_of_indexes(connection):
-        rows = connection.execute(merged).all()
+    if wanted.only.run is not None:
+        rows = connection.execute(_of_run(t, scopes, wanted, place, limit, descending=descending)).all()
+    else:
+        merged = _merged(connection, t, scopes, wanted, place, limit, descending=descending)
+        with _in_the_order_of_indexes(connection):
+            rows = connection.execute(merged).all()
     return [Place(wanted.phase, row.key, row.id) for row in rows]
 
 
@@ -143,9 +131,13 @@ def count_keys(
     connection: Connection, t: Tables, scopes: CTE, wanted: KeyRange, most: int = COUNTED
 ) -> tuple[int, bool]:
     """Count a range of keys; return how many, at most *most*, and whether there are more."""
+    if wanted.only.run is not None:
+        of_run = _of_run(t, scopes, wanted, None, most + 1, descending=False)
+        of_one: int = connection.execute(select(count_of(of_run))).scalar_one()
+        return min(of_one, most), of_one > most
     i = t.invitation
     ranges = _ranges(connection, scopes, wanted)
-    in_range = _in_range(t, ranges, wanted, None, descending=False)
+    in_range = [within_each(i, ranges), i.c.state == ranges.c.state, *_wanted(t, wanted, None, descending=False)]
     order = _sorted_by(_key(i, wanted.sort), i.c.invitation_id, descending=False)
     rows = counted_rows(i, ranges, in_range, order, most, laterally=connection.dialect.name == "postgresql")
     with _in_the_order_of_indexes(connection):
@@ -182,21 +174,75 @@ def _in_the_order_of_indexes(connection: Connection) -> Iterator[None]:
 
 def _ranges(connection: Connection, scopes: CTE, wanted: KeyRange) -> CTE:
     """Return each scope with each state: a range of an index."""
-    states = frozenset(wanted.only.states or InvitationState)
-    if wanted.sort == "expires":  # nothing else can expire any more
-        states &= ON_ITS_WAY_STATES
-    listed = listed_states(connection, states)
+    listed = listed_states(connection, _states(wanted))
     each = select(scopes.c.org_id, scopes.c.owner, listed.c.state).select_from(scopes.join(listed, true()))
     return each.limit(NO_LIMIT).cte("ranges")  # SQLite then keeps both together, and takes the index of both
 
 
-def _in_range(
-    t: Tables, ranges: CTE, wanted: KeyRange, place: Place | None, *, descending: bool
-) -> list[ColumnElement[bool]]:
-    """Return the conditions that an invitation is wanted, and of the range beside it."""
+def _of_run(
+    t: Tables, scopes: CTE, wanted: KeyRange, place: Place | None, limit: int, *, descending: bool
+) -> Select[Any]:
+    """Return the first keys of the invitations of one run: no more than a plan has, found by the index of runs."""
+    i = t.invitation
+    states = [state.value for state in _states(wanted)]
+    chosen = [func.coalesce(i.c.state, "").in_(states), is_visible(i, scopes)]
+    key = _key(i, wanted.sort)
+    return (
+        select(key.label("key"), i.c.invitation_id.label("id"))
+        .where(*chosen, *_wanted(t, wanted, place, descending=descending))
+        .order_by(*_sorted_by(key, i.c.invitation_id, descending=descending))
+        .limit(limit)
+    )
+
+
+def _merged(
+    connection: Connection,
+    t: Tables,
+    scopes: CTE,
+    wanted: KeyRange,
+    place: Place | None,
+    limit: int,
+    *,
+    descending: bool,
+) -> Select[Any]:
+    """Return the first keys of all ranges."""
+    i = t.invitation
+    laterally = connection.dialect.name == "postgresql"
+    order = _sorted_by(_key(i, wanted.sort), i.c.invitation_id, descending=descending)
+    conditions = _wanted(t, wanted, place, descending=descending)
+
+    def first_of_each(ranges: CTE, many: int) -> Subquery:
+        in_range = [within_each(i, ranges), i.c.state == ranges.c.state, *conditions]
+        mine = select(i).where(*in_range).order_by(*order).limit(many)
+        return rows_of_each(t, ranges, mine, laterally=laterally).subquery()
+
+    # A page comes from the ranges that begin with the first of all: no other range has a row of it.
+    begins = first_of_each(_ranges(connection, scopes, wanted), 1)
+    nearest = (
+        select(begins.c.org_id, whose(begins.c.dag_id).label("owner"), begins.c.state)
+        .order_by(*_sorted_by(_key(begins, wanted.sort), begins.c.invitation_id, descending=descending))
+        .limit(limit)
+        .cte("nearest")
+    )
+    found = first_of_each(nearest, limit)
+    key = _key(found, wanted.sort)
+    return (
+        select(key.label("key"), found.c.invitation_id.label("id"))
+        .order_by(*_sorted_by(key, found.c.invitation_id, descending=descending))
+        .limit(limit)
+    )
+
+
+def _states(wanted: KeyRange) -> frozenset[InvitationState]:
+    states = frozenset(wanted.only.states or InvitationState)
+    return states & ON_ITS_WAY_STATES if wanted.sort == "expires" else states  # nothing else can expire any more
+
+
+def _wanted(t: Tables, wanted: KeyRange, place: Place | None, *, descending: bool) -> list[ColumnElement[bool]]:
+    """Return the conditions that an invitation is wanted, its scope and its state apart."""
     i = t.invitation
     key = _key(i, wanted.sort)
-    conditions = [within_each(i, ranges), i.c.state == ranges.c.state, *wanted.only.beside_states(i.c)]
+    conditions = wanted.only.beside_states(i.c)
     if wanted.begins:
         # Exact matches stand before the list already.
         conditions += [*begins_with(key, wanted.begins), ~exactly(i.c, wanted.begins)]
