@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from m3ter_onboarding.errors import OnboardingError
     from m3ter_onboarding.ledger.database import LedgerDatabase
+    from m3ter_onboarding.reporting.run_report import Report
 
 log = logging.getLogger(__name__)
 
@@ -80,10 +81,7 @@ class OnboardingReportOperator(OnboardingTask, BaseOperator):
                     cause=cause_left(context["ti"], _EARLIER),
                 )
                 report = make_report(db, run, beside)
-                for problem in report.problem_lines():
-                    log_sentences(problem)
-                for line in report.lines():
-                    log.info("%s", line)
+                _log(report)
                 if begun is not None:
                     if report.for_review and not report.plans_only_because and not report.notified_before(begun):
                         names = config.name, run.dag_id, run.run_id
@@ -93,9 +91,9 @@ class OnboardingReportOperator(OnboardingTask, BaseOperator):
                 # The last of all: nobody waits for an alert because the warehouse may not be written.
                 failure = self._publish(db, settings.org_id) if admitted else None
                 if failure is not None:
-                    report = report.with_problem(str(failure))
-                    if report.problems != (str(failure),):
+                    if report.problems:
                         log_sentences(f"Problem: {failure}")
+                    report = report.with_problem(str(failure))
                     if begun is not None:
                         runs.finish_run(db, run, report.run_outcome(utc_now()))
                     context["ti"].xcom_push(key="report", value=report.summary())
@@ -125,3 +123,10 @@ class OnboardingReportOperator(OnboardingTask, BaseOperator):
                 " holds them; the next run publishes them. Please report it."
             )
         return None
+
+
+def _log(report: Report) -> None:
+    for problem in report.problem_lines():
+        log_sentences(problem)
+    for line in report.lines():
+        log.info("%s", line)
