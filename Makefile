@@ -42,8 +42,8 @@ FAST = $(BIN)/python -m pytest -q -n 2 --dist loadfile
 test: $(STAMP)  ## the fast tests
 	@$(FAST) -m "not slow and not chaos and not cluster and not again_on_postgresql"
 
-test-postgresql: $(STAMP)  ## the rules of the delivery once more, on PostgreSQL
-	@$(FAST) -m "again_on_postgresql and not slow and not chaos and not cluster" tests/rules
+test-postgresql: $(STAMP)  ## the fast tests of the ledger once more, on PostgreSQL
+	@$(FAST) -m "again_on_postgresql and not slow and not chaos and not cluster"
 
 test-matrix: $(STAMP)  ## the fast tests on every Python of this machine, with the newest versions and with the floors
 	@scripts/matrix

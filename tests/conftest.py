@@ -47,6 +47,17 @@ hasten_engines()
 pytest_plugins = ("tests.support.world_fixtures",)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is the same test once more on PostgreSQL: it has a target of its own."""
+    names = {item.nodeid for item in items}
+    for item in items:
+        test, _, parameters = item.nodeid.partition("[")
+        on_sqlite = ["sqlite" if one == "postgresql" else one for one in parameters.rstrip("]").split("-")]
+        first = f"{test}[{'-'.join(on_sqlite)}]"
+        if first != item.nodeid and first in names:
+            item.add_marker(pytest.mark.again_on_postgresql)
+
+
 def pytest_collection_finish() -> None:
     """Let Python look for garbage among what tests make, and less often: Airflow alone is a million objects."""
     gc.collect()
