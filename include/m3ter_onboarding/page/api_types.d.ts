@@ -472,6 +472,8 @@ export interface PersonHistory {
 export interface PlanFigures {
   rows_read: number | null;
   invitations: number | null;
+  /** whether it waits for a person's approval, as long as its run goes on. */
+  waits: boolean;
 }
 
 /** The result of a plan, without its rows. */

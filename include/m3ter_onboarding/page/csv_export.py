@@ -33,7 +33,7 @@ PLAN_COLUMNS = (
     *("policies", "org_id", "dag_id", "run_id"),
 )
 QUESTION_COLUMNS = (
-    *("said", "detail", "way", "since", "employee_id", "email", "start_date", "dag_id"),
+    *("employee_id", "email", "start_date", "said", "detail", "way", "since", "dag_id"),
     *("decision", "reason", "gone_since", "snoozed_until", "closed_at", "closed_by", "note", "noted_by"),
 )
 #: A spreadsheet takes these for the beginning of a formula; the wide forms become plain ones in some.

@@ -181,8 +181,8 @@ def check_caps(plan: PlanRow, caps: Caps, usage: Usage) -> None:
         )
         raise NotAllowedError(
             f"The plan has {plan.invitations} invitations, and at most {caps.invitations} may be sent by one run"
-            f" (`max_invitations`){already}: {kept}. Look at the plan; if it is right, start the run again with a"
-            " higher `max_invitations`."
+            f" (`max_invitations`){already}: {kept}. Look at the plan; if it is right, choose *Send exactly this*"
+            " on its page, or start the run again with a higher `max_invitations` (*At most this many invitations*)."
         )
     if caps.backfill is not None and to_send and usage.by_backfills_in_a_day + to_send > caps.backfill:
         raise NotAllowedError(

@@ -266,6 +266,9 @@ def test_a_figure_of_a_dag_says_how_its_last_run_went(page: Callable[[str], Page
         connection.execute(update(r).where(r.c.run_id == RUN).values(outcome="running"))
         connection.execute(update(p).where(p.c.plan_id == PLAN).values(needs_approval=True))
     assert page("anna").get("api/overview")["ledgers"][0]["dags"][0]["last"]["waits"] == "approval"
+    [waiting] = [run for run in page("anna").get("api/runs", dag_id=DAG_A)["rows"] if run["plan"]["waits"]]
+    assert waiting["run_id"] == RUN == page("anna").get("api/overview")["ledgers"][0]["runs"][0]["run_id"]
+    assert page("anna").get("api/overview")["ledgers"][0]["runs"][0]["plan"]["waits"]
 
 
 def later_run(ledger: LedgerDatabase, run_id: str, minutes: int, **values: Any) -> None:

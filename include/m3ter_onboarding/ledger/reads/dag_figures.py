@@ -11,6 +11,7 @@ from typing import Any, cast
 from sqlalchemy import Connection, Row, and_, func, literal, select
 
 from m3ter_onboarding.ledger.first_look import NO_FIRST_LOOK
+from m3ter_onboarding.ledger.reads.plan_figures import waits_for_approval
 from m3ter_onboarding.ledger.reads.reader_sets import sets_of
 from m3ter_onboarding.ledger.reads.run_counts import SentOfRun
 from m3ter_onboarding.ledger.reads.run_history import RunFailure
@@ -254,8 +255,7 @@ def _failure(row: Row[Any]) -> RunFailure | None:
 def _waits(row: Row[Any]) -> str | None:
     if row.not_sendable_because == NO_FIRST_LOOK:
         return "look"
-    asked = row.sendable and row.needs_approval and not row.approved_at and not row.rejected_at
-    return "approval" if asked and row.outcome == "running" else None
+    return "approval" if row.outcome == "running" and waits_for_approval(row) else None
 
 
 def _failed_sending(rows: Sequence[Row[Any]]) -> Row[Any] | None:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, Select, and_, select
 from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger.first_look import NO_FIRST_LOOK
 from m3ter_onboarding.ledger.reads.listed_values import listed_runs
+from m3ter_onboarding.ledger.reads.plan_figures import PlanFigures, plan_columns, plan_figures
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from m3ter_onboarding.ledger.reads.run_counts import SentOfRun, sent_by_run, states_by_run
 from m3ter_onboarding.ledger.runs import FAILED_TASK, FAILURE, RunKey
@@ -110,14 +111,6 @@ class RunHead:
     window_end: datetime
     may_invite: bool
     failure: RunFailure | None
-
-
-@dataclass(frozen=True)
-class PlanFigures:
-    """The figures of a plan; None: it is not complete."""
-
-    rows_read: int | None
-    invitations: int | None
 
 
 @dataclass(frozen=True, repr=False)
@@ -239,9 +232,9 @@ def runs_by_key(
         )
     }
     plans = {
-        RunKey(row.dag_id, row.run_id): PlanFigures(row.rows_read, row.invitations)
+        RunKey(row.dag_id, row.run_id): plan_figures(row)
         for row in connection.execute(
-            select(p.dag_id, p.run_id, p.rows_read, p.invitations)
+            select(p.dag_id, p.run_id, *plan_columns(t))
             .join(wanted, and_(p.dag_id == wanted.c.dag_id, p.run_id == wanted.c.run_id))
             .order_by(p.seq)
         )
@@ -252,11 +245,11 @@ def runs_by_key(
 def _newest_plans(connection: Connection, t: Tables, dag_id: str, run_ids: Sequence[str]) -> dict[str, PlanFigures]:
     p = t.plan.c
     rows = connection.execute(
-        select(p.run_id, p.rows_read, p.invitations)
+        select(p.run_id, *plan_columns(t))
         .where(p.dag_id == dag_id, p.run_id.in_(list(run_ids)))
         .order_by(p.run_id, p.seq)
     )
-    return {row.run_id: PlanFigures(row.rows_read, row.invitations) for row in rows}
+    return {row.run_id: plan_figures(row) for row in rows}
 
 
 def _with_host(t: Tables) -> Select[Any]:

@@ -8,6 +8,7 @@ import { h, table } from "./elements.js";
 import { boundedNumber, exactNumber } from "./formats.js";
 import { daysLeft } from "./list_narrowing.js";
 import { hashOf } from "./list_place.js";
+import { newestFirst, runLink } from "./runs_table.js";
 
 /** @typedef {import("../api_types").ReadableLedger} Ledger */
 /** @typedef {import("../api_types").Standing} Standing */
@@ -24,10 +25,18 @@ const WITHOUT = [
  * People who start soon and have no access yet, by first day; the sums are links to the list.
  * @param {Ledger} ledger
  */
-export function startingTable({ key, name, starting }) {
+export function startingTable({ key, name, starting, runs }) {
   if (!starting.listed) {
     const text = `Unknown: the day-one DAG has not made its lists in ${name}. The guide docs/day_one.md sets it up. `;
-    return h("p", { class: "empty" }, text, h("a", { href: hashOf("#/day-one", { ledger: key }) }, "Day one"));
+    const planned = newestFirst(runs).find((run) => run.plan);
+    return h(
+      "p",
+      { class: "empty" },
+      text,
+      h("a", { href: hashOf("#/day-one", { ledger: key }) }, "Day one"),
+      planned && [". Until then, the rows of a plan show first days: ", runLink(planned.dag_id, planned)],
+      ".",
+    );
   }
   const shown = starting.days.filter((one) => WITHOUT.some(([standing]) => standing === one.standing));
   const days = [...new Set(shown.map((one) => one.day))].sort();

@@ -216,7 +216,13 @@ function funnel(dag, counts) {
   return h(
     "div",
     { class: "funnel" },
-    h("p", {}, "In the last run with invitations", counts.run && [" (", runLink(dag.dag_id, counts.run), ")"], ":"),
+    h(
+      "p",
+      {},
+      "In the last run for everybody that had somebody to invite",
+      counts.run && [" (", runLink(dag.dag_id, counts.run), ")"],
+      ":",
+    ),
     h(
       "ol",
       {},

@@ -4,8 +4,10 @@
  * @module
  */
 
+import { runHash } from "./addresses.js";
 import { h } from "./elements.js";
 import { boundedSum, counted, exactNumber } from "./formats.js";
+import { dagName } from "./readable_dags.js";
 
 /** @typedef {import("../api_types").ReadableLedger} Ledger */
 
@@ -23,22 +25,47 @@ export function lastDay(ledgers) {
     "p",
     { class: "last-day" },
     `In the last 24 hours: ${invited} invited, ${exactNumber(sum("not_sent"))} not sent, ${many}${ended}. `,
-    forReview(ledgers),
+    waiting(ledgers),
   );
 }
 
-/** @param {readonly Ledger[]} ledgers */
-function forReview(ledgers) {
+/**
+ * Say what waits for a person, each with its link.
+ * @param {readonly Ledger[]} ledgers
+ */
+function waiting(ledgers) {
+  const parts = [...asked(ledgers, "review", "for review"), ...asked(ledgers, "invalid", "unusable"), ...runs(ledgers)];
+  if (!parts.length) return "Nothing waits for a person now.";
+  return ["Now: ", parts.map((part, place) => [place ? ", " : "", part]), "."];
+}
+
+/**
+ * @param {readonly Ledger[]} ledgers
+ * @param {"review" | "invalid"} decision
+ * @param {string} words
+ */
+function asked(ledgers, decision, words) {
   const each = ledgers.map(({ key, name, questions }) => {
-    const of = Object.entries(questions).filter(([reason]) => reason.startsWith("review:"));
+    const of = Object.entries(questions).filter(([reason]) => reason.startsWith(`${decision}:`));
     return { key, name, many: of.reduce((all, [, many]) => all + many, 0) };
   });
-  const asked = each.filter(({ many }) => many);
-  if (!asked.length) return "Nothing is for review now.";
-  const links = asked.map(({ key, name, many }, place) => {
-    const href = `#/review/review?ledger=${encodeURIComponent(key)}`;
-    const text = `${exactNumber(many)} for review${asked.length > 1 ? ` (${name})` : ""}`;
-    return [place ? ", " : "", h("a", { href }, text)];
+  const some = each.filter(({ many }) => many);
+  return some.map(({ key, name, many }) => {
+    const href = `#/review/${decision}?ledger=${encodeURIComponent(key)}`;
+    return h("a", { href }, `${exactNumber(many)} ${words}${some.length > 1 ? ` (${name})` : ""}`);
   });
-  return ["Now: ", links, "."];
+}
+
+/** @param {readonly Ledger[]} ledgers */
+function runs(ledgers) {
+  return ledgers
+    .flatMap(({ dags }) => dags)
+    .flatMap(({ dag_id, last }) => {
+      if (last?.waits !== "approval") return [];
+      const invitations = counted(last.invitations ?? 0, "invitation");
+      const wait = last.invitations === 1 ? "waits" : "wait";
+      return [
+        h("a", { href: runHash(dag_id, last.run_id) }, `${invitations} of ${dagName(dag_id)} ${wait} for approval`),
+      ];
+    });
 }

@@ -6,7 +6,7 @@
 
 import { runHash } from "./addresses.js";
 import { button, h, prose, quoted, section, table } from "./elements.js";
-import { exactNumber, instant } from "./formats.js";
+import { counted, exactNumber, instant } from "./formats.js";
 import { decisionWithReason } from "./glossary.js";
 import { decidedRows, goneRows, KINDS, listed, planExport, rowsOfKind } from "./plan_rows.js";
 import { sendExactlyButton } from "./run_buttons.js";
@@ -24,16 +24,11 @@ import { sendExactlyButton } from "./run_buttons.js";
 export function planDiff(dag, run, plan) {
   const previous = run.before;
   if (plan.state !== "sealed") return incomplete(run);
-  const rows = exactNumber(plan.rows_read);
+  const [rows, decisions] = ["row", "decision"].map((one) => counted(plan.rows_read ?? 0, one));
   return section(
     "plan",
     run.mode === "dry_run" ? "Preview" : "Plan",
-    h(
-      "p",
-      {},
-      `${rows} rows in, ${rows} decisions out; ${exactNumber(plan.invitations)} to be invited. `,
-      status(plan),
-    ),
+    h("p", {}, `${rows} in, ${decisions} out; ${exactNumber(plan.invitations)} to be invited. `, status(plan)),
     run.approval && h("p", {}, whyAsked(run.approval, plan, run.outcome === "running")),
     plan.policies.length > 0 && h("p", {}, "Permission policies given: ", listed(plan.policies), administrators(run)),
     run.plans.length > 1 &&

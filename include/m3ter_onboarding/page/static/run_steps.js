@@ -7,7 +7,7 @@
 import { airflowTask } from "./addresses.js";
 import { airflowLink } from "./airflow_window.js";
 import { badge, h, prose, quoted } from "./elements.js";
-import { boundedNumber, duration, exactNumber, instant } from "./formats.js";
+import { boundedNumber, counted, duration, exactNumber, instant } from "./formats.js";
 import { stateName, stepStateName } from "./glossary.js";
 
 /** @typedef {import("./elements.js").Child} Child */
@@ -98,7 +98,7 @@ function doneSentence(taskId, state, run) {
   const [plan] = run.plans;
   const done = state === "success";
   if (taskId === "plan" && done && plan?.state === "sealed") {
-    return `${exactNumber(plan.rows_read)} rows, ${exactNumber(plan.invitations)} to invite.`;
+    return `${counted(plan.rows_read ?? 0, "row")}, ${exactNumber(plan.invitations)} to invite.`;
   }
   if (taskId === "send" && state === "skipped") return plan?.sendable === false ? "This run plans only." : "";
   if (taskId === "send" && done) return outcomes(run);

@@ -7,8 +7,9 @@
 import { button, byId, h } from "./elements.js";
 import { catchFocus } from "./kept_focus.js";
 
-/** How long one stays, in milliseconds; not while the pointer or the focus is on it. */
+/** How long one stays, in milliseconds, without and with a link; not while the pointer or the focus is on it. */
 const STAYS = 12_000;
+const STAYS_WITH_LINK = 60_000;
 const MOST = 3;
 
 /**
@@ -29,7 +30,7 @@ export function toast(text, link) {
   let timer;
   const wait = () => {
     clearTimeout(timer);
-    timer = setTimeout(() => box.remove(), STAYS);
+    timer = setTimeout(() => box.remove(), link ? STAYS_WITH_LINK : STAYS);
   };
   for (const kind of ["mouseenter", "focusin"]) box.addEventListener(kind, () => clearTimeout(timer));
   for (const kind of ["mouseleave", "focusout"]) box.addEventListener(kind, wait);

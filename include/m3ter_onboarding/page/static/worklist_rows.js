@@ -20,7 +20,8 @@ import { severalQuestions } from "./several_questions.js";
 
 const NOTHING_UNSETTLED =
   "None now. An invitation appears here when m3ter's answer was lost, and nothing shows since whether it was sent.";
-const HEADS = ["Address", "Employee", "Starts", "Since", "Why", "Now", "What to do", "Decide"];
+// What a person needs for a decision stands first: a narrow window cuts off the last columns.
+const HEADS = ["Address", "Employee", "Why", "What to do", "Decide", "Now", "Starts", "Since"];
 
 /**
  * @param {Review} review
@@ -46,12 +47,12 @@ export function questionsTable(review, page, body, empty) {
     page.rows.map((question) => [
       ...(mine.length ? [box(question)] : []),
       ...personCells(rowHash(ledger, question.plan_id, question.row_no), question, search),
-      question.start_date ?? "",
-      instant(question.since),
       reasonOf(question),
-      invitationOf(question),
       h("span", { class: "long" }, prose(question.way)),
       buttonsOf(ledger, review, question),
+      invitationOf(question),
+      question.start_date ?? "",
+      instant(question.since),
     ]),
     { empty, unseen: true },
   );
@@ -118,13 +119,13 @@ export function unsettledTable(ledger, review) {
   return [
     table(
       "Invitations with a lost answer that only a person can settle",
-      ["Address", "Employee", "Since", "Why", "What to do", "Decide"],
+      ["Address", "Employee", "Why", "What to do", "Decide", "Since"],
       review.invitations.map((one) => [
         ...personCells(invitationHash(ledger, one.invitation_id), one),
-        instant(one.since),
         h("span", { class: "long" }, one.said, " ", one.detail ? quoted(one.detail) : ""),
         h("span", { class: "long" }, prose(one.way)),
         mayDecide(review, one.dag_id) ? decisionButtons(ledger, one, one.to) : "needs the right to edit the DAG",
+        instant(one.since),
       ]),
       { empty: NOTHING_UNSETTLED, unseen: true },
     ),
