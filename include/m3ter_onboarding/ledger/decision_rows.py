@@ -119,24 +119,22 @@ class DecisionRows:
     def insert(self, connection: Connection, parts: Iterable[Sequence[DecisionRow]]) -> None:
         """Insert rows, part by part, in the transaction of a connection."""
         if connection.dialect.name == "postgresql":
-            self._insert_arrays(connection, parts)
+            self._insert_documents(connection, parts)
         else:
             self._insert_many(connection, parts)
 
-    def _insert_arrays(self, connection: Connection, parts: Iterable[Sequence[DecisionRow]]) -> None:
-        """Insert each part by one statement, from an array a column."""
-        given = ", ".join(f"CAST(:{name} AS {_in_array(kind)}[])" for name, kind in _COLUMNS.items())
+    def _insert_documents(self, connection: Connection, parts: Iterable[Sequence[DecisionRow]]) -> None:
+        """Insert each part by one statement, from one JSON document: drivers write arrays value by value, in Python."""
         of_plan = ", ".join(f"CAST(:{name} AS {kind})" for name, kind in _OF_PLAN.items())
-        of_row = ", ".join(f"CAST({name} AS {kind})" for name, kind in _COLUMNS.items())
+        of_row = ", ".join(_from_document(place, kind) for place, kind in enumerate(_COLUMNS.values()))
         statement = text(
             f"INSERT INTO {_named(connection, self._table)} ({', '.join((*_OF_PLAN, *_COLUMNS))})"  # noqa: S608
-            f" SELECT {of_plan}, {of_row} FROM unnest({given}) AS given ({', '.join(_COLUMNS)})"
+            f" SELECT {of_plan}, {of_row} FROM jsonb_array_elements(CAST(:rows AS jsonb)) AS given (one)"
         )
         plan = {"plan_id": self.plan_id, "org_id": self._org_id, "decided_at": self._decided_at}
         for rows in parts:
             if rows:
-                values = dict(zip(_COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
-                connection.execute(statement, {**plan, **values})
+                connection.execute(statement, {**plan, "rows": json.dumps(rows)})
 
     def _insert_many(self, connection: Connection, parts: Iterable[Sequence[DecisionRow]]) -> None:
         """Insert each part row by row, in one call of the driver."""
@@ -154,8 +152,9 @@ class DecisionRows:
                 connection.exec_driver_sql(statement, [(*plan, *row) for row in rows])
 
 
-def _in_array(kind: str) -> str:
-    return "text" if kind in ("json", "date") else kind
+def _from_document(place: int, kind: str) -> str:
+    value = f"one ->> {place}"
+    return value if kind == "text" else f"CAST({value} AS {kind})"
 
 
 def _named(connection: Connection, table: Table) -> str:
