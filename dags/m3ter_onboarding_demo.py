@@ -1,4 +1,4 @@
-"""New hires of the demo's warehouse into its local m3ter, by Airflow (`make demo`, `make ui`).
+"""New hires of the demo's warehouse into its local m3ter, by Airflow (`make demo`, `make ui`), and who starts soon.
 
 For an organisation of your own, copy include/config/example.yaml and this file, and change the path.
 """
@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from m3ter_onboarding import onboarding_dag
+from m3ter_onboarding import day_one_dag, onboarding_dag
 
-dag = onboarding_dag(Path(__file__).parent.parent / "include" / "config" / "demo.yaml")
+CONFIG = Path(__file__).parent.parent / "include" / "config" / "demo.yaml"
+
+dag = onboarding_dag(CONFIG)
+day_one = day_one_dag(CONFIG)

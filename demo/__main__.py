@@ -18,7 +18,7 @@ from demo.airflow_settings import USERS
 from demo.metadata_template import MigrationError
 from demo.progress import Progress
 from demo.report import judge, report
-from demo.run import RunFailedError, run_chapters
+from demo.run import RunFailedError, list_who_starts, run_chapters
 from demo.scene import ROOT, Scene, open_scene
 from m3ter_sandbox.testing import SandboxError
 
@@ -48,6 +48,8 @@ def main() -> int:
         with _alone(state), open_scene(state, options.today, progress, keep) as scene:
             try:
                 chapters = run_chapters(scene, progress)
+                if keep:
+                    list_who_starts(scene, progress)
                 verdict = judge(scene, chapters)
                 print(report(scene, chapters, verdict, progress.seconds))
                 print(_next_steps(scene, keep), flush=True)

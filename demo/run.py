@@ -11,7 +11,7 @@ from typing import Any
 
 from demo.airflow_api import FINISHED
 from demo.progress import Progress
-from demo.scene import DAG_ID, Scene
+from demo.scene import DAG_ID, DAY_ONE_DAG_ID, Scene
 
 
 class RunFailedError(RuntimeError):
@@ -49,6 +49,20 @@ def run_chapters(scene: Scene, progress: Progress) -> list[Chapter]:
     chapters = [preview, *(_by_hand(scene, day, progress, f"Run by hand for {_written(day)}") for day in scene.days)]
     title = f"Backfill of {_written(first)} and {_written(second)}"
     return [*chapters, _chapter(scene, title, progress, lambda: _backfill(scene, progress))]
+
+
+def list_who_starts(scene: Scene, progress: Progress) -> None:
+    """Let the day-one DAG list who starts soon, for Airflow's page.
+
+    :raises RunFailedError: when its run does not succeed
+    """
+    api = scene.airflow.api
+    progress.step("Listing who starts soon")
+    api.wait_dag(DAY_ONE_DAG_ID)
+    api.set_paused(DAY_ONE_DAG_ID, False)
+    run_id = api.trigger(DAY_ONE_DAG_ID, {})
+    _wait(scene, progress, lambda: [api.run(DAY_ONE_DAG_ID, run_id)])
+    progress.done("done")
 
 
 def midnight(day: date) -> datetime:
@@ -121,23 +135,23 @@ def _wait(
             task_id
             for run in found
             if run["state"] == "running"
-            for task_id, state in api.task_states(DAG_ID, run["dag_run_id"]).items()
+            for task_id, state in api.task_states(run["dag_id"], run["dag_run_id"]).items()
             if state in {"running", "queued", "scheduled"}
         ]
         progress.detail(f"{' and '.join(at_work) or 'waiting'}, {_emails(scene) - emails} e-mails")
         time.sleep(0.3)
     for run in found:
         if run["state"] != "success":
-            raise RunFailedError(_failure(scene, run["dag_run_id"]))
+            raise RunFailedError(_failure(scene, run["dag_id"], run["dag_run_id"]))
 
 
-def _failure(scene: Scene, run_id: str) -> str:
+def _failure(scene: Scene, dag_id: str, run_id: str) -> str:
     api = scene.airflow.api
-    states = api.task_states(DAG_ID, run_id)
+    states = api.task_states(dag_id, run_id)
     text = f"The run {run_id} failed: {', '.join(f'{task} {state}' for task, state in states.items())}."
-    for task_id, entry in api.task_instances(DAG_ID, run_id).items():
+    for task_id, entry in api.task_instances(dag_id, run_id).items():
         if entry["state"] == "failed":
-            log = api.log(DAG_ID, run_id, task_id, entry["try_number"])
+            log = api.log(dag_id, run_id, task_id, entry["try_number"])
             return f"{text}\nThe end of the log of {task_id}:\n{log[-6000:]}"
     return text
 

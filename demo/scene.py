@@ -20,6 +20,7 @@ from m3ter_sandbox.testing import SandboxServer
 ROOT = Path(__file__).parent.parent
 CACHE = ROOT / ".demo" / "cache"
 DAG_ID = "m3ter_onboarding__demo"
+DAY_ONE_DAG_ID = "m3ter_day_one__demo"
 
 
 @dataclass(frozen=True)

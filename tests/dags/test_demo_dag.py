@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -33,11 +35,15 @@ def run(root: Path, day: date, logical_date: datetime, **conf: object) -> DagRun
     """Run the DAG for one day, as by hand."""
     start = datetime(day.year, day.month, day.day, tzinfo=timezone.utc)
     interval = {"interval_start": start.isoformat(), "interval_end": (start + timedelta(days=1)).isoformat()}
+    return run_dag(root, "m3ter_onboarding__demo", logical_date, {**interval, **conf})
+
+
+def run_dag(root: Path, dag_id: str, logical_date: datetime, conf: dict[str, object]) -> DagRun:
+    """Run a DAG of the demo."""
     bag = DagBag(dag_folder=str(root / "dags"))
     DagBundlesManager().sync_bundles_to_db()  # type: ignore[no-untyped-call]
     sync_bag_to_db(bag, "dags-folder", None)
-    dag = bag.dags["m3ter_onboarding__demo"]
-    found: DagRun = dag.test(logical_date=logical_date, run_conf={**interval, **conf})
+    found: DagRun = bag.dags[dag_id].test(logical_date=logical_date, run_conf=conf)
     return found
 
 
@@ -68,3 +74,9 @@ def test_everybody_gets_the_email_that_the_labels_say(
     again = run(project_root, day, now + timedelta(seconds=2))
     assert again.state == "success"
     assert m3ter_sandbox.emails() == posts
+
+    listed = run_dag(project_root, "m3ter_day_one__demo", now + timedelta(seconds=3), {})
+    assert listed.state == "success"
+    with closing(sqlite3.connect(warehouse.path)) as ledger:
+        [(starting,)] = ledger.execute("SELECT count(*) FROM m3ter_onboarding_day_one WHERE standing = 'pending'")
+    assert 0 < starting <= len(posts)

@@ -60,7 +60,7 @@ def test_the_projects_own_dags_can_be_parsed_with_no_connection(project_root: Pa
     bag = parse(project_root / "dags")
     assert bag.import_errors == {}
     assert bag.captured_warnings == {}
-    assert sorted(bag.dags) == ["m3ter_onboarding__demo"]
+    assert sorted(bag.dags) == ["m3ter_day_one__demo", "m3ter_onboarding__demo"]
     for dag in bag.dags.values():
         assert {"m3ter", "onboarding"} <= dag.tags
         assert dag.owner != "airflow"

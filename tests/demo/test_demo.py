@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -104,6 +105,9 @@ def test_the_kept_demo_works_day_after_day(tmp_path: Path) -> None:
         emails += [int(number) for number in re.findall(r"m3ter sent (\d+) e-mails", text)]
     assert emails[0] < emails[1] == emails[2]
     assert started_in(state) == []
+    with closing(sqlite3.connect(state / "warehouse.db")) as ledger:  # for the page
+        [(starting,)] = ledger.execute("SELECT count(*) FROM m3ter_onboarding_day_one WHERE ended_at IS NULL")
+    assert starting > 0
 
 
 @pytest.mark.parametrize("moment", ["Starting Airflow", "Run by hand"])

@@ -124,7 +124,7 @@ function dayField(filter, apply) {
     filter.day = dayOf(input.value);
     return apply();
   };
-  const label = h("label", { for: "first-day" }, "First day; none: all");
+  const label = h("label", { for: "first-day" }, "First day (empty: any)");
   return h("div", { class: "field", hidden: filter.shown === "chase" }, label, input);
 }
 
