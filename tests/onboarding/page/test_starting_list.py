@@ -17,6 +17,7 @@ from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.day_one import Moment
 from m3ter_onboarding.ledger.day_one_pass import DayOnePass, list_who_starts
 from m3ter_onboarding.ledger.reads.invitation_list import PAGE
+from m3ter_onboarding.ledger.schema import prepare_tables
 from tests.onboarding.page.conftest import AT, Page
 from tests.onboarding.page.test_access import GUARD, KEY
 from tests.support.page_ledger import DAG_A, DAG_B, NOW, ORG_A, ORG_B, empty, fill
@@ -163,6 +164,7 @@ def test_lists_are_ranges_of_indexes(sqlite_ledger: tuple[LedgerDatabase, str], 
     watched.ran = [one for one in watched.ran if "day_one" in one[0] or "chase" in one[0]]
     assert len(watched.ran) == 6  # each list, its count, and whether it was ever made
     db, _ = sqlite_ledger
+    prepare_tables(db, create_tables=True, now=NOW, package_version="0")
     empty(db)
     fill(db)
     if all("?" in statement for statement, _ in watched.ran):  # those that SQLite ran
