@@ -81,6 +81,7 @@ def work_of_postgresql(engine: Engine, kept: Statements) -> Work:
     """Run statements again, and tell what each made PostgreSQL do; together."""
     work = Work()
     with engine.connect() as connection:
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # as the page does
         for statement, parameters in kept.with_settings:
             if statement.startswith("SET LOCAL"):
                 connection.exec_driver_sql(statement)

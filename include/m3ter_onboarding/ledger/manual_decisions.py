@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, literal_column, or_, select, update
 
 from m3ter_onboarding.clock import from_milliseconds
 from m3ter_onboarding.errors import LedgerError
@@ -37,10 +37,16 @@ def is_listed(t: Tables) -> ColumnElement[bool]:
     It counts as listed, too, as long as m3ter was never read to the end.
     """
     row, o, i, u = t.invitation.c, t.mirror_org.c, t.mirror_invitation.c, t.mirror_user.c
-    complete = exists().where(o.org_id == row.org_id, o.complete_ms.is_not(None)).correlate(t.invitation)
+
+    def has(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+        # A value, not EXISTS: for that, PostgreSQL may read all of m3ter's lists at once.
+        one: Select[Any] = select(literal_column("1")).where(*conditions).limit(1)
+        return one.correlate(t.invitation).scalar_subquery().is_not(None)
+
+    complete = has(o.org_id == row.org_id, o.complete_ms.is_not(None))
     # One query each, not one with OR: each then has an index of its own.
     found = [
-        exists().where(columns.org_id == row.org_id, ~columns.gone, same).correlate(t.invitation)
+        has(columns.org_id == row.org_id, ~columns.gone, same)
         for columns, same in (
             (i, i.email_key == row.email_key),
             (i, i.m3ter_id == row.m3ter_id),
