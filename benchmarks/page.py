@@ -69,7 +69,7 @@ QUESTIONS = (
     _list("worklist, preview of all", "/api/worklist/preview"),
     Question("unclear invitations", f"/api/review/{_KEY}"),
     _list("who starts soon", "/api/day-one"),
-    _list("whom to chase", "/api/day-one", name="chase"),
+    _list("invitations to chase", "/api/day-one", name="chase"),
     _list("findings about access", "/api/access"),
     Question("runs", f"/api/runs?dag_id={_DAG}"),
     Question("a run", f"/api/run?{_RUN}"),

@@ -310,3 +310,19 @@ def _of_another(row: Mapping[str, Any], number: int, dag_id: str) -> dict[str, A
     if row.get("plan_id") is not None:
         other["plan_id"] = f"{row['plan_id']}-{number}"
     return other
+
+
+def find(db: LedgerDatabase, *emails: str, **values: Any) -> None:
+    """Let the access review have found something about these people."""
+    row = {
+        "org_id": ORG_A,
+        "finding": "no_job",
+        "in_m3ter": "access without an end",
+        "wanted": "no access: no job",
+        "first_seen_at": NOW - timedelta(days=2),
+        "last_seen_at": NOW,
+        **values,
+    }
+    with db.engine.begin() as connection:
+        rows = [{**row, "m3ter_id": f"u-{email}"[:100], "email": email, "email_key": email} for email in emails]
+        connection.execute(insert(db.tables.access_review), rows)

@@ -8,7 +8,7 @@ from sqlalchemy import insert, update
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.schema import prepare_tables
-from tests.support.page_ledger import DAG_A, NOW, ORG_A, PLAN, ask, crowd, fill
+from tests.support.page_ledger import DAG_A, NOW, ORG_A, PLAN, ask, crowd, fill, find
 
 QUESTIONS = 60
 PEOPLE = 130
@@ -19,25 +19,11 @@ def fill_work(db: LedgerDatabase, dag_id: str) -> None:
     prepare_tables(db, create_tables=True, now=NOW, package_version="0")
     fill(db)
     crowd(db, PEOPLE)
+    find(db, "left@example.com", "maximiliane-alexandra.von-und-zu-hohenstein-wittelsbach@example.com")
     t = db.tables
     with db.engine.begin() as connection:
         for number in range(QUESTIONS):
             ask(connection, t, PLAN, 100 + number, f"q{number}", "skip", "excluded")
-        finding = {
-            "org_id": ORG_A,
-            "finding": "no_job",
-            "in_m3ter": "access without an end",
-            "wanted": "no access: no job",
-            "first_seen_at": NOW - timedelta(days=2),
-            "last_seen_at": NOW,
-        }
-        connection.execute(
-            insert(t.access_review),
-            [
-                {**finding, "m3ter_id": f"u-{name}", "email": f"{name}@example.com", "email_key": f"{name}@example.com"}
-                for name in ("left", "maximiliane-alexandra.von-und-zu-hohenstein-wittelsbach")
-            ],
-        )
         for table in t.all():
             if "dag_id" in table.c:
                 connection.execute(update(table).where(table.c.dag_id == DAG_A).values(dag_id=dag_id))
@@ -45,7 +31,7 @@ def fill_work(db: LedgerDatabase, dag_id: str) -> None:
 
 
 def people_start(db: LedgerDatabase, dag_id: str) -> None:
-    """Let four people start in the next days, of whom two are not invited yet."""
+    """Let four people start in the next days; two of them are not invited yet."""
     t = db.tables
     day_one = {"org_id": ORG_A, "dag_id": "d", "config_name": "c", "time_zone": "UTC", "first_at": NOW, "last_at": NOW}
     with db.engine.begin() as connection:

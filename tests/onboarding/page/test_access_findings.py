@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,25 +14,9 @@ from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.reads.access_list import PAGE
 from tests.onboarding.page.conftest import AT, Page
 from tests.onboarding.page.test_access import KEY
-from tests.support.page_ledger import HOSTILE, NOW, ORG_A, ORG_B
+from tests.support.page_ledger import HOSTILE, NOW, ORG_A, ORG_B, find
 
 GUARD = {"x-m3ter-onboarding": "1", "origin": "http://airflow.test", "sec-fetch-site": "same-origin"}
-
-
-def find(db: LedgerDatabase, *emails: str, **values: Any) -> None:
-    """Let the access review have found something about these people."""
-    row = {
-        "org_id": ORG_A,
-        "finding": "no_job",
-        "in_m3ter": "access without an end",
-        "wanted": "no access: no job",
-        "first_seen_at": NOW - timedelta(days=2),
-        "last_seen_at": NOW,
-        **values,
-    }
-    with db.engine.begin() as connection:
-        rows = [{**row, "m3ter_id": f"u-{email}"[:100], "email": email, "email_key": email} for email in emails]
-        connection.execute(insert(db.tables.access_review), rows)
 
 
 def read(db: LedgerDatabase, org_id: str, outcome: str, why: str | None = None) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -13,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
+    Row,
     Select,
     Subquery,
     func,
@@ -119,12 +119,10 @@ def read_keys(
     """
     descending = wanted.descending != backwards
     if wanted.only.run is not None:
-        rows = connection.execute(_of_run(t, scopes, wanted, place, limit, descending=descending)).all()
+        first = _of_run(t, scopes, wanted, place, limit, descending=descending)
     else:
-        merged = _merged(connection, t, scopes, wanted, place, limit, descending=descending)
-        with _in_the_order_of_indexes(connection):
-            rows = connection.execute(merged).all()
-    return [Place(wanted.phase, row.key, row.id) for row in rows]
+        first = _merged(connection, t, scopes, wanted, place, limit, descending=descending)
+    return [Place(wanted.phase, row.key, row.id) for row in _read(connection, wanted, first)]
 
 
 def count_keys(
@@ -132,16 +130,13 @@ def count_keys(
 ) -> tuple[int, bool]:
     """Count a range of keys; return how many, at most *most*, and whether there are more."""
     if wanted.only.run is not None:
-        of_run = _of_run(t, scopes, wanted, None, most + 1, descending=False)
-        of_one: int = connection.execute(select(count_of(of_run))).scalar_one()
-        return min(of_one, most), of_one > most
-    i = t.invitation
-    ranges = _ranges(connection, scopes, wanted)
-    in_range = [within_each(i, ranges), i.c.state == ranges.c.state, *_wanted(t, wanted, None, descending=False)]
-    order = _sorted_by(_key(i, wanted.sort), i.c.invitation_id, descending=False)
-    rows = counted_rows(i, ranges, in_range, order, most, laterally=connection.dialect.name == "postgresql")
-    with _in_the_order_of_indexes(connection):
-        many: int = connection.execute(select(count_of(rows))).scalar_one()
+        rows = _of_run(t, scopes, wanted, None, most + 1, descending=False)
+    else:
+        i, ranges = t.invitation, _ranges(connection, scopes, wanted)
+        in_range = [within_each(i, ranges), i.c.state == ranges.c.state, *_wanted(t, wanted, None, descending=False)]
+        order = _sorted_by(_key(i, wanted.sort), i.c.invitation_id, descending=False)
+        rows = counted_rows(i, ranges, in_range, order, most, laterally=connection.dialect.name == "postgresql")
+    [(many,)] = _read(connection, wanted, select(count_of(rows)))
     return min(many, most), many > most
 
 
@@ -157,19 +152,18 @@ def begins_with(key: ColumnElement[Any], term: str) -> list[ColumnElement[bool]]
     return [key >= first, key < first + _LAST]
 
 
-@contextmanager
-def _in_the_order_of_indexes(connection: Connection) -> Iterator[None]:
-    """Let PostgreSQL take the order of a range from its index.
+def _read(connection: Connection, wanted: KeyRange, statement: Select[Any]) -> Sequence[Row[Any]]:
+    """Return the rows of a statement; PostgreSQL takes the order of a range from its index.
 
     It believes that a range of one organisation, DAG and state has one row: to read another index, and to sort, looks
     as cheap.
     """
-    if connection.dialect.name != "postgresql":
-        yield
-        return
+    if wanted.only.run is not None or connection.dialect.name != "postgresql":
+        return connection.execute(statement).all()
     connection.exec_driver_sql("SET LOCAL enable_sort = off")
-    yield
+    rows = connection.execute(statement).all()
     connection.exec_driver_sql("SET LOCAL enable_sort = on")
+    return rows
 
 
 def _ranges(connection: Connection, scopes: CTE, wanted: KeyRange) -> CTE:
@@ -186,13 +180,8 @@ def _of_run(
     i = t.invitation
     states = [state.value for state in _states(wanted)]
     chosen = [func.coalesce(i.c.state, "").in_(states), is_visible(i, scopes)]
-    key = _key(i, wanted.sort)
-    return (
-        select(key.label("key"), i.c.invitation_id.label("id"))
-        .where(*chosen, *_wanted(t, wanted, place, descending=descending))
-        .order_by(*_sorted_by(key, i.c.invitation_id, descending=descending))
-        .limit(limit)
-    )
+    first = _first_keys(i, wanted, limit, descending=descending)
+    return first.where(*chosen, *_wanted(t, wanted, place, descending=descending))
 
 
 def _merged(
@@ -224,13 +213,13 @@ def _merged(
         .limit(limit)
         .cte("nearest")
     )
-    found = first_of_each(nearest, limit)
-    key = _key(found, wanted.sort)
-    return (
-        select(key.label("key"), found.c.invitation_id.label("id"))
-        .order_by(*_sorted_by(key, found.c.invitation_id, descending=descending))
-        .limit(limit)
-    )
+    return _first_keys(first_of_each(nearest, limit), wanted, limit, descending=descending)
+
+
+def _first_keys(invitations: FromClause, wanted: KeyRange, limit: int, *, descending: bool) -> Select[Any]:
+    key, id_ = _key(invitations, wanted.sort), invitations.c.invitation_id
+    order = _sorted_by(key, id_, descending=descending)
+    return select(key.label("key"), id_.label("id")).order_by(*order).limit(limit)
 
 
 def _states(wanted: KeyRange) -> frozenset[InvitationState]:
