@@ -80,9 +80,9 @@ def _statements(connection: Connection, organisations: int, invitations: int) ->
         ),
         (
             f"INSERT INTO m3ter_onboarding_day_one_pass (org_id, dag_id, config_name, time_zone,"
-            f" no_successful_run_days, first_at,"
+            f" starts_within_days, no_successful_run_days, first_at,"
             f" last_at) SELECT * FROM ({numbers(organisations)} SELECT {org}, 'day_one',"
-            f" 'o', CASE n % 3 WHEN 0 THEN 'Europe/Berlin' WHEN 1 THEN 'UTC' ELSE 'America/New_York' END, 3,"
+            f" 'o', CASE n % 3 WHEN 0 THEN 'Europe/Berlin' WHEN 1 THEN 'UTC' ELSE 'America/New_York' END, 14, 3,"
             f" {ago('99')},"
             f" {ago('1')} FROM n) made"
         ),

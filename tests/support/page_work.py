@@ -33,9 +33,9 @@ def fill_work(db: LedgerDatabase, dag_id: str) -> None:
 def people_start(db: LedgerDatabase, dag_id: str) -> None:
     """Let four people start in the next days; two of them are not invited yet."""
     t = db.tables
-    day_one = {"org_id": ORG_A, "dag_id": "d", "config_name": "c", "time_zone": "UTC", "first_at": NOW, "last_at": NOW}
+    day_one = {"org_id": ORG_A, "dag_id": "d", "config_name": "c", "time_zone": "UTC", "starts_within_days": 14}
     with db.engine.begin() as connection:
-        connection.execute(insert(t.day_one_pass).values(**day_one))
+        connection.execute(insert(t.day_one_pass).values(**day_one, first_at=NOW, last_at=NOW))
         for number, standing in enumerate(("not_invited", "not_invited", "pending", "accepted")):
             connection.execute(
                 insert(t.day_one).values(

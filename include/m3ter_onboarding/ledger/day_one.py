@@ -9,33 +9,54 @@ from enum import Enum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from m3ter_onboarding.clock import in_utc
 from m3ter_onboarding.ledger.lasting_lists import ListedRow, update_list
 from m3ter_onboarding.ledger.starting_people import PersonStanding, people_who_start
-from m3ter_onboarding.ledger.states import LIVE_STATES, ON_ITS_WAY_STATES, InvitationState, state_values
+from m3ter_onboarding.ledger.states import (
+    LIVE_STATES,
+    NOT_YET_SENT_STATES,
+    ON_ITS_WAY_STATES,
+    InvitationState,
+    state_values,
+)
 from m3ter_onboarding.ledger.tables import Tables
 
 _ON_ITS_WAY, _LIVE = frozenset(state_values(ON_ITS_WAY_STATES)), frozenset(state_values(LIVE_STATES))
+#: Another invitation was tried, and perhaps sent, since the last one expired.
+_TRIED = frozenset(state_values(NOT_YET_SENT_STATES - {InvitationState.UNSENT}))
 
 #: Decided that they get none: nobody has to prepare anything.
 _NOT_TO_BE_INVITED = frozenset({"excluded", "erased"})
+#: The last invitation has expired, whether the ledger holds it or m3ter alone.
+_HAS_EXPIRED = frozenset({"expired", "cooling_off"})
+#: What was sent or accepted before is over.
+_IS_OVER = frozenset({"rehire", "missing_in_m3ter"})
 
 
 class Standing(str, Enum):
     """Where somebody stands who starts soon."""
 
-    NOT_INVITED = "not_invited"  #: the decision says why
+    NOT_INVITED = "not_invited"  #: no invitation counts; the decision says why
     PENDING = "pending"  #: invited, and has not accepted
     EXPIRES_BEFORE_START = "expires_before_start"  #: likewise, and the invitation expires before the first day
-    EXPIRED = "expired"  #: the invitation has expired
+    EXPIRED = "expired"  #: the last invitation has expired, and no other was tried since
     ACCEPTED = "accepted"  #: they have accepted an invitation
     MEMBER = "member"  #: they have access, and joined without an invitation that the ledger knows
 
 
-#: Somebody should do something about these before the first day.
-NOT_READY = (Standing.NOT_INVITED, Standing.EXPIRES_BEFORE_START, Standing.EXPIRED)
+#: The names that people read.
+STANDINGS: dict[Standing, str] = {
+    Standing.NOT_INVITED: "not invited",
+    Standing.EXPIRED: "invitation expired",
+    Standing.EXPIRES_BEFORE_START: "invited, expires before the first day",
+    Standing.PENDING: "invited, not accepted",
+    Standing.ACCEPTED: "accepted",
+    Standing.MEMBER: "has access",
+}
+#: Those who could not work if today were their first day.
+WITHOUT_ACCESS = (Standing.NOT_INVITED, Standing.EXPIRED, Standing.EXPIRES_BEFORE_START, Standing.PENDING)
 
 
 class EndedWhy(str, Enum):
@@ -81,21 +102,31 @@ def standing_of(person: PersonStanding, now: Moment) -> Standing:
     :param now: an invitation that has expired by then is expired, also if m3ter was not read since.
     """
     invitation, decided = person.invitation, person.decided
-    if invitation is None:
-        return Standing.MEMBER if decided.reason == "already_member" else Standing.NOT_INVITED
-    state = invitation.state
-    if state == InvitationState.ACCEPTED.value:
-        return Standing.ACCEPTED if invitation.m3ter_id is not None else Standing.MEMBER
-    if state == InvitationState.EXPIRED.value:
-        return Standing.EXPIRED
-    if state not in _ON_ITS_WAY:
-        return Standing.NOT_INVITED
-    if invitation.expires_at is None:
+    if invitation is not None and _is_over(invitation, decided):
+        invitation = None
+    state = None if invitation is None else invitation.state
+    if invitation is not None and state == InvitationState.ACCEPTED.value:
+        return Standing.MEMBER if invitation.m3ter_id is None else Standing.ACCEPTED
+    if decided.reason == "already_member":
+        return Standing.MEMBER
+    if invitation is not None and state in _ON_ITS_WAY:
+        return _of_invited(invitation.expires_at, decided.start_date, now)
+    has_expired = state == InvitationState.EXPIRED.value or decided.reason in _HAS_EXPIRED
+    return Standing.EXPIRED if has_expired and state not in _TRIED else Standing.NOT_INVITED
+
+
+def _is_over(invitation: Row[Any], decided: Row[Any]) -> bool:
+    """Return whether a later decision says that an invitation, or the access that it gave, is no more."""
+    times = [at for at in (invitation.sent_at, invitation.accepted_at) if at is not None]
+    return decided.reason in _IS_OVER and all(at <= decided.decided_at for at in times)
+
+
+def _of_invited(expires_at: datetime | None, start_date: date | None, now: Moment) -> Standing:
+    if expires_at is None:
         return Standing.PENDING
-    if invitation.expires_at <= now.at:
+    if expires_at <= now.at:
         return Standing.EXPIRED
-    first_day = decided.start_date and now.midnight(decided.start_date)
-    before = first_day is not None and invitation.expires_at <= first_day
+    before = start_date is not None and expires_at <= now.midnight(start_date)
     return Standing.EXPIRES_BEFORE_START if before else Standing.PENDING
 
 

@@ -56,6 +56,7 @@ def list_who_starts(db: LedgerDatabase, made: DayOnePass) -> DayOneCounts:
             "dag_id": made.dag_id,
             "config_name": made.config_name,
             "time_zone": made.now.zone.key,
+            "starts_within_days": made.starts_within,
             "no_successful_run_days": made.no_successful_run_days,
             "first_at": now.at,
             "last_at": now.at,

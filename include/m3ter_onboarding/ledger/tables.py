@@ -397,6 +397,8 @@ class Tables:
             Column("dag_id", String(250), nullable=False),
             Column("config_name", ShownText(200), nullable=False),
             Column("time_zone", String(100), nullable=False),
+            # Who starts today or within so many days is in the list.
+            Column("starts_within_days", Integer, nullable=False),
             Column("no_successful_run_days", Integer),
             Column("first_at", UtcDateTime, nullable=False),
             Column("last_at", UtcDateTime, nullable=False),

@@ -42,7 +42,7 @@ class ReadinessOperator(OnboardingTask, BaseOperator):
         """Return the counts of both lists; the asset's event has the same."""
         from m3ter_onboarding.clock import utc_now
         from m3ter_onboarding.ledger.chase import ChaseDays
-        from m3ter_onboarding.ledger.day_one import Moment
+        from m3ter_onboarding.ledger.day_one import STANDINGS, Moment
         from m3ter_onboarding.ledger.day_one_pass import DayOnePass, list_who_starts
         from m3ter_onboarding.ledger.schema import prepare_tables
         from m3ter_onboarding.reporting.publication import publish_organisation
@@ -68,8 +68,10 @@ class ReadinessOperator(OnboardingTask, BaseOperator):
                 counted = list_who_starts(db, made)
                 counts = {standing.value: many for standing, many in counted.standings.items()}
                 counts["chase"] = sum(counted.chase.values())
-                listed = ", ".join(f"{number} {standing}" for standing, number in counts.items())
-                log.info("Start within %d days: %s.", made.starts_within, listed)
+                listed = [f"{many} {STANDINGS[standing]}" for standing, many in counted.standings.items()]
+                log.info(
+                    "Start within %d days: %s.", made.starts_within, "; ".join((*listed, f"{counts['chase']} to chase"))
+                )
                 context["ti"].xcom_push(key=LISTED, value=counts)  # before it may fail: the digest needs no warehouse
                 publish_organisation(db, org_id, config, only_day_one=True)
             events = context.get("outlet_events")

@@ -88,6 +88,19 @@ def days(count: float) -> timedelta:
         (None, "review:rehire", "not_invited"),
         (None, "skip:too_early", "not_invited"),
         (None, "skip:already_member", "member"),
+        # m3ter alone has the invitation that expired; nothing was tried since, or nothing was sent.
+        (None, "review:expired", "expired"),
+        (None, "skip:cooling_off", "expired"),
+        ({"state": "unsent"}, "invite:expired", "expired"),
+        ({"state": "unknown"}, "invite:expired", "not_invited"),
+        ({"state": "failed"}, "invite:expired", "not_invited"),
+        ({"state": "sent", "expires_at": NOW + days(30)}, "invite:expired", "pending"),
+        # They joined by another invitation, or in m3ter's console.
+        ({"state": "expired", "expires_at": NOW - days(1)}, "skip:already_member", "member"),
+        # What was sent or accepted before that decision is over.
+        ({"state": "accepted", "accepted_at": END - days(9)}, "review:rehire", "not_invited"),
+        ({"state": "accepted", "accepted_at": END + days(1)}, "invite:rehire", "accepted"),
+        ({"state": "sent", "expires_at": NOW + days(30)}, "review:missing_in_m3ter", "not_invited"),
         ({"state": "failed"}, "invite:new", "not_invited"),
         ({"state": "unknown"}, "invite:new", "not_invited"),
         ({"state": "sent", "expires_at": NOW + days(30)}, "invite:new", "pending"),

@@ -150,6 +150,7 @@ CREATE TABLE IF NOT EXISTS {schema}m3ter_onboarding_day_one_pass (
     dag_id VARCHAR(250) NOT NULL,
     config_name VARCHAR(200) NOT NULL,
     time_zone VARCHAR(100) NOT NULL,
+    starts_within_days INTEGER NOT NULL,
     no_successful_run_days INTEGER,
     first_at DATETIME NOT NULL,
     last_at DATETIME NOT NULL,

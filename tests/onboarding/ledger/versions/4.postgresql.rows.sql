@@ -110,8 +110,8 @@ VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', 'employee:e9', 'e9', 'e9@example
 INSERT INTO m3ter_onboarding_chase (org_id, invitation_id, employee_id, email, email_key, dag_id, start_date, why, first_seen_at, last_seen_at)
 VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', 1, 'e1', 'e1@example.com', 'e1@example.com', 'm3ter_onboarding__test', '2025-12-01', 'starts', '2025-11-28 09:06:53+00:00', '2025-11-28 09:06:53+00:00');
 
-INSERT INTO m3ter_onboarding_day_one_pass (org_id, dag_id, config_name, time_zone, no_successful_run_days, first_at, last_at)
-VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', 'm3ter_day_one__test', 'test', 'UTC', 3, '2025-11-28 09:06:53+00:00', '2025-11-28 09:06:53+00:00');
+INSERT INTO m3ter_onboarding_day_one_pass (org_id, dag_id, config_name, time_zone, starts_within_days, no_successful_run_days, first_at, last_at)
+VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', 'm3ter_day_one__test', 'test', 'UTC', 14, 3, '2025-11-28 09:06:53+00:00', '2025-11-28 09:06:53+00:00');
 
 INSERT INTO m3ter_onboarding_erased (org_id, kind, key_hash, erased_at, erasure_id)
 VALUES ('5a9d0b0c-0000-4000-8000-00000000a5b0', 'address', '0000000000000000000000000000000000000000000000000000000000000000', '2025-11-28 09:06:53+00:00', '5a9d0b0c-0000-4000-8000-00000000e5a5');

@@ -281,6 +281,7 @@ CREATE TABLE m3ter_onboarding_day_one_pass (
     dag_id VARCHAR(250) NOT NULL,
     config_name VARCHAR(200) NOT NULL,
     time_zone VARCHAR(100) NOT NULL,
+    starts_within_days INTEGER NOT NULL,
     no_successful_run_days INTEGER,
     first_at TIMESTAMP WITH TIME ZONE NOT NULL,
     last_at TIMESTAMP WITH TIME ZONE NOT NULL,
