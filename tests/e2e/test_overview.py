@@ -46,6 +46,7 @@ def test_the_next_days_lead_to_their_people(pages: AirflowPages, coming: Organis
     settled(page)
     part = page.locator("section[aria-labelledby=starting]")
     expect(part.locator("tbody tr")).to_have_count(4)  # three days, and all of them
+    expect(part.locator("p").first).to_contain_text("Who starts in the next 14 days and has no access, as of ")
     part.get_by_role("link", name="2 not invited").click()
     expect(page.locator("h1")).to_have_text("Day one")
     expect(page.locator("tbody tr")).to_have_count(2)
@@ -55,14 +56,60 @@ def test_the_next_days_lead_to_their_people(pages: AirflowPages, coming: Organis
     assert "example.com" not in page.url
 
 
+def test_those_who_are_not_invited_are_reached_from_the_tile_and_narrowed_by_their_days(
+    pages: AirflowPages, coming: Organisation
+) -> None:
+    page = pages.open("/m3ter-onboarding/#/")
+    page.get_by_role("link", name="2 start in the next 14 days: not invited", exact=True).click()
+    rows, line = page.locator("tbody tr"), page.locator(".standings")
+    expect(rows).to_have_count(2)
+    expect(rows.first).to_contain_text("not invited")
+    expect(rows.first).to_contain_text("to be invited (nothing stands against it)")
+    expect(page.locator(".range")).to_have_text("1–2 of 2")
+    expect(line).to_have_text("4 in all; 3 without access: 2 not invited · 1 invited, not accepted · 1 accepted")
+    expect(page.locator("main .note")).to_contain_text("As of ")
+    line.get_by_role("link", name="3 without access").click()
+    expect(rows).to_have_count(3)
+    expect(page.get_by_label("Show")).to_have_value("without_access")
+    first, last = (f"{(NOW + timedelta(days=days)).date()}" for days in (1, 15))
+    page.get_by_label("First day").select_option("In the next 14 days")
+    expect(rows).to_have_count(3)
+    assert f"starts_from={NOW.date()}&starts_until={(NOW + timedelta(days=14)).date()}" in page.url
+    page.get_by_label("To", exact=True).fill(first)
+    expect(page.get_by_label("First day")).to_have_value("")
+    expect(rows).to_have_count(1)
+    expect(line).to_have_text("1 in all; 1 without access: 1 not invited")
+    page.get_by_label("From", exact=True).fill(last)
+    expect(page.get_by_text("Nobody who starts soon stands there.")).to_be_visible()
+    page.go_back()
+    expect(rows).to_have_count(1)
+    page.get_by_label("First day").select_option("Any")
+    expect(rows).to_have_count(3)
+
+    # Somebody is invited: the list is as old as it says, and the row says what was sent since.
+    i, later = coming.ledger.tables.invitation, NOW + timedelta(minutes=1)
+    sent = {"org_id": ORG_A, "email": "person-0@example.com", "email_key": "person-0@example.com", "generation": 1}
+    of = {"employee_id": "0", "origin": "claimed", "dag_id": coming.dag_id, "created_at": later, "updated_at": later}
+    with coming.ledger.engine.begin() as connection:
+        [number] = connection.execute(insert(i).values(**sent, **of, state="sent")).inserted_primary_key
+    page.reload()
+    expect(rows.first).to_contain_text("since then: invited")
+    pages.picture("day-one-since-then")
+    with coming.ledger.engine.begin() as connection:
+        connection.execute(i.delete().where(i.c.invitation_id == number))
+
+
 def test_a_figure_leads_to_exactly_those_whom_it_counts(pages: AirflowPages, coming: Organisation) -> None:
     page = pages.open("/m3ter-onboarding/#/?days=90")
     settled(page)
     page.get_by_role("link", name=re.compile("^1 invited, not accepted on ")).click()
     expect(page.locator("tbody tr")).to_have_count(1)
-    expect(page.get_by_label("First day")).to_have_value(f"{(NOW + timedelta(days=3)).date()}")
-    page.get_by_label("First day").fill("2030-01-01")
+    for field in ("From", "To"):
+        expect(page.get_by_label(field, exact=True)).to_have_value(f"{(NOW + timedelta(days=3)).date()}")
+    page.get_by_label("To", exact=True).fill("2030-01-01")
+    page.get_by_label("From", exact=True).fill("2030-01-01")
     expect(page.get_by_text("Nobody who starts soon stands there.")).to_be_visible()
+    page.go_back()
     page.go_back()
     expect(page.locator("tbody tr")).to_have_count(1)
 

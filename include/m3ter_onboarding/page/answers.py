@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from m3ter_onboarding.ledger.day_one import Standing
 from m3ter_onboarding.ledger.reads.invitation_trends import ChartDay, PeriodFunnel
 from m3ter_onboarding.ledger.reads.overview_figures import LedgerFigures
 from m3ter_onboarding.ledger.reads.review_list import ReviewList
@@ -62,12 +63,17 @@ class ReadableLedger(LedgerFigures):
 
 @dataclass(frozen=True)
 class Words:
-    """Names of states, decisions and reasons, and what a person can do about a reason."""
+    """Names of states, decisions, reasons and standings, and what a person can do about a reason.
+
+    :param without_access: those standings in which somebody has no access.
+    """
 
     states: dict[str, str]
     verdicts: dict[str, str]
     reasons: dict[str, str]
     ways: dict[str, str]
+    standings: dict[Standing, str]
+    without_access: list[Standing]
 
 
 @dataclass(frozen=True, repr=False)

@@ -858,8 +858,10 @@ export interface StartingBody {
   name?: "day_one" | "chase";
   standings?: Standing[];
   why?: "starts" | "expires" | "both" | null;
-  /** only people of this first day. */
-  day?: Day | null;
+  /** only people who start on this day or later. */
+  starts_from?: Day | null;
+  /** only people who start on this day or before. */
+  starts_until?: Day | null;
   after?: number;
 }
 
@@ -876,8 +878,12 @@ export interface StartingFigures {
   standings: Record<string, number>;
   /** the same by first day; the earliest first. */
   days: StartingDay[];
-  /** whether the day-one DAG has ever made its lists for one of the organisations. */
-  listed: boolean;
+  /** when the day-one DAG has made its lists; of several organisations, the earliest; null: never. */
+  as_of: Instant | null;
+  /** who starts today or within so many days is in the list; of several organisations, the most. */
+  within_days: number;
+  /** the organisations' day; of several time zones, the earliest. */
+  today: Day;
   /** invitations to chase. */
   chase: number;
   /** invitations sent on this day of each organisation's time zone; counting stops. */
@@ -894,8 +900,10 @@ export interface StartingPage {
   /** how many the whole list has; with *more*, at least so many. */
   total: number;
   more: boolean;
-  /** whether the day-one DAG has ever made its lists for one of the reader's organisations. */
-  listed: boolean;
+  /** people by where they stand, of all standings, within the days that are asked for. */
+  standings: Record<string, number>;
+  /** when the day-one DAG has made the list; of several organisations, the earliest; null: never. */
+  as_of: Instant | null;
 }
 
 /** One person who starts soon, or one invitation to chase. */
@@ -920,6 +928,10 @@ export interface StartingRow {
   invitation_id: number | null;
   invitation_state: InvitationState | null;
   expires_at: Instant | null;
+  /** of their newest invitation, where it has changed since the list was made; null: nothing has. */
+  state_now: InvitationState | null;
+  /** when it did. */
+  changed_at: Instant | null;
 }
 
 /** One task of a run. */
@@ -952,12 +964,15 @@ export interface UnreadableLedger {
   empty: boolean;
 }
 
-/** Names of states, decisions and reasons, and what a person can do about a reason. */
+/** Names of states, decisions, reasons and standings, and what a person can do about a reason. */
 export interface Words {
   states: Record<string, string>;
   verdicts: Record<string, string>;
   reasons: Record<string, string>;
   ways: Record<string, string>;
+  standings: Record<string, string>;
+  /** those standings in which somebody has no access. */
+  without_access: Standing[];
 }
 
 /** Answers of GET, by path. */

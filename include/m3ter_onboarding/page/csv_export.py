@@ -25,8 +25,8 @@ FINDING_COLUMNS = (
     *("first_seen_at", "last_seen_at", "ended_at"),
 )
 STARTING_COLUMNS = (
-    *("employee_id", "email", "start_date", "standing", "why", "since", "decision", "invitation_state", "expires_at"),
-    *("org_id", "dag_id"),
+    *("employee_id", "email", "start_date", "standing", "standing_said", "why", "since", "decision", "said"),
+    *("invitation_state", "expires_at", "state_now", "changed_at", "org_id", "dag_id"),
 )
 PLAN_COLUMNS = (
     *("row_no", "employee_id", "email", "name", "start_date", "decision", "reason", "why", "detail", "way"),

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, update
 
 from m3ter_onboarding.ledger.chase import ChaseDays
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from m3ter_onboarding.ledger.day_one import Moment
+from m3ter_onboarding.ledger.day_one import STANDINGS, Moment, Standing
 from m3ter_onboarding.ledger.day_one_pass import DayOnePass, list_who_starts
 from m3ter_onboarding.ledger.reads.invitation_list import PAGE
 from m3ter_onboarding.ledger.schema import prepare_tables
@@ -79,12 +79,71 @@ def test_readers_see_their_own_people_the_soonest_first(page: Callable[[str], Pa
     ]
     assert [row["employee_id"] for row in rows(page("anna"), standings=["not_invited", "expired"])] == ["a1"]
     assert [row["employee_id"] for row in rows(page("bert"), standings=[])] == ["b1"]
-    for one in page("anna").get("api/overview")["ledgers"][0]["starting"]["days"]:
-        assert len(rows(page("anna"), standings=[one["standing"]], day=one["day"])) == one["many"] == 1
-    assert rows(page("anna"), day=f"{TODAY}") == []
     # The address leads to the person.
     row = seen[1]
     assert page("anna").get(f"api/stories/decision/{KEY}/{row['plan_id']}/{row['row_no']}")
+
+
+def test_figures_of_the_overview_are_the_rows_to_which_they_lead(
+    page: Callable[[str], Page], lists: LedgerDatabase
+) -> None:
+    anna = page("anna")
+    overview = anna.get("api/overview")
+    starting = overview["ledgers"][0]["starting"]
+    assert (starting["within_days"], starting["as_of"]) == (14, anna.post("api/day-one", {"ledger": KEY})["as_of"])
+    for one in starting["days"]:
+        assert len(rows(anna, standings=[one["standing"]], starts_from=one["day"], starts_until=one["day"])) == 1
+    for standing, many in starting["standings"].items():
+        assert [row["standing"] for row in rows(anna, standings=[standing])] == [standing] * many
+    without = overview["words"]["without_access"]
+    assert len(rows(anna, standings=without)) == sum(starting["standings"].get(one, 0) for one in without) == 3
+    assert set(overview["words"]["standings"]) == {one.value for one in Standing}
+    # The list has the days that its words name, today among them.
+    days = {row["start_date"] for row in rows(anna)}
+    assert days <= {f"{TODAY + timedelta(days=n)}" for n in range(starting["within_days"] + 1)}
+
+
+def test_list_has_the_days_that_are_asked_for_and_counts_all_standings_in_them(
+    page: Callable[[str], Page], lists: LedgerDatabase
+) -> None:
+    first, later = TODAY + timedelta(days=4), TODAY + timedelta(days=6)
+
+    def found(**wanted: Any) -> tuple[list[str], int, dict[str, int]]:
+        answer = page("anna").post("api/day-one", {"ledger": KEY, **wanted})
+        many = {standing: some for standing, some in answer["standings"].items() if some}
+        return [row["employee_id"] for row in answer["rows"]], answer["total"], many
+
+    both = {"expires_before_start": 1, "not_invited": 1}
+    assert found() == (["a2", "a1", "a3"], 3, {"pending": 1, **both})
+    assert found(starts_from=f"{first + timedelta(days=1)}") == (["a1", "a3"], 2, both)
+    assert found(starts_until=f"{later - timedelta(days=1)}") == (["a2"], 1, {"pending": 1})
+    assert found(starts_from=f"{later}", standings=["not_invited"]) == (["a1"], 1, both)
+    assert found(starts_from=f"{first}", starts_until=f"{later}")[1] == 3
+    assert found(starts_until=f"{TODAY}") == ([], 0, {})
+    assert found(name="chase")[2] == {}
+
+
+def test_rows_say_what_was_sent_since_the_list_was_made(page: Callable[[str], Page], lists: LedgerDatabase) -> None:
+    def seen(name: str = "day_one") -> dict[str, Any]:
+        return {row["employee_id"]: row["state_now"] for row in rows(page("anna"), name=name)}
+
+    assert seen() == {"a1": None, "a2": None, "a3": None}
+    later = NOW + timedelta(hours=1)
+    made = StartingPeople(lists, ORG_A)
+    made.invite("a1", email="=x@a.example", invitation_id=700, m3ter_id="700", dag_id=DAG_A, updated_at=later)
+    made.invite("b9", invitation_id=701, m3ter_id="701", dag_id=DAG_B, updated_at=later)
+    invitation = lists.tables.invitation
+    with lists.engine.begin() as connection:  # the second is written anew, and is what it was
+        for number, values in ((501, {"state": "accepted"}), (500, {"state": "sent"})):
+            changed = update(invitation).where(invitation.c.invitation_id == number)
+            connection.execute(changed.values(**values, updated_at=later))
+    assert seen() == {"a1": "sent", "a2": None, "a3": "accepted"}
+    assert seen("chase") == {"a2": None, "a3": "accepted"}
+    (row,) = rows(page("anna"), standings=["not_invited"])  # the list itself is as old as it says
+    assert (row["standing"], row["changed_at"] > page("anna").post("api/day-one", {"ledger": KEY})["as_of"]) == (
+        "not_invited",
+        True,
+    )
 
 
 def test_readers_see_their_own_invitations_to_chase(page: Callable[[str], Page], lists: LedgerDatabase) -> None:
@@ -104,7 +163,7 @@ def test_people_without_rights_see_nothing(page: Callable[[str], Page], lists: L
 def test_an_empty_list_says_whether_it_was_ever_made(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
     def answer() -> Any:
         found = page("anna").post("api/day-one", {"ledger": KEY})
-        return found["rows"], found["listed"]
+        return found["rows"], found["as_of"] is not None
 
     assert answer() == ([], False)
     list_them(ledger, ORG_B)
@@ -121,6 +180,8 @@ def test_export_is_harmless_and_whole(page: Callable[[str], Page], lists: Ledger
         lines = list(csv.DictReader(io.StringIO(answer.text)))
         assert {line["employee_id"] for line in lines} == employees
         assert not any(line["email"].startswith("=") for line in lines)
+        words = {"": "", **{standing.value: said for standing, said in STANDINGS.items()}}
+        assert all(line["standing_said"] == words[line["standing"]] for line in lines)
 
 
 def test_list_is_read_page_by_page(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
@@ -140,7 +201,7 @@ def test_overview_counts_both_lists_what_was_sent_and_days_without_success(
 
     seen = figures("anna")
     assert seen["standings"] == {"not_invited": 1, "pending": 1, "expires_before_start": 1}
-    assert (seen["chase"], seen["without_success"], seen["listed"]) == (2, {}, True)
+    assert (seen["chase"], seen["without_success"]) == (2, {})
     first, later = f"{TODAY + timedelta(days=4)}", f"{TODAY + timedelta(days=6)}"
     assert [(one["day"], one["standing"], one["many"]) for one in seen["days"]] == [
         (first, "pending", 1),
@@ -156,13 +217,15 @@ def test_overview_counts_both_lists_what_was_sent_and_days_without_success(
     assert figures("anna")["without_success"] == {ORG_A: 6}
 
 
-def test_lists_are_ranges_of_indexes(sqlite_ledger: tuple[LedgerDatabase, str], page: Callable[[str], Page]) -> None:
+def test_lists_are_ranges_of_indexes(
+    sqlite_ledger: tuple[LedgerDatabase, str], page: Callable[[str], Page], lists: LedgerDatabase
+) -> None:
     anna = page("anna")
     with statements_of(Engine) as watched:
         rows(anna)
         rows(anna, name="chase")
-    watched.ran = [one for one in watched.ran if "day_one" in one[0] or "chase" in one[0]]
-    assert len(watched.ran) == 6  # each list, its count, and whether it was ever made
+    watched.ran = [one for one in watched.ran if any(name in one[0] for name in ("day_one", "chase", "UNION"))]
+    assert len(watched.ran) == 8  # each list, what has changed since, its counts, and when it was made
     db, _ = sqlite_ledger
     prepare_tables(db, create_tables=True, now=NOW, package_version="0")
     empty(db)

@@ -6,6 +6,6 @@ within a statement), ``bounded_counts`` and ``shortened_texts`` (no answer grows
 ``run_counts`` and ``plan_figures``, ``plan_comparison``, ``overview_figures`` (its parts: ``ledger_counts``,
 ``dag_figures``, ``starting_figures``), ``invitation_trends`` (``sending_runs``: of which runs), ``person_history``,
 ``review_list``, ``open_questions`` with its ``question_context`` (``question_selection``: several at once),
-``access_list`` and ``starting_list``. ``numbered_pages`` turns those that are sorted by number. Their dataclasses are
-the page's answers.
+``access_list`` and ``starting_list`` (``since_listed``: what has changed since that list was made). ``numbered_pages``
+turns those that are sorted by number. Their dataclasses are the page's answers.
 """

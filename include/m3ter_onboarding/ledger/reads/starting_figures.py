@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,7 +23,9 @@ class StartingFigures:
 
     :param standings: people, by where they stand.
     :param days: the same by first day; the earliest first.
-    :param listed: whether the day-one DAG has ever made its lists for one of the organisations.
+    :param as_of: when the day-one DAG has made its lists; of several organisations, the earliest; None: never.
+    :param within_days: who starts today or within so many days is in the list; of several organisations, the most.
+    :param today: the organisations' day; of several time zones, the earliest.
     :param chase: invitations to chase.
     :param sent_today: invitations sent on this day of each organisation's time zone; counting stops.
     :param without_success: organisations without a successful onboarding run, and for how many days.
@@ -31,7 +33,9 @@ class StartingFigures:
 
     standings: dict[str, int]
     days: list[StartingDay]
-    listed: bool
+    as_of: datetime | None
+    within_days: int
+    today: date
     chase: int
     sent_today: int
     without_success: dict[str, int]
@@ -46,7 +50,8 @@ def admissions(connection: Connection, t: Tables, dag_ids: Sequence[str]) -> Seq
     last = newest.order_by(r.finished_at.desc()).limit(1).correlate(t.day_one_pass).scalar_subquery()
     chosen: Select[Any] = (
         select(
-            *(a.org_id, a.dag_id, t.mirror_org.c.name, p.time_zone, p.no_successful_run_days, p.first_at),
+            *(a.org_id, a.dag_id, t.mirror_org.c.name, p.time_zone, p.no_successful_run_days, p.first_at, p.last_at),
+            p.starts_within_days,
             last.label("last_success"),
             first_run.where(last.is_(None)).scalar_subquery().label("first_run"),
         )
@@ -89,7 +94,9 @@ def starting_figures(rows: Iterable[Row[Any]], counts: LedgerCounts, now: dateti
     return StartingFigures(
         standings=standings,
         days=counts.starting,
-        listed=bool(passes),
+        as_of=min((row.last_at for row in passes.values()), default=None),
+        within_days=max((row.starts_within_days for row in passes.values()), default=0),
+        today=min((Moment(now, ZoneInfo(row.time_zone)).today for row in passes.values()), default=now.date()),
         chase=counts.chase,
         sent_today=counts.sent_today,
         without_success=without,

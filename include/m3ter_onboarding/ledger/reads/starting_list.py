@@ -7,14 +7,15 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, literal, null, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal, null, or_, select
 
 from m3ter_onboarding.ledger import decision_names
-from m3ter_onboarding.ledger.day_one import Standing
+from m3ter_onboarding.ledger.day_one import STANDINGS, Standing
 from m3ter_onboarding.ledger.reads.invitation_list import PAGE
 from m3ter_onboarding.ledger.reads.numbered_pages import count_rows
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from m3ter_onboarding.ledger.reads.scopes import VisibleRows
+from m3ter_onboarding.ledger.reads.since_listed import changed_since
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.ledger.tables import Tables
 
@@ -29,14 +30,16 @@ class StartingQuery:
     :param name: who starts soon, or which invitations to chase.
     :param standings: only these; none: all.
     :param why: only invitations to chase for this reason; None: all.
-    :param day: only people of this first day; None: of any.
+    :param starts_from: only people who start on this day or later; None: on any.
+    :param starts_until: only people who start on this day or before; None: on any.
     :param after: how many rows come before the page.
     """
 
     name: StartingList = "day_one"
     standings: Sequence[Standing] = ()
     why: ChaseWhy | None = None
-    day: date | None = None
+    starts_from: date | None = None
+    starts_until: date | None = None
     after: int = 0
 
 
@@ -48,6 +51,8 @@ class StartingRow:
     :param why: of an invitation to chase; None: the row is a person.
     :param since: of the standing; for an invitation: since it is to be chased.
     :param decision: as ``decision:reason``; *said* in words.
+    :param state_now: of their newest invitation, where it has changed since the list was made; None: nothing has.
+    :param changed_at: when it did.
     """
 
     item_id: int
@@ -66,6 +71,13 @@ class StartingRow:
     invitation_id: int | None
     invitation_state: InvitationState | None
     expires_at: datetime | None
+    state_now: InvitationState | None
+    changed_at: datetime | None
+
+    @property
+    def standing_said(self) -> str:
+        """The standing in words."""
+        return "" if self.standing is None else STANDINGS[self.standing]
 
 
 @dataclass(frozen=True)
@@ -74,25 +86,39 @@ class StartingPage:
 
     :param after: where the next page begins; None: there is none.
     :param total: how many the whole list has; with *more*, at least so many.
-    :param listed: whether the day-one DAG has ever made its lists for one of the reader's organisations.
+    :param standings: people by where they stand, of all standings, within the days that are asked for.
+    :param as_of: when the day-one DAG has made the list; of several organisations, the earliest; None: never.
     """
 
     rows: list[StartingRow]
     after: int | None
     total: int
     more: bool
-    listed: bool
+    standings: dict[Standing, int]
+    as_of: datetime | None
 
 
 def starting_page(reader: LedgerReader, visible: VisibleRows, query: StartingQuery, size: int = PAGE) -> StartingPage:
     """Return a page of a list."""
 
     def work(connection: Connection) -> StartingPage:
-        chosen = _chosen(reader.t, visible, query)
-        rows = [_row(row) for row in connection.execute(chosen.offset(query.after).limit(size + 1))]
-        total, more = count_rows(connection, chosen)
-        after = query.after + size if len(rows) > size else None
-        return StartingPage(rows[:size], after, total, more, listed=_was_listed(connection, reader.t, visible))
+        t = reader.t
+        chosen = _chosen(t, visible, query)
+        found = connection.execute(chosen.offset(query.after).limit(size + 1)).all()
+        changed = changed_since(connection, t, visible, found[:size])
+        standings = _standings(connection, t, visible, query) if query.name == "day_one" else {}
+        if query.name == "day_one":
+            total, more = sum(standings[one] for one in query.standings or standings), False
+        else:
+            total, more = count_rows(connection, chosen)
+        return StartingPage(
+            rows=[_row(row, changed.get(row.item_id)) for row in found[:size]],
+            after=query.after + size if len(found) > size else None,
+            total=total,
+            more=more,
+            standings=standings,
+            as_of=_listed_at(connection, t, visible),
+        )
 
     return reader.read(work, doing="reading who starts soon")
 
@@ -112,10 +138,27 @@ def _organisations(visible: VisibleRows) -> list[str]:
     return sorted({scope.org_id for scope in visible.scopes})
 
 
-def _was_listed(connection: Connection, t: Tables, visible: VisibleRows) -> bool:
+def _listed_at(connection: Connection, t: Tables, visible: VisibleRows) -> datetime | None:
     p = t.day_one_pass.c
-    made = select(p.org_id).where(p.org_id.in_(_organisations(visible))).limit(1)
-    return connection.execute(made).first() is not None
+    return connection.execute(select(func.min(p.last_at)).where(p.org_id.in_(_organisations(visible)))).scalar()
+
+
+def _standings(connection: Connection, t: Tables, visible: VisibleRows, query: StartingQuery) -> dict[Standing, int]:
+    """Count people within the days of a query, by where they stand."""
+    d = t.day_one.c
+    counted = select(d.standing, func.count().label("many")).where(*_starting(t, visible, query)).group_by(d.standing)
+    many = {row.standing: row.many for row in connection.execute(counted)}
+    return {standing: many.get(standing.value, 0) for standing in STANDINGS}
+
+
+def _starting(t: Tables, visible: VisibleRows, query: StartingQuery) -> list[ColumnElement[bool]]:
+    """Return the conditions for people, whatever their standing."""
+    d, conditions = t.day_one.c, [_visible(t.day_one, visible)]
+    if query.starts_from is not None:
+        conditions.append(d.start_date >= query.starts_from)
+    if query.starts_until is not None:
+        conditions.append(d.start_date <= query.starts_until)
+    return conditions
 
 
 def _visible(table: Any, visible: VisibleRows) -> ColumnElement[bool]:
@@ -128,11 +171,9 @@ def _visible(table: Any, visible: VisibleRows) -> ColumnElement[bool]:
 def _chosen(t: Tables, visible: VisibleRows, query: StartingQuery) -> Select[Any]:
     if query.name == "day_one":
         d = t.day_one.c
-        conditions = [_visible(t.day_one, visible)]
+        conditions = _starting(t, visible, query)
         if query.standings:
             conditions.append(d.standing.in_([standing.value for standing in query.standings]))
-        if query.day is not None:
-            conditions.append(d.start_date == query.day)
         return select(t.day_one, null().label("why")).where(*conditions).order_by(d.start_date, d.item_id)
     c = t.chase.c
     conditions = [_visible(t.chase, visible)]
@@ -151,7 +192,7 @@ def _chosen(t: Tables, visible: VisibleRows, query: StartingQuery) -> Select[Any
     )
 
 
-def _row(row: Any) -> StartingRow:
+def _row(row: Any, changed: Row[Any] | None) -> StartingRow:
     return StartingRow(
         item_id=row.item_id,
         org_id=row.org_id,
@@ -169,4 +210,6 @@ def _row(row: Any) -> StartingRow:
         invitation_id=row.invitation_id,
         invitation_state=InvitationState(row.invitation_state) if row.invitation_state else None,
         expires_at=row.expires_at,
+        state_now=InvitationState(changed.state) if changed else None,
+        changed_at=changed.updated_at if changed else None,
     )

@@ -34,7 +34,8 @@ _EXPORTED_AT_ONCE = 1000
 class StartingBody(BaseModel):
     """Which rows a list shows.
 
-    :param day: only people of this first day.
+    :param starts_from: only people who start on this day or later.
+    :param starts_until: only people who start on this day or before.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -43,12 +44,14 @@ class StartingBody(BaseModel):
     name: StartingList = "day_one"
     standings: Annotated[list[Standing], Field(max_length=len(Standing))] = []
     why: ChaseWhy | None = None
-    day: date | None = None
+    starts_from: date | None = None
+    starts_until: date | None = None
     after: Annotated[int, Field(ge=0, le=1_000_000)] = 0
 
     def query(self) -> StartingQuery:
         """Return it as the ledger is asked."""
-        return StartingQuery(self.name, self.standings, self.why, self.day, self.after)
+        days = self.starts_from, self.starts_until
+        return StartingQuery(self.name, self.standings, self.why, *days, self.after)
 
 
 @router.post("/day-one")

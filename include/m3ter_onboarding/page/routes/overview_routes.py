@@ -16,6 +16,7 @@ from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.config.names import PAUSE_VARIABLE
 from m3ter_onboarding.config.run_parameters import Mode
 from m3ter_onboarding.errors import LedgerError
+from m3ter_onboarding.ledger.day_one import STANDINGS, WITHOUT_ACCESS
 from m3ter_onboarding.ledger.decision_names import DECISIONS, REASONS, WAYS
 from m3ter_onboarding.ledger.reads.dag_figures import without_card
 from m3ter_onboarding.ledger.reads.invitation_trends import PeriodFunnel, Trends, invitation_trends, summed_by_day
@@ -78,7 +79,14 @@ def overview(reader: ReaderDep) -> Overview:
         cards=cards,
         dags=_dags(reader),
         ledgers=[_ledger(reader, key, place, cards) for key, place in sorted(reader.places().items())],
-        words=Words(states=STATES, verdicts=DECISIONS, reasons=REASONS, ways=WAYS),
+        words=Words(
+            states=STATES,
+            verdicts=DECISIONS,
+            reasons=REASONS,
+            ways=WAYS,
+            standings=STANDINGS,
+            without_access=list(WITHOUT_ACCESS),
+        ),
     )
 
 

@@ -5,7 +5,8 @@
  */
 
 import { h, table } from "./elements.js";
-import { boundedNumber, exactNumber } from "./formats.js";
+import { boundedNumber, exactNumber, instant } from "./formats.js";
+import { standingName, withoutAccess } from "./glossary.js";
 import { daysLeft } from "./list_narrowing.js";
 import { hashOf } from "./list_place.js";
 import { newestFirst, runLink } from "./runs_table.js";
@@ -13,20 +14,21 @@ import { newestFirst, runLink } from "./runs_table.js";
 /** @typedef {import("../api_types").ReadableLedger} Ledger */
 /** @typedef {import("../api_types").Standing} Standing */
 
-/** @type {[Standing, string][]} those who have no access yet */
-const WITHOUT = [
-  ["not_invited", "not invited"],
-  ["expired", "invitation expired"],
-  ["expires_before_start", "expires before the first day"],
-  ["pending", "invited, not accepted"],
-];
+/**
+ * Return in words which first days the lists of the day-one DAG have: today is one of them.
+ * @param {number} days
+ */
+export function inTheNext(days) {
+  if (days === 0) return "today";
+  return days === 1 ? "today or tomorrow" : `in the next ${exactNumber(days)} days`;
+}
 
 /**
  * People who start soon and have no access yet, by first day; the sums are links to the list.
  * @param {Ledger} ledger
  */
 export function startingTable({ key, name, starting, runs }) {
-  if (!starting.listed) {
+  if (!starting.as_of) {
     const text = `Unknown: the day-one DAG has not made its lists in ${name}. The guide docs/day_one.md sets it up. `;
     const planned = newestFirst(runs).find((run) => run.plan);
     return h(
@@ -38,7 +40,8 @@ export function startingTable({ key, name, starting, runs }) {
       ".",
     );
   }
-  const shown = starting.days.filter((one) => WITHOUT.some(([standing]) => standing === one.standing));
+  const without = withoutAccess();
+  const shown = starting.days.filter((one) => without.some((standing) => standing === one.standing));
   const days = [...new Set(shown.map((one) => one.day))].sort();
   const of = (/** @type {string | null} */ day, /** @type {Standing} */ standing) =>
     shown
@@ -46,20 +49,24 @@ export function startingTable({ key, name, starting, runs }) {
       .reduce((all, one) => all + one.many, 0);
   const rows = days.map((day) => [
     h("span", { class: "day" }, weekday(day)),
-    ...WITHOUT.map(([standing, text]) => {
-      const href = hashOf("#/day-one", { show: standing, ledger: key, day });
-      return linked(of(day, standing), href, `${text} on ${weekday(day)}`);
+    ...without.map((standing) => {
+      const href = hashOf("#/day-one", { show: standing, ledger: key, starts_from: day, starts_until: day });
+      return linked(of(day, standing), href, `${standingName(standing)} on ${weekday(day)}`);
     }),
   ]);
-  const sums = WITHOUT.map(([standing, text]) =>
-    linked(of(null, standing), `#/day-one/${standing}/${encodeURIComponent(key)}`, text),
+  const sums = without.map((standing) =>
+    linked(of(null, standing), `#/day-one/${standing}/${encodeURIComponent(key)}`, standingName(standing)),
   );
-  return table(
-    `Who starts soon without access (${name})`,
-    ["First day", ...WITHOUT.map(([, text]) => text)],
-    days.length ? [...rows, [h("strong", {}, "All"), ...sums]] : [],
-    { empty: "Everybody who starts soon has access.", unseen: true },
-  );
+  const soon = inTheNext(starting.within_days);
+  return [
+    h("p", {}, `Who starts ${soon} and has no access, as of `, instant(starting.as_of), "."),
+    table(
+      `Who starts ${soon} without access (${name})`,
+      ["First day", ...without.map(standingName)],
+      days.length ? [...rows, [h("strong", {}, "All"), ...sums]] : [],
+      { empty: `Everybody who starts ${soon} has access.`, unseen: true },
+    ),
+  ];
 }
 
 /**

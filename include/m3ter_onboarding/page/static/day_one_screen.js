@@ -5,11 +5,13 @@
  */
 
 import { invitationHash, rowHash } from "./addresses.js";
+import { inTheNext } from "./coming_days.js";
 import { personCells } from "./copied_values.js";
 import { badge, h, prose, table } from "./elements.js";
 import { choice, exportButton, fileName, ledgerChoice } from "./filters.js";
-import { instant } from "./formats.js";
-import { stateBadge } from "./glossary.js";
+import { daysField, daysOf } from "./first_days.js";
+import { exactNumber, instant } from "./formats.js";
+import { decisionWithReason, standingName, standings, stateBadge, withoutAccess } from "./glossary.js";
 import { dagsBeside, ledgerToShow } from "./list_ledger.js";
 import { showPage } from "./list_pages.js";
 import { FIRST_PAGE, hashOf, keepPlace, placeOf, turnOf } from "./list_place.js";
@@ -20,15 +22,6 @@ import { download, post } from "./requests.js";
 /** @typedef {import("../api_types").StartingRow} Row */
 /** @typedef {import("../api_types").Standing} Standing */
 
-/** @type {Record<Standing, string>} */
-const STANDINGS = {
-  not_invited: "not invited",
-  expires_before_start: "expires before the first day",
-  expired: "expired",
-  pending: "invited, not accepted",
-  accepted: "accepted",
-  member: "has access",
-};
 /** @type {Record<"starts" | "expires" | "both", string>} */
 const WHYS = { starts: "starts soon", expires: "expires soon", both: "starts and expires soon" };
 /** Rows of a page. */
@@ -41,8 +34,8 @@ const CHASE_HEADS = ["Address", "Employee", "Starts", "Why", "Since", "Expires"]
  * @typedef {object} Filter
  * @property {string} ledger
  * @property {boolean} ledgerNamed
- * @property {string} shown
- * @property {string} day of ISO 8601; empty: any
+ * @property {string} shown a standing, `without_access` or `chase`; empty: everybody who starts soon
+ * @property {import("./first_days.js").Days} days
  * @property {import("./list_place.js").Turn} turn
  */
 
@@ -61,52 +54,57 @@ export async function dayOneScreen(only, key) {
   const place = placeOf();
   const shown = only ?? place.get("show") ?? "";
   const named = key ?? place.get("ledger");
+  const ledger = ledgerToShow([first, ...others], named, ({ starting }) => starting.as_of !== null);
   /** @type {Filter} */
   const filter = {
-    ledger: ledgerToShow([first, ...others], named, ({ starting }) => starting.listed).key,
+    ledger: ledger.key,
     ledgerNamed: ledgers.length > 1,
-    shown: shown in STANDINGS || shown === "chase" ? shown : "",
-    day: dayOf(place.get("day")),
+    shown: ["without_access", "chase", ...standings()].includes(shown) ? shown : "",
+    days: daysOf(place),
     turn: turnOf(place),
   };
   keepPlace(hash(filter), { again: true });
   const results = h("div", {});
   await load(filter, results);
-  return { title, content: [content, filterForm(ledgers, filter, results), results] };
-}
-
-/** @param {string | null} text */
-function dayOf(text) {
-  return text && /^\d{4}-\d\d-\d\d$/u.test(text) && !Number.isNaN(Date.parse(text)) ? text : "";
+  return { title, content: [content, filterForm(ledgers, ledger, filter, results), results] };
 }
 
 /** @param {Filter} filter */
-function hash({ ledger, ledgerNamed, shown, day, turn }) {
-  return hashOf("#/day-one", { show: shown, ledger: ledgerNamed ? ledger : null, day, ...turn });
+function hash({ ledger, ledgerNamed, shown, days, turn }) {
+  const starts = { starts_from: days.from, starts_until: days.until };
+  return hashOf("#/day-one", { show: shown, ledger: ledgerNamed ? ledger : null, ...starts, ...turn });
 }
 
 /**
  * @param {readonly Ledger[]} ledgers
+ * @param {Ledger} ledger that is shown
  * @param {Filter} filter
  * @param {HTMLElement} results
  */
-function filterForm(ledgers, filter, results) {
-  const standings = Object.entries(STANDINGS).map(([value, text]) => ({ value, text: `Starts soon: ${text}` }));
+function filterForm(ledgers, { starting }, filter, results) {
   const shown = [
-    { value: "", text: "Everybody who starts soon" },
-    ...standings,
+    { value: "", text: `Everybody who starts ${starting.as_of ? inTheNext(starting.within_days) : "soon"}` },
+    { value: "without_access", text: "Of these: without access" },
+    ...standings().map((value) => ({ value, text: `Of these: ${standingName(value)}` })),
     { value: "chase", text: "Invitations to chase" },
   ];
-  const day = dayField(filter, () => show(filter, results, FIRST_PAGE));
+  const days = daysField(starting, filter.days, (chosen) => {
+    filter.days = chosen;
+    return show(filter, results, FIRST_PAGE);
+  });
+  const hide = () => {
+    for (const field of days) field.hidden = filter.shown === "chase";
+  };
+  hide();
   return h(
     "form",
     { class: "filters", "aria-label": "Day one" },
     choice("shown", "Show", shown, filter.shown, (value) => {
       filter.shown = value;
-      day.hidden = value === "chase";
+      hide();
       return show(filter, results, FIRST_PAGE);
     }),
-    day,
+    days,
     ledgerChoice(ledgers, filter.ledger, (chosen) => {
       location.hash = hash({ ...filter, ledger: chosen, turn: FIRST_PAGE });
     }),
@@ -115,28 +113,21 @@ function filterForm(ledgers, filter, results) {
 
 /**
  * @param {Filter} filter
- * @param {() => unknown} apply
+ * @returns {import("../api_types").StartingBody}
  */
-function dayField(filter, apply) {
-  const input = h("input", { id: "first-day", type: "date", onchange: () => choose() });
-  input.value = filter.day;
-  const choose = () => {
-    filter.day = dayOf(input.value);
-    return apply();
-  };
-  const label = h("label", { for: "first-day" }, "First day (empty: any)");
-  return h("div", { class: "field", hidden: filter.shown === "chase" }, label, input);
+function requestBody({ ledger, shown, days, turn }) {
+  const after = Number(turn.after) || 0;
+  if (shown === "chase") return { ledger, name: "chase", after };
+  const starts = { starts_from: days.from || null, starts_until: days.until || null };
+  return { ledger, name: "day_one", standings: standingsOf(shown), ...starts, after };
 }
 
 /**
- * @param {Filter} filter
- * @returns {import("../api_types").StartingBody}
+ * @param {string} shown
+ * @returns {Standing[]} none: all
  */
-function requestBody({ ledger, shown, day, turn }) {
-  const after = Number(turn.after) || 0;
-  if (shown === "chase") return { ledger, name: "chase", after };
-  const standings = /** @type {Standing[]} */ (Object.keys(STANDINGS)).filter((one) => one === shown);
-  return { ledger, name: "day_one", standings, day: day || null, after };
+function standingsOf(shown) {
+  return shown === "without_access" ? withoutAccess() : standings().filter((one) => one === shown);
 }
 
 /**
@@ -167,7 +158,10 @@ async function load(filter, results, { turned = false } = {}) {
     turned,
     // This list is paged by how many rows come before.
     read: async () => ({ ...(await post("day-one", body)), before: after > 0 ? Math.max(after - PAGE, 0) : null }),
-    show: (page) => (isUnknown(page) ? neverMade(filter.ledger) : startingTable(filter, page)),
+    show: (page) =>
+      isUnknown(page)
+        ? neverMade(filter.ledger)
+        : [asOf(filter.ledger, page), standingsLine(filter, page), startingTable(filter, page)],
     unknown: isUnknown,
     go: ({ after, before }) => {
       const begins = Number(after || before) || 0;
@@ -182,8 +176,51 @@ async function load(filter, results, { turned = false } = {}) {
 }
 
 /** @param {import("../api_types").StartingPage} page */
-function isUnknown({ rows, listed }) {
-  return !rows.length && !listed;
+function isUnknown({ rows, as_of }) {
+  return !rows.length && as_of === null;
+}
+
+/**
+ * @param {string} ledger
+ * @param {import("../api_types").StartingPage} page
+ */
+function asOf(ledger, { as_of }) {
+  const dags = dagsBeside(ledger, "m3ter_day_one__");
+  return h(
+    "p",
+    { class: "note" },
+    "As of ",
+    instant(as_of),
+    prose(
+      `, when ${dags} ran last. Its next run brings the list up to date. If an invitation was sent or has changed ` +
+        "since then, its row says so.",
+    ),
+  );
+}
+
+/**
+ * Return how many stand where, within the days that are chosen; each is a link to those alone.
+ * @param {Filter} filter
+ * @param {import("../api_types").StartingPage} page
+ */
+function standingsLine(filter, page) {
+  if (filter.shown === "chase") return null;
+  const many = (/** @type {readonly Standing[]} */ of) => of.reduce((all, one) => all + (page.standings[one] ?? 0), 0);
+  const link = (/** @type {string} */ shown, /** @type {readonly Standing[]} */ of, /** @type {string} */ text) => {
+    const href = hash({ ...filter, shown, turn: FIRST_PAGE });
+    const current = shown === filter.shown && "true";
+    return h("a", { href, "aria-current": current || null }, `${exactNumber(many(of))} ${text}`);
+  };
+  const some = standings().filter((one) => many([one]));
+  return h(
+    "p",
+    { class: "standings" },
+    link("", standings(), "in all"),
+    "; ",
+    link("without_access", withoutAccess(), "without access"),
+    some.length > 0 && ": ",
+    some.map((one, place) => [place ? " · " : "", link(one, [one], standingName(one))]),
+  );
 }
 
 /** @param {string} ledger */
@@ -204,13 +241,13 @@ function neverMade(ledger) {
  * @param {Filter} filter
  * @param {import("../api_types").StartingPage} page
  */
-function startingTable({ ledger, shown, day }, { rows }) {
+function startingTable({ ledger, shown, days }, { rows }) {
   if (shown === "chase") {
     const cells = rows.map((row) => chaseCells(ledger, row));
     return table("Invitations to chase", CHASE_HEADS, cells, { empty: "No invitation to chase.", unseen: true });
   }
   const cells = rows.map((row) => startingCells(ledger, row));
-  const empty = shown || day ? "Nobody who starts soon stands there." : "Nobody starts soon.";
+  const empty = shown || days.from || days.until ? "Nobody who starts soon stands there." : "Nobody starts soon.";
   return table("Who starts soon", STARTING_HEADS, cells, { empty, unseen: true });
 }
 
@@ -224,10 +261,10 @@ function startingCells(ledger, row) {
   const href = linked ? rowHash(ledger, plan_id, row_no) : null;
   return [
     ...personCells(href, row),
-    row.start_date,
-    standing && badge(`standing-${standing}`, STANDINGS[standing]),
+    h("span", { class: "day" }, row.start_date),
+    [standing && badge(`standing-${standing}`, standingName(standing)), sinceListed(row)],
     instant(row.since),
-    h("span", { class: "long" }, h("code", {}, row.decision), ` ${row.said}`),
+    h("span", { class: "long" }, row.decision && decisionWithReason(row.decision)),
     row.invitation_state ? stateBadge(row.invitation_state) : "",
     instant(row.expires_at),
   ];
@@ -243,8 +280,16 @@ function chaseCells(ledger, row) {
   return [
     ...personCells(href, row),
     row.start_date ?? "",
-    why && WHYS[why],
+    [why && WHYS[why], sinceListed(row)],
     instant(row.since),
     instant(row.expires_at),
   ];
+}
+
+/**
+ * Return what became of the newest invitation of a row since the list was made.
+ * @param {Row} row
+ */
+function sinceListed({ state_now, changed_at }) {
+  return state_now && h("p", {}, "since then: ", stateBadge(state_now), " ", instant(changed_at));
 }

@@ -8,9 +8,10 @@ import { badge } from "./elements.js";
 
 /** @typedef {import("../api_types").Words} Words */
 /** @typedef {import("../api_types").InvitationState} InvitationState */
+/** @typedef {import("../api_types").Standing} Standing */
 
 /** @type {Words} */
-let glossary = { states: {}, verdicts: {}, reasons: {}, ways: {} };
+let glossary = { states: {}, verdicts: {}, reasons: {}, ways: {}, standings: {}, without_access: [] };
 
 /**
  * Take the names over that the server uses.
@@ -46,6 +47,21 @@ export function decisionName(decision) {
 export function decisionWithReason(name) {
   const [decision = "", reason = ""] = name.split(":");
   return `${decisionName(decision)} (${glossary.reasons[reason] ?? reason.replaceAll("_", " ")})`;
+}
+
+/** Return where somebody can stand who starts soon. */
+export function standings() {
+  return /** @type {Standing[]} */ (Object.keys(glossary.standings));
+}
+
+/** Return those standings in which somebody has no access. */
+export function withoutAccess() {
+  return glossary.without_access;
+}
+
+/** @param {Standing} standing */
+export function standingName(standing) {
+  return glossary.standings[standing] ?? standing;
 }
 
 /** @param {string} outcome of a run */

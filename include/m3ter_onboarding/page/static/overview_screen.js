@@ -5,10 +5,11 @@
  */
 
 import { runHash } from "./addresses.js";
-import { pendingDays, startingTable } from "./coming_days.js";
+import { inTheNext, pendingDays, startingTable } from "./coming_days.js";
 import { organisations } from "./dag_cards.js";
 import { h, messageOf, problem, section } from "./elements.js";
 import { boundedSum, exactNumber } from "./formats.js";
+import { standingName, withoutAccess } from "./glossary.js";
 import { lastDay } from "./last_day.js";
 import { dagName, followOverview, ledgerProblem, readOverview } from "./readable_dags.js";
 import { newestFirst, runsTable } from "./runs_table.js";
@@ -27,9 +28,7 @@ const SINGULAR = /** @type {const} */ ([
   ["people kept", "person kept"],
   ["findings about access that people have", "finding about access that somebody has"],
   ["invitations to chase", "invitation to chase"],
-  ["start soon and are not", "starts soon and is not"],
-  ["start soon, after", "starts soon, after"],
-  ["start soon with an", "starts soon with an"],
+  ["start ", "starts "],
 ]);
 const PENDING = "Invited, not accepted, by the days left";
 
@@ -185,17 +184,14 @@ function counted({ key, states, questions, access, expire_before_start, starting
  * @param {string} key of the ledger
  * @param {string} where
  */
-function startingItems({ standings, chase, sent_today }, key, where) {
+function startingItems({ standings, chase, sent_today, within_days }, key, where) {
+  // Nobody has to act for those who are invited and can still accept.
+  const unready = withoutAccess().filter((standing) => standing !== "pending");
   const list = (/** @type {string} */ shown) => `#/day-one/${shown}/${encodeURIComponent(key)}`;
   return [
-    item(standings.not_invited, `start soon and are not invited${where}`, list("not_invited"), "warn"),
-    item(
-      standings.expires_before_start,
-      `start soon, after their invitation expires${where}`,
-      list("expires_before_start"),
-      "warn",
+    ...unready.map((one) =>
+      item(standings[one], `start ${inTheNext(within_days)}: ${standingName(one)}${where}`, list(one), "warn"),
     ),
-    item(standings.expired, `start soon with an expired invitation${where}`, list("expired"), "warn"),
     boundedItem([chase], `invitations to chase${where}`, list("chase"), "warn"),
     boundedItem([sent_today], `sent today${where}`, `#/invitations/sent/${encodeURIComponent(key)}`, "info"),
   ];
