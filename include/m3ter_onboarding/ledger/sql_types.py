@@ -110,10 +110,11 @@ class WholeNumber(TypeDecorator[int]):
         return value if value is None or -(2**63) <= value < 2**63 else None
 
 
-class db_now_ms(ColumnElement[int]):  # noqa: N801 (a SQL function's name)
+class db_now_ms(FunctionElement[int]):  # noqa: N801 (a SQL function's name)
     """The database's own clock: milliseconds since 1970, moving also within a transaction."""
 
     type = BigInteger()
+    name = "db_now_ms"
     inherit_cache = True
 
 
