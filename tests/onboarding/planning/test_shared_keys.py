@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psutil
 import pytest
 
 from m3ter_onboarding.planning.shared_keys import SharedKeys
@@ -48,3 +49,11 @@ def test_an_address_that_reads_like_an_employee_is_another_key() -> None:
 def test_of_thousands_of_rows_only_those_that_share_are_found() -> None:
     people = [(f"E{number}", f"p{number}@example.com") for number in range(5_000)]
     assert sharing(*people, ("E77", "new@example.com")) == [77, 5_000]
+
+
+def test_keys_of_few_rows_take_little_memory() -> None:
+    process = psutil.Process()
+    before = process.memory_info().rss
+    small = [SharedKeys() for _ in range(10)]
+    assert process.memory_info().rss - before < 40 * 2**20
+    assert len(small) == 10
