@@ -13,7 +13,6 @@ from datetime import datetime, timezone
 from typing import Annotated, Any
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     Field,
     GetCoreSchemaHandler,
@@ -105,12 +104,13 @@ def as_server_time(moment: datetime) -> datetime:
     return _in_calendar(moment) or _FIRST
 
 
-def _blank_as_none(value: Any) -> Any:
-    return None if value == "" else value
+class _Calendar:
+    """The validator of a time: one in UTC, as m3ter writes them, passes without a call of Python."""
 
-
-def _in_range(number: int | None) -> int | None:
-    return number if number is not None and abs(number) <= _LARGEST else None
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        as_written = core_schema.datetime_schema(tz_constraint=0, ge=_FIRST, le=_LAST)
+        other = core_schema.no_info_after_validator_function(_in_calendar, handler(source))
+        return core_schema.union_schema([as_written, other], mode="left_to_right")
 
 
 class _Mended:
@@ -157,10 +157,10 @@ Words = Annotated[str | None, _WHOLE, or_absent()]
 Name = Annotated[str, _WHOLE, WrapValidator(_or_nameless)]
 """A name that has to be there; one that is no text is empty, and no name that anybody could ask for."""
 
-Moment = Annotated[datetime | None, AfterValidator(_in_calendar), BeforeValidator(_blank_as_none), or_absent()]
+Moment = Annotated[datetime | None, _Calendar(), or_absent()]
 """A time in an answer: UTC; absent, null, "" and what is no time are None."""
 
-WholeNumber = Annotated[int | None, AfterValidator(_in_range), or_absent()]
+WholeNumber = Annotated[int | None, Field(ge=-_LARGEST, le=_LARGEST), or_absent()]
 
 Flag = Annotated[bool | None, or_absent()]
 

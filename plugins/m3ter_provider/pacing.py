@@ -35,6 +35,7 @@ _PROBE, _PROBE_SECONDS = 0.03, 8.0
 """Then it grows by this share of the full pace in so many seconds, by eight times as much in twice as many."""
 
 _WINDOW_SECONDS = 1.0
+_MOST_TURNS_REMEMBERED = 1000
 _SHORT_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 60.0
 
@@ -60,7 +61,7 @@ class Pacer:
         self._low_rate = self._crest_rate = self._full_rate
         self._next_turn = 0.0
         self._awaited = False
-        in_a_second = max(1, int(requests_per_second))
+        in_a_second = min(max(1, int(requests_per_second)), _MOST_TURNS_REMEMBERED)
         self._turns = deque([-math.inf] * in_a_second, maxlen=in_a_second)
         # A late turn is made up for by the next ones, and no second's worth of them comes quicker than at the pace.
         self._window = in_a_second / self._full_rate
