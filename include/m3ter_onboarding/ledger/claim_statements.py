@@ -6,9 +6,10 @@ shows them as PostgreSQL and SQLite get them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Select,
     Update,
     and_,
+    bindparam,
     case,
     exists,
     func,
@@ -27,7 +29,7 @@ from sqlalchemy import (
     update,
 )
 
-from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.database import insert_new
 from m3ter_onboarding.ledger.plans import may_be_sent
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.sql_types import db_now_ms
@@ -74,15 +76,98 @@ class ClaimRequest:
     after_row: int = -1
 
 
-def new_rows(db: LedgerDatabase, claim: ClaimRequest, size: int) -> Any:
+@dataclass(frozen=True)
+class ClaimValues:
+    """The values of a claim in its statements: parameters, as a rule, so that each statement is built only once.
+
+    :param turned_away: as in :class:`ClaimRequest`; it chooses another statement.
+    """
+
+    org_id: ColumnElement[str]
+    plan_id: ColumnElement[str]
+    dag_id: ColumnElement[str]
+    run_id: ColumnElement[str]
+    token: ColumnElement[str] = field(repr=False)
+    lease_ms: ColumnElement[int]
+    now: ColumnElement[datetime]
+    after_row: ColumnElement[int]
+    size: ColumnElement[int]
+    invitation_ids: Any
+    turned_away: bool = False
+
+    @classmethod
+    def of(
+        cls, value: Callable[[str], ColumnElement[Any]], invitation_ids: Any, *, turned_away: bool = False
+    ) -> ClaimValues:
+        """Make the values by their names.
+
+        :param value: makes one of its name.
+        :param invitation_ids: those that are claimed again, as ``IN`` takes them.
+        """
+        single: dict[str, Any] = {
+            one.name: value(one.name) for one in fields(cls) if one.name not in ("invitation_ids", "turned_away")
+        }
+        return cls(**single, invitation_ids=invitation_ids, turned_away=turned_away)
+
+
+@dataclass(frozen=True)
+class ClaimStatements:
+    """The statements of a claim on one database; each takes :func:`parameters`."""
+
+    choose_again: Select[tuple[int]]
+    again: Update
+    new_rows: Any
+
+
+@lru_cache(maxsize=16)
+def statements(t: Tables, dialect: str, turned_away: bool) -> ClaimStatements:
+    """Return the statements: building one costs more than the database needs for it.
+
+    :param dialect: SQLAlchemy's name of it.
+    """
+    i = t.invitation.c
+    like = {
+        "token": i.claim_token,
+        "lease_ms": i.lease_until_ms,
+        "now": i.created_at,
+        "after_row": i.row_no,
+        "size": i.row_no,
+    }
+
+    def parameter(name: str) -> ColumnElement[Any]:
+        return bindparam(f"of_{name}", type_=(like[name] if name in like else i[name]).type)
+
+    claim = ClaimValues.of(parameter, bindparam("of_invitation_ids", expanding=True), turned_away=turned_away)
+    return ClaimStatements(chosen_again(t, claim), again(t, claim), new_rows(t, dialect, claim))
+
+
+def parameters(claim: ClaimRequest, size: int, invitation_ids: Sequence[int] = ()) -> dict[str, Any]:
+    """Return what a claim gives its statements.
+
+    :param size: at most so many rows.
+    :param invitation_ids: those that are claimed again.
+    """
+    return {
+        "of_org_id": claim.org_id,
+        "of_plan_id": claim.plan_id,
+        "of_dag_id": claim.run.dag_id,
+        "of_run_id": claim.run.run_id,
+        "of_token": claim.token,
+        "of_lease_ms": claim.lease_ms,
+        "of_now": claim.now,
+        "of_after_row": claim.after_row,
+        "of_size": size,
+        "of_invitation_ids": list(invitation_ids),
+    }
+
+
+def new_rows(t: Tables, dialect: str, claim: ClaimValues) -> Any:
     """Return the statement that claims people of the plan who have no row yet: one INSERT from the plan's decisions.
 
     An existing key is left alone: the unique keys, not this SELECT, decide between two senders at once.
 
-    :param size: at most so many rows.
-    :raises LedgerUnusableError: on a database that knows no such INSERT.
+    :param dialect: SQLAlchemy's name of it.
     """
-    t = db.tables
     d = t.decision.c
     i, earlier = t.invitation.alias("known"), t.invitation.alias("earlier")
     # Two queries, not one with OR: each then has an index of its own.
@@ -106,17 +191,17 @@ def new_rows(db: LedgerDatabase, claim: ClaimRequest, size: int) -> Any:
         "employee_id": d.employee_id,
         "state": literal(InvitationState.SENDING.value),
         "origin": literal("claimed"),
-        "dag_id": literal(claim.run.dag_id),
-        "run_id": literal(claim.run.run_id),
+        "dag_id": claim.dag_id,
+        "run_id": claim.run_id,
         "plan_id": d.plan_id,
         "row_no": d.row_no,
         "request_hash": d.request_hash,
-        "claim_token": literal(claim.token),
+        "claim_token": claim.token,
         "lease_until_ms": db_now_ms() + claim.lease_ms,
         "attempt": literal(1),
         "absences": literal(0),
-        "created_at": literal(claim.now, t.invitation.c.created_at.type),
-        "updated_at": literal(claim.now, t.invitation.c.updated_at.type),
+        "created_at": claim.now,
+        "updated_at": claim.now,
     }
     chosen = (
         select(*(value.label(name) for name, value in source.items()))
@@ -131,12 +216,12 @@ def new_rows(db: LedgerDatabase, claim: ClaimRequest, size: int) -> Any:
             may_be_sent(t, claim.plan_id, claim.org_id),
         )
         .order_by(d.row_no)
-        .limit(size)
+        .limit(claim.size)
     )
-    return db.insert_new(t.invitation).from_select(list(source), chosen)
+    return insert_new(t.invitation, dialect).from_select(list(source), chosen)
 
 
-def _decided(t: Tables, claim: ClaimRequest) -> ColumnElement[bool]:
+def _decided(t: Tables, claim: ClaimValues) -> ColumnElement[bool]:
     """Return the condition that a decision of the plan invites the address of a row."""
     d = t.decision.c
     return and_(
@@ -147,12 +232,12 @@ def _decided(t: Tables, claim: ClaimRequest) -> ColumnElement[bool]:
     )
 
 
-def _of_decision(t: Tables, claim: ClaimRequest, column: ColumnElement[Any]) -> ColumnElement[Any]:
+def _of_decision(t: Tables, claim: ClaimValues, column: ColumnElement[Any]) -> ColumnElement[Any]:
     """Return a column of that decision, as a value of the row."""
     return select(column).where(_decided(t, claim)).correlate(t.invitation).scalar_subquery()
 
 
-def reclaimable(t: Tables, claim: ClaimRequest) -> ColumnElement[bool]:
+def reclaimable(t: Tables, claim: ClaimValues) -> ColumnElement[bool]:
     """Return the condition that a row, unsent or failed, may be claimed again for the plan's decision."""
     d, table = t.decision.c, t.invitation
     i = table.c
@@ -207,15 +292,15 @@ def is_for_the_next_run(invitation: FromClause, plan_id: str | ColumnElement[str
     )
 
 
-def chosen_again(t: Tables, claim: ClaimRequest, size: int) -> Select[tuple[int]]:
+def chosen_again(t: Tables, claim: ClaimValues) -> Select[tuple[int]]:
     """Return the statement that chooses, oldest first, which of these rows are claimed."""
     i = t.invitation.c
     turned_away = and_(i.state == InvitationState.UNSENT.value, i.http_status.is_not(None))
     which = turned_away if claim.turned_away else not_(turned_away)
-    return select(i.invitation_id).where(reclaimable(t, claim), which).order_by(i.invitation_id).limit(size)
+    return select(i.invitation_id).where(reclaimable(t, claim), which).order_by(i.invitation_id).limit(claim.size)
 
 
-def again(t: Tables, claim: ClaimRequest, invitation_ids: Sequence[int]) -> Update:
+def again(t: Tables, claim: ClaimValues) -> Update:
     """Return the compare-and-set that claims chosen rows again, each if it still may be.
 
     The columns of this decision replace those of an earlier one.
@@ -227,14 +312,14 @@ def again(t: Tables, claim: ClaimRequest, invitation_ids: Sequence[int]) -> Upda
 
     return (
         update(t.invitation)
-        .where(i.invitation_id.in_(invitation_ids), reclaimable(t, claim))
+        .where(i.invitation_id.in_(claim.invitation_ids), reclaimable(t, claim))
         .values(
             state=InvitationState.SENDING.value,
             origin="claimed",
             email=of_decision(d.email),
             employee_id=of_decision(d.employee_id),
-            dag_id=claim.run.dag_id,
-            run_id=claim.run.run_id,
+            dag_id=claim.dag_id,
+            run_id=claim.run_id,
             plan_id=claim.plan_id,
             row_no=of_decision(d.row_no),
             request_hash=of_decision(d.request_hash),
@@ -253,7 +338,9 @@ def again(t: Tables, claim: ClaimRequest, invitation_ids: Sequence[int]) -> Upda
     )
 
 
-def active_in_m3ter(t: Tables, email: ColumnElement[Any], org_id: str, now: datetime) -> ColumnElement[bool]:
+def active_in_m3ter(
+    t: Tables, email: ColumnElement[Any], org_id: str | ColumnElement[str], now: datetime | ColumnElement[datetime]
+) -> ColumnElement[bool]:
     """Return the condition that m3ter, as last read, has an active invitation or a member of this address."""
     m, u = t.mirror_invitation.c, t.mirror_user.c
     access = or_(u.access_ends_at.is_(None), u.access_ends_at > now)

@@ -26,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-from m3ter_onboarding.ledger.claim_statements import ClaimRequest, again, chosen_again, new_rows
+from m3ter_onboarding.ledger.claim_statements import ClaimRequest, parameters, statements
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.decisions import SEALED
 from m3ter_onboarding.ledger.key_sets import one_of_ids
@@ -93,16 +93,16 @@ def claim_chunk(db: LedgerDatabase, claim: ClaimRequest) -> list[Claimed]:
         room = _room(connection, t, claim)
         if room <= 0:
             return []
-        left = room
-        ids = [row.invitation_id for row in connection.execute(chosen_again(t, claim, room))]
+        left, made = room, statements(t, connection.dialect.name, claim.turned_away)
+        ids = [row.invitation_id for row in connection.execute(made.choose_again, parameters(claim, room))]
         if ids:
-            connection.execute(again(t, claim, ids))
+            connection.execute(made.again, parameters(claim, room, ids))
             left -= _count(connection, t, claim.token)
         if left > 0 and not claim.turned_away:
-            connection.execute(new_rows(db, claim, left))
+            connection.execute(made.new_rows, parameters(claim, left))
             if claim.after_row >= 0 and _count(connection, t, claim.token) == room - left:
                 # None behind that row: people before it may have become free since.
-                connection.execute(new_rows(db, replace(claim, after_row=-1), left))
+                connection.execute(made.new_rows, parameters(replace(claim, after_row=-1), left))
         _note_claims(connection, t, claim.token, claim.now)
         return _owned(connection, t, claim.token)
 

@@ -136,10 +136,7 @@ class LedgerDatabase:
 
     def insert_new(self, table: Any) -> Any:
         """Return an INSERT for *table* that leaves existing keys alone (``ON CONFLICT DO NOTHING``)."""
-        return self._insert(table).on_conflict_do_nothing()
-
-    def _insert(self, table: Any) -> Any:
-        return postgresql.insert(table) if self.engine.dialect.name == "postgresql" else sqlite.insert(table)
+        return insert_new(table, self.engine.dialect.name)
 
     def upsert(
         self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *, keep: Collection[str] = ()
@@ -154,7 +151,7 @@ class LedgerDatabase:
         changed = [name for name in rows[0] if name not in keys and name not in keep]
         # Sorted: two snapshots at once then lock rows in one order.
         ordered = [dict(row) for row in sorted(rows, key=lambda row: tuple(str(row[key]) for key in keys))]
-        statement = self._insert(table)
+        statement = _insert(table, self.engine.dialect.name)
         if changed:
             statement = statement.on_conflict_do_update(
                 index_elements=keys, set_={name: statement.excluded[name] for name in changed}
@@ -166,6 +163,18 @@ class LedgerDatabase:
     def close(self) -> None:
         """Close pooled connections."""
         self.engine.dispose()
+
+
+def insert_new(table: Any, dialect: str) -> Any:
+    """Return an INSERT for *table* that leaves existing keys alone (``ON CONFLICT DO NOTHING``).
+
+    :param dialect: SQLAlchemy's name of it.
+    """
+    return _insert(table, dialect).on_conflict_do_nothing()
+
+
+def _insert(table: Any, dialect: str) -> Any:
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 
 def open_ledger(conn_id: str, schema: str | None = None) -> LedgerDatabase:

@@ -206,7 +206,7 @@ def _newer_exists(t: Tables) -> ColumnElement[bool]:
     )
 
 
-def may_be_sent(t: Tables, plan_id: str, org_id: str | ColumnElement[str]) -> ColumnElement[bool]:
+def may_be_sent(t: Tables, plan_id: str | ColumnElement[str], org_id: str | ColumnElement[str]) -> ColumnElement[bool]:
     """Return the SQL condition under which a plan may be sent *now*: the claiming statement itself requires it.
 
     Sealed, its run's newest, not older than ``plan_valid_for`` by the database's clock, sendable, and approved

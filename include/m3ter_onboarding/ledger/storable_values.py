@@ -18,6 +18,7 @@ LONGEST_ANSWER = 16_384
 LEFT_OUT = "(left out)"
 #: Deeper than this nothing of m3ter's is nested.
 _DEEPEST = 20
+_WITHOUT_NAN = json.JSONEncoder(allow_nan=False)
 
 
 def storable_text(text: str) -> str:
@@ -71,7 +72,7 @@ def storable_answer(answer: Mapping[str, Any]) -> dict[str, Any] | None:
 def _is_storable(answer: Mapping[str, Any]) -> bool:
     """Return whether an answer is certainly storable as it is, as almost every one: plain, short and not deep."""
     try:
-        text = json.dumps(answer, allow_nan=False)
+        text = _WITHOUT_NAN.encode(answer)
     except (TypeError, ValueError, RecursionError):
         return False
     return len(text) <= LONGEST_ANSWER and "\\u" not in text and text.count("{") + text.count("[") < _DEEPEST
