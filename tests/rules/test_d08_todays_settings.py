@@ -34,7 +34,10 @@ def planned(world: World, run_id: str = "run-1", **values: Any) -> TaskRun:
 def worklist(world: World) -> dict[str, str]:
     w = world.db.tables.worklist.c
     with world.db.engine.connect() as connection:
-        rows = connection.execute(select(w.employee_id, w.decision, w.reason).where(w.closed_at.is_(None)))
+        rows = connection.execute(
+            select(w.employee_id, w.decision, w.reason, w.person_name).where(w.closed_at.is_(None))
+        ).all()
+        assert all(row.person_name for row in rows)
         return {str(row.employee_id): f"{row.decision}:{row.reason}" for row in rows}
 
 

@@ -272,13 +272,16 @@ def test_an_address_that_others_share_takes_only_itself_along(sqlite_world: Worl
 
 
 def test_open_questions_of_an_erased_person_are_closed_and_not_asked_again(world: World) -> None:
-    world.hire("Ann-1", permission_policies="Nobody has it")
+    world.hire("Ann-1", permission_policies="Nobody has it", last_name="Zaphodson")
     world.snapshot()
     world.plan()
+    assert "zaphodson" in everything(world)
     erase_person(context(world), employee_id="Ann-1")
     world.plan("run-2")
     with world.db.engine.connect() as connection:
         (entry,) = connection.execute(select(world.db.tables.worklist))
+    assert "zaphodson" not in everything(world)
+    assert "nobody has it" not in everything(world)
     assert entry.closed_by == "an operator"
     assert entry.person_key.startswith("employee:erased:")
 

@@ -28,12 +28,12 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "a row that cannot be used is forgotten after the look-back",
-        ((_WORKLIST, 'return decision.decision in ("invalid", "review")', 'return decision.decision == "review"'),),
+        ((_WORKLIST, 'return verdict in ("invalid", "review")', 'return verdict == "review"'),),
         _SHORT,
     ),
     Bug(
         "what a person decides about is no question",
-        ((_WORKLIST, 'return decision.decision in ("invalid", "review")', 'return decision.decision == "invalid"'),),
+        ((_WORKLIST, 'return verdict in ("invalid", "review")', 'return verdict == "invalid"'),),
         _SHORT,
     ),
     Bug(

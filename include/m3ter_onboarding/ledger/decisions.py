@@ -28,6 +28,9 @@ class Decision:
     :param invitation_id: the ledger's row that the decision rests on.
     :param extra: what the row says beside the contract, by column, perhaps personal; never logged.
     :param updated_at: of an invalid row, when it was written, UTC; not recorded.
+    :param person_name: of a question, first and last name as far as the row has them; those of an invitation are in
+        ``request``.
+    :param wrong_value: of a question, what the row has where it is wrong.
     """
 
     row_no: int
@@ -43,11 +46,19 @@ class Decision:
     invitation_id: int | None = None
     extra: Mapping[str, str] | None = field(default=None, repr=False)
     updated_at: datetime | None = field(default=None, repr=False, compare=False)
+    person_name: str | None = field(default=None, repr=False)
+    wrong_value: str | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
         """Decision and reason: ``invite:new``, ``skip:already_member``, …"""
         return f"{self.decision}:{self.reason}"
+
+
+def name_in(request: Mapping[str, Any] | None) -> str | None:
+    """Return first and last name of a request, as m3ter gets it."""
+    names = ((request or {}).get("firstName"), (request or {}).get("lastName"))
+    return " ".join(name for name in names if name) or None
 
 
 def sealed_request(row: Mapping[Any, Any]) -> SealedRequest:

@@ -52,7 +52,7 @@ class Blanking:
 
     def decisions(self, rows: Sequence[Row[Any]]) -> int:
         """Blank decisions; one to invite is none any more: its plan may be sealed, and not sent yet."""
-        blank = dict.fromkeys(("request", "seal", "detail", "start_date", "extra"))
+        blank = dict.fromkeys(("request", "seal", "detail", "start_date", "person_name", "wrong_value", "extra"))
         return self._apply(
             self.tables.decision,
             [
@@ -87,7 +87,7 @@ class Blanking:
 
     def worklist(self, rows: Sequence[Row[Any]]) -> int:
         """Blank entries of the worklist, and close those that are open: nothing is left to be decided."""
-        blank = dict.fromkeys(("detail", "start_date", "note"))
+        blank = dict.fromkeys(("detail", "start_date", "person_name", "wrong_value", "note"))
         return self._apply(
             self.tables.worklist, [{**self._of_person(row), **blank, **self._closed(row)} for row in rows], rows
         )

@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, or_, select, update
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.decisions import name_in
 from m3ter_onboarding.ledger.states import ENDED_STATES, InvitationState
 from m3ter_onboarding.ledger.tables import Tables
 from m3ter_onboarding.ledger.worklist import DIFFERS, STAYS_CLOSED, ClosedWhy
@@ -201,6 +202,7 @@ def _opened(one: _Compared, now: datetime) -> dict[str, Any]:
         "reason": DIFFERS,
         "detail": one.detail,
         "start_date": row.start_date,
+        "person_name": name_in(row.request),
         "invitation_id": row.invitation_id,
         "opened_plan_id": row.plan_id,
         "plan_id": row.plan_id,

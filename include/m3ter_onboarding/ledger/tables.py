@@ -153,6 +153,9 @@ class Tables:
             Column("reason", String(50), nullable=False),
             Column("detail", LongText),
             Column("start_date", Date),
+            # Of a question: whom it is about, and the value that is wrong in their row, as the warehouse has them.
+            Column("person_name", ShownText(250)),
+            Column("wrong_value", ShownText(400)),
             Column("request", JSON(none_as_null=True)),
             Column("request_hash", String(64)),
             # A keyed hash of the whole decision to invite, likewise.
@@ -296,6 +299,9 @@ class Tables:
             Column("reason", String(50), nullable=False),
             Column("detail", LongText),
             Column("start_date", Date),
+            # As in the decision.
+            Column("person_name", ShownText(250)),
+            Column("wrong_value", ShownText(400)),
             Column("invitation_id", BigInteger),
             Column("opened_plan_id", String(36), nullable=False),
             # The newest plan that asked the same.

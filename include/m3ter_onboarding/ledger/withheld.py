@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, exists, select
 
 from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from m3ter_onboarding.ledger.decisions import Decision, Verdict
+from m3ter_onboarding.ledger.decisions import Decision, Verdict, name_in
 from m3ter_onboarding.ledger.states import LIVE_STATES
 from m3ter_onboarding.ledger.tables import Tables, state_in
 from m3ter_onboarding.ledger.worklist import PlanRead, open_questions
@@ -92,6 +92,7 @@ def _not_sent(
             email_key=row.email_key,
             detail=rows[row.row_no].detail,
             start_date=row.start_date,
+            person_name=name_in(row.request),
             invitation_id=row.invitation_id,
         )
         for row in connection.execute(chosen)

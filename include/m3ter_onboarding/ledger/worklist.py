@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row, Table, bindparam, exists, func, or_, sel
 
 from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from m3ter_onboarding.ledger.decisions import Decision
+from m3ter_onboarding.ledger.decisions import Decision, Verdict
 from m3ter_onboarding.ledger.key_sets import one_of, sets_of
 from m3ter_onboarding.ledger.states import LIVE_STATES, state_values
 from m3ter_onboarding.ledger.tables import Tables
@@ -73,9 +73,14 @@ class PlanRead:
 
 def is_open_question(decision: Decision) -> bool:
     """Return whether a person or a setting can still change what was decided about a row."""
-    if decision.decision == "skip":
-        return decision.reason in _CHANGEABLE_SKIPS
-    return decision.decision in ("invalid", "review")
+    return is_asked(decision.decision, decision.reason)
+
+
+def is_asked(verdict: Verdict, reason: str) -> bool:
+    """Return whether a person or a setting can still change such a decision."""
+    if verdict == "skip":
+        return reason in _CHANGEABLE_SKIPS
+    return verdict in ("invalid", "review")
 
 
 @dataclass
@@ -305,7 +310,8 @@ def _is_too_old(opened_at: datetime, start: date | None, now: datetime, max_age:
 
 #: What changes in an entry; one statement serves every change.
 _CHANGED = (
-    *("email", "email_key", "detail", "start_date", "invitation_id", "plan_id", "row_no", "dag_id", "config_name"),
+    *("email", "email_key", "detail", "start_date", "person_name", "wrong_value", "invitation_id"),
+    *("plan_id", "row_no", "dag_id", "config_name"),
     *("window_start", "window_end", "opened_plan_id", "opened_at", "last_seen_at", "gone_at"),
     *("closed_at", "closed_why", "closed_by", "closed_plan_id", "snoozed_until"),
 )
@@ -366,6 +372,8 @@ def _of_plan(plan: PlanRead, question: Decision) -> dict[str, Any]:
         "email_key": question.email_key,
         "detail": question.detail,
         "start_date": question.start_date,
+        "person_name": question.person_name,
+        "wrong_value": question.wrong_value,
         "invitation_id": question.invitation_id,
         "plan_id": plan.plan_id,
         "row_no": question.row_no,

@@ -36,6 +36,7 @@ from datetime import date, datetime, timedelta
 from m3ter_onboarding.errors import PlanError
 from m3ter_onboarding.ledger.decisions import Decision, Verdict
 from m3ter_onboarding.ledger.withheld import Restriction
+from m3ter_onboarding.ledger.worklist import is_asked
 from m3ter_onboarding.planning.address_status import TAKEN, AddressStatus, AddressStatuses, Status
 from m3ter_onboarding.planning.employee_versions import EmployeeVersions
 from m3ter_onboarding.planning.facts import Facts
@@ -45,7 +46,7 @@ from m3ter_onboarding.planning.occasion import Occasions
 from m3ter_onboarding.planning.plan_settings import PlanSettings
 from m3ter_onboarding.planning.restrictions import Restrictions
 from m3ter_onboarding.planning.warehouse_exclusions import WarehouseExclusions
-from m3ter_onboarding.source.new_hire import NewHire, ValidatedRow, end_of_day, zone_of
+from m3ter_onboarding.source.new_hire import LONGEST_WRONG_VALUE, NewHire, ValidatedRow, end_of_day, zone_of
 from m3ter_provider.email_identity import email_domain, same_spelling
 from m3ter_provider.models import INVITATION_LIFE, InvitationRequest
 
@@ -334,8 +335,14 @@ def _decision(
         request_hash=request_hash,
         detail=detail,
         start_date=hire.start_date,
+        person_name=f"{hire.first_name} {hire.last_name}" if is_asked(decision, reason) else None,
+        wrong_value=_asked_policies(hire) if reason in ("policy", "policy_not_allowed") else None,
         extra=hire.extra,
     )
+
+
+def _asked_policies(hire: NewHire) -> str | None:
+    return ", ".join(hire.permission_policies or ())[:LONGEST_WRONG_VALUE] or None
 
 
 def _accounted(rows: Sequence[ValidatedRow], decided: dict[int, Decision]) -> list[Decision]:

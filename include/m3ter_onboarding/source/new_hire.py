@@ -38,6 +38,8 @@ LONGEST_EXCLUSION_REASON = 200
 LONGEST_EXTRA = 400
 _NOT_EXCLUDED = frozenset({"false", "f", "no", "n", "0", "off"})
 _EXCLUDED_WITHOUT_REASON = frozenset({"true", "t", "yes", "y", "1", "on"})
+#: Of a value that is wrong; the rest is cut off.
+LONGEST_WRONG_VALUE = 400
 #: The longest address that mail knows (RFC 5321), and room for texts that are no address.
 LONGEST_EMAIL = 320
 
@@ -89,12 +91,16 @@ ValidatedRow: TypeAlias = NewHire | Decision
 
 
 class _FlawError(Exception):
-    """The first flaw of a row."""
+    """The first flaw of a row.
 
-    def __init__(self, reason: str, detail: str) -> None:
+    :param column: whose value is wrong; None: that of the reason's name.
+    """
+
+    def __init__(self, reason: str, detail: str, *, column: str | None = None) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
+        self.column = column or reason
 
 
 _PLACEHOLDERS = folded_placeholders(DEFAULT_PLACEHOLDERS)
@@ -183,18 +189,27 @@ def validate_row(
 
 def _invalid(row: SourceRow, flaw: _FlawError, start: date | None, extra: Mapping[str, str] | None) -> Decision:
     given = storable(row.values.get("email"), LONGEST_EMAIL)
+    employee_id = storable(row.values.get("employee_id"), LONGEST_EMPLOYEE_ID)
+    named = employee_id or given  # nobody could find, and erase, the data of a row that names nobody
     return Decision(
         row_no=row.row_no,
         decision="invalid",
         reason=flaw.reason,
         detail=flaw.detail,
-        employee_id=storable(row.values.get("employee_id"), LONGEST_EMPLOYEE_ID),
+        employee_id=employee_id,
         email=given,
         email_key=email_key(given)[:LONGEST_EMAIL] if given else None,
         start_date=start,
+        person_name=_given_name(row) if named else None,
+        wrong_value=to_note(row.values.get(flaw.column), LONGEST_WRONG_VALUE) if named else None,
         extra=extra,
         updated_at=to_instant(row.values.get("updated_at")),
     )
+
+
+def _given_name(row: SourceRow) -> str | None:
+    names = (to_note(row.values.get(column), LONGEST_NAME) for column in ("first_name", "last_name"))
+    return " ".join(name for name in names if name) or None
 
 
 def _extra(row: SourceRow, columns: Sequence[str]) -> dict[str, str] | None:
@@ -302,13 +317,13 @@ def _day(column: str, value: Any, time_zone: str) -> date | None:
     try:
         return to_date(value, zone_of(time_zone))
     except ValueError as reason:
-        raise _FlawError("dates", f"The {column} {reason}.") from None
+        raise _FlawError("dates", f"The {column} {reason}.", column=column) from None
 
 
 def _start(value: Any, time_zone: str) -> date | None:
     day = _day("start_date", value, time_zone)
     if day == NO_END:  # nobody starts then, and nothing may be reckoned from it
-        raise _FlawError("dates", "The start_date is out of range.")
+        raise _FlawError("dates", "The start_date is out of range.", column="start_date")
     return day
 
 
@@ -317,10 +332,10 @@ def _end_of_access(value: Any, start: date | None, time_zone: str, now: datetime
     if last_day is None or last_day == NO_END:
         return None
     if start is not None and last_day < start:
-        raise _FlawError("dates", "The access_end_date lies before the start_date.")
+        raise _FlawError("dates", "The access_end_date lies before the start_date.", column="access_end_date")
     ends_at = end_of_day(last_day, time_zone)
     if ends_at <= now:
-        raise _FlawError("dates", "The access_end_date lies in the past.")
+        raise _FlawError("dates", "The access_end_date lies in the past.", column="access_end_date")
     return ends_at
 
 
@@ -358,7 +373,7 @@ def _policies(value: Any) -> tuple[str, ...] | None:
     try:
         return to_names(value)
     except ValueError as reason:
-        raise _FlawError("policy", f"The permission_policies {reason}.") from None
+        raise _FlawError("policy", f"The permission_policies {reason}.", column="permission_policies") from None
 
 
 def _required(column: str, text: str | None) -> str:

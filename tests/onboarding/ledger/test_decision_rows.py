@@ -50,6 +50,8 @@ def test_every_column_comes_back(world: World) -> None:
     full = Decision(
         *(7, "invite", "new", "E7", "Ann@example.com", "ann@example.com", REQUEST, "f" * 64, "Nothing.\nAt all."),
         *(date(2030, 2, 1), 12, extra),
+        person_name="Ann O'Hara",
+        wrong_value="%s {,}",
     )
     write(world, rows, [PLAIN], [], [full])
     first, last = stored(world, rows)
@@ -57,13 +59,14 @@ def test_every_column_comes_back(world: World) -> None:
     assert first == (
         *plan,
         *("E1", "ann@example.com", "ann@example.com", "skip", "excluded", "As is."),
-        *[None] * 6,
+        *[None] * 8,
         NOW,
     )
     d = world.db.tables.decision
     named = dict(zip(d.c.keys(), last, strict=True))
     assert named["request"] == REQUEST.to_json()
     assert (named["extra"], named["start_date"], named["invitation_id"]) == (extra, date(2030, 2, 1), 12)
+    assert (named["person_name"], named["wrong_value"]) == ("Ann O'Hara", "%s {,}")
     assert (named["email"], named["detail"], named["decided_at"]) == ("Ann@example.com", "Nothing.\nAt all.", NOW)
     assert world.seals.holds(str(named["seal"]), world.seals.of_request(sealed_request(named)))
 

@@ -525,7 +525,7 @@ def test_d06_a_policy_name_that_is_missing_or_ambiguous_is_an_error(name: str, s
     assert said in str(caught.value)
     assert "nothing is sent" in str(caught.value)
     of_row = decided(values={"permission_policies": [name]})
-    assert of_row.name == "invalid:policy"
+    assert (of_row.name, of_row.person_name, of_row.wrong_value) == ("invalid:policy", "Ann Hire1", name)
     assert said in str(of_row.detail)
 
 
@@ -535,7 +535,7 @@ def test_d06_an_address_in_the_wrong_column_is_not_repeated() -> None:
 
 def test_f42_only_policies_that_are_allowed() -> None:
     rules = PlanSettings(default_policies=("p-view",), allowed_policies=("Viewer", "gone"))
-    assert decided(rules).name == "invite:new"
+    assert ((one := decided(rules)).name, one.person_name) == ("invite:new", None)
     assert decided(rules, {"permission_policies": "Analyst"}).name == "review:policy_not_allowed"
     assert decided(PlanSettings(allowed_policies=()), {"permission_policies": "Viewer"}).decision == "review"
     with pytest.raises(PlanError, match="not all among"):
@@ -555,6 +555,7 @@ def test_f42_without_a_list_only_the_configured_policies_are_allowed() -> None:
                 "Asks for 'Analyst' (p-analyse), not among allowed_permission_policies; allow it there, or correct the"
                 " row."
             )
+            assert (another.person_name, another.wrong_value) == ("Ann Hire1", other)
         assert decided(rules, {"permission_policies": "Viewr"}).name == "invalid:policy"
     assert decided(PlanSettings(), {"permission_policies": "Viewer"}).name == "review:policy_not_allowed"
     assert decided(PlanSettings()).name == "invite:new"

@@ -487,6 +487,32 @@ def test_an_invalid_value_is_named_without_quoting_it(column: str, before: str, 
         assert "zaphod" not in found.detail.lower()
 
 
+@pytest.mark.parametrize(
+    ("values", "wrong"),
+    [
+        ({"email": "ann(at)example.com"}, "ann(at)example.com"),
+        ({"last_name": "https://x.example"}, "https://x.example"),
+        ({"access_end_date": date(2019, 1, 1)}, "2019-01-01"),
+        ({"exclude": "yes", "exclude_until": "soon"}, "soon"),
+        ({"permission_policies": 7.5}, "7.5"),
+        ({"contact_number": "1" * 500}, "1" * 400),
+        ({"first_name": None}, None),
+    ],
+)
+def test_an_invalid_row_keeps_what_is_wrong_and_whose_it_is(values: dict[str, Any], wrong: str | None) -> None:
+    found = invalid(**values)
+    assert found.wrong_value == wrong
+    names = {"first_name": "Ann", "last_name": "Hire1", **values}
+    assert found.person_name == " ".join(name for name in (names["first_name"], names["last_name"]) if name)
+    for said in ("Ann", wrong or "Ann"):
+        assert said not in repr(found)
+
+
+def test_a_row_that_names_nobody_keeps_no_name() -> None:
+    found = invalid(employee_id=None, email=None)
+    assert (found.person_name, found.wrong_value) == (None, None)
+
+
 # -- one employee ----------------------------------------------------------------------------------------------------
 
 

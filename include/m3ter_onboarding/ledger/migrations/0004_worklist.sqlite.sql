@@ -5,6 +5,8 @@
 -- Released: this file never changes. A further change of the tables is a step of its own.
 
 ALTER TABLE {schema}m3ter_onboarding_decision ADD COLUMN extra JSON;
+ALTER TABLE {schema}m3ter_onboarding_decision ADD COLUMN person_name VARCHAR(250);
+ALTER TABLE {schema}m3ter_onboarding_decision ADD COLUMN wrong_value VARCHAR(400);
 ALTER TABLE {schema}m3ter_invitation ADD COLUMN answer JSON;
 ALTER TABLE {schema}m3ter_mirror_invitation ADD COLUMN entry JSON;
 ALTER TABLE {schema}m3ter_mirror_user ADD COLUMN entry JSON;
@@ -62,6 +64,8 @@ CREATE TABLE IF NOT EXISTS {schema}m3ter_onboarding_worklist (
     reason VARCHAR(50) NOT NULL,
     detail TEXT,
     start_date DATE,
+    person_name VARCHAR(250),
+    wrong_value VARCHAR(400),
     invitation_id BIGINT,
     opened_plan_id VARCHAR(36) NOT NULL,
     plan_id VARCHAR(36) NOT NULL,
