@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 DECISIONS: dict[str, str] = {
     "invite": "to be invited",
     "skip": "nothing to do",
@@ -68,15 +70,15 @@ WAYS: dict[str, str] = {
         " counts."
     ),
     "email_changed": (
-        "If the new address counts: see in m3ter whether the old one still has access, then supersede the old"
-        " invitation here. The next run that reads the row invites the new address. If the old one counts: correct the"
-        " warehouse."
+        "If the new address counts: see in m3ter whether the old one still has access, then press"
+        ' "Stop counting it" here. The next run that reads the row invites the new address. If the old one counts:'
+        " correct the warehouse."
     ),
     "rehire": "Renew access in m3ter, invite again here, or set `if_rehire: invite` in the configuration.",
     "expired": "Invite again here, or set `reinvite` in the configuration.",
     "missing_in_m3ter": (
-        "Look in m3ter's console. If the invitation or the person was removed by mistake, supersede the old"
-        " invitation here: the next run that reads the row invites again."
+        "Look in m3ter's console. If the invitation or the person was removed by mistake, press"
+        ' "Stop counting it" here: the next run that reads the row invites again.'
     ),
     "policy_not_allowed": "Correct the row in the warehouse, or allow the policy in the configuration.",
     "differs_in_m3ter": (
@@ -85,6 +87,49 @@ WAYS: dict[str, str] = {
     ),
     "unknown_outcome": "Look in m3ter's console whether there is an invitation or a user, then decide here.",
 }
+
+_NEXT = "in the HR system; the next run picks it up."
+_ASK_AGAIN = "If this person needs access, ask the data team to invite them again."
+
+#: The same for those who keep the HR system, and have neither the warehouse nor m3ter: for files that they are given.
+WAYS_FOR_HR: dict[str, str] = {
+    "employee_id": f"Correct the employee id {_NEXT}",
+    "email": f"Correct the address {_NEXT}",
+    "first_name": f"Correct the first name {_NEXT}",
+    "last_name": f"Correct the last name {_NEXT}",
+    "contact_number": f"Correct the telephone number {_NEXT}",
+    "dates": f"Correct the dates of the job {_NEXT}",
+    "time_zone": f"Correct the time zone {_NEXT}",
+    "exclude": f"Correct the mark that excludes this person {_NEXT}",
+    "organisation": f"Correct the organisation of this person {_NEXT}",
+    "policy": f"Correct the permission policy {_NEXT} If it is right, ask the data team to make it in m3ter.",
+    "policy_not_allowed": f"Correct the permission policy {_NEXT} If it is right, ask the data team to allow it.",
+    "duplicate_in_batch": f"Two rows have the same address or employee id. Correct or remove the wrong one {_NEXT}",
+    "several_addresses": f"Leave one address of this employee {_NEXT}",
+    "address_looks_alike": (
+        "Another address looks nearly the same. If it is the same person, correct the address"
+        f" {_NEXT} If there are two people, tell the data team."
+    ),
+    "email_changed": (
+        f"If the old address still counts, correct it {_NEXT} If the new one counts, tell the data team, who end the"
+        " old invitation."
+    ),
+    "domain_not_allowed": f"Correct the address {_NEXT} If it is right, ask the data team to allow its domain.",
+    "refused_before": f"m3ter refused these data. Correct them {_NEXT} The data team know what m3ter answered.",
+    "excluded": "Nothing, if this person is not to be invited. Otherwise ask the data team to lift the exclusion.",
+    "rehire": f"Their access has ended. {_ASK_AGAIN}",
+    "expired": f"They did not accept in time. {_ASK_AGAIN}",
+    "cooling_off": f"Nothing: they are invited again after a while. {_ASK_AGAIN}",
+    "missing_in_m3ter": "Nothing in the HR system: tell the data team whether this person is to have access.",
+    "differs_in_m3ter": "Tell the data team which values are right: those of the HR system, or those in m3ter.",
+    "unknown_outcome": "Nothing in the HR system: the data team look whether an e-mail was sent.",
+    "too_early": "Nothing: they are invited when their first day is near.",
+}
+
+#: Of these the address is what is wrong, or in question.
+_ABOUT_THE_ADDRESS = frozenset(
+    {"email", "email_changed", "domain_not_allowed", "address_looks_alike", "several_addresses"}
+)
 
 #: Asked for by a person, for one employee alone, a run with mode `retry_failed` may invite these all the same.
 INVITED_AGAIN = frozenset({"expired", "rehire", "cooling_off", "refused_before"})
@@ -103,6 +148,16 @@ NO_WAYS: dict[str, str] = {
         " not yours to decide: look in m3ter's console and give access there; the next run that reads the row sees it."
     ),
 }
+
+
+def wrong_value(row: Any) -> str | None:
+    """Return what a row of the warehouse has where it is wrong, as far as the ledger recorded it.
+
+    :param row: of the worklist, or a decision.
+    """
+    kept = {"employee_id": row.employee_id, **dict.fromkeys(_ABOUT_THE_ADDRESS, row.email)}
+    value: str | None = row.wrong_value or kept.get(row.reason)
+    return value
 
 
 def decision(name: str, reason: str) -> str:

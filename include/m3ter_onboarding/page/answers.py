@@ -63,7 +63,7 @@ class ReadableLedger(LedgerFigures):
 
 @dataclass(frozen=True)
 class Words:
-    """Names of states, decisions, reasons and standings, and what a person can do about a reason.
+    """Names of states, decisions, reasons, findings and standings, and what a person can do about a reason.
 
     :param without_access: those standings in which somebody has no access.
     """
@@ -72,6 +72,7 @@ class Words:
     verdicts: dict[str, str]
     reasons: dict[str, str]
     ways: dict[str, str]
+    findings: dict[str, str]
     standings: dict[Standing, str]
     without_access: list[Standing]
 

@@ -386,6 +386,10 @@ export interface OpenQuestion {
   reason: string;
   detail: string | null;
   start_date: Day | null;
+  /** first and last name, as far as the row has them. */
+  person_name: string | null;
+  /** what the row has where it is wrong; null: that is not a value, or not recorded. */
+  wrong_value: string | null;
   /** when it was opened. */
   since: Instant;
   last_seen: Instant;
@@ -520,12 +524,16 @@ export interface PlannedRow {
   before: string | null;
   /** the warehouse's own columns, by name. */
   extra: Record<string, string>;
-  /** first and last name of the invitation to be sent; null: none is. */
+  /** first and last name, of those who are invited and of questions, as far as the row has them. */
   name: string | null;
+  /** what the row has where it is wrong; null: that is not a value, or not recorded. */
+  wrong_value: string | null;
   /** names of the permission policies of that invitation. */
   policies: string[];
   /** of the invitation that this row led to; null: to none. */
   state: string | null;
+  /** why that was not sent, or none was, in words; null: it was, or nothing says why. */
+  why_not: string | null;
   /** of that invitation. */
   expires_at: Instant | null;
 }
@@ -610,7 +618,7 @@ export interface QuestionsBody {
   dag_id?: string | null;
   /** opened so long ago; 0: at any time. */
   older_than_days?: number;
-  /** a part of an address, or a whole employee_id. */
+  /** a part of an address or of a name, or a whole employee_id. */
   search?: string;
   after?: number;
   before?: number | null;
@@ -724,6 +732,8 @@ export interface RunDetails {
   plans: PlanHead[];
   /** its invitations by the state that they are in now; counting stops. */
   states: Record<string, number>;
+  /** invitations of the newest plan by the state that they are in now; counting stops. */
+  outcomes: Record<string, number>;
   /** the plan that the newest one is compared with. */
   before: PreviousPlan | null;
   /** of the newest plan; null: nobody has to approve it. */
@@ -970,6 +980,7 @@ export interface Words {
   verdicts: Record<string, string>;
   reasons: Record<string, string>;
   ways: Record<string, string>;
+  findings: Record<string, string>;
   standings: Record<string, string>;
   /** those standings in which somebody has no access. */
   without_access: Standing[];

@@ -5,16 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
+from m3ter_onboarding.ledger import decision_names
 from m3ter_onboarding.ledger.reads.access_list import FindingRow
 from m3ter_onboarding.ledger.reads.invitation_list import InvitationPage
 from m3ter_onboarding.ledger.reads.open_questions import OpenQuestion
 from m3ter_onboarding.ledger.reads.plan_comparison import ExportedRow
 from m3ter_onboarding.ledger.reads.starting_list import StartingRow
+from m3ter_onboarding.ledger.states import STATES
+
+Row = TypeVar("Row")
 
 COLUMNS = (
     *("employee_id", "email", "state", "org_id", "generation", "origin", "m3ter_id", "sent_at", "accepted_at"),
@@ -28,14 +32,44 @@ STARTING_COLUMNS = (
     *("employee_id", "email", "start_date", "standing", "standing_said", "why", "since", "decision", "said"),
     *("invitation_state", "expires_at", "state_now", "changed_at", "org_id", "dag_id"),
 )
-PLAN_COLUMNS = (
-    *("row_no", "employee_id", "email", "name", "start_date", "decision", "reason", "why", "detail", "way"),
-    *("policies", "org_id", "dag_id", "run_id"),
-)
-QUESTION_COLUMNS = (
-    *("employee_id", "email", "start_date", "said", "detail", "way", "since", "dag_id"),
-    *("decision", "reason", "gone_since", "snoozed_until", "closed_at", "closed_by", "note", "noted_by"),
-)
+#: These two are handed to those who keep the HR system: headings, and what each has of a row.
+PLAN_COLUMNS: Mapping[str, Callable[[ExportedRow], object]] = {
+    "Employee id": lambda row: row.employee_id,
+    "Name": lambda row: row.name,
+    "E-mail address": lambda row: row.email,
+    "First day": lambda row: row.start_date,
+    "Decision": lambda row: decision_names.DECISIONS.get(row.decision, row.decision),
+    "Reason": lambda row: _reason(row.reason),
+    "Details": lambda row: row.detail,
+    "In the row now": lambda row: row.wrong_value,
+    "What to do": lambda row: _way(row.decision, row.reason),
+    "Invitation": lambda row: "" if row.state is None else STATES.get(row.state, row.state),
+    "Permission policies": lambda row: row.policies,
+    "Row": lambda row: row.row_no,
+    "Code": lambda row: f"{row.decision}:{row.reason}",
+    "Organisation": lambda row: row.org_id,
+    "DAG": lambda row: row.dag_id,
+    "Run": lambda row: row.run_id,
+}
+QUESTION_COLUMNS: Mapping[str, Callable[[OpenQuestion], object]] = {
+    "Employee id": lambda row: row.employee_id,
+    "Name": lambda row: row.person_name,
+    "E-mail address": lambda row: row.email,
+    "First day": lambda row: row.start_date,
+    "Reason": lambda row: _reason(row.reason),
+    "Details": lambda row: row.detail,
+    "In the row now": lambda row: row.wrong_value,
+    "What to do": lambda row: _way(row.decision, row.reason),
+    "Waits since (UTC)": lambda row: _minute(row.since),
+    "Row is gone since (UTC)": lambda row: _minute(row.gone_since),
+    "Put off until (UTC)": lambda row: _minute(row.snoozed_until),
+    "Closed (UTC)": lambda row: _minute(row.closed_at),
+    "Closed by": lambda row: row.closed_by,
+    "Note": lambda row: row.note,
+    "Note by": lambda row: row.noted_by,
+    "Code": lambda row: f"{row.decision}:{row.reason}",
+    "DAG": lambda row: row.dag_id,
+}
 #: A spreadsheet takes these for the beginning of a formula; the wide forms become plain ones in some.
 _FORMULA = r"[=+\-@＝＋－＠]"
 #: Some skip these before it.
@@ -83,18 +117,39 @@ def starting_as_csv(pages: Iterable[Sequence[StartingRow]]) -> Iterator[str]:
 
 def plan_as_csv(pages: Iterable[Sequence[ExportedRow]]) -> Iterator[str]:
     """Return the rows of a plan as the text of a CSV file, in pieces."""
-    return _as_csv(PLAN_COLUMNS, pages)
+    return _with_headings(PLAN_COLUMNS, pages)
 
 
 def questions_as_csv(pages: Iterable[Sequence[OpenQuestion]]) -> Iterator[str]:
     """Return questions of the worklist as the text of a CSV file, in pieces."""
-    return _as_csv(QUESTION_COLUMNS, pages)
+    return _with_headings(QUESTION_COLUMNS, pages)
 
 
 def _as_csv(columns: Sequence[str], pages: Iterable[Sequence[object]]) -> Iterator[str]:
     yield _lines([columns])
     for rows in pages:
         yield _lines([cell(getattr(row, name)) for name in columns] for row in rows)
+
+
+def _with_headings(columns: Mapping[str, Callable[[Row], object]], pages: Iterable[Sequence[Row]]) -> Iterator[str]:
+    yield _lines([[*columns]])
+    for rows in pages:
+        yield _lines([cell(value(row)) for value in columns.values()] for row in rows)
+
+
+def _reason(reason: str) -> str:
+    said = decision_names.REASONS.get(reason, reason.replace("_", " "))
+    return f"{said[0].upper()}{said[1:]}"
+
+
+def _way(decision: str, reason: str) -> str:
+    # The same word may stand for what is done without anybody: an expired invitation that is followed by another.
+    return decision_names.WAYS_FOR_HR.get(reason, "") if decision != "invite" else ""
+
+
+def _minute(value: datetime | None) -> str:
+    """Write an instant as spreadsheets read one."""
+    return "" if value is None else f"{value:%Y-%m-%d %H:%M}"
 
 
 def _lines(rows: Iterable[Iterable[str]]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -12,7 +13,12 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.decision_names import WAYS, WAYS_FOR_HR
 from m3ter_onboarding.ledger.manual_decisions import DecidedOtherwiseError, ManualDecision, decide_by_hand, ways_out
+from m3ter_onboarding.ledger.reads.numbered_pages import PagePlace
+from m3ter_onboarding.ledger.reads.open_questions import QuestionQuery, all_questions, question_page
+from m3ter_onboarding.ledger.reads.reader import LedgerReader
+from m3ter_onboarding.ledger.reads.scopes import Scope, VisibleRows
 from m3ter_onboarding.ledger.states import InvitationState
 from tests.onboarding.page.conftest import AT, Page
 from tests.onboarding.page.test_access import GUARD, KEY
@@ -113,7 +119,7 @@ def test_an_accepted_invitation_is_superseded_only_where_m3ter_lists_nothing_of_
     def offered() -> bool:
         row = the_row(anna)
         assert row["invitation_id"] == 2
-        assert ("supersede the old invitation here" in row["way"]) == bool(row["to"])
+        assert ('"Stop counting it" here' in row["way"]) == bool(row["to"])
         return bool(row["to"] == ["superseded"])
 
     def refused() -> bool:
@@ -156,7 +162,7 @@ def test_the_review_list_has_invitations_and_open_questions(
     assert found["counts"] == {"invalid:email": 1, "review:email_changed": 1}
     assert (row["reason"], row["invitation_id"], row["to"]) == ("email_changed", 5, ["superseded"])
     assert (row["email"], row["invitation_email"]) == ("person-1005@example.com", "eve@example.com")
-    assert "supersede the old invitation here" in row["way"]
+    assert '"Stop counting it" here' in row["way"]
     assert found["may_decide"]
 
 
@@ -459,7 +465,8 @@ def test_the_worklist_is_a_file_of_what_is_shown(page: Callable[[str], Page], le
         for number in range(450):
             ask(connection, ledger.tables, PLAN, 100 + number, f"q{number}", "skip", "excluded")
         w = ledger.tables.worklist
-        connection.execute(update(w).where(w.c.employee_id == "q7").values(start_date=NOW.date(), email="=1@x.example"))
+        values = {"start_date": NOW.date(), "email": "=1@x.example", "person_name": "=Ann O'Hara"}
+        connection.execute(update(w).where(w.c.employee_id == "q7").values(values))
 
     def rows(name: str, status: int = 200, **query: Any) -> list[dict[str, str]]:
         anna = page(name)
@@ -468,10 +475,42 @@ def test_the_worklist_is_a_file_of_what_is_shown(page: Callable[[str], Page], le
         return list(csv.DictReader(io.StringIO(answer.text)))
 
     found = rows("anna", kind="skip:excluded")
-    assert len({row["employee_id"] for row in found}) == len(found) == 450
-    [one] = [row for row in found if row["employee_id"] == "q7"]
-    assert (one["email"], one["start_date"], one["dag_id"]) == ("'=1@x.example", f"{NOW:%Y-%m-%d}", DAG_A)
+    assert len({row["Employee id"] for row in found}) == len(found) == 450
+    [one] = [row for row in found if row["Employee id"] == "q7"]
+    assert (one["E-mail address"], one["First day"], one["DAG"]) == ("'=1@x.example", f"{NOW:%Y-%m-%d}", DAG_A)
+    assert (one["Name"], one["In the row now"]) == ("'=Ann O'Hara", "")
     [unusable] = rows("anna", kind="invalid:email")
-    assert unusable["way"].startswith("Correct the row in the warehouse")
-    assert unusable["said"] == "the address is missing or wrong"
+    assert unusable["What to do"] == "Correct the address in the HR system; the next run picks it up."
+    assert (unusable["Reason"], unusable["Details"]) == ("The address is missing or wrong", "A sentence about 1006.")
+    assert (unusable["In the row now"], unusable["Code"]) == ("person-1006@example.com", "invalid:email")
+    assert unusable["Waits since (UTC)"] == f"{NOW - timedelta(hours=5):%Y-%m-%d %H:%M}"
     rows("olaf", 404)
+
+
+def test_the_worklist_counts_as_far_as_its_file_goes(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
+    with ledger.engine.begin() as connection:
+        for number in range(1100):
+            ask(connection, ledger.tables, PLAN, 100 + number, f"q{number}", "skip", "excluded")
+    first = page("anna").post("api/worklist", {"ledger": KEY, "kind": "skip:excluded"})
+    assert (first["total"], first["more"]) == (1100, False)
+    reader, query = LedgerReader(ledger), QuestionQuery(NOW, kind="skip:excluded")
+    visible = VisibleRows([DAG_A], [Scope(ORG_A, DAG_A)])
+    few = question_page(reader, visible, query, PagePlace(), most=300)
+    assert (few.total, few.more) == (300, True)
+    pages = all_questions(reader, visible, query, 200, most=300)
+    assert [one.employee_id for rows in pages for one in rows] == [f"q{number}" for number in range(300)]
+
+
+def test_the_worklist_is_searched_by_name(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
+    anna, w = page("anna"), ledger.tables.worklist
+    with ledger.engine.begin() as connection:
+        connection.execute(update(w).where(w.c.employee_id == "1006").values(person_name="Östen O'Hara_Lee"))
+    for search in ("o'hara", "ÖSTEN", "östen o", "a_l"):
+        assert [row["person_name"] for row in asked(anna, search=search)] == ["Östen O'Hara_Lee"], search
+    assert asked(anna, search="ÖstenX") == asked(anna, search="a%l") == []
+
+
+def test_hr_has_words_for_whatever_a_question_asks() -> None:
+    assert set(WAYS) <= set(WAYS_FOR_HR)
+    jargon = re.compile(r"warehouse|`|query|configuration|\bconnection\b", re.IGNORECASE)
+    assert not [way for way in WAYS_FOR_HR.values() if jargon.search(way)]

@@ -29,7 +29,7 @@ from m3ter_onboarding.page.plugin import M3terOnboardingPlugin
 from m3ter_onboarding.page.run_notes import note_of
 from m3ter_onboarding.sending.approval_question import _who_may, approvers_named
 from tests.onboarding.page.conftest import AT, Page, application
-from tests.support.page_ledger import DAG_A, NOW, ORG_A, PLAN, RUN
+from tests.support.page_ledger import DAG_A, NOW, ORG_A, PLAN, RUN, invite
 
 GUARD = {"x-m3ter-onboarding": "1", "origin": "http://airflow.test", "sec-fetch-site": "same-origin"}
 
@@ -191,20 +191,24 @@ def test_the_rows_of_a_plan_are_a_file_for_those_who_mend_them(
     d = ledger.tables.decision
     with ledger.engine.connect() as connection:
         rows = connection.execute(select(d).where(d.c.plan_id == PLAN).order_by(d.c.row_no)).all()
-    assert [int(row["row_no"]) for row in exported(page("anna"))] == [row.row_no for row in rows]
+    assert [int(row["Row"]) for row in exported(page("anna"))] == [row.row_no for row in rows]
+    with ledger.engine.begin() as connection:
+        given = {"person_name": "Fay Lee", "wrong_value": "@fay.example.com"}
+        connection.execute(update(d).where(d.c.plan_id == PLAN, d.c.decision == "invalid").values(given))
     [invalid] = exported(page("anna"), decision="invalid")
-    assert (invalid["decision"], invalid["reason"]) == ("invalid", "email")
-    assert invalid["why"] == "row cannot be used (the address is missing or wrong)"
-    assert invalid["way"].startswith("Correct the row in the warehouse")
-    assert (invalid["name"], invalid["policies"], invalid["dag_id"], invalid["org_id"]) == ("", "", DAG_A, ORG_A)
+    assert (invalid["Decision"], invalid["Code"]) == ("row cannot be used", "invalid:email")
+    assert (invalid["Reason"], invalid["Details"]) == ("The address is missing or wrong", "A sentence about 1006.")
+    assert (invalid["Name"], invalid["In the row now"]) == ("Fay Lee", "'@fay.example.com")
+    assert invalid["What to do"] == "Correct the address in the HR system; the next run picks it up."
+    assert (invalid["Permission policies"], invalid["DAG"], invalid["Organisation"]) == ("", DAG_A, ORG_A)
     request = {"firstName": "Ann", "lastName": "Lee", "permissionPolicyIds": ["p1", "p2"]}
     with ledger.engine.begin() as connection:
         connection.execute(update(d).where(d.c.plan_id == PLAN).values(request=request))
     for row in exported(page("anna")):
-        assert row["run_id"] == RUN
-        assert (row["name"], row["policies"]) == (
-            ("Ann Lee", "Analyst, p2") if row["decision"] == "invite" else ("", "")
-        )
+        invited = row["Decision"] == "to be invited"
+        assert row["Run"] == RUN
+        assert (row["Name"] == "Ann Lee", row["Permission policies"]) == (invited, "Analyst, p2" if invited else "")
+        assert bool(row["What to do"]) == (row["Decision"] in ("row cannot be used", "needs a person"))
     foreign = page("bert").client.post(f"{AT}/api/run/export", json={"dag_id": DAG_A, "plan_id": PLAN}, headers=GUARD)
     assert foreign.status_code == 404
 
@@ -217,7 +221,7 @@ def test_a_long_file_has_every_row_once(page: Callable[[str], Page], ledger: Led
             insert(d), [{**one, "row_no": 1000 + number, "employee_id": f"long-{number}"} for number in range(2000)]
         )
     rows = exported(page("anna"), decision="invalid")
-    assert len({row["row_no"] for row in rows}) == len(rows) == 2001
+    assert len({row["Row"] for row in rows}) == len(rows) == 2001
 
 
 def test_rows_to_be_invited_say_what_became_of_them(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
@@ -246,6 +250,27 @@ def test_rows_to_be_invited_say_what_became_of_them(page: Callable[[str], Page],
     assert (found["name"], found["policies"], found["state"]) == ("Ann Lee", ["Analyst", "pol-2"], "sent")
     assert found["expires_at"].startswith(f"{(NOW + timedelta(days=5)).date()}")
     assert {one["state"] for one in rows if one["row_no"] != row.row_no} <= {None}
+
+
+def test_those_whom_a_plan_did_not_reach_say_why(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
+    t = ledger.tables
+    with ledger.engine.begin() as connection:
+        connection.execute(update(t.invitation).where(t.invitation.c.plan_id == PLAN).values(plan_id="plan-of-others"))
+        refused = {"http_status": 400, "message": "No such domain.", "employee_id": "1001"}
+        invite(connection, t, 70, state="failed", email="person-1001@example.com", row_no=1, **refused)
+        invite(connection, t, 71, state="accepted", email="person-1003@example.com", plan_id="later", row_no=9)
+        held = {"plan_id": PLAN, "row_no": 5, "org_id": ORG_A, "decision": "skip", "reason": "excluded"}
+        connection.execute(insert(t.withheld).values(**held, withheld_at=NOW))
+    anna = page("anna")
+    rows = anna.post("api/run/rows", {"dag_id": DAG_A, "plan_id": PLAN, "decision": "invite"})["rows"]
+    assert {one["employee_id"]: (one["state"], one["why_not"]) for one in rows} == {
+        "1001": ("failed", "400: No such domain."),
+        "1003": (None, "not by this run; another invitation of theirs is: accepted"),
+        "1004": (None, "excluded by the configuration or the row"),
+    }
+    run = anna.get("api/run", dag_id=DAG_A, run_id=RUN)
+    assert (run["outcomes"], run["plans"][0]["invitations"]) == ({"failed": 1}, 3)
+    assert {row["Invitation"] for row in exported(anna, decision="invite")} == {"refused", ""}
 
 
 # -- notes on runs -----------------------------------------------------------------------------------------------------

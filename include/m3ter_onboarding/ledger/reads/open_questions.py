@@ -24,6 +24,9 @@ from m3ter_provider.pasted_text import trim
 #: To be answered; answered by time alone; put off; open, and their row is gone; closed by a person or by age.
 Shown = Literal["open", "waiting", "snoozed", "gone", "closed"]
 
+#: Questions of one file, the oldest: a list is counted so far, so that its button says how many the file will have.
+EXPORTED = 20_000
+
 #: Nobody has to do anything about these.
 _ANSWERED_BY_TIME = ("too_early", "cooling_off")
 
@@ -36,7 +39,7 @@ class QuestionQuery:
     :param at: UTC, now: what is put off until then is open again.
     :param dag_id: of this DAG; None: of each that the reader sees.
     :param older_than_days: opened so long ago; 0: at any time.
-    :param search: a part of an address, or a whole employee_id; empty: everybody.
+    :param search: a part of an address or of a name, or a whole employee_id; empty: everybody.
     :param ids: only these; None: all.
     """
 
@@ -54,6 +57,8 @@ class OpenQuestion:
     """An entry of the worklist.
 
     :param plan_id: with *row_no*: the newest plan that asked it.
+    :param person_name: first and last name, as far as the row has them.
+    :param wrong_value: what the row has where it is wrong; None: that is not a value, or not recorded.
     :param since: when it was opened.
     :param gone_since: since when a complete read has not had the row.
     :param closed_why: ``decided`` by *closed_by*, or ``too_old``.
@@ -77,6 +82,8 @@ class OpenQuestion:
     reason: str
     detail: str | None
     start_date: date | None
+    person_name: str | None
+    wrong_value: str | None
     since: datetime
     last_seen: datetime
     gone_since: datetime | None
@@ -114,14 +121,19 @@ class QuestionPage:
     more: bool
 
 
-def question_page(reader: LedgerReader, visible: VisibleRows, query: QuestionQuery, place: PagePlace) -> QuestionPage:
-    """Return a page of questions."""
+def question_page(
+    reader: LedgerReader, visible: VisibleRows, query: QuestionQuery, place: PagePlace, *, most: int = EXPORTED
+) -> QuestionPage:
+    """Return a page of questions.
+
+    :param most: so many are counted.
+    """
 
     def work(connection: Connection) -> QuestionPage:
         t = reader.t
         chosen = chosen_questions(t, visible, query)
         page = numbered_page(connection, chosen, t.worklist.c.item_id, place, PAGE, lambda row: row)
-        total, more = count_rows(connection, chosen)
+        total, more = count_rows(connection, chosen, most)
         questions = _questions(connection, t, page.rows, visible)
         return QuestionPage(questions, page.after, page.before, total, more)
 
@@ -129,21 +141,27 @@ def question_page(reader: LedgerReader, visible: VisibleRows, query: QuestionQue
 
 
 def all_questions(
-    reader: LedgerReader, visible: VisibleRows, query: QuestionQuery, size: int
+    reader: LedgerReader, visible: VisibleRows, query: QuestionQuery, size: int, *, most: int = EXPORTED
 ) -> Iterator[list[OpenQuestion]]:
-    """Yield all questions of a list, so many at once; the first, perhaps empty, list in any case."""
-    after = 0
+    """Yield the questions of a list, the oldest first, so many at once; the first, perhaps empty, list in any case.
+
+    :param most: so many, and no more.
+    """
+    after, left = 0, most
 
     def work(connection: Connection) -> list[OpenQuestion]:
         number = reader.t.worklist.c.item_id
-        chosen = chosen_questions(reader.t, visible, query).where(number > after).order_by(number).limit(size)
+        chosen = (
+            chosen_questions(reader.t, visible, query).where(number > after).order_by(number).limit(min(size, left))
+        )
         rows = connection.execute(chosen).all()
         return _questions(connection, reader.t, rows, visible)
 
     while True:
         rows = reader.read(work, doing="exporting the worklist")
         yield rows
-        if len(rows) < size:
+        left -= len(rows)
+        if len(rows) < size or not left:
             return
         after = rows[-1].item_id
 
@@ -161,7 +179,11 @@ def chosen_questions(t: Tables, visible: VisibleRows, query: QuestionQuery) -> S
         conditions.append(w.opened_at <= query.at - timedelta(days=query.older_than_days))
     if term := trim(query.search):
         inside = w.email_key.contains(email_key(term), autoescape=True)
-        conditions.append(or_(w.employee_id == term, func.coalesce(inside, literal_column("false"))))
+        # SQLite folds the case of ASCII alone.
+        spellings = sorted({term, term.lower(), term.upper(), term.title()})
+        named = (w.person_name.icontains(one, autoescape=True) for one in spellings)
+        found = (func.coalesce(one, literal_column("false")) for one in (inside, *named))
+        conditions.append(or_(w.employee_id == term, *found))
     if query.ids is not None:
         conditions.append(w.item_id.in_(list(query.ids)))
     return visible_questions(t, visible).where(*conditions)
@@ -236,6 +258,8 @@ def _question(row: Row[Any], context: QuestionContext) -> OpenQuestion:
         reason=row.reason,
         detail=shortened(row.detail),
         start_date=row.start_date,
+        person_name=row.person_name,
+        wrong_value=decision_names.wrong_value(row),
         since=row.opened_at,
         last_seen=row.last_seen_at,
         gone_since=row.gone_at,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
@@ -11,10 +11,12 @@ from sqlalchemy import Connection, Row, select
 
 from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger import decision_names
+from m3ter_onboarding.ledger.decisions import name_in
 from m3ter_onboarding.ledger.reads.invitation_list import PAGE
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from m3ter_onboarding.ledger.reads.run_history import ComparablePlan, PreviousPlan, comparable, previous_plan
 from m3ter_onboarding.ledger.reads.shortened_texts import shortened
+from m3ter_onboarding.ledger.states import LIVE_STATES, NOT_YET_SENT_STATES, STATES
 from m3ter_onboarding.ledger.tables import Tables
 
 #: Of the plan before, so many rows are looked at for those that are not in the new one.
@@ -29,9 +31,11 @@ class PlannedRow:
     :param change: since the plan before; None: there is none to compare with.
     :param before: what that one decided, in words, where it decided otherwise.
     :param extra: the warehouse's own columns, by name.
-    :param name: first and last name of the invitation to be sent; None: none is.
+    :param name: first and last name, of those who are invited and of questions, as far as the row has them.
+    :param wrong_value: what the row has where it is wrong; None: that is not a value, or not recorded.
     :param policies: names of the permission policies of that invitation.
     :param state: of the invitation that this row led to; None: to none.
+    :param why_not: why that was not sent, or none was, in words; None: it was, or nothing says why.
     :param expires_at: of that invitation.
     """
 
@@ -48,8 +52,10 @@ class PlannedRow:
     before: str | None
     extra: dict[str, str]
     name: str | None
+    wrong_value: str | None
     policies: list[str]
     state: str | None
+    why_not: str | None
     expires_at: datetime | None
 
 
@@ -57,10 +63,10 @@ class PlannedRow:
 class ExportedRow:
     """A row of a plan as the file for those who mend the warehouse has it.
 
-    :param why: decision and reason, in words.
-    :param way: what can be done about it, in words; empty: nothing has to be.
-    :param name: of a person who is to be invited; None: the row is not invited.
-    :param policies: of these, by name where it is known.
+    :param name: first and last name, of those who are invited and of questions, as far as the row has them.
+    :param wrong_value: what the row has where it is wrong; None: that is not a value, or not recorded.
+    :param policies: of those who are invited, by name where it is known.
+    :param state: of the invitation that this row led to; None: to none.
     """
 
     row_no: int
@@ -69,11 +75,11 @@ class ExportedRow:
     start_date: date | None
     decision: str
     reason: str
-    why: str
     detail: str | None
-    way: str
     name: str | None
+    wrong_value: str | None
     policies: str
+    state: str | None
     org_id: str
     dag_id: str
     run_id: str
@@ -81,10 +87,11 @@ class ExportedRow:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What became of a row that was invited."""
+    """What became of a row that was to be invited."""
 
-    state: str
-    expires_at: datetime | None
+    state: str | None = None
+    why_not: str | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -145,24 +152,42 @@ def planned_rows(
         )
         outcomes = _outcomes(connection, t, plan, rows[:size]) if decision == "invite" else {}
         named = _policy_names(connection, t, plan) if decision == "invite" else {}
-        shown = [_planned_row(row, earlier, named, outcomes.get(row.row_no)) for row in rows[:size]]
+        shown = [_planned_row(row, earlier, named, outcomes.get(row.row_no, _Outcome())) for row in rows[:size]]
         return PlannedRows(shown, rows[size - 1].row_no if len(rows) > size else None)
 
     return reader.read(work, doing="reading a plan")
 
 
 def _outcomes(connection: Connection, t: Tables, plan: ComparablePlan, rows: Sequence[Row[Any]]) -> dict[int, _Outcome]:
-    """Return the invitations that rows of a plan led to, by the number of the row."""
-    i = t.invitation.c
-    found = connection.execute(
-        select(i.row_no, i.state, i.expires_at).where(
-            i.org_id == plan.org_id,
-            i.email_key.in_([row.email_key for row in rows]),
-            i.plan_id == plan.plan_id,
-            i.row_no.in_([row.row_no for row in rows]),
-        )
+    """Return what became of rows of a plan that were to be invited, by the number of the row."""
+    i, w = t.invitation.c, t.withheld.c
+    if not rows:
+        return {}
+    held = connection.execute(
+        select(w.row_no, w.reason).where(w.plan_id == plan.plan_id, w.row_no.in_([row.row_no for row in rows]))
     )
-    return {row.row_no: _Outcome(row.state, row.expires_at) for row in found}
+    found = {row.row_no: _Outcome(why_not=decision_names.REASONS.get(row.reason, row.reason)) for row in held}
+    invitations: Iterable[Any] = connection.execute(
+        select(i.email_key, i.plan_id, i.row_no, i.state, i.expires_at, i.http_status, i.message)
+        .where(i.org_id == plan.org_id, i.email_key.in_([row.email_key for row in rows]))
+        .order_by(i.generation)
+    ).all()
+    of_address = {row.email_key: row.row_no for row in rows}
+    for one in invitations:
+        row_no = of_address[one.email_key]
+        if (one.plan_id, one.row_no) == (plan.plan_id, row_no):
+            found[row_no] = _Outcome(one.state, _why_not(one), one.expires_at)
+        elif row_no not in found and one.state in LIVE_STATES:
+            found[row_no] = _Outcome(why_not=f"not by this run; another invitation of theirs is: {STATES[one.state]}")
+    return found
+
+
+def _why_not(invitation: Row[Any]) -> str | None:
+    """Return m3ter's answer where it sent nothing, or none is known."""
+    if invitation.state not in NOT_YET_SENT_STATES or not invitation.message:
+        return None
+    status = f"{invitation.http_status}: " if invitation.http_status else ""
+    return shortened(f"{status}{invitation.message}")
 
 
 def _policy_names(connection: Connection, t: Tables, plan: ComparablePlan) -> dict[str, str]:
@@ -186,7 +211,9 @@ def exported_rows(
         if decision is not None:
             chosen = chosen.where(d.decision == decision)
         named = _policy_names(connection, reader.t, plan)
-        return [_exported_row(row, plan, named) for row in connection.execute(chosen.order_by(d.row_no).limit(size))]
+        rows = connection.execute(chosen.order_by(d.row_no).limit(size)).all()
+        outcomes = _outcomes(connection, reader.t, plan, [row for row in rows if row.decision == "invite"])
+        return [_exported_row(row, plan, named, outcomes.get(row.row_no, _Outcome())) for row in rows]
 
     while True:
         rows = reader.read(page, doing="reading a plan")
@@ -199,12 +226,11 @@ def exported_rows(
 def _invited_with(row: Row[Any], named: Mapping[str, str]) -> tuple[str | None, list[str]]:
     """Return the name and the policies, by name, of the invitation that a row asks for."""
     request = (row.request or {}) if row.decision == "invite" else {}
-    names = (request.get("firstName"), request.get("lastName"))
     policies = [named.get(policy, policy) for policy in request.get("permissionPolicyIds") or ()]
-    return " ".join(name for name in names if name) or None, policies
+    return name_in(request) or row.person_name, policies
 
 
-def _exported_row(row: Row[Any], plan: ComparablePlan, named: Mapping[str, str]) -> ExportedRow:
+def _exported_row(row: Row[Any], plan: ComparablePlan, named: Mapping[str, str], outcome: _Outcome) -> ExportedRow:
     name, policies = _invited_with(row, named)
     return ExportedRow(
         row_no=row.row_no,
@@ -213,11 +239,11 @@ def _exported_row(row: Row[Any], plan: ComparablePlan, named: Mapping[str, str])
         start_date=row.start_date,
         decision=row.decision,
         reason=row.reason,
-        why=decision_names.decision(row.decision, row.reason),
         detail=row.detail,
-        way="" if row.decision in ("invite", "skip") else decision_names.WAYS.get(row.reason, ""),
         name=name,
+        wrong_value=decision_names.wrong_value(row),
         policies=", ".join(policies),
+        state=outcome.state,
         org_id=plan.org_id,
         dag_id=plan.dag_id,
         run_id=plan.run_id,
@@ -241,7 +267,7 @@ def _planned_row(
     row: Row[Any],
     earlier: Mapping[str, tuple[str, str]] | None,
     named: Mapping[str, str],
-    outcome: _Outcome | None,
+    outcome: _Outcome,
 ) -> PlannedRow:
     name, policies = _invited_with(row, named)
     change: Literal["new", "same", "changed"] | None = None
@@ -264,9 +290,11 @@ def _planned_row(
         before=before,
         extra=row.extra or {},
         name=name,
+        wrong_value=decision_names.wrong_value(row),
         policies=policies,
-        state=None if outcome is None else outcome.state,
-        expires_at=None if outcome is None else outcome.expires_at,
+        state=outcome.state,
+        why_not=outcome.why_not,
+        expires_at=outcome.expires_at,
     )
 
 

@@ -65,3 +65,10 @@ def states_by_run(
     }
     counted = count_up_to(connection, chosen, most) if chosen else {}
     return {run: {state: counted[f"{number}:{state.value}"] for state in states} for number, run in enumerate(runs)}
+
+
+def states_of_plan(connection: Connection, t: Tables, run: RunKey, plan_id: str, most: int) -> dict[str, int]:
+    """Count the invitations that one plan of a run set out to send, by the state that they are in now."""
+    mine = t.invitation.c.plan_id == plan_id
+    chosen = {one.value: [rows_of_run(t, run.dag_id, run.run_id, one.value).where(mine)] for one in InvitationState}
+    return {state: many for state, many in count_up_to(connection, chosen, most).items() if many}

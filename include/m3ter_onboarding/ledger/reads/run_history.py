@@ -14,7 +14,7 @@ from m3ter_onboarding.ledger.first_look import NO_FIRST_LOOK
 from m3ter_onboarding.ledger.reads.listed_values import listed_runs
 from m3ter_onboarding.ledger.reads.plan_figures import PlanFigures, plan_columns, plan_figures
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
-from m3ter_onboarding.ledger.reads.run_counts import SentOfRun, sent_by_run, states_by_run
+from m3ter_onboarding.ledger.reads.run_counts import SentOfRun, sent_by_run, states_by_run, states_of_plan
 from m3ter_onboarding.ledger.runs import FAILED_TASK, FAILURE, RunKey
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.ledger.tables import Tables
@@ -171,6 +171,7 @@ class RunDetails(RunHead):
     :param allow_invitations: whether the connection could send; None: the run did not record it.
     :param plans: the newest first.
     :param states: its invitations by the state that they are in now; counting stops.
+    :param outcomes: invitations of the newest plan by the state that they are in now; counting stops.
     :param before: the plan that the newest one is compared with.
     :param approval: of the newest plan; None: nobody has to approve it.
     :param administrators: permission policies of the newest plan that make administrators, by name.
@@ -182,6 +183,7 @@ class RunDetails(RunHead):
     allow_invitations: bool | None
     plans: list[PlanHead]
     states: dict[str, int]
+    outcomes: dict[str, int]
     before: PreviousPlan | None
     approval: Approval | None
     administrators: list[str]
@@ -304,6 +306,7 @@ def run_details(reader: LedgerReader, run: RunKey) -> RunDetails | None:
             allow_invitations=(row.counts or {}).get("allow_invitations"),
             plans=[PlanHead(**_plan_head(plan)) for plan in plans],
             states={state.value: many for state, many in states.items() if many},
+            outcomes=states_of_plan(connection, t, run, plans[0].plan_id, COUNTED_OF_RUN) if plans else {},
             before=previous_plan(connection, t, comparable(plans[0])) if plans else None,
             approval=_approval(plans[0]) if plans and plans[0].needs_approval else None,
             administrators=_administrators(plans[0]) if plans else [],

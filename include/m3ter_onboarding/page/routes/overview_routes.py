@@ -16,6 +16,7 @@ from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.config.names import PAUSE_VARIABLE
 from m3ter_onboarding.config.run_parameters import Mode
 from m3ter_onboarding.errors import LedgerError
+from m3ter_onboarding.ledger.access_findings import FINDINGS
 from m3ter_onboarding.ledger.day_one import STANDINGS, WITHOUT_ACCESS
 from m3ter_onboarding.ledger.decision_names import DECISIONS, REASONS, WAYS
 from m3ter_onboarding.ledger.reads.dag_figures import without_card
@@ -84,6 +85,7 @@ def overview(reader: ReaderDep) -> Overview:
             verdicts=DECISIONS,
             reasons=REASONS,
             ways=WAYS,
+            findings=FINDINGS,
             standings=STANDINGS,
             without_access=list(WITHOUT_ACCESS),
         ),

@@ -44,7 +44,7 @@ class QuestionsBody(BaseModel):
     """Which questions a list shows; in the body, since addresses of requests are logged.
 
     :param older_than_days: opened so long ago; 0: at any time.
-    :param search: a part of an address, or a whole employee_id.
+    :param search: a part of an address or of a name, or a whole employee_id.
     """
 
     model_config = ConfigDict(extra="forbid")
