@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -152,8 +153,16 @@ def test_a_search_a_filter_and_an_export(pages: AirflowPages, team_a: Organisati
     expect(rows).to_contain_text("cem@example.com")
     page.get_by_label("refused").uncheck()
     expect(rows).to_have_count(6 + len(HOSTILE))
+    page.get_by_label("being sent").check()
+    page.get_by_label("not sent").check()
+    expect(page.get_by_text("No invitation of this ledger matches.")).to_be_visible()
+    beside = page.get_by_role("link", name='Review, "Row cannot be used: any reason"')
+    expect(beside).to_have_attribute("href", re.compile("^#/review/invalid"))
+    expect(page.locator("#main .note")).to_contain_text('Review, "Row cannot be used: any reason" (1 now)')
+    page.get_by_label("not sent").uncheck()
+    page.get_by_label("being sent").uncheck()
     with page.expect_download() as download:
-        page.get_by_role("button", name="Export all of these as CSV").click()
+        page.get_by_role("button", name=f"All {6 + len(HOSTILE)} of these as CSV").click()
     download.value.save_as(tmp_path / "made.csv")
     assert ",\"'" in (tmp_path / "made.csv").read_text() or "\n\"'" in (tmp_path / "made.csv").read_text()
     assert "example.com" not in page.url
@@ -232,6 +241,7 @@ def test_a_figure_leads_to_its_rows(pages: AirflowPages, team_a: Organisation) -
     page = pages.open("/m3ter-onboarding/#/")
     page.get_by_role("link", name="1 row that cannot be used").click()
     expect(page.get_by_label("Reason")).to_have_value("invalid:")
+    expect(page.get_by_label("Reason").locator("option:checked")).to_have_text("Row cannot be used: any reason (1)")
     expect(page.get_by_role("cell", name="invalid:email")).to_have_count(1)
     expect(page.get_by_role("cell", name="review:email_changed")).to_have_count(0)
     pages.open("/m3ter-onboarding/#/")
@@ -239,7 +249,7 @@ def test_a_figure_leads_to_its_rows(pages: AirflowPages, team_a: Organisation) -
     expect(page.get_by_role("link", name="cem@example.com")).to_be_visible()
     expect(page.locator("tbody tr")).to_have_count(1)
     pages.open(f"/m3ter-onboarding/#/run/{DAG_A}/{quote(RUN, safe='')}")
-    page.get_by_role("button", name="Show the rows of invalid:email: 1").click()
+    page.get_by_role("button", name="Show the rows of Row cannot be used: the address is missing or wrong: 1").click()
     expect(page.locator("details.rows.invalid")).to_have_attribute("open", "")
     expect(page.locator("tr.diff.invalid")).to_be_visible()
 

@@ -202,11 +202,11 @@ def test_several_questions_are_decided_at_once(pages: AirflowPages, listed: Orga
     expect(head).to_have_text("1–10 of 10")
     assert "n-q1" not in page.url
     with page.expect_download() as download:
-        page.get_by_role("button", name="These as CSV").click()
+        page.get_by_role("button", name="All 10 of these as CSV").click()
     assert download.value.suggested_filename.startswith("m3ter-worklist-")
     page.get_by_label("All 10 that match").check()
     page.get_by_role("button", name="Close …").click()
-    expect(dialog).to_contain_text("skip:excluded: 10")
+    expect(dialog).to_contain_text("Kept from being invited: excluded by the configuration or the row: 10")
     dialog.get_by_label("Note").fill("Meant for good.")
     dialog.get_by_role("button", name="Close", exact=True).click()
     expect(page.get_by_text("10 closed.")).to_be_visible()

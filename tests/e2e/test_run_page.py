@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -71,6 +72,24 @@ def follow(page: Page) -> None:
     page.locator(f"#toasts a:not([href='{here}'])").last.click()
 
 
+def assert_nothing_is_covered(page: Page) -> None:
+    """A confirmation lies over nothing that can be pressed, says when, and is closed by Escape."""
+    confirmed = page.locator(".toast")
+    expect(confirmed).to_contain_text(re.compile(r"was started at \d\d:\d\d\."))
+    covered = page.evaluate(
+        """() => {
+          const box = document.querySelector(".toast").getBoundingClientRect();
+          return [...document.querySelectorAll("#main a, #main button, header a")]
+            .map((one) => one.getBoundingClientRect())
+            .filter((one) => one.width && one.left < box.right && box.left < one.right
+              && one.top < box.bottom && box.top < one.bottom).length;
+        }"""
+    )
+    assert covered == 0
+    page.keyboard.press("Escape")
+    expect(confirmed).to_have_count(0)
+
+
 def test_from_the_look_to_exactly_that_plan(
     pages: AirflowPages, airflow: AirflowStack, cedar: Organisation, tmp_path: Path
 ) -> None:
@@ -80,6 +99,7 @@ def test_from_the_look_to_exactly_that_plan(
     follow(page)
 
     # Nothing is loaded again by hand: each step comes by itself.
+    assert_nothing_is_covered(page)
     expect(page.get_by_role("heading", name="Preview")).to_be_visible(timeout=PATIENCE)
     expect(step(page, "report")).to_contain_text("success", timeout=PATIENCE)
     expect(step(page, "plan")).to_contain_text("4 rows, 3 to invite.")
@@ -93,10 +113,12 @@ def test_from_the_look_to_exactly_that_plan(
     in_review = page.locator("tr.diff.invalid").get_by_role("link", name="In Review")
     expect(in_review).to_have_attribute("href", f"#/review/invalid/email?dag={cedar.dag_id}")
     with page.expect_download() as download:
-        page.locator("#rows-invalid").get_by_role("button", name="These as CSV").click()
+        page.locator("#rows-invalid").get_by_role("button", name="This one as CSV").click()
     download.value.save_as(tmp_path / "mend.csv")
     [row] = csv.DictReader((tmp_path / "mend.csv").open())
-    assert (row["employee_id"], row["reason"]) == ("E-090", "email")
+    assert (row["Employee id"], row["Code"]) == ("E-090", "invalid:email")
+    assert row["In the row now"]
+    assert row["What to do"].startswith("Correct the address in the HR system")
     page.get_by_role("button", name="1 unusable").click()
     expect(page.locator("#rows-invite")).to_contain_text("Billing reader")
     expect(page.locator("#rows-invite")).to_contain_text("Ada Lindqvist")
@@ -128,6 +150,10 @@ def test_from_the_look_to_exactly_that_plan(
     expect(step(page, "approve")).to_contain_text("Approved by admin.", timeout=PATIENCE)
     expect(step(page, "report")).to_contain_text("The run is a success.", timeout=PATIENCE)
     expect(step(page, "send")).to_contain_text("3 invited.")
+    expect(bar).to_contain_text("3 invited")
+    expect(page.locator("#plan + p")).to_contain_text("3 invited.")
+    expect(page.locator("tr.diff.invite").first).to_contain_text("invited")
+    expect(page.locator("#main")).not_to_contain_text("to be invited.")
     expect(page.locator("tr.diff.invite").filter(has_text="invited")).to_have_count(3)
     assert sorted(cedar.m3ter.emails().values()) == [1, 1, 1]
     assert airflow.api.run(cedar.dag_id, run_id)["note"] == "m3ter: 3 invited, 1 unusable"

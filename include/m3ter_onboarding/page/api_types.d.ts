@@ -974,7 +974,7 @@ export interface UnreadableLedger {
   empty: boolean;
 }
 
-/** Names of states, decisions, reasons and standings, and what a person can do about a reason. */
+/** Names of states, decisions, reasons, findings and standings, and what a person can do about a reason. */
 export interface Words {
   states: Record<string, string>;
   verdicts: Record<string, string>;

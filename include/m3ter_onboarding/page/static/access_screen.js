@@ -6,8 +6,9 @@
 
 import { addressText, copyable } from "./copied_values.js";
 import { h, prose, quoted, table } from "./elements.js";
-import { choice, exportButton, fileName, ledgerChoice } from "./filters.js";
-import { boundedNumber, instant } from "./formats.js";
+import { choice, exportButton, exportLabel, fileName, ledgerChoice } from "./filters.js";
+import { boundedNumber, capital, instant } from "./formats.js";
+import { code, findingName } from "./glossary.js";
 import { dagsBeside, ledgerToShow } from "./list_ledger.js";
 import { showPage } from "./list_pages.js";
 import { FIRST_PAGE, hashOf, keepPlace, placeOf, turnOf } from "./list_place.js";
@@ -77,7 +78,10 @@ function hash({ ledger, ledgerNamed, shown, finding, turn }) {
  */
 function filterForm(ledgers, ledger, filter, results) {
   const kinds = FINDINGS.filter((one) => one in ledger.access || one === filter.finding);
-  const options = kinds.map((value) => ({ value, text: `${value} (${boundedNumber(ledger.access[value] ?? 0)})` }));
+  const options = kinds.map((value) => ({
+    value,
+    text: `${capital(findingName(value))} (${boundedNumber(ledger.access[value] ?? 0)})`,
+  }));
   const views = [
     { value: "open", text: "Now" },
     { value: "ended", text: "Ended" },
@@ -142,14 +146,16 @@ async function load(filter, results, { turned = false } = {}) {
           ],
     unknown: isUnknown,
     go: (turn) => show(filter, results, turn, { turned: true }),
-    beside: ({ rows }) =>
-      rows.length > 0 &&
-      exportButton(() =>
-        download(
-          "access/export",
-          { ...body, after: 0, before: null },
-          fileName("m3ter-access-review", dagsOf(filter.ledger)),
-        ),
+    beside: (page) =>
+      page.rows.length > 0 &&
+      exportButton(
+        () =>
+          download(
+            "access/export",
+            { ...body, after: 0, before: null },
+            fileName("m3ter-access-review", dagsOf(filter.ledger)),
+          ),
+        exportLabel(page),
       ),
   });
 }
@@ -184,7 +190,7 @@ function cells(one) {
   return [
     copyable(addressText(one.email), one.email, "address"),
     copyable(quoted(one.employee_id), one.employee_id, "employee_id"),
-    h("span", { class: "long" }, h("code", {}, one.finding), ` ${one.said}`),
+    h("span", { class: "long" }, capital(findingName(one.finding)), " ", code(one.finding)),
     quoted(one.in_m3ter),
     quoted(one.wanted),
     instant(one.first_seen_at),

@@ -8,10 +8,11 @@ import { invitationHash, rowHash } from "./addresses.js";
 import { inTheNext } from "./coming_days.js";
 import { personCells } from "./copied_values.js";
 import { badge, h, prose, table } from "./elements.js";
-import { choice, exportButton, fileName, ledgerChoice } from "./filters.js";
+import { besideStarting } from "./elsewhere.js";
+import { choice, exportButton, exportLabel, fileName, ledgerChoice } from "./filters.js";
 import { daysField, daysOf } from "./first_days.js";
 import { exactNumber, instant } from "./formats.js";
-import { decisionWithReason, standingName, standings, stateBadge, withoutAccess } from "./glossary.js";
+import { code, kindName, standingName, standings, stateBadge, withoutAccess } from "./glossary.js";
 import { dagsBeside, ledgerToShow } from "./list_ledger.js";
 import { showPage } from "./list_pages.js";
 import { FIRST_PAGE, hashOf, keepPlace, placeOf, turnOf } from "./list_place.js";
@@ -161,16 +162,22 @@ async function load(filter, results, { turned = false } = {}) {
     show: (page) =>
       isUnknown(page)
         ? neverMade(filter.ledger)
-        : [asOf(filter.ledger, page), standingsLine(filter, page), startingTable(filter, page)],
+        : [
+            asOf(filter.ledger, page),
+            standingsLine(filter, page),
+            startingTable(filter, page),
+            !page.rows.length && besideStarting(filter.ledger, filter.shown),
+          ],
     unknown: isUnknown,
     go: ({ after, before }) => {
       const begins = Number(after || before) || 0;
       return show(filter, results, { after: begins ? String(begins) : "", before: "", from: 0 }, { turned: true });
     },
-    beside: ({ rows }) =>
-      rows.length > 0 &&
-      exportButton(() =>
-        download("day-one/export", { ...body, after: 0 }, fileName("m3ter-day-one", dagsOf(filter.ledger))),
+    beside: (page) =>
+      page.rows.length > 0 &&
+      exportButton(
+        () => download("day-one/export", { ...body, after: 0 }, fileName("m3ter-day-one", dagsOf(filter.ledger))),
+        exportLabel(page),
       ),
   });
 }
@@ -264,7 +271,7 @@ function startingCells(ledger, row) {
     h("span", { class: "day" }, row.start_date),
     [standing && badge(`standing-${standing}`, standingName(standing)), sinceListed(row)],
     instant(row.since),
-    h("span", { class: "long" }, row.decision && decisionWithReason(row.decision)),
+    row.decision && h("span", { class: "long" }, kindName(row.decision), " ", code(row.decision)),
     row.invitation_state ? stateBadge(row.invitation_state) : "",
     instant(row.expires_at),
   ];

@@ -15,28 +15,39 @@ import { toast } from "./toasts.js";
 /** @typedef {import("../api_types").DecisionBody["to"]} DecidedState */
 /** @typedef {{ invitation_id: number, email: string, state: InvitationState }} Invitation */
 
-/** @type {Record<DecidedState, { label: string, consequence: string, danger: boolean }>} */
+/** @type {Record<DecidedState, { label: string, consequence: string, mail: (address: string) => string }>} */
 const DECISIONS = {
   sent: {
     label: "It was sent",
     consequence: "The ledger then counts this person as invited. Nothing is sent.",
-    danger: false,
+    mail: () => "",
   },
   unsent: {
     label: "It was not sent",
     consequence:
       "The next run that reads this row invites them. " +
       "Choose this only if m3ter's console shows neither an invitation nor a user.",
-    danger: true,
+    mail: (address) => `An e-mail will be sent to ${address}.`,
   },
   superseded: {
-    label: "Supersede it",
+    label: "Stop counting it",
     consequence:
-      "This invitation then no longer forbids another one to this employee or address. " +
-      "m3ter's lists still count: a person with an active invitation or access there is not invited again.",
-    danger: false,
+      "The invitation stays in m3ter and here, as superseded, and nothing is sent now; but it no longer keeps this " +
+      "employee or address from being invited: the next run that reads their row e-mails them, unless m3ter lists " +
+      "an active invitation or a user of the address.",
+    mail: () => "An e-mail may follow.",
   },
 };
+
+/**
+ * Say what each of some buttons does.
+ * @param {readonly InvitationState[]} states that they give
+ */
+export function decisionsExplained(states) {
+  return [...new Set(states)]
+    .filter(isDecided)
+    .map((state) => h("p", { class: "faint" }, `"${DECISIONS[state].label}": ${DECISIONS[state].consequence}`));
+}
 
 /**
  * @param {string} ledger
@@ -48,8 +59,8 @@ export function decisionButtons(ledger, invitation, states) {
     "div",
     { class: "actions" },
     states.filter(isDecided).map((state) => {
-      const { label, danger } = DECISIONS[state];
-      return button(label, () => decide(ledger, invitation, state), { class: danger ? "danger" : null });
+      const { label, mail } = DECISIONS[state];
+      return button(label, () => decide(ledger, invitation, state), { class: mail("") ? "danger" : null });
     }),
   );
 }
@@ -68,17 +79,18 @@ function isDecided(state) {
  * @param {DecidedState} state
  */
 async function decide(ledger, invitation, state) {
-  const { label, consequence, danger } = DECISIONS[state];
+  const { label, consequence } = DECISIONS[state];
+  const mail = DECISIONS[state].mail(invitation.email);
   const why = await ask({
     title: `${label}?`,
     text: [
       `${invitation.email}: now "${stateName(invitation.state)}".`,
-      danger ? `An e-mail will be sent to ${invitation.email}. ${consequence}` : consequence,
+      `${mail} ${consequence}`.trim(),
       "Your name and the time are recorded.",
     ],
     field: "Why (kept in the ledger)",
     yes: label,
-    danger,
+    danger: mail !== "",
   });
   if (why === null) return;
   const decision = { ledger, seen: invitation.state, to: state, why: why || null };

@@ -5,6 +5,7 @@
  */
 
 import { announce, button, h, messageOf, problem } from "./elements.js";
+import { exactNumber } from "./formats.js";
 
 /**
  * @param {string} id
@@ -66,11 +67,22 @@ export function fileName(stem, dags) {
 }
 
 /**
+ * Say how many rows the file of a list will have.
+ * @param {{ total: number, more?: boolean }} page `more`: whether counting stopped at the total
+ * @param {boolean} [limited] whether the file stops there too
+ */
+export function exportLabel({ total, more = false }, limited = false) {
+  const many = exactNumber(total);
+  if (more) return limited ? `The oldest ${many} of these as CSV` : `All of these as CSV (more than ${many})`;
+  return total === 1 ? "This one as CSV" : `All ${many} of these as CSV`;
+}
+
+/**
  * A button that saves the whole list as a file.
  * @param {() => Promise<void>} save
- * @param {string} [label]
+ * @param {string} label
  */
-export function exportButton(save, label = "Export all of these as CSV") {
+export function exportButton(save, label) {
   const start = button(label, async () => {
     try {
       await save();

@@ -47,7 +47,10 @@ function localTime(when) {
 export function instant(value) {
   if (!value) return h("span", { class: "faint" }, "–");
   const when = new Date(value);
-  return h("time", { datetime: when.toISOString(), title: when.toISOString() }, localTime(when));
+  const [day = "", ...time] = localTime(when).split(", ");
+  // A narrow column breaks between them, and nowhere else.
+  const parts = [h("span", {}, `${day},`), " ", h("span", {}, time.join(", "))];
+  return h("time", { datetime: when.toISOString(), title: when.toISOString() }, parts);
 }
 
 /**
@@ -100,6 +103,16 @@ export function exactNumber(value) {
  */
 export function counted(value, one, many = `${one}s`) {
   return `${exactNumber(value)} ${value === 1 ? one : many}`;
+}
+
+/** @param {string} text */
+export function capital(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** Return the time of now: `10:32`. */
+export function timeOfNow() {
+  return new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: timeZone() }).format();
 }
 
 /**

@@ -4,14 +4,15 @@
  * @module
  */
 
-import { badge } from "./elements.js";
+import { badge, h } from "./elements.js";
+import { capital } from "./formats.js";
 
 /** @typedef {import("../api_types").Words} Words */
 /** @typedef {import("../api_types").InvitationState} InvitationState */
 /** @typedef {import("../api_types").Standing} Standing */
 
 /** @type {Words} */
-let glossary = { states: {}, verdicts: {}, reasons: {}, ways: {}, standings: {}, without_access: [] };
+let glossary = { states: {}, verdicts: {}, reasons: {}, ways: {}, findings: {}, standings: {}, without_access: [] };
 
 /**
  * Take the names over that the server uses.
@@ -42,11 +43,40 @@ export function decisionName(decision) {
 }
 
 /**
- * @param {string} name as `decision:reason`
+ * Name a kind of decision as lists do: `Needs a person: the last invitation expired`.
+ * @param {string} kind as `decision:reason`
  */
-export function decisionWithReason(name) {
-  const [decision = "", reason = ""] = name.split(":");
-  return `${decisionName(decision)} (${glossary.reasons[reason] ?? reason.replaceAll("_", " ")})`;
+export function kindName(kind) {
+  const [decision = "", reason = ""] = kind.split(":");
+  return `${capital(decisionName(decision))}: ${reasonName(reason)}`;
+}
+
+/**
+ * Name the questions of a kind: somebody can change what a plan leaves as it is.
+ * @param {string} kind as `decision:reason`, or `decision:` for any reason
+ */
+export function questionName(kind) {
+  const [decision = "", reason = ""] = kind.split(":");
+  const name = decision === "skip" ? "kept from being invited" : decisionName(decision);
+  return `${capital(name)}: ${reason ? reasonName(reason) : "any reason"}`;
+}
+
+/** @param {string} reason */
+export function reasonName(reason) {
+  return glossary.reasons[reason] ?? reason.replaceAll("_", " ");
+}
+
+/** @param {string} finding of the access review */
+export function findingName(finding) {
+  return glossary.findings[finding] ?? finding.replaceAll("_", " ");
+}
+
+/**
+ * A name as tables, files and addresses have it: a small detail beside the words.
+ * @param {string} name
+ */
+export function code(name) {
+  return h("code", { class: "faint" }, name);
 }
 
 /** Return where somebody can stand who starts soon. */

@@ -7,7 +7,8 @@
 import { invitationHash } from "./addresses.js";
 import { personCells } from "./copied_values.js";
 import { h, table } from "./elements.js";
-import { choice, exportButton, fileName, ledgerChoice, searchField } from "./filters.js";
+import { besideInvitations } from "./elsewhere.js";
+import { choice, exportButton, exportLabel, fileName, ledgerChoice, searchField } from "./filters.js";
 import { counted, instant, m3terAnswer } from "./formats.js";
 import { invitationStates, stateBadge, stateName } from "./glossary.js";
 import { ledgerToShow } from "./list_ledger.js";
@@ -238,16 +239,19 @@ async function load(filter, results, { turned = false } = {}) {
       narrowingText(filter.narrowing, hash({ ...filter, narrowing: EVERYTHING, turn: FIRST_PAGE })),
       reachText(filter.search, page),
       invitationsTable(filter, results, page),
+      !page.rows.length && besideInvitations(filter.ledger, filter.states, filter.search),
     ],
     go: (turn) => show(filter, results, turn, { turned: true }),
-    beside: ({ rows }) =>
-      rows.length > 0 &&
-      exportButton(() =>
-        download(
-          "export",
-          { ...body, after: null, before: null },
-          fileName("m3ter-invitations", dagsOf(filter.ledger)),
-        ),
+    beside: (page) =>
+      page.rows.length > 0 &&
+      exportButton(
+        () =>
+          download(
+            "export",
+            { ...body, after: null, before: null },
+            fileName("m3ter-invitations", dagsOf(filter.ledger)),
+          ),
+        exportLabel(page),
       ),
   });
 }

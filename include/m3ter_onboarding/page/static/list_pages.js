@@ -41,7 +41,7 @@ export function rangeText({ rows, after, total, more }, from) {
  * @param {() => Promise<Page>} list.read
  * @param {(page: Page) => import("./elements.js").Child} list.show
  * @param {(turn: Turn) => unknown} list.go turns to another page
- * @param {(page: Page) => import("./elements.js").Child} [list.beside] further buttons
+ * @param {(page: Page) => import("./elements.js").Child} [list.beside] buttons above the list
  * @param {(page: Page) => boolean} [list.unknown] whether nobody has made this list so far
  * @param {boolean} [list.turned] whether a person turned the page: the head of the list then has the focus
  */
@@ -55,7 +55,8 @@ export async function showPage(results, { turn, size = 50, read, show, go, besid
     const from = rowsBefore(page, turn);
     const range = unknown?.(page) ? "Unknown" : rangeText(page, from);
     const head = h("p", { class: "range", tabindex: "-1" }, range);
-    fill(results, head, show(page), h("div", { class: "actions" }, pageButtons(page, from, size, go), beside?.(page)));
+    const above = h("div", { class: "actions head" }, head, beside?.(page));
+    fill(results, above, show(page), h("div", { class: "actions" }, pageButtons(page, from, size, go)));
     announce(`${range}.`);
     if (turned) {
       head.focus({ preventScroll: true });

@@ -16,8 +16,9 @@
  *   access_screen.js, day_one_screen.js, runs_screen.js
  *                       one screen a file; they share filters.js, first_days.js, list_place.js (filters and page in
  *                       the address), list_ledger.js (which ledger a list begins with), list_narrowing.js,
- *                       search_reach.js, list_pages.js, copied_values.js, runs_table.js, run_buttons.js,
- *                       decision_buttons.js, worklist_rows.js, question_buttons.js and several_questions.js
+ *                       search_reach.js, elsewhere.js (where people may be who are not in a list), list_pages.js,
+ *                       copied_values.js, runs_table.js, run_buttons.js, decision_buttons.js, worklist_rows.js,
+ *                       question_buttons.js and several_questions.js
  *   run_steps.js        the steps of a run, and the question that waits in it; plan_diff.js and plan_rows.js its plan
  *   sending_stops.js    what stops sending; dag_cards.js, last_day.js, coming_days.js and trends.js with its
  *                       invitation_chart.js, on the overview

@@ -7,9 +7,9 @@
 import { airflowRun, airflowTask, runHash } from "./addresses.js";
 import { airflowLink } from "./airflow_window.js";
 import { addressText, copyable, organisation } from "./copied_values.js";
-import { decisionButtons } from "./decision_buttons.js";
+import { decisionButtons, decisionsExplained } from "./decision_buttons.js";
 import { fact, h, quoted, section, table } from "./elements.js";
-import { instant, m3terAnswer } from "./formats.js";
+import { instant, m3terAnswer, zoneName } from "./formats.js";
 import { stateBadge } from "./glossary.js";
 import { wayHere } from "./list_place.js";
 import { actingDag } from "./readable_dags.js";
@@ -23,7 +23,7 @@ import { inviteAgainButton } from "./run_buttons.js";
 /** @typedef {import("../api_types").InvitationState} InvitationState */
 
 const part = encodeURIComponent;
-const HEADS = ["Address", "State", "Began", "Invited", "Accepted", "Expires", "m3ter id", "m3ter's answer", ""];
+const HEADS = ["Address", "State", "Began", "Invited", "Accepted", "Expires", "In m3ter"];
 
 /** @type {Partial<Record<InvitationState, InvitationState[]>>} */
 const DECIDABLE = { review: ["sent", "unsent", "superseded"], sent: ["superseded"], adopted: ["superseded"] };
@@ -92,23 +92,26 @@ function actions(ledger, newest, { employee_id, email }) {
 function invitationsTable(ledger, { invitations, in_m3ter }) {
   const found = foundInM3ter(in_m3ter);
   const empty = found ? "None in this ledger; see below what m3ter has." : "Never invited, and not found in m3ter.";
+  const decidable = invitations.map((one) =>
+    actingDag(ledger, one.dag_id)?.may_edit ? (DECIDABLE[one.state] ?? []) : [],
+  );
+  const anybody = decidable.some((states) => states.length > 0);
   const own = table(
     "Invitations of this person",
-    HEADS,
-    invitations.map((one) => [
+    anybody ? [...HEADS, "Decide"] : HEADS,
+    invitations.map((one, place) => [
       addressText(one.email),
       stateBadge(one.state),
       instant(one.created_at),
       instant(one.sent_at),
       instant(one.accepted_at),
       instant(one.expires_at),
-      copyable(quoted(one.m3ter_id), one.m3ter_id, "m3ter id"),
-      m3terAnswer(one),
-      actingDag(ledger, one.dag_id)?.may_edit ? decisionButtons(ledger, one, DECIDABLE[one.state] ?? []) : "",
+      [copyable(quoted(one.m3ter_id), one.m3ter_id, "m3ter id"), m3terAnswer(one)],
+      ...(anybody ? [decisionButtons(ledger, one, decidable[place] ?? [])] : []),
     ]),
     { empty, unseen: true },
   );
-  return [own, found];
+  return [own, decisionsExplained(decidable.flat()), found];
 }
 
 /**
@@ -146,7 +149,10 @@ function listedText({ kind, accepted, ends_at }) {
 /** @param {readonly Step[]} steps */
 function history(steps) {
   if (!steps.length) return h("p", { class: "empty" }, "Nothing was recorded.");
-  return h("ol", { class: "steps" }, steps.map(stepItem));
+  return [
+    h("p", { class: "faint" }, `The newest first. Times are those of ${zoneName()}.`),
+    h("ol", { class: "steps" }, [...steps].reverse().map(stepItem)),
+  ];
 }
 
 /** @param {Step} step */

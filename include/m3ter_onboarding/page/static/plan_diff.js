@@ -7,7 +7,7 @@
 import { runHash } from "./addresses.js";
 import { button, h, prose, quoted, section, table } from "./elements.js";
 import { counted, exactNumber, instant } from "./formats.js";
-import { decisionWithReason } from "./glossary.js";
+import { code, kindName } from "./glossary.js";
 import { decidedRows, goneRows, KINDS, listed, planExport, rowsOfKind } from "./plan_rows.js";
 import { sendExactlyButton } from "./run_buttons.js";
 
@@ -23,12 +23,18 @@ import { sendExactlyButton } from "./run_buttons.js";
  */
 export function planDiff(dag, run, plan) {
   const previous = run.before;
+  const sent = sentText(run, plan);
   if (plan.state !== "sealed") return incomplete(run);
   const [rows, decisions] = ["row", "decision"].map((one) => counted(plan.rows_read ?? 0, one));
   return section(
     "plan",
     run.mode === "dry_run" ? "Preview" : "Plan",
-    h("p", {}, `${rows} in, ${decisions} out; ${exactNumber(plan.invitations)} to be invited. `, status(plan)),
+    h(
+      "p",
+      {},
+      `${rows} in, ${decisions} out; ${sent ?? `${exactNumber(plan.invitations)} to be invited`}. `,
+      status(plan),
+    ),
     run.approval && h("p", {}, whyAsked(run.approval, plan, run.outcome === "running")),
     plan.policies.length > 0 && h("p", {}, "Permission policies given: ", listed(plan.policies), administrators(run)),
     run.plans.length > 1 &&
@@ -42,8 +48,8 @@ export function planDiff(dag, run, plan) {
         ".",
       ),
     h("div", { class: "actions" }, sendExactlyButton(dag, run, plan), planExport(dag, plan)),
-    planBar(plan),
-    KINDS.map((kind) => decidedRows(dag, plan, kind)),
+    planBar(plan, sent),
+    KINDS.map((kind) => decidedRows(dag, plan, kind, kind.decision === "invite" ? sent : null)),
     previous && goneRows(dag, plan),
     countsTable(plan, previous),
   );
@@ -76,15 +82,17 @@ function administrators({ administrators: names }) {
 /**
  * Return the plan in one line, which is also the choice of the rows that are shown.
  * @param {Plan} plan
+ * @param {string | null} sent what became of those to invite; null: they are still to be
  */
-function planBar(plan) {
+function planBar(plan, sent) {
   const kinds = KINDS.map((kind) => ({ ...kind, many: rowsOfKind(plan, kind.decision) })).filter(({ many }) => many);
   if (!kinds.length) return null;
   const all = kinds.reduce((sum, { many }) => sum + many, 0);
   /** @type {string | null} */
   let chosen = null;
   const parts = kinds.map(({ decision, counted, many }) => {
-    const part = button(`${exactNumber(many)} ${counted(many)}`, () => choose(decision), {
+    const text = decision === "invite" && sent ? sent : `${exactNumber(many)} ${counted(many)}`;
+    const part = button(text, () => choose(decision), {
       class: `part ${decision}`,
       "aria-pressed": "false",
       title: `${Math.round((many / all) * 100)} % of the rows; shows these alone`,
@@ -108,6 +116,36 @@ function planBar(plan) {
     { class: "bar", role: "group", "aria-label": "Rows of the plan" },
     parts.map(({ part }) => part),
   );
+}
+
+/** What became of those to invite, and the states of their invitations.
+ * @type {[(many: number) => string, string[]][]} */
+const OUTCOMES = [
+  [() => "invited", ["sent", "accepted", "expired"]],
+  [() => "invited by somebody else", ["adopted"]],
+  [() => "superseded", ["superseded"]],
+  [() => "refused by m3ter", ["failed"]],
+  [(many) => (many === 1 ? "needs a person" : "need a person"), ["review"]],
+  [() => "without an answer yet", ["sending", "unknown"]],
+];
+
+/**
+ * Say what became of those to invite: `20 invited, 2 refused by m3ter, 130 not sent`.
+ * @param {RunDetails} run
+ * @param {Plan} plan
+ * @returns {string | null} null: nothing yet, since the run goes on, or nothing ever, since it planned only
+ */
+function sentText({ outcome, outcomes }, plan) {
+  if (outcome === "running" || !plan.sendable || !plan.invitations) return null;
+  const parts = OUTCOMES.map(([words, states]) => ({
+    words,
+    many: states.reduce((sum, state) => sum + (outcomes[state] ?? 0), 0),
+  }));
+  const left = plan.invitations - parts.reduce((sum, { many }) => sum + many, 0);
+  return [...parts, { words: () => "not sent", many: left }]
+    .filter(({ many }) => many > 0)
+    .map(({ words, many }) => `${exactNumber(many)} ${words(many)}`)
+    .join(", ");
 }
 
 /**
@@ -146,10 +184,10 @@ function countsTable(plan, previous) {
   const names = [...new Set([...Object.keys(plan.counts), ...Object.keys(previous?.counts ?? {})])].sort();
   return table(
     "Decisions, by reason",
-    ["Decision", "Why", "Rows", ...(previous ? ["Change since the previous plan"] : [])],
+    ["Decision", "Code", "Rows", ...(previous ? ["Change since the previous plan"] : [])],
     names.map((name) => [
-      h("code", {}, name),
-      decisionWithReason(name),
+      kindName(name),
+      code(name),
       countButton(name, plan.counts[name]),
       ...(previous ? [difference((plan.counts[name] ?? 0) - (previous.counts[name] ?? 0))] : []),
     ]),
@@ -171,7 +209,7 @@ function countButton(name, many) {
     rows.scrollIntoView();
     rows.querySelector("summary")?.focus();
   };
-  return button(exactNumber(many), show, { "aria-label": `Show the rows of ${name}: ${exactNumber(many)}` });
+  return button(exactNumber(many), show, { "aria-label": `Show the rows of ${kindName(name)}: ${exactNumber(many)}` });
 }
 
 /** @param {number} change */

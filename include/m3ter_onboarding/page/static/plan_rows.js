@@ -7,9 +7,9 @@
 import { rowHash } from "./addresses.js";
 import { addressText } from "./copied_values.js";
 import { announce, badge, button, h, loadInto, prose, quoted, table } from "./elements.js";
-import { exportButton, fileName } from "./filters.js";
-import { exactNumber, instant } from "./formats.js";
-import { decisionName, stateBadge, wayOut } from "./glossary.js";
+import { exportButton, exportLabel, fileName } from "./filters.js";
+import { capital, counted, exactNumber, instant } from "./formats.js";
+import { code, decisionName, reasonName, stateBadge, stateName, wayOut } from "./glossary.js";
 import { download, post } from "./requests.js";
 
 /** @typedef {import("./elements.js").Child} Child */
@@ -58,11 +58,12 @@ export function rowsOfKind(plan, decision) {
  * @param {Dag} dag
  * @param {Plan} plan
  * @param {Kind} kind
+ * @param {string | null} sent what became of them; null: the decision stands
  */
-export function decidedRows(dag, plan, { decision, sign, title, open }) {
+export function decidedRows(dag, plan, { decision, sign, title, open }, sent) {
   const many = rowsOfKind(plan, decision);
   if (!many) return null;
-  const caption = `${title}: ${decisionName(decision)}`;
+  const caption = sent ?? `${title}: ${decisionName(decision)}`;
   /**
    * @param {HTMLElement} list
    * @param {number | null} [after] the row before the page
@@ -75,17 +76,17 @@ export function decidedRows(dag, plan, { decision, sign, title, open }) {
       const rows = page.rows.map((row) => decidedRow(dag, row, decision, sign));
       const next = page.after;
       return [
+        h("div", { class: "actions" }, planExport(dag, plan, decision)),
         table(caption, headsOf(decision), rows, { unseen: true }),
         h(
           "div",
           { class: "actions" },
           after !== null && button("First page", () => load(list)),
           next !== null && button("Next page", () => load(list, next)),
-          planExport(dag, plan, decision),
         ),
       ];
     });
-  return expandable(decision, `${title} (${exactNumber(many)})`, open, load);
+  return expandable(decision, sent ? capital(sent) : `${title} (${exactNumber(many)})`, open, load);
 }
 
 /**
@@ -115,7 +116,7 @@ function headsOf(decision) {
   const middle =
     decision === "invite"
       ? ["Name", "Why", "Policies", "Starts", "Outcome", "Expires"]
-      : ["Why", "What to do", "Starts"];
+      : [...(decision === "skip" ? [] : ["Name"]), "Why", "What to do", "Starts"];
   return ["", "Address", "Employee", ...middle, "Since the previous plan"];
 }
 
@@ -128,7 +129,9 @@ function headsOf(decision) {
 export function planExport(dag, plan, decision) {
   const body = { dag_id: dag.dag_id, plan_id: plan.plan_id, decision: decision ?? null };
   const name = fileName(`m3ter-decisions${decision ? `-${decision}` : ""}`, [dag]);
-  return exportButton(() => download("run/export", body, name), decision ? "These as CSV" : "All rows as CSV");
+  const total = decision ? rowsOfKind(plan, decision) : (plan.rows_read ?? 0);
+  const label = decision ? exportLabel({ total }) : `All ${counted(total, "row")} as CSV`;
+  return exportButton(() => download("run/export", body, name), label);
 }
 
 /**
@@ -169,17 +172,26 @@ function decidedRow({ dag_id, ledger }, row, decision, sign) {
   return h(
     "tr",
     { class: `diff ${decision}` },
-    signCell(sign, decisionName(decision)),
+    signCell(sign, row.state ? stateName(row.state) : decisionName(decision)),
     personCells(rowHash(ledger, row.plan_id, row.row_no), row),
-    decision === "invite" && h("td", {}, quoted(row.name)),
+    decision !== "skip" && h("td", {}, quoted(row.name)),
     h("td", {}, whyOf(row)),
     decision === "invite" && h("td", {}, listed(row.policies)),
     decision !== "invite" && h("td", {}, decision === "skip" ? "" : wayOf(dag_id, row)),
     h("td", {}, h("span", { class: "day" }, row.start_date ?? "–")),
-    decision === "invite" && h("td", {}, row.state ? stateBadge(row.state) : "not sent"),
+    decision === "invite" && h("td", {}, outcomeOf(row)),
     decision === "invite" && h("td", {}, instant(row.expires_at)),
     h("td", {}, changeOf(row)),
   );
+}
+
+/**
+ * Return what became of a row that was to be invited, and where nothing was sent, why.
+ * @param {PlannedRow} row
+ */
+function outcomeOf({ state, why_not }) {
+  const why = why_not && h("p", { class: "long" }, quoted(why_not));
+  return [state ? stateBadge(state) : "not sent", why];
 }
 
 /**
@@ -207,10 +219,13 @@ function personCells(href, { email, employee_id }) {
 
 /** @param {PlannedRow} row */
 function whyOf(row) {
+  const { decision, reason, detail, email, wrong_value } = row;
+  const wrong = wrong_value !== email && wrong_value;
   return [
-    h("code", {}, `${row.decision}:${row.reason}`),
+    detail ? quoted(detail) : `${capital(reasonName(reason))}.`,
     " ",
-    row.detail ? quoted(row.detail) : row.said,
+    code(`${decision}:${reason}`),
+    wrong && h("p", { class: "note" }, "In the row: ", quoted(wrong)),
     ownColumns(row),
   ];
 }

@@ -69,6 +69,15 @@ export function dagsOf(ledger) {
 }
 
 /**
+ * @param {string} key
+ * @returns {import("../api_types").ReadableLedger | null} null: it cannot be read, or is not known
+ */
+export function readableLedger(key) {
+  const found = kept?.ledgers.find((one) => one.key === key);
+  return found?.problem === null ? found : null;
+}
+
+/**
  * Return an organisation's own name; where it is not known, its id.
  * @param {string} orgId
  */

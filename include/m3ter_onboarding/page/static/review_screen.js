@@ -5,8 +5,10 @@
  */
 
 import { h, section } from "./elements.js";
-import { choice, exportButton, fileName, ledgerChoice, searchField } from "./filters.js";
+import { besideQuestions } from "./elsewhere.js";
+import { choice, exportButton, exportLabel, fileName, ledgerChoice, searchField } from "./filters.js";
 import { exactNumber } from "./formats.js";
+import { questionName } from "./glossary.js";
 import { ledgerToShow } from "./list_ledger.js";
 import { showPage } from "./list_pages.js";
 import { FIRST_PAGE, hashOf, keepPlace, keepSearch, placeOf, searchOf, turnOf } from "./list_place.js";
@@ -144,7 +146,7 @@ function kindsOf({ questions }, kind) {
   }
   return Object.entries(counts)
     .sort(([one], [other]) => (one < other ? -1 : 1))
-    .map(([value, many]) => ({ value, text: `${value.replace(/:$/, ": any")} (${exactNumber(many)})` }));
+    .map(([value, many]) => ({ value, text: `${questionName(value)} (${exactNumber(many)})` }));
 }
 
 /**
@@ -163,7 +165,7 @@ function filterForm(ledger, filter, review, results) {
     Object.assign(filter, changed);
     return show(filter, review, results, FIRST_PAGE);
   };
-  const { field, input } = searchField("Part of an address, or a whole employee_id", filter.search);
+  const { field, input } = searchField("Part of an address or a name, or a whole employee_id", filter.search);
   /** @param {Event} event */
   const onsubmit = (event) => {
     event.preventDefault();
@@ -218,11 +220,12 @@ async function load(filter, review, results, { turned = false } = {}) {
     read: () => post("worklist", body),
     show: (page) => {
       shownPages.set(results, JSON.stringify(page));
-      return questionsTable(review, page, body, emptyText(body));
+      const beside = !page.rows.length && besideQuestions(body.ledger, body.kind ?? "");
+      return [questionsTable(review, page, body, emptyText(body)), beside];
     },
     go: (turn) => show(filter, review, results, turn, { turned: true }),
-    beside: ({ rows }) =>
-      rows.length > 0 &&
+    beside: (page) =>
+      page.rows.length > 0 &&
       exportButton(
         () =>
           download(
@@ -230,7 +233,7 @@ async function load(filter, review, results, { turned = false } = {}) {
             { ...body, after: 0, before: null },
             fileName("m3ter-worklist", dagsOf(body.ledger)),
           ),
-        "These as CSV",
+        exportLabel(page, true),
       ),
   });
 }

@@ -8,7 +8,7 @@ import { airflowRun, runHash } from "./addresses.js";
 import { airflowLink } from "./airflow_window.js";
 import { ask } from "./dialog.js";
 import { button, fill, h, messageOf, problem } from "./elements.js";
-import { boundedNumber, exactNumber } from "./formats.js";
+import { boundedNumber, exactNumber, timeOfNow } from "./formats.js";
 import { readOverview } from "./readable_dags.js";
 import { post, startRun } from "./requests.js";
 import { toast } from "./toasts.js";
@@ -37,7 +37,10 @@ function runButton(dag, conf, label, question, { danger = false, looks = danger 
       const { title, text } = await question();
       if ((await ask({ title, text: [...text, ...paused], yes: label, danger })) === null) return;
       const run = await startRun(dag.dag_id, conf);
-      toast("The run was started.", h("a", { href: runHash(dag.dag_id, run.dag_run_id) }, "Follow it"));
+      toast(
+        `The run was started at ${timeOfNow()}.`,
+        h("a", { href: runHash(dag.dag_id, run.dag_run_id) }, "Follow it"),
+      );
       fill(result, started(dag.dag_id, run.dag_run_id));
     } catch (error) {
       fill(result, problem(messageOf(error)));

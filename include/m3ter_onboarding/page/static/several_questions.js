@@ -7,6 +7,7 @@
 import { ask } from "./dialog.js";
 import { button, h, messageOf, problem, reload } from "./elements.js";
 import { counted, exactNumber } from "./formats.js";
+import { questionName } from "./glossary.js";
 import { readOverview } from "./readable_dags.js";
 import { post } from "./requests.js";
 import { toast } from "./toasts.js";
@@ -181,8 +182,8 @@ function previewText(action, { kinds, names, questions, total, not_yours }, gone
   const left = total - questions.length;
   return [
     Object.entries(kinds)
-      .map(([kind, many]) => `${kind}: ${exactNumber(many)}`)
-      .join(", "),
+      .map(([kind, many]) => `${questionName(kind)}: ${exactNumber(many)}`)
+      .join("; "),
     `The first: ${names.join(", ")}${total > names.length ? ", …" : ""}`,
     left > 0 ? `Not more than ${questions.length} at a time, the oldest first: ${remaining(left)}.` : "",
     gone.length

@@ -8,8 +8,8 @@ import { invitationHash, rowHash, runHash } from "./addresses.js";
 import { personCells } from "./copied_values.js";
 import { decisionButtons } from "./decision_buttons.js";
 import { h, prose, quoted, table } from "./elements.js";
-import { instant } from "./formats.js";
-import { outcomeBadge, stateBadge } from "./glossary.js";
+import { capital, instant } from "./formats.js";
+import { code, outcomeBadge, stateBadge } from "./glossary.js";
 import { questionButtons } from "./question_buttons.js";
 import { dagOf } from "./readable_dags.js";
 import { inviteAgainButton } from "./run_buttons.js";
@@ -46,7 +46,7 @@ export function questionsTable(review, page, body, empty) {
     [...(mine.length ? ["Tick"] : []), ...HEADS],
     page.rows.map((question) => [
       ...(mine.length ? [box(question)] : []),
-      ...personCells(rowHash(ledger, question.plan_id, question.row_no), question, search),
+      ...questionCells(ledger, question, search),
       reasonOf(question),
       h("span", { class: "long" }, prose(question.way)),
       buttonsOf(ledger, review, question),
@@ -59,14 +59,29 @@ export function questionsTable(review, page, body, empty) {
   return [bar, list];
 }
 
+/**
+ * @param {string} ledger
+ * @param {OpenQuestion} question
+ * @param {string | undefined} search
+ */
+function questionCells(ledger, question, search) {
+  const [address, employee] = personCells(rowHash(ledger, question.plan_id, question.row_no), question, search);
+  const { person_name } = question;
+  return [address, person_name ? [employee, h("p", {}, quoted(person_name))] : employee];
+}
+
 /** @param {OpenQuestion} question */
-function reasonOf({ decision, reason, said, detail, gone_since, snoozed_until, closed_at, closed_by, note, noted_by }) {
+function reasonOf(question) {
+  const { decision, reason, said, detail, email, wrong_value, closed_at, closed_by, note, noted_by } = question;
+  const { gone_since, snoozed_until } = question;
+  const wrong = wrong_value !== email && wrong_value;
   return h(
     "span",
     { class: "long" },
-    h("code", {}, `${decision}:${reason}`),
+    detail ? quoted(detail) : `${capital(said)}.`,
     " ",
-    detail ? quoted(detail) : `${said}.`,
+    code(`${decision}:${reason}`),
+    wrong && h("p", { class: "note" }, "In the row: ", quoted(wrong)),
     gone_since && h("p", { class: "note" }, "Its row is not in the query since ", instant(gone_since)),
     snoozed_until && h("p", { class: "note" }, "Put off until ", instant(snoozed_until)),
     closed_at &&
