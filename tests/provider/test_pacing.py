@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import random
+import tracemalloc
 from collections import Counter, deque
 from collections.abc import Callable
 from itertools import count
@@ -56,6 +57,16 @@ def test_a_busy_machine_makes_up_for_late_turns_within_the_limit(latest: float) 
     assert 2000 / (times[-1] - times[0]) >= 0.98 * 49
     spans = [late - early for early, late in zip(times, times[50:], strict=False)]
     assert min(spans) >= 50 / 49 - 1e-5
+
+
+def test_a_pace_without_limit_needs_no_memory_of_each_turn_in_a_second() -> None:
+    tracemalloc.start()
+    try:
+        Pacer(1e7, clock=FakeClock())
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 1_000_000
 
 
 def test_what_nobody_waited_for_is_not_made_up_for() -> None:

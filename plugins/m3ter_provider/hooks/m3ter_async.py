@@ -214,17 +214,17 @@ class M3terAsyncHook(BaseHook):
     async def _run(self, flow: Flow[T]) -> T:
         return await run_async(flow, self._take)
 
-    async def _take(self, step: Step) -> object:
+    def _take(self, step: Step) -> Awaitable[object]:
         match step:
             case Send():
-                return await self._send(step.call, step.authorization, step.before_body)
-            case Sleep():
-                await self._sleep(step.seconds)
+                return self._send(step.call, step.authorization, step.before_body)
             case Acquire():
-                await step.lock.acquire()
+                awaitable: Awaitable[object] = step.lock.acquire()
+                return awaitable
+            case Sleep():
+                return self._sleep(step.seconds)
             case Mask():
-                await asyncio.to_thread(mask_secret, step.secret)
-        return None
+                return asyncio.to_thread(mask_secret, step.secret)
 
     async def _send(self, call: Call, authorization: str, before_body: Callable[[], None] | None) -> Answer:
         """Send one request and read its answer whole.
