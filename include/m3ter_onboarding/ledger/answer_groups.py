@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -19,8 +20,11 @@ from sqlalchemy import (
     Connection,
     DateTime,
     Dialect,
+    Insert,
     Integer,
     Text,
+    Update,
+    bindparam,
     cast,
     column,
     func,
@@ -115,15 +119,31 @@ def _write_at_once(connection: Connection, t: Tables, answered: Sequence[Outcome
 
     :raises _ChangedMeanwhileError: when a row is not as the POST left it: all of them are then written otherwise.
     """
+    write, note = _statements(t, connection.dialect.name)
+    given = {"of_answers": _as_text(connection.dialect, t, answered), "of_now": now}
+    try:
+        changed = connection.execute(write, {**given, "of_token": token}).rowcount
+    except IntegrityError:
+        changed = -1
+    if changed != len(answered):
+        raise _ChangedMeanwhileError
+    connection.execute(note, given)
+    supersede_other_addresses(connection, t, [outcome.invitation_id for outcome in answered], now)
+
+
+@lru_cache(maxsize=16)
+def _statements(t: Tables, dialect: str) -> tuple[Update, Insert]:
+    """Return what writes a group of answers, and what writes their events."""
     i = t.invitation.c
-    answers = _as_table(connection, t, answered)
+    now = bindparam("of_now", type_=i.updated_at.type)
+    answers = _as_table(dialect)
     write = (
         update(t.invitation)
         .where(
             i.invitation_id == answers["invitation_id"],
             # Neither is to be looked up: SQLite would read the whole claim for each answer.
             state_in(t.invitation, {_SENDING}),
-            func.coalesce(i.claim_token, "") == token,
+            func.coalesce(i.claim_token, "") == bindparam("of_token", type_=i.claim_token.type),
             # A late answer must not bring back the data of somebody who was erased.
             ~i.email_key.startswith(PREFIX, autoescape=True),
         )
@@ -136,12 +156,6 @@ def _write_at_once(connection: Connection, t: Tables, answered: Sequence[Outcome
             **{name: func.coalesce(answers[name], i[name]) for name in _FROM_M3TER},
         )
     )
-    try:
-        changed = connection.execute(write).rowcount
-    except IntegrityError:
-        changed = -1
-    if changed != len(answered):
-        raise _ChangedMeanwhileError
     event = {
         "invitation_id": i.invitation_id,
         "org_id": i.org_id,
@@ -153,18 +167,16 @@ def _write_at_once(connection: Connection, t: Tables, answered: Sequence[Outcome
         "attempt": i.attempt,
         "http_status": i.http_status,
         "m3ter_id": i.m3ter_id,
-        "at": literal(now, t.event.c.at.type),
+        "at": now,
     }
     written = (
         select(*event.values()).where(i.invitation_id.in_(select(answers["invitation_id"]))).order_by(i.invitation_id)
     )
-    connection.execute(insert(t.event).from_select(list(event), written))
-    supersede_other_addresses(connection, t, [outcome.invitation_id for outcome in answered], now)
+    return write, insert(t.event).from_select(list(event), written)
 
 
-def _as_table(connection: Connection, t: Tables, answered: Sequence[Outcome]) -> dict[str, ColumnElement[Any]]:
-    """Return the columns of a table that one parameter makes of these answers; both databases read JSON."""
-    dialect = connection.dialect
+def _as_text(dialect: Dialect, t: Tables, answered: Sequence[Outcome]) -> str:
+    """Return these answers as the one parameter of both statements."""
     i = t.invitation.c
     as_stored = {name: _writer(i[name].type, dialect) for name in ("m3ter_id", "inviting_principal_id", "expires_at")}
     rows = [
@@ -176,8 +188,13 @@ def _as_table(connection: Connection, t: Tables, answered: Sequence[Outcome]) ->
         }
         for outcome in answered
     ]
-    text = literal(json.dumps(rows, default=datetime.isoformat), Text())
-    if dialect.name == "postgresql":
+    return json.dumps(rows, default=datetime.isoformat)
+
+
+def _as_table(dialect: str) -> dict[str, ColumnElement[Any]]:
+    """Return the columns of the table that the parameter is; both databases read JSON."""
+    text = bindparam("of_answers", type_=Text())
+    if dialect == "postgresql":
         columns = [column(name, kind) for name, kind in _READ_AS.items()]
         table = func.json_to_recordset(cast(text, JSON())).table_valued(*columns)
         return dict(table.render_derived(name="answers", with_types=True).c)
