@@ -16,7 +16,7 @@ import pytest
 from demo.metadata_template import make_metadata_database
 from m3ter_sandbox.pytest_plugin import m3ter_sandbox, m3ter_sandbox_server  # noqa: F401  (fixtures)
 from tests.support.engines import hasten_engines
-from tests.support.postgresql import PostgresDatabase, PostgresServer, running_postgres
+from tests.support.postgresql import PostgresDatabase, PostgresServer, folder_in_memory, running_postgres
 
 ROOT = Path(__file__).parent.parent
 
@@ -106,7 +106,7 @@ def postgres_server() -> Iterator[PostgresServer]:
     """Run a PostgreSQL from a wheel."""
     # Not in pytest's own folder: root's PostgreSQL runs as another user, and the next pytest that root starts,
     # anywhere, closes that folder to others.
-    folder = tempfile.mkdtemp(prefix="m3ter-pg-")
+    folder = tempfile.mkdtemp(prefix="m3ter-pg-", dir=folder_in_memory())
     try:
         with running_postgres(Path(folder, "data")) as server:
             yield server
