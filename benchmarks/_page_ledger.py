@@ -114,8 +114,10 @@ def _statements(connection: Connection, organisations: int, invitations: int) ->
         ),
         (
             f"INSERT INTO m3ter_onboarding_decision (plan_id, row_no, org_id, employee_id, email, email_key, decision,"
-            f" reason, start_date, decided_at) SELECT plan_id, row_no, org_id, employee_id, email, email_key, 'invite',"
-            f" 'new', {day('row_no % 30')}, created_at FROM m3ter_invitation WHERE state = 'sent'"
+            f" reason, start_date, request, decided_at) SELECT plan_id, row_no, org_id, employee_id, email, email_key,"
+            f" 'invite', 'new', CASE WHEN state = 'sent' THEN {day('row_no % 30')} END,"
+            f" {'CAST' if postgresql else ''}({_REQUEST}{' AS json' if postgresql else ''}), created_at"
+            f" FROM m3ter_invitation"
         ),
         (
             f"INSERT INTO m3ter_onboarding_day_one (org_id, person_key, employee_id, start_date, standing,"
@@ -137,6 +139,10 @@ def _statements(connection: Connection, organisations: int, invitations: int) ->
             f" FROM n) made"
         ),
     ]
+
+
+#: What was asked of m3ter, as SQL.
+_REQUEST = """'{"email": "' || email || '", "firstName": "Ann", "lastName": "Hara' || row_no || '"}'"""
 
 
 def _json(text: str, postgresql: bool) -> str:

@@ -4,7 +4,7 @@
 number of organisations with the number of invitations in its place. Without options: 30 organisations with 50,000
 invitations on SQLite. Every organisation has a DAG with a run a day, and the reader may read all of them. Statements
 are those that one request asks of the ledger, and of Airflow's metadata. Each list is asked as people ask: its first
-page, a filter, another order, an address in full, a part of one, and one that nobody has.
+page, a filter, another order, an address in full, a part of one, of a name, and one that nobody has.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ QUESTIONS = (
     _list("invitations, expiring soonest", "/api/invitations", states=["sent"], sort="expires", descending=False),
     _list("search: an address", "/api/invitations", search="user4711@example.com"),
     _list("search: a part of an address", "/api/invitations", search="r4711@"),
+    _list("search: a part of a name", "/api/invitations", search="hara4711"),
     _list("search: a part of many", "/api/invitations", search="example"),
     _list("search: nobody's", "/api/invitations", search="nobody-has-this"),
     _list("worklist", "/api/worklist"),

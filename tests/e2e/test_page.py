@@ -290,6 +290,13 @@ def test_a_person_is_invited_again(
     page = pages.open(f"/m3ter-onboarding/#/person/{ledger_key}/1")
     expect(page.locator("h1")).to_have_text("ann@example.com")
     expect(page.get_by_role("button", name="Invite again")).to_have_count(0)  # their invitation is active
+    expect(page.get_by_role("button", name="Stop counting it")).to_be_visible()
+    expect(page.get_by_text("the next run that reads their row e-mails them, unless")).to_be_visible()
+    expect(page.get_by_text("The newest first. Times are those of")).to_be_visible()
+    said = page.locator(".steps time").evaluate_all("all => all.map((one) => one.dateTime)")
+    assert said == sorted(said, reverse=True)
+    # No column is cut off.
+    assert page.locator(".scroll").evaluate_all("all => all.every((one) => one.scrollWidth <= one.clientWidth)")
     pages.open(f"/m3ter-onboarding/#/person/{ledger_key}/3")
     page.get_by_role("button", name="Invite again").click()
     dialog = page.get_by_role("dialog")

@@ -294,6 +294,8 @@ export interface InvitationRow {
   expires_at: Instant | null;
   created_at: Instant;
   updated_at: Instant;
+  /** first and last name, where a search of names needs them. */
+  name: string | null;
 }
 
 /** Where one invitation stands; the ledger's `state` column holds the value. */
@@ -821,13 +823,17 @@ export interface RunSummary {
   sent: number;
 }
 
-/** How far a search looked inside addresses. */
+/** How far a search looked inside addresses and names. */
 export interface SearchReach {
-  /** it looked through so many invitations, those that the ledger has had last. */
+  /** it looked through so many addresses, those that the ledger has had last. */
   newest: number;
   /** whether these are all. */
   complete: boolean;
-  /** whether more addresses than are listed have the text inside. */
+  /** it looked through so many names, of the newest invitations. */
+  names: number;
+  /** whether these are all. */
+  names_complete: boolean;
+  /** whether more than are listed have the text inside. */
   more: boolean;
 }
 

@@ -96,8 +96,27 @@ def test_a_search_lists_ids_then_beginnings_then_the_rest(anna: Page, ledger: Le
     assert listed(anna, search="ann", states=["expired"]) == ["hann@example.com"]
     page = anna.post("api/invitations", {"ledger": KEY, "search": "ann"})
     assert (page["total"], page["more"]) == (4, False)
-    assert page["reach"] == {"newest": 50_000, "complete": True, "more": False}
+    reach = {"newest": 50_000, "complete": True, "names": 2_000, "names_complete": True, "more": False}
+    assert page["reach"] == reach
     assert anna.post("api/invitations", {"ledger": KEY, "search": "an"})["reach"] is None
+
+
+def test_a_search_finds_names_of_those_who_were_to_be_invited(anna: Page, ledger: LedgerDatabase) -> None:
+    t, names = ledger.tables, {51: ("Östen", "O'Hara_Lee"), 52: ("Ann", "O'Hara"), 53: ("Bea", "O'Hara")}
+    with ledger.engine.begin() as connection:
+        for number, (first, last) in names.items():
+            row_no, request = 100 + number, {"firstName": first, "lastName": last}
+            mine = {"plan_id": PLAN, "row_no": row_no, "org_id": ORG_A, "email_key": f"n{number}@example.com"}
+            kept = {"decision": "invite", "reason": "new", "request": request, "decided_at": NOW}
+            connection.execute(insert(t.decision).values(**mine, **kept))
+            whose = {"org_id": ORG_B, "dag_id": DAG_B} if number == 53 else {}
+            invite(connection, t, number, state="sent", email=mine["email_key"], row_no=row_no, **whose)
+    assert listed(anna, search="o'hara") == ["n51@example.com", "n52@example.com"]
+    assert listed(anna, search="ÖSTEN O") == listed(anna, search="a_l") == ["n51@example.com"]
+    assert listed(anna, search="o'hara", states=["expired"]) == listed(anna, search="a%l") == []
+    [found] = anna.post("api/invitations", {"ledger": KEY, "search": "ann o"})["rows"]
+    assert found["name"] == "Ann O'Hara"
+    assert [row["name"] for row in anna.post("api/invitations", {"ledger": KEY})["rows"]] == [None] * 12
 
 
 def walked(page: Page, **wanted: Any) -> tuple[list[list[str]], list[list[str]]]:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from m3ter_onboarding.ledger.reads.address_search import NEWEST, SHORTEST
+from m3ter_onboarding.ledger.reads.address_search import NAMED_NEWEST, NEWEST, SHORTEST
 from m3ter_onboarding.ledger.reads.bounded_counts import COUNTED
 from m3ter_onboarding.ledger.reads.invitation_list import PAGE
 from m3ter_onboarding.ledger.schema import prepare_tables
@@ -113,9 +113,9 @@ def test_a_page_of_a_list_reads_no_more_than_a_page(large: LedgerDatabase, anna:
             anna.post("api/invitations", {"ledger": KEY, **LISTS[name], "after": answer["after"]})
     work = work_of_postgresql(large.engine, watched)
     # Two pages: of each range (one for each state and scope) no more than a page, and the rows themselves.
-    # Beside them: the list is counted up to COUNTED, and a search looks through the newest addresses.
+    # Beside them: the list is counted up to COUNTED, and a search looks through the newest addresses and names.
     assert not work.scanned, work
-    looked_through = NEWEST + 2 if len(LISTS[name].get("search", "")) >= SHORTEST else 0
+    looked_through = NEWEST + 2 * NAMED_NEWEST + 2 if len(LISTS[name].get("search", "")) >= SHORTEST else 0
     assert work.rows <= 2 * (len(STATES) * 2 * (PAGE + 1) + PAGE + 3 + COUNTED + 1 + looked_through), work
 
 

@@ -1,11 +1,11 @@
-"""The search inside addresses: no index helps there, so that it looks through the newest invitations, and says so."""
+"""The search inside addresses and names: no index helps, so it looks through the newest invitations, and says so."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import CTE, Connection, func, not_, select
-from sqlalchemy.sql.expression import and_
+from sqlalchemy import CTE, Connection, ScalarSelect, and_, func, not_, or_, select
 
 from m3ter_onboarding.ledger.reads.bounded_counts import COUNTED
 from m3ter_onboarding.ledger.reads.invitation_ranges import Narrowing, begins_with, exactly
@@ -17,28 +17,34 @@ from m3ter_provider.email_identity import email_key
 
 #: The newest invitations of a ledger, by number, that are looked through.
 NEWEST = 50_000
+#: Of these, so many are looked through for names, which stand in the requests of plans.
+NAMED_NEWEST = 2_000
 #: In characters: a shorter text is inside nearly every address.
 SHORTEST = 3
 
 
 @dataclass(frozen=True)
 class SearchReach:
-    """How far a search looked inside addresses.
+    """How far a search looked inside addresses and names.
 
-    :param newest: it looked through so many invitations, those that the ledger has had last.
+    :param newest: it looked through so many addresses, those that the ledger has had last.
     :param complete: whether these are all.
-    :param more: whether more addresses than are listed have the text inside.
+    :param names: it looked through so many names, of the newest invitations.
+    :param names_complete: whether these are all.
+    :param more: whether more than are listed have the text inside.
     """
 
     newest: int
     complete: bool
+    names: int
+    names_complete: bool
     more: bool
 
 
 def inside_addresses(
     connection: Connection, t: Tables, scopes: CTE, term: str, only: Narrowing
 ) -> tuple[list[Place], SearchReach | None]:
-    """Return the invitations whose address has a text inside, and neither begins with it nor has it for an id.
+    """Return the invitations whose address or name has a text inside, and neither begins with it nor has it for an id.
 
     :returns: by address, a bounded number; None: the text is too short, nothing was looked through.
     """
@@ -51,25 +57,42 @@ def inside_addresses(
     # Cheaper than LIKE, which folds case once more; addresses are kept folded.
     position = func.instr if connection.dialect.name == "sqlite" else func.strpos
     # A range of the primary key, and nothing else to choose from: another index would be read to its end.
+    columns = (id_, i.email_key, i.org_id, i.dag_id, i.run_id, i.state, i.employee_id, i.m3ter_id, i.expires_at)
     newest = (
-        select(id_, i.email_key, i.org_id, i.dag_id, i.run_id, i.state, i.employee_id, i.m3ter_id, i.expires_at)
+        select(*columns)
         .where(id_ > last - NEWEST, position(by_bytes(i.email_key), email_key(term)) > 0)
         .order_by(id_)
         .limit(NEWEST)
         .subquery()
     )
-    key = by_bytes(newest.c.email_key)
-    conditions = [
-        is_visible(newest, scopes),
-        not_(and_(*begins_with(key, term))),
-        not_(exactly(newest.c, term)),
-        *only.of_rows(newest.c),
-    ]
-    rows = connection.execute(
-        select(key.label("key"), newest.c.invitation_id.label("id"))
-        .where(*conditions)
-        .order_by(key, newest.c.invitation_id)
-        .limit(COUNTED + 1)
-    ).all()
-    found = [Place("inside", row.key, row.id) for row in rows[:COUNTED]]
-    return found, SearchReach(NEWEST, complete=first > last - NEWEST, more=len(rows) > COUNTED)
+    named = select(*columns, name_of(t).label("name")).where(id_ > last - NAMED_NEWEST).order_by(id_)
+    bearers = named.limit(NAMED_NEWEST).subquery()
+    has_it = or_(*(bearers.c.name.icontains(one, autoescape=True) for one in spellings(term)))
+    rows = set()
+    for source, conditions in ((newest, []), (bearers, [has_it])):
+        key = by_bytes(source.c.email_key)
+        others = [not_(and_(*begins_with(key, term))), not_(exactly(source.c, term)), *only.of_rows(source.c)]
+        found = connection.execute(
+            select(key, source.c.invitation_id)
+            .where(is_visible(source, scopes), *others, *conditions)
+            .order_by(key, source.c.invitation_id)
+            .limit(COUNTED + 1)
+        )
+        rows |= {(row[0], row[1]) for row in found}
+    places = [Place("inside", key, one) for key, one in sorted(rows)[:COUNTED]]
+    reach = SearchReach(
+        *(NEWEST, first > last - NEWEST, NAMED_NEWEST, first > last - NAMED_NEWEST), more=len(rows) > COUNTED
+    )
+    return places, reach
+
+
+def name_of(t: Tables) -> ScalarSelect[Any]:
+    """Return first and last name of an invitation that a plan asked for: each is one look by the plan's key."""
+    d, i = t.decision.c, t.invitation.c
+    names = d.request["firstName"].as_string() + " " + d.request["lastName"].as_string()
+    return select(names).where(d.plan_id == i.plan_id, d.row_no == i.row_no).correlate(t.invitation).scalar_subquery()
+
+
+def spellings(term: str) -> list[str]:
+    """Return in which letters a text is looked for where case does not count: SQLite folds that of ASCII alone."""
+    return sorted({term, term.lower(), term.upper(), term.title()}) if not term.isascii() else [term]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import CTE, Connection, select
 from sqlalchemy import union_all as all_of
 
 from m3ter_onboarding.ledger.key_sets import one_of
-from m3ter_onboarding.ledger.reads.address_search import SearchReach, inside_addresses
+from m3ter_onboarding.ledger.reads.address_search import SearchReach, inside_addresses, name_of
 from m3ter_onboarding.ledger.reads.invitation_ranges import PAGE, KeyRange, Narrowing, Sort, count_keys, read_keys
 from m3ter_onboarding.ledger.reads.list_places import Phase, Place, UnreadableCursorError, cursor_of, place_of
 from m3ter_onboarding.ledger.reads.listed_values import listed_runs, listed_scopes
@@ -30,7 +31,8 @@ __all__ = ["PAGE", "Sort", "UnreadableCursorError"]
 class InvitationQuery:
     """Which invitations a list shows, and in which order.
 
-    :param search: a whole employee_id or m3ter id, the beginning of an address, or a part of one; empty: everybody.
+    :param search: a whole employee_id or m3ter id, the beginning of an address, a part of one, or of a name; empty:
+        everybody.
     :param states: of these; empty: of any.
     :param org_id: of this organisation; None: of all.
     :param sort: ``expires`` lists only those that can expire: sent or adopted, and not accepted yet.
@@ -66,6 +68,7 @@ class InvitationRow:
 
     :param origin: ``claimed``: this ledger set out to send it; ``found``: m3ter had it.
     :param message: the last answer of m3ter's, or why there was none.
+    :param name: first and last name, where a search of names needs them.
     """
 
     invitation_id: int
@@ -85,6 +88,7 @@ class InvitationRow:
     expires_at: datetime | None
     created_at: datetime
     updated_at: datetime
+    name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -181,7 +185,7 @@ class _Listing:
             ids = [*self._exact, *ids]
         is_first, is_last = (not more, False) if backwards else (place is None, not more)
         return InvitationPage(
-            rows_of(self._connection, self._t, ids),
+            rows_of(self._connection, self._t, ids, named=bool(self._term)),
             after=None if is_last or not found else cursor_of(found[-1]),
             before=None if is_first or not found else cursor_of(found[0]),
             reach=self.reach,
@@ -255,10 +259,15 @@ def _exact(
     return list(dict.fromkeys(ids))
 
 
-def rows_of(connection: Connection, t: Tables, ids: Sequence[int]) -> list[InvitationRow]:
-    """Return these invitations, as lists show them, in this order."""
+def rows_of(connection: Connection, t: Tables, ids: Sequence[int], *, named: bool = False) -> list[InvitationRow]:
+    """Return these invitations, as lists show them, in this order.
+
+    :param named: whether with the names.
+    """
     i = t.invitation.c
-    columns = [i[field.name] for field in fields(InvitationRow)]
+    columns: list[Any] = [i[field.name] for field in fields(InvitationRow) if field.name != "name"]
+    if named:
+        columns.append(name_of(t).label("name"))
     known = {
         row.invitation_id: InvitationRow(**{**row._mapping, "state": InvitationState(row.state)})
         for row in connection.execute(select(*columns).where(i.invitation_id.in_(list(ids))))

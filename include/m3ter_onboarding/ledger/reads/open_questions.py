@@ -10,6 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal_column, or_, select
 
 from m3ter_onboarding.ledger import decision_names
+from m3ter_onboarding.ledger.reads.address_search import spellings
 from m3ter_onboarding.ledger.reads.invitation_list import PAGE
 from m3ter_onboarding.ledger.reads.numbered_pages import PagePlace, count_rows, numbered_page
 from m3ter_onboarding.ledger.reads.question_context import AgainRun, QuestionContext, may_be_asked_for
@@ -179,9 +180,7 @@ def chosen_questions(t: Tables, visible: VisibleRows, query: QuestionQuery) -> S
         conditions.append(w.opened_at <= query.at - timedelta(days=query.older_than_days))
     if term := trim(query.search):
         inside = w.email_key.contains(email_key(term), autoescape=True)
-        # SQLite folds the case of ASCII alone.
-        spellings = sorted({term, term.lower(), term.upper(), term.title()})
-        named = (w.person_name.icontains(one, autoescape=True) for one in spellings)
+        named = (w.person_name.icontains(one, autoescape=True) for one in spellings(term))
         found = (func.coalesce(one, literal_column("false")) for one in (inside, *named))
         conditions.append(or_(w.employee_id == term, *found))
     if query.ids is not None:

@@ -77,6 +77,18 @@ export function personCells(href, { email, employee_id }, search = "") {
 }
 
 /**
+ * Return the same with the person's name, where it is known.
+ * @param {string | null} href
+ * @param {{ email: string | null, employee_id: string | null, person_name: string | null }} person
+ * @param {string} [search]
+ * @returns {import("./elements.js").Child[]}
+ */
+export function namedCells(href, person, search) {
+  const [address, employee] = personCells(href, person, search);
+  return [address, person.person_name ? [employee, h("p", {}, quoted(person.person_name))] : employee];
+}
+
+/**
  * @param {string} text
  * @param {string} name
  */

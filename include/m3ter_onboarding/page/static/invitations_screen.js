@@ -5,7 +5,7 @@
  */
 
 import { invitationHash } from "./addresses.js";
-import { personCells } from "./copied_values.js";
+import { namedCells } from "./copied_values.js";
 import { h, table } from "./elements.js";
 import { besideInvitations } from "./elsewhere.js";
 import { choice, exportButton, exportLabel, fileName, ledgerChoice, searchField } from "./filters.js";
@@ -127,7 +127,10 @@ function requestBody({ ledger, search, states, org_id, narrowing, order, turn })
  * @param {HTMLElement} results
  */
 function filterForm(ledgers, ledger, filter, results) {
-  const { field, input } = searchField("Part of an address, or a whole employee_id or m3ter id", filter.search);
+  const { field, input } = searchField(
+    "Part of an address or a name, or a whole employee_id or m3ter id",
+    filter.search,
+  );
   const apply = () => show(filter, results, FIRST_PAGE);
   /** @param {Event} event */
   const onsubmit = (event) => {
@@ -307,7 +310,7 @@ function emptyText({ order, search, states, org_id, narrowing, otherLedgers }) {
  */
 function invitationCells({ ledger, search }, one) {
   return [
-    ...personCells(invitationHash(ledger, one.invitation_id), one, search),
+    ...namedCells(invitationHash(ledger, one.invitation_id), { ...one, person_name: one.name }, search),
     stateBadge(one.state),
     instant(one.sent_at),
     instant(one.expires_at),

@@ -5,7 +5,7 @@
  */
 
 import { invitationHash, rowHash, runHash } from "./addresses.js";
-import { personCells } from "./copied_values.js";
+import { namedCells, personCells } from "./copied_values.js";
 import { decisionButtons } from "./decision_buttons.js";
 import { h, prose, quoted, table } from "./elements.js";
 import { capital, instant } from "./formats.js";
@@ -46,7 +46,7 @@ export function questionsTable(review, page, body, empty) {
     [...(mine.length ? ["Tick"] : []), ...HEADS],
     page.rows.map((question) => [
       ...(mine.length ? [box(question)] : []),
-      ...questionCells(ledger, question, search),
+      ...namedCells(rowHash(ledger, question.plan_id, question.row_no), question, search),
       reasonOf(question),
       h("span", { class: "long" }, prose(question.way)),
       buttonsOf(ledger, review, question),
@@ -57,17 +57,6 @@ export function questionsTable(review, page, body, empty) {
     { empty, unseen: true },
   );
   return [bar, list];
-}
-
-/**
- * @param {string} ledger
- * @param {OpenQuestion} question
- * @param {string | undefined} search
- */
-function questionCells(ledger, question, search) {
-  const [address, employee] = personCells(rowHash(ledger, question.plan_id, question.row_no), question, search);
-  const { person_name } = question;
-  return [address, person_name ? [employee, h("p", {}, quoted(person_name))] : employee];
 }
 
 /** @param {OpenQuestion} question */
