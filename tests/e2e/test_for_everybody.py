@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, expect
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 from sqlalchemy import update
 
 from demo.airflow_stack import AirflowStack
@@ -115,6 +116,9 @@ SCREENS: dict[str, tuple[Callable[[Walk], str], str, Callable[[Page], None] | No
     "search": (lambda walk: f"#/invitations?ledger={walk.ledger}", "1–50 of ", lambda page: search(page, "nn@exam")),
     "no-results": (lambda walk: f"#/invitations?ledger={walk.ledger}&state=superseded", "No invitation", None),
     "day-one": (lambda walk: f"#/day-one?ledger={walk.ledger}", "1–4 of 4", None),
+    "without-access": (lambda walk: f"#/day-one/without_access/{walk.ledger}", "1–3 of 3", None),
+    "chase": (lambda walk: f"#/day-one/chase/{walk.ledger}", "1–2 of 2", None),
+    "runs": (lambda walk: f"#/runs?ledger={walk.ledger}&since=2020-01-01T00:00:00Z", "Runs that may send", None),
     "access": (lambda walk: f"#/access?ledger={walk.ledger}", "1–2 of 2", None),
     "person": (lambda walk: f"#/person/{walk.ledger}/4", "dan@example.com", None),
     "row": (lambda walk: f"#/row/{walk.ledger}/{PLAN}/4", "person-1005@example.com", None),
@@ -185,11 +189,115 @@ def test_a_question_is_reached_by_keyboard_and_the_focus_stays_while_the_page_lo
         keyboard.go(link)
         for _ in range(2):
             with page.expect_response("**/api/run/progress?*"):
-                pass
+                look_again(page)
         expect(link).to_be_focused()
         keyboard.assert_seen()
     keyboard.press("Enter")
     page.wait_for_url("**/tasks/approve/required_actions")
+    approve = page.get_by_role("button", name="Approve")
+    expect(approve).to_be_enabled()
+    tab_to(page, approve)  # Airflow's own page
+    with page.expect_response(lambda answer: answer.request.method == "PATCH") as answered:
+        page.keyboard.press("Enter")
+    assert answered.value.ok
+
+
+def look_again(page: Page) -> None:
+    """Come back to the window, as from another tab: what is live asks at once."""
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def tab_to(page: Page, target: Locator) -> None:
+    for _ in range(100):
+        if target.evaluate("target => target === document.activeElement"):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"Tab never reaches {target}")
+
+
+def test_the_rows_of_a_run_are_chosen_and_saved_by_keyboard(window: AirflowPages, walk: Walk) -> None:
+    page, keyboard = at(window, walk.run(RUN))
+    part = page.get_by_role("group", name="Rows of the plan").get_by_role("button", name="1 needs a person", exact=True)
+    keyboard.press("Space", part)
+    expect(part).to_have_attribute("aria-pressed", "true")
+    expect(part).to_be_focused()
+    expect(page.locator("#rows-invite")).to_be_hidden()
+    rows = page.locator("#rows-review")
+    with page.expect_download() as download:
+        keyboard.press("Enter", rows.get_by_role("button", name="This one as CSV"))
+    assert download.value.suggested_filename.startswith("m3ter-decisions-review-")
+    keyboard.press("Enter", part, back=True)
+    expect(part).to_have_attribute("aria-pressed", "false")
+    keyboard.press("Enter", page.locator("#rows-skip summary"))
+    expect(page.locator("#rows-skip tr.diff").first).to_be_visible()
+    keyboard.press("Enter", page.get_by_role("button", name=re.compile("^Show the rows of Needs a person:")).first)
+    expect(rows.locator("summary")).to_be_focused()
+    keyboard.assert_seen()
+    keyboard.press("Enter", rows.get_by_role("link", name="In Review").first)
+    expect(page.locator("h1")).to_have_text("Review")
+
+
+def test_exactly_what_was_looked_at_is_sent_by_keyboard(window: AirflowPages, walk: Walk) -> None:
+    page, keyboard = at(window, walk.run(walk.failed))
+    send = page.get_by_role("button", name="Send exactly this")
+    dialog = page.get_by_role("dialog")
+    keyboard.press("Enter", send.first)
+    expect(dialog).to_contain_text("e-mails to real people")
+    expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
+    keyboard.assert_seen()
+    keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(send).to_be_focused()
+    keyboard.press("Space")
+    keyboard.press("Enter", dialog.get_by_role("button", name="Send exactly this"))
+    expect(page.get_by_text("Started:")).to_be_visible()
+    expect(send).to_be_focused()
+    keyboard.assert_seen()
+
+
+def test_days_of_the_chart_are_read_and_followed_by_keyboard(window: AirflowPages, walk: Walk) -> None:
+    page, keyboard = at(window, "#/?days=90")
+    part = page.locator("section[aria-labelledby=chart]")
+    bar = part.locator("svg .day-bar").last
+    keyboard.go(bar)
+    expect(part.locator(".said")).to_have_text(bar.get_attribute("aria-label") or "")
+    keyboard.press("Enter", part.locator("summary"))
+    expect(part.get_by_role("table", name="Invitations by day")).to_be_visible()
+    keyboard.press("Enter", bar, back=True)
+    expect(page.locator("h1")).not_to_have_text("Overview")
+    expect(page.locator("main")).to_be_focused()
+
+
+def test_who_starts_soon_is_narrowed_copied_and_saved_by_keyboard(window: AirflowPages, walk: Walk) -> None:
+    page, keyboard = at(window, f"#/day-one?ledger={walk.ledger}")
+    rows, shown = page.locator("tbody tr"), page.get_by_label("Show")
+    keyboard.choose("without_access", shown)
+    expect(rows).to_have_count(3)
+    keyboard.choose("In the next 14 days", page.get_by_label("First day"))
+    expect(page.get_by_label("To", exact=True)).to_have_value(f"{(NOW + timedelta(days=14)).date()}")
+    tomorrow, until = NOW + timedelta(days=1), page.get_by_label("To", exact=True)
+    keyboard.write(f"{tomorrow:%m%d%Y}", until)
+    expect(rows).to_have_count(1)
+    expect(until).to_be_focused()
+    page.go_back()  # one step: no day that was half typed is in the way
+    expect(until).to_have_value(f"{(NOW + timedelta(days=14)).date()}")
+    expect(rows).to_have_count(3)
+    expect(page.locator("main")).to_be_focused()
+    keyboard.press("Enter", page.locator(".standings").get_by_role("link", name="2 not invited"))
+    expect(rows).to_have_count(2)
+    expect(shown).to_have_value("not_invited")
+    copy = rows.first.get_by_role("button", name="Copy address")
+    keyboard.press("Enter", copy)
+    expect(page.locator("#live")).to_have_text("Copied.")
+    expect(copy).to_be_focused()
+    save = page.get_by_role("button", name="All 2 of these as CSV")
+    keyboard.go(save, back=True)
+    with page.expect_download() as download:
+        keyboard.press("Enter")
+    assert download.value.suggested_filename.startswith("m3ter-day-one-")
+    expect(save).to_be_focused()
+    keyboard.press("Enter", rows.first.get_by_role("link"))
+    expect(page.locator("main").get_by_role("link", name="Day one", exact=True)).to_be_visible()
 
 
 def test_several_questions_are_answered_by_keyboard(window: AirflowPages, walk: Walk) -> None:
@@ -225,12 +333,30 @@ def test_several_questions_are_answered_by_keyboard(window: AirflowPages, walk: 
     expect(next_one.get_by_role("button", name="Close")).to_be_focused()
     keyboard.assert_seen()
 
+    # Put off until a day, and noted.
+    row = page.get_by_role("row").filter(has_text="person-q9@")
+    keyboard.press("Enter", row.get_by_role("button", name="Put off"))
+    keyboard.write("12312099", dialog.get_by_label("Until (UTC)"))
+    keyboard.press("Enter", dialog.get_by_role("button", name="Put off"))
+    expect(page.locator(".range")).to_have_text("1–50 of 56")
+    expect(page.locator("#toasts")).to_contain_text("person-q9@example.com: put off.")
+    keyboard.assert_seen()
+    noted = page.get_by_role("row").filter(has_text="person-q10@")
+    keyboard.press("Enter", noted.get_by_role("button", name="Note"))
+    keyboard.write("Asked HR.", dialog.get_by_label("Note"))
+    keyboard.press("Enter", dialog.get_by_role("button", name="Write"))
+    expect(noted).to_contain_text("Asked HR.")
+    expect(noted.get_by_role("button", name="Note")).to_be_focused()
+    keyboard.assert_seen()
+
     # Somebody else answers a question meanwhile: the list is made anew, and the focus stays with its person.
     w = walk.organisation.ledger.tables.worklist
     with walk.organisation.ledger.engine.begin() as connection:
         connection.execute(update(w).where(w.c.employee_id == "q5").values(closed_at=NOW, closed_by="ada"))
-    expect(page.locator(".range")).to_have_text("1–50 of 56", timeout=30_000)
-    expect(next_one.get_by_role("button", name="Close")).to_be_focused()
+    with page.expect_response("**/api/worklist", timeout=5000):  # by itself the list asks after 10 seconds
+        look_again(page)
+    expect(page.locator(".range")).to_have_text("1–50 of 55")
+    expect(noted.get_by_role("button", name="Note")).to_be_focused()
 
 
 def test_a_person_is_invited_again_by_keyboard(window: AirflowPages, walk: Walk) -> None:
@@ -266,6 +392,10 @@ def test_a_list_is_searched_turned_and_saved_by_keyboard(window: AirflowPages, w
     keyboard.press("Enter", more)
     expect(head).to_have_text(re.compile("^51–100 of "))
     expect(head).to_be_focused()
+    for go, begin in ((page.go_back, "1–50"), (page.go_forward, "51–100")):  # the browser's own keys
+        go()
+        expect(head).to_have_text(re.compile(f"^{begin} of "))
+        expect(page.locator("main")).to_be_focused()
     keyboard.press("Enter", page.get_by_role("button", name="Previous page"))
     expect(head).to_have_text(re.compile("^1–50 of "))
     expect(head).to_be_focused()

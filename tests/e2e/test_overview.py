@@ -64,7 +64,7 @@ def test_those_who_are_not_invited_are_reached_from_the_tile_and_narrowed_by_the
     rows, line = page.locator("tbody tr"), page.locator(".standings")
     expect(rows).to_have_count(2)
     expect(rows.first).to_contain_text("not invited")
-    expect(rows.first).to_contain_text("to be invited (nothing stands against it)")
+    expect(rows.first).to_contain_text("To be invited: nothing stands against it")
     expect(page.locator(".range")).to_have_text("1–2 of 2")
     expect(line).to_have_text("4 in all; 3 without access: 2 not invited · 1 invited, not accepted · 1 accepted")
     expect(page.locator("main .note")).to_contain_text("As of ")
@@ -85,6 +85,10 @@ def test_those_who_are_not_invited_are_reached_from_the_tile_and_narrowed_by_the
     expect(rows).to_have_count(1)
     page.get_by_label("First day").select_option("Any")
     expect(rows).to_have_count(3)
+    page.get_by_label("Show").select_option("chase")
+    expect(page.get_by_role("region", name="Invitations to chase")).to_be_visible()
+    expect(page.get_by_label("First day")).to_be_hidden()
+    page.go_back()
 
     # Somebody is invited: the list is as old as it says, and the row says what was sent since.
     i, later = coming.ledger.tables.invitation, NOW + timedelta(minutes=1)

@@ -44,6 +44,8 @@ _UNSEEN = """
   return covered ? `covered: ${name}` : null;
 }
 """
+#: Returns whether a target is still in the page, whether it has the focus, and why a person would not see that.
+_REACHED = f"target => [target.isConnected, target === document.activeElement, ({_UNSEEN})()]"
 
 
 class Keyboard:
@@ -65,8 +67,12 @@ class Keyboard:
     def go(self, target: Locator, *, back: bool = False) -> None:
         """Press Tab until a target has the focus, which must be seen at each step."""
         expect(target).to_be_visible()
+        element = target.element_handle()  # found once: by its role, that takes longer than a press
         for presses in range(_MOST):
-            there, why = target.evaluate(f"target => [target === document.activeElement, ({_UNSEEN})()]")
+            stays, there, why = element.evaluate(_REACHED)
+            if not stays:  # made anew meanwhile
+                element = target.element_handle()
+                there = element.evaluate("target => target === document.activeElement")
             if why is not None and presses:
                 raise AssertionError(why)
             if there:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.schema import prepare_tables
@@ -31,7 +31,7 @@ def fill_work(db: LedgerDatabase, dag_id: str) -> None:
 
 
 def people_start(db: LedgerDatabase, dag_id: str) -> None:
-    """Let four people start in the next days; two of them are not invited yet."""
+    """Let four people start in the next days; two of them are not invited yet. Two invitations are to be chased."""
     t = db.tables
     day_one = {"org_id": ORG_A, "dag_id": "d", "config_name": "c", "time_zone": "UTC", "starts_within_days": 14}
     with db.engine.begin() as connection:
@@ -51,6 +51,21 @@ def people_start(db: LedgerDatabase, dag_id: str) -> None:
                     plan_id=PLAN,
                     row_no=1,
                     dag_id=dag_id,
+                    first_seen_at=NOW,
+                    last_seen_at=NOW,
+                )
+            )
+        i = t.invitation.c
+        sent = select(i.invitation_id, i.email, i.employee_id).where(i.org_id == ORG_A, i.state == "sent")
+        for row in connection.execute(sent.order_by(i.invitation_id).limit(2)).all():
+            connection.execute(
+                insert(t.chase).values(
+                    **row._mapping,
+                    org_id=ORG_A,
+                    email_key=row.email,
+                    dag_id=dag_id,
+                    why="expires",
+                    expires_at=NOW + timedelta(days=2),
                     first_seen_at=NOW,
                     last_seen_at=NOW,
                 )

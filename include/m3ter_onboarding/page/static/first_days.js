@@ -25,7 +25,7 @@ export function daysOf(place) {
 
 /** @param {string | null} text */
 function dayOf(text) {
-  return text && /^\d{4}-\d\d-\d\d$/u.test(text) && !Number.isNaN(Date.parse(text)) ? text : "";
+  return text && /^[12]\d{3}-\d\d-\d\d$/u.test(text) && !Number.isNaN(Date.parse(text)) ? text : "";
 }
 
 /**
@@ -71,10 +71,13 @@ export function daysField({ today, within_days }, days, choose) {
     return choose(found.days);
   });
   const write = () => {
-    const written = { from: dayOf(inputs.from.value), until: dayOf(inputs.until.value) };
+    // While a day is being typed, a part of it is missing, or its year is of the first centuries.
+    const written = Object.values(inputs);
+    if (written.some(({ value, validity }) => validity.badInput || (value && !dayOf(value)))) return null;
+    const chosen = { from: dayOf(inputs.from.value), until: dayOf(inputs.until.value) };
     const select = named.querySelector("select");
-    if (select) select.value = nameOf(written);
-    return choose(written);
+    if (select) select.value = nameOf(chosen);
+    return choose(chosen);
   };
   for (const input of Object.values(inputs)) input.addEventListener("change", write);
   return [named, labelled("From", inputs.from), labelled("To", inputs.until)];

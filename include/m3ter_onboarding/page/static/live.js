@@ -1,5 +1,6 @@
 /**
- * Keeps what is shown up to date while something runs: asks again after a while, and not while nobody looks.
+ * Keeps what is shown up to date while something runs: asks again after a while, not while nobody looks, and at once
+ * when somebody comes back to the window.
  *
  * @module
  */
@@ -16,6 +17,11 @@ const SLOWEST = 60_000;
 /** @type {number | undefined} */
 let timer;
 let current = 0;
+/** Asks before its time; null: nothing is followed, or the question is out.
+ * @type {(() => unknown) | null} */
+let due = null;
+
+document.addEventListener("visibilitychange", () => document.hidden || due?.());
 
 /**
  * Follow what a screen shows, in place of what was followed before; null: nothing.
@@ -24,13 +30,17 @@ let current = 0;
  */
 export function follow(live, showAnew) {
   clearTimeout(timer);
+  due = null;
   const mine = ++current;
   if (!live) return;
   let wait = live.every;
   const again = () => {
+    due = ask;
     timer = setTimeout(ask, wait);
   };
   const ask = async () => {
+    clearTimeout(timer);
+    due = null;
     if (document.hidden || document.querySelector("dialog[open]")) return again();
     try {
       const found = await live.update();
