@@ -169,17 +169,6 @@ DID_NOTHING = retry_if_exception(
         ("plan cleared while",),
     ),
     Bug(
-        "an expired invitation is renewed by the plan that sent it",
-        (
-            (
-                f"{ONBOARDING}/ledger/claim_statements.py",
-                "(address_taken, ended_since, employee_taken)",
-                "(address_taken, employee_taken)",
-            ),
-        ),
-        ("accepted kept, expired kept",),
-    ),
-    Bug(
         "a list that is not newest first is read only to its first old page",
         (
             (

@@ -178,6 +178,17 @@ BUGS: tuple[Bug, ...] = (
         (f"{_TODAY}::test_d08_what_the_configuration_forbids_since_the_plan_is_not_sent",),
     ),
     Bug(
+        "an expired invitation is renewed by the plan that sent it",
+        (
+            (
+                f"{ONBOARDING}/ledger/claim_statements.py",
+                "(address_taken, ended_since, employee_taken)",
+                "(address_taken, employee_taken)",
+            ),
+        ),
+        ("tests/rules/test_d12_lost_answers.py::test_d12_expired_under_a_plan_is_not_renewed_by_it",),
+    ),
+    Bug(
         "people who are held back are claimed all the same",
         (
             (
