@@ -316,7 +316,7 @@ def test_a_retry_says_first_whom_it_finds(pages: AirflowPages, airflow: AirflowS
     page.get_by_role("button", name="Retry failed").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("Refused by m3ter: 1 (cem@example.com).")
-    expect(dialog).to_contain_text("Left unsent by earlier runs, and invited by any run: nobody.")
+    expect(dialog).to_contain_text("Planned by earlier runs and not sent, which every run tries: nobody.")
     expect(dialog).to_contain_text("invites everybody else who is due")
     dialog.get_by_role("button", name="Cancel").click()
     assert [run for run in airflow.api.runs(DAG_A) if run["conf"] == {"mode": "retry_failed"}] == []

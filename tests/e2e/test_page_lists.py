@@ -244,6 +244,7 @@ def test_a_person_is_invited_again_from_the_worklist(
     expect(row).to_contain_text("A run to invite them again: ", timeout=30_000)
     expect(row.get_by_text("running", exact=True)).to_have_count(0, timeout=30_000)
     expect(row.get_by_role("button", name="Invite again")).to_be_visible()
+    expect(row.get_by_text("Started:")).to_be_visible()  # the list was read anew, and still says so
 
 
 def test_lists_show_one_ledger_at_a_time(pages: AirflowPages, listed: Organisation, second: Organisation) -> None:

@@ -71,8 +71,8 @@ WAYS: dict[str, str] = {
     ),
     "email_changed": (
         "If the new address counts: see in m3ter whether the old one still has access, then press"
-        ' "Stop counting it" here. The next run that reads the row invites the new address. If the old one counts:'
-        " correct the warehouse."
+        ' "Stop counting it" here. The next run that reads the row invites the new address, if the query returns no'
+        " row with the old one any more. If the old one counts: correct the warehouse."
     ),
     "rehire": "Renew access in m3ter, invite again here, or set `if_rehire: invite` in the configuration.",
     "expired": "Invite again here, or set `reinvite` in the configuration.",

@@ -70,6 +70,8 @@ QUESTION_COLUMNS: Mapping[str, Callable[[OpenQuestion], object]] = {
     "Code": lambda row: f"{row.decision}:{row.reason}",
     "DAG": lambda row: row.dag_id,
 }
+#: Without it Excel reads a file that is opened by a click as the text of another century.
+_MARK = "\ufeff"
 #: A spreadsheet takes these for the beginning of a formula; the wide forms become plain ones in some.
 _FORMULA = r"[=+\-@＝＋－＠]"
 #: Some skip these before it.
@@ -132,7 +134,7 @@ def _as_csv(columns: Sequence[str], pages: Iterable[Sequence[object]]) -> Iterat
 
 
 def _with_headings(columns: Mapping[str, Callable[[Row], object]], pages: Iterable[Sequence[Row]]) -> Iterator[str]:
-    yield _lines([[*columns]])
+    yield _MARK + _lines([[*columns]])
     for rows in pages:
         yield _lines([cell(value(row)) for value in columns.values()] for row in rows)
 

@@ -167,7 +167,7 @@ def validate_row(
         exclusion = _exclusion(row.values.get("exclude"), row.values.get("exclude_until"), time_zone)
         policies = _policies(row.values.get("permission_policies"))
     except _FlawError as flaw:
-        return _invalid(row, flaw, start, extra)
+        return _invalid(row, flaw, start or _readable_start(row, default_time_zone), extra)
     return NewHire(
         row_no=row.row_no,
         employee_id=employee_id,
@@ -325,6 +325,17 @@ def _start(value: Any, time_zone: str) -> date | None:
     if day == NO_END:  # nobody starts then, and nothing may be reckoned from it
         raise _FlawError("dates", "The start_date is out of range.", column="start_date")
     return day
+
+
+def _readable_start(row: SourceRow, default_time_zone: str) -> date | None:
+    """Return the first day of a row that has another flaw: who starts soon is asked of those, too."""
+    value = row.values.get("start_date")
+    for time_zone in (row.values.get("time_zone"), default_time_zone):
+        try:
+            return _start(value, _time_zone(time_zone, default_time_zone))
+        except _FlawError:
+            continue
+    return None
 
 
 def _end_of_access(value: Any, start: date | None, time_zone: str, now: datetime) -> datetime | None:

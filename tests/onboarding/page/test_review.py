@@ -472,7 +472,8 @@ def test_the_worklist_is_a_file_of_what_is_shown(page: Callable[[str], Page], le
         anna = page(name)
         answer = anna.client.post(f"{AT}/api/worklist/export", json={"ledger": KEY, **query}, headers=GUARD)
         assert answer.status_code == status, answer.text
-        return list(csv.DictReader(io.StringIO(answer.text)))
+        assert answer.text.startswith("\ufeff") == (status == 200)  # so Excel reads it as UTF-8
+        return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
 
     found = rows("anna", kind="skip:excluded")
     assert len({row["Employee id"] for row in found}) == len(found) == 450

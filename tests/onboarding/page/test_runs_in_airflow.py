@@ -182,7 +182,7 @@ def exported(page: Page, **wanted: Any) -> list[dict[str, str]]:
     assert answer.status_code == 200, answer.text
     stem = f"m3ter-decisions-{wanted['decision']}" if wanted else "m3ter-decisions"
     assert f'"{stem}-team_a-{utc_now():%Y-%m-%d}.csv"' in answer.headers["content-disposition"]
-    return list(csv.DictReader(io.StringIO(answer.text)))
+    return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
 
 
 def test_the_rows_of_a_plan_are_a_file_for_those_who_mend_them(

@@ -314,6 +314,12 @@ def test_an_access_end_that_is_none_is_left_out() -> None:
     assert invalid(start_date=date(9999, 12, 31)).reason == "dates"
 
 
+@pytest.mark.parametrize("flaw", [{"email": "x"}, {"first_name": ""}, {"employee_id": None}, {"time_zone": "Mars"}])
+def test_the_first_day_of_an_unusable_row_is_known(flaw: dict[str, Any]) -> None:
+    assert invalid(start_date="2026-12-01", **flaw).start_date == date(2026, 12, 1)
+    assert invalid(start_date="soon", **flaw).start_date is None
+
+
 def test_ends_that_make_no_sense() -> None:
     assert "before the start_date" in (invalid(start_date="2026-12-02", access_end_date="2026-12-01").detail or "")
     assert "in the past" in (invalid(access_end_date="2026-11-23").detail or "")

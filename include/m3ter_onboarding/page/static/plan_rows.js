@@ -200,6 +200,7 @@ function outcomeOf({ state, why_not }) {
  * @param {PlannedRow} row
  */
 function wayOf(dagId, { decision, reason }) {
+  if (reason === "duplicate_in_batch") return prose(wayOut(reason)); // asked about with the row that counts
   const href = `#/review/${decision}/${encodeURIComponent(reason)}?dag=${encodeURIComponent(dagId)}`;
   return [prose(wayOut(reason)), " ", h("a", { href }, "In Review")];
 }

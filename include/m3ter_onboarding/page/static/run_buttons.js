@@ -14,10 +14,16 @@ import { post, startRun } from "./requests.js";
 import { toast } from "./toasts.js";
 
 /** @typedef {import("../api_types").ReadableDag} Dag */
+/**
+ * What was started from here for one person, by DAG and parameters: a list that is read anew still says so.
+ * @type {Map<string, Begun>}
+ */
+const begun = new Map();
 /** How many people a question names of each kind. */
 const NAMED = 10;
 
 /** @typedef {{ title: string, text: string[] }} Question */
+/** @typedef {{ runId: string, at: string }} Begun */
 /** @typedef {Record<string, string | number> & { mode: string }} Conf the parameters of a run */
 
 /**
@@ -31,17 +37,21 @@ const NAMED = 10;
 function runButton(dag, conf, label, question, { danger = false, looks = danger } = {}) {
   if (!dag?.may_trigger || dag.lacks.includes(conf.mode)) return null;
   const paused = dag.paused ? ["This DAG is paused: the run waits until somebody unpauses it."] : [];
-  const result = h("div", { class: "result" });
+  const key = JSON.stringify([dag.dag_id, conf]);
+  const result = h("div", { class: "result" }, started(dag.dag_id, begun.get(key)));
   const askAndStart = async () => {
     try {
       const { title, text } = await question();
       if ((await ask({ title, text: [...text, ...paused], yes: label, danger })) === null) return;
       const run = await startRun(dag.dag_id, conf);
+      const now = { runId: run.dag_run_id, at: timeOfNow() };
+      const whose = typeof conf.only_employee === "string" ? ` for ${conf.only_employee}` : "";
       toast(
-        `The run was started at ${timeOfNow()}.`,
+        `The run${whose} was started at ${now.at}.`,
         h("a", { href: runHash(dag.dag_id, run.dag_run_id) }, "Follow it"),
       );
-      fill(result, started(dag.dag_id, run.dag_run_id));
+      if (whose) begun.set(key, now);
+      fill(result, started(dag.dag_id, now));
     } catch (error) {
       fill(result, problem(messageOf(error)));
     }
@@ -51,11 +61,13 @@ function runButton(dag, conf, label, question, { danger = false, looks = danger 
 
 /**
  * @param {string} dagId
- * @param {string} runId
+ * @param {Begun | undefined} run undefined: nothing was started
  */
-function started(dagId, runId) {
+function started(dagId, run) {
+  if (!run) return [];
+  const { runId, at } = run;
   return [
-    h("p", { class: "done" }, "Started: ", airflowLink(airflowRun(dagId, runId), runId)),
+    h("p", { class: "done" }, "Started: ", airflowLink(airflowRun(dagId, runId), runId), `, at ${at}.`),
     h("p", {}, h("a", { href: runHash(dagId, runId) }, "Its plan, here"), ", once it has begun."),
   ];
 }
@@ -147,7 +159,7 @@ async function left(dag) {
   const found = ledger.dags.find((one) => one.dag_id === dag.dag_id);
   return Promise.all([
     named(dag, "failed", "Refused by m3ter", found?.left.failed ?? 0),
-    named(dag, "unsent", "Left unsent by earlier runs, and invited by any run", found?.left.unsent ?? 0),
+    named(dag, "unsent", "Planned by earlier runs and not sent, which every run tries", found?.left.unsent ?? 0),
   ]);
 }
 
@@ -172,7 +184,7 @@ async function refusedPlan({ dag_id }) {
  * @param {number} many
  */
 async function named(dag, state, text, many) {
-  if (!many) return `${text}: nobody.`;
+  if (!many) return state === "failed" ? `${text}: nobody, so this is an ordinary run.` : `${text}: nobody.`;
   const { ledger } = dag;
   /** @type {import("../api_types").ListBody} */
   const body = { ledger, search: "", states: [state], org_id: null, sort: "address", descending: false, after: null };
