@@ -21,7 +21,8 @@ import { severalQuestions } from "./several_questions.js";
 const NOTHING_UNSETTLED =
   "None now. An invitation appears here when m3ter's answer was lost, and nothing shows since whether it was sent.";
 // What a person needs for a decision stands first: a narrow window cuts off the last columns.
-const HEADS = ["Address", "Employee", "Why", "What to do", "Decide", "Now", "Starts", "Since"];
+const HEADS = ["Address", "Employee", "Why", "What to do", "Decide"];
+const LAST_HEADS = ["Starts", "Since"];
 
 /**
  * @param {Review} review
@@ -41,16 +42,17 @@ export function questionsTable(review, page, body, empty) {
   const { ledger, search } = body;
   const mine = page.rows.filter((question) => dagOf(question.dag_id)?.may_edit);
   const { bar, box } = severalQuestions(body, page, mine);
+  const anyNow = page.rows.some((question) => question.again_state || question.invitation_state || question.again_run);
   const list = table(
     "Open questions of the worklist",
-    [...(mine.length ? ["Tick"] : []), ...HEADS],
+    [...(mine.length ? ["Tick"] : []), ...HEADS, ...(anyNow ? ["Now"] : []), ...LAST_HEADS],
     page.rows.map((question) => [
       ...(mine.length ? [box(question)] : []),
       ...namedCells(rowHash(ledger, question.plan_id, question.row_no), question, search),
       reasonOf(question),
       h("span", { class: "long" }, prose(question.way)),
       buttonsOf(ledger, review, question),
-      invitationOf(question),
+      ...(anyNow ? [invitationOf(question)] : []),
       question.start_date ?? "",
       instant(question.since),
     ]),
