@@ -349,14 +349,37 @@ def test_several_questions_are_answered_by_keyboard(window: AirflowPages, walk: 
     expect(noted.get_by_role("button", name="Note")).to_be_focused()
     keyboard.assert_seen()
 
+    # Several at once.
+    keyboard.press("Space", page.get_by_label("Tick person-q11@example.com"))
+    keyboard.press("Enter", page.get_by_role("button", name="Put off …"), back=True)
+    keyboard.write("12312099", dialog.get_by_label("Until (UTC)"))
+    keyboard.press("Enter", dialog.get_by_role("button", name="Put off"))
+    expect(page.locator(".range")).to_have_text("1–50 of 55")
+    keyboard.assert_seen()
+    keyboard.go(noted.get_by_role("button", name="Note"))
+
     # Somebody else answers a question meanwhile: the list is made anew, and the focus stays with its person.
     w = walk.organisation.ledger.tables.worklist
     with walk.organisation.ledger.engine.begin() as connection:
         connection.execute(update(w).where(w.c.employee_id == "q5").values(closed_at=NOW, closed_by="ada"))
     with page.expect_response("**/api/worklist", timeout=5000):  # by itself the list asks after 10 seconds
         look_again(page)
-    expect(page.locator(".range")).to_have_text("1–50 of 55")
+    expect(page.locator(".range")).to_have_text("1–50 of 54")
     expect(noted.get_by_role("button", name="Note")).to_be_focused()
+
+
+@pytest.mark.parametrize(
+    ("address", "file"),
+    [("#/review/invalid?ledger={}", "worklist"), ("#/access?ledger={}", "access"), ("#/day-one/chase/{}", "chase")],
+)
+def test_a_list_is_saved_by_keyboard(window: AirflowPages, walk: Walk, address: str, file: str) -> None:
+    page, keyboard = at(window, address.format(walk.ledger))
+    save = page.get_by_role("button", name=re.compile(r"as CSV$"))
+    with page.expect_download() as download:
+        keyboard.press("Enter", save)
+    assert download.value.suggested_filename.startswith(f"m3ter-{file}-")
+    expect(page.locator("#live")).to_have_text("The file is complete.")
+    expect(save).to_be_focused()
 
 
 def test_a_person_is_invited_again_by_keyboard(window: AirflowPages, walk: Walk) -> None:

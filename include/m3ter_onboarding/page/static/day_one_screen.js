@@ -153,6 +153,7 @@ function show(filter, results, turn, options) {
 async function load(filter, results, { turned = false } = {}) {
   const body = requestBody(filter);
   const after = body.after ?? 0;
+  const stem = filter.shown === "chase" ? "m3ter-chase" : "m3ter-day-one";
   await showPage(results, {
     turn: { ...filter.turn, from: after },
     size: PAGE,
@@ -176,7 +177,7 @@ async function load(filter, results, { turned = false } = {}) {
     beside: (page) =>
       page.rows.length > 0 &&
       exportButton(
-        () => download("day-one/export", { ...body, after: 0 }, fileName("m3ter-day-one", dagsOf(filter.ledger))),
+        () => download("day-one/export", { ...body, after: 0 }, fileName(stem, dagsOf(filter.ledger))),
         exportLabel(page),
       ),
   });
