@@ -59,18 +59,19 @@ def measure(
     wanted: Sequence[Case], server: Server, databases: dict[str, NewDatabase], *, seconds: float
 ) -> list[Measured]:
     """Run round after round, as long as another one fits into the time."""
-    began, longest, measured = time.monotonic(), 0.0, list[Measured]()
+    began, measured, took = time.monotonic(), list[Measured](), dict[tuple[str, str], float]()
     for number in range(max(case.rounds for case in wanted)):
-        round_began = time.monotonic()
-        if number and round_began - began + longest > seconds:
+        turns = [(case, peer) for case in wanted if number < case.rounds for peer in case.peers_of_round(number)]
+        needed = sum(took.get((case.title, peer), 0.0) for case, peer in turns)
+        if number and time.monotonic() - began + needed > seconds:
             break
-        for case in wanted:
-            for peer in case.peers_of_round(number) if number < case.rounds else ():
-                if time.monotonic() - began > seconds:
-                    break
-                measured.append(measure_one(case, peer, number, server, databases))
-                print(f"round {number + 1}: {case.title}: {peer}", file=sys.stderr, flush=True)
-        longest = max(longest, time.monotonic() - round_began)
+        for case, peer in turns:
+            since = time.monotonic()
+            if since - began > seconds:
+                break
+            measured.append(measure_one(case, peer, number, server, databases))
+            took[case.title, peer] = time.monotonic() - since
+            print(f"round {number + 1}: {case.title}: {peer}", file=sys.stderr, flush=True)
     order = {(case.title, peer): place for place, (case, peer) in enumerate((c, p) for c in wanted for p in c.peers)}
     return sorted(measured, key=lambda one: (order[one.case, one.peer], one.round))
 
