@@ -371,7 +371,7 @@ def test_the_page_inside_airflow(pages: AirflowPages, airflow: AirflowStack, acm
     assert "example.com" not in page.url
 
     # From there to a run, and out of the frame to Airflow's own page of it.
-    inside.get_by_role("link", name="this run's plan").last.click()
+    inside.get_by_role("link", name="this run's plan").first.click()
     expect(inside.get_by_role("heading", name="Plan", exact=True)).to_be_visible()
     pages.picture("run")
     inside.get_by_role("link", name="DAG run", exact=True).click()

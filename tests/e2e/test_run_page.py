@@ -115,7 +115,7 @@ def test_from_the_look_to_exactly_that_plan(
     with page.expect_download() as download:
         page.locator("#rows-invalid").get_by_role("button", name="This one as CSV").click()
     download.value.save_as(tmp_path / "mend.csv")
-    [row] = csv.DictReader((tmp_path / "mend.csv").open())
+    [row] = csv.DictReader((tmp_path / "mend.csv").open(encoding="utf-8-sig"))
     assert (row["Employee id"], row["Code"]) == ("E-090", "invalid:email")
     assert row["In the row now"]
     assert row["What to do"].startswith("Correct the address in the HR system")
@@ -156,6 +156,7 @@ def test_from_the_look_to_exactly_that_plan(
     expect(page.locator("#main")).not_to_contain_text("to be invited.")
     expect(page.locator("tr.diff.invite").filter(has_text="invited")).to_have_count(3)
     assert sorted(cedar.m3ter.emails().values()) == [1, 1, 1]
+    cedar.succeeds(run_id)
     assert airflow.api.run(cedar.dag_id, run_id)["note"] == "m3ter: 3 invited, 1 unusable"
     page.goto(f"{airflow.url}/m3ter-onboarding/")
     expect(page.get_by_role("list", name="What stops sending").get_by_text("cedar")).to_have_count(0)

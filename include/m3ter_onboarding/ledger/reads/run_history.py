@@ -282,6 +282,12 @@ def _administrators(plan: Row[Any]) -> list[str]:
     return [str(one.get("name")) for one in policies if one.get("administrator_like")][:POLICIES_NAMED]
 
 
+def _outcomes(connection: Connection, t: Tables, run: RunKey, plan: Row[Any]) -> dict[str, int]:
+    # No state has more than the plan has: counting as far is exact, and no further than that.
+    most = min(plan.invitations or 0, COUNTED_OF_RUN)
+    return states_of_plan(connection, t, run, plan.plan_id, most) if most else {}
+
+
 def run_details(reader: LedgerReader, run: RunKey) -> RunDetails | None:
     """Return a run with all its plans, and the plan of this DAG before; None: the ledger knows no such run."""
 
@@ -306,7 +312,7 @@ def run_details(reader: LedgerReader, run: RunKey) -> RunDetails | None:
             allow_invitations=(row.counts or {}).get("allow_invitations"),
             plans=[PlanHead(**_plan_head(plan)) for plan in plans],
             states={state.value: many for state, many in states.items() if many},
-            outcomes=states_of_plan(connection, t, run, plans[0].plan_id, COUNTED_OF_RUN) if plans else {},
+            outcomes=_outcomes(connection, t, run, plans[0]) if plans else {},
             before=previous_plan(connection, t, comparable(plans[0])) if plans else None,
             approval=_approval(plans[0]) if plans and plans[0].needs_approval else None,
             administrators=_administrators(plans[0]) if plans else [],
