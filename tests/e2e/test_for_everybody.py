@@ -202,6 +202,13 @@ def test_a_question_is_reached_by_keyboard_and_the_focus_stays_while_the_page_lo
     assert answered.value.ok
 
 
+def assert_started(page: Page, keyboard: Keyboard, pressed: Locator) -> None:
+    """Check that a run was started, and that the focus is on the button that was pressed."""
+    expect(page.get_by_text("Started:")).to_be_visible()
+    expect(pressed).to_be_focused()
+    keyboard.assert_seen()
+
+
 def look_again(page: Page) -> None:
     """Come back to the window, as from another tab: what is live asks at once."""
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
@@ -250,9 +257,7 @@ def test_exactly_what_was_looked_at_is_sent_by_keyboard(window: AirflowPages, wa
     expect(send).to_be_focused()
     keyboard.press("Space")
     keyboard.press("Enter", dialog.get_by_role("button", name="Send exactly this"))
-    expect(page.get_by_text("Started:")).to_be_visible()
-    expect(send).to_be_focused()
-    keyboard.assert_seen()
+    assert_started(page, keyboard, send)
 
 
 def test_days_of_the_chart_are_read_and_followed_by_keyboard(window: AirflowPages, walk: Walk) -> None:
@@ -394,9 +399,7 @@ def test_a_person_is_invited_again_by_keyboard(window: AirflowPages, walk: Walk)
     expect(again).to_be_focused()
     keyboard.press("Space")
     keyboard.press("Enter", dialog.get_by_role("button", name="Invite again"))
-    expect(page.get_by_text("Started:")).to_be_visible()
-    expect(again).to_be_focused()
-    keyboard.assert_seen()
+    assert_started(page, keyboard, again)
     keyboard.press("Enter", page.get_by_role("link", name="Its plan, here"))
     expect(page.locator("h1")).to_contain_text("manual__")
 

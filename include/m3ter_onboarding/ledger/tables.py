@@ -153,7 +153,7 @@ class Tables:
             Column("reason", String(50), nullable=False),
             Column("detail", LongText),
             Column("start_date", Date),
-            # Of a question: whom it is about, and the value that is wrong in their row, as the warehouse has them.
+            # Of a question: the person's name, and the value that is wrong in their row, as the warehouse has them.
             Column("person_name", ShownText(250)),
             Column("wrong_value", ShownText(400)),
             Column("request", JSON(none_as_null=True)),

@@ -734,7 +734,7 @@ export interface RunDetails {
   plans: PlanHead[];
   /** its invitations by the state that they are in now; counting stops. */
   states: Record<string, number>;
-  /** invitations of the newest plan by the state that they are in now; counting stops. */
+  /** invitations of the newest plan by the state that they are in now, each counted up to all of it. */
   outcomes: Record<string, number>;
   /** the plan that the newest one is compared with. */
   before: PreviousPlan | null;

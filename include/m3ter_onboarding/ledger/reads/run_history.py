@@ -171,7 +171,7 @@ class RunDetails(RunHead):
     :param allow_invitations: whether the connection could send; None: the run did not record it.
     :param plans: the newest first.
     :param states: its invitations by the state that they are in now; counting stops.
-    :param outcomes: invitations of the newest plan by the state that they are in now; counting stops.
+    :param outcomes: invitations of the newest plan by the state that they are in now, each counted up to all of it.
     :param before: the plan that the newest one is compared with.
     :param approval: of the newest plan; None: nobody has to approve it.
     :param administrators: permission policies of the newest plan that make administrators, by name.
