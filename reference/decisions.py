@@ -38,7 +38,7 @@ def _of_whole_rows() -> Iterator[str]:
 def _of_the_planner() -> Iterator[str]:
     for node in _nodes_of("planner", "restrictions", "occasion"):
         match node:
-            case ast.Call(func=ast.Name(id="Occasion"), args=[_, ast.Constant(value=str(reason)), *_]):
+            case ast.Call(func=ast.Name(id="Occasion" | "_Judged"), args=[_, ast.Constant(value=str(reason)), *_]):
                 yield reason
             case ast.Call(func=ast.Name(id="_decision"), args=[_, ast.Constant(), ast.Constant(value=str(reason)), *_]):
                 yield reason

@@ -38,6 +38,9 @@ def email_key(address: str) -> str:
 
     :param address: an address as it was written.
     """
+    if address.isascii():  # almost every address: NFC already, and with one lower case
+        local, at, domain = address.strip().rpartition("@")
+        return f"{local.lower()}@{_ascii_domain(domain)}" if at else domain.lower()
     local, at, domain = _trimmed(address).rpartition("@")
     if not at:
         return _folded(domain)
@@ -49,7 +52,9 @@ def same_spelling(one: str, other: str) -> bool:
 
     Two of one key that do not are perhaps two people: m3ter does not document how it compares addresses.
     """
-    return one == other or _spelling(one) == _spelling(other)
+    if one == other or (one.isascii() and other.isascii() and one.lower() == other.lower()):
+        return True
+    return _spelling(one) == _spelling(other)
 
 
 def _spelling(address: str) -> str:

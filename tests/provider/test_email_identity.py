@@ -109,3 +109,14 @@ def test_masking_takes_no_longer_than_reading() -> None:
     assert mask_addresses("x" * 1_000_000 + " Ann ann@example.com,bo@example.com") == (
         "x" * 1_000_000 + " Ann a***@example.com,b***@example.com"
     )
+
+
+@given(
+    st.from_regex(r"[ -~\t\x1c]{0,12}@?[ -~]{0,12}", fullmatch=True),
+    st.from_regex(r"[ -~\t\x1c]{0,12}@?[ -~]{0,12}", fullmatch=True),
+)
+def test_plain_text_has_the_key_and_the_spelling_that_any_text_has(one: str, other: str) -> None:
+    # A mark that nobody sees takes the way of every other script, and is trimmed away there.
+    assert email_key(one) == email_key(f"\u200b{one}\u200b")
+    assert same_spelling(one, other) == same_spelling(f"\u200b{one}", f"\u200b{other}")
+    assert same_spelling(one, one.swapcase()) == same_spelling(f"\u200b{one}", f"\u200b{one.swapcase()}")

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, case, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, select
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from m3ter_onboarding.ledger.key_sets import one_of, sets_of
+from m3ter_onboarding.ledger.key_sets import one_of, one_of_ids, sets_of
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.states import LIVE_STATES, InvitationState, state_values
 
@@ -70,13 +70,21 @@ def read_ledger(
 
     def work(connection: Connection) -> list[LedgerInvitation]:
         found: dict[int, LedgerInvitation] = {}
-        for column, values in ((table.c.email_key, email_keys), (table.c.employee_id, employee_ids)):
-            for batch in sets_of(values):
-                statement = select(*columns).where(table.c.org_id == org_id, one_of(connection, column, batch))
-                for number, key, generation, employee, state, *rest in connection.execute(statement).all():
-                    if number not in found:
-                        row = LedgerInvitation(number, key, generation, employee, _STATES[state], *rest)
-                        found[number] = row
+
+        def read(condition: ColumnElement[bool]) -> None:
+            statement = select(*columns).where(table.c.org_id == org_id, condition)
+            for number, key, generation, employee, state, *rest in connection.execute(statement).all():
+                found[number] = LedgerInvitation(number, key, generation, employee, _STATES[state], *rest)
+
+        for batch in sets_of(email_keys):
+            read(one_of(connection, table.c.email_key, batch))
+        for batch in sets_of(employee_ids):
+            # Almost all were found by their address: of those only the number is read again.
+            theirs = select(table.c.invitation_id).where(
+                table.c.org_id == org_id, one_of(connection, table.c.employee_id, batch)
+            )
+            if others := [number for number in connection.execute(theirs).scalars() if number not in found]:
+                read(one_of_ids(connection, table.c.invitation_id, others))
         return [found[key] for key in sorted(found)]
 
     return db.read(work, doing="reading invitations")

@@ -103,8 +103,13 @@ class AddressStatuses:
         """
         if address.status is Status.FREE and not (address.row and address.row.live):
             return False
-        known = (*self._rows.get(key, ()), *self._users.get(key, ()), *self._invitations.get(key, ()))
-        return bool(known) and not any(one.email is None or same_spelling(one.email, email) for one in known)
+        found = False
+        for known in (self._rows, self._users, self._invitations):
+            for one in known.get(key, ()):
+                if one.email is None or same_spelling(one.email, email):
+                    return False
+                found = True
+        return found
 
     def elsewhere(self, employee_id: str, key: str) -> Status | None:
         """Return the status of an employee's address other than ``key``; None: there is no other.
@@ -114,8 +119,10 @@ class AddressStatuses:
         if employee_id not in self._keys_of_employee and employee_id not in self._previous:
             return None
         others = self._keys_of_employee.get(employee_id, set()) - {key}
-        found = {self.of_address(other).status for other in others}
         previous = self._previous.get(employee_id, key)
+        if not others and previous == key:
+            return None
+        found = {self.of_address(other).status for other in others}
         if previous != key and previous not in others:
             found.add(self._seen_before(previous))
         return next((status for status in Status if status in found), None)

@@ -6,17 +6,20 @@ generation, to any address that they had, whoever sent them, in the ledger or in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
+from typing import TypeVar
 
 from m3ter_onboarding.ledger.decisions import Verdict
-from m3ter_onboarding.ledger.people import LedgerInvitation
 from m3ter_onboarding.planning.address_status import AddressStatus, Status
 from m3ter_onboarding.planning.facts import Facts
 from m3ter_onboarding.planning.plan_settings import PlanSettings
 from m3ter_onboarding.source.new_hire import NewHire
 from m3ter_provider.models import INVITATION_LIFE
+
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True)
@@ -58,14 +61,6 @@ class Occasions:
         self._facts = facts
         self._rules = rules
         self._now = now
-        self._listed = {invitation.m3ter_id: invitation for invitation in facts.invitations}
-        self._in_ledger = {row.m3ter_id for row in facts.ledger}
-        self._rows_of_key: dict[str, list[LedgerInvitation]] = {}
-        self._rows_of_employee: dict[str, list[LedgerInvitation]] = {}
-        for row in facts.ledger:
-            self._rows_of_key.setdefault(row.email_key, []).append(row)
-            if row.employee_id is not None:
-                self._rows_of_employee.setdefault(row.employee_id, []).append(row)
 
     def of(self, hire: NewHire, address: AddressStatus, elsewhere: Status | None) -> Occasion:
         """Return the occasion to invite a hire whose address is not taken.
@@ -75,17 +70,22 @@ class Occasions:
         statuses = (address.status, elsewhere)
         if Status.ENDED not in statuses and Status.EXPIRED not in statuses:
             return _NEW
-        keys = self._addresses_of(hire)
-        past = list(self._unaccepted(hire, keys))
+        keys = self._past.addresses_of(hire)
+        past = list(self._past.unaccepted(hire, keys))
         if Status.ENDED in statuses:
             detail = "Was a member before; access has ended."
             if self._rules.if_rehire == "review":
                 return Occasion("review", "rehire", detail)
             # Invited since, as a rehire, and not accepted: the bound holds for that as for a new hire.
-            past = [one for one in past if self._is_since_the_end(one, keys)]
+            past = [one for one in past if self._past.is_since_the_end(one, keys)]
             if not past:
                 return Occasion("invite", "rehire", detail)
         return self._after_expiry(past)
+
+    @cached_property
+    def _past(self) -> _Past:
+        """Look facts up only where somebody's invitation expired, or somebody left: in most plans, nobody's."""
+        return _Past(self._facts)
 
     def _after_expiry(self, past: list[_PastInvitation]) -> Occasion:
         times = max(len(past), 1)
@@ -99,12 +99,30 @@ class Occasions:
             return Occasion("skip", "cooling_off", f"{invited}; the next may follow from {follows:%Y-%m-%d %H:%M} UTC.")
         return Occasion("invite", "expired", f"{invited}.")
 
-    def _addresses_of(self, hire: NewHire) -> set[str]:
+
+class _Past:
+    """What became of earlier invitations, by address and employee.
+
+    :param facts: ledger and mirror.
+    """
+
+    def __init__(self, facts: Facts) -> None:
+        self._previous = facts.previous_addresses
+        self._listed = {invitation.m3ter_id: invitation for invitation in facts.invitations}
+        self._in_ledger = {row.m3ter_id for row in facts.ledger}
+        self._rows_of_key = _by(facts.ledger, lambda row: row.email_key)
+        self._rows_of_employee = _by(facts.ledger, lambda row: row.employee_id)
+        self._invitations = _by(facts.invitations, lambda invitation: invitation.email_key)
+        self._users = _by(facts.users, lambda user: user.email_key)
+
+    def addresses_of(self, hire: NewHire) -> set[str]:
+        """Return a hire's address, and the employee's others."""
         others = {row.email_key for row in self._rows_of_employee.get(hire.employee_id, ())}
-        previous = self._facts.previous_addresses.get(hire.employee_id)
+        previous = self._previous.get(hire.employee_id)
         return {hire.email_key, *others, *([previous] if previous else ())}
 
-    def _unaccepted(self, hire: NewHire, keys: set[str]) -> Iterator[_PastInvitation]:
+    def unaccepted(self, hire: NewHire, keys: set[str]) -> Iterator[_PastInvitation]:
+        """Yield the e-mails that a hire did not accept, by ledger and m3ter."""
         rows = {
             row.invitation_id: row
             for row in (
@@ -123,19 +141,24 @@ class Occasions:
                 if listed is not None:
                     began, expired = began or listed.created_at, listed.expires_at or expired
                 yield _PastInvitation(began, expired or _end_of_life(began))
-        for invitation in self._facts.invitations:
-            in_ledger = invitation.m3ter_id in self._in_ledger
-            if invitation.email_key in keys and not invitation.accepted and not in_ledger:
+        for invitation in (one for key in keys for one in self._invitations.get(key, ())):
+            if not invitation.accepted and invitation.m3ter_id not in self._in_ledger:
                 began = invitation.created_at
                 yield _PastInvitation(began, invitation.expires_at or _end_of_life(began))
 
-    def _is_since_the_end(self, one: _PastInvitation, keys: Iterable[str]) -> bool:
-        ends = [
-            user.access_ends_at
-            for user in self._facts.users
-            if user.email_key in keys and user.access_ends_at is not None
-        ]
+    def is_since_the_end(self, one: _PastInvitation, keys: Iterable[str]) -> bool:
+        """Return whether an e-mail is later than the end of any access by these addresses."""
+        users = (user for key in keys for user in self._users.get(key, ()))
+        ends = [user.access_ends_at for user in users if user.access_ends_at is not None]
         return one.began is None or not ends or one.began >= max(ends)
+
+
+def _by(found: Iterable[_Found], key_of: Callable[[_Found], str | None]) -> dict[str, list[_Found]]:
+    by_key: dict[str, list[_Found]] = {}
+    for one in found:
+        if (key := key_of(one)) is not None:
+            by_key.setdefault(key, []).append(one)
+    return by_key
 
 
 def _end_of_life(began: datetime | None) -> datetime | None:

@@ -32,9 +32,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 from m3ter_onboarding.errors import PlanError
 from m3ter_onboarding.ledger.decisions import Decision, Verdict
+from m3ter_onboarding.ledger.people import LedgerInvitation
 from m3ter_onboarding.ledger.withheld import Restriction
 from m3ter_onboarding.ledger.worklist import is_asked
 from m3ter_onboarding.planning.address_status import TAKEN, AddressStatus, AddressStatuses, Status
@@ -46,7 +48,8 @@ from m3ter_onboarding.planning.occasion import Occasions
 from m3ter_onboarding.planning.plan_settings import PlanSettings
 from m3ter_onboarding.planning.restrictions import Restrictions
 from m3ter_onboarding.planning.warehouse_exclusions import WarehouseExclusions
-from m3ter_onboarding.source.new_hire import LONGEST_WRONG_VALUE, NewHire, ValidatedRow, end_of_day, zone_of
+from m3ter_onboarding.source.local_days import end_of_day, zone_of
+from m3ter_onboarding.source.new_hire import LONGEST_WRONG_VALUE, NewHire, ValidatedRow
 from m3ter_provider.email_identity import email_domain, same_spelling
 from m3ter_provider.models import INVITATION_LIFE, InvitationRequest
 
@@ -63,6 +66,16 @@ def decide(rows: Sequence[ValidatedRow], facts: Facts, rules: PlanSettings, *, n
         administrators where the configuration does not allow that.
     """
     return _Planner(facts, rules, now).plan(rows)
+
+
+class _Judged(NamedTuple):
+    """What is decided about a hire."""
+
+    verdict: Verdict
+    reason: str
+    detail: str
+    request: InvitationRequest | None = None
+    request_hash: str | None = None
 
 
 class _Planner:
@@ -112,7 +125,7 @@ class _Planner:
     def _exclusion(self, hire: NewHire, excluded_keys: frozenset[str]) -> Decision | None:
         domain = email_domain(hire.email) if self._has_domains else ""
         found = self._restrictions.of_person(hire.employee_id, hire.email_key, domain, keys_of_excluded=excluded_keys)
-        return None if found is None else _restricted(hire, found)
+        return None if found is None else _decision(hire, *_restricted(found))
 
     # -- one row a person --------------------------------------------------------------------------------------------
 
@@ -137,7 +150,7 @@ class _Planner:
             if of_address is not None and of_employee is None and not same_spelling(hire.email, of_address.email):
                 by_employee[hire.employee_id] = hire
                 decision = self._decide(hire)
-                alike = _looks_alike(hire, f"The address of row {of_address.row_no}")
+                alike = _decision(hire, *_looks_alike(f"The address of row {of_address.row_no}"))
                 others.append(alike if decision.decision == "invite" else decision)
             elif first := of_address or of_employee:
                 shared = "address" if of_address is not None else "employee_id"
@@ -196,64 +209,69 @@ class _Planner:
     # -- one person --------------------------------------------------------------------------------------------------
 
     def _decide(self, hire: NewHire) -> Decision:
+        judged, row = self._judge(hire)
+        return _decision(hire, *judged, invitation_id=row.invitation_id if row else None)
+
+    def _judge(self, hire: NewHire) -> tuple[_Judged, LedgerInvitation | None]:
+        """Return what is decided about a hire, and the ledger's row that it rests on."""
         address = self._statuses.of_address(hire.email_key)
         if self._statuses.looks_alike(address, hire.email_key, hire.email):
-            return _looks_alike(hire, "An address that was invited or is a member's")
+            return _looks_alike("An address that was invited or is a member's"), None
         elsewhere = self._statuses.elsewhere(hire.employee_id, hire.email_key)
-        decision = (
+        judged = (
             self._if_taken(hire, address)
             or self._if_not_in_time(hire)
-            or self._if_for_review(hire, address.status, elsewhere)
+            or self._if_for_review(address.status, elsewhere)
             or self._invite(hire, address, elsewhere)
         )
-        return replace(decision, invitation_id=address.row.invitation_id) if address.row else decision
+        return judged, address.row
 
-    def _if_taken(self, hire: NewHire, address: AddressStatus) -> Decision | None:
+    def _if_taken(self, hire: NewHire, address: AddressStatus) -> _Judged | None:
         belongs_to = address.row.employee_id if address.row and address.row.live else None
         other = " It was invited as another employee." if belongs_to not in (None, hire.employee_id) else ""
         match address.status:
             case Status.MEMBER:
-                return _decision(hire, "skip", "already_member", "Is a member of the m3ter organisation." + other)
+                return _Judged("skip", "already_member", "Is a member of the m3ter organisation." + other)
             case Status.INVITED:
-                return _decision(hire, "skip", "already_invited", "Has an invitation that is still valid." + other)
+                return _Judged("skip", "already_invited", "Has an invitation that is still valid." + other)
             case Status.UNDER_WAY:
-                return _decision(hire, "skip", "already_invited", "The invitation is on its way." + other)
+                return _Judged("skip", "already_invited", "The invitation is on its way." + other)
             case Status.IN_REVIEW:
                 detail = "Nobody can tell whether the last attempt sent an e-mail; a person has to decide."
-                return _decision(hire, "review", "unknown_outcome", detail + other)
+                return _Judged("review", "unknown_outcome", detail + other)
         return None
 
-    def _if_not_in_time(self, hire: NewHire) -> Decision | None:
+    def _if_not_in_time(self, hire: NewHire) -> _Judged | None:
         timing = self._timing(hire)
-        return _decision(hire, "skip", *timing) if timing else None
+        return _Judged("skip", *timing) if timing else None
 
-    def _if_for_review(self, hire: NewHire, status: Status, elsewhere: Status | None) -> Decision | None:
+    def _if_for_review(self, status: Status, elsewhere: Status | None) -> _Judged | None:
         if elsewhere in TAKEN:
             detail = "This employee was invited with another address, or is a member with it."
-            return _decision(hire, "review", "email_changed", detail)
+            return _Judged("review", "email_changed", detail)
         if status is Status.MISSING:
             detail = "Was invited or a member, but m3ter lists neither any more; a person has to decide."
-            return _decision(hire, "review", "missing_in_m3ter", detail)
+            return _Judged("review", "missing_in_m3ter", detail)
         return None
 
-    def _invite(self, hire: NewHire, address: AddressStatus, elsewhere: Status | None) -> Decision:
+    def _invite(self, hire: NewHire, address: AddressStatus, elsewhere: Status | None) -> _Judged:
         occasion = self._occasions.of(hire, address, elsewhere)
         reason, detail = occasion.reason, occasion.detail
         if reason != "new" and self._rules.invite_again:
             reason, detail = "requested", f"{detail} A person asked to invite again."
         elif occasion.verdict != "invite":
-            return _decision(hire, occasion.verdict, reason, detail)
+            return _Judged(occasion.verdict, reason, detail)
         policy_ids = self._policies.of(hire.permission_policies)
         if isinstance(policy_ids, Restriction):
-            return _restricted(hire, policy_ids)
+            return _restricted(policy_ids)
         request = self._request(hire, policy_ids)
         request_hash = hash_request(self._lasting(hire, request))
         if address.refused_hash == request_hash:
             if not self._rules.retry_failed:
                 detail = "m3ter refused exactly this request before; correct the row."
-                return replace(_decision(hire, "skip", "refused_before", detail), request_hash=request_hash)
+                return _Judged("skip", "refused_before", detail, None, request_hash)
             reason, detail = "requested", "m3ter refused this request before; a person asked to try again."
-        return _decision(hire, "invite", reason, detail, request, request_hash)
+        return _Judged("invite", reason, detail, request, request_hash)
 
     def _request(self, hire: NewHire, policy_ids: tuple[str, ...]) -> InvitationRequest:
         return InvitationRequest(
@@ -290,12 +308,12 @@ class _Planner:
         return end_of_day(hire.start_date + timedelta(days=self._rules.expiry_grace_days), hire.time_zone)
 
 
-def _looks_alike(hire: NewHire, other: str) -> Decision:
+def _looks_alike(other: str) -> _Judged:
     detail = (
         f"{other} differs from this one only in letters that are often taken for the same, such as ß and ss. Perhaps it"
         " is another person's; a person has to decide."
     )
-    return _decision(hire, "review", "address_looks_alike", detail)
+    return _Judged("review", "address_looks_alike", detail)
 
 
 def _several_addresses(hire: NewHire) -> Decision:
@@ -312,8 +330,8 @@ def _older(hire: NewHire, newer: ValidatedRow) -> Decision:
     return _decision(hire, "invalid", "duplicate_in_batch", detail)
 
 
-def _restricted(hire: NewHire, found: Restriction) -> Decision:
-    return _decision(hire, found.decision, found.reason, found.detail)
+def _restricted(found: Restriction) -> _Judged:
+    return _Judged(found.decision, found.reason, found.detail)
 
 
 def _decision(
@@ -323,6 +341,8 @@ def _decision(
     detail: str,
     request: InvitationRequest | None = None,
     request_hash: str | None = None,
+    *,
+    invitation_id: int | None = None,
 ) -> Decision:
     return Decision(
         row_no=hire.row_no,
@@ -335,6 +355,7 @@ def _decision(
         request_hash=request_hash,
         detail=detail,
         start_date=hire.start_date,
+        invitation_id=invitation_id,
         person_name=f"{hire.first_name} {hire.last_name}" if is_asked(decision, reason) else None,
         wrong_value=_asked_policies(hire) if reason in ("policy", "policy_not_allowed") else None,
         extra=hire.extra,

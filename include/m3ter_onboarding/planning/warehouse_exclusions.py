@@ -11,7 +11,8 @@ from typing import Literal
 
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.source.excluded_people import ExcludedPerson, excluded_people
-from m3ter_onboarding.source.new_hire import NewHire, RowExclusion, ValidatedRow, zone_of
+from m3ter_onboarding.source.local_days import zone_of
+from m3ter_onboarding.source.new_hire import NewHire, RowExclusion, ValidatedRow
 from m3ter_onboarding.source.warehouse import read_exclusions
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,8 @@ from m3ter_onboarding.config.run_parameters import LONGEST_EMPLOYEE_ID
 from m3ter_onboarding.ledger.storable_values import storable_text
 from m3ter_onboarding.source.columns import SourceRow
 from m3ter_onboarding.source.driver_values import NO_END, to_date, to_names, to_text
-from m3ter_onboarding.source.new_hire import LONGEST_EMAIL, end_of_day, zone_of
+from m3ter_onboarding.source.local_days import end_of_day, zone_of
+from m3ter_onboarding.source.new_hire import LONGEST_EMAIL
 from m3ter_provider.email_identity import email_key, is_one_address
 
 _LONGEST_KEY = 400

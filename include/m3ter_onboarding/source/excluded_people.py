@@ -9,12 +9,8 @@ from typing import Any
 
 from m3ter_onboarding.source.columns import SourceRow
 from m3ter_onboarding.source.driver_values import storable, to_text
-from m3ter_onboarding.source.new_hire import (
-    LONGEST_EMAIL,
-    LONGEST_EXCLUSION_REASON,
-    RowExclusion,
-    read_day,
-)
+from m3ter_onboarding.source.local_days import read_day
+from m3ter_onboarding.source.new_hire import LONGEST_EMAIL, LONGEST_EXCLUSION_REASON, RowExclusion
 from m3ter_provider.email_identity import email_key
 from m3ter_provider.pasted_text import without_marks
 

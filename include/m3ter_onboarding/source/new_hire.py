@@ -5,10 +5,9 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, TypeAlias
-from zoneinfo import ZoneInfo
 
 from m3ter_onboarding.config.placeholders import DEFAULT_PLACEHOLDERS, folded_placeholders
 from m3ter_onboarding.config.run_parameters import LONGEST_EMPLOYEE_ID
@@ -26,6 +25,7 @@ from m3ter_onboarding.source.driver_values import (
     to_text,
 )
 from m3ter_onboarding.source.email_addresses import sendable_address
+from m3ter_onboarding.source.local_days import end_of_day, zone_of
 from m3ter_provider.email_identity import email_key
 from m3ter_provider.pasted_text import trim, without_marks
 from m3ter_provider.person_names import why_not_a_name
@@ -154,18 +154,18 @@ def validate_row(
     :param placeholders: words for a missing value, as :func:`folded_placeholders` returns them.
     """
     start: date | None = None
-    extra = _extra(row, extra_columns)
+    extra, value = _extra(row, extra_columns), row.values.get
     try:
-        employee_id = _no_placeholder("employee_id", _employee_id(row.values.get("employee_id")), placeholders)
-        as_given, email = _email(row.values.get("email"))
-        first_name = _no_placeholder("first_name", _person_name("first_name", row.values), placeholders)
-        last_name = _no_placeholder("last_name", _person_name("last_name", row.values), placeholders)
-        contact_number = _contact_number(row.values.get("contact_number"), placeholders)
-        time_zone = _time_zone(row.values.get("time_zone"), default_time_zone)
-        start = _start(row.values.get("start_date"), time_zone)
-        access_ends_at = _end_of_access(row.values.get("access_end_date"), start, time_zone, now)
-        exclusion = _exclusion(row.values.get("exclude"), row.values.get("exclude_until"), time_zone)
-        policies = _policies(row.values.get("permission_policies"))
+        employee_id = _no_placeholder("employee_id", _employee_id(value("employee_id")), placeholders)
+        as_given, email = _email(value("email"))
+        first_name = _person_name("first_name", value("first_name"), placeholders)
+        last_name = _person_name("last_name", value("last_name"), placeholders)
+        contact_number = _contact_number(value("contact_number"), placeholders)
+        time_zone = _time_zone(value("time_zone"), default_time_zone)
+        start = _start(value("start_date"), time_zone)
+        access_ends_at = _end_of_access(value("access_end_date"), start, time_zone, now)
+        exclusion = _exclusion(value("exclude"), value("exclude_until"), time_zone)
+        policies = _policies(value("permission_policies"))
     except _FlawError as flaw:
         return _invalid(row, flaw, start or _readable_start(row, default_time_zone), extra)
     return NewHire(
@@ -183,7 +183,7 @@ def validate_row(
         time_zone=time_zone,
         exclusion=exclusion,
         extra=extra,
-        updated_at=to_instant(row.values.get("updated_at")),
+        updated_at=to_instant(value("updated_at")),
     )
 
 
@@ -219,33 +219,9 @@ def _extra(row: SourceRow, columns: Sequence[str]) -> dict[str, str] | None:
     return {name: value for name, value in values.items() if value is not None} or None
 
 
-@lru_cache(maxsize=4096)
-def end_of_day(day: date, time_zone: str) -> datetime:
-    """Return the last millisecond of a local day, in UTC.
-
-    A millisecond before midnight, so that the day is right whether m3ter takes the end as inclusive or not.
-
-    :param day: before 9999-12-31.
-    :param time_zone: IANA name.
-    """
-    midnight = datetime.combine(day + timedelta(days=1), time(), tzinfo=zone_of(time_zone))
-    return midnight.astimezone(timezone.utc) - timedelta(milliseconds=1)
-
-
-@lru_cache(maxsize=1024)
-def zone_of(name: str) -> ZoneInfo:
-    """Return a time zone.
-
-    :param name: IANA name.
-    :raises ValueError: when there is none of that name.
-    """
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # OSError: the name of a folder of zones, such as "Europe"
-        raise ValueError("is no IANA time zone such as Europe/London") from None
-
-
 def _employee_id(value: Any) -> str:
+    if type(value) is str and value.isascii() and value.isalnum() and len(value) <= LONGEST_EMPLOYEE_ID:
+        return value  # almost every id: all of it can be seen
     try:
         text = to_text(value)
         if text is not None:
@@ -277,12 +253,26 @@ def _name(column: str, value: Any, longest: int) -> str | None:
         raise _FlawError(column, f"The {column} {reason}.") from None
 
 
-def _person_name(column: str, values: Mapping[str, Any]) -> str:
+def _person_name(column: str, value: Any, placeholders: frozenset[str]) -> str:
     """Read a name that goes into an e-mail."""
-    name = _required(column, _name(column, values.get(column), LONGEST_NAME))
+    known = _known_name(value, placeholders) if type(value) is str else None
+    return _judged_name(column, value, placeholders) if known is None else known
+
+
+@lru_cache(maxsize=16_384)  # people share names
+def _known_name(text: str, placeholders: frozenset[str]) -> str | None:
+    """Return a name as it is sent; None: something is wrong with it."""
+    try:
+        return _judged_name("", text, placeholders)
+    except _FlawError:
+        return None
+
+
+def _judged_name(column: str, value: Any, placeholders: frozenset[str]) -> str:
+    name = _required(column, _name(column, value, LONGEST_NAME))
     if why := why_not_a_name(name):
         raise _FlawError(column, f"The {column} {why}.")
-    return name
+    return _no_placeholder(column, name, placeholders)
 
 
 def _no_placeholder(column: str, text: str, placeholders: frozenset[str]) -> str:
@@ -314,6 +304,8 @@ def _time_zone(value: Any, default: str) -> str:
 
 
 def _day(column: str, value: Any, time_zone: str) -> date | None:
+    if value is None:
+        return None
     try:
         return to_date(value, zone_of(time_zone))
     except ValueError as reason:
@@ -348,16 +340,6 @@ def _end_of_access(value: Any, start: date | None, time_zone: str, now: datetime
     if ends_at <= now:
         raise _FlawError("dates", "The access_end_date lies in the past.", column="access_end_date")
     return ends_at
-
-
-def read_day(value: Any, time_zone: str) -> date | None:
-    """Read a day; None where there is none, or it is the open end that HR systems write.
-
-    :param time_zone: IANA name, for instants.
-    :raises ValueError: when it is no day.
-    """
-    day = to_date(value, zone_of(time_zone))
-    return None if day == NO_END else day
 
 
 def _exclusion(value: Any, until: Any, time_zone: str) -> RowExclusion | None:

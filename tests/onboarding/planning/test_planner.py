@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta, timezone
 from functools import partial
 from typing import Any
@@ -714,3 +714,29 @@ def test_a_policy_that_m3ter_does_not_show_is_trusted_only_by_its_id() -> None:
     for more in ({"allowed_permission_policies": None}, {"allowed_permission_policies": "any"}):
         assert powerful(**more) == [True, True]
         assert powerful(permission_policies="p-hidden", **more) == [False, True]
+
+
+class Counted(list[Any]):
+    """A list that knows how often it was read from its beginning."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        self.times += 1
+        return super().__iter__()
+
+
+@pytest.mark.parametrize("reinvite", [0, 5])
+def test_everybody_whose_invitation_expired_is_looked_up_without_reading_m3ters_list_for_each(reinvite: int) -> None:
+    def read_for(people: int) -> tuple[int, int]:
+        rows = [row(n, employee_id=f"E{n}") for n in range(1, people + 1)]
+        keys = [f"person{n}@example.com" for n in range(1, people + 1)]
+        left, listed = NOW - 40 * DAY, NOW - 30 * DAY
+        invitations = Counted(invitation(NOW - DAY, m3ter_id=key, email_key=key, created_at=listed) for key in keys)
+        users = Counted(user(left, key) for key in keys)
+        found = plan(rows, PlanSettings(reinvite=reinvite, if_rehire="invite"), invitations=invitations, users=users)
+        verdict = "invite" if reinvite else "review"
+        assert count_decisions(found) == {f"{verdict}:expired": people}
+        return invitations.times, users.times
+
+    assert read_for(40) == read_for(2)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import pickle
 import uuid
 from datetime import date, datetime, timedelta, timezone
@@ -14,6 +15,7 @@ from m3ter_onboarding.errors import SourceError
 from m3ter_onboarding.ledger.decisions import Decision
 from m3ter_onboarding.source.columns import SourceRow, check_columns
 from m3ter_onboarding.source.new_hire import NewHire, select_employee, validate_row, validate_rows
+from m3ter_onboarding.source.unreadable_values import UnreadText
 from m3ter_provider.email_identity import email_key
 from tests.support.hire_rows import NOW, row
 
@@ -534,3 +536,39 @@ def test_f23_an_invalid_row_of_the_employee_is_kept_and_an_unusable_employee_id_
     assert [found.row_no for found in select_employee(validated, "1001")] == [1]
     assert select_employee(validated, "1001\N{REPLACEMENT CHARACTER}2") == []
     assert select_employee(validated, "x" * 250) == []
+
+
+# -- what is read before is read the same again ------------------------------------------------------------------------
+
+
+@given(st.text(max_size=20) | st.sampled_from(["Ann", "n/a", "www.evil.com", "O'Family", " Ann ", "x" * 101, "\ud800"]))
+def test_a_name_is_judged_the_same_each_time_and_in_each_place(name: str) -> None:
+    def judged(**values: Any) -> tuple[Any, ...]:
+        found = validate_row(row(**values), default_time_zone="UTC", now=NOW)
+        if isinstance(found, Decision):
+            return "invalid", found.reason, found.detail
+        return "hire", found.first_name, found.last_name
+
+    for column in ("first_name", "last_name"):
+        first, bytewise = judged(**{column: name}), None
+        with contextlib.suppress(UnicodeEncodeError):
+            bytewise = judged(**{column: name.encode()})  # bytes are read anew each time
+        assert judged(**{column: name}) == first
+        assert bytewise in (None, first)
+
+
+def test_a_name_that_its_driver_could_not_read_is_no_name_although_somebody_is_called_so() -> None:
+    valid(first_name="2026-02-30")
+    assert invalid(first_name=UnreadText("2026-02-30")).reason == "first_name"
+
+
+def test_a_word_is_a_name_where_it_stands_for_nothing_missing() -> None:
+    def first_name(placeholders: tuple[str, ...]) -> str:
+        (found,) = validate_rows([row(first_name="Null")], default_time_zone="UTC", now=NOW, placeholders=placeholders)
+        return found.first_name if isinstance(found, NewHire) else found.name
+
+    assert [first_name(("null",)), first_name(("none",)), first_name(("null",))] == [
+        "invalid:first_name",
+        "Null",
+        "invalid:first_name",
+    ]

@@ -40,7 +40,7 @@ from m3ter_onboarding.page.answers import (
 )
 from m3ter_onboarding.page.bounded_response import BoundedResponse
 from m3ter_onboarding.page.onboarding_dags import LedgerPlace
-from m3ter_onboarding.source.new_hire import zone_of
+from m3ter_onboarding.source.local_days import zone_of
 
 router = APIRouter(prefix="/api")
 
