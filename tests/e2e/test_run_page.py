@@ -48,6 +48,7 @@ def dune(airflow: AirflowStack, tmp_path_factory: pytest.TempPathFactory) -> Ite
     with organisation(airflow, "dune", tmp_path_factory.mktemp("dune"), values={"look_back_days": 30}) as made:
         made.connect_m3ter(requests_per_second=1)
         made.hire(MANY)
+        made.hire(1, first=99, last_name="n/a")
         yield made
         made.remove_dag()
 
@@ -196,6 +197,9 @@ def test_the_progress_of_sending_is_seen(pages: AirflowPages, dune: Organisation
     expect(step(page, "report")).to_contain_text("The run is a success.", timeout=PATIENCE)
     expect(progress).to_have_count(0)
     assert len(dune.m3ter.emails()) == MANY
+    expect(page.locator("#plan + p")).to_contain_text("by the configuration's rules (approval).")
+    page.locator("#rows-invalid summary").click()
+    expect(page.locator("tr.diff.invalid")).to_contain_text("take it out of placeholders.")
 
 
 def test_a_run_that_was_to_send_too_many_is_started_again_for_a_person_to_approve(

@@ -8,7 +8,7 @@ import { runHash } from "./addresses.js";
 import { inTheNext, pendingDays, startingTable } from "./coming_days.js";
 import { organisations } from "./dag_cards.js";
 import { h, messageOf, problem, section } from "./elements.js";
-import { boundedSum, exactNumber } from "./formats.js";
+import { boundedSum, exactNumber, instant } from "./formats.js";
 import { standingName, withoutAccess } from "./glossary.js";
 import { lastDay } from "./last_day.js";
 import { dagName, followOverview, ledgerProblem, readOverview } from "./readable_dags.js";
@@ -117,12 +117,15 @@ function attention(ledgers, away, stopped) {
  * @param {string} text
  * @param {string} href
  * @param {"bad" | "warn" | "info"} kind
- * @param {string} [written] the number, where counting may have stopped
+ * @param {object} [how] the number, where counting may have stopped; when it was counted, where that was earlier
+ * @param {string} [how.written]
+ * @param {string | null} [how.asOf]
  */
-function item(many, text, href, kind, written = exactNumber(many)) {
+function item(many, text, href, kind, { written = exactNumber(many), asOf = null } = {}) {
   if (!many) return null;
   const said = many === 1 ? singular(text) : text;
-  return h("li", { class: kind }, h("a", { href }, h("strong", {}, written), ` ${said}`));
+  const when = asOf && [", as of ", instant(asOf)];
+  return h("li", { class: kind }, h("a", { href }, h("strong", {}, written), ` ${said}`, when));
 }
 
 /**
@@ -142,11 +145,12 @@ function singular(text) {
  * @param {string} text
  * @param {string} href
  * @param {"bad" | "warn" | "info"} kind
+ * @param {string | null} [asOf] when they were counted, where that was earlier
  */
-function boundedItem(counts, text, href, kind) {
+function boundedItem(counts, text, href, kind, asOf = null) {
   const known = counts.map((many) => many ?? 0);
   const many = known.reduce((all, one) => all + one, 0);
-  return item(many, text, href, kind, boundedSum(known));
+  return item(many, text, href, kind, { written: boundedSum(known), asOf });
 }
 
 /**
@@ -184,15 +188,16 @@ function counted({ key, states, questions, access, expire_before_start, starting
  * @param {string} key of the ledger
  * @param {string} where
  */
-function startingItems({ standings, chase, sent_today, within_days }, key, where) {
+function startingItems({ standings, chase, sent_today, within_days, as_of }, key, where) {
   // Nobody has to act for those who are invited and can still accept.
   const unready = withoutAccess().filter((standing) => standing !== "pending");
   const list = (/** @type {string} */ shown) => `#/day-one/${shown}/${encodeURIComponent(key)}`;
   return [
-    ...unready.map((one) =>
-      item(standings[one], `start ${inTheNext(within_days)}: ${standingName(one)}${where}`, list(one), "warn"),
-    ),
-    boundedItem([chase], `invitations to chase${where}`, list("chase"), "warn"),
+    ...unready.map((one) => {
+      const text = `start ${inTheNext(within_days)}: ${standingName(one)}${where}`;
+      return item(standings[one], text, list(one), "warn", { asOf: as_of });
+    }),
+    boundedItem([chase], `invitations to chase${where}`, list("chase"), "warn", as_of),
     boundedItem([sent_today], `sent today${where}`, `#/invitations/sent/${encodeURIComponent(key)}`, "info"),
   ];
 }

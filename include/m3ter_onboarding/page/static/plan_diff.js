@@ -172,7 +172,7 @@ function status(plan) {
     return h("strong", {}, "It is never sent: ", by, ", ", instant(plan.rejected_at), ".");
   }
   if (!plan.invitations) return "It invites nobody, so nobody is asked to approve it.";
-  if (!plan.needs_approval) return "It needs no approval by the configuration's rules (`approval`).";
+  if (!plan.needs_approval) return prose("It needs no approval by the configuration's rules (`approval`).");
   if (!plan.approved_at) return h("strong", {}, "It needs approval, and nobody has approved it.");
   return ["Approved by ", quoted(plan.approved_by), ", ", instant(plan.approved_at), "."];
 }

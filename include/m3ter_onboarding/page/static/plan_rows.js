@@ -190,7 +190,7 @@ function decidedRow({ dag_id, ledger }, row, decision, sign) {
  * @param {PlannedRow} row
  */
 function outcomeOf({ state, why_not }) {
-  const why = why_not && h("p", { class: "long" }, quoted(why_not));
+  const why = why_not && h("p", { class: "long" }, h("bdi", {}, prose(why_not)));
   return [state ? stateBadge(state) : "not sent", why];
 }
 
@@ -223,7 +223,7 @@ function whyOf(row) {
   const { decision, reason, detail, email, wrong_value } = row;
   const wrong = wrong_value !== email && wrong_value;
   return [
-    detail ? quoted(detail) : `${capital(reasonName(reason))}.`,
+    detail ? h("bdi", {}, prose(detail)) : `${capital(reasonName(reason))}.`,
     " ",
     code(`${decision}:${reason}`),
     wrong && h("p", { class: "note" }, "In the row: ", quoted(wrong)),
