@@ -10,8 +10,11 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, String, any_, func, literal, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, String, any_, literal
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
 
 from m3ter_onboarding.databases.batches import batches
@@ -47,8 +50,23 @@ def _is_in(
 ) -> ColumnElement[bool]:
     if connection.dialect.name == "postgresql":
         return column == any_(literal(values, ARRAY(kind)))
-    listed = func.json_each(literal(json.dumps(values), String())).table_valued("value")
-    return column.in_(select(listed.c.value))
+    return column.bool_op("IN")(_listed(literal(json.dumps(values), String())))
+
+
+class _listed(FunctionElement[Any]):  # noqa: N801 (a SQL function's name)
+    """The values of a JSON array, for IN.
+
+    SQLAlchemy's own table-valued functions refer to themselves: each would keep its array until Python looks for such
+    circles, which it rarely does while a plan is made.
+    """
+
+    name = "listed"
+    inherit_cache = True
+
+
+@compiles(_listed)
+def _listed_by_json_each(element: _listed, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"(SELECT value FROM json_each({compiler.process(element.clauses, **kw)}))"  # noqa: S608 (one parameter)
 
 
 def _are_plain(keys: Sequence[str], longest: int) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import event, insert, select
+from sqlalchemy import BindParameter, Connection, event, insert, select
 
 from m3ter_onboarding.ledger import mirror, people
 from m3ter_onboarding.ledger.decisions import Decision
@@ -75,3 +76,23 @@ def test_no_look_up_of_people_reads_all_of_an_organisation(sqlite_world: World) 
     for found in plans.values():
         assert len(found) == 1
         assert re.search(r"\(org_id=\? AND (email_key|alias_key|employee_id)=\?\)", found[0])
+
+
+def test_a_look_up_leaves_no_keys_in_memory(world: World) -> None:
+    """A plan makes six look-ups of 5,000 keys for each 5,000 people, and Python collects circles rarely meanwhile."""
+    column, keys = world.db.tables.mirror_user.c.email_key, [f"kept-{number}@example.com" for number in range(50)]
+
+    def look_up(connection: Connection) -> None:
+        assert not connection.execute(select(column).where(one_of(connection, column, keys))).all()
+
+    world.db.read(look_up, doing="looking up")
+    gc.collect()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        world.db.read(look_up, doing="looking up")
+        gc.collect()
+        kept = [one for one in gc.garbage if isinstance(one, BindParameter) and "kept-1@" in str(one.value)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+    assert not kept
