@@ -11,7 +11,7 @@ from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.sql_types import UtcDateTime
 from m3ter_onboarding.ledger.states import LIVE_STATES, ON_ITS_WAY_STATES, OPEN_STATES, InvitationState
-from m3ter_onboarding.ledger.tables import Tables, state_in
+from m3ter_onboarding.ledger.tables import Tables, once_more, state_in
 
 #: Too early; or invited or a member already, which may have ended since without an acceptance.
 _WAITING_SKIPS = ("too_early", "already_invited", "already_member")
@@ -59,7 +59,7 @@ def _caught_up_by(
 ) -> tuple[datetime | None, datetime | None]:
     """Return the end of the newest finished window of one DAG's runs, and where the first unfinished one begins."""
     table = t.run
-    later = table.alias()
+    later = once_more(table, "later_run")
 
     def over_everybody(of: FromClause) -> ColumnElement[bool]:
         return and_(of.c.dag_id == run.dag_id, of.c.org_id == org_id, of.c.may_invite, of.c.only_employee.is_(None))
@@ -149,7 +149,7 @@ def _is_no_ungranted_full_run(t: Tables) -> ColumnElement[bool]:
 
     The whole past is one person's request: it widens the windows of others only once it was granted.
     """
-    plan, runs, begun = t.plan, t.run, t.invitation.alias()
+    plan, runs, begun = t.plan, t.run, once_more(t.invitation, "begun")
     return or_(
         plan.c.mode != "full",
         exists().where(begun.c.dag_id == plan.c.dag_id, begun.c.run_id == plan.c.run_id),
@@ -161,7 +161,7 @@ def _is_no_ungranted_full_run(t: Tables) -> ColumnElement[bool]:
 
 def _about_one(t: Tables, plan: FromClause) -> ColumnElement[bool]:
     """Return the condition that a plan is of a run with ``only_employee``."""
-    runs = t.run.alias()
+    runs = once_more(t.run, "about_one")
     return exists().where(
         runs.c.dag_id == plan.c.dag_id, runs.c.run_id == plan.c.run_id, runs.c.only_employee.is_not(None)
     )
@@ -181,7 +181,7 @@ def _last_decided_otherwise(t: Tables, org_id: str, not_before: datetime) -> CTE
     Only plans count that put their questions into the worklist, which from then on keeps the person in the window: a
     backfill that plans only, or a run about one person, would end the waiting and ask nobody.
     """
-    decision, plan = t.decision.alias(), t.plan.alias()
+    decision, plan = once_more(t.decision, "decided"), once_more(t.plan, "deciding_plan")
     return (
         select(decision.c.employee_id, func.max(plan.c.sealed_at).label("at"))
         .where(

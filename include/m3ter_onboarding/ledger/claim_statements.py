@@ -34,7 +34,7 @@ from m3ter_onboarding.ledger.plans import may_be_sent
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.sql_types import db_now_ms
 from m3ter_onboarding.ledger.states import CLAIMABLE_STATES, ENDED_STATES, LIVE_STATES, InvitationState, state_values
-from m3ter_onboarding.ledger.tables import Tables, state_in
+from m3ter_onboarding.ledger.tables import Tables, once_more, state_in
 from m3ter_onboarding.ledger.withheld import is_withheld
 
 #: So many attempts of a plan may end without an answer and without a trace in m3ter; an outage that swallows both lasts
@@ -169,7 +169,7 @@ def new_rows(t: Tables, dialect: str, claim: ClaimValues) -> Any:
     :param dialect: SQLAlchemy's name of it.
     """
     d = t.decision.c
-    i, earlier = t.invitation.alias("known"), t.invitation.alias("earlier")
+    i, earlier = once_more(t.invitation, "known"), once_more(t.invitation, "earlier")
     # Two queries, not one with OR: each then has an index of its own.
     address_taken = exists().where(i.c.org_id == claim.org_id, i.c.email_key == d.email_key, state_in(i, _NOT_ENDED))
     ended_since = exists().where(
@@ -241,7 +241,7 @@ def reclaimable(t: Tables, claim: ClaimValues) -> ColumnElement[bool]:
     """Return the condition that a row, unsent or failed, may be claimed again for the plan's decision."""
     d, table = t.decision.c, t.invitation
     i = table.c
-    rival = table.alias("rival")
+    rival = once_more(table, "rival")
 
     def of_decision(column: ColumnElement[Any]) -> ColumnElement[Any]:
         return _of_decision(t, claim, column)

@@ -31,7 +31,7 @@ from m3ter_onboarding.ledger.erasure import (
 )
 from m3ter_onboarding.ledger.personal_columns import People, not_erased
 from m3ter_onboarding.ledger.states import LIVE_STATES
-from m3ter_onboarding.ledger.tables import Tables, state_in
+from m3ter_onboarding.ledger.tables import Tables, once_more, state_in
 
 _Counts = Mapping[str, int]
 #: Erases a batch after a cursor, and returns what it removed and the next cursor; None: it was the last batch.
@@ -171,7 +171,7 @@ class _PeopleBefore:
 
 def _held(t: Tables, org_id: str, name: str, value: ColumnElement[Any], before: datetime) -> ColumnElement[bool]:
     """Return the condition that something of somebody is live, open or new."""
-    d, w, i = t.decision.alias("newer"), t.worklist.alias("asked"), t.invitation.alias("held")
+    d, w, i = once_more(t.decision, "newer"), once_more(t.worklist, "asked"), once_more(t.invitation, "held")
     live = or_(state_in(i, LIVE_STATES), i.c.updated_at >= before)
     return or_(
         exists().where(i.c.org_id == org_id, i.c[name] == value, live),

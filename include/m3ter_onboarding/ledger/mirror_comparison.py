@@ -22,7 +22,7 @@ from m3ter_onboarding.ledger.states import (
     InvitationState,
     state_values,
 )
-from m3ter_onboarding.ledger.tables import Tables, state_in
+from m3ter_onboarding.ledger.tables import Tables, once_more, state_in
 
 _ACCEPTED = InvitationState.ACCEPTED.value
 
@@ -66,7 +66,7 @@ def newest_of(t: Tables, org_id: str, email: ColumnElement[Any]) -> ColumnElemen
     By a look-up for each address: as an anti-join inside an outer join PostgreSQL compares every row with every other,
     once for each address, until it has statistics of the tables.
     """
-    row = t.invitation.alias()
+    row = once_more(t.invitation, "newest")
     newest = (
         select(row.c.invitation_id)
         .where(row.c.org_id == org_id, row.c.email_key == email)
@@ -105,7 +105,7 @@ def unmatched_invitations(db: LedgerDatabase, org_id: str, now: datetime) -> lis
     :returns: the active and accepted first, each in the order in which m3ter made them.
     """
     t = db.tables
-    m, i, known = t.mirror_invitation.c, t.invitation.c, t.invitation.alias()
+    m, i, known = t.mirror_invitation.c, t.invitation.c, once_more(t.invitation, "known_by_id")
     valid = or_(m.accepted, m.expires_at.is_(None), m.expires_at > now)
     same_entry = and_(known.c.org_id == org_id, known.c.m3ter_id == m.m3ter_id)
     attempted = and_(i.attempt_started_ms.is_not(None), i.state.not_in(state_values(ENDED_STATES)))

@@ -27,7 +27,7 @@ from m3ter_onboarding.ledger.states import (
     leads_from,
     state_values,
 )
-from m3ter_onboarding.ledger.tables import Tables, state_in
+from m3ter_onboarding.ledger.tables import Tables, once_more, state_in
 
 
 class Keep(Enum):
@@ -257,7 +257,7 @@ def _event(row: Row[Any], outcome: Outcome, now: datetime, token: str | None) ->
 
 def supersede_other_addresses(connection: Connection, t: Tables, invitation_ids: Sequence[int], now: datetime) -> None:
     """End rows that were never sent where another address of the same employee now was."""
-    i, sent = t.invitation.c, t.invitation.alias("sent")
+    i, sent = t.invitation.c, once_more(t.invitation, "sent")
     unsent = InvitationState.UNSENT
     for batch in batches(invitation_ids):
         rows = connection.execute(

@@ -14,7 +14,7 @@ from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.sealing import SealingKey
 from m3ter_onboarding.ledger.sql_types import db_now_ms
-from m3ter_onboarding.ledger.tables import Tables
+from m3ter_onboarding.ledger.tables import Tables, once_more
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ def seal_plan(
 
 
 def _newer_exists(t: Tables) -> ColumnElement[bool]:
-    newer = t.plan.alias("newer")
+    newer = once_more(t.plan, "newer")
     return exists().where(
         newer.c.dag_id == t.plan.c.dag_id, newer.c.run_id == t.plan.c.run_id, newer.c.seq > t.plan.c.seq
     )

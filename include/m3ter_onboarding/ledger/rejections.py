@@ -5,13 +5,14 @@ from __future__ import annotations
 from sqlalchemy import Connection, and_, exists, func, or_, select
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.tables import once_more
 
 
 def rejected_people(db: LedgerDatabase, plan_id: str, org_id: str) -> int:
     """Return how many people of a plan are in one that was rejected or not answered, and in none approved since."""
     t = db.tables
-    d, refused, approved = t.decision, t.decision.alias("refused"), t.decision.alias("approved")
-    rejected_plan, approved_plan = t.plan.alias("rejected_plan"), t.plan.alias("approved_plan")
+    d, refused, approved = t.decision, once_more(t.decision, "refused"), once_more(t.decision, "approved")
+    rejected_plan, approved_plan = once_more(t.plan, "rejected_plan"), once_more(t.plan, "approved_plan")
     released = exists(
         select(approved.c.row_no)
         .join(approved_plan, approved_plan.c.plan_id == approved.c.plan_id)

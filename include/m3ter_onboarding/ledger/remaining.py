@@ -14,7 +14,7 @@ from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.mirror_comparison import newest_of
 from m3ter_onboarding.ledger.sql_types import db_now_ms
 from m3ter_onboarding.ledger.states import CLAIMABLE_STATES, ENDED_STATES, LIVE_STATES, OPEN_STATES, InvitationState
-from m3ter_onboarding.ledger.tables import Tables, state_in
+from m3ter_onboarding.ledger.tables import Tables, once_more, state_in
 from m3ter_onboarding.ledger.withheld import is_withheld
 
 #: Skipped, and people of the plan all the same: their invitation must have come to an end, or m3ter refused them
@@ -120,7 +120,7 @@ def remaining(db: LedgerDatabase, plan_id: str, org_id: str, now: datetime | Non
     """
     t = db.tables
     d, i = t.decision.c, t.invitation.c
-    other = t.invitation.alias()
+    other = once_more(t.invitation, "other_address")
     rival = exists().where(
         other.c.org_id == org_id,
         other.c.employee_id == d.employee_id,

@@ -620,6 +620,18 @@ def tables_in(schema: str | None) -> Tables:
     return Tables(schema)
 
 
+@lru_cache(maxsize=64)
+def once_more(table: Table, name: str) -> FromClause:
+    """Return a table under a second name, for a statement that looks at other rows of it.
+
+    The same object each time: to make its columns takes longer than the rest of a statement. A statement inside
+    another must not use the name of the outer one: SQLAlchemy would take both for the same rows.
+    """
+    alias = table.alias(name)
+    alias.c  # noqa: B018  (made here, before threads share it)
+    return alias
+
+
 def state_in(table: FromClause, states: Iterable[InvitationState]) -> ColumnElement[bool]:
     """Return the condition that a row's state is one of *states*, not to be looked up by state.
 

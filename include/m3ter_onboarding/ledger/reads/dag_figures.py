@@ -17,7 +17,7 @@ from m3ter_onboarding.ledger.reads.run_counts import SentOfRun
 from m3ter_onboarding.ledger.reads.run_history import RunFailure
 from m3ter_onboarding.ledger.runs import FAILED_TASK, FAILURE, RunKey
 from m3ter_onboarding.ledger.sql_types import UtcDateTime
-from m3ter_onboarding.ledger.tables import Tables
+from m3ter_onboarding.ledger.tables import Tables, once_more
 
 #: Runs that are looked at of each DAG.
 RUNS_EACH = 10
@@ -139,7 +139,7 @@ class NewestRuns:
 def newest_runs_of_each(connection: Connection, t: Tables, dag_ids: Sequence[str]) -> NewestRuns:
     """Return the newest runs of each DAG, by one statement."""
     dags, r, p, o = sets_of(connection, t, dag_ids).dags, t.run.c, t.plan.c, t.organisation.c
-    older = t.run.alias("older").c
+    older = once_more(t.run, "older").c
     tenth = (
         select(older.started_at)
         .where(older.dag_id == dags.c.dag_id)

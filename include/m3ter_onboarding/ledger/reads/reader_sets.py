@@ -24,7 +24,7 @@ from sqlalchemy import (
 from m3ter_onboarding.ledger.reads.listed_values import listed_dags
 from m3ter_onboarding.ledger.sql_types import whose
 from m3ter_onboarding.ledger.states import InvitationState
-from m3ter_onboarding.ledger.tables import Tables
+from m3ter_onboarding.ledger.tables import Tables, once_more
 
 #: A limit that none reaches: with one, SQLite does not turn a statement round.
 NO_LIMIT = 1_000_000
@@ -107,7 +107,7 @@ def rows_of_each(t: Tables, ranges: CTE, mine: Select[Any], *, laterally: bool) 
         return select(*row.c).select_from(ranges.join(row, true()))
     # SQLite's way: the keys of each range's rows, and then these.
     keys = mine.with_only_columns(t.invitation.c.invitation_id).correlate(ranges).scalar_subquery()
-    first = t.invitation.alias("first")
+    first = once_more(t.invitation, "first")
     return select(first).select_from(ranges.join(first, first.c.invitation_id.in_(keys))).limit(NO_LIMIT)
 
 

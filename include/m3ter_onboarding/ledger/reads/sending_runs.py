@@ -13,7 +13,7 @@ from m3ter_onboarding.ledger.reads.reader_sets import sets_of
 from m3ter_onboarding.ledger.reads.run_counts import sent_by_run
 from m3ter_onboarding.ledger.reads.run_history import RUNS_LISTED, RunPage, runs_by_key
 from m3ter_onboarding.ledger.runs import RunKey
-from m3ter_onboarding.ledger.tables import Tables
+from m3ter_onboarding.ledger.tables import Tables, once_more
 
 #: The most that are looked at.
 CHART_RUNS = 1000
@@ -22,7 +22,7 @@ CHART_RUNS = 1000
 def sending_runs(connection: Connection, t: Tables, dag_ids: Sequence[str], since: datetime) -> list[Row[Any]]:
     """Return the newest runs that may send, each with its newest plan, the newest first; one more where there are."""
     dags, r, p = sets_of(connection, t, dag_ids).dags, t.run.c, t.plan.c
-    later = t.plan.alias("later").c
+    later = once_more(t.plan, "later").c
     newer: Select[Any] = select(literal_column("1")).where(
         later.dag_id == p.dag_id, later.run_id == p.run_id, later.seq > p.seq
     )
