@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, String, any_, literal
+from sqlalchemy import BigInteger, ColumnElement, Connection, String, literal
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -49,19 +49,29 @@ def _is_in(
     connection: Connection, column: ColumnElement[Any], values: list[Any], kind: TypeEngine[Any]
 ) -> ColumnElement[bool]:
     if connection.dialect.name == "postgresql":
-        return column == any_(literal(values, ARRAY(kind)))
+        return column.bool_op("=")(_any(literal(values, ARRAY(kind))))
     return column.bool_op("IN")(_listed(literal(json.dumps(values), String())))
 
 
-class _listed(FunctionElement[Any]):  # noqa: N801 (a SQL function's name)
-    """The values of a JSON array, for IN.
+# SQLAlchemy's own functions for these refer to themselves: each look-up would keep its keys until Python looks for such
+# circles, which it rarely does while a plan is made.
+class _any(FunctionElement[Any]):  # noqa: N801 (a SQL function's name)
+    """One of the values of an array of PostgreSQL's."""
 
-    SQLAlchemy's own table-valued functions refer to themselves: each would keep its array until Python looks for such
-    circles, which it rarely does while a plan is made.
-    """
+    name = "any"
+    inherit_cache = True
+
+
+class _listed(FunctionElement[Any]):  # noqa: N801 (a SQL function's name)
+    """The values of a JSON array, for IN."""
 
     name = "listed"
     inherit_cache = True
+
+
+@compiles(_any)
+def _any_of_array(element: _any, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"ANY ({compiler.process(element.clauses, **kw)})"
 
 
 @compiles(_listed)
