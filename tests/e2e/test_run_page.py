@@ -91,6 +91,14 @@ def assert_nothing_is_covered(page: Page) -> None:
     expect(confirmed).to_have_count(0)
 
 
+def assert_out_of_date(pages: AirflowPages, address: str, begins: str, newer: str, ends: str) -> None:
+    """A dry run that would send nothing any more has no button for it, and leads to the newer run."""
+    page = pages.open(address)
+    said = page.locator("#main .note").filter(has_text=begins).filter(has_text=ends)
+    expect(said.get_by_role("link", name=newer, exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Send exactly this")).to_have_count(0)
+
+
 def test_from_the_look_to_exactly_that_plan(
     pages: AirflowPages, airflow: AirflowStack, cedar: Organisation, tmp_path: Path
 ) -> None:
@@ -125,6 +133,7 @@ def test_from_the_look_to_exactly_that_plan(
     expect(page.locator("#rows-invite")).to_contain_text("Ada Lindqvist")
     expect(page.get_by_text("To send it, a person would be asked, because it has more than 2")).to_be_visible()
     pages.picture("run-preview")
+    looked = shown_run(page)
 
     page.get_by_role("button", name="Send exactly this").click()
     dialog = page.get_by_role("dialog")
@@ -159,6 +168,7 @@ def test_from_the_look_to_exactly_that_plan(
     assert sorted(cedar.m3ter.emails().values()) == [1, 1, 1]
     cedar.succeeds(run_id)
     assert airflow.api.run(cedar.dag_id, run_id)["note"] == "m3ter: 3 invited, 1 unusable"
+    assert_out_of_date(pages, run_address(cedar, looked), "see the newer run", run_id, "which sent it")
     page.goto(f"{airflow.url}/m3ter-onboarding/")
     expect(page.get_by_role("list", name="What stops sending").get_by_text("cedar")).to_have_count(0)
 
@@ -183,8 +193,11 @@ def test_another_plan_than_the_one_looked_at_is_not_sent(pages: AirflowPages, ce
     assert box["x"] >= 0
     nothing.click()
     pages.picture("run-another-plan")
-    cedar.succeeds(shown_run(page))
+    newer = shown_run(page)
+    cedar.succeeds(newer)
     assert len(cedar.posts()) == posts
+    assert_out_of_date(pages, run_address(cedar, looked), "This plan is out of date", newer, "which has another plan")
+    pages.picture("run-out-of-date")
 
 
 def test_the_progress_of_sending_is_seen(pages: AirflowPages, dune: Organisation) -> None:

@@ -374,6 +374,13 @@ export interface NamedRun {
   started_at: Instant;
 }
 
+/** The plan of a later run, after which sending exactly an earlier one would do nothing. */
+export interface NewerPlan {
+  run_id: string;
+  /** it is the same plan, and invitations of it were sent; otherwise it is another plan. */
+  sent: boolean;
+}
+
 /** An entry of the worklist. */
 export interface OpenQuestion {
   item_id: number;
@@ -738,6 +745,8 @@ export interface RunDetails {
   outcomes: Record<string, number>;
   /** the plan that the newest one is compared with. */
   before: PreviousPlan | null;
+  /** a later run's, after which sending exactly the newest one would do nothing; null: there is none. */
+  newer: NewerPlan | null;
   /** of the newest plan; null: nobody has to approve it. */
   approval: Approval | null;
   /** permission policies of the newest plan that make administrators, by name. */

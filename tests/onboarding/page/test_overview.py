@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from fastapi.encoders import jsonable_encoder
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Engine, Table, insert, select, update
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.reads.bounded_counts import COUNTED
@@ -186,6 +186,37 @@ def test_a_run_is_compared_with_one_over_the_same_people(page: Callable[[str], P
     with ledger.engine.begin() as connection:
         connection.execute(update(t.run).where(t.run.c.dag_id == DAG_A).values(only_employee="1001"))
     assert page("anna").get("api/run", dag_id=DAG_A, run_id=RUN)["before"]["plan_id"] == PLAN_BEFORE
+
+
+def test_a_plan_is_out_of_date_when_a_newer_one_is_another_or_was_sent(
+    page: Callable[[str], Page], ledger: LedgerDatabase
+) -> None:
+    t = ledger.tables
+
+    def newer() -> dict[str, Any] | None:
+        found: dict[str, Any] | None = page("anna").get("api/run", dag_id=DAG_A, run_id=RUN_BEFORE)["newer"]
+        return found
+
+    def change(table: Table, run_id: str, **values: Any) -> None:
+        with ledger.engine.begin() as connection:
+            connection.execute(update(table).where(table.c.run_id == run_id).values(**values))
+
+    assert newer() == {"run_id": RUN, "sent": True}
+    assert page("anna").get("api/run", dag_id=DAG_A, run_id=RUN)["newer"] is None
+    change(t.invitation, RUN, state="unsent")
+    assert newer() is None  # the same plan, of which nothing was sent
+    change(t.plan, RUN, fingerprint="e" * 64)
+    assert newer() == {"run_id": RUN, "sent": False}
+    for table, values, back in (
+        (t.run, {"only_employee": "1009"}, {"only_employee": None}),
+        (t.plan, {"org_id": "another"}, {"org_id": ORG_A}),
+        (t.plan, {"state": "open"}, {"state": "sealed"}),
+        (t.plan, {"window_start": NOW, "window_end": NOW + timedelta(days=1)}, {"window_start": NOW - timedelta(1)}),
+    ):
+        change(table, RUN, **values)
+        assert newer() is None, values
+        change(table, RUN, **back)
+    assert newer() == {"run_id": RUN, "sent": False}
 
 
 def test_a_run_that_failed_says_where_and_why(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:

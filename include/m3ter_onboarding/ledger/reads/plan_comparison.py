@@ -13,8 +13,8 @@ from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger import decision_names
 from m3ter_onboarding.ledger.decisions import name_in
 from m3ter_onboarding.ledger.reads.invitation_list import PAGE
+from m3ter_onboarding.ledger.reads.plan_heads import ComparablePlan, PreviousPlan, comparable, previous_plan
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
-from m3ter_onboarding.ledger.reads.run_history import ComparablePlan, PreviousPlan, comparable, previous_plan
 from m3ter_onboarding.ledger.reads.shortened_texts import shortened
 from m3ter_onboarding.ledger.states import LIVE_STATES, NOT_YET_SENT_STATES, STATES
 from m3ter_onboarding.ledger.tables import Tables

@@ -10,67 +10,28 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, and_, select
 
 from m3ter_onboarding.databases.batches import batches
-from m3ter_onboarding.ledger.first_look import NO_FIRST_LOOK
 from m3ter_onboarding.ledger.reads.listed_values import listed_runs
 from m3ter_onboarding.ledger.reads.plan_figures import PlanFigures, plan_columns, plan_figures
+from m3ter_onboarding.ledger.reads.plan_heads import (
+    POLICIES_NAMED,
+    NewerPlan,
+    PlanHead,
+    PreviousPlan,
+    comparable,
+    newer_plan,
+    plan_head,
+    previous_plan,
+)
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from m3ter_onboarding.ledger.reads.run_counts import SentOfRun, sent_by_run, states_by_run, states_of_plan
 from m3ter_onboarding.ledger.runs import FAILED_TASK, FAILURE, RunKey
 from m3ter_onboarding.ledger.states import InvitationState
 from m3ter_onboarding.ledger.tables import Tables
 
-#: Runs of a page; plans of a run; permission policies that are named of a plan.
-RUNS_LISTED, PLANS_LISTED, POLICIES_NAMED = 20, 10, 50
+#: Runs of a page; plans of a run.
+RUNS_LISTED, PLANS_LISTED = 20, 10
 #: Invitations of one run are counted up to so many of each state.
 COUNTED_OF_RUN = 100_000
-
-
-@dataclass(frozen=True, repr=False)
-class PlanHead:
-    """The result of a plan, without its rows.
-
-    :param state: ``open`` while rows are decided, then ``sealed``.
-    :param counts: rows by ``decision:reason``.
-    :param policies: names of the permission policies that it gives.
-    :param waits_for_look: whether nothing of it is sent only since nobody had looked before the first e-mail.
-    """
-
-    plan_id: str
-    seq: int
-    state: str
-    mode: str
-    sendable: bool
-    not_sendable_because: str | None
-    needs_approval: bool
-    fingerprint: str | None
-    approved_by: str | None
-    approved_at: datetime | None
-    rejected_by: str | None
-    rejected_at: datetime | None
-    rows_read: int | None
-    invitations: int | None
-    counts: dict[str, int]
-    created_at: datetime
-    policies: list[str]
-    waits_for_look: bool
-
-
-@dataclass(frozen=True, repr=False)
-class PreviousPlan(PlanHead):
-    """The plan that another one is compared with, of whichever run."""
-
-    run_id: str
-
-
-@dataclass(frozen=True)
-class ComparablePlan:
-    """The columns that identify a plan, and the one before it."""
-
-    plan_id: str
-    dag_id: str
-    run_id: str
-    org_id: str
-    created_at: datetime
 
 
 @dataclass(frozen=True)
@@ -173,6 +134,7 @@ class RunDetails(RunHead):
     :param states: its invitations by the state that they are in now; counting stops.
     :param outcomes: invitations of the newest plan by the state that they are in now, each counted up to all of it.
     :param before: the plan that the newest one is compared with.
+    :param newer: a later run's, after which sending exactly the newest one would do nothing; None: there is none.
     :param approval: of the newest plan; None: nobody has to approve it.
     :param administrators: permission policies of the newest plan that make administrators, by name.
     """
@@ -185,6 +147,7 @@ class RunDetails(RunHead):
     states: dict[str, int]
     outcomes: dict[str, int]
     before: PreviousPlan | None
+    newer: NewerPlan | None
     approval: Approval | None
     administrators: list[str]
 
@@ -266,12 +229,6 @@ def _run_head(row: Row[Any]) -> dict[str, Any]:
     return {**head, "failure": RunFailure(counts[FAILED_TASK], counts[FAILURE]) if failed else None}
 
 
-def _plan_head(row: Row[Any]) -> dict[str, Any]:
-    policies = [str(policy.get("name")) for policy in row.policies or ()][:POLICIES_NAMED]
-    computed = {"policies": policies, "waits_for_look": row.not_sendable_because == NO_FIRST_LOOK}
-    return {**{one.name: row._mapping[one.name] for one in fields(PlanHead) if one.name not in computed}, **computed}
-
-
 def _approval(plan: Row[Any]) -> Approval:
     until = None if plan.valid_until_ms is None else datetime.fromtimestamp(plan.valid_until_ms / 1000, timezone.utc)
     return Approval(list(plan.approval_because or ()), until)
@@ -310,10 +267,11 @@ def run_details(reader: LedgerReader, run: RunKey) -> RunDetails | None:
             package_version=row.package_version,
             delivered_at=row.delivered_at,
             allow_invitations=(row.counts or {}).get("allow_invitations"),
-            plans=[PlanHead(**_plan_head(plan)) for plan in plans],
+            plans=[PlanHead(**plan_head(plan)) for plan in plans],
             states={state.value: many for state, many in states.items() if many},
             outcomes=_outcomes(connection, t, run, plans[0]) if plans else {},
             before=previous_plan(connection, t, comparable(plans[0])) if plans else None,
+            newer=newer_plan(connection, t, comparable(plans[0])) if plans else None,
             approval=_approval(plans[0]) if plans and plans[0].needs_approval else None,
             administrators=_administrators(plans[0]) if plans else [],
         )
@@ -364,35 +322,3 @@ def runs_recorded(reader: LedgerReader, runs: Sequence[RunKey]) -> set[RunKey]:
         return known & set(runs)
 
     return reader.read(work, doing="looking for runs")
-
-
-def comparable(row: Row[Any]) -> ComparablePlan:
-    """Return what identifies a plan.
-
-    :param row: of the plan's table.
-    """
-    return ComparablePlan(row.plan_id, row.dag_id, row.run_id, row.org_id, row.created_at)
-
-
-def previous_plan(connection: Connection, t: Tables, plan: ComparablePlan) -> PreviousPlan | None:
-    """Return the head of the DAG's last complete plan before this one, whichever run made it.
-
-    Of the same organisation, and about the same people: everybody, or the same only employee.
-    """
-    p, r = t.plan.c, t.run.c
-    mine = and_(r.dag_id == plan.dag_id, r.run_id == plan.run_id)
-    only = connection.execute(select(r.only_employee).where(mine)).scalar()
-    row = connection.execute(
-        select(t.plan)
-        .join(t.run, and_(r.dag_id == p.dag_id, r.run_id == p.run_id))
-        .where(
-            p.dag_id == plan.dag_id,
-            p.org_id == plan.org_id,
-            p.created_at < plan.created_at,
-            p.state == "sealed",
-            r.only_employee.is_(None) if only is None else r.only_employee == only,
-        )
-        .order_by(p.created_at.desc())
-        .limit(1)
-    ).one_or_none()
-    return None if row is None else PreviousPlan(**_plan_head(row), run_id=row.run_id)

@@ -19,9 +19,9 @@ from m3ter_onboarding.ledger.reads.plan_comparison import (
     planned_rows,
     rows_gone,
 )
+from m3ter_onboarding.ledger.reads.plan_heads import ComparablePlan
 from m3ter_onboarding.ledger.reads.reader import NoRunYetError
 from m3ter_onboarding.ledger.reads.run_history import (
-    ComparablePlan,
     RunDetails,
     RunPage,
     run_details,

@@ -92,7 +92,7 @@ function wasTooMany({ outcome, failure, states }, { sendable }) {
 }
 
 /**
- * Return the button that sends what a dry run has shown, and nothing else.
+ * Return the button that sends what a dry run has shown, and nothing else; or why that would do nothing any more.
  * @param {Dag} dag
  * @param {import("../api_types").RunDetails} run
  * @param {import("../api_types").PlanHead} plan
@@ -100,6 +100,7 @@ function wasTooMany({ outcome, failure, states }, { sendable }) {
 export function sendExactlyButton(dag, run, plan) {
   const looked = run.mode === "dry_run" || wasTooMany(run, plan);
   if (!looked || plan.state !== "sealed" || !plan.invitations || !plan.fingerprint) return null;
+  if (run.newer) return dag.may_trigger ? outOfDate(dag, run.newer) : null;
   const conf = {
     mode: "normal",
     only_plan: plan.fingerprint,
@@ -122,6 +123,17 @@ export function sendExactlyButton(dag, run, plan) {
     ],
   });
   return runButton(dag, conf, "Send exactly this", question, { danger: true });
+}
+
+/**
+ * @param {Dag} dag
+ * @param {import("../api_types").NewerPlan} newer
+ */
+function outOfDate({ dag_id }, { run_id, sent }) {
+  const newer = h("a", { href: runHash(dag_id, run_id) }, run_id);
+  if (sent)
+    return h("p", { class: "note" }, "This plan is not sent again: see the newer run ", newer, ", which sent it.");
+  return h("p", { class: "note" }, "This plan is out of date: see the newer run ", newer, ", which has another plan.");
 }
 
 /** @param {Dag} dag */
