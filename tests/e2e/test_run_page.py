@@ -115,6 +115,7 @@ def test_from_the_look_to_exactly_that_plan(
     expect(step(page, "send")).to_contain_text("This run plans only.")
     bar = page.get_by_role("group", name="Rows of the plan")
     expect(bar).to_contain_text("3 to invite")
+    expect(page.get_by_text("Rows of the plan; one person can have several.")).to_be_visible()
     page.get_by_role("button", name="1 unusable").click()
     expect(page.locator("#rows-invalid")).to_be_visible()
     expect(page.locator("#rows-invite")).to_be_hidden()

@@ -111,11 +111,14 @@ function planBar(plan, sent) {
       if (kind === chosen) rows.open = true;
     }
   };
-  return h(
-    "div",
-    { class: "bar", role: "group", "aria-label": "Rows of the plan" },
-    parts.map(({ part }) => part),
-  );
+  return [
+    h("p", { class: "faint", id: "bar-unit" }, "Rows of the plan; one person can have several."),
+    h(
+      "div",
+      { class: "bar", role: "group", "aria-labelledby": "bar-unit" },
+      parts.map(({ part }) => part),
+    ),
+  ];
 }
 
 /** What became of those to invite, and the states of their invitations.
