@@ -5,7 +5,8 @@ from __future__ import annotations
 from playwright.sync_api import Page
 
 #: Returns a line for each fault. What a box can be scrolled to is not cut off; of an open dialogue what lies behind it
-#: does not count, nor do confirmations, which lie above the page until they are dismissed.
+#: does not count, nor do confirmations, which lie above the page until they are dismissed. A choice has room for
+#: the longest of its texts, or the width of its form.
 _FAULTS = """
 () => {
   const root = document.querySelector("dialog[open]") ?? document.body;
@@ -29,6 +30,15 @@ _FAULTS = """
     }
     return left < -1 || right > window.innerWidth + 1 ? "cut" : "whole";
   };
+  const narrowed = (select) => {
+    const { width } = select.getBoundingClientRect();
+    const copy = select.cloneNode(true);
+    copy.style.cssText = "position: fixed; width: max-content; max-width: none;";
+    select.after(copy);
+    const needed = copy.getBoundingClientRect().width;
+    copy.remove();
+    return needed > width + 1 && width < select.closest("form, dialog, main").clientWidth - 1;
+  };
   const faults = [];
   const add = (element, rect, text) => {
     if (rect.width < 2 || rect.height < 2) return;
@@ -50,6 +60,9 @@ _FAULTS = """
     }
     if (element.tagName !== "INPUT" && element.scrollWidth > element.clientWidth + 1) {
       faults.push(`too narrow: ${element.outerHTML.slice(0, 80)}`);
+    }
+    if (element.tagName === "SELECT" && shown(element) && narrowed(element)) {
+      faults.push(`cut off: ${element.outerHTML.slice(0, 80)}`);
     }
   }
   boxes.sort((one, other) => one.rect.top - other.rect.top);

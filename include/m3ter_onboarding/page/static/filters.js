@@ -18,7 +18,12 @@ export function choice(id, label, options, chosen, choose) {
   /** @type {HTMLSelectElement} */
   const select = h(
     "select",
-    { id, onchange: () => choose(select.value) },
+    {
+      id,
+      onchange: () => choose(select.value),
+      // A window can be narrower than the text.
+      onpointerenter: () => select.setAttribute("title", select.selectedOptions[0]?.text ?? ""),
+    },
     options.map(({ value, text }) => h("option", { value, selected: value === chosen }, text)),
   );
   return h("div", { class: "field" }, h("label", { for: id }, label), select);
