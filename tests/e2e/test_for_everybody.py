@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from demo.airflow_stack import AirflowStack
 from m3ter_onboarding.page.onboarding_dags import LedgerPlace
@@ -19,7 +19,7 @@ from tests.support.airflow_organisation import Organisation, organisation
 from tests.support.browser import AirflowPages, airflow_pages, settled
 from tests.support.browser_keyboard import Keyboard
 from tests.support.browser_layout import assert_readable
-from tests.support.page_ledger import NOW, PLAN, RUN
+from tests.support.page_ledger import NOW, ORG_A, PLAN, RUN
 from tests.support.page_work import fill_work
 
 pytestmark = pytest.mark.slow
@@ -243,6 +243,36 @@ def test_the_rows_of_a_run_are_chosen_and_saved_by_keyboard(window: AirflowPages
     keyboard.assert_seen()
     keyboard.press("Enter", rows.get_by_role("link", name="In Review").first)
     expect(page.locator("h1")).to_have_text("Review")
+
+
+def test_pages_of_the_rows_of_a_run_are_turned_by_keyboard(window: AirflowPages, walk: Walk) -> None:
+    d = walk.organisation.ledger.tables.decision
+    kept = {"plan_id": PLAN, "org_id": ORG_A, "decision": "skip", "reason": "excluded", "decided_at": NOW}
+    people = [{**kept, "row_no": 2000 + n, "email": f"s{n}@example.com", "email_key": f"s{n}"} for n in range(60)]
+    with walk.organisation.ledger.engine.begin() as connection:
+        connection.execute(insert(d), people)
+    page, keyboard = at(window, walk.run(RUN))
+    part = page.locator("#rows-skip")
+    rows, further, first = (
+        part.locator("tbody tr"),
+        part.get_by_role("button", name="Next page"),
+        part.get_by_role("button", name="First page"),
+    )
+    keyboard.press("Enter", part.locator("summary"))
+    expect(rows).to_have_count(50)
+    expect(first).to_have_count(0)
+    begin = rows.first.inner_text()
+    keyboard.press("Enter", further)
+    expect(first).to_be_visible()
+    expect(further).to_have_count(0)
+    assert 0 < rows.count() < 50
+    assert rows.first.inner_text() != begin
+    keyboard.assert_seen()
+    keyboard.press("Enter", first)
+    expect(rows).to_have_count(50)
+    assert rows.first.inner_text() == begin
+    expect(first).to_have_count(0)
+    keyboard.assert_seen()
 
 
 def test_exactly_what_was_looked_at_is_sent_by_keyboard(window: AirflowPages, walk: Walk) -> None:
