@@ -247,6 +247,8 @@ export interface InvitationForReview {
   org_id: string;
   email: string;
   employee_id: string | null;
+  /** first and last name; null: not known. */
+  person_name: string | null;
   dag_id: string | null;
   state: InvitationState;
   since: Instant;
@@ -294,7 +296,7 @@ export interface InvitationRow {
   expires_at: Instant | null;
   created_at: Instant;
   updated_at: Instant;
-  /** first and last name, where a search of names needs them. */
+  /** first and last name; null: no plan asked for it, or they are erased. */
   name: string | null;
 }
 
@@ -938,6 +940,8 @@ export interface StartingRow {
   dag_id: string | null;
   email: string | null;
   employee_id: string | null;
+  /** first and last name; null: no plan has it, or they are erased. */
+  person_name: string | null;
   start_date: Day | null;
   /** of a person; null: the row is an invitation to chase. */
   standing: Standing | null;

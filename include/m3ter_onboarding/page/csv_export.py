@@ -21,7 +21,7 @@ from m3ter_onboarding.ledger.states import STATES
 Row = TypeVar("Row")
 
 COLUMNS = (
-    *("employee_id", "email", "state", "org_id", "generation", "origin", "m3ter_id", "sent_at", "accepted_at"),
+    *("employee_id", "email", "name", "state", "org_id", "generation", "origin", "m3ter_id", "sent_at", "accepted_at"),
     *("expires_at", "http_status", "message", "dag_id", "run_id", "created_at", "updated_at"),
 )
 FINDING_COLUMNS = (
@@ -29,7 +29,18 @@ FINDING_COLUMNS = (
     *("first_seen_at", "last_seen_at", "ended_at"),
 )
 STARTING_COLUMNS = (
-    *("employee_id", "email", "start_date", "standing", "standing_said", "why", "since", "decision", "said"),
+    *(
+        "employee_id",
+        "email",
+        "person_name",
+        "start_date",
+        "standing",
+        "standing_said",
+        "why",
+        "since",
+        "decision",
+        "said",
+    ),
     *("invitation_state", "expires_at", "state_now", "changed_at", "org_id", "dag_id"),
 )
 #: These two are handed to those who keep the HR system: headings, and what each has of a row.

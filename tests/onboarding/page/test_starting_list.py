@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, null, update
 
 from m3ter_onboarding.ledger.chase import ChaseDays
 from m3ter_onboarding.ledger.database import LedgerDatabase
@@ -151,6 +151,40 @@ def test_readers_see_their_own_invitations_to_chase(page: Callable[[str], Page],
     assert [(row["employee_id"], row["why"]) for row in chased] == [("a3", "both"), ("a2", "starts")]
     assert [row["employee_id"] for row in rows(page("anna"), name="chase", why="both")] == ["a3"]
     assert [row["employee_id"] for row in rows(page("bert"), name="chase")] == ["b1"]
+
+
+def test_rows_name_people_as_decided_last_else_as_invited(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:
+    soon = TODAY + timedelta(days=6)
+    ann, bo = {"firstName": "Ann", "lastName": "One"}, {"firstName": "=Bo", "lastName": "Two"}
+    starting(
+        ledger,
+        ORG_A,
+        DAG_A,
+        {"employee_id": "a1", "start_date": soon, "request": ann},
+        {"employee_id": "a2", "start_date": soon, "decision": "review", "reason": "rehire", "person_name": "Al Three"},
+        {"employee_id": "a3", "start_date": soon, "decision": "skip", "reason": "pending"},
+        a3=4,
+    )
+    anna = page("anna")
+    assert {row["employee_id"]: row["person_name"] for row in rows(anna)} == {
+        "a1": "Ann One",
+        "a2": "Al Three",
+        "a3": None,
+    }
+    older = StartingPeople(ledger, "older").plan({"employee_id": "a3", "request": bo}, end=NOW, run=False)
+    invitation = ledger.tables.invitation
+    with ledger.engine.begin() as connection:
+        mine = update(invitation).where(invitation.c.invitation_id == 500)
+        connection.execute(mine.values(plan_id=older, row_no=1))
+    for name in ("day_one", "chase"):
+        assert {row["employee_id"]: row["person_name"] for row in rows(anna, name=name)}["a3"] == "=Bo Two"
+        saved = anna.client.post(f"{AT}/api/day-one/export", json={"ledger": KEY, "name": name}, headers=GUARD)
+        assert {line["person_name"] for line in csv.DictReader(io.StringIO(saved.text))} >= {"'=Bo Two"}
+    decision = ledger.tables.decision
+    with ledger.engine.begin() as connection:  # as an erasure leaves them
+        connection.execute(update(decision).values(request=null(), person_name=None))
+    for name in ("day_one", "chase"):
+        assert {row["person_name"] for row in rows(anna, name=name)} == {None}
 
 
 def test_people_without_rights_see_nothing(page: Callable[[str], Page], lists: LedgerDatabase) -> None:

@@ -2,7 +2,8 @@
 
 Read ``reader`` (how), ``scopes`` (which rows a reader of some DAGs sees; ``listed_values`` and ``reader_sets``: as
 sets within a statement), ``bounded_counts`` and ``shortened_texts`` (no answer grows with the ledger); then
-``invitation_list`` with its ``invitation_ranges``, ``list_places`` and ``address_search``, ``run_history`` with
+``invitation_list`` with its ``invitation_ranges``, ``list_places`` and ``address_search``, ``listed_names`` (of people,
+in all lists), ``run_history`` with
 ``run_counts``, ``plan_figures`` and ``plan_heads``, ``plan_comparison``, ``overview_figures`` (its parts:
 ``ledger_counts``, ``dag_figures``, ``starting_figures``), ``invitation_trends`` (``sending_runs``: of which runs),
 ``person_history``, ``review_list``, ``open_questions`` with its ``question_context`` (``question_selection``: several

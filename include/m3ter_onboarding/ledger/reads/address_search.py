@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import CTE, Connection, ScalarSelect, and_, func, not_, or_, select
+from sqlalchemy import CTE, Connection, and_, func, not_, or_, select
 
 from m3ter_onboarding.ledger.reads.bounded_counts import COUNTED
 from m3ter_onboarding.ledger.reads.invitation_ranges import Narrowing, begins_with, exactly
 from m3ter_onboarding.ledger.reads.list_places import Place
+from m3ter_onboarding.ledger.reads.listed_names import decided_name
 from m3ter_onboarding.ledger.reads.reader_sets import is_visible
 from m3ter_onboarding.ledger.sql_types import by_bytes
 from m3ter_onboarding.ledger.tables import Tables
@@ -65,7 +65,7 @@ def inside_addresses(
         .limit(NEWEST)
         .subquery()
     )
-    named = select(*columns, name_of(t).label("name")).where(id_ > last - NAMED_NEWEST).order_by(id_)
+    named = select(*columns, decided_name(t, t.invitation).label("name")).where(id_ > last - NAMED_NEWEST).order_by(id_)
     bearers = named.limit(NAMED_NEWEST).subquery()
     has_it = or_(*(bearers.c.name.icontains(one, autoescape=True) for one in spellings(term)))
     rows = set()
@@ -84,13 +84,6 @@ def inside_addresses(
         *(NEWEST, first > last - NEWEST, NAMED_NEWEST, first > last - NAMED_NEWEST), more=len(rows) > COUNTED
     )
     return places, reach
-
-
-def name_of(t: Tables) -> ScalarSelect[Any]:
-    """Return first and last name of an invitation that a plan asked for: each is one look by the plan's key."""
-    d, i = t.decision.c, t.invitation.c
-    names = d.request["firstName"].as_string() + " " + d.request["lastName"].as_string()
-    return select(names).where(d.plan_id == i.plan_id, d.row_no == i.row_no).correlate(t.invitation).scalar_subquery()
 
 
 def spellings(term: str) -> list[str]:

@@ -11,9 +11,10 @@ from sqlalchemy import CTE, Connection, select
 from sqlalchemy import union_all as all_of
 
 from m3ter_onboarding.ledger.key_sets import one_of
-from m3ter_onboarding.ledger.reads.address_search import SearchReach, inside_addresses, name_of
+from m3ter_onboarding.ledger.reads.address_search import SearchReach, inside_addresses
 from m3ter_onboarding.ledger.reads.invitation_ranges import PAGE, KeyRange, Narrowing, Sort, count_keys, read_keys
 from m3ter_onboarding.ledger.reads.list_places import Phase, Place, UnreadableCursorError, cursor_of, place_of
+from m3ter_onboarding.ledger.reads.listed_names import decided_name
 from m3ter_onboarding.ledger.reads.listed_values import listed_runs, listed_scopes
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from m3ter_onboarding.ledger.reads.reader_sets import is_visible
@@ -68,7 +69,7 @@ class InvitationRow:
 
     :param origin: ``claimed``: this ledger set out to send it; ``found``: m3ter had it.
     :param message: the last answer of m3ter's, or why there was none.
-    :param name: first and last name, where a search of names needs them.
+    :param name: first and last name; None: no plan asked for it, or they are erased.
     """
 
     invitation_id: int
@@ -88,7 +89,7 @@ class InvitationRow:
     expires_at: datetime | None
     created_at: datetime
     updated_at: datetime
-    name: str | None = None
+    name: str | None
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,7 @@ class _Listing:
             ids = [*self._exact, *ids]
         is_first, is_last = (not more, False) if backwards else (place is None, not more)
         return InvitationPage(
-            rows_of(self._connection, self._t, ids, named=bool(self._term)),
+            rows_of(self._connection, self._t, ids),
             after=None if is_last or not found else cursor_of(found[-1]),
             before=None if is_first or not found else cursor_of(found[0]),
             reach=self.reach,
@@ -259,15 +260,11 @@ def _exact(
     return list(dict.fromkeys(ids))
 
 
-def rows_of(connection: Connection, t: Tables, ids: Sequence[int], *, named: bool = False) -> list[InvitationRow]:
-    """Return these invitations, as lists show them, in this order.
-
-    :param named: whether with the names.
-    """
+def rows_of(connection: Connection, t: Tables, ids: Sequence[int]) -> list[InvitationRow]:
+    """Return these invitations, as lists show them, in this order."""
     i = t.invitation.c
     columns: list[Any] = [i[field.name] for field in fields(InvitationRow) if field.name != "name"]
-    if named:
-        columns.append(name_of(t).label("name"))
+    columns.append(decided_name(t, t.invitation).label("name"))
     known = {
         row.invitation_id: InvitationRow(**{**row._mapping, "state": InvitationState(row.state)})
         for row in connection.execute(select(*columns).where(i.invitation_id.in_(list(ids))))

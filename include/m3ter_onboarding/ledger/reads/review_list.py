@@ -23,6 +23,7 @@ from m3ter_onboarding.ledger.tables import Tables
 class InvitationForReview:
     """An invitation of which nobody knows whether it was sent.
 
+    :param person_name: first and last name; None: not known.
     :param said: why, in words.
     :param way: what a person can do.
     :param to: the states that a person may give it.
@@ -32,6 +33,7 @@ class InvitationForReview:
     org_id: str
     email: str
     employee_id: str | None
+    person_name: str | None
     dag_id: str | None
     state: InvitationState
     since: datetime
@@ -85,6 +87,7 @@ def _with_reasons(connection: Connection, t: Tables, rows: Sequence[InvitationRo
             org_id=row.org_id,
             email=row.email,
             employee_id=row.employee_id,
+            person_name=row.name,
             dag_id=row.dag_id,
             state=row.state,
             since=cause.at if cause else row.updated_at,

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, liter
 from m3ter_onboarding.ledger import decision_names
 from m3ter_onboarding.ledger.day_one import STANDINGS, Standing
 from m3ter_onboarding.ledger.reads.invitation_list import PAGE
+from m3ter_onboarding.ledger.reads.listed_names import invited_name, person_name
 from m3ter_onboarding.ledger.reads.numbered_pages import count_rows
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from m3ter_onboarding.ledger.reads.scopes import VisibleRows
@@ -47,6 +48,7 @@ class StartingQuery:
 class StartingRow:
     """One person who starts soon, or one invitation to chase.
 
+    :param person_name: first and last name; None: no plan has it, or they are erased.
     :param standing: of a person; None: the row is an invitation to chase.
     :param why: of an invitation to chase; None: the row is a person.
     :param since: of the standing; for an invitation: since it is to be chased.
@@ -60,6 +62,7 @@ class StartingRow:
     dag_id: str | None
     email: str | None = field(repr=False)
     employee_id: str | None = field(repr=False)
+    person_name: str | None = field(repr=False)
     start_date: date | None
     standing: Standing | None
     why: ChaseWhy | None
@@ -104,7 +107,7 @@ def starting_page(reader: LedgerReader, visible: VisibleRows, query: StartingQue
     def work(connection: Connection) -> StartingPage:
         t = reader.t
         chosen = _chosen(t, visible, query)
-        found = connection.execute(chosen.offset(query.after).limit(size + 1)).all()
+        found = connection.execute(_named(t, chosen.offset(query.after).limit(size + 1), query)).all()
         changed = changed_since(connection, t, visible, found[:size])
         standings = _standings(connection, t, visible, query) if query.name == "day_one" else {}
         if query.name == "day_one":
@@ -192,6 +195,14 @@ def _chosen(t: Tables, visible: VisibleRows, query: StartingQuery) -> Select[Any
     )
 
 
+def _named(t: Tables, page: Select[Any], query: StartingQuery) -> Select[Any]:
+    """Return the rows of a page with the names of their people, which are read for these alone."""
+    c = (rows := page.subquery()).c
+    if query.name == "day_one":
+        return select(rows, person_name(t, rows).label("person_name")).order_by(c.start_date, c.item_id)
+    return select(rows, invited_name(t, rows).label("person_name")).order_by(c.expires_at, c.item_id)
+
+
 def _row(row: Any, changed: Row[Any] | None) -> StartingRow:
     return StartingRow(
         item_id=row.item_id,
@@ -199,6 +210,7 @@ def _row(row: Any, changed: Row[Any] | None) -> StartingRow:
         dag_id=row.dag_id,
         email=row.email,
         employee_id=row.employee_id,
+        person_name=row.person_name,
         start_date=row.start_date,
         standing=Standing(row.standing) if row.standing else None,
         why=row.why,

@@ -6,7 +6,7 @@
 
 import { invitationHash, rowHash } from "./addresses.js";
 import { inTheNext } from "./coming_days.js";
-import { personCells } from "./copied_values.js";
+import { namedCells } from "./copied_values.js";
 import { badge, h, prose, table } from "./elements.js";
 import { besideStarting } from "./elsewhere.js";
 import { choice, exportButton, exportLabel, fileName, ledgerChoice } from "./filters.js";
@@ -268,7 +268,7 @@ function startingCells(ledger, row) {
   const linked = plan_id !== null && row_no !== null;
   const href = linked ? rowHash(ledger, plan_id, row_no) : null;
   return [
-    ...personCells(href, row),
+    ...namedCells(href, row),
     h("span", { class: "day" }, row.start_date),
     [standing && badge(`standing-${standing}`, standingName(standing)), sinceListed(row)],
     instant(row.since),
@@ -286,7 +286,7 @@ function chaseCells(ledger, row) {
   const { invitation_id, why } = row;
   const href = invitation_id === null ? null : invitationHash(ledger, invitation_id);
   return [
-    ...personCells(href, row),
+    ...namedCells(href, row),
     row.start_date ?? "",
     [why && WHYS[why], sinceListed(row)],
     instant(row.since),

@@ -5,7 +5,7 @@
  */
 
 import { invitationHash, rowHash, runHash } from "./addresses.js";
-import { namedCells, personCells } from "./copied_values.js";
+import { namedCells } from "./copied_values.js";
 import { decisionButtons } from "./decision_buttons.js";
 import { h, prose, quoted, table } from "./elements.js";
 import { capital, instant } from "./formats.js";
@@ -127,7 +127,7 @@ export function unsettledTable(ledger, review) {
       "Invitations with a lost answer that only a person can settle",
       ["Address", "Employee", "Why", "What to do", "Decide", "Since"],
       review.invitations.map((one) => [
-        ...personCells(invitationHash(ledger, one.invitation_id), one),
+        ...namedCells(invitationHash(ledger, one.invitation_id), one),
         h("span", { class: "long" }, one.said, " ", one.detail ? quoted(one.detail) : ""),
         h("span", { class: "long" }, prose(one.way)),
         mayDecide(review, one.dag_id) ? decisionButtons(ledger, one, one.to) : "needs the right to edit the DAG",
