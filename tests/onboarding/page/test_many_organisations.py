@@ -65,7 +65,7 @@ def forty(ledger: LedgerDatabase) -> list[str]:
             ):
                 another = {
                     **question._mapping,
-                    "item_id": 1000 * (number + 1) + 500 + place,
+                    "item_id": question.item_id + 500 + place,  # organisations are a thousand apart
                     "person_key": f"employee:{employee_id}",
                     "employee_id": employee_id,
                     "reason": reason,
