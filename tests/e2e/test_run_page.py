@@ -153,6 +153,10 @@ def test_from_the_look_to_exactly_that_plan(
     conf = airflow.api.run(cedar.dag_id, run_id)["conf"]
     assert conf["only_plan"] == cedar.plans(run_id)[0]["fingerprint"]
 
+    # Airflow takes an answer before the end of the process that asked, five seconds later, for a failure of the task.
+    waited = re.compile(r"waits for a person(?:[7-9]|\d\d) s")
+    expect(step(page, "approve")).to_contain_text(waited, timeout=PATIENCE)
+
     # To Airflow's own question, and back: the page has gone on by itself.
     asked.get_by_role("link", name="Answer in Airflow").click()
     expect(page.get_by_role("button", name="Approve")).to_be_enabled(timeout=PATIENCE)
