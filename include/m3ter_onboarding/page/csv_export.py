@@ -29,19 +29,8 @@ FINDING_COLUMNS = (
     *("first_seen_at", "last_seen_at", "ended_at"),
 )
 STARTING_COLUMNS = (
-    *(
-        "employee_id",
-        "email",
-        "person_name",
-        "start_date",
-        "standing",
-        "standing_said",
-        "why",
-        "since",
-        "decision",
-        "said",
-    ),
-    *("invitation_state", "expires_at", "state_now", "changed_at", "org_id", "dag_id"),
+    *("employee_id", "email", "person_name", "start_date", "standing", "standing_said", "why", "since"),
+    *("decision", "said", "invitation_state", "expires_at", "state_now", "changed_at", "org_id", "dag_id"),
 )
 #: These two are handed to those who keep the HR system: headings, and what each has of a row.
 PLAN_COLUMNS: Mapping[str, Callable[[ExportedRow], object]] = {

@@ -27,6 +27,6 @@ export function reachText(search, { reach }) {
   ].filter(Boolean);
   const among = limits.length ? ` There, only ${limits.join(" and ")} invitations were looked through.` : "";
   const more = reach.more ? " More than 1,000 have it inside, of which the first 1,000 are listed." : "";
-  const names = "only people whom this ledger invited have a name here";
+  const names = "names are known of the people that this ledger invited";
   return h("p", { class: "faint" }, `${ids}, then addresses and names that have it inside (${names}).${among}${more}`);
 }
