@@ -215,7 +215,7 @@ def test_the_progress_of_sending_is_seen(pages: AirflowPages, dune: Organisation
     expect(step(page, "report")).to_contain_text("The run is a success.", timeout=PATIENCE)
     expect(progress).to_have_count(0)
     assert len(dune.m3ter.emails()) == MANY
-    expect(page.locator("#plan + p")).to_contain_text("by the configuration's rules (approval).")
+    expect(page.locator("#plan + p")).to_contain_text("It needs no approval: approval.above is not set, so")
     page.locator("#rows-invalid summary").click()
     expect(page.locator("tr.diff.invalid")).to_contain_text("take it out of placeholders.")
 

@@ -127,8 +127,8 @@ BUGS: tuple[Bug, ...] = (
         (
             (
                 f"{ONBOARDING}/planning/approval_rule.py",
-                "before = max(plan.by_run_before, plan.in_a_day) if self.per_day else plan.by_run_before",
-                "before = plan.by_run_before",
+                "return max(plan.by_run_before, plan.in_a_day) if self.per_day else plan.by_run_before",
+                "return plan.by_run_before",
             ),
         ),
         (f"{_APPROVERS}::test_d08_a_day_is_not_sent_in_slices",),

@@ -296,6 +296,7 @@ EMPTY_SEAL = plans.PlanSeal(
     sendable=False,
     not_sendable_because=None,
     approval_because=(),
+    no_approval_because=None,
     sealed_at=MONDAY,
     valid_for=ONE,
 )

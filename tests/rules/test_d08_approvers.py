@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from sqlalchemy import select
 
 from m3ter_onboarding.config.approval_section import ApprovalSettings
 from m3ter_onboarding.config.organisation import OnboardingConfig
@@ -100,10 +101,7 @@ def test_d08_a_day_is_not_sent_in_slices(org: World) -> None:
     for number in (1, 2):
         sent_without_a_question(planned(org, f"run-{number}", params={"only_employee": f"e{number}"}))
     third = planned(org, "run-3", params={"only_employee": "e3"})
-    assert (
-        "more than 2 invitations (`approval.above`), together with the 2 that were sent without an approval"
-        in third.ask()
-    )
+    assert "more than 2 invitations (`approval.above`), together with 2 sent without an approval" in third.ask()
     with pytest.raises(AirflowFailException, match="nobody approved it"):
         third.send()
     org.pass_time(24 * 60 * 60)
@@ -182,6 +180,29 @@ def test_d08_yesterdays_daily_run_does_not_count(org: World) -> None:
     org.pass_time(24 * 60 * 60 - 30)
     org.hire("e2")
     sent_without_a_question(planned(org, "run-2"))
+
+
+def test_a_plan_that_needs_none_says_which_limit_it_keeps(org: World) -> None:
+    def said(run_id: str, employee: str) -> str | None:
+        run = planned(org, run_id, params={"only_employee": employee})
+        p = org.db.tables.plan.c
+        with org.db.engine.connect() as connection:
+            because: str | None = connection.execute(
+                select(p.no_approval_because).where(p.run_id == run_id)
+            ).scalar_one()
+        if because is not None:
+            sent_without_a_question(run)
+        return because
+
+    org.hire("e1", "e2", "e3", "e4")
+    assert said("run-1", "e1") == "`approval.above` is not set, so a number of invitations alone needs none."
+    org.values["approval"] = {"above": 2}
+    at_most = "it has at most 2 invitations (`approval.above`)"
+    assert said("run-2", "e2") == f"{at_most}, together with 1 sent without an approval in the last 23 hours."
+    assert said("run-3", "e3") is None
+    assert said("nobody", "e1") is None
+    org.pass_time(24 * 60 * 60)
+    assert said("run-4", "e4") == f"{at_most}."
 
 
 # -- whatever their number ---------------------------------------------------------------------------------------------

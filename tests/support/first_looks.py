@@ -61,6 +61,7 @@ def look_first(
         sendable=False,
         not_sendable_because=f"it is a run with mode `{mode}`.",
         approval_because=[],
+        no_approval_because=None,
         sealed_at=at,
         valid_for=at - at,
     )

@@ -59,6 +59,7 @@ class PlanSeal:
     :param policies: every permission policy of its requests.
     :param not_sendable_because: why it may not be sent; None where it may.
     :param approval_because: why a person must approve it; empty: nobody has to.
+    :param no_approval_because: why nobody has to; None: somebody has to, or it invites nobody.
     :param sealed_at: by the worker's clock, for people; the plan's age is judged by the database's.
     :param valid_for: how long it may be sent.
     """
@@ -71,6 +72,7 @@ class PlanSeal:
     sendable: bool
     not_sendable_because: str | None
     approval_because: Sequence[str]
+    no_approval_because: str | None
     sealed_at: datetime
     valid_for: timedelta
 

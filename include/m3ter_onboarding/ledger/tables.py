@@ -112,6 +112,8 @@ class Tables:
             Column("needs_approval", Boolean, nullable=False),
             # The ends of "You are asked because …".
             Column("approval_because", JSON(none_as_null=True)),
+            # The end of "It needs no approval: …", for people.
+            Column("no_approval_because", LongText),
             # When the question about exactly this plan was put to people; an answer counts for no other plan.
             Column("asked_at", UtcDateTime),
             Column("approved_by", ShownText(250)),

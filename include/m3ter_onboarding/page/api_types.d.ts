@@ -501,6 +501,8 @@ export interface PlanHead {
   sendable: boolean;
   not_sendable_because: string | null;
   needs_approval: boolean;
+  /** why nobody has to approve it; null: somebody has to, it invites nobody, or a worker of an earlier version made it. */
+  no_approval_because: string | null;
   fingerprint: string | null;
   approved_by: string | null;
   approved_at: Instant | null;
@@ -564,6 +566,7 @@ export interface PreviousPlan {
   sendable: boolean;
   not_sendable_because: string | null;
   needs_approval: boolean;
+  no_approval_because: string | null;
   fingerprint: string | null;
   approved_by: string | null;
   approved_at: Instant | null;

@@ -80,13 +80,29 @@ class ApprovalRule:
             if reason is not None
         )
 
-    def _many(self, plan: ToApprove) -> str | None:
-        before = max(plan.by_run_before, plan.in_a_day) if self.per_day else plan.by_run_before
-        if self.above is None or before + plan.invitations <= self.above:
+    def reason_for_none(self, plan: ToApprove) -> str | None:
+        """Return why a plan that invites people needs no approval, the end of "It needs no approval:"; None: it does.
+
+        Empty plans need no reason.
+        """
+        if not plan.invitations or self.reasons(plan):
             return None
+        if self.above is None:
+            return "`approval.above` is not set, so a number of invitations alone needs none."
+        return f"it has at most {self.above} invitations (`approval.above`){self._already(plan)}."
+
+    def _many(self, plan: ToApprove) -> str | None:
+        if self.above is None or self._before(plan) + plan.invitations <= self.above:
+            return None
+        return f"it has more than {self.above} invitations (`approval.above`){self._already(plan)}"
+
+    def _before(self, plan: ToApprove) -> int:
+        return max(plan.by_run_before, plan.in_a_day) if self.per_day else plan.by_run_before
+
+    def _already(self, plan: ToApprove) -> str:
+        before = self._before(plan)
         since = " in the last 23 hours" if self.per_day else " by this run"
-        already = f", together with the {before} that were sent without an approval{since}" if before else ""
-        return f"it has more than {self.above} invitations (`approval.above`){already}"
+        return f", together with {before} sent without an approval{since}" if before else ""
 
     def _lifted(self, plan: ToApprove) -> str | None:
         before = max(plan.by_run_before, plan.by_backfills)  # the cap is one for all backfills together

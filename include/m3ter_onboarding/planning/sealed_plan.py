@@ -47,6 +47,7 @@ class Planned:
     :param counts: rows by ``decision:reason``.
     :param sendable: whether this run may send it.
     :param approval_because: why a person must approve it; empty: nobody has to.
+    :param no_approval_because: why nobody has to; None: somebody has to, or it invites nobody.
     """
 
     plan_id: str
@@ -56,6 +57,7 @@ class Planned:
     sendable: bool
     not_sendable_because: str | None
     approval_because: tuple[str, ...]
+    no_approval_because: str | None
     fingerprint: str
 
     @property
@@ -110,6 +112,8 @@ def make_plan(
     used = contents.used_among(decided.policies)
     hashed = contents.fingerprint(used)
     plans_only_because = run.plans_only_because or _other_than_seen(run, hashed)
+    rule = ApprovalRule.of_run(config, run.parameters, now)
+    to_approve = _to_approve(db, run, plan_id, contents.invitations, used)
     planned = Planned(
         plan_id=plan_id,
         rows=contents.rows,
@@ -117,7 +121,8 @@ def make_plan(
         counts=contents.counts,
         sendable=plans_only_because is None,
         not_sendable_because=plans_only_because,
-        approval_because=_approval_because(config, db, run, plan_id, contents.invitations, used, now),
+        approval_because=rule.reasons(to_approve),
+        no_approval_because=rule.reason_for_none(to_approve),
         fingerprint=hashed,
     )
     seal = _seal_of(planned, used, valid_for=config.plan_valid_for, now=now)
@@ -162,17 +167,11 @@ def _other_than_seen(run: PlanningRun, hashed: str) -> str | None:
     return None if seen is None or seen == hashed else OTHER_THAN_SEEN
 
 
-def _approval_because(
-    config: OnboardingConfig,
-    db: LedgerDatabase,
-    run: PlanningRun,
-    plan_id: str,
-    invitations: int,
-    used: Sequence[M3terPolicy],
-    now: datetime,
-) -> tuple[str, ...]:
-    """Return why a person must approve the plan; nothing: nobody has to."""
-    plan = ToApprove(
+def _to_approve(
+    db: LedgerDatabase, run: PlanningRun, plan_id: str, invitations: int, used: Sequence[M3terPolicy]
+) -> ToApprove:
+    """Return what the plan adds to what was sent already."""
+    return ToApprove(
         invitations=invitations,
         # A run whose plan is made again is still one run: its earlier attempts count.
         by_run_before=attempted_by_run(db, run.key, other_than=plan_id),
@@ -181,7 +180,6 @@ def _approval_because(
         administrators=any(policy.administrator_like for policy in used),
         rejected=rejected_people(db, plan_id, run.org_id) if run.plans_only_because is None else 0,
     )
-    return ApprovalRule.of_run(config, run.parameters, now).reasons(plan)
 
 
 def _seal_of(planned: Planned, used: Sequence[M3terPolicy], *, valid_for: timedelta, now: datetime) -> plans.PlanSeal:
@@ -196,6 +194,7 @@ def _seal_of(planned: Planned, used: Sequence[M3terPolicy], *, valid_for: timede
         sendable=planned.sendable,
         not_sendable_because=planned.not_sendable_because,
         approval_because=planned.approval_because,
+        no_approval_because=planned.no_approval_because,
         sealed_at=now,
         valid_for=valid_for,
     )

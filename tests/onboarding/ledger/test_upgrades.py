@@ -37,8 +37,8 @@ RELEASED = {
     "0002_administrator_like.sqlite.sql": "1382f2a9e8acae82f069b87ce5d05cb536076d4c91cd4a243fefd5c4fa5455d2",
     "0003_answers_and_lists.postgresql.sql": "e4293567ef081e6a49cc5e557004620317dc741231a0dabd90c0124d8e99a66e",
     "0003_answers_and_lists.sqlite.sql": "8c6fe1d5e9ced96a17c0d1140893a4bea1f849bf9eb837ebfd8b546e718f727d",
-    "0004_worklist.postgresql.sql": "aa4bcd2ec686a2e1ff58cb966c05e716fcda40472cfc9ec9da6e15091143004d",
-    "0004_worklist.sqlite.sql": "41267f53145722d2f334c24f4472098aca89e361bfc150f2b94f34a88a5b0685",
+    "0004_worklist.postgresql.sql": "8ecb5f339fd89c10931db23b2423360dbcf0d9e1e514c8393f46ac803dfcb4f6",
+    "0004_worklist.sqlite.sql": "12bb0782a2ebe20761007b017085a19a2163e3842f4f4d8a3d25c19693ae9b9e",
 }
 MIGRATIONS = files("m3ter_onboarding.ledger").joinpath("migrations")
 DIALECTS = (sqlite.dialect(), postgresql.dialect())

@@ -21,6 +21,7 @@ def test_a_summary_is_read_as_it_was_written(sendable: bool) -> None:
         sendable=sendable,
         not_sendable_because=None if sendable else "it is a dry run.",
         approval_because=(),
+        no_approval_because=None,
         fingerprint="f" * 64,
     )
     assert PlannedSummary.from_xcom(planned.summary()) == PlannedSummary("p1", sendable)

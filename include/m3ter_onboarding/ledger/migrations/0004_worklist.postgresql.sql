@@ -17,6 +17,7 @@ ALTER TABLE {schema}m3ter_mirror_user ADD COLUMN IF NOT EXISTS alias_key VARCHAR
 ALTER TABLE {schema}m3ter_mirror_policy ADD COLUMN IF NOT EXISTS statements_shown BOOLEAN;
 ALTER TABLE {schema}m3ter_mirror_org ADD COLUMN IF NOT EXISTS name VARCHAR(200);
 ALTER TABLE {schema}m3ter_onboarding_plan ADD COLUMN IF NOT EXISTS approval_because JSON;
+ALTER TABLE {schema}m3ter_onboarding_plan ADD COLUMN IF NOT EXISTS no_approval_because TEXT;
 ALTER TABLE {schema}m3ter_onboarding_plan ADD COLUMN IF NOT EXISTS sealed_until BIGINT;
 ALTER TABLE {schema}m3ter_onboarding_plan ADD COLUMN IF NOT EXISTS seal VARCHAR(64);
 ALTER TABLE {schema}m3ter_onboarding_plan ADD COLUMN IF NOT EXISTS approval_seal VARCHAR(64);

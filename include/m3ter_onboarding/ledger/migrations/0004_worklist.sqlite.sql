@@ -17,6 +17,7 @@ ALTER TABLE {schema}m3ter_mirror_user ADD COLUMN alias_key VARCHAR(400);
 ALTER TABLE {schema}m3ter_mirror_policy ADD COLUMN statements_shown BOOLEAN;
 ALTER TABLE {schema}m3ter_mirror_org ADD COLUMN name VARCHAR(200);
 ALTER TABLE {schema}m3ter_onboarding_plan ADD COLUMN approval_because JSON;
+ALTER TABLE {schema}m3ter_onboarding_plan ADD COLUMN no_approval_because TEXT;
 ALTER TABLE {schema}m3ter_onboarding_plan ADD COLUMN sealed_until BIGINT;
 ALTER TABLE {schema}m3ter_onboarding_plan ADD COLUMN seal VARCHAR(64);
 ALTER TABLE {schema}m3ter_onboarding_plan ADD COLUMN approval_seal VARCHAR(64);

@@ -24,6 +24,8 @@ class PlanHead:
 
     :param state: ``open`` while rows are decided, then ``sealed``.
     :param counts: rows by ``decision:reason``.
+    :param no_approval_because: why nobody has to approve it; None: somebody has to, it invites nobody, or a worker of
+        an earlier version made it.
     :param policies: names of the permission policies that it gives.
     :param waits_for_look: whether nothing of it is sent only since nobody had looked before the first e-mail.
     """
@@ -35,6 +37,7 @@ class PlanHead:
     sendable: bool
     not_sendable_because: str | None
     needs_approval: bool
+    no_approval_because: str | None
     fingerprint: str | None
     approved_by: str | None
     approved_at: datetime | None

@@ -169,13 +169,23 @@ function incomplete({ outcome }) {
  * @returns {Child}
  */
 function status(plan) {
-  if (!plan.sendable) return h("strong", {}, "Nothing in it is sent: ", prose(plan.not_sendable_because));
+  if (!plan.sendable) {
+    const unasked = plan.no_approval_because && [
+      " Sending it would need no approval: ",
+      prose(plan.no_approval_because),
+    ];
+    return [h("strong", {}, "Nothing in it is sent: ", prose(plan.not_sendable_because)), unasked];
+  }
   if (plan.rejected_at) {
     const by = plan.rejected_by ? ["rejected by ", quoted(plan.rejected_by)] : "nobody answered in time";
     return h("strong", {}, "It is never sent: ", by, ", ", instant(plan.rejected_at), ".");
   }
   if (!plan.invitations) return "It invites nobody, so nobody is asked to approve it.";
-  if (!plan.needs_approval) return prose("It needs no approval by the configuration's rules (`approval`).");
+  if (!plan.needs_approval) {
+    return prose(
+      `It needs no approval: ${plan.no_approval_because ?? "the configuration's rules (`approval`) ask for none."}`,
+    );
+  }
   if (!plan.approved_at) return h("strong", {}, "It needs approval, and nobody has approved it.");
   return ["Approved by ", quoted(plan.approved_by), ", ", instant(plan.approved_at), "."];
 }

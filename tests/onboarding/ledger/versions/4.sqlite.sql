@@ -363,6 +363,7 @@ CREATE TABLE m3ter_onboarding_plan (
     not_sendable_because TEXT,
     needs_approval BOOLEAN NOT NULL,
     approval_because JSON,
+    no_approval_because TEXT,
     asked_at DATETIME,
     approved_by VARCHAR(250),
     approved_at DATETIME,
