@@ -297,7 +297,7 @@ export interface InvitationRow {
   created_at: Instant;
   updated_at: Instant;
   /** first and last name; null: no plan asked for it, or they are erased. */
-  name: string | null;
+  person_name: string | null;
 }
 
 /** Where one invitation stands; the ledger's `state` column holds the value. */
@@ -538,7 +538,7 @@ export interface PlannedRow {
   /** the warehouse's own columns, by name. */
   extra: Record<string, string>;
   /** first and last name, of those who are invited and of questions, as far as the row has them. */
-  name: string | null;
+  person_name: string | null;
   /** what the row has where it is wrong; null: that is not a value, or not recorded. */
   wrong_value: string | null;
   /** names of the permission policies of that invitation. */

@@ -21,8 +21,8 @@ from m3ter_onboarding.ledger.states import STATES
 Row = TypeVar("Row")
 
 COLUMNS = (
-    *("employee_id", "email", "name", "state", "org_id", "generation", "origin", "m3ter_id", "sent_at", "accepted_at"),
-    *("expires_at", "http_status", "message", "dag_id", "run_id", "created_at", "updated_at"),
+    *("employee_id", "email", "person_name", "state", "org_id", "generation", "origin", "m3ter_id", "sent_at"),
+    *("accepted_at", "expires_at", "http_status", "message", "dag_id", "run_id", "created_at", "updated_at"),
 )
 FINDING_COLUMNS = (
     *("finding", "email", "employee_id", "org_id", "m3ter_id", "in_m3ter", "wanted"),
@@ -35,7 +35,7 @@ STARTING_COLUMNS = (
 #: These two are handed to those who keep the HR system: headings, and what each has of a row.
 PLAN_COLUMNS: Mapping[str, Callable[[ExportedRow], object]] = {
     "Employee id": lambda row: row.employee_id,
-    "Name": lambda row: row.name,
+    "Name": lambda row: row.person_name,
     "E-mail address": lambda row: row.email,
     "First day": lambda row: row.start_date,
     "Decision": lambda row: decision_names.DECISIONS.get(row.decision, row.decision),

@@ -115,8 +115,8 @@ def test_a_search_finds_names_of_those_who_were_to_be_invited(anna: Page, ledger
     assert listed(anna, search="ÖSTEN O") == listed(anna, search="a_l") == ["n51@example.com"]
     assert listed(anna, search="o'hara", states=["expired"]) == listed(anna, search="a%l") == []
     [found] = anna.post("api/invitations", {"ledger": KEY, "search": "ann o"})["rows"]
-    assert found["name"] == "Ann O'Hara"
-    shown = {row["name"] for row in anna.post("api/invitations", {"ledger": KEY})["rows"]}
+    assert found["person_name"] == "Ann O'Hara"
+    shown = {row["person_name"] for row in anna.post("api/invitations", {"ledger": KEY})["rows"]}
     assert shown == {"Östen O'Hara_Lee", "Ann O'Hara", None}
 
 

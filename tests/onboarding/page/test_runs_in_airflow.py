@@ -247,7 +247,7 @@ def test_rows_to_be_invited_say_what_became_of_them(page: Callable[[str], Page],
         )
     rows = page("anna").post("api/run/rows", {"dag_id": DAG_A, "plan_id": PLAN, "decision": "invite"})["rows"]
     [found] = [one for one in rows if one["row_no"] == row.row_no]
-    assert (found["name"], found["policies"], found["state"]) == ("Ann Lee", ["Analyst", "pol-2"], "sent")
+    assert (found["person_name"], found["policies"], found["state"]) == ("Ann Lee", ["Analyst", "pol-2"], "sent")
     assert found["expires_at"].startswith(f"{(NOW + timedelta(days=5)).date()}")
     assert {one["state"] for one in rows if one["row_no"] != row.row_no} <= {None}
 

@@ -65,9 +65,13 @@ def inside_addresses(
         .limit(NEWEST)
         .subquery()
     )
-    named = select(*columns, decided_name(t, t.invitation).label("name")).where(id_ > last - NAMED_NEWEST).order_by(id_)
+    named = (
+        select(*columns, decided_name(t, t.invitation).label("person_name"))
+        .where(id_ > last - NAMED_NEWEST)
+        .order_by(id_)
+    )
     bearers = named.limit(NAMED_NEWEST).subquery()
-    has_it = or_(*(bearers.c.name.icontains(one, autoescape=True) for one in spellings(term)))
+    has_it = or_(*(bearers.c.person_name.icontains(one, autoescape=True) for one in spellings(term)))
     rows = set()
     for source, conditions in ((newest, []), (bearers, [has_it])):
         key = by_bytes(source.c.email_key)

@@ -69,7 +69,7 @@ class InvitationRow:
 
     :param origin: ``claimed``: this ledger set out to send it; ``found``: m3ter had it.
     :param message: the last answer of m3ter's, or why there was none.
-    :param name: first and last name; None: no plan asked for it, or they are erased.
+    :param person_name: first and last name; None: no plan asked for it, or they are erased.
     """
 
     invitation_id: int
@@ -89,7 +89,7 @@ class InvitationRow:
     expires_at: datetime | None
     created_at: datetime
     updated_at: datetime
-    name: str | None
+    person_name: str | None
 
 
 @dataclass(frozen=True)
@@ -263,8 +263,8 @@ def _exact(
 def rows_of(connection: Connection, t: Tables, ids: Sequence[int]) -> list[InvitationRow]:
     """Return these invitations, as lists show them, in this order."""
     i = t.invitation.c
-    columns: list[Any] = [i[field.name] for field in fields(InvitationRow) if field.name != "name"]
-    columns.append(decided_name(t, t.invitation).label("name"))
+    columns: list[Any] = [i[field.name] for field in fields(InvitationRow) if field.name != "person_name"]
+    columns.append(decided_name(t, t.invitation).label("person_name"))
     known = {
         row.invitation_id: InvitationRow(**{**row._mapping, "state": InvitationState(row.state)})
         for row in connection.execute(select(*columns).where(i.invitation_id.in_(list(ids))))

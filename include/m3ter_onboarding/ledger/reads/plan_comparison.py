@@ -31,7 +31,7 @@ class PlannedRow:
     :param change: since the plan before; None: there is none to compare with.
     :param before: what that one decided, in words, where it decided otherwise.
     :param extra: the warehouse's own columns, by name.
-    :param name: first and last name, of those who are invited and of questions, as far as the row has them.
+    :param person_name: first and last name, of those who are invited and of questions, as far as the row has them.
     :param wrong_value: what the row has where it is wrong; None: that is not a value, or not recorded.
     :param policies: names of the permission policies of that invitation.
     :param state: of the invitation that this row led to; None: to none.
@@ -51,7 +51,7 @@ class PlannedRow:
     change: Literal["new", "same", "changed"] | None
     before: str | None
     extra: dict[str, str]
-    name: str | None
+    person_name: str | None
     wrong_value: str | None
     policies: list[str]
     state: str | None
@@ -63,7 +63,7 @@ class PlannedRow:
 class ExportedRow:
     """A row of a plan as the file for those who mend the warehouse has it.
 
-    :param name: first and last name, of those who are invited and of questions, as far as the row has them.
+    :param person_name: first and last name, of those who are invited and of questions, as far as the row has them.
     :param wrong_value: what the row has where it is wrong; None: that is not a value, or not recorded.
     :param policies: of those who are invited, by name where it is known.
     :param state: of the invitation that this row led to; None: to none.
@@ -76,7 +76,7 @@ class ExportedRow:
     decision: str
     reason: str
     detail: str | None
-    name: str | None
+    person_name: str | None
     wrong_value: str | None
     policies: str
     state: str | None
@@ -240,7 +240,7 @@ def _exported_row(row: Row[Any], plan: ComparablePlan, named: Mapping[str, str],
         decision=row.decision,
         reason=row.reason,
         detail=row.detail,
-        name=name,
+        person_name=name,
         wrong_value=decision_names.wrong_value(row),
         policies=", ".join(policies),
         state=outcome.state,
@@ -289,7 +289,7 @@ def _planned_row(
         change=change,
         before=before,
         extra=row.extra or {},
-        name=name,
+        person_name=name,
         wrong_value=decision_names.wrong_value(row),
         policies=policies,
         state=outcome.state,

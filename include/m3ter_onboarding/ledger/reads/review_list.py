@@ -87,7 +87,7 @@ def _with_reasons(connection: Connection, t: Tables, rows: Sequence[InvitationRo
             org_id=row.org_id,
             email=row.email,
             employee_id=row.employee_id,
-            person_name=row.name,
+            person_name=row.person_name,
             dag_id=row.dag_id,
             state=row.state,
             since=cause.at if cause else row.updated_at,

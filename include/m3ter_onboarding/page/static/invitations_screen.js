@@ -310,7 +310,7 @@ function emptyText({ order, search, states, org_id, narrowing, otherLedgers }) {
  */
 function invitationCells({ ledger, search }, one) {
   return [
-    ...namedCells(invitationHash(ledger, one.invitation_id), { ...one, person_name: one.name }, search),
+    ...namedCells(invitationHash(ledger, one.invitation_id), one, search),
     stateBadge(one.state),
     instant(one.sent_at),
     instant(one.expires_at),

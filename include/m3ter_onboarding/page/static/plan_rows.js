@@ -174,7 +174,7 @@ function decidedRow({ dag_id, ledger }, row, decision, sign) {
     { class: `diff ${decision}` },
     signCell(sign, row.state ? stateName(row.state) : decisionName(decision)),
     personCells(rowHash(ledger, row.plan_id, row.row_no), row),
-    decision !== "skip" && h("td", {}, quoted(row.name)),
+    decision !== "skip" && h("td", {}, quoted(row.person_name)),
     h("td", {}, whyOf(row)),
     decision === "invite" && h("td", {}, listed(row.policies)),
     decision !== "invite" && h("td", {}, decision === "skip" ? "" : wayOf(dag_id, row)),
