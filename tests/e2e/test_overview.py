@@ -150,7 +150,7 @@ def test_a_card_says_what_belongs_together_and_its_links_lead_where_they_say(
     expect(card.get_by_role("link", name=coming.dag_id)).to_have_attribute("href", f"#/dag/{coming.dag_id}")
     expect(card.get_by_title(ORG_A)).to_have_text(SHOWN)
     expect(card.get_by_role("button", name=f"Copy the organisation's id {ORG_A}")).to_be_visible()
-    run = card.get_by_role("link", name=re.compile(r"^manual, \d\d \w+ \d{4}, \d\d:\d\d"))
+    run = card.get_by_role("link", name=re.compile(r"^manual, \d\d \w+ \d{4}, \d\d:\d\d:\d\d "))
     expect(run).to_have_attribute("title", RUN)
     expect(page.locator(".last-day")).to_contain_text("In the last 24 hours: 7 invited, 0 not sent, 1 run.")
     expect(page.locator("section[aria-labelledby=runs] tbody tr").first.locator("td").nth(5)).to_have_text("3")

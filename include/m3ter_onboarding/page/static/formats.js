@@ -27,14 +27,18 @@ export function zoneName() {
   return timeZone() ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
 }
 
-/** @param {Date} when */
-function localTime(when) {
+/**
+ * @param {Date} when
+ * @param {Intl.DateTimeFormatOptions} [more] parts
+ */
+function localTime(when, more) {
   return new Intl.DateTimeFormat("en-GB", {
     year: "numeric",
     month: "short",
     day: "2-digit",
     hour: "2-digit",
     minute: "2-digit",
+    ...more,
     hour12: false,
     timeZone: timeZone(),
     timeZoneName: "short",
@@ -54,11 +58,11 @@ export function instant(value) {
 }
 
 /**
- * Write a run as its kind and when it began: a run_id is too long to be read.
+ * Write a run as its kind and when it began, by the second: a run_id is too long to be read, and a minute can have two.
  * @param {{ run_type: string, started_at: string }} run
  */
 export function runName({ run_type, started_at }) {
-  return `${run_type.replaceAll("_", " ")}, ${localTime(new Date(started_at))}`;
+  return `${run_type.replaceAll("_", " ")}, ${localTime(new Date(started_at), { second: "2-digit" })}`;
 }
 
 /**
