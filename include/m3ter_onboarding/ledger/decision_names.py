@@ -70,9 +70,9 @@ WAYS: dict[str, str] = {
         " counts."
     ),
     "email_changed": (
-        "If the new address counts: see in m3ter whether the old one still has access, then press"
-        ' "Stop counting it" here. The next run that reads the row invites the new address, if the query returns no'
-        " row with the old one any more. If the old one counts: correct the warehouse."
+        "If the new address counts: see that the old one has no access in m3ter, press"
+        ' "Stop counting it" here, and let the query return the new one alone; the next run invites it. If the old one'
+        " counts: correct the warehouse."
     ),
     "rehire": "Renew access in m3ter, invite again here, or set `if_rehire: invite` in the configuration.",
     "expired": "Invite again here, or set `reinvite` in the configuration.",
@@ -137,10 +137,10 @@ INVITED_AGAIN = frozenset({"expired", "rehire", "cooling_off", "refused_before"}
 #: The same, where there is no invitation that this reader could supersede.
 NO_WAYS: dict[str, str] = {
     "email_changed": (
-        "Nothing is left to be superseded here. If it was superseded since this plan, the next run that reads"
-        " the row decides anew. Else the other address is a user of m3ter, or its invitation is on its way or not yours"
-        " to decide. If the new address counts: end the access of the old one in m3ter's console; the next run that"
-        " reads the row sees it. If the old one counts: correct the warehouse."
+        "Nothing of the old address can be superseded here: it is a user of m3ter, its invitation is on its way or not"
+        " yours to decide, or it was superseded since this plan. If the new address counts: end the access of the old"
+        " one in m3ter's console; the next run that reads the row sees it. If the old one counts: correct the"
+        " warehouse."
     ),
     "missing_in_m3ter": (
         "Nothing is left to be superseded here. If it was superseded since this plan, the next run that reads"
