@@ -205,7 +205,7 @@ def _write_history(connection: Connection, organisation: Organisation, seen_ms: 
 
     def numbers(first: int, end: int) -> str:
         if postgresql:
-            return f"generate_series({first}, {end - 1}) AS numbers(n)"
+            return f"generate_series({first}::bigint, {end - 1}) AS numbers(n)"
         several = f"WITH RECURSIVE r(n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM r WHERE n < {end - 1})"
         return f"({several} SELECT n FROM r WHERE n < {end})"
 
