@@ -86,7 +86,7 @@ BUGS: tuple[Bug, ...] = (
         (
             (
                 _WORKLIST,
-                "w.c.org_id == org_id, w.c.closed_at.is_(None), w.c.reason != DIFFERS",
+                'w.c.org_id == bindparam("org_id"), w.c.closed_at.is_(None), w.c.reason != DIFFERS',
                 'w.c.config_name == "acme_renamed", w.c.closed_at.is_(None), w.c.reason != DIFFERS',
             ),
         ),

@@ -24,9 +24,9 @@ Read ``states`` (and how they change) and ``tables``. Then, in the order of a ru
 - ``erasure`` of one person and ``erasure_by_age`` (``personal_columns``: where people's data are), ``erased_people``
   (nobody comes back).
 
-Below them: ``database`` (transactions; ``private_file``: SQLite's file is its owner's), ``sql_types``, ``key_sets``
-(thousands of keys in one statement),
-``storable_values`` (what every database can store), ``schema`` and ``upgrades`` (tables are made and brought up to
-date, by the steps in ``migrations/``), ``other_writers`` (who else may write to it), ``needed_rights`` (what a run has
-to be allowed), ``guard_proof`` (whether this database can guard sending).
+Below them: ``database`` (transactions; ``private_file``: SQLite's file is its owner's), ``sql_types``, ``statements``
+(each built once), ``key_sets`` (thousands of keys in one statement), ``storable_values`` (what every database can
+store), ``schema`` and ``upgrades`` (tables are made and brought up to date, by the steps in ``migrations/``),
+``other_writers`` (who else may write to it), ``needed_rights`` (what a run has to be allowed), ``guard_proof`` (whether
+this database can guard sending).
 """

@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -41,6 +40,7 @@ from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.erased_people import PREFIX
 from m3ter_onboarding.ledger.outcomes import Columns, Outcome, apply_outcomes, dated, supersede_other_addresses
 from m3ter_onboarding.ledger.sql_types import db_now_ms
+from m3ter_onboarding.ledger.statements import built_once
 from m3ter_onboarding.ledger.states import SUCCESS_STATES, InvitationState
 from m3ter_onboarding.ledger.tables import Tables, state_in
 
@@ -131,7 +131,7 @@ def _write_at_once(connection: Connection, t: Tables, answered: Sequence[Outcome
     supersede_other_addresses(connection, t, [outcome.invitation_id for outcome in answered], now)
 
 
-@lru_cache(maxsize=16)
+@built_once
 def _statements(t: Tables, dialect: str) -> tuple[Update, Insert]:
     """Return what writes a group of answers, and what writes their events."""
     i = t.invitation.c

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Connection, FromClause, and_, case, exists, func, literal, or_, select
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    or_,
+    select,
+)
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.runs import RunKey
-from m3ter_onboarding.ledger.sql_types import UtcDateTime
+from m3ter_onboarding.ledger.statements import built_once
 from m3ter_onboarding.ledger.states import LIVE_STATES, ON_ITS_WAY_STATES, OPEN_STATES, InvitationState
 from m3ter_onboarding.ledger.tables import Tables, once_more, state_in
 
@@ -58,35 +72,42 @@ def _caught_up_by(
     connection: Connection, t: Tables, run: RunKey, org_id: str, not_before: datetime
 ) -> tuple[datetime | None, datetime | None]:
     """Return the end of the newest finished window of one DAG's runs, and where the first unfinished one begins."""
+    given = {"dag_id": run.dag_id, "run_id": run.run_id, "org_id": org_id, "not_before": not_before}
+    finished, unfinished = _windows(t)
+    rows = connection.execute(finished, given)
+    until: datetime | None = max((min(end, started) for end, started in rows), default=None)
+    begins: datetime | None = connection.execute(unfinished, given).scalar()
+    return until, begins
+
+
+@built_once
+def _windows(t: Tables) -> tuple[Select[Any], Select[Any]]:
+    """Return what reads the newest finished windows of one DAG's runs, and where the first unfinished one begins."""
     table = t.run
     later = once_more(table, "later_run")
+    not_before = bindparam("not_before", type_=table.c.interval_start.type)
 
     def over_everybody(of: FromClause) -> ColumnElement[bool]:
-        return and_(of.c.dag_id == run.dag_id, of.c.org_id == org_id, of.c.may_invite, of.c.only_employee.is_(None))
+        mine = of.c.dag_id == bindparam("dag_id"), of.c.org_id == bindparam("org_id")
+        return and_(*mine, of.c.may_invite, of.c.only_employee.is_(None))
 
-    begins = case(
-        (table.c.interval_start < not_before, literal(not_before, UtcDateTime())), else_=table.c.interval_start
-    )
+    begins = case((table.c.interval_start < not_before, not_before), else_=table.c.interval_start)
     covered_since = exists().where(
         over_everybody(later),
         later.c.delivered_at >= table.c.started_at,
         later.c.window_start <= begins,
         later.c.window_end >= table.c.interval_end,
     )
-    others = and_(over_everybody(table), table.c.run_id != run.run_id)
-    rows = connection.execute(
+    others = and_(over_everybody(table), table.c.run_id != bindparam("run_id"))
+    return (
         select(table.c.window_end, table.c.started_at)
         .where(others, table.c.delivered_at.is_not(None))
         .order_by(table.c.window_end.desc())
-        .limit(1000)
-    )
-    finished: datetime | None = max((min(end, started) for end, started in rows), default=None)
-    unfinished: datetime | None = connection.execute(
+        .limit(1000),
         select(func.min(table.c.interval_start)).where(
             others, table.c.delivered_at.is_(None), table.c.interval_end > not_before, ~covered_since
-        )
-    ).scalar()
-    return finished, unfinished
+        ),
+    )
 
 
 def waiting_since(db: LedgerDatabase, org_id: str, not_before: datetime, now: datetime) -> datetime | None:
@@ -104,44 +125,50 @@ def waiting_since(db: LedgerDatabase, org_id: str, not_before: datetime, now: da
     :param not_before: people who were planned before this, and not since, are given up.
     :param now: UTC, the worker's clock.
     """
-    t = db.tables
-    decision, plan, invitation = t.decision, t.plan, t.invitation
+    given = {"org_id": org_id, "not_before": not_before, "now": now}
 
     def work(connection: Connection) -> datetime | None:
-        waits = or_(
-            and_(decision.c.decision == "skip", decision.c.reason.in_(_WAITING_SKIPS)), decision.c.decision == "invite"
-        )
-        # A plan that only looked at other days (a dry run, a backfill that plans only) asks for no invitation. A
-        # baseline does: the people that it found missing in m3ter are for the next run.
-        meant = or_(plan.c.sendable, plan.c.mode == "baseline")
-        otherwise = _last_decided_otherwise(t, org_id, not_before)
-        waiting = (
-            select(decision.c.employee_id, decision.c.email_key, func.min(plan.c.window_start).label("since"))
-            .select_from(plan)
-            .join(decision, decision.c.plan_id == plan.c.plan_id)
-            .outerjoin(otherwise, otherwise.c.employee_id == decision.c.employee_id)
-            .where(
-                plan.c.org_id == org_id,
-                plan.c.state == "sealed",
-                plan.c.sealed_at >= not_before,
-                waits,
-                meant,
-                _is_no_ungranted_full_run(t),
-                ~_about_one(t, plan),
-                or_(otherwise.c.at.is_(None), otherwise.c.at <= plan.c.sealed_at),
-            )
-            .group_by(decision.c.employee_id, decision.c.email_key)
-            .cte("waiting")
-        )
-        return connection.execute(
-            select(func.min(waiting.c.since)).where(
-                # Two conditions, not one with OR: each then has an index of its own.
-                ~_invitation_is_settled(t, org_id, invitation.c.email_key == waiting.c.email_key, now),
-                ~_invitation_is_settled(t, org_id, invitation.c.employee_id == waiting.c.employee_id, now),
-            )
-        ).scalar()
+        found: datetime | None = connection.execute(_waiting_since(db.tables), given).scalar()
+        return found
 
     return db.read(work, doing="looking for those who wait to be invited")
+
+
+@built_once
+def _waiting_since(t: Tables) -> Select[Any]:
+    decision, plan, invitation = t.decision, t.plan, t.invitation
+    org_id, now = bindparam("org_id", type_=plan.c.org_id.type), bindparam("now", type_=invitation.c.expires_at.type)
+    not_before = bindparam("not_before", type_=plan.c.sealed_at.type)
+    waits = or_(
+        and_(decision.c.decision == "skip", decision.c.reason.in_(_WAITING_SKIPS)), decision.c.decision == "invite"
+    )
+    # A plan that only looked at other days (a dry run, a backfill that plans only) asks for no invitation. A
+    # baseline does: the people that it found missing in m3ter are for the next run.
+    meant = or_(plan.c.sendable, plan.c.mode == "baseline")
+    otherwise = _last_decided_otherwise(t, org_id, not_before)
+    waiting = (
+        select(decision.c.employee_id, decision.c.email_key, func.min(plan.c.window_start).label("since"))
+        .select_from(plan)
+        .join(decision, decision.c.plan_id == plan.c.plan_id)
+        .outerjoin(otherwise, otherwise.c.employee_id == decision.c.employee_id)
+        .where(
+            plan.c.org_id == org_id,
+            plan.c.state == "sealed",
+            plan.c.sealed_at >= not_before,
+            waits,
+            meant,
+            _is_no_ungranted_full_run(t),
+            ~_about_one(t, plan),
+            or_(otherwise.c.at.is_(None), otherwise.c.at <= plan.c.sealed_at),
+        )
+        .group_by(decision.c.employee_id, decision.c.email_key)
+        .cte("waiting")
+    )
+    return select(func.min(waiting.c.since)).where(
+        # Two conditions, not one with OR: each then has an index of its own.
+        ~_invitation_is_settled(t, org_id, invitation.c.email_key == waiting.c.email_key, now),
+        ~_invitation_is_settled(t, org_id, invitation.c.employee_id == waiting.c.employee_id, now),
+    )
 
 
 def _is_no_ungranted_full_run(t: Tables) -> ColumnElement[bool]:
@@ -168,14 +195,14 @@ def _about_one(t: Tables, plan: FromClause) -> ColumnElement[bool]:
 
 
 def _invitation_is_settled(
-    t: Tables, org_id: str, same_person: ColumnElement[bool], now: datetime
+    t: Tables, org_id: ColumnElement[str], same_person: ColumnElement[bool], now: ColumnElement[datetime]
 ) -> ColumnElement[bool]:
     i = t.invitation
     is_over = and_(state_in(i, ON_ITS_WAY_STATES), i.c.expires_at.is_not(None), i.c.expires_at <= now)
     return exists().where(i.c.org_id == org_id, same_person, state_in(i, LIVE_STATES - OPEN_STATES), ~is_over)
 
 
-def _last_decided_otherwise(t: Tables, org_id: str, not_before: datetime) -> CTE:
+def _last_decided_otherwise(t: Tables, org_id: ColumnElement[str], not_before: ColumnElement[datetime]) -> CTE:
     """Return when each employee was last decided about so that they wait no more: ``employee_id`` and ``at``.
 
     Only plans count that put their questions into the worklist, which from then on keeps the person in the window: a

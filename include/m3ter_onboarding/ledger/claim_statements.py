@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -33,6 +32,7 @@ from m3ter_onboarding.ledger.database import insert_new
 from m3ter_onboarding.ledger.plans import may_be_sent
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.sql_types import db_now_ms
+from m3ter_onboarding.ledger.statements import built_once
 from m3ter_onboarding.ledger.states import CLAIMABLE_STATES, ENDED_STATES, LIVE_STATES, InvitationState, state_values
 from m3ter_onboarding.ledger.tables import Tables, once_more, state_in
 from m3ter_onboarding.ledger.withheld import is_withheld
@@ -119,9 +119,9 @@ class ClaimStatements:
     new_rows: Any
 
 
-@lru_cache(maxsize=16)
+@built_once
 def statements(t: Tables, dialect: str, turned_away: bool) -> ClaimStatements:
-    """Return the statements: building one costs more than the database needs for it.
+    """Return the statements.
 
     :param dialect: SQLAlchemy's name of it.
     """

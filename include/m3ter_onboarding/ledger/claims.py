@@ -15,7 +15,10 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Select,
+    Update,
     and_,
+    bindparam,
     exists,
     func,
     insert,
@@ -34,6 +37,7 @@ from m3ter_onboarding.ledger.plans import may_be_sent
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.sealing import SealedRequest
 from m3ter_onboarding.ledger.sql_types import db_now_ms
+from m3ter_onboarding.ledger.statements import built_once
 from m3ter_onboarding.ledger.states import LIVE_STATES, InvitationState
 from m3ter_onboarding.ledger.tables import Tables, state_in
 
@@ -136,32 +140,35 @@ def _attempted_in_a_day(
     unapproved: bool = False,
     other_than: str | None = None,
 ) -> int:
+    # Read once: PostgreSQL's clock_timestamp() is volatile, and no index would be used to compare with it.
+    a_day_ago = int(connection.execute(select(db_now_ms())).scalar_one()) - day_ms
+    given = {"org_id": org_id, "a_day_ago": a_day_ago, "backfills_of": backfills_of, "other_than": other_than}
+    counts = _attempts(t, backfills_of is not None, unapproved, other_than is not None)
+    return sum(int(connection.execute(count, given).scalar_one()) for count in counts)
+
+
+@built_once
+def _attempts(t: Tables, of_backfills: bool, unapproved: bool, of_others: bool) -> tuple[Select[Any], ...]:
+    """Return what counts the attempts that were begun since ``a_day_ago``, and those that are about to be."""
     i, r = t.invitation.c, t.run.c
     whose: ColumnElement[bool] = true()
-    if backfills_of is not None:
-        whose = exists().where(
-            r.dag_id == backfills_of, r.dag_id == i.dag_id, r.run_id == i.run_id, r.run_type == "backfill"
-        )
+    if of_backfills:
+        of_dag = r.dag_id == bindparam("backfills_of", type_=r.dag_id.type), r.dag_id == i.dag_id
+        whose = exists().where(*of_dag, r.run_id == i.run_id, r.run_type == "backfill")
     if unapproved:
         approved = exists().where(t.plan.c.plan_id == i.plan_id, t.plan.c.approved_at.is_not(None))
         whose = and_(whose, ~approved)
-    if other_than is not None:
-        whose = and_(whose, i.plan_id != other_than)
-    # Read once: PostgreSQL's clock_timestamp() is volatile, and no index would be used to compare with it.
-    a_day_ago = int(connection.execute(select(db_now_ms())).scalar_one()) - day_ms
-
-    def count(condition: ColumnElement[bool]) -> int:
-        mine = select(func.count()).where(i.org_id == org_id, i.origin == "claimed", condition, whose)
-        return int(connection.execute(mine).scalar_one())
-
-    begun = count(i.attempt_started_ms > a_day_ago)
-    about_to = count(
-        and_(
+    if of_others:
+        whose = and_(whose, i.plan_id != bindparam("other_than"))
+    mine = select(func.count()).where(i.org_id == bindparam("org_id"), i.origin == "claimed", whose)
+    a_day_ago = bindparam("a_day_ago", type_=i.attempt_started_ms.type)
+    return (
+        mine.where(i.attempt_started_ms > a_day_ago),
+        mine.where(
             i.state == InvitationState.SENDING.value,
             or_(i.attempt_started_ms.is_(None), i.attempt_started_ms <= a_day_ago),
-        )
+        ),
     )
-    return begun + about_to
 
 
 def attempted_in_a_day(db: LedgerDatabase, org_id: str, backfills_of: str | None = None) -> int:
@@ -264,24 +271,29 @@ def begin_attempts(db: LedgerDatabase, *, token: str, invitation_ids: Sequence[i
     i = t.invitation.c
 
     def work(connection: Connection) -> frozenset[int]:
-        mine = and_(
-            one_of_ids(connection, i.invitation_id, invitation_ids),
-            i.claim_token == token,
-            i.state == InvitationState.SENDING.value,
-        )
-        begun = connection.execute(
-            update(t.invitation)
-            .where(
-                mine,
-                i.lease_until_ms > db_now_ms(),
-                i.attempt_started_ms.is_(None),
-                may_be_sent(t, plan_id, i.org_id),
-            )
-            .values(attempt_started_ms=db_now_ms())
-        )
+        mine = one_of_ids(connection, i.invitation_id, invitation_ids)
+        begun = connection.execute(_begin(t).where(mine), {"of_token": token, "of_plan_id": plan_id})
         if begun.rowcount == len(invitation_ids):
             return frozenset(invitation_ids)
-        rows = connection.execute(select(i.invitation_id).where(mine, i.attempt_started_ms.is_not(None)))
+        own = i.claim_token == token, i.state == InvitationState.SENDING.value
+        rows = connection.execute(select(i.invitation_id).where(mine, *own, i.attempt_started_ms.is_not(None)))
         return frozenset(row.invitation_id for row in rows)
 
     return db.write(work, doing="beginning attempts")
+
+
+@built_once
+def _begin(t: Tables) -> Update:
+    """Return what begins those attempts of a claim that may begin."""
+    i = t.invitation.c
+    return (
+        update(t.invitation)
+        .where(
+            i.claim_token == bindparam("of_token"),
+            i.state == InvitationState.SENDING.value,
+            i.lease_until_ms > db_now_ms(),
+            i.attempt_started_ms.is_(None),
+            may_be_sent(t, bindparam("of_plan_id", type_=t.plan.c.plan_id.type), i.org_id),
+        )
+        .values(attempt_started_ms=db_now_ms())
+    )

@@ -6,9 +6,13 @@ sends nothing by its mode has made a plan (docs/delivery.md, rule 5).
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, or_, select
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.statements import built_once
+from m3ter_onboarding.ledger.tables import Tables
 
 #: Modes of runs that look and send nothing, as ``m3ter_onboarding_plan`` has them.
 _LOOKING_MODES = ("dry_run", "baseline")
@@ -34,13 +38,25 @@ def was_looked_at(
     :param config_hash: of the configuration's content, without its name.
     :param only_employee: the person that the run is about; a look at them alone counts, too.
     """
-    run, plan = db.tables.run.c, db.tables.plan.c
+    found = _looks(db.tables, only_employee is not None)
+    given = {
+        "config_name": config_name,
+        "org_id": org_id,
+        "config_hash": config_hash,
+        "only_employee": only_employee,
+    }
+    return bool(db.read(lambda c: c.execute(found, given).scalar_one(), doing="looking for a look"))
+
+
+@built_once
+def _looks(t: Tables, at_one_person: bool) -> Select[Any]:
+    run, plan = t.run.c, t.plan.c
+    org_id = bindparam("org_id", type_=run.org_id.type)
     about: ColumnElement[bool] = run.only_employee.is_(None)
-    if only_employee is not None:
-        about = or_(about, run.only_employee == only_employee)
+    if at_one_person:
+        about = or_(about, run.only_employee == bindparam("only_employee"))
     of_run = plan.dag_id == run.dag_id, plan.run_id == run.run_id, plan.org_id == org_id, plan.sealed_at.is_not(None)
-    named = run.config_name == config_name
+    named = run.config_name == bindparam("config_name")
     looked = and_(named, plan.mode.in_(_LOOKING_MODES))
-    in_use = and_(or_(named, run.config_hash == config_hash), plan.sendable)
-    found = exists().where(run.org_id == org_id, about, or_(looked, in_use), *of_run)
-    return bool(db.read(lambda connection: connection.execute(select(found)).scalar_one(), doing="looking for a look"))
+    in_use = and_(or_(named, run.config_hash == bindparam("config_hash")), plan.sendable)
+    return select(exists().where(run.org_id == org_id, about, or_(looked, in_use), *of_run))

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, null, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, exists, func, null, or_, select
 
 from m3ter_onboarding.clock import MARGIN, from_milliseconds
 from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.events import Event, record_events
 from m3ter_onboarding.ledger.outcomes import Outcome
+from m3ter_onboarding.ledger.statements import built_once
 from m3ter_onboarding.ledger.states import (
     ENDED_STATES,
     FOUND_AGAIN_STATES,
@@ -60,7 +61,7 @@ class Match:
         return f"Match(m3ter_id={self.m3ter_id!r}, state={self.state})"
 
 
-def newest_of(t: Tables, org_id: str, email: ColumnElement[Any]) -> ColumnElement[bool]:
+def newest_of(t: Tables, org_id: ColumnElement[str], email: ColumnElement[Any]) -> ColumnElement[bool]:
     """Return the join condition of the newest row of an address.
 
     By a look-up for each address: as an anti-join inside an outer join PostgreSQL compares every row with every other,
@@ -104,73 +105,68 @@ def unmatched_invitations(db: LedgerDatabase, org_id: str, now: datetime) -> lis
     :param now: m3ter's clock (UTC), to judge what has expired.
     :returns: the active and accepted first, each in the order in which m3ter made them.
     """
-    t = db.tables
+    given = {"org_id": org_id, "now": now}
+
+    def work(connection: Connection) -> list[Match]:
+        return [_match(row, is_user=False) for row in connection.execute(_unmatched_invitations(db.tables), given)]
+
+    return db.read(work, doing="comparing the ledger with m3ter")
+
+
+@built_once
+def _unmatched_invitations(t: Tables) -> Select[Any]:
     m, i, known = t.mirror_invitation.c, t.invitation.c, once_more(t.invitation, "known_by_id")
+    org_id, now = bindparam("org_id", type_=m.org_id.type), bindparam("now", type_=m.expires_at.type)
     valid = or_(m.accepted, m.expires_at.is_(None), m.expires_at > now)
     same_entry = and_(known.c.org_id == org_id, known.c.m3ter_id == m.m3ter_id)
     attempted = and_(i.attempt_started_ms.is_not(None), i.state.not_in(state_values(ENDED_STATES)))
-
-    def work(connection: Connection) -> list[Match]:
-        rows = connection.execute(
-            select(
-                m.m3ter_id,
-                m.email_key,
-                m.email,
-                m.accepted,
-                m.created_at,
-                m.expires_at,
-                m.inviting_principal_id,
-                i.invitation_id,
-                i.state,
-                i.generation,
-                i.attempt_started_ms,
-            )
-            .select_from(t.mirror_invitation)
-            .outerjoin(t.invitation, newest_of(t, org_id, m.email_key))
-            .where(
-                m.org_id == org_id,
-                ~m.gone,
-                or_(valid, attempted),
-                or_(i.state.is_(None), i.state.not_in(state_values(SUCCESS_STATES))),
-                ~exists().where(same_entry, ~state_in(known, FOUND_AGAIN_STATES)),
-            )
-            .order_by(case((valid, 0), else_=1), m.created_at, m.m3ter_id)
+    return (
+        select(
+            *(m.m3ter_id, m.email_key, m.email, m.accepted, m.created_at, m.expires_at, m.inviting_principal_id),
+            *(i.invitation_id, i.state, i.generation, i.attempt_started_ms),
         )
-        return [_match(row, is_user=False) for row in rows]
-
-    return db.read(work, doing="comparing the ledger with m3ter")
+        .select_from(t.mirror_invitation)
+        .outerjoin(t.invitation, newest_of(t, org_id, m.email_key))
+        .where(
+            m.org_id == org_id,
+            ~m.gone,
+            or_(valid, attempted),
+            or_(i.state.is_(None), i.state.not_in(state_values(SUCCESS_STATES))),
+            ~exists().where(same_entry, ~state_in(known, FOUND_AGAIN_STATES)),
+        )
+        .order_by(case((valid, 0), else_=1), m.created_at, m.m3ter_id)
+    )
 
 
 def unmatched_users(db: LedgerDatabase, org_id: str, now: datetime) -> list[Match]:
     """Return users with access for whose address the ledger's newest row does not say ``accepted``."""
-    t = db.tables
-    u, i = t.mirror_user.c, t.invitation.c
+    given = {"org_id": org_id, "now": now}
 
     def work(connection: Connection) -> list[Match]:
-        rows = connection.execute(
-            select(
-                u.m3ter_id,
-                u.email_key,
-                u.email,
-                u.created_at,
-                i.invitation_id,
-                i.state,
-                i.generation,
-                i.attempt_started_ms,
-            )
-            .select_from(t.mirror_user)
-            .outerjoin(t.invitation, newest_of(t, org_id, u.email_key))
-            .where(
-                u.org_id == org_id,
-                ~u.gone,
-                or_(u.access_ends_at.is_(None), u.access_ends_at > now),
-                or_(i.state.is_(None), i.state != _ACCEPTED),
-            )
-            .order_by(u.created_at, u.m3ter_id)
-        )
-        return [_match(row, is_user=True) for row in rows]
+        return [_match(row, is_user=True) for row in connection.execute(_unmatched_users(db.tables), given)]
 
     return db.read(work, doing="comparing the ledger with m3ter")
+
+
+@built_once
+def _unmatched_users(t: Tables) -> Select[Any]:
+    u, i = t.mirror_user.c, t.invitation.c
+    org_id, now = bindparam("org_id", type_=u.org_id.type), bindparam("now", type_=u.access_ends_at.type)
+    return (
+        select(
+            *(u.m3ter_id, u.email_key, u.email, u.created_at),
+            *(i.invitation_id, i.state, i.generation, i.attempt_started_ms),
+        )
+        .select_from(t.mirror_user)
+        .outerjoin(t.invitation, newest_of(t, org_id, u.email_key))
+        .where(
+            u.org_id == org_id,
+            ~u.gone,
+            or_(u.access_ends_at.is_(None), u.access_ends_at > now),
+            or_(i.state.is_(None), i.state != _ACCEPTED),
+        )
+        .order_by(u.created_at, u.m3ter_id)
+    )
 
 
 def progress_of_tracked(db: LedgerDatabase, org_id: str, now: datetime) -> list[Outcome]:
@@ -178,30 +174,15 @@ def progress_of_tracked(db: LedgerDatabase, org_id: str, now: datetime) -> list[
 
     :param now: m3ter's clock (UTC).
     """
-    t = db.tables
-    i, m, u = t.invitation.c, t.mirror_invitation.c, t.mirror_user.c
-    on_its_way = i.state.in_(state_values(ON_ITS_WAY_STATES))
-    in_list = and_(m.org_id == org_id, m.m3ter_id == i.m3ter_id, ~m.gone)
+    given = {"org_id": org_id, "now": now}
 
     def work(connection: Connection) -> list[Outcome]:
+        listed, dropped, ended = (connection.execute(one, given).all() for one in _progress(db.tables))
         found: list[Outcome] = []
-        listed = connection.execute(
-            select(i.invitation_id, m.accepted)
-            .join(t.mirror_invitation, in_list)
-            .where(i.org_id == org_id, on_its_way, or_(m.accepted, m.expires_at <= now))
-        )
         for invitation_id, accepted in listed:
             state = InvitationState.ACCEPTED if accepted else InvitationState.EXPIRED
             found.append(Outcome(invitation_id, state, "m3ter_says"))
-        dropped = connection.execute(
-            select(i.invitation_id).where(i.org_id == org_id, on_its_way, i.expires_at <= now, ~exists().where(in_list))
-        )
         found.extend(Outcome(row.invitation_id, InvitationState.EXPIRED, "m3ter_says") for row in dropped)
-        ended = connection.execute(
-            select(i.invitation_id, u.m3ter_id)
-            .join(t.mirror_user, and_(u.org_id == org_id, u.email_key == i.email_key, ~u.gone))
-            .where(i.org_id == org_id, i.state == _ACCEPTED, u.access_ends_at <= now)
-        )
         # They no longer forbid a new invitation.
         found.extend(
             Outcome(row.invitation_id, InvitationState.SUPERSEDED, "access_ended", m3ter_user_id=row.m3ter_id)
@@ -210,6 +191,25 @@ def progress_of_tracked(db: LedgerDatabase, org_id: str, now: datetime) -> list[
         return found
 
     return db.read(work, doing="comparing the ledger with m3ter")
+
+
+@built_once
+def _progress(t: Tables) -> tuple[Select[Any], ...]:
+    """Return what reads rows that m3ter lists as accepted or expired, that it dropped, and whose access has ended."""
+    i, m, u = t.invitation.c, t.mirror_invitation.c, t.mirror_user.c
+    org_id, now = bindparam("org_id", type_=i.org_id.type), bindparam("now", type_=i.expires_at.type)
+    of_org = i.org_id == org_id
+    on_its_way = i.state.in_(state_values(ON_ITS_WAY_STATES))
+    in_list = and_(m.org_id == org_id, m.m3ter_id == i.m3ter_id, ~m.gone)
+    listed = select(i.invitation_id, m.accepted).join(t.mirror_invitation, in_list)
+    ended = select(i.invitation_id, u.m3ter_id).join(
+        t.mirror_user, and_(u.org_id == org_id, u.email_key == i.email_key, ~u.gone)
+    )
+    return (
+        listed.where(of_org, on_its_way, or_(m.accepted, m.expires_at <= now)),
+        select(i.invitation_id).where(of_org, on_its_way, i.expires_at <= now, ~exists().where(in_list)),
+        ended.where(of_org, i.state == _ACCEPTED, u.access_ends_at <= now),
+    )
 
 
 def insert_found(db: LedgerDatabase, org_id: str, matches: Sequence[Match], now: datetime) -> int:

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, select
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.key_sets import one_of, one_of_ids, sets_of
 from m3ter_onboarding.ledger.runs import RunKey
+from m3ter_onboarding.ledger.statements import built_once
 from m3ter_onboarding.ledger.states import LIVE_STATES, InvitationState, state_values
+from m3ter_onboarding.ledger.tables import Tables
 
 _STATES = {state.value: state for state in InvitationState}
 
@@ -48,32 +50,14 @@ def read_ledger(
         not begin counts as unsent: the newer plan keeps it from ever beginning.
     """
     table = db.tables.invitation
-    kept_from_beginning = and_(
-        table.c.state == InvitationState.SENDING.value,
-        table.c.attempt_started_ms.is_(None),
-        table.c.dag_id == planning.dag_id,
-        table.c.run_id == planning.run_id,
-    )
-    columns = [  # as the fields of the class are
-        table.c.invitation_id,
-        table.c.email_key,
-        table.c.generation,
-        table.c.employee_id,
-        case((kept_from_beginning, InvitationState.UNSENT.value), else_=table.c.state).label("state"),
-        table.c.request_hash,
-        table.c.m3ter_id,
-        table.c.expires_at,
-        table.c.sent_at,
-        table.c.accepted_at,
-        table.c.email,
-    ]
+    given = {"org_id": org_id, "dag_id": planning.dag_id, "run_id": planning.run_id}
 
     def work(connection: Connection) -> list[LedgerInvitation]:
         found: dict[int, LedgerInvitation] = {}
 
         def read(condition: ColumnElement[bool]) -> None:
-            statement = select(*columns).where(table.c.org_id == org_id, condition)
-            for number, key, generation, employee, state, *rest in connection.execute(statement).all():
+            statement = _ledger_rows(db.tables).where(condition)
+            for number, key, generation, employee, state, *rest in connection.execute(statement, given).all():
                 found[number] = LedgerInvitation(number, key, generation, employee, _STATES[state], *rest)
 
         for batch in sets_of(email_keys):
@@ -88,6 +72,23 @@ def read_ledger(
         return [found[key] for key in sorted(found)]
 
     return db.read(work, doing="reading invitations")
+
+
+@built_once
+def _ledger_rows(t: Tables) -> Select[Any]:
+    """Return what reads rows of an organisation, with the columns in the order of :class:`LedgerInvitation`."""
+    i = t.invitation.c
+    kept_from_beginning = and_(
+        i.state == InvitationState.SENDING.value,
+        i.attempt_started_ms.is_(None),
+        i.dag_id == bindparam("dag_id"),
+        i.run_id == bindparam("run_id"),
+    )
+    return select(
+        *(i.invitation_id, i.email_key, i.generation, i.employee_id),
+        case((kept_from_beginning, InvitationState.UNSENT.value), else_=i.state).label("state"),
+        *(i.request_hash, i.m3ter_id, i.expires_at, i.sent_at, i.accepted_at, i.email),
+    ).where(i.org_id == bindparam("org_id"))
 
 
 def among_invited(db: LedgerDatabase, org_id: str, employee_ids: Iterable[str]) -> frozenset[str]:

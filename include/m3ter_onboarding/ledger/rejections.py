@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, and_, exists, func, or_, select
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, exists, func, or_, select
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from m3ter_onboarding.ledger.tables import once_more
+from m3ter_onboarding.ledger.statements import built_once
+from m3ter_onboarding.ledger.tables import Tables, once_more
 
 
 def rejected_people(db: LedgerDatabase, plan_id: str, org_id: str) -> int:
     """Return how many people of a plan are in one that was rejected or not answered, and in none approved since."""
-    t = db.tables
+    given = {"plan_id": plan_id, "org_id": org_id}
+    p = db.tables.plan.c
+
+    def work(connection: Connection) -> int:
+        # Most organisations have none: nobody has to be looked up then.
+        rejected = select(p.plan_id).where(p.org_id == org_id, p.rejected_at.is_not(None))
+        if connection.execute(rejected.limit(1)).first() is None:
+            return 0
+        return int(connection.execute(_held_people(db.tables), given).scalar_one())
+
+    return db.read(work, doing="looking for people of rejected plans")
+
+
+@built_once
+def _held_people(t: Tables) -> Select[Any]:
+    """Return the statement that counts the people of a plan who are in a rejected one, and in none approved since."""
     d, refused, approved = t.decision, once_more(t.decision, "refused"), once_more(t.decision, "approved")
+    plan_id, org_id = bindparam("plan_id", type_=d.c.plan_id.type), bindparam("org_id", type_=d.c.org_id.type)
     rejected_plan, approved_plan = once_more(t.plan, "rejected_plan"), once_more(t.plan, "approved_plan")
     released = exists(
         select(approved.c.row_no)
@@ -41,13 +60,4 @@ def rejected_people(db: LedgerDatabase, plan_id: str, org_id: str) -> int:
         )
         for one in same
     ]
-
-    def work(connection: Connection) -> int:
-        # Most organisations have none: nobody has to be looked up then.
-        rejected = select(t.plan.c.plan_id).where(t.plan.c.org_id == org_id, t.plan.c.rejected_at.is_not(None))
-        if connection.execute(rejected.limit(1)).first() is None:
-            return 0
-        mine = and_(d.c.plan_id == plan_id, d.c.decision == "invite", or_(*held))
-        return int(connection.execute(select(func.count()).select_from(d).where(mine)).scalar_one())
-
-    return db.read(work, doing="looking for people of rejected plans")
+    return select(func.count()).select_from(d).where(d.c.plan_id == plan_id, d.c.decision == "invite", or_(*held))

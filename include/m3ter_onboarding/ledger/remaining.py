@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, false, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, false, func, or_, select
 
 from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.ledger.claim_statements import active_in_m3ter, ended_since_planned, is_for_the_next_run
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.mirror_comparison import newest_of
 from m3ter_onboarding.ledger.sql_types import db_now_ms
+from m3ter_onboarding.ledger.statements import built_once
 from m3ter_onboarding.ledger.states import CLAIMABLE_STATES, ENDED_STATES, LIVE_STATES, OPEN_STATES, InvitationState
 from m3ter_onboarding.ledger.tables import Tables, once_more, state_in
 from m3ter_onboarding.ledger.withheld import is_withheld
@@ -105,7 +107,7 @@ class _Group:
         return None
 
 
-def _people(t: Tables, plan_id: str) -> ColumnElement[bool]:
+def _people(t: Tables, plan_id: ColumnElement[str]) -> ColumnElement[bool]:
     d = t.decision.c
     return and_(
         d.plan_id == plan_id,
@@ -118,8 +120,28 @@ def remaining(db: LedgerDatabase, plan_id: str, org_id: str, now: datetime | Non
 
     :param now: aware; judges what has expired in m3ter. None: the worker's clock.
     """
-    t = db.tables
+    given = {"plan_id": plan_id, "org_id": org_id, "now": now or utc_now()}
+
+    def work(connection: Connection) -> Remaining:
+        counted = dict.fromkeys(_COUNTED, 0)
+        states: dict[str, int] = {}
+        for *kind, count in connection.execute(_groups(db.tables), given):
+            group = _Group(*kind)
+            if group.state is not None:
+                states[group.state] = states.get(group.state, 0) + count
+            if group.counts_as is not None:
+                counted[group.counts_as] += count
+        return Remaining(**counted, states=states)
+
+    return db.read(work, doing="counting what is left")
+
+
+@built_once
+def _groups(t: Tables) -> Select[Any]:
+    """Return the statement that counts the people of a plan by the fields of :class:`_Group`."""
     d, i = t.decision.c, t.invitation.c
+    plan_id, org_id = bindparam("plan_id", type_=d.plan_id.type), bindparam("org_id", type_=d.org_id.type)
+    now = bindparam("now", type_=i.expires_at.type)
     other = once_more(t.invitation, "other_address")
     rival = exists().where(
         other.c.org_id == org_id,
@@ -131,37 +153,22 @@ def remaining(db: LedgerDatabase, plan_id: str, org_id: str, now: datetime | Non
     asked_for = and_(d.reason == "requested", func.coalesce(i.plan_id, "") != d.plan_id)
     changed = or_(i.request_hash.is_(None), i.request_hash != d.request_hash, asked_for)
     lease_over = or_(i.state != InvitationState.SENDING.value, i.lease_until_ms <= db_now_ms())
-
-    def work(connection: Connection) -> Remaining:
-        people = (
-            select(
-                d.decision,
-                i.state,
-                lease_over.label("over"),
-                rival.label("rival"),
-                and_(d.decision == "invite", i.state == InvitationState.FAILED.value, changed).label("changed"),
-                func.coalesce(is_for_the_next_run(t.invitation, d.plan_id), false()).label("no_trace"),
-                func.coalesce(ended_since_planned(t.invitation, t.decision), false()).label("ended"),
-                is_withheld(t, t.decision).label("withheld"),
-                active_in_m3ter(t, d.email_key, org_id, now or utc_now()).label("has_it"),
-            )
-            .select_from(t.decision)
-            .outerjoin(t.invitation, newest_of(t, org_id, d.email_key))
-            .where(_people(t, plan_id))
-            .subquery()
+    people = (
+        select(
+            d.decision,
+            i.state,
+            lease_over.label("over"),
+            rival.label("rival"),
+            and_(d.decision == "invite", i.state == InvitationState.FAILED.value, changed).label("changed"),
+            func.coalesce(is_for_the_next_run(t.invitation, d.plan_id), false()).label("no_trace"),
+            func.coalesce(ended_since_planned(t.invitation, t.decision), false()).label("ended"),
+            is_withheld(t, t.decision).label("withheld"),
+            active_in_m3ter(t, d.email_key, org_id, now).label("has_it"),
         )
-        kinds = tuple(people.c)
-        rows = connection.execute(select(*kinds, func.count()).group_by(*kinds))
-        counted = dict.fromkeys(
-            ("held", "open", "unsent", "fallen_back", "no_trace", "failed", "review", "withheld"), 0
-        )
-        states: dict[str, int] = {}
-        for *kind, count in rows:
-            group = _Group(*kind)
-            if group.state is not None:
-                states[group.state] = states.get(group.state, 0) + count
-            if group.counts_as is not None:
-                counted[group.counts_as] += count
-        return Remaining(**counted, states=states)
-
-    return db.read(work, doing="counting what is left")
+        .select_from(t.decision)
+        .outerjoin(t.invitation, newest_of(t, org_id, d.email_key))
+        .where(_people(t, plan_id))
+        .subquery()
+    )
+    kinds = tuple(people.c)
+    return select(*kinds, func.count()).group_by(*kinds)

@@ -14,10 +14,11 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, bindparam, or_, select, update
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.decisions import name_in
+from m3ter_onboarding.ledger.statements import built_once
 from m3ter_onboarding.ledger.states import ENDED_STATES, InvitationState
 from m3ter_onboarding.ledger.tables import Tables
 from m3ter_onboarding.ledger.worklist import DIFFERS, STAYS_CLOSED, ClosedWhy
@@ -142,8 +143,16 @@ def _compare(
     connection: Connection, *, t: Tables, org_id: str, asked_about: Sequence[int], after: int
 ) -> list[_Compared]:
     """Return the next invitations: those that were sent, and those that an open entry is about."""
+    given = {"org_id": org_id, "asked_about": list(asked_about), "after": after}
+    rows: Sequence[Any] = connection.execute(_held_beside_asked(t), given).all()
+    return [_Compared(row, _differs(row)) for row in rows]
+
+
+@built_once
+def _held_beside_asked(t: Tables) -> Select[Any]:
+    """Return what reads invitations behind the row ``after``, with what was asked and what m3ter holds."""
     i, d, p, m, r = t.invitation.c, t.decision.c, t.plan.c, t.mirror_invitation.c, t.run.c
-    statement = (
+    return (
         select(
             *(i.invitation_id, i.employee_id, i.email, i.email_key, i.state, i.answer),
             *(d.plan_id, d.row_no, d.request, d.start_date),
@@ -155,16 +164,14 @@ def _compare(
         .outerjoin(t.run, and_(r.dag_id == p.dag_id, r.run_id == p.run_id))
         .outerjoin(t.mirror_invitation, and_(m.org_id == i.org_id, m.m3ter_id == i.m3ter_id, ~m.gone))
         .where(
-            i.org_id == org_id,
+            i.org_id == bindparam("org_id"),
             i.origin == "claimed",
-            i.invitation_id > after,
-            or_(i.state == _SENT, i.invitation_id.in_(asked_about)),
+            i.invitation_id > bindparam("after"),
+            or_(i.state == _SENT, i.invitation_id.in_(bindparam("asked_about", expanding=True))),
         )
         .order_by(i.invitation_id)
         .limit(_TOGETHER)
     )
-    rows: Sequence[Any] = connection.execute(statement).all()
-    return [_Compared(row, _differs(row)) for row in rows]
 
 
 def _differs(row: Row[Any]) -> tuple[str, ...] | None:

@@ -14,12 +14,13 @@ from datetime import date, datetime, time, timedelta, timezone
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, bindparam, exists, func, or_, select, update
+from sqlalchemy import Connection, Row, Select, Table, bindparam, exists, func, or_, select, update
 
 from m3ter_onboarding.databases.batches import batches
 from m3ter_onboarding.ledger.database import LedgerDatabase
 from m3ter_onboarding.ledger.decisions import Decision, Verdict
 from m3ter_onboarding.ledger.key_sets import one_of, sets_of
+from m3ter_onboarding.ledger.statements import built_once
 from m3ter_onboarding.ledger.states import LIVE_STATES, state_values
 from m3ter_onboarding.ledger.tables import Tables
 
@@ -223,8 +224,17 @@ def open_since(db: LedgerDatabase, org_id: str) -> datetime | None:
     The whole past, which a run of mode ``full`` reads, is one person's request: its entries count once the run has
     begun to send.
     """
-    w, plan = db.tables.worklist, db.tables.plan
-    invitation, run = db.tables.invitation, db.tables.run
+
+    def work(connection: Connection) -> datetime | None:
+        found: datetime | None = connection.execute(_open_since(db.tables), {"org_id": org_id}).scalar()
+        return found
+
+    return db.read(work, doing="looking for open questions")
+
+
+@built_once
+def _open_since(t: Tables) -> Select[Any]:
+    w, plan, invitation, run = t.worklist, t.plan, t.invitation, t.run
     whole_past = exists().where(plan.c.plan_id == w.c.opened_plan_id, plan.c.mode == "full")
     begun = exists().where(
         plan.c.plan_id == w.c.opened_plan_id,
@@ -235,15 +245,8 @@ def open_since(db: LedgerDatabase, org_id: str) -> datetime | None:
             ),
         ),
     )
-
-    def work(connection: Connection) -> datetime | None:
-        return connection.execute(
-            select(func.min(w.c.window_start)).where(
-                w.c.org_id == org_id, w.c.closed_at.is_(None), w.c.reason != DIFFERS, or_(~whole_past, begun)
-            )
-        ).scalar()
-
-    return db.read(work, doing="looking for open questions")
+    mine = w.c.org_id == bindparam("org_id"), w.c.closed_at.is_(None), w.c.reason != DIFFERS
+    return select(func.min(w.c.window_start)).where(*mine, or_(~whole_past, begun))
 
 
 def _covered_addresses(connection: Connection, t: Tables, org_id: str, keys: Iterable[str]) -> set[str]:
