@@ -18,8 +18,8 @@ from m3ter_onboarding.ledger.decisions import Decision
 from m3ter_onboarding.ledger.sealing import SealedRequest, SealingKey
 from m3ter_provider.answer_values import usable_identity, whole_text
 
-#: The columns of a row, in order, and PostgreSQL's type of each.
-_COLUMNS: Mapping[str, str] = {
+#: The columns of a :data:`DecisionRow`, in order, and PostgreSQL's type of each.
+COLUMNS: Mapping[str, str] = {
     "row_no": "integer",
     "employee_id": "text",
     "email": "text",
@@ -78,17 +78,14 @@ class DecisionRows:
         self._longest_employee = columns.employee_id.type.length  # type: ignore[attr-defined]
         self._longest_email = columns.email.type.length  # type: ignore[attr-defined]
         self._longest_key = columns.email_key.type.length  # type: ignore[attr-defined]
+        self._plain = min(self._longest_employee, self._longest_email, self._longest_key)
 
     def of(self, decision: Decision, request: str | None) -> DecisionRow:
         """Return the row of a decision, sealed where it invites.
 
         :param request: the body of its POST, in canonical JSON.
         """
-        employee_id, email, email_key = decision.employee_id, decision.email, decision.email_key
-        if employee_id is not None:
-            employee_id = usable_identity(employee_id, self._longest_employee)
-        if email_key is not None:
-            email_key = usable_identity(email_key, self._longest_key)
+        employee_id, email, email_key, detail = self._stored(decision)
         seal = None
         if request is not None:
             sealed = SealedRequest(
@@ -105,11 +102,11 @@ class DecisionRows:
         return (
             decision.row_no,
             employee_id,
-            None if email is None else whole_text(email)[: self._longest_email],
+            email,
             email_key,
             decision.decision,
             decision.reason,
-            None if decision.detail is None else whole_text(decision.detail),
+            detail,
             None if decision.start_date is None else decision.start_date.isoformat(),
             decision.person_name,
             decision.wrong_value,
@@ -118,6 +115,24 @@ class DecisionRows:
             seal,
             None if decision.extra is None else json.dumps(dict(decision.extra)),
             decision.invitation_id,
+        )
+
+    def _stored(self, decision: Decision) -> tuple[str | None, ...]:
+        """Return employee, address, key and detail of a decision, as a ledger can store them."""
+        given = employee_id, email, email_key, detail = (
+            decision.employee_id,
+            decision.email,
+            decision.email_key,
+            decision.detail,
+        )
+        together = f"{employee_id}{email}{email_key}{detail}"
+        if len(together) <= self._plain and together.isascii() and "\0" not in together:
+            return given  # almost every one
+        return (
+            None if employee_id is None else usable_identity(employee_id, self._longest_employee),
+            None if email is None else whole_text(email)[: self._longest_email],
+            None if email_key is None else usable_identity(email_key, self._longest_key),
+            None if detail is None else whole_text(detail),
         )
 
     def insert(self, connection: Connection, parts: Iterable[Sequence[DecisionRow]]) -> None:
@@ -130,9 +145,9 @@ class DecisionRows:
     def _insert_documents(self, connection: Connection, parts: Iterable[Sequence[DecisionRow]]) -> None:
         """Insert each part by one statement, from one JSON document: drivers write arrays value by value, in Python."""
         of_plan = ", ".join(f"CAST(:{name} AS {kind})" for name, kind in _OF_PLAN.items())
-        of_row = ", ".join(_from_document(place, kind) for place, kind in enumerate(_COLUMNS.values()))
+        of_row = ", ".join(_from_document(place, kind) for place, kind in enumerate(COLUMNS.values()))
         statement = text(
-            f"INSERT INTO {_named(connection, self._table)} ({', '.join((*_OF_PLAN, *_COLUMNS))})"  # noqa: S608
+            f"INSERT INTO {_named(connection, self._table)} ({', '.join((*_OF_PLAN, *COLUMNS))})"  # noqa: S608
             f" SELECT {of_plan}, {of_row} FROM jsonb_array_elements(CAST(:rows AS jsonb)) AS given (one)"
         )
         plan = {"plan_id": self.plan_id, "org_id": self._org_id, "decided_at": self._decided_at}
@@ -142,7 +157,7 @@ class DecisionRows:
 
     def _insert_many(self, connection: Connection, parts: Iterable[Sequence[DecisionRow]]) -> None:
         """Insert each part row by row, in one call of the driver."""
-        columns = (*_OF_PLAN, *_COLUMNS)
+        columns = (*_OF_PLAN, *COLUMNS)
         statement = (
             f"INSERT INTO {_named(connection, self._table)} ({', '.join(columns)})"  # noqa: S608
             f" VALUES ({', '.join('?' * len(columns))})"

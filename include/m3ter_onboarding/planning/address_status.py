@@ -7,6 +7,7 @@ that is taken is never invited.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -54,6 +55,14 @@ class AddressStatus:
         return self.row.request_hash if self.row and refused else None
 
 
+def _live_of(rows: Sequence[LedgerInvitation]) -> LedgerInvitation | None:
+    """Return the live row of an address, of which there is one at most."""
+    for row in rows:
+        if row.live:
+            return row
+    return None
+
+
 #: Of an address of which neither ledger nor m3ter knows anything.
 _UNKNOWN = AddressStatus(Status.FREE, None)
 
@@ -74,7 +83,7 @@ class AddressStatuses:
         for row in sorted(facts.ledger, key=lambda row: (row.generation, row.invitation_id)):
             self._rows[row.email_key].append(row)
         for key, rows in self._rows.items():
-            newest = next((row for row in rows if row.live), rows[-1])
+            newest = _live_of(rows) or rows[-1]
             # An invitation that is superseded, or was never sent, is not in the way.
             if newest.employee_id is not None and (newest.live or newest.state is InvitationState.EXPIRED):
                 self._keys_of_employee[newest.employee_id].add(key)
@@ -91,7 +100,7 @@ class AddressStatuses:
         if key not in self._known:
             return _UNKNOWN
         rows = self._rows.get(key, [])
-        live = next((row for row in rows if row.live), None)
+        live = _live_of(rows)
         return AddressStatus(self._status(key, rows, live), live or (rows[-1] if rows else None))
 
     def looks_alike(self, address: AddressStatus, key: str, email: str) -> bool:

@@ -313,6 +313,16 @@ def _day(column: str, value: Any, time_zone: str) -> date | None:
 
 
 def _start(value: Any, time_zone: str) -> date | None:
+    """Read the first day; few days are many people's."""
+    return _start_of_text(value, time_zone) if type(value) is str else _judged_start(value, time_zone)
+
+
+@lru_cache(maxsize=1_024)
+def _start_of_text(value: str, time_zone: str) -> date | None:
+    return _judged_start(value, time_zone)
+
+
+def _judged_start(value: Any, time_zone: str) -> date | None:
     day = _day("start_date", value, time_zone)
     if day == NO_END:  # nobody starts then, and nothing may be reckoned from it
         raise _FlawError("dates", "The start_date is out of range.", column="start_date")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timezone
 from uuid import uuid4
 
@@ -13,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from m3ter_onboarding.errors import LedgerError
 from m3ter_onboarding.ledger import plans
-from m3ter_onboarding.ledger.decision_rows import DecisionRow, DecisionRows, write_decisions
+from m3ter_onboarding.ledger.decision_rows import COLUMNS, DecisionRow, DecisionRows, write_decisions
 from m3ter_onboarding.ledger.decisions import Decision, sealed_request
 from m3ter_onboarding.ledger.sealing import canonical
 from m3ter_provider.models import InvitationRequest
@@ -80,6 +81,27 @@ def test_what_no_database_stores_is_made_storable(world: World) -> None:
     assert row[4] == "\ufffd" + "x" * 399
     assert str(row[5]).startswith("unreadable:")
     assert row[8] == "\ufffd"
+
+
+@pytest.mark.parametrize(
+    ("column", "given", "kept"),
+    [
+        ("employee_id", "a\0b", "unreadable:"),
+        ("employee_id", "y" * 300, "unreadable:"),
+        ("email", "\ud800" + "x" * 500, "\ufffd" + "x" * 399),
+        ("email_key", "é\ud800", "unreadable:"),
+        ("email_key", "y" * 500, "unreadable:"),
+        ("detail", "\0", "\ufffd"),
+    ],
+)
+def test_one_value_that_no_database_stores_is_enough(sqlite_world: World, column: str, given: str, kept: str) -> None:
+    rows = begin(sqlite_world)
+    one = replace(PLAIN, **{column: given})
+    made = dict(zip(COLUMNS, rows.of(one, None), strict=True))
+    plain = dict(zip(COLUMNS, rows.of(PLAIN, None), strict=True))
+    assert str(made.pop(column)).startswith(kept)
+    plain.pop(column)
+    assert made == plain
 
 
 def test_they_are_written_anew_where_the_transaction_is_repeated(sqlite_world: World) -> None:
