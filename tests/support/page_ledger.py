@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
+from m3ter_onboarding.ledger.schema import prepare_tables
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
 
@@ -44,6 +47,25 @@ def empty(db: LedgerDatabase) -> None:
         for table in db.tables.all():
             if table is not db.tables.schema_version:
                 connection.execute(delete(table))
+
+
+def fill_anew(db: LedgerDatabase) -> None:
+    """Make the tables, with both organisations in them and nothing else.
+
+    A file of SQLite is filled once and copied from then on: filling it takes longer than most tests.
+    """
+    file = db.engine.url.database if db.engine.dialect.name == "sqlite" else None
+    filled = Path(f"{file}.filled")
+    if file is not None and filled.exists():
+        db.close()
+        shutil.copyfile(filled, file)
+        return
+    prepare_tables(db, create_tables=True, now=NOW, package_version="0")
+    empty(db)
+    fill(db)
+    if file is not None:
+        db.close()
+        shutil.copyfile(file, filled)
 
 
 def fill(db: LedgerDatabase) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ import pytest
 from airflow.api_fastapi.app import get_auth_manager, init_auth_manager, purge_cached_app
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient
@@ -20,7 +22,6 @@ from starlette.testclient import TestClient
 from m3ter_onboarding import onboarding_dag
 from m3ter_onboarding.config.organisation import OnboardingConfig
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from m3ter_onboarding.ledger.schema import prepare_tables
 from m3ter_onboarding.page.app import make_app
 from m3ter_onboarding.page.onboarding_dags import OnboardingDags
 from m3ter_onboarding.page.open_ledgers import Ledgers
@@ -28,7 +29,7 @@ from m3ter_onboarding.page.pause_variable import PauseVariable
 from m3ter_onboarding.page.plugin import URL_PREFIX
 from m3ter_onboarding.page.strict_headers import StrictHeaders
 from tests.support.databases import airflow_connection_named, engine_of, sqlite_connection
-from tests.support.page_ledger import NOW, empty, fill
+from tests.support.page_ledger import fill_anew
 from tests.support.page_users import user
 from tests.support.postgresql import PostgresServer
 
@@ -91,9 +92,7 @@ def postgresql_ledger(postgres_server: PostgresServer) -> tuple[LedgerDatabase, 
 def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LedgerDatabase]:
     """Return each ledger in turn, with two organisations in it; others cannot be read."""
     db, connection = request.getfixturevalue(f"{request.param}_ledger")
-    prepare_tables(db, create_tables=True, now=NOW, package_version="0")
-    empty(db)
-    fill(db)
+    fill_anew(db)
     (tmp_path / "empty.db").touch()
     with ExitStack() as stack:
         stack.enter_context(airflow_connection_named(connection, LEDGER))
@@ -118,9 +117,10 @@ def application_just_started() -> StrictHeaders:
 class Page:
     """The page as one user's browser asks for it, under a path of Airflow's own."""
 
-    def __init__(self, app: StrictHeaders, headers: dict[str, str]) -> None:
+    def __init__(self, app: StrictHeaders, headers: dict[str, str], portal: BlockingPortal) -> None:
         below = Starlette(routes=[Mount(URL_PREFIX, app)])
         self.client = TestClient(below, root_path="/airflow", base_url="http://airflow.test", headers=headers)
+        self.client.portal = portal
 
     def get(self, path: str, **query: Any) -> Any:
         """Return what a GET answers."""
@@ -138,10 +138,22 @@ class Page:
         return found.json()
 
 
+@pytest.fixture(scope="module")
+def portal() -> Iterator[BlockingPortal]:
+    """Run one loop for the requests of a file, as a server does: a client alone begins a thread and a loop for each."""
+    with pytest.MonkeyPatch.context() as patch, start_blocking_portal() as portal:
+        for name in ("httpx", "httpx2"):  # the client's own line about each request
+            patch.setattr(logging.getLogger(name), "disabled", True)
+        yield portal
+
+
 @pytest.fixture
 def page(
-    ledger: LedgerDatabase, airflow_knows_the_dags: None, login: Callable[[str], dict[str, str]]
+    ledger: LedgerDatabase,
+    airflow_knows_the_dags: None,
+    login: Callable[[str], dict[str, str]],
+    portal: BlockingPortal,
 ) -> Callable[[str], Page]:
     """Return how a user, by name, gets the page."""
     app = application_just_started()
-    return lambda name: Page(app, login(name))
+    return lambda name: Page(app, login(name), portal)

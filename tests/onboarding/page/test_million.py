@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from anyio.from_thread import BlockingPortal
 from sqlalchemy import Engine, text
 
 from m3ter_onboarding.ledger.database import LedgerDatabase
@@ -82,8 +83,13 @@ def large(postgres_server: PostgresServer) -> Iterator[LedgerDatabase]:
 
 
 @pytest.fixture
-def anna(large: LedgerDatabase, airflow_knows_the_dags: None, login: Callable[[str], dict[str, str]]) -> Page:
-    return Page(application_just_started(), login("anna"))
+def anna(
+    large: LedgerDatabase,
+    airflow_knows_the_dags: None,
+    login: Callable[[str], dict[str, str]],
+    portal: BlockingPortal,
+) -> Page:
+    return Page(application_just_started(), login("anna"), portal)
 
 
 LISTS: dict[str, dict[str, Any]] = {
