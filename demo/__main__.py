@@ -15,6 +15,7 @@ from types import FrameType
 
 from demo.airflow_api import AirflowApiError
 from demo.airflow_settings import USERS
+from demo.finance import Standing, ask_for_approval, describe, finish_approved
 from demo.metadata_template import MigrationError
 from demo.progress import Progress
 from demo.report import judge, report
@@ -47,12 +48,16 @@ def main() -> int:
     try:
         with _alone(state), open_scene(state, options.today, progress, keep) as scene:
             try:
+                if keep:
+                    finish_approved(scene)
                 chapters = run_chapters(scene, progress)
+                standing = None
                 if keep:
                     list_who_starts(scene, progress)
-                verdict = judge(scene, chapters)
+                    standing = ask_for_approval(scene, progress)
+                verdict = judge(scene, chapters, standing.invited if standing else frozenset())
                 print(report(scene, chapters, verdict, progress.seconds))
-                print(_next_steps(scene, keep), flush=True)
+                print(_next_steps(scene, standing), flush=True)
                 if keep:
                     threading.Event().wait()
             finally:
@@ -92,8 +97,8 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _next_steps(scene: Scene, keep: bool) -> str:
-    if not keep:
+def _next_steps(scene: Scene, standing: Standing | None) -> str:
+    if standing is None:
         return "\n".join(
             [
                 "",
@@ -109,6 +114,8 @@ def _next_steps(scene: Scene, keep: bool) -> str:
             f"  Airflow           {scene.airflow.url}   user admin, password {USERS['admin']}",
             f"  m3ter's mailbox   {scene.m3ter.url}/mailbox",
             f"  warehouse, ledger {scene.warehouse_file}   (SQLite)",
+            "",
+            *describe(scene, standing),
             "",
             "It runs until Ctrl-C, and goes on from here next time. Airflow's schedule is off: start runs in the UI.",
         ]

@@ -359,6 +359,10 @@ class AirflowApi:
             json={"new_state": state},
         )
 
+    def questions(self, dag_id: str) -> list[dict[str, Any]]:
+        """List what people were asked by the runs of a DAG, with their answers."""
+        return self._entries(f"/dags/{dag_id}/dagRuns/~/hitlDetails", "hitl_details")
+
     def tries(self, dag_id: str, run_id: str, task_id: str) -> list[dict[str, Any]]:
         """List the tries of a task, oldest first."""
         found: dict[str, list[dict[str, Any]]] = self.request(

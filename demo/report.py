@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from demo.expectation import compare, expect
 from demo.run import Chapter
@@ -36,9 +36,13 @@ class Verdict:
     wrong: tuple[str, ...]
 
 
-def judge(scene: Scene, chapters: Sequence[Chapter]) -> Verdict:
-    """Compare m3ter's own mailbox with the labels of the people; the ledger is asked for the accounting only."""
+def judge(scene: Scene, chapters: Sequence[Chapter], approved: frozenset[str] = frozenset()) -> Verdict:
+    """Compare m3ter's own mailbox with the labels of the people; the ledger is asked for the accounting only.
+
+    :param approved: addresses of plans that a person approved, beside those of the chapters
+    """
     expectation, emails = expect(scene.people()), scene.m3ter.emails()
+    expectation = replace(expectation, one_each=expectation.one_each | approved)
     right, wrong = [], compare(expectation, emails)
     if not wrong:
         right.append(

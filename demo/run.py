@@ -61,7 +61,7 @@ def list_who_starts(scene: Scene, progress: Progress) -> None:
     api.wait_dag(DAY_ONE_DAG_ID)
     api.set_paused(DAY_ONE_DAG_ID, False)
     run_id = api.trigger(DAY_ONE_DAG_ID, {})
-    _wait(scene, progress, lambda: [api.run(DAY_ONE_DAG_ID, run_id)])
+    wait_runs(scene, progress, lambda: [api.run(DAY_ONE_DAG_ID, run_id)])
     progress.done("done")
 
 
@@ -70,19 +70,19 @@ def midnight(day: date) -> datetime:
     return datetime.combine(day, time_of_day(), timezone.utc)
 
 
+def days_read(day: date) -> dict[str, str]:
+    """Return the parameters of a run that is for one day, UTC."""
+    return {"interval_start": midnight(day).isoformat(), "interval_end": midnight(day + timedelta(days=1)).isoformat()}
+
+
 def _written(day: date) -> str:
     return f"{day.day} {day:%B}"
 
 
 def _by_hand(scene: Scene, day: date, progress: Progress, title: str, **parameters: str) -> Chapter:
     def run() -> list[str]:
-        conf = {
-            **parameters,
-            "interval_start": midnight(day).isoformat(),
-            "interval_end": midnight(day + timedelta(days=1)).isoformat(),
-        }
-        run_id = scene.airflow.api.trigger(DAG_ID, conf)
-        _wait(scene, progress, lambda: [scene.airflow.api.run(DAG_ID, run_id)])
+        run_id = scene.airflow.api.trigger(DAG_ID, {**parameters, **days_read(day)})
+        wait_runs(scene, progress, lambda: [scene.airflow.api.run(DAG_ID, run_id)])
         return [run_id]
 
     return _chapter(scene, title, progress, run)
@@ -100,7 +100,7 @@ def _backfill(scene: Scene, progress: Progress) -> list[str]:
         new = [r for r in api.runs(DAG_ID) if r["run_type"] == "backfill" and r["dag_run_id"] not in known.values()]
         return new if len(new) >= len(wanted) else []
 
-    _wait(scene, progress, runs)
+    wait_runs(scene, progress, runs)
     return [run["dag_run_id"] for run in runs()]
 
 
@@ -119,10 +119,13 @@ def _chapter(scene: Scene, title: str, progress: Progress, run: Callable[[], lis
     return chapter
 
 
-def _wait(
+def wait_runs(
     scene: Scene, progress: Progress, runs: Callable[[], list[dict[str, Any]]], timeout_seconds: float = 180
 ) -> None:
-    """Wait for the end of runs, showing the task at work and the e-mails so far."""
+    """Wait for the end of runs, showing the task at work and the e-mails so far.
+
+    :raises RunFailedError: when one of them fails, or takes too long
+    """
     api, emails = scene.airflow.api, _emails(scene)
     deadline = time.monotonic() + timeout_seconds
     while True:
@@ -142,10 +145,11 @@ def _wait(
         time.sleep(0.3)
     for run in found:
         if run["state"] != "success":
-            raise RunFailedError(_failure(scene, run["dag_id"], run["dag_run_id"]))
+            raise RunFailedError(failure(scene, run["dag_id"], run["dag_run_id"]))
 
 
-def _failure(scene: Scene, dag_id: str, run_id: str) -> str:
+def failure(scene: Scene, dag_id: str, run_id: str) -> str:
+    """Write which tasks of a run failed, and the end of the log of the first one."""
     api = scene.airflow.api
     states = api.task_states(dag_id, run_id)
     text = f"The run {run_id} failed: {', '.join(f'{task} {state}' for task, state in states.items())}."

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 from demo.airflow_stack import AirflowStack
 from demo.people import Person, people_of
@@ -21,6 +22,7 @@ ROOT = Path(__file__).parent.parent
 CACHE = ROOT / ".demo" / "cache"
 DAG_ID = "m3ter_onboarding__demo"
 DAY_ONE_DAG_ID = "m3ter_day_one__demo"
+FINANCE_DAG_ID = "m3ter_onboarding__demo_finance"
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,13 @@ def open_scene(state: Path, today: date, progress: Progress, keep: bool) -> Iter
             state / "airflow",
             dags_folder=ROOT / "dags",
             # No run starts by itself: the demo starts its own, and a person may start more.
-            configuration={"scheduler": {"use_job_schedule": False}, "core": {"test_connection": "Enabled"}},
+            configuration={
+                "scheduler": {"use_job_schedule": False},
+                "core": {"test_connection": "Enabled"},
+                **({"dag_processor": {"dag_bundle_config_list": json.dumps(_bundles_of_kept())}} if keep else {}),
+            },
             port=8080 if keep else None,
-            triggerer=keep,  # nothing of the demo needs it; a person who looks around expects it
+            triggerer=keep,  # a person who looks around expects it, and Airflow 3.2 waits there for answers
             cache=CACHE,
         )
         stack.enter_context(airflow)
@@ -91,6 +97,15 @@ def open_scene(state: Path, today: date, progress: Progress, keep: bool) -> Iter
         airflow.api.wait_dag(DAG_ID)
         progress.done(airflow.url)
         yield Scene(state, days, m3ter, warehouse, airflow)
+
+
+def _bundles_of_kept() -> list[dict[str, Any]]:
+    """Return where the kept demo's DAG files are: in the folder of every deployment, and in one of `make ui` alone."""
+    local = "airflow.dag_processing.bundles.local.LocalDagBundle"
+    return [
+        {"name": "dags-folder", "classpath": local, "kwargs": {}},
+        {"name": "demo", "classpath": local, "kwargs": {"path": str(Path(__file__).parent / "dags")}},
+    ]
 
 
 def _connect(airflow: AirflowStack, conn_id: str, connection: str) -> None:

@@ -69,6 +69,19 @@ class Warehouse:
             connection.executemany("INSERT INTO hires VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
             connection.execute("INSERT INTO demo_loaded_day VALUES (?, ?)", (day.isoformat(), follows))
 
+    def load_finance(self, people: Iterable[Person]) -> date:
+        """Load the people of finance, once, into a table like that of the others, and return the day of their rows.
+
+        :param people: see :func:`demo.finance.finance_people`
+        """
+        with self.connection() as connection:
+            connection.execute("CREATE TABLE IF NOT EXISTS finance_hires AS SELECT * FROM hires LIMIT 0")
+            loaded = "SELECT date(min(loaded_at)) FROM finance_hires"
+            if connection.execute(loaded).fetchone()[0] is None:
+                rows = [person.row() for person in people]
+                connection.executemany("INSERT INTO finance_hires VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            return date.fromisoformat(connection.execute(loaded).fetchone()[0])
+
     def count_rows(self, start: datetime | str, end: datetime | str) -> int:
         """Count the rows that were loaded in a half-open window, UTC."""
         with self.connection() as connection:

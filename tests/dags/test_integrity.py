@@ -56,11 +56,18 @@ def dag_of(folder: Path, **values: Any) -> DAG:
     return dag
 
 
-def test_the_projects_own_dags_can_be_parsed_with_no_connection(project_root: Path) -> None:
-    bag = parse(project_root / "dags")
+@pytest.mark.parametrize(
+    ("own", "dags"),
+    [
+        ("dags", ["m3ter_day_one__demo", "m3ter_onboarding__demo"]),
+        ("demo/dags", ["m3ter_onboarding__demo_finance"]),
+    ],
+)
+def test_the_projects_own_dags_can_be_parsed_with_no_connection(project_root: Path, own: str, dags: list[str]) -> None:
+    bag = parse(project_root / own)
     assert bag.import_errors == {}
     assert bag.captured_warnings == {}
-    assert sorted(bag.dags) == ["m3ter_day_one__demo", "m3ter_onboarding__demo"]
+    assert sorted(bag.dags) == dags
     for dag in bag.dags.values():
         assert {"m3ter", "onboarding"} <= dag.tags
         assert dag.owner != "airflow"

@@ -9,15 +9,19 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 import pytest
 
-from demo.scene import ROOT
+from demo.airflow_api import FINISHED, AirflowApi
+from demo.airflow_settings import USERS
+from demo.finance import finance_people
+from demo.scene import FINANCE_DAG_ID, ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -71,13 +75,32 @@ def wait_for(state: Path, text: str, process: subprocess.Popen[str], seconds: fl
         time.sleep(0.2)
 
 
-def start_and_stop(state: Path, today: date) -> tuple[int, str]:
-    """Start the kept demo on a day, end it by Ctrl-C, and return its exit status and what it said."""
+def start_and_stop(state: Path, today: date, look: Callable[[AirflowApi], None]) -> tuple[int, str]:
+    """Start the kept demo on a day, end it by Ctrl-C, and return its exit status and what it said.
+
+    :param look: what a person does in its Airflow meanwhile
+    """
     with demo(state, "--keep", "--today", today.isoformat()) as process:
         wait_for(state, UP, process)
+        (url,) = re.findall(r"^  Airflow +(\S+)", said(state), re.MULTILINE)
+        with closing(AirflowApi(url, "admin", USERS["admin"])) as api:
+            look(api)
         process.send_signal(signal.SIGINT)
         process.wait(60)
     return process.returncode, said(state)
+
+
+def waiting(api: AirflowApi) -> list[str]:
+    """List finance's runs that wait for a person."""
+    runs = [run["dag_run_id"] for run in api.runs(FINANCE_DAG_ID) if run["state"] not in FINISHED]
+    for run_id in runs:
+        assert api.task_states(FINANCE_DAG_ID, run_id)["approve"] in {"awaiting_input", "deferred"}
+    return runs
+
+
+def answer(api: AirflowApi, run_id: str, chosen: str) -> None:
+    path = f"/dags/{FINANCE_DAG_ID}/dagRuns/{quote(run_id)}/taskInstances/approve/-1/hitlDetails"
+    api.request("PATCH", path, json={"chosen_options": [chosen], "params_input": {}})
 
 
 def test_the_demo_is_right_and_ends_what_it_started(tmp_path: Path) -> None:
@@ -92,18 +115,36 @@ def test_the_demo_is_right_and_ends_what_it_started(tmp_path: Path) -> None:
     assert "right: the backfill sent 0" in text
     assert "at most 1 to one address" in text
     assert len(text.splitlines()) < 50
+    assert "finance" not in text
     assert started_in(state) == []
 
 
+@pytest.mark.timeout(600)
 def test_the_kept_demo_works_day_after_day(tmp_path: Path) -> None:
+    """One plan of finance waits from start to start; the next start does what was answered just before the end."""
     state = tmp_path / "ui"
-    emails = []
-    for today in (TODAY - timedelta(days=1), TODAY, TODAY):
-        status, text = start_and_stop(state, today)
+    yesterday = TODAY - timedelta(days=1)
+    emails, questions, waits = [], [], []
+    for today, chosen in ((yesterday, None), (TODAY, "Approve"), (TODAY, None)):
+
+        def look(api: AirflowApi, chosen: str | None = chosen) -> None:
+            questions.append(waiting(api))
+            if chosen:
+                answer(api, *questions[-1], chosen)
+
+        status, text = start_and_stop(state, today, look)
         assert status == 0, text
         assert "The outcome is right" in text
         emails += [int(number) for number in re.findall(r"m3ter sent (\d+) e-mails", text)]
-    assert emails[0] < emails[1] == emails[2]
+        waits.append("waits for you: 12 invitations" in text)
+    assert waits == [True, True, False]
+    assert "approved by admin; its 12 people were invited" in text
+    assert questions[0] == questions[1]
+    assert [len(runs) for runs in questions] == [1, 1, 0]
+    assert emails[0] < emails[1] == emails[2] - 12
+    with closing(sqlite3.connect(state / "m3ter.db")) as m3ter:
+        sent = m3ter.execute("SELECT address_key FROM email WHERE address_key LIKE '%@finance.example.com'").fetchall()
+    assert sorted(address for (address,) in sent) == sorted(str(person.email) for person in finance_people(TODAY))
     assert started_in(state) == []
     with closing(sqlite3.connect(state / "warehouse.db")) as ledger:  # for the page
         [(starting,)] = ledger.execute("SELECT count(*) FROM m3ter_onboarding_day_one WHERE ended_at IS NULL")
