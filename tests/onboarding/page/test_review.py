@@ -74,7 +74,7 @@ def test_a_changed_address_leads_to_the_old_invitation(page: Callable[[str], Pag
     anna = page("anna")
     row = the_row(anna)
     assert (row["invitation_id"], row["to"]) == (None, [])
-    assert "Nothing is left to be superseded here" in row["way"]
+    assert "Nothing of the old address can be superseded here" in row["way"]
     with ledger.engine.begin() as connection:
         invite(connection, ledger.tables, 60, state="superseded", email="older@example.com", employee_id="1005")
         invite(connection, ledger.tables, 61, state="sent", email="old@example.com", employee_id="1005")
@@ -83,7 +83,7 @@ def test_a_changed_address_leads_to_the_old_invitation(page: Callable[[str], Pag
     anna.post("api/review/61", {"ledger": KEY, "seen": "sent", "to": "superseded"})
     row = the_row(anna)
     assert (row["invitation_id"], row["to"]) == (None, [])
-    assert "decides anew" in row["way"]
+    assert "it was superseded since this plan" in row["way"]
 
 
 def test_nobody_sees_an_invitation_of_others_of_the_same_organisation(
