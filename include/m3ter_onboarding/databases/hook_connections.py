@@ -58,11 +58,9 @@ def hooked_engine(hook: Any, refuse: Refuse) -> Engine:
         return _bigquery(hook, refuse)
     if kind == "duckdb":
         return _duckdb(hook)
-    if kind == "sqlite" and (uri := _sqlite_uri(hook)) is not None:
-        return create_engine(uri, hide_parameters=True)
+    if kind == "sqlite":  # SQLAlchemy lets other threads use its connections, the hook does not
+        return create_engine(_sqlite_url(hook), hide_parameters=True)
     engine: Engine = hook.get_sqlalchemy_engine(engine_kwargs={"hide_parameters": True})
-    if kind == "sqlite":
-        return engine  # SQLAlchemy lets other threads use its connections, the hook does not
     if engine.dialect.name == "postgresql" and hasattr(hook, "ignored_extra_options"):
         _check_postgres(hook, engine, refuse)
         event.listen(engine, "do_connect", _postgres_arguments(hook, engine.url.query))
@@ -113,11 +111,11 @@ def _duckdb(hook: Any) -> Engine:
     return create_engine("duckdb://", creator=lambda: ConnectionWrapper(hook.get_conn()), hide_parameters=True)
 
 
-def _sqlite_uri(hook: Any) -> URL | None:
-    """Return the name by which SQLite opens a file as the extras say, where they say anything of it."""
+def _sqlite_url(hook: Any) -> URL:
+    """Return the hook's URL, with the name by which SQLite opens a file as the extras say."""
     url = make_url(hook.get_uri())
     if "uri" in url.query or not url.database or not url.query.keys() & _OF_SQLITE:
-        return None
+        return url
     return url.set(database=f"file:{quote(url.database)}").update_query_dict({"uri": "true"})
 
 

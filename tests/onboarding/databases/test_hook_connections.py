@@ -218,6 +218,14 @@ def test_sqlite_is_opened_as_the_extras_say(tmp_path: Path) -> None:
     engine.dispose()
 
 
+@pytest.mark.parametrize("query", [{}, {"mode": "ro"}])
+def test_airflow_is_asked_once_for_the_url_of_sqlite(tmp_path: Path, query: dict[str, str]) -> None:
+    hook = FakeHook({}, "sqlite")
+    hook.uri = URL.create("sqlite", database=str(tmp_path / "people.db"), query=query).render_as_string()
+    hooked_engine(hook, refused).dispose()
+    assert hook.asked == 1
+
+
 def test_a_warehouse_in_sqlite_that_is_opened_for_reading_is_only_read(tmp_path: Path) -> None:
     file = tmp_path / "people.db"
     sqlite3.connect(file).close()
@@ -257,8 +265,10 @@ class FakeHook(DbApiHook):
         super().__init__(connection=Connection(conn_id="fake", conn_type=conn_type, extra=json.dumps(extras)))
         self.conn_type = conn_type
         self.opened = 0
+        self.asked = 0
 
     def get_uri(self) -> str:
+        self.asked += 1
         return self.uri
 
     def get_conn(self) -> Any:
