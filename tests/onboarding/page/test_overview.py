@@ -202,6 +202,9 @@ def test_a_plan_is_out_of_date_when_a_newer_one_is_another_or_was_sent(
             connection.execute(update(table).where(table.c.run_id == run_id).values(**values))
 
     assert newer() == {"run_id": RUN, "sent": True}
+    with all_statements() as asked:
+        newer()
+    assert asked["ledger"] <= 8
     assert page("anna").get("api/run", dag_id=DAG_A, run_id=RUN)["newer"] is None
     change(t.invitation, RUN, state="unsent")
     assert newer() is None  # the same plan, of which nothing was sent

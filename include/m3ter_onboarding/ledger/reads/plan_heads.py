@@ -12,7 +12,7 @@ from m3ter_onboarding.ledger.first_look import NO_FIRST_LOOK
 from m3ter_onboarding.ledger.reads.run_counts import states_of_plan
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.states import CLAIMABLE_STATES, state_values
-from m3ter_onboarding.ledger.tables import Tables
+from m3ter_onboarding.ledger.tables import Tables, once_more
 
 #: Permission policies that are named of a plan.
 POLICIES_NAMED = 50
@@ -139,9 +139,8 @@ def newer_plan(connection: Connection, t: Tables, plan: ComparablePlan) -> Newer
 def _newest(
     connection: Connection, t: Tables, plan: ComparablePlan, *conditions: ColumnElement[bool]
 ) -> Row[Any] | None:
-    p, r = t.plan.c, t.run.c
-    mine = and_(r.dag_id == plan.dag_id, r.run_id == plan.run_id)
-    only = connection.execute(select(r.only_employee).where(mine)).scalar()
+    p, r, own = t.plan.c, t.run.c, once_more(t.run, "own_run").c
+    only = select(own.only_employee).where(own.dag_id == plan.dag_id, own.run_id == plan.run_id).scalar_subquery()
     return connection.execute(
         select(t.plan)
         .join(t.run, and_(r.dag_id == p.dag_id, r.run_id == p.run_id))
@@ -149,7 +148,7 @@ def _newest(
             p.dag_id == plan.dag_id,
             p.org_id == plan.org_id,
             p.state == "sealed",
-            r.only_employee.is_(None) if only is None else r.only_employee == only,
+            r.only_employee.is_not_distinct_from(only),
             *conditions,
         )
         .order_by(p.created_at.desc())
