@@ -37,9 +37,7 @@ demo: $(STAMP)  ## the main job on real input, offline, by real Airflow; ends ev
 ui: $(STAMP)  ## the same, left running: Airflow, sandbox and warehouse, with addresses and login
 	@$(BIN)/python -m demo --keep
 
-# One worker more than two cores: each waits for a seventh of its time, for clocks and for other processes. A worker that
-# has nothing left takes tests from another: with whole files, the longest ran alone at the end.
-FAST = $(BIN)/python -m pytest -q -n 3 --dist worksteal
+FAST = $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 test: $(STAMP)  ## the fast tests
 	@$(FAST) -m "not slow and not chaos and not cluster and not again_on_postgresql"
