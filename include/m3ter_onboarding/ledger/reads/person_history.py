@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, select
 from sqlalchemy import union_all as all_of
 
 from m3ter_onboarding.ledger import decision_names
@@ -19,7 +19,7 @@ from m3ter_onboarding.ledger.reads.scopes import VisibleRows
 from m3ter_onboarding.ledger.reads.shortened_texts import shortened
 from m3ter_onboarding.ledger.states import InvitationState, event_sentence
 from m3ter_onboarding.ledger.tables import Tables
-from m3ter_provider.email_identity import email_key
+from m3ter_provider.email_identity import email_key, is_one_address
 
 #: So many decisions and events at most, and so many invitations: the newest.
 MOST, INVITATIONS_SHOWN = 80, 20
@@ -110,10 +110,17 @@ class PersonHistory:
 
 @dataclass(frozen=True, repr=False)
 class _Person:
+    """What a history is of.
+
+    :param email: as the row has it, usable or not.
+    :param row: the plan and the number of a row that names nobody: its history is its own decision.
+    """
+
     org_id: str
     employee_id: str | None
     email_key: str | None
     email: str | None
+    row: tuple[str, int] | None = None
 
 
 def history_of_invitation(reader: LedgerReader, visible: VisibleRows, invitation_id: int) -> PersonHistory | None:
@@ -139,13 +146,25 @@ def history_of_decision(reader: LedgerReader, visible: VisibleRows, plan_id: str
         t = reader.t
         d, p = t.decision.c, t.plan.c
         row = connection.execute(
-            select(d.org_id, d.employee_id, d.email_key, d.email)
+            select(d.org_id, d.employee_id, d.email_key, d.email, d.decision, d.reason)
             .join(t.plan, p.plan_id == d.plan_id)
             .where(d.plan_id == plan_id, d.row_no == row_no, p.dag_id.in_(list(visible.dag_ids)))
         ).one_or_none()
-        return None if row is None else _history(connection, t, visible, _Person(*row))
+        if row is None:
+            return None
+        history = _history(connection, t, visible, _named_by(row, (plan_id, row_no)))
+        return replace(history, employee_id=history.employee_id or row.employee_id)
 
     return reader.read(work, doing="reading a person's history")
+
+
+def _named_by(row: Any, number: tuple[str, int]) -> _Person:
+    """Return the person that a row names: others may have the same unusable address or employee id."""
+    employee_id, key = row.employee_id, row.email_key
+    if row.decision == "invalid":
+        employee_id = None if row.reason == "employee_id" else employee_id
+        key = key if row.reason != "email" and is_one_address(key or "") else None
+    return _Person(row.org_id, employee_id, key, row.email, None if employee_id or key else number)
 
 
 def _history(connection: Connection, t: Tables, visible: VisibleRows, person: _Person) -> PersonHistory:
@@ -179,6 +198,13 @@ def _of_person(table: Any, person: _Person) -> list[ColumnElement[bool]]:
     if person.employee_id:
         found.append(table.c.employee_id == person.employee_id)
     return found
+
+
+def _decided_about(t: Tables, person: _Person) -> list[ColumnElement[bool]]:
+    if person.row is None:
+        return _of_person(t.decision, person)
+    plan_id, row_no = person.row
+    return [and_(t.decision.c.plan_id == plan_id, t.decision.c.row_no == row_no)]
 
 
 def _invitations(connection: Connection, t: Tables, visible: VisibleRows, person: _Person) -> list[InvitationRow]:
@@ -248,10 +274,10 @@ def _decisions(connection: Connection, t: Tables, visible: VisibleRows, person: 
             .limit(MOST)
             .subquery()
         )
-        for same in _of_person(d, person)
+        for same in _decided_about(t, person)
     ]
     rows: dict[tuple[str, int], Row[Any]] = {}
-    for row in connection.execute(all_of(*found)) if found else ():
+    for row in connection.execute(all_of(*found)):
         rows[row.plan_id, row.row_no] = row
     return sorted(rows.values(), key=lambda row: row.decided_at, reverse=True)[:MOST]
 
