@@ -53,8 +53,8 @@ def main() -> int:
                 chapters = run_chapters(scene, progress)
                 standing = None
                 if keep:
-                    list_who_starts(scene, progress)
                     standing = ask_for_approval(scene, progress)
+                    list_who_starts(scene, progress)
                 verdict = judge(scene, chapters, standing.invited if standing else frozenset())
                 print(report(scene, chapters, verdict, progress.seconds))
                 print(_next_steps(scene, standing), flush=True)

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import date, datetime, timedelta, timezone
@@ -21,7 +22,7 @@ import pytest
 from demo.airflow_api import FINISHED, AirflowApi
 from demo.airflow_settings import USERS
 from demo.finance import finance_people
-from demo.scene import FINANCE_DAG_ID, ROOT
+from demo.scene import DAG_ID, FINANCE_DAG_ID, ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -147,8 +148,9 @@ def test_the_kept_demo_works_day_after_day(tmp_path: Path) -> None:
     assert sorted(address for (address,) in sent) == sorted(str(person.email) for person in finance_people(TODAY))
     assert started_in(state) == []
     with closing(sqlite3.connect(state / "warehouse.db")) as ledger:  # for the page
-        [(starting,)] = ledger.execute("SELECT count(*) FROM m3ter_onboarding_day_one WHERE ended_at IS NULL")
-    assert starting > 0
+        starting = Counter(dag for (dag,) in ledger.execute("SELECT dag_id FROM m3ter_onboarding_day_one"))
+    assert starting[DAG_ID] > 0
+    assert starting[FINANCE_DAG_ID] == 12
 
 
 @pytest.mark.parametrize("moment", ["Starting Airflow", "Run by hand"])

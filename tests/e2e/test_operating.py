@@ -352,7 +352,7 @@ def test_the_page_inside_airflow(pages: AirflowPages, airflow: AirflowStack, acm
     page.get_by_role("menuitem", name="m3ter onboarding").click()
     inside = frame(page)
     card = inside.get_by_role("article", name=DISPLAY_NAME)
-    expect(card).to_contain_text("may send invitations")
+    expect(card).to_contain_text("set to send invitations")
     stops = inside.get_by_role("list", name="What stops sending")
     expect(stops).to_contain_text(re.compile(rf"The last run of {re.escape(DISPLAY_NAME)} failed at \w+: "))
     expect(inside.locator("[aria-busy]")).to_have_count(0)

@@ -195,6 +195,27 @@ def test_the_last_days_can_be_read_by_keyboard_and_lead_to_runs(pages: AirflowPa
     expect(page.locator("h1")).not_to_have_text("Overview")
 
 
+def of_a_failure_before(route: Route) -> None:
+    """Answer as the server does where somebody was invited again since the last run over everybody failed."""
+    answer = route.fetch().json()
+    [ledger] = [one for one in answer["ledgers"] if one["problem"] is None and one["dags"][0]["last"]]
+    [figures] = ledger["dags"]
+    failure = {"task_id": "snapshot", "sentence": "m3ter refused the access key id."}
+    earlier = {"run_id": "earlier", "run_type": "scheduled", "started_at": figures["last"]["started_at"]}
+    figures["failed"] = {**earlier, "failure": failure, "planned": None, "not_sent": None}
+    route.fulfill(json=answer)
+
+
+def test_a_failure_that_a_later_run_did_not_make_good_is_not_called_the_last_run(
+    pages: AirflowPages, coming: Organisation
+) -> None:
+    page = pages.page
+    page.route("**/api/overview", of_a_failure_before)
+    pages.open("/m3ter-onboarding/#/")
+    said = "that was to send failed at snapshot, and none over everybody has sent since: m3ter refused"
+    expect(page.locator(".banners")).to_contain_text(said)
+
+
 def of_many(route: Route) -> None:
     """Answer as the server does for forty DAGs, of which the last has failed."""
     answer = route.fetch().json()

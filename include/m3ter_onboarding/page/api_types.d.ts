@@ -479,6 +479,10 @@ export interface PersonHistory {
   in_m3ter: FoundInM3ter[];
   /** the earliest first. */
   steps: (DecisionStep | EventStep)[];
+  /** first and last name; null: no plan has it, or they are erased. */
+  person_name: string | null;
+  /** the first day, as the newest plan that has one read it. */
+  start_date: Day | null;
   /** the warehouse's own columns, by name, as the newest plan read them. */
   extra: Record<string, string>;
 }

@@ -383,10 +383,22 @@ def test_the_story_of_a_person(anna: Page) -> None:
         *("(new) → sending: claimed", "sending → sent: answered"),
     ]
     assert story["extra"] == {"department": "Team of 1001"}
+    assert (story["person_name"], story["start_date"]) == (None, "2030-01-01")
     assert story["steps"][-1]["said"] == "m3ter made the invitation and sent the e-mail."
     assert (story["steps"][-1]["run_id"], story["steps"][-1]["task_id"]) == (RUN, "send")
     for number, text in enumerate(HOSTILE, start=7):
         assert anna.get(f"api/stories/invitation/{KEY}/{number}")["email"] == text
+
+
+def test_a_story_has_the_persons_name(anna: Page, ledger: LedgerDatabase) -> None:
+    d = ledger.tables.decision
+    for values, name in (
+        ({"request": {"firstName": "Ann", "lastName": "O'Hara"}}, "Ann O'Hara"),
+        ({"request": None, "person_name": "Ann Lee"}, "Ann Lee"),
+    ):
+        with ledger.engine.begin() as connection:
+            connection.execute(update(d).where(d.c.employee_id == "1001").values(values))
+        assert anna.get(f"api/stories/invitation/{KEY}/1")["person_name"] == name
 
 
 def test_a_story_shows_what_plans_saw_in_m3ter_alone(anna: Page, ledger: LedgerDatabase) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, select
 from sqlalchemy import union_all as all_of
 
 from m3ter_onboarding.ledger import decision_names
+from m3ter_onboarding.ledger.decisions import name_in
 from m3ter_onboarding.ledger.reads.invitation_list import InvitationRow, rows_of
 from m3ter_onboarding.ledger.reads.listed_values import listed_scopes
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
@@ -96,6 +97,8 @@ class PersonHistory:
     :param invitations: in the ledger, the newest first.
     :param in_m3ter: what m3ter, as last read, has of their addresses, whether or not the ledger has taken it up.
     :param steps: the earliest first.
+    :param person_name: first and last name; None: no plan has it, or they are erased.
+    :param start_date: the first day, as the newest plan that has one read it.
     :param extra: the warehouse's own columns, by name, as the newest plan read them.
     """
 
@@ -105,6 +108,8 @@ class PersonHistory:
     invitations: list[InvitationRow]
     in_m3ter: list[FoundInM3ter]
     steps: list[DecisionStep | EventStep]
+    person_name: str | None
+    start_date: date | None
     extra: dict[str, str]
 
 
@@ -186,8 +191,18 @@ def _history(connection: Connection, t: Tables, visible: VisibleRows, person: _P
             {person.email_key, *(row.email_key for row in decisions), *(email_key(row.email) for row in invitations)},
         ),
         steps=sorted(steps, key=lambda step: step.at),
+        person_name=next((name for name in _names(decisions, invitations) if name), None),
+        start_date=next((row.start_date for row in decisions if row.start_date), None),
         extra=next((row.extra for row in decisions if row.extra), {}),
     )
+
+
+def _names(decisions: Iterable[Row[Any]], invitations: Iterable[InvitationRow]) -> Iterator[str | None]:
+    """Yield the names that decisions and invitations have of a person, the newest first."""
+    for row in decisions:
+        yield name_in(row.request) or row.person_name
+    for invitation in invitations:
+        yield invitation.person_name
 
 
 def _of_person(table: Any, person: _Person) -> list[ColumnElement[bool]]:
@@ -265,7 +280,7 @@ def _decisions(connection: Connection, t: Tables, visible: VisibleRows, person: 
         select(
             select(
                 *(d.c.plan_id, d.c.row_no, d.c.decision, d.c.reason, d.c.detail, d.c.extra, d.c.decided_at),
-                d.c.email_key,
+                *(d.c.email_key, d.c.request, d.c.person_name, d.c.start_date),
                 *(p.dag_id, p.run_id, p.sendable),
             )
             .join(t.plan, p.plan_id == d.c.plan_id)

@@ -164,7 +164,7 @@ async function load(filter, results, { turned = false } = {}) {
       isUnknown(page)
         ? neverMade(filter.ledger)
         : [
-            asOf(filter.ledger, page),
+            asOf(page),
             standingsLine(filter, page),
             startingTable(filter, page),
             !page.rows.length && besideStarting(filter.ledger, filter.shown),
@@ -188,20 +188,16 @@ function isUnknown({ rows, as_of }) {
   return !rows.length && as_of === null;
 }
 
-/**
- * @param {string} ledger
- * @param {import("../api_types").StartingPage} page
- */
-function asOf(ledger, { as_of }) {
-  const dags = dagsBeside(ledger, "m3ter_day_one__");
+/** @param {import("../api_types").StartingPage} page */
+function asOf({ as_of }) {
   return h(
     "p",
     { class: "note" },
     "As of ",
     instant(as_of),
     prose(
-      `, when ${dags} ran last. Its next run brings the list up to date. If an invitation was sent or has changed ` +
-        "since then, its row says so.",
+      ", when a DAG `m3ter_day_one__…` ran last. Its next run adds people who were planned for the first time since " +
+        "then. If an invitation was sent or has changed, its row says so.",
     ),
   );
 }

@@ -94,9 +94,15 @@ export function standingName(standing) {
   return glossary.standings[standing] ?? standing;
 }
 
-/** @param {string} outcome of a run */
-export function outcomeBadge(outcome) {
-  return badge(`outcome-${outcome}`, outcome);
+/**
+ * A run that waits for a person runs by Airflow's word, and nobody would look.
+ * @param {string} outcome
+ * @param {boolean} [waits] whether it waits for an approval, where it runs
+ */
+export function outcomeBadge(outcome, waits) {
+  return waits && outcome === "running"
+    ? badge("state-unsent", "waits for approval")
+    : badge(`outcome-${outcome}`, outcome);
 }
 
 /** The names of the modes, as Airflow's trigger form has them.
@@ -133,5 +139,5 @@ export function wayOut(reason) {
 /** @param {boolean | null | undefined} allowed whether a connection sends; null and undefined: no run recorded it */
 export function connectionName(allowed) {
   if (allowed === null || allowed === undefined) return "–";
-  return allowed ? "may send invitations" : "may not send invitations";
+  return allowed ? "set to send invitations" : "set to send none";
 }

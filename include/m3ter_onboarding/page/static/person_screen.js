@@ -61,9 +61,11 @@ function personScreen(ledger, story) {
       h(
         "dl",
         {},
+        story.person_name && fact("Name", quoted(story.person_name)),
         fact("Address", copyable(addressText(story.email), story.email, "address")),
         fact("Employee", copyable(quoted(story.employee_id), story.employee_id, "employee_id")),
         fact("Organisation", organisation(story.org_id)),
+        story.start_date && fact("First day", story.start_date),
         newest && fact("Now", stateBadge(newest.state)),
         Object.entries(story.extra).map(([name, value]) => fact(name, quoted(value))),
       ),

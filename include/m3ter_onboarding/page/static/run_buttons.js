@@ -224,7 +224,7 @@ export function inviteAgainButton(dag, employeeId, email) {
         `An e-mail will be sent to ${email ?? `employee ${employeeId}`}, unless a rule forbids it.`,
         `${dag.dag_id} starts a run for employee ${employeeId} alone: it reads the warehouse and m3ter anew, and ` +
           "invites nobody else. The limits and the approval of an ordinary run hold. An e-mail cannot be recalled.",
-        "The ledger and Airflow's audit log name you.",
+        "The run's page and Airflow's audit log name you.",
       ],
     }),
     { danger: true },

@@ -9,7 +9,7 @@ import { airflowLink } from "./airflow_window.js";
 import { organisation } from "./copied_values.js";
 import { foreignDag } from "./dag_screen.js";
 import { fact, fill, h, problem, prose, quoted, section } from "./elements.js";
-import { boundedNumber, instant } from "./formats.js";
+import { boundedNumber, instant, runName } from "./formats.js";
 import { connectionName, modeName, outcomeBadge, stateBadge } from "./glossary.js";
 import { hashOf } from "./list_place.js";
 import { planDiff } from "./plan_diff.js";
@@ -40,9 +40,26 @@ export async function runScreen(dagId, runId) {
   const content = run ? runContent(dag, run, status) : notBegun(key, progress, status);
   return {
     title: run ? `Run ${runId}` : "Run",
-    content: [way(dag), h("h1", {}, runId), content],
+    content: [way(dag), runHeading(runId, run), content],
     live: progress && !isRunning(progress) ? null : { every: EVERY, update: () => update(key, progress, run, status) },
   };
+}
+
+/**
+ * Return a run's own id, and its name as in the links to it.
+ * @param {string} runId
+ * @param {RunDetails | null} run null: the ledger does not know it
+ */
+function runHeading(runId, run) {
+  return [h("h1", {}, runId), run && h("p", { class: "faint" }, runName(run))];
+}
+
+/**
+ * Return whether the newest plan waits for a person's approval.
+ * @param {RunDetails} run
+ */
+function waits({ plans: [plan] }) {
+  return Boolean(plan?.sendable && plan.needs_approval && !plan.approved_at && !plan.rejected_at);
 }
 
 /** @param {{ dag_id: string, run_id: string }} key */
@@ -174,7 +191,7 @@ function taskLinks({ dag_id, run_id }, withApproval) {
 /** @param {RunDetails} run */
 function facts(run) {
   return [
-    fact("Outcome", outcomeBadge(run.outcome)),
+    fact("Outcome", outcomeBadge(run.outcome, waits(run))),
     fact("Mode", modeName(run)),
     fact("Started by", `${run.triggered_by ?? "the schedule"} (${run.run_type})`),
     fact("Began", instant(run.started_at)),

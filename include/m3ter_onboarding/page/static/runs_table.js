@@ -5,7 +5,7 @@
  */
 
 import { dagHash, runHash } from "./addresses.js";
-import { badge, h, table } from "./elements.js";
+import { h, table } from "./elements.js";
 import { boundedNumber, exactNumber, runName } from "./formats.js";
 import { modeName, outcomeBadge } from "./glossary.js";
 import { dagName } from "./readable_dags.js";
@@ -32,15 +32,6 @@ export function newestFirst(runs) {
   return [...runs].sort((a, b) => began(b) - began(a) || (a.run_id < b.run_id ? 1 : -1));
 }
 
-/**
- * A run that waits for a person runs by Airflow's word, and nobody would look.
- * @param {Run} run
- */
-function runBadge(run) {
-  const waits = run.outcome === "running" && run.plan?.waits;
-  return waits ? badge("state-unsent", "waits for approval") : outcomeBadge(run.outcome);
-}
-
 /** @param {readonly Run[]} runs */
 export function runsTable(runs) {
   return table(
@@ -53,7 +44,7 @@ export function runsTable(runs) {
       run.plan ? exactNumber(run.plan.rows_read) : "–",
       run.plan ? exactNumber(run.plan.invitations) : "–",
       boundedNumber(run.sent),
-      runBadge(run),
+      outcomeBadge(run.outcome, Boolean(run.plan?.waits)),
     ]),
     { empty: EMPTY, unseen: true },
   );

@@ -120,15 +120,21 @@ function lastFailure(overview, { dag_id }) {
   const { failed, last } = figuresOf(overview, dag_id) ?? {};
   const run = failed ?? (last?.outcome === "failed" ? last : null);
   if (!run) return null;
+  // A later run of one person, or one that only looks, makes good for nobody else; but it is the last one.
+  const overtaken = last && last.run_id !== run.run_id;
+  const which = overtaken ? " that was to send" : "";
+  const since = overtaken ? ", and none over everybody has sent since" : "";
   const link = ["Run: ", runLink(dag_id, run)];
   const left = failed ? notSent(failed) : "";
-  if (!run.failure) return h("li", { class: "bad" }, ["The last run of ", name, " failed. ", left], [link, "."]);
+  if (!run.failure) {
+    return h("li", { class: "bad" }, ["The last run of ", name, `${which} failed${since}. `, left], [link, "."]);
+  }
   const { task_id, sentence } = run.failure;
   const log = airflowLink(airflowTask(dag_id, run.run_id, task_id), `log of ${task_id}`);
   return h(
     "li",
     { class: "bad" },
-    ["The last run of ", name, " failed at ", h("code", {}, task_id), ": "],
+    ["The last run of ", name, `${which} failed at `, h("code", {}, task_id), `${since}: `],
     [left, prose(sentence), " ", link, ", ", log, "."],
   );
 }
