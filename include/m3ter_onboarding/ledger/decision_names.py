@@ -49,7 +49,10 @@ _CORRECT = "Correct the row in the warehouse; the next run reads it again, also 
 
 #: The ways out of an open question, by its reason.
 WAYS: dict[str, str] = {
-    "policy": "Make the policy in m3ter, or correct its name in the row or the configuration.",
+    "policy": (
+        "Make the policy in m3ter, or correct its name in the row or the configuration; where two have its name, write"
+        " the id of one instead."
+    ),
     **dict.fromkeys(
         ("employee_id", "email", "first_name", "last_name", "contact_number", "dates", "time_zone", "organisation"),
         _CORRECT,
@@ -102,7 +105,10 @@ WAYS_FOR_HR: dict[str, str] = {
     "time_zone": f"Correct the time zone {_NEXT}",
     "exclude": f"Correct the mark that excludes this person {_NEXT}",
     "organisation": f"Correct the organisation of this person {_NEXT}",
-    "policy": f"Correct the permission policy {_NEXT} If it is right, ask the data team to make it in m3ter.",
+    "policy": (
+        f"Correct the permission policy {_NEXT} If it is right, ask the data team to make it in m3ter; where two have"
+        " its name, ask them for the id of one, and write that instead."
+    ),
     "policy_not_allowed": f"Correct the permission policy {_NEXT} If it is right, ask the data team to allow it.",
     "duplicate_in_batch": f"Two rows have the same address or employee id. Correct or remove the wrong one {_NEXT}",
     "several_addresses": f"Leave one address of this employee {_NEXT}",

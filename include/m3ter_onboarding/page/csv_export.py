@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from m3ter_onboarding.ledger import decision_names
@@ -128,9 +129,7 @@ def questions_as_csv(pages: Iterable[Sequence[OpenQuestion]]) -> Iterator[str]:
 
 
 def _as_csv(columns: Sequence[str], pages: Iterable[Sequence[object]]) -> Iterator[str]:
-    yield _lines([columns])
-    for rows in pages:
-        yield _lines([cell(getattr(row, name)) for name in columns] for row in rows)
+    yield from _with_headings({name: attrgetter(name) for name in columns}, pages)
 
 
 def _with_headings(columns: Mapping[str, Callable[[Row], object]], pages: Iterable[Sequence[Row]]) -> Iterator[str]:
@@ -140,7 +139,7 @@ def _with_headings(columns: Mapping[str, Callable[[Row], object]], pages: Iterab
 
 
 def _reason(reason: str) -> str:
-    said = decision_names.REASONS.get(reason, reason.replace("_", " "))
+    said = decision_names.REASONS.get(reason, reason).replace("_", " ")  # HR knows no names of columns
     return f"{said[0].upper()}{said[1:]}"
 
 

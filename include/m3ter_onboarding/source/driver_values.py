@@ -129,7 +129,7 @@ def to_date(value: Any, zone: tzinfo) -> date | None:
         except (OverflowError, ValueError):
             raise ValueError("is out of range") from None
     if not isinstance(value, date):
-        raise ValueError("is no date; write 2026-11-24")
+        raise ValueError("is no date such as 2026-11-24")
     if not 1900 <= value.year < 9000 and value != NO_END:
         raise ValueError("is out of range")
     return value
@@ -179,14 +179,14 @@ def _date_of_text(text: str) -> date | datetime | None:
         raise ValueError("is out of range")
     match = _DATE.fullmatch(text)
     if match is None:
-        raise ValueError("is no date; write 2026-11-24")
+        raise ValueError("is no date such as 2026-11-24")
     try:
         if len(text) > 10:
             # Warehouses write a zone apart from the time, or in letters: "00:00:00.000 +0000", "00:00:00 UTC".
             return parse_iso(re.sub(r" ?(?:UTC|GMT)$", "Z", re.sub(r" ([+-]\d{2}:?\d{2}|Z)$", r"\1", text)))
         return date(int(match[1]), int(match[2]), int(match[3]))
     except ValueError:
-        raise ValueError("is no date; write 2026-11-24") from None
+        raise ValueError("is no date such as 2026-11-24") from None
 
 
 def to_names(value: Any) -> tuple[str, ...] | None:

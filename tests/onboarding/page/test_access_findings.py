@@ -89,6 +89,7 @@ def test_findings_come_page_by_page_and_all_of_them_as_csv_without_formulas(
 
     answer = anna.client.post(f"{AT}/api/access/export", json={"ledger": KEY}, headers=GUARD)
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
-    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert answer.text.startswith("\ufeff")  # so Excel reads it as UTF-8
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
     assert len(rows) == len(everybody)
     assert not any(row["email"].startswith("=") for row in rows)

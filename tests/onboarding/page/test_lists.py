@@ -312,8 +312,9 @@ def exported(page: Page, **wanted: Any) -> list[list[str]]:
     found = page.client.post(f"{AT}/api/export", json={"ledger": KEY, **wanted}, headers=headers)
     assert found.status_code == 200
     assert found.headers["content-type"].startswith("text/csv")
+    assert found.text.startswith("\ufeff")  # so Excel reads it as UTF-8
     assert "attachment" in found.headers["content-disposition"]
-    return list(csv.reader(io.StringIO(found.text)))
+    return list(csv.reader(io.StringIO(found.content.decode("utf-8-sig"))))
 
 
 def test_an_export_has_no_formulas(anna: Page) -> None:
@@ -350,9 +351,9 @@ def test_a_separator_in_a_cell_makes_no_formula() -> None:
     rows = [InvitationRow(**{**empty, "employee_id": "x", "email": value}) for value in values]
     text = "".join(as_csv([InvitationPage(rows, None)]))
     assert [line for line in text.splitlines() if line.startswith('"x"')]
-    for line in csv.reader(io.StringIO(text)):
+    for line in csv.reader(io.StringIO(text[1:])):
         assert all(one == "" or one[0] == "'" or one in COLUMNS or one[0] in "ax" for one in line)
-    assert text.startswith('"employee_id","email"')
+    assert text.startswith('\ufeff"employee_id","email"')
     for separator in (";", "\t", "|"):
         for line in csv.reader(io.StringIO(text, newline=""), delimiter=separator):
             assert not [

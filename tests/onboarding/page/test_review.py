@@ -6,20 +6,23 @@ import csv
 import io
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import insert, select, update
 
+from m3ter_onboarding.clock import utc_now
 from m3ter_onboarding.ledger.database import LedgerDatabase
-from m3ter_onboarding.ledger.decision_names import WAYS, WAYS_FOR_HR
+from m3ter_onboarding.ledger.decision_names import REASONS, WAYS, WAYS_FOR_HR
 from m3ter_onboarding.ledger.manual_decisions import DecidedOtherwiseError, ManualDecision, decide_by_hand, ways_out
 from m3ter_onboarding.ledger.reads.numbered_pages import PagePlace
-from m3ter_onboarding.ledger.reads.open_questions import QuestionQuery, all_questions, question_page
+from m3ter_onboarding.ledger.reads.open_questions import OpenQuestion, QuestionQuery, all_questions, question_page
 from m3ter_onboarding.ledger.reads.reader import LedgerReader
 from m3ter_onboarding.ledger.reads.scopes import Scope, VisibleRows
 from m3ter_onboarding.ledger.states import InvitationState
+from m3ter_onboarding.page.csv_export import QUESTION_COLUMNS
 from tests.onboarding.page.conftest import AT, Page
 from tests.onboarding.page.test_access import GUARD, KEY
 from tests.support.page_ledger import DAG_A, DAG_B, NOW, ORG_A, PLAN, PLAN_B, PLAN_BEFORE, ask, invite
@@ -473,6 +476,9 @@ def test_the_worklist_is_a_file_of_what_is_shown(page: Callable[[str], Page], le
         answer = anna.client.post(f"{AT}/api/worklist/export", json={"ledger": KEY, **query}, headers=GUARD)
         assert answer.status_code == status, answer.text
         assert answer.text.startswith("\ufeff") == (status == 200)  # so Excel reads it as UTF-8
+        if status == 200:
+            stem = "-".join(["m3ter-worklist", *query["kind"].split(":"), "team_a"])
+            assert f'"{stem}-{utc_now():%Y-%m-%d}.csv"' in answer.headers["content-disposition"]
         return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
 
     found = rows("anna", kind="skip:excluded")
@@ -515,3 +521,13 @@ def test_hr_has_words_for_whatever_a_question_asks() -> None:
     assert set(WAYS) <= set(WAYS_FOR_HR)
     jargon = re.compile(r"warehouse|`|query|configuration|\bconnection\b", re.IGNORECASE)
     assert not [way for way in WAYS_FOR_HR.values() if jargon.search(way)]
+    reason = QUESTION_COLUMNS["Reason"]
+    empty: dict[str, Any] = dict.fromkeys(field.name for field in fields(OpenQuestion))
+    written = [str(reason(OpenQuestion(**{**empty, "reason": name}))) for name in (*REASONS, "another_one")]
+    assert not [text for text in written if "_" in text]
+    assert {"Employee id is missing or wrong", "Contact number is wrong", "Another one"} <= set(written)
+
+
+@pytest.mark.parametrize("ways", [WAYS, WAYS_FOR_HR])
+def test_advice_about_a_policy_covers_two_of_one_name(ways: dict[str, str]) -> None:
+    assert re.search(r"two have its name\b.*\bid\b", ways["policy"])

@@ -179,7 +179,9 @@ def test_rows_name_people_as_decided_last_else_as_invited(page: Callable[[str], 
     for name in ("day_one", "chase"):
         assert {row["employee_id"]: row["person_name"] for row in rows(anna, name=name)}["a3"] == "=Bo Two"
         saved = anna.client.post(f"{AT}/api/day-one/export", json={"ledger": KEY, "name": name}, headers=GUARD)
-        assert {line["person_name"] for line in csv.DictReader(io.StringIO(saved.text))} >= {"'=Bo Two"}
+        assert {line["person_name"] for line in csv.DictReader(io.StringIO(saved.content.decode("utf-8-sig")))} >= {
+            "'=Bo Two"
+        }
     decision = ledger.tables.decision
     with ledger.engine.begin() as connection:  # as an erasure leaves them
         connection.execute(update(decision).values(request=null(), person_name=None))
@@ -211,7 +213,8 @@ def test_export_is_harmless_and_whole(page: Callable[[str], Page], lists: Ledger
     for wanted, employees in (({}, {"a1", "a2", "a3"}), ({"name": "chase"}, {"a2", "a3"})):
         answer = anna.client.post(f"{AT}/api/day-one/export", json={"ledger": KEY, **wanted}, headers=GUARD)
         assert answer.headers["content-type"].startswith("text/csv")
-        lines = list(csv.DictReader(io.StringIO(answer.text)))
+        assert answer.text.startswith("\ufeff")  # so Excel reads it as UTF-8
+        lines = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
         assert {line["employee_id"] for line in lines} == employees
         assert not any(line["email"].startswith("=") for line in lines)
         words = {"": "", **{standing.value: said for standing, said in STANDINGS.items()}}

@@ -121,7 +121,8 @@ def export_questions(body: QuestionsBody, reader: ReaderDep) -> Response:
     log.info("%s exports questions of the worklist of the ledger %s as CSV.", reader.name, view.ledger.db.name)
     pages = all_questions(view.ledger, view.visible, body.query(), _EXPORTED_AT_ONCE)
     first = next(pages)  # a query that cannot be answered is an error, not an empty file
-    headers = file_headers("m3ter-worklist", (dag.config_name for dag in view.dags), utc_now())
+    stem = "-".join(filter(None, ("m3ter-worklist", *body.kind.split(":"))))
+    headers = file_headers(stem, (dag.config_name for dag in view.dags), utc_now())
     text = questions_as_csv(chain([first], pages))
     return StreamingResponse(text, media_type="text/csv; charset=utf-8", headers=headers)
 

@@ -231,7 +231,7 @@ async function load(filter, review, results, { turned = false } = {}) {
           download(
             "worklist/export",
             { ...body, after: 0, before: null },
-            fileName("m3ter-worklist", dagsOf(body.ledger)),
+            fileName(["m3ter-worklist", ...filter.kind.split(":").filter(Boolean)].join("-"), dagsOf(body.ledger)),
           ),
         exportLabel(page, true),
       ),
