@@ -354,7 +354,7 @@ def test_several_questions_are_answered_by_keyboard(window: AirflowPages, walk: 
     for _ in range(6):  # round and round: nothing behind it is reached
         keyboard.press("Tab")
         keyboard.assert_seen()
-    keyboard.press("Enter", dialog.get_by_role("button", name="Close", exact=True))
+    keyboard.press("Enter", dialog.get_by_role("button", name="Close 2 questions"))
     expect(page.locator("#toasts")).to_contain_text("2 closed.")
     expect(page.locator(".range")).to_have_text("1–50 of 58")
     keyboard.assert_seen()
@@ -363,7 +363,7 @@ def test_several_questions_are_answered_by_keyboard(window: AirflowPages, walk: 
 
     # One question after the other: the next one takes its place.
     keyboard.press("Enter", page.get_by_role("row").filter(has_text="person-q6@").get_by_role("button", name="Close"))
-    keyboard.press("Enter", dialog.get_by_role("button", name="Close", exact=True))
+    keyboard.press("Enter", dialog.get_by_role("button", name="Close the question"))
     expect(page.locator(".range")).to_have_text("1–50 of 57")
     next_one = page.get_by_role("row").filter(has_text="person-q7@")
     expect(next_one.get_by_role("button", name="Close")).to_be_focused()

@@ -180,7 +180,7 @@ def test_several_questions_are_decided_at_once(pages: AirflowPages, listed: Orga
     dialog.get_by_label("Until (UTC)").fill("2099-01-31")
     expect(dialog).to_contain_text("Your name is recorded in each.")
     pages.picture("page-several-questions-ask")
-    dialog.get_by_role("button", name="Put off").click()
+    dialog.get_by_role("button", name="Put off 2 questions").click()
     expect(page.get_by_text("2 put off.")).to_be_visible()
     expect(head).to_have_text("1–50 of 58")
 
@@ -191,8 +191,10 @@ def test_several_questions_are_decided_at_once(pages: AirflowPages, listed: Orga
     with listed.ledger.engine.begin() as connection:
         connection.execute(update(w).where(w.c.employee_id == "q5").values(opened_at=NOW - timedelta(hours=1)))
     page.get_by_role("button", name="Note …").click()
+    expect(dialog).to_contain_text("an empty one removes them, and keeps no name")
+    expect(dialog).not_to_contain_text("recorded in each")
     dialog.get_by_label("Note").fill("Asked HR.")
-    dialog.get_by_role("button", name="Note", exact=True).click()
+    dialog.get_by_role("button", name="Set the note of 2 questions").click()
     changed = "1 noted. 1 had changed meanwhile and stays as it is: person-q5@example.com."
     expect(page.locator("section .note").filter(has_text=changed)).to_be_visible()
     expect(page.locator("#toasts")).to_contain_text(changed)
@@ -203,12 +205,12 @@ def test_several_questions_are_decided_at_once(pages: AirflowPages, listed: Orga
     assert "n-q1" not in page.url
     with page.expect_download() as download:
         page.get_by_role("button", name="All 10 of these as CSV").click()
-    assert download.value.suggested_filename.startswith("m3ter-worklist-")
+    assert download.value.suggested_filename.startswith("m3ter-worklist-skip-excluded-")
     page.get_by_label("All 10 that match").check()
     page.get_by_role("button", name="Close …").click()
     expect(dialog).to_contain_text("Kept from being invited: excluded by the configuration or the row: 10")
     dialog.get_by_label("Note").fill("Meant for good.")
-    dialog.get_by_role("button", name="Close", exact=True).click()
+    dialog.get_by_role("button", name="Close 10 questions").click()
     expect(page.get_by_text("10 closed.")).to_be_visible()
     expect(rows).to_have_count(0)
     page.get_by_label("Questions", exact=True).select_option("closed")
@@ -216,9 +218,14 @@ def test_several_questions_are_decided_at_once(pages: AirflowPages, listed: Orga
     expect(rows.first).to_contain_text("Closed by admin")
     page.get_by_label("All 10 that match").check()
     page.get_by_role("button", name="Open again …").click()
-    dialog.get_by_role("button", name="Open again").click()
+    dialog.get_by_role("button", name="Open 10 questions again").click()
     expect(page.get_by_text("10 opened again.")).to_be_visible()
     page.get_by_label("Questions", exact=True).select_option("open")
+    not_asked = page.get_by_text("Rows that share an address or an employee with another row are not asked about")
+    expect(not_asked).to_have_count(0)
+    page.get_by_label("Reason").select_option("invalid:")
+    expect(not_asked).to_be_visible()
+    page.get_by_label("Reason").select_option("skip:excluded")
     expect(rows.first).to_contain_text("Opened again. admin: Meant for good.")
     page.get_by_role("link", name="dan@example.com").first.click()
     expect(page.locator(".way")).to_have_text("Review / A person")
@@ -236,6 +243,8 @@ def test_a_person_is_invited_again_from_the_worklist(
     pages.picture("page-worklist-invite-again-asks")
     dialog.get_by_role("button", name="Invite again").click()
     expect(row.get_by_text("Started:")).to_be_visible()
+    again = row.get_by_role("button", name="Invite again")
+    expect(again).to_be_disabled()  # until the page is loaded again
     [run] = [one for one in airflow.api.runs(listed.dag_id) if one["conf"].get("only_employee")]
     assert run["conf"] == {"mode": "retry_failed", "only_employee": EMPLOYEE}
     listed.end_of(run["dag_run_id"])
@@ -243,8 +252,12 @@ def test_a_person_is_invited_again_from_the_worklist(
     # The list looks again by itself.
     expect(row).to_contain_text("A run to invite them again: ", timeout=30_000)
     expect(row.get_by_text("running", exact=True)).to_have_count(0, timeout=30_000)
-    expect(row.get_by_role("button", name="Invite again")).to_be_visible()
+    expect(again).to_be_disabled()
+    again.click(force=True)
+    expect(dialog).to_have_count(0)
     expect(row.get_by_text("Started:")).to_be_visible()  # the list was read anew, and still says so
+    page.reload()
+    expect(again).to_be_enabled()
 
 
 def test_lists_show_one_ledger_at_a_time(pages: AirflowPages, listed: Organisation, second: Organisation) -> None:

@@ -64,7 +64,7 @@ export function startingTable({ key, name, starting, runs }) {
       `Who starts ${soon} without access (${name})`,
       ["First day", ...without.map(standingName)],
       days.length ? [...rows, [h("strong", {}, "All"), ...sums]] : [],
-      { empty: `Everybody who starts ${soon} has access.`, unseen: true },
+      { empty: `Everybody who starts ${soon}, and is not excluded, has access.`, unseen: true },
     ),
   ];
 }

@@ -25,6 +25,7 @@ import { download, post } from "./requests.js";
 
 /** @type {Record<"starts" | "expires" | "both", string>} */
 const WHYS = { starts: "starts soon", expires: "expires soon", both: "starts and expires soon" };
+const LEFT_OUT = "People whom a setting or their row excludes are left out, unless they have an invitation.";
 /** Rows of a page. */
 const PAGE = 50;
 const STARTING_HEADS = ["Address", "Employee", "Starts", "Standing", "Since", "Last decision", "Invitation", "Expires"];
@@ -216,7 +217,7 @@ function standingsLine(filter, page) {
     return h("a", { href, "aria-current": current || null }, `${exactNumber(many(of))} ${text}`);
   };
   const some = standings().filter((one) => many([one]));
-  return h(
+  const sums = h(
     "p",
     { class: "standings" },
     link("", standings(), "in all"),
@@ -225,6 +226,7 @@ function standingsLine(filter, page) {
     some.length > 0 && ": ",
     some.map((one, place) => [place ? " · " : "", link(one, [one], standingName(one))]),
   );
+  return [sums, h("p", { class: "faint" }, LEFT_OUT)];
 }
 
 /** @param {string} ledger */

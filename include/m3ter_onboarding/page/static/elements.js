@@ -222,7 +222,7 @@ export function problem(text) {
 /**
  * Make a button. While its action goes on another press does nothing; it is not disabled, which would take the focus.
  * @param {string} text
- * @param {() => unknown} action
+ * @param {() => unknown} action that returns (or resolves to) `once` where another press is to do nothing afterwards
  * @param {Properties} [properties]
  */
 export function button(text, action, properties = {}) {
@@ -230,10 +230,11 @@ export function button(text, action, properties = {}) {
   made.addEventListener("click", async () => {
     if (made.hasAttribute("aria-disabled")) return;
     made.setAttribute("aria-disabled", "true");
+    let once = false;
     try {
-      await action();
+      once = (await action()) === "once";
     } finally {
-      made.removeAttribute("aria-disabled");
+      if (!once) made.removeAttribute("aria-disabled");
     }
   });
   return made;

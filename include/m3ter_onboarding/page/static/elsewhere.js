@@ -13,7 +13,7 @@ import { readableLedger } from "./readable_dags.js";
 /** @typedef {import("../api_types").ReadableLedger} Ledger */
 /** @typedef {import("../api_types").InvitationState} InvitationState */
 /** @typedef {import("../api_types").Standing} Standing */
-/** @typedef {{ name: string, href: string, many: string | null }} Place `many`: how many it holds; null: not known */
+/** @typedef {{ name: string, href: string, many: string | null }} Place `many`: how many, and when; null: unknown */
 
 /** Questions of Review that are about people of a state, though no invitation in the ledger is in it.
  * @type {Partial<Record<InvitationState, string[]>>} */
@@ -93,7 +93,7 @@ function besideText(places, text) {
   const links = places.map(({ name, href, many }, position) => [
     position > 0 && " or in ",
     h("a", { href }, name),
-    many === null ? "" : ` (${many} now)`,
+    many === null ? "" : ` (${many})`,
   ]);
   return h("p", { class: "note" }, text, links, ".");
 }
@@ -111,7 +111,7 @@ function question({ key, questions }, kind) {
   return {
     name: `Review, "${questionName(kind)}"`,
     href: hashOf(screen, { ledger: key, show: waits ? "waiting" : null }),
-    many: waits ? null : exactNumber(of.reduce((sum, [, many]) => sum + many, 0)),
+    many: waits ? null : `${exactNumber(of.reduce((sum, [, many]) => sum + many, 0))} now`,
   };
 }
 
@@ -126,7 +126,7 @@ function invitations({ key, states }, state) {
   return {
     name: `Invitations, "${stateName(state)}"`,
     href,
-    many: many === undefined ? null : boundedNumber(many),
+    many: many === undefined ? null : `${boundedNumber(many)} now`,
   };
 }
 
@@ -138,5 +138,6 @@ function invitations({ key, states }, state) {
 function starting({ key, starting: { as_of, standings } }, standing) {
   const many = /** @type {Record<string, number>} */ (standings)[standing] ?? 0;
   const name = `Day one, "${standingName(/** @type {Standing} */ (standing))}"`;
-  return { name, href: hashOf("#/day-one", { ledger: key, show: standing }), many: as_of ? exactNumber(many) : null };
+  const href = hashOf("#/day-one", { ledger: key, show: standing });
+  return { name, href, many: as_of ? `${exactNumber(many)} as last listed` : null };
 }

@@ -9,7 +9,7 @@ import { namedCells } from "./copied_values.js";
 import { h, table } from "./elements.js";
 import { besideInvitations } from "./elsewhere.js";
 import { choice, exportButton, exportLabel, fileName, ledgerChoice, searchField } from "./filters.js";
-import { counted, instant, m3terAnswer } from "./formats.js";
+import { capital, counted, instant, m3terAnswer } from "./formats.js";
 import { invitationStates, stateBadge, stateName } from "./glossary.js";
 import { ledgerToShow } from "./list_ledger.js";
 import { EVERYTHING, isNarrowed, narrowingBody, narrowingOf, narrowingPlace, narrowingText } from "./list_narrowing.js";
@@ -240,6 +240,7 @@ async function load(filter, results, { turned = false } = {}) {
     read: () => post("invitations", body),
     show: (page) => [
       narrowingText(filter.narrowing, hash({ ...filter, narrowing: EVERYTHING, turn: FIRST_PAGE })),
+      page.rows.length > 0 && acceptedText(filter),
       reachText(filter.search, page),
       invitationsTable(filter, results, page),
       !page.rows.length && besideInvitations(filter.ledger, filter.states, filter.search),
@@ -257,6 +258,20 @@ async function load(filter, results, { turned = false } = {}) {
         exportLabel(page),
       ),
   });
+}
+
+/**
+ * Say who is in a list of accepted invitations and was not invited here; null: it has no such people.
+ * @param {Filter} filter
+ */
+function acceptedText({ states, narrowing }) {
+  if (!states.includes("accepted") || narrowing.run || narrowing.runsSince) return null;
+  return h(
+    "p",
+    { class: "note" },
+    `"${capital(stateName("accepted"))}" includes people who were found as members in m3ter: invited elsewhere, or ` +
+      "by nobody here. The overview's steps count only those whom its runs invited.",
+  );
 }
 
 /**

@@ -48,7 +48,7 @@ async function close(ledger, question) {
         `start date or reason changes. Nothing is sent. ${NAMED}`,
     ],
     field: "Note (kept in the ledger)",
-    yes: "Close",
+    yes: "Close the question",
   });
   if (note !== null) await decide(ledger, question, { action: "close", note: note || null });
 }

@@ -25,6 +25,11 @@ const INTRODUCTION =
   "What a person, a setting or the warehouse can still change. Each question stays here until it is answered, and " +
   "every run reads its row again. Until then no ordinary run invites anybody in this list.";
 
+/** A run's page counts more unusable rows than there are questions about them. */
+const NOT_ASKED =
+  "Rows that share an address or an employee with another row are not asked about, since the other row counts; the " +
+  "run's page lists them.";
+
 /** Milliseconds between two looks for what has changed. */
 const EVERY = 10_000;
 
@@ -221,7 +226,11 @@ async function load(filter, review, results, { turned = false } = {}) {
     show: (page) => {
       shownPages.set(results, JSON.stringify(page));
       const beside = !page.rows.length && besideQuestions(body.ledger, body.kind ?? "");
-      return [questionsTable(review, page, body, emptyText(body)), beside];
+      return [
+        body.kind === "invalid:" && h("p", { class: "faint" }, NOT_ASKED),
+        questionsTable(review, page, body, emptyText(body)),
+        beside,
+      ];
     },
     go: (turn) => show(filter, review, results, turn, { turned: true }),
     beside: (page) =>

@@ -23,7 +23,7 @@ const begun = new Map();
 const NAMED = 10;
 
 /** @typedef {{ title: string, text: string[] }} Question */
-/** @typedef {{ runId: string, at: string }} Begun */
+/** @typedef {{ runId: string, at: string, once: boolean }} Begun once: the button starts no other */
 /** @typedef {Record<string, string | number> & { mode: string }} Conf the parameters of a run */
 
 /**
@@ -42,21 +42,24 @@ function runButton(dag, conf, label, question, { danger = false, looks = danger 
   const askAndStart = async () => {
     try {
       const { title, text } = await question();
-      if ((await ask({ title, text: [...text, ...paused], yes: label, danger })) === null) return;
+      if ((await ask({ title, text: [...text, ...paused], yes: label, danger })) === null) return "";
       const run = await startRun(dag.dag_id, conf);
-      const now = { runId: run.dag_run_id, at: timeOfNow() };
       const whose = typeof conf.only_employee === "string" ? ` for ${conf.only_employee}` : "";
+      const now = { runId: run.dag_run_id, at: timeOfNow(), once: whose !== "" };
       toast(
         `The run${whose} was started at ${now.at}.`,
         h("a", { href: runHash(dag.dag_id, run.dag_run_id) }, "Follow it"),
       );
       if (whose) begun.set(key, now);
       fill(result, started(dag.dag_id, now));
+      return now.once ? "once" : "";
     } catch (error) {
       fill(result, problem(messageOf(error)));
+      return "";
     }
   };
-  return h("div", { class: "action" }, button(label, askAndStart, { class: looks ? "danger" : null }), result);
+  const once = { "aria-disabled": begun.has(key) ? "true" : null };
+  return h("div", { class: "action" }, button(label, askAndStart, { class: looks ? "danger" : null, ...once }), result);
 }
 
 /**
@@ -65,10 +68,11 @@ function runButton(dag, conf, label, question, { danger = false, looks = danger 
  */
 function started(dagId, run) {
   if (!run) return [];
-  const { runId, at } = run;
+  const { runId, at, once } = run;
   return [
     h("p", { class: "done" }, "Started: ", airflowLink(airflowRun(dagId, runId), runId), `, at ${at}.`),
     h("p", {}, h("a", { href: runHash(dagId, runId) }, "Its plan, here"), ", once it has begun."),
+    once && h("p", { class: "faint" }, "To start another, load the page again."),
   ];
 }
 

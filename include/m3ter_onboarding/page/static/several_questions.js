@@ -17,32 +17,50 @@ import { toast } from "./toasts.js";
 /** @typedef {import("../api_types").QuestionSelection} QuestionSelection */
 /** @typedef {import("../api_types").QuestionsDecisionBody["action"]} Action */
 
-/** @typedef {{ label: string, done: string, consequence: string, asks: { field?: string, date?: string } }} Decision */
+/**
+ * @typedef {object} Decision
+ * @property {string} label
+ * @property {(many: string) => string} act what the button does that agrees
+ * @property {string} done
+ * @property {string} consequence
+ * @property {{ field?: string, date?: string }} asks
+ */
+const NAMED = "Your name is recorded in each.";
 const NOTE = "Note, the same for each (kept in the ledger)";
 /** @type {Record<Action, Decision>} */
 const DECISIONS = {
   close: {
     label: "Close",
+    act: (many) => `Close ${many}`,
     done: "closed",
     consequence:
       "They leave the list, and runs no longer read their rows for them. Each is asked again only when its row's " +
-      "address, start date or reason changes. Nothing is sent.",
+      `address, start date or reason changes. Nothing is sent. ${NAMED}`,
     asks: { field: NOTE },
   },
   snooze: {
     label: "Put off",
+    act: (many) => `Put off ${many}`,
     done: "put off",
-    consequence: 'Until that day they are listed under "put off". Runs go on reading their rows.',
+    consequence: `Until that day they are listed under "put off". Runs go on reading their rows. ${NAMED}`,
     asks: { date: "Until (UTC)" },
   },
   note: {
     label: "Note",
+    act: (many) => `Set the note of ${many}`,
     done: "noted",
     consequence:
-      "The note replaces those that they have; an empty one removes them, and keeps no name. They stay in the list.",
+      "The note, with your name, replaces those that they have; an empty one removes them, and keeps no name. They " +
+      "stay in the list.",
     asks: { field: NOTE },
   },
-  reopen: { label: "Open again", done: "opened again", consequence: "The next run reads their rows again.", asks: {} },
+  reopen: {
+    label: "Open again",
+    act: (many) => `Open ${many} again`,
+    done: "opened again",
+    consequence: `The next run reads their rows again. ${NAMED}`,
+    asks: {},
+  },
 };
 
 /** What became of the last decision: shown with the list that is made anew. */
@@ -153,11 +171,11 @@ async function decide(bar, body, action, ticked) {
         : "None of these questions is yours to decide, or none is left.";
       return reload();
     }
-    const { label, asks } = DECISIONS[action];
+    const { act, asks } = DECISIONS[action];
     const many = chosen.questions.length;
-    const title = `${label}: ${many === 1 ? "one question" : counted(many, "question")}?`;
+    const yes = act(many === 1 ? "one question" : counted(many, "question"));
     const gone = (ticked ?? []).filter((one) => !chosen.questions.some(({ item_id }) => item_id === one.item_id));
-    const answer = await ask({ title, text: previewText(action, chosen, gone), yes: label, ...asks });
+    const answer = await ask({ title: `${yes}?`, text: previewText(action, chosen, gone), yes, ...asks });
     if (answer === null) return;
     const more = asks.date ? { until: `${answer}T00:00:00Z` } : { note: answer || (action === "note" ? "" : null) };
     const { ledger } = body;
@@ -191,7 +209,7 @@ function previewText(action, { kinds, names, questions, total, not_yours }, gone
       : "",
     not_yours ? `Of DAGs that you may not edit: ${exactNumber(not_yours)} more, which ${staying(not_yours)}.` : "",
     DECISIONS[action].consequence,
-    "Those that change meanwhile stay as they are. Your name is recorded in each.",
+    "Those that change meanwhile stay as they are.",
   ].filter(Boolean);
 }
 
