@@ -1,4 +1,4 @@
-"""Text that a person cannot read: cut off by the edge of a box or of the window, or printed over other text."""
+"""Text that a person cannot read: cut off, broken within a word, beside what is in sight, or over other text."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from playwright.sync_api import Page
 
 #: Returns a line for each fault. What a box can be scrolled to is not cut off; of an open dialogue what lies behind it
 #: does not count, nor do confirmations, which lie above the page until they are dismissed. A choice has room for
-#: the longest of its texts, or the width of its form.
+#: the longest of its texts, or the width of its form. A table is never wider than its box: nobody looks for columns that
+#: are out of sight. A word is broken only where it is longer than a column; behind a hyphen before a letter it may be.
 _FAULTS = """
 () => {
+  const WORD = /(?<!\\S)(?:(?!-\\p{L})\\S){2,15}(?!\\S)/gu;
   const root = document.querySelector("dialog[open]") ?? document.body;
   const boxes = [];
   const shown = (element) => element.checkVisibility({ visibilityProperty: true, opacityProperty: true });
@@ -51,6 +53,12 @@ _FAULTS = """
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     const element = node.parentElement;
     if (!node.data.trim() || !shown(element) || clipped(element) || element.closest("option, title")) continue;
+    for (const { 0: word, index } of node.data.matchAll(WORD)) {
+      range.setStart(node, index);
+      range.setEnd(node, index + word.length);
+      const [first, ...others] = range.getClientRects();
+      if (others.some(({ top }) => top > first.top + 3)) faults.push(`broken: ${word}`);
+    }
     range.selectNodeContents(node);
     for (const rect of range.getClientRects()) add(element, rect, node.data.trim().slice(0, 60));
   }
@@ -64,6 +72,9 @@ _FAULTS = """
     if (element.tagName === "SELECT" && shown(element) && narrowed(element)) {
       faults.push(`cut off: ${element.outerHTML.slice(0, 80)}`);
     }
+  }
+  for (const box of root.querySelectorAll(".scroll")) {
+    if (box.scrollWidth > box.clientWidth + 1) faults.push(`wider than its box: ${box.ariaLabel}`);
   }
   boxes.sort((one, other) => one.rect.top - other.rect.top);
   boxes.forEach((one, place) => {

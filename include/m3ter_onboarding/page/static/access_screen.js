@@ -4,7 +4,7 @@
  * @module
  */
 
-import { addressText, copyable } from "./copied_values.js";
+import { addressText, copyable, idText } from "./copied_values.js";
 import { h, prose, quoted, table } from "./elements.js";
 import { choice, exportButton, exportLabel, fileName, ledgerChoice } from "./filters.js";
 import { boundedNumber, capital, instant } from "./formats.js";
@@ -189,7 +189,7 @@ function readText({ started_at, outcome, why }) {
 function cells(one) {
   return [
     copyable(addressText(one.email), one.email, "address"),
-    copyable(quoted(one.employee_id), one.employee_id, "employee_id"),
+    copyable(idText(one.employee_id), one.employee_id, "employee_id"),
     h("span", { class: "long" }, capital(findingName(one.finding)), " ", code(one.finding)),
     quoted(one.in_m3ter),
     quoted(one.wanted),

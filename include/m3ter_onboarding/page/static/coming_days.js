@@ -48,7 +48,7 @@ export function startingTable({ key, name, starting, runs }) {
       .filter((one) => one.standing === standing && (day === null || one.day === day))
       .reduce((all, one) => all + one.many, 0);
   const rows = days.map((day) => [
-    h("span", { class: "day" }, weekday(day)),
+    h("span", { class: "whole" }, weekday(day)),
     ...without.map((standing) => {
       const href = hashOf("#/day-one", { show: standing, ledger: key, starts_from: day, starts_until: day });
       return linked(of(day, standing), href, `${standingName(standing)} on ${weekday(day)}`);

@@ -9,6 +9,8 @@ import { organisationName } from "./readable_dags.js";
 
 /** In milliseconds: how long a button says that it has copied. */
 const SAID = 2000;
+/** The longest id that is never broken. */
+const WHOLE = 20;
 
 /**
  * @param {string | null | undefined} email
@@ -18,6 +20,14 @@ export function addressText(email, term = "") {
   if (!email) return quoted(email);
   const [before, hit, after] = splitAt(email, term.trim());
   return h("bdi", { class: "address" }, breakable(before), hit && h("mark", {}, breakable(hit)), breakable(after));
+}
+
+/**
+ * Return an id, whose hyphens are no place to break it unless it is long.
+ * @param {string | null | undefined} id
+ */
+export function idText(id) {
+  return id && id.length <= WHOLE ? h("bdi", { class: "whole" }, id) : quoted(id);
 }
 
 /**
@@ -68,7 +78,7 @@ export function organisation(orgId) {
 export function personCells(href, { email, employee_id }, search = "") {
   const linked = (/** @type {import("./elements.js").Child} */ shown) => (href ? h("a", { href }, shown) : shown);
   const address = addressText(email, search);
-  const employee = quoted(employee_id);
+  const employee = idText(employee_id);
   const byEmployee = !email && employee_id !== null;
   return [
     copyable(byEmployee ? address : linked(address), email, "address"),

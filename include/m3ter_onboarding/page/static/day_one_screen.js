@@ -267,7 +267,7 @@ function startingCells(ledger, row) {
   const href = linked ? rowHash(ledger, plan_id, row_no) : null;
   return [
     ...namedCells(href, row),
-    h("span", { class: "day" }, row.start_date),
+    h("span", { class: "whole" }, row.start_date),
     [standing && badge(`standing-${standing}`, standingName(standing)), sinceListed(row)],
     instant(row.since),
     row.decision && h("span", { class: "long" }, kindName(row.decision), " ", code(row.decision)),
@@ -285,7 +285,7 @@ function chaseCells(ledger, row) {
   const href = invitation_id === null ? null : invitationHash(ledger, invitation_id);
   return [
     ...namedCells(href, row),
-    row.start_date ?? "",
+    row.start_date && h("span", { class: "whole" }, row.start_date),
     [why && WHYS[why], sinceListed(row)],
     instant(row.since),
     instant(row.expires_at),

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { fitColumns } from "./fitted_columns.js";
 import { keptFocus } from "./kept_focus.js";
 
 /** @typedef {{ handle(event: Event): unknown }["handle"]} Listener written as a method: it may take a narrower event */
@@ -133,8 +134,8 @@ export function announce(text) {
 }
 
 /**
- * Make a table. On a narrow screen each row is a card and each cell shows its heading; the roles keep it a table for
- * screen readers.
+ * Make a table. Where its columns do not fit each row is a card and each cell shows its heading; the roles keep it a
+ * table for screen readers.
  * @param {string} caption
  * @param {readonly string[]} heads
  * @param {readonly (HTMLTableRowElement | readonly Child[])[]} rows each a row, or its cells
@@ -142,9 +143,11 @@ export function announce(text) {
  */
 export function table(caption, heads, rows, { empty = "Nothing here.", unseen = false } = {}) {
   if (!rows.length) return h("p", { class: "empty" }, empty);
-  return h(
+  const ruler = h("div", {});
+  const box = h(
     "div",
     { class: "scroll", role: "region", "aria-label": caption, tabindex: "0" },
+    ruler,
     h(
       "table",
       { role: "table" },
@@ -157,6 +160,8 @@ export function table(caption, heads, rows, { empty = "Nothing here.", unseen = 
       ),
     ),
   );
+  fitColumns(box, ruler);
+  return box;
 }
 
 /** @param {string} text */

@@ -6,7 +6,8 @@
  *
  *   page.js             which screen is shown
  *   elements.js         HTML elements, always made from text; dialog.js asks before something is done, toasts.js
- *                       confirms it afterwards; kept_focus.js: where the focus is while they are made anew
+ *                       confirms it afterwards; kept_focus.js: where the focus is while they are made anew;
+ *                       fitted_columns.js: whether a table has columns or cards
  *   glossary.js         names of states and decisions; formats.js writes instants and numbers
  *   addresses.js        addresses of the screens, and of Airflow's own pages
  *   airflow_window.js   Airflow's window, where this page is a frame of it; theme.js runs before all others

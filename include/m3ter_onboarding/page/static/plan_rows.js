@@ -5,7 +5,7 @@
  */
 
 import { rowHash } from "./addresses.js";
-import { addressText } from "./copied_values.js";
+import { addressText, idText } from "./copied_values.js";
 import { announce, badge, button, h, loadInto, prose, quoted, table } from "./elements.js";
 import { exportButton, exportLabel, fileName } from "./filters.js";
 import { capital, counted, exactNumber, instant } from "./formats.js";
@@ -175,10 +175,10 @@ function decidedRow({ dag_id, ledger }, row, decision, sign) {
     signCell(sign, row.state ? stateName(row.state) : decisionName(decision)),
     personCells(rowHash(ledger, row.plan_id, row.row_no), row),
     decision !== "skip" && h("td", {}, quoted(row.person_name)),
-    h("td", {}, whyOf(row)),
+    h("td", {}, h("span", { class: "long" }, whyOf(row))),
     decision === "invite" && h("td", {}, listed(row.policies)),
-    decision !== "invite" && h("td", {}, decision === "skip" ? "" : wayOf(dag_id, row)),
-    h("td", {}, h("span", { class: "day" }, row.start_date ?? "–")),
+    decision !== "invite" && h("td", {}, decision === "skip" ? "" : h("span", { class: "long" }, wayOf(dag_id, row))),
+    h("td", {}, h("span", { class: "whole" }, row.start_date ?? "–")),
     decision === "invite" && h("td", {}, outcomeOf(row)),
     decision === "invite" && h("td", {}, instant(row.expires_at)),
     h("td", {}, changeOf(row)),
@@ -214,7 +214,7 @@ function personCells(href, { email, employee_id }) {
   const byEmployee = !email && employee_id;
   return [
     h("td", {}, byEmployee ? quoted(null) : h("a", { href }, addressText(email))),
-    h("td", {}, byEmployee ? h("a", { href }, quoted(employee_id)) : quoted(employee_id)),
+    h("td", {}, byEmployee ? h("a", { href }, idText(employee_id)) : idText(employee_id)),
   ];
 }
 

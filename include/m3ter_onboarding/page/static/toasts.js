@@ -29,6 +29,7 @@ export function toast(text, link) {
   const shrink = () => {
     box.classList.add("small");
     timer = setTimeout(() => box.remove(), LINK_STAYS);
+    makeWay();
   };
   const wait = () => {
     clearTimeout(timer);
@@ -75,4 +76,4 @@ document.addEventListener("keydown", ({ key }) => {
   for (const box of document.querySelectorAll(".toast")) dismiss(box);
 });
 for (const kind of ["scrollend", "resize"]) window.addEventListener(kind, makeWay);
-new MutationObserver(makeWay).observe(byId("main"), { childList: true });
+new MutationObserver(makeWay).observe(byId("main"), { childList: true, subtree: true });

@@ -20,7 +20,7 @@ import { severalQuestions } from "./several_questions.js";
 
 const NOTHING_UNSETTLED =
   "None now. An invitation appears here when m3ter's answer was lost, and nothing shows since whether it was sent.";
-// What a person needs for a decision stands first: a narrow window cuts off the last columns.
+// What a person needs for a decision stands first.
 const HEADS = ["Address", "Employee", "Why", "What to do", "Decide"];
 const LAST_HEADS = ["Starts", "Since"];
 
@@ -53,7 +53,7 @@ export function questionsTable(review, page, body, empty) {
       h("span", { class: "long" }, prose(question.way)),
       buttonsOf(ledger, review, question),
       ...(anyNow ? [invitationOf(question)] : []),
-      question.start_date ?? "",
+      question.start_date && h("span", { class: "whole" }, question.start_date),
       instant(question.since),
     ]),
     { empty, unseen: true },
