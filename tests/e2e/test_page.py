@@ -24,6 +24,7 @@ from m3ter_onboarding.ledger.schema import prepare_tables
 from m3ter_onboarding.page.onboarding_dags import LedgerPlace
 from tests.support.airflow_organisation import Organisation, organisation
 from tests.support.browser import AirflowPages, airflow_pages, settled
+from tests.support.browser_layout import assert_readable
 from tests.support.page_ledger import DAG_A, HOSTILE, NOW, RUN, fill
 
 pytestmark = pytest.mark.slow
@@ -310,6 +311,11 @@ def test_a_person_is_invited_again(
     pages.picture("page-invite-again-asks")
     dialog.get_by_role("button", name="Invite again").click()
     expect(page.get_by_text("Started:")).to_be_visible()
+    wide = page.viewport_size
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert_readable(page)
+    assert wide
+    page.set_viewport_size(wide)
     [run] = [one for one in airflow.api.runs(DAG_A) if one["conf"].get("only_employee")]
     assert run["conf"] == {"mode": "retry_failed", "only_employee": "1003"}
     team_a.end_of(run["dag_run_id"])

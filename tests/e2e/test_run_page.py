@@ -14,6 +14,7 @@ from playwright.sync_api import Locator, Page, expect
 from demo.airflow_stack import AirflowStack
 from tests.support.airflow_organisation import Organisation, organisation
 from tests.support.browser import AirflowPages
+from tests.support.browser_layout import assert_nothing_is_covered
 
 pytestmark = pytest.mark.slow
 
@@ -73,20 +74,11 @@ def follow(page: Page) -> None:
     page.locator(f"#toasts a:not([href='{here}'])").last.click()
 
 
-def assert_nothing_is_covered(page: Page) -> None:
+def assert_confirmed(page: Page) -> None:
     """A confirmation lies over nothing that can be pressed, says when, and is closed by Escape."""
     confirmed = page.locator(".toast")
     expect(confirmed).to_contain_text(re.compile(r"was started at \d\d:\d\d\."))
-    covered = page.evaluate(
-        """() => {
-          const box = document.querySelector(".toast").getBoundingClientRect();
-          return [...document.querySelectorAll("#main a, #main button, header a")]
-            .map((one) => one.getBoundingClientRect())
-            .filter((one) => one.width && one.left < box.right && box.left < one.right
-              && one.top < box.bottom && box.top < one.bottom).length;
-        }"""
-    )
-    assert covered == 0
+    assert_nothing_is_covered(page)
     page.keyboard.press("Escape")
     expect(confirmed).to_have_count(0)
 
@@ -108,7 +100,7 @@ def test_from_the_look_to_exactly_that_plan(
     follow(page)
 
     # Nothing is loaded again by hand: each step comes by itself.
-    assert_nothing_is_covered(page)
+    assert_confirmed(page)
     expect(page.get_by_role("heading", name="Preview")).to_be_visible(timeout=PATIENCE)
     expect(step(page, "report")).to_contain_text("success", timeout=PATIENCE)
     expect(step(page, "plan")).to_contain_text("4 rows, 3 to invite.")

@@ -5,16 +5,18 @@ from __future__ import annotations
 from playwright.sync_api import Page
 
 #: Returns a line for each fault. What a box can be scrolled to is not cut off; of an open dialogue what lies behind it
-#: does not count, nor do confirmations, which lie above the page until they are dismissed. A choice has room for
-#: the longest of its texts, or the width of its form. A table is never wider than its box: nobody looks for columns that
-#: are out of sight. A word is broken only where it is longer than a column; behind a hyphen before a letter it may be.
+#: does not count. Confirmations lie above the page until they are dismissed: only their words count. A choice has room
+#: for the longest of its texts, or the width of its form. A table is never wider than its box: nobody looks for columns
+#: that are out of sight. A word is broken only where it is longer than a column, or behind a hyphen before a letter.
 _FAULTS = """
-() => {
+async () => {
+  await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))); // tables follow the window
   const WORD = /(?<!\\S)(?:(?!-\\p{L})\\S){2,15}(?!\\S)/gu;
   const root = document.querySelector("dialog[open]") ?? document.body;
   const boxes = [];
   const shown = (element) => element.checkVisibility({ visibilityProperty: true, opacityProperty: true });
-  const clipped = (element) => element.closest(".unseen, .skip, #toasts") ||
+  const confirms = (element) => element.closest("#toasts");
+  const clipped = (element) => element.closest(".unseen, .skip") ||
     (element.closest("thead") && getComputedStyle(element.closest("thead")).clipPath !== "none");
   const seen = (element, rect) => {
     let { left, right, top, bottom } = rect;
@@ -59,11 +61,12 @@ _FAULTS = """
       const [first, ...others] = range.getClientRects();
       if (others.some(({ top }) => top > first.top + 3)) faults.push(`broken: ${word}`);
     }
+    if (confirms(element)) continue;
     range.selectNodeContents(node);
     for (const rect of range.getClientRects()) add(element, rect, node.data.trim().slice(0, 60));
   }
   for (const element of root.querySelectorAll("input, select, textarea, button")) {
-    if (shown(element) && !clipped(element)) {
+    if (shown(element) && !clipped(element) && !confirms(element)) {
       add(element, element.getBoundingClientRect(), element.outerHTML.slice(0, 80));
     }
     if (element.tagName !== "INPUT" && element.scrollWidth > element.clientWidth + 1) {
@@ -96,3 +99,17 @@ def assert_readable(page: Page) -> None:
     faults = page.evaluate(_FAULTS)
     if faults:
         raise AssertionError("\n".join(faults))
+
+
+def assert_nothing_is_covered(page: Page) -> None:
+    """Fail where a confirmation lies over something that can be pressed."""
+    covered = page.evaluate(
+        """() => {
+          const box = document.querySelector("#toasts").getBoundingClientRect();
+          return [...document.querySelectorAll("#main a, #main button, header a")]
+            .map((one) => one.getBoundingClientRect())
+            .filter((one) => one.width && one.left < box.right && box.left < one.right
+              && one.top < box.bottom && box.top < one.bottom).length;
+        }"""
+    )
+    assert covered == 0
