@@ -16,6 +16,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 from playwright.sync_api import Browser, FrameLocator, Page, Route, expect
+from sqlalchemy import delete, insert, select, update
 
 from demo.airflow_api import wait_until
 from demo.airflow_stack import AirflowStack
@@ -25,7 +26,7 @@ from m3ter_onboarding.page.onboarding_dags import LedgerPlace
 from tests.support.airflow_organisation import Organisation, organisation
 from tests.support.browser import AirflowPages, airflow_pages, settled
 from tests.support.browser_layout import assert_readable
-from tests.support.page_ledger import DAG_A, HOSTILE, NOW, RUN, fill
+from tests.support.page_ledger import DAG_A, HOSTILE, NOW, PLAN, RUN, fill
 
 pytestmark = pytest.mark.slow
 
@@ -254,10 +255,34 @@ def test_a_figure_leads_to_its_rows(pages: AirflowPages, team_a: Organisation) -
     page.get_by_role("link", name="1 refused by m3ter").click()
     expect(page.get_by_role("link", name="cem@example.com")).to_be_visible()
     expect(page.locator("tbody tr")).to_have_count(1)
+    t = team_a.ledger.tables
+    with team_a.ledger.engine.begin() as connection:
+        plan = connection.execute(select(t.plan).where(t.plan.c.plan_id == PLAN)).one()
+        d = t.decision
+        one = connection.execute(select(d).where(d.c.plan_id == PLAN, d.c.reason == "email")).one()._mapping
+        other = {**one, "row_no": 500, "reason": "duplicate_in_batch", "employee_id": "e500", "email_key": None}
+        connection.execute(insert(d).values(**other))
+        counts = {**plan.counts, "invalid:duplicate_in_batch": 1}
+        connection.execute(update(t.plan).where(t.plan.c.plan_id == PLAN).values(counts=counts))
     pages.open(f"/m3ter-onboarding/#/run/{DAG_A}/{quote(RUN, safe='')}")
     page.get_by_role("button", name="Show the rows of Row cannot be used: the address is missing or wrong: 1").click()
     expect(page.locator("details.rows.invalid")).to_have_attribute("open", "")
-    expect(page.locator("tr.diff.invalid")).to_be_visible()
+    rows, box = page.locator("tr.diff.invalid"), page.locator("#rows-invalid")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("invalid:email")
+    expect(box.locator("summary")).to_be_focused()
+    expect(box).to_contain_text("Only the 1 row of this reason: the address is missing or wrong.")
+    page.get_by_role("button", name="Show the rows of Row cannot be used: another row has").click()
+    expect(rows).to_contain_text("invalid:duplicate_in_batch")
+    with page.expect_download() as download:
+        box.get_by_role("button", name="This one as CSV").click()
+    assert download.value.suggested_filename.startswith("m3ter-decisions-invalid-duplicate_in_batch-")
+    box.get_by_role("button", name="Show all 2").click()
+    expect(rows).to_have_count(2)
+    expect(box).not_to_contain_text("of this reason")
+    with team_a.ledger.engine.begin() as connection:
+        connection.execute(delete(d).where(d.c.plan_id == PLAN, d.c.row_no == 500))
+        connection.execute(update(t.plan).where(t.plan.c.plan_id == PLAN).values(counts=plan.counts))
 
 
 def test_a_dry_run_is_started_and_read(pages: AirflowPages, airflow: AirflowStack, team_a: Organisation) -> None:

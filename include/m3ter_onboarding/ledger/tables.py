@@ -173,7 +173,7 @@ class Tables:
             ),
             Index("uq_m3ter_onboarding_decision_email", "org_id", "email_key", "plan_id", _ONE_INVITE, unique=True),
             Index("ix_m3ter_onboarding_decision_start", "org_id", "start_date"),
-            Index("ix_m3ter_onboarding_decision_kind", "plan_id", "decision", "row_no"),
+            Index("ix_m3ter_onboarding_decision_reason", "plan_id", "decision", "row_no", "reason"),
         )
 
         # People of a plan whom the settings of later hold back; see withheld.py.

@@ -137,6 +137,8 @@ export interface ExportBody {
   dag_id: string;
   plan_id: string;
   decision?: "invite" | "review" | "invalid" | "skip" | null;
+  /** only those that were decided for it. */
+  reason?: string | null;
 }
 
 /** A run that failed. */
@@ -717,6 +719,8 @@ export interface RowsBody {
   dag_id: string;
   plan_id: string;
   decision: "invite" | "review" | "invalid" | "skip" | "gone";
+  /** of these, only those that were decided for it. */
+  reason?: string | null;
   after?: number | null;
 }
 

@@ -90,3 +90,15 @@ def test_decisions_about_somebody_are_found_by_an_index(
     assert not [step for step in steps if step.startswith("SCAN m3ter_")]
     for column in columns:
         assert [step for step in steps if f"(org_id=? AND {column}=?" in step], steps
+
+
+def test_rows_of_a_reason_are_found_in_an_index_that_has_the_reason(sqlite_world: World) -> None:
+    """Else each row of the decision is read until there are enough of this reason."""
+    readers = Readers(sqlite_world)
+    with statements_of(readers.db.engine) as kept:
+        planned_rows(readers.reader, readers.plan, "skip", 0, reason="too_early")
+    [(statement, parameters)] = [one for one in kept.ran if "reason = ?" in one[0]]
+    with readers.db.engine.connect() as connection:
+        steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+    [step] = [row.detail for row in steps]
+    assert "ix_m3ter_onboarding_decision_reason (plan_id=? AND decision=? AND row_no>?" in step

@@ -37,8 +37,8 @@ RELEASED = {
     "0002_administrator_like.sqlite.sql": "1382f2a9e8acae82f069b87ce5d05cb536076d4c91cd4a243fefd5c4fa5455d2",
     "0003_answers_and_lists.postgresql.sql": "e4293567ef081e6a49cc5e557004620317dc741231a0dabd90c0124d8e99a66e",
     "0003_answers_and_lists.sqlite.sql": "8c6fe1d5e9ced96a17c0d1140893a4bea1f849bf9eb837ebfd8b546e718f727d",
-    "0004_worklist.postgresql.sql": "8ecb5f339fd89c10931db23b2423360dbcf0d9e1e514c8393f46ac803dfcb4f6",
-    "0004_worklist.sqlite.sql": "12bb0782a2ebe20761007b017085a19a2163e3842f4f4d8a3d25c19693ae9b9e",
+    "0004_worklist.postgresql.sql": "80a7580816b2080ee9bce40494b4b940176ee7fb53069bf28913591f434a6f48",
+    "0004_worklist.sqlite.sql": "1761e2f062973950e7230ef8e6c7220b2764c20b912543aed72cd83a16598d10",
 }
 MIGRATIONS = files("m3ter_onboarding.ledger").joinpath("migrations")
 DIALECTS = (sqlite.dialect(), postgresql.dialect())

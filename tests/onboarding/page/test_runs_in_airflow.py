@@ -180,7 +180,7 @@ def exported(page: Page, **wanted: Any) -> list[dict[str, str]]:
     body = {"dag_id": DAG_A, "plan_id": PLAN, **wanted}
     answer = page.client.post(f"{AT}/api/run/export", json=body, headers=GUARD)
     assert answer.status_code == 200, answer.text
-    stem = f"m3ter-decisions-{wanted['decision']}" if wanted else "m3ter-decisions"
+    stem = "-".join(["m3ter-decisions", *wanted.values()])
     assert f'"{stem}-team_a-{utc_now():%Y-%m-%d}.csv"' in answer.headers["content-disposition"]
     return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
 
@@ -222,6 +222,27 @@ def test_a_long_file_has_every_row_once(page: Callable[[str], Page], ledger: Led
         )
     rows = exported(page("anna"), decision="invalid")
     assert len({row["Row"] for row in rows}) == len(rows) == 2001
+
+
+def test_rows_of_one_reason_are_listed_page_by_page_and_saved(
+    page: Callable[[str], Page], ledger: LedgerDatabase
+) -> None:
+    d, anna = ledger.tables.decision, page("anna")
+    with ledger.engine.begin() as connection:
+        one = connection.execute(select(d).where(d.c.plan_id == PLAN, d.c.decision == "invalid")).one()._mapping
+        for reason, begin in (("duplicate_in_batch", 1000), ("dates", 1001)):
+            rows = [{**one, "row_no": begin + 2 * number, "employee_id": f"e{begin + number}"} for number in range(60)]
+            connection.execute(insert(d), [{**row, "reason": reason, "email_key": None} for row in rows])
+    body = {"dag_id": DAG_A, "plan_id": PLAN, "decision": "invalid", "reason": "duplicate_in_batch"}
+    first = anna.post("api/run/rows", body)
+    second = anna.post("api/run/rows", {**body, "after": first["after"]})
+    found = [*first["rows"], *second["rows"]]
+    assert (len(first["rows"]), second["after"]) == (50, None)
+    assert [row["row_no"] for row in found] == [*range(1000, 1120, 2)]
+    assert {row["reason"] for row in found} == {"duplicate_in_batch"}
+    saved = exported(anna, decision="invalid", reason="duplicate_in_batch")
+    assert [row["Row"] for row in saved] == [f"{row['row_no']}" for row in found]
+    assert anna.post("api/run/rows", {**body, "reason": "another"}) == {"rows": [], "after": None}
 
 
 def test_rows_to_be_invited_say_what_became_of_them(page: Callable[[str], Page], ledger: LedgerDatabase) -> None:

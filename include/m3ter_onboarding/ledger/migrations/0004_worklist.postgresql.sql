@@ -32,6 +32,9 @@ CREATE UNIQUE INDEX IF NOT EXISTS uq_m3ter_onboarding_decision_employee
 CREATE UNIQUE INDEX IF NOT EXISTS uq_m3ter_onboarding_decision_email
     ON {schema}m3ter_onboarding_decision
     (org_id, email_key, plan_id, (CASE WHEN decision = 'invite' THEN -1 ELSE row_no END));
+CREATE INDEX IF NOT EXISTS ix_m3ter_onboarding_decision_reason
+    ON {schema}m3ter_onboarding_decision (plan_id, decision, row_no, reason);
+DROP INDEX IF EXISTS {schema}ix_m3ter_onboarding_decision_kind;
 DROP INDEX IF EXISTS {schema}ix_m3ter_onboarding_decision_employee;
 DROP INDEX IF EXISTS {schema}ix_m3ter_onboarding_decision_email;
 DROP INDEX IF EXISTS {schema}ix_m3ter_onboarding_decision_person;

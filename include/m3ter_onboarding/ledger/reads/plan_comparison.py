@@ -132,17 +132,26 @@ def find_plan(reader: LedgerReader, dag_id: str, plan_id: str) -> ComparablePlan
 
 
 def planned_rows(
-    reader: LedgerReader, plan: ComparablePlan, decision: str, after: int | None, size: int = PAGE
+    reader: LedgerReader,
+    plan: ComparablePlan,
+    decision: str,
+    after: int | None,
+    size: int = PAGE,
+    *,
+    reason: str | None = None,
 ) -> PlannedRows:
     """Return a page of a plan's rows with one decision, each with what the plan before decided about this person.
 
     :param after: the number of the row behind which the page begins.
+    :param reason: only those decided for this reason; None: for any.
     """
 
     def work(connection: Connection) -> PlannedRows:
         t = reader.t
         d = t.decision.c
         chosen = select(t.decision).where(d.plan_id == plan.plan_id, d.decision == decision)
+        if reason is not None:
+            chosen = chosen.where(d.reason == reason)
         if after is not None:
             chosen = chosen.where(d.row_no > after)
         rows = connection.execute(chosen.order_by(d.row_no).limit(size + 1)).all()
@@ -197,11 +206,12 @@ def _policy_names(connection: Connection, t: Tables, plan: ComparablePlan) -> di
 
 
 def exported_rows(
-    reader: LedgerReader, plan: ComparablePlan, decision: str | None, size: int
+    reader: LedgerReader, plan: ComparablePlan, decision: str | None, size: int, *, reason: str | None = None
 ) -> Iterator[list[ExportedRow]]:
     """Return all rows of a plan, a page at a time.
 
     :param decision: only those with this decision; None: all.
+    :param reason: only those decided for this reason; None: for any.
     """
     after = 0
 
@@ -210,6 +220,8 @@ def exported_rows(
         chosen = select(reader.t.decision).where(d.plan_id == plan.plan_id, d.row_no > after)
         if decision is not None:
             chosen = chosen.where(d.decision == decision)
+        if reason is not None:
+            chosen = chosen.where(d.reason == reason)
         named = _policy_names(connection, reader.t, plan)
         rows = connection.execute(chosen.order_by(d.row_no).limit(size)).all()
         outcomes = _outcomes(connection, reader.t, plan, [row for row in rows if row.decision == "invite"])

@@ -42,27 +42,37 @@ log = logging.getLogger(__name__)
 
 #: Rows of the CSV file that are in memory at once.
 _EXPORTED_AT_ONCE = 1000
+#: Why a row was decided so.
+Reason = Annotated[StorableText, StringConstraints(min_length=1, max_length=50)]
 
 
 class RowsBody(BaseModel):
-    """Which rows of a plan; ``gone``: those of the plan before whose person is not in it."""
+    """Which rows of a plan; ``gone``: those of the plan before whose person is not in it.
+
+    :param reason: of these, only those that were decided for it.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     dag_id: Annotated[str, StringConstraints(max_length=250)]
     plan_id: Annotated[StorableText, StringConstraints(max_length=36)]
     decision: Literal["invite", "review", "invalid", "skip", "gone"]
+    reason: Reason | None = None
     after: RowNo | None = None
 
 
 class ExportBody(BaseModel):
-    """Which rows of a plan the file holds; no decision: all."""
+    """Which rows of a plan the file holds; no decision: all.
+
+    :param reason: only those that were decided for it.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     dag_id: Annotated[str, StringConstraints(max_length=250)]
     plan_id: Annotated[StorableText, StringConstraints(max_length=36)]
     decision: Literal["invite", "review", "invalid", "skip"] | None = None
+    reason: Reason | None = None
 
 
 @router.get("/runs")
@@ -97,7 +107,9 @@ def rows_of_plan(body: RowsBody, reader: ReaderDep) -> PlannedRows | GoneRows:
     """Return a page of a plan's rows of one kind."""
     ledger = reader.ledger_of(body.dag_id)
     plan = _plan(reader, body.dag_id, body.plan_id)
-    return rows_gone(ledger, plan) if body.decision == "gone" else planned_rows(ledger, plan, body.decision, body.after)
+    if body.decision == "gone":
+        return rows_gone(ledger, plan)
+    return planned_rows(ledger, plan, body.decision, body.after, reason=body.reason)
 
 
 @router.get("/run/progress")
@@ -119,9 +131,9 @@ def export_plan(body: ExportBody, reader: ReaderDep) -> Response:
     """Return the rows of a plan as CSV, the reason beside each."""
     plan = _plan(reader, body.dag_id, body.plan_id)
     log.info("%s exports rows of the plan %s as CSV.", reader.name, plan.plan_id)
-    pages = exported_rows(reader.ledger_of(body.dag_id), plan, body.decision, _EXPORTED_AT_ONCE)
+    pages = exported_rows(reader.ledger_of(body.dag_id), plan, body.decision, _EXPORTED_AT_ONCE, reason=body.reason)
     first = next(pages)  # a query that cannot be answered is an error, not an empty file
-    stem = f"m3ter-decisions-{body.decision}" if body.decision else "m3ter-decisions"
+    stem = "-".join(filter(None, ("m3ter-decisions", body.decision, body.reason)))
     headers = file_headers(stem, [reader.dag(body.dag_id).config_name], utc_now())
     text = plan_as_csv(chain([first], pages))
     return StreamingResponse(text, media_type="text/csv; charset=utf-8", headers=headers)

@@ -8,7 +8,7 @@ import { runHash } from "./addresses.js";
 import { button, h, prose, quoted, section, table } from "./elements.js";
 import { counted, exactNumber, instant } from "./formats.js";
 import { code, kindName } from "./glossary.js";
-import { decidedRows, goneRows, KINDS, listed, planExport, rowsOfKind } from "./plan_rows.js";
+import { decidedRows, goneRows, KINDS, listed, planExport, rowsOfKind, showReason } from "./plan_rows.js";
 import { sendExactlyButton } from "./run_buttons.js";
 
 /** @typedef {import("./elements.js").Child} Child */
@@ -210,20 +210,15 @@ function countsTable(plan, previous) {
 }
 
 /**
- * Return a count that opens its rows, which stand further down.
+ * Return a count that opens its rows, which stand further up.
  * @param {string} name as `decision:reason`
  * @param {number | undefined} many
  */
 function countButton(name, many) {
   if (!many) return exactNumber(many);
-  const show = () => {
-    const rows = /** @type {HTMLDetailsElement | null} */ (document.getElementById(`rows-${name.split(":")[0]}`));
-    if (!rows) return;
-    rows.open = true;
-    rows.scrollIntoView();
-    rows.querySelector("summary")?.focus();
-  };
-  return button(exactNumber(many), show, { "aria-label": `Show the rows of ${kindName(name)}: ${exactNumber(many)}` });
+  return button(exactNumber(many), () => showReason(name), {
+    "aria-label": `Show the rows of ${kindName(name)}: ${exactNumber(many)}`,
+  });
 }
 
 /** @param {number} change */

@@ -64,29 +64,77 @@ export function decidedRows(dag, plan, { decision, sign, title, open }, sent) {
   const many = rowsOfKind(plan, decision);
   if (!many) return null;
   const caption = sent ?? `${title}: ${decisionName(decision)}`;
+  /** @type {string | null} the only one whose rows are shown; null: all are */
+  let reason = null;
+  /**
+   * @param {HTMLElement} list
+   * @param {number | null} after
+   * @returns {Promise<Child>}
+   */
+  const read = async (list, after) => {
+    const wanted = reason;
+    const body = { dag_id: dag.dag_id, plan_id: plan.plan_id, decision, reason, after };
+    const page = /** @type {PlannedRows} */ (await post("run/rows", body));
+    if (wanted !== reason) return read(list, null); // chosen meanwhile
+    const rows = page.rows.map((row) => decidedRow(dag, row, decision, sign));
+    const next = page.after;
+    return [
+      reason && narrowed(plan, decision, reason, () => showReason(`${decision}:`)),
+      h("div", { class: "actions" }, planExport(dag, plan, decision, reason)),
+      table(caption, headsOf(decision), rows, { unseen: true }),
+      h(
+        "div",
+        { class: "actions" },
+        after !== null && button("First page", () => load(list)),
+        next !== null && button("Next page", () => load(list, next)),
+      ),
+    ];
+  };
   /**
    * @param {HTMLElement} list
    * @param {number | null} [after] the row before the page
    * @returns {Promise<void>}
    */
-  const load = (list, after = null) =>
-    loadRows(list, async () => {
-      const body = { dag_id: dag.dag_id, plan_id: plan.plan_id, decision, after };
-      const page = /** @type {PlannedRows} */ (await post("run/rows", body));
-      const rows = page.rows.map((row) => decidedRow(dag, row, decision, sign));
-      const next = page.after;
-      return [
-        h("div", { class: "actions" }, planExport(dag, plan, decision)),
-        table(caption, headsOf(decision), rows, { unseen: true }),
-        h(
-          "div",
-          { class: "actions" },
-          after !== null && button("First page", () => load(list)),
-          next !== null && button("Next page", () => load(list, next)),
-        ),
-      ];
-    });
-  return expandable(decision, sent ? capital(sent) : `${title} (${exactNumber(many)})`, open, load);
+  const load = (list, after = null) => loadRows(list, () => read(list, after));
+  const box = expandable(decision, sent ? capital(sent) : `${title} (${exactNumber(many)})`, open, load);
+  narrowings.set(box, (only) => {
+    reason = only;
+    const list = /** @type {HTMLElement} */ (box.lastElementChild);
+    list.replaceChildren();
+    if (box.open) load(list);
+    else box.open = true; // which reads them
+  });
+  return box;
+}
+
+/** @type {WeakMap<HTMLElement, (only: string | null) => void>} how each box shows the rows of one reason, or all */
+const narrowings = new WeakMap();
+
+/**
+ * Show the rows of one reason.
+ * @param {string} name `decision:reason`; `decision:`: the rows of all reasons
+ */
+export function showReason(name) {
+  const [decision, reason] = name.split(":");
+  const box = document.getElementById(`rows-${decision}`);
+  if (!box) return;
+  box.hidden = false;
+  narrowings.get(box)?.(reason || null);
+  box.scrollIntoView();
+  box.querySelector("summary")?.focus();
+}
+
+/**
+ * Say which rows are shown, beside the way to all of them.
+ * @param {Plan} plan
+ * @param {Decision} decision
+ * @param {string} reason
+ * @param {() => void} all
+ */
+function narrowed(plan, decision, reason, all) {
+  const many = counted(plan.counts[`${decision}:${reason}`] ?? 0, "row");
+  const text = `Only the ${many} of this reason: ${reasonName(reason)}. `;
+  return h("p", { class: "note" }, text, button(`Show all ${exactNumber(rowsOfKind(plan, decision))}`, all));
 }
 
 /**
@@ -124,12 +172,14 @@ function headsOf(decision) {
  * Return the button that saves rows of a plan, the reason beside each.
  * @param {Dag} dag
  * @param {Plan} plan
- * @param {Decision} [decision] undefined: all rows
+ * @param {Decision | null} [decision] none: all rows
+ * @param {string | null} [reason] none: those of all reasons
  */
-export function planExport(dag, plan, decision) {
-  const body = { dag_id: dag.dag_id, plan_id: plan.plan_id, decision: decision ?? null };
-  const name = fileName(`m3ter-decisions${decision ? `-${decision}` : ""}`, [dag]);
-  const total = decision ? rowsOfKind(plan, decision) : (plan.rows_read ?? 0);
+export function planExport(dag, plan, decision = null, reason = null) {
+  const body = { dag_id: dag.dag_id, plan_id: plan.plan_id, decision, reason };
+  const name = fileName(["m3ter-decisions", decision, reason].filter(Boolean).join("-"), [dag]);
+  const ofKind = decision && (reason ? (plan.counts[`${decision}:${reason}`] ?? 0) : rowsOfKind(plan, decision));
+  const total = ofKind ?? plan.rows_read ?? 0;
   const label = decision ? exportLabel({ total }) : `All ${counted(total, "row")} as CSV`;
   return exportButton(() => download("run/export", body, name), label);
 }

@@ -312,7 +312,7 @@ CREATE TABLE m3ter_onboarding_decision (
     PRIMARY KEY (plan_id, row_no)
 );
 
-CREATE INDEX ix_m3ter_onboarding_decision_kind ON m3ter_onboarding_decision (plan_id, decision, row_no);
+CREATE INDEX ix_m3ter_onboarding_decision_reason ON m3ter_onboarding_decision (plan_id, decision, row_no, reason);
 
 CREATE INDEX ix_m3ter_onboarding_decision_start ON m3ter_onboarding_decision (org_id, start_date);
 
