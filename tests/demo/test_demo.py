@@ -150,7 +150,7 @@ def test_the_kept_demo_works_day_after_day(tmp_path: Path) -> None:
     with closing(sqlite3.connect(state / "warehouse.db")) as ledger:  # for the page
         starting = Counter(dag for (dag,) in ledger.execute("SELECT dag_id FROM m3ter_onboarding_day_one"))
     assert starting[DAG_ID] > 0
-    assert starting[FINANCE_DAG_ID] == 12
+    assert starting[FINANCE_DAG_ID] > 0
 
 
 @pytest.mark.parametrize("moment", ["Starting Airflow", "Run by hand"])

@@ -228,6 +228,9 @@ def test_several_questions_are_decided_at_once(pages: AirflowPages, listed: Orga
     expect(not_asked).to_have_count(0)
     page.get_by_label("Reason").select_option("invalid:")
     expect(not_asked).to_be_visible()
+    expect(
+        page.get_by_text("No question of this ledger matches.")
+    ).to_be_visible()  # the whole answer, not its first line
     page.get_by_label("Reason").select_option("skip:excluded")
     expect(rows.first).to_contain_text("Opened again. admin: Meant for good.")
     page.get_by_role("link", name="dan@example.com").first.click()
