@@ -126,7 +126,7 @@ class AirflowApi:
             time.sleep(self._pause)
 
     def _look(self, look: Callable[[], T], deadline: float) -> T:
-        """Look at what is there, again while Airflow cannot answer: without it nobody may ask again.
+        """Ask what is there, or for what may be done twice, again while Airflow cannot answer.
 
         :param deadline: by the monotonic clock
         """
@@ -160,8 +160,9 @@ class AirflowApi:
         return wait_until(look, f"DAG {dag_id}", timeout_seconds)
 
     def set_paused(self, dag_id: str, paused: bool) -> None:
-        """Pause a DAG, or let it run."""
-        self.request("PATCH", f"/dags/{dag_id}", json={"is_paused": paused})
+        """Pause a DAG, or let it run; again while Airflow's database is locked."""
+        body = {"is_paused": paused}
+        self._look(lambda: self.request("PATCH", f"/dags/{dag_id}", json=body), time.monotonic() + 60)
 
     def reparse(self, dag_id: str) -> None:
         """Ask for a DAG's file to be parsed anew."""

@@ -34,6 +34,7 @@ class Airflow:
         self.running = False
         self.backfills: list[dict[str, Any]] = []
         self.runs: list[str] = []
+        self.paused: dict[str, bool] = {}
         self.posts = 0
 
     def post(self, path: str, body: dict[str, Any]) -> tuple[int | None, Any]:
@@ -64,6 +65,12 @@ class Airflow:
         run_id = unquote(path.rpartition("/")[2])
         return (200, {"dag_run_id": run_id}) if run_id in self.runs else (404, {"detail": "none"})
 
+    def patch(self, path: str, body: dict[str, Any]) -> tuple[int | None, Any]:
+        status, _ = self.answers.pop(0) if self.answers else (200, True)
+        if status == 200:
+            self.paused[path.rpartition("/")[2]] = body["is_paused"]
+        return status, body
+
 
 @pytest.fixture
 def airflow() -> Airflow:
@@ -79,6 +86,10 @@ def api(airflow: Airflow) -> Iterator[AirflowApi]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             self._answer(*airflow.post(urlsplit(self.path).path, body))
+
+        def do_PATCH(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            self._answer(*airflow.patch(urlsplit(self.path).path, body))
 
         def do_GET(self) -> None:
             self._answer(*airflow.get(urlsplit(self.path).path))
@@ -117,6 +128,12 @@ def test_a_backfill_is_made_once_whatever_airflow_answers(
     assert api.backfill("d", DAY, DAY, {"x": 1}) == 2
     assert len(airflow.backfills) == 2
     assert airflow.posts == posts
+
+
+def test_a_dag_is_paused_although_airflows_database_is_locked(airflow: Airflow, api: AirflowApi) -> None:
+    airflow.answers = [LOCKED, (500, False), CUT_OFF]
+    api.set_paused("d", False)
+    assert airflow.paused == {"d": False}
 
 
 def test_an_earlier_backfill_that_still_runs_is_waited_for(airflow: Airflow, api: AirflowApi) -> None:
