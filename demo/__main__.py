@@ -15,7 +15,7 @@ from types import FrameType
 
 from demo.airflow_api import AirflowApiError
 from demo.airflow_settings import USERS
-from demo.finance import Standing, ask_for_approval, describe, finish_approved
+from demo.finance import Standing, ask_for_approval, describe, finish_runs
 from demo.metadata_template import MigrationError
 from demo.progress import Progress
 from demo.report import judge, report
@@ -49,7 +49,7 @@ def main() -> int:
         with _alone(state), open_scene(state, options.today, progress, keep) as scene:
             try:
                 if keep:
-                    finish_approved(scene)
+                    finish_runs(scene)
                 chapters = run_chapters(scene, progress)
                 standing = None
                 if keep:

@@ -68,8 +68,8 @@ def finance_people(day: date) -> list[Person]:
     ]
 
 
-def finish_approved(scene: Scene) -> None:
-    """Let a run whose plan was approved just before the last end do what is left of it."""
+def finish_runs(scene: Scene) -> None:
+    """Let finance's runs go on until each has ended or waits for an answer; one was perhaps approved before an end."""
     api = scene.airflow.api
     api.wait_dag(FINANCE_DAG_ID)
     api.set_paused(FINANCE_DAG_ID, False)
@@ -82,14 +82,14 @@ def ask_for_approval(scene: Scene, progress: Progress) -> Standing:
     :raises RunFailedError: when one of the two runs fails
     """
     progress.step("Planning for finance, whose plans a person approves")
-    finish_approved(scene)
+    finish_runs(scene)
     api, emails = scene.airflow.api, scene.m3ter.emails()
     if not _waiting(api) and not all(emails.get(address) for address in _PEOPLE):
         read = days_read(scene.warehouse.load_finance(finance_people(scene.days[-1])))
         preview = api.trigger(FINANCE_DAG_ID, {**read, "mode": "dry_run"})
         wait_runs(scene, progress, lambda: [api.run(FINANCE_DAG_ID, preview)])
         run_id = api.trigger(FINANCE_DAG_ID, read)
-        finish_approved(scene)
+        finish_runs(scene)
         if api.run(FINANCE_DAG_ID, run_id)["state"] == "failed":
             raise RunFailedError(failure(scene, FINANCE_DAG_ID, run_id))
     standing = Standing(next(iter(_waiting(api)), None), _approver(scene))

@@ -69,7 +69,7 @@ def test_those_who_are_not_invited_are_reached_from_the_tile_and_narrowed_by_the
     expect(page.locator(".range")).to_have_text("1–2 of 2")
     expect(line).to_have_text("4 in all; 3 without access: 2 not invited · 1 invited, not accepted · 1 accepted")
     expect(page.locator("main .note")).to_contain_text("As of ")
-    expect(page.locator("main")).to_contain_text("People whom a setting or their row excludes are left out")
+    expect(page.locator("main")).to_contain_text("People excluded by a setting or by their row are left out")
     line.get_by_role("link", name="3 without access").click()
     expect(rows).to_have_count(3)
     expect(page.get_by_label("Show")).to_have_value("without_access")

@@ -155,7 +155,7 @@ def test_a_search_a_filter_and_an_export(pages: AirflowPages, team_a: Organisati
     expect(rows).to_contain_text("cem@example.com")
     page.get_by_label("refused").uncheck()
     expect(rows).to_have_count(6 + len(HOSTILE))
-    elsewhere = page.get_by_text("includes people who were found as members in m3ter")
+    elsewhere = page.get_by_text("includes people found as members in m3ter")
     expect(elsewhere).to_have_count(0)
     page.get_by_label("accepted", exact=True).check()
     expect(elsewhere).to_be_visible()

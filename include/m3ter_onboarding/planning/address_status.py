@@ -55,16 +55,16 @@ class AddressStatus:
         return self.row.request_hash if self.row and refused else None
 
 
+#: Of an address of which neither ledger nor m3ter knows anything.
+_UNKNOWN = AddressStatus(Status.FREE, None)
+
+
 def _live_of(rows: Sequence[LedgerInvitation]) -> LedgerInvitation | None:
     """Return the live row of an address, of which there is one at most."""
     for row in rows:
         if row.live:
             return row
     return None
-
-
-#: Of an address of which neither ledger nor m3ter knows anything.
-_UNKNOWN = AddressStatus(Status.FREE, None)
 
 
 class AddressStatuses:

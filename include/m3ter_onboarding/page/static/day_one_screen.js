@@ -25,7 +25,7 @@ import { download, post } from "./requests.js";
 
 /** @type {Record<"starts" | "expires" | "both", string>} */
 const WHYS = { starts: "starts soon", expires: "expires soon", both: "starts and expires soon" };
-const LEFT_OUT = "People whom a setting or their row excludes are left out, unless they have an invitation.";
+const LEFT_OUT = "People excluded by a setting or by their row are left out, unless they have an invitation.";
 /** Rows of a page. */
 const PAGE = 50;
 const STARTING_HEADS = ["Address", "Employee", "Starts", "Standing", "Since", "Last decision", "Invitation", "Expires"];

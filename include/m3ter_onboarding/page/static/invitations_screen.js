@@ -269,8 +269,8 @@ function acceptedText({ states, narrowing }) {
   return h(
     "p",
     { class: "note" },
-    `"${capital(stateName("accepted"))}" includes people who were found as members in m3ter: invited elsewhere, or ` +
-      "by nobody here. The overview's steps count only those whom its runs invited.",
+    `"${capital(stateName("accepted"))}" includes people found as members in m3ter, without an invitation from ` +
+      "here. The overview's steps count only people that its runs invited.",
   );
 }
 
