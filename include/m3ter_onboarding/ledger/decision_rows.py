@@ -164,7 +164,7 @@ class DecisionRows:
         )
         # Most indexes of this table are in no order that rows could come in: their pages stay in memory.
         connection.exec_driver_sql("PRAGMA cache_size = -98304")
-        stored = self._table.c.decided_at.type.bind_processor(connection.dialect)
+        stored = self._table.c.decided_at.type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
         plan = (self.plan_id, self._org_id, stored(self._decided_at) if stored else self._decided_at)
         for rows in parts:
             if rows:

@@ -25,11 +25,11 @@ REQUEST = InvitationRequest(email="ann@example.com", first_name="Ähn", last_nam
 PLAIN = Decision(1, "skip", "excluded", "E1", "ann@example.com", "ann@example.com", detail="As is.")
 
 
-def begin(world: World) -> DecisionRows:
+def begin(world: World, at: datetime = NOW) -> DecisionRows:
     plan_id, org_id = str(uuid4()), world.m3ter.org_id
-    beginning = plans.PlanBeginning(org_id, "normal", WINDOW.start, WINDOW.end, NOW)
+    beginning = plans.PlanBeginning(org_id, "normal", WINDOW.start, WINDOW.end, at)
     plans.begin_plan(world.db, world.run("run-1"), plan_id, beginning)
-    return DecisionRows(world.db, plan_id, org_id, NOW, world.seals)
+    return DecisionRows(world.db, plan_id, org_id, at, world.seals)
 
 
 def write(world: World, rows: DecisionRows, *parts: Sequence[Decision]) -> None:
@@ -43,6 +43,16 @@ def stored(world: World, rows: DecisionRows) -> list[tuple[object, ...]]:
         return [
             tuple(row) for row in connection.execute(select(d).where(d.c.plan_id == rows.plan_id).order_by("row_no"))
         ]
+
+
+def test_a_whole_second_is_found_as_every_instant_is(world: World) -> None:
+    at = NOW.replace(microsecond=0)
+    rows = begin(world, at)
+    write(world, rows, [PLAIN])
+    d = world.db.tables.decision.c
+    with world.db.engine.connect() as connection:
+        assert connection.execute(select(d.row_no).where(d.decided_at == at)).scalars().all() == [1]
+        assert connection.execute(select(d.row_no).where(d.decided_at < at)).scalars().all() == []
 
 
 def test_every_column_comes_back(world: World) -> None:
