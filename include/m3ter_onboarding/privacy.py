@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from m3ter_provider.email_identity import mask_addresses, mask_email
 
-__all__ = ["mask_addresses", "mask_employee_id"]
+__all__ = ["mask_addresses", "mask_employee_id", "repr_of"]
 
 
 def mask_employee_id(employee_id: str | None) -> str:
@@ -20,3 +22,8 @@ def mask_employee_id(employee_id: str | None) -> str:
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in employee_id
     )
     return printable if len(printable) <= 64 else printable[:63] + "…"
+
+
+def repr_of(one: tuple[Any, ...], *shown: str) -> str:
+    """Return the ``repr`` of a named tuple with these of its fields alone: the others are personal."""
+    return f"{type(one).__name__}({', '.join(f'{name}={getattr(one, name)!r}' for name in shown)})"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from m3ter_onboarding.ledger.sealing import SealedRequest
+from m3ter_onboarding.privacy import repr_of
 from m3ter_provider.models import InvitationRequest
 
 #: The columns that a seal covers, in the order of its fields.
@@ -16,8 +17,7 @@ SEALED = tuple(field.name for field in fields(SealedRequest))
 Verdict = Literal["invite", "skip", "invalid", "review"]
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(NamedTuple):
     """The decision about one row of the query. Its ``repr`` names nobody.
 
     :param email: as the warehouse has it; ``request.email`` is what m3ter gets.
@@ -36,18 +36,22 @@ class Decision:
     row_no: int
     decision: Verdict
     reason: str
-    employee_id: str | None = field(repr=False)
-    email: str | None = field(repr=False)
-    email_key: str | None = field(repr=False)
-    request: InvitationRequest | None = field(default=None, repr=False)
+    employee_id: str | None
+    email: str | None
+    email_key: str | None
+    request: InvitationRequest | None = None
     request_hash: str | None = None
     detail: str | None = None
     start_date: date | None = None
     invitation_id: int | None = None
-    extra: Mapping[str, str] | None = field(default=None, repr=False)
-    updated_at: datetime | None = field(default=None, repr=False, compare=False)
-    person_name: str | None = field(default=None, repr=False)
-    wrong_value: str | None = field(default=None, repr=False)
+    extra: Mapping[str, str] | None = None
+    updated_at: datetime | None = None
+    person_name: str | None = None
+    wrong_value: str | None = None
+
+    def __repr__(self) -> str:
+        """Name nobody."""
+        return repr_of(self, "row_no", "decision", "reason", "request_hash", "detail", "start_date", "invitation_id")
 
     @property
     def name(self) -> str:

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
+
+from m3ter_onboarding.privacy import repr_of
 
 
-@dataclass(frozen=True)
-class M3terInvitation:
+class M3terInvitation(NamedTuple):
     """One invitation as m3ter lists it."""
 
     m3ter_id: str
-    email_key: str = field(repr=False)
+    email_key: str
     accepted: bool
     expires_at: datetime | None  #: m3ter's ``dtExpiry``; without it, 30 days after creation (m3ter docs)
     created_at: datetime | None
-    email: str | None = field(default=None, repr=False)  #: as m3ter spells it; None: not known
+    email: str | None = None  #: as m3ter spells it; None: not known
+
+    def __repr__(self) -> str:
+        """Name nobody."""
+        return repr_of(self, "m3ter_id", "accepted", "expires_at", "created_at")
 
 
-@dataclass(frozen=True)
-class M3terUser:
+class M3terUser(NamedTuple):
     """One member of the organisation as m3ter lists it."""
 
     m3ter_id: str
-    email_key: str = field(repr=False)
+    email_key: str
     access_ends_at: datetime | None  #: None: permanent access
-    email: str | None = field(default=None, repr=False)  #: as m3ter spells it; None: not known
+    email: str | None = None  #: as m3ter spells it; None: not known
+
+    def __repr__(self) -> str:
+        """Name nobody."""
+        return repr_of(self, "m3ter_id", "access_ends_at")
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, select
 
@@ -15,16 +14,16 @@ from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.statements import built_once
 from m3ter_onboarding.ledger.states import LIVE_STATES, InvitationState, state_values
 from m3ter_onboarding.ledger.tables import Tables
+from m3ter_onboarding.privacy import repr_of
 
 _STATES = {state.value: state for state in InvitationState}
 
 
-@dataclass(frozen=True)
-class LedgerInvitation:
+class LedgerInvitation(NamedTuple):
     """The ledger's current row of one invitation (see ``ledger/tables.py``)."""
 
     invitation_id: int
-    email_key: str = field(repr=False)
+    email_key: str
     generation: int
     employee_id: str | None
     state: InvitationState
@@ -33,7 +32,11 @@ class LedgerInvitation:
     expires_at: datetime | None
     sent_at: datetime | None
     accepted_at: datetime | None = None
-    email: str | None = field(default=None, repr=False)  #: as it was spelled; None: not known
+    email: str | None = None  #: as it was spelled; None: not known
+
+    def __repr__(self) -> str:
+        """Name nobody."""
+        return repr_of(self, "invitation_id", "generation", "state", "m3ter_id", "expires_at", "sent_at", "accepted_at")
 
     @property
     def live(self) -> bool:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import NamedTuple
 
 from m3ter_onboarding.clock import MARGIN
 from m3ter_onboarding.ledger.mirror_entries import M3terInvitation, M3terUser
@@ -38,8 +38,7 @@ class Status(str, Enum):
 TAKEN = frozenset({Status.MEMBER, Status.INVITED, Status.UNDER_WAY, Status.IN_REVIEW, Status.MISSING})
 
 
-@dataclass(frozen=True)
-class AddressStatus:
+class AddressStatus(NamedTuple):
     """The status of an address, and the ledger's row that it rests on.
 
     :param row: the live row, else the newest of the address; None: the ledger has none.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 
@@ -59,7 +58,7 @@ class Aliases:
         if not sentences:
             return decisions
         return [
-            replace(one, detail=" ".join([one.detail or "", *sentences[one.row_no]]))
+            one._replace(detail=" ".join([one.detail or "", *sentences[one.row_no]]))
             if one.row_no in sentences
             else one
             for one in decisions

@@ -30,7 +30,6 @@ that apply to a row the first in this list is its decision:
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
@@ -102,7 +101,7 @@ class _Planner:
                 decided[row.row_no] = row
             elif excluded := by_warehouse.of(row):
                 extra = {**(row.extra or {}), **(excluded.extra or {})} or None
-                decided[row.row_no] = replace(_decision(row, "skip", "excluded", excluded.detail), extra=extra)
+                decided[row.row_no] = _decision(row, "skip", "excluded", excluded.detail)._replace(extra=extra)
             elif reason := self._exclusion(row, excluded_keys):
                 decided[row.row_no] = reason
             else:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NamedTuple
 
 from m3ter_onboarding.config.query_columns import (
     CONTRACT_COLUMNS,
@@ -20,7 +19,7 @@ from m3ter_onboarding.config.query_columns import (
     VERSION_COLUMNS,
 )
 from m3ter_onboarding.errors import SourceError
-from m3ter_onboarding.privacy import mask_addresses
+from m3ter_onboarding.privacy import mask_addresses, repr_of
 
 #: Beside ``email``, in the query of the access review.
 JOB_COLUMNS = ("employee_id", "permission_policies", "access_end_date", "time_zone")
@@ -32,12 +31,15 @@ DAY_COLUMNS = ("start_date", "access_end_date", "exclude_until", "until", "updat
 _LONGEST_SHOWN = 80
 
 
-@dataclass(frozen=True)
-class SourceRow:
+class SourceRow(NamedTuple):
     """One row of the query: its number in the answer, from 1, and its values by column name in lower case."""
 
     row_no: int
-    values: Mapping[str, Any] = field(repr=False)
+    values: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        """Name nobody."""
+        return repr_of(self, "row_no")
 
 
 def check_columns(names: Sequence[str], extra: Sequence[str] = (), *, routed: bool = False) -> tuple[str, ...]:

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from m3ter_onboarding.config.placeholders import DEFAULT_PLACEHOLDERS, folded_placeholders
 from m3ter_onboarding.config.run_parameters import LONGEST_EMPLOYEE_ID
 from m3ter_onboarding.ledger.decisions import Decision
+from m3ter_onboarding.privacy import repr_of
 from m3ter_onboarding.source.columns import SourceRow
 from m3ter_onboarding.source.driver_values import (
     NO_END,
@@ -56,8 +57,7 @@ class RowExclusion:
     until: date | None
 
 
-@dataclass(frozen=True)
-class NewHire:
+class NewHire(NamedTuple):
     """A row that passed validation. Its ``repr`` names nobody.
 
     :param email: as it will be sent: trimmed, NFC, the domain in its ASCII form.
@@ -70,20 +70,24 @@ class NewHire:
     """
 
     row_no: int
-    employee_id: str = field(repr=False)
-    email: str = field(repr=False)
-    email_as_given: str = field(repr=False)
-    email_key: str = field(repr=False)
-    first_name: str = field(repr=False)
-    last_name: str = field(repr=False)
-    contact_number: str | None = field(repr=False)
+    employee_id: str
+    email: str
+    email_as_given: str
+    email_key: str
+    first_name: str
+    last_name: str
+    contact_number: str | None
     permission_policies: tuple[str, ...] | None
     start_date: date | None
     access_ends_at: datetime | None
     time_zone: str
     exclusion: RowExclusion | None = None
-    extra: Mapping[str, str] | None = field(default=None, repr=False)
+    extra: Mapping[str, str] | None = None
     updated_at: datetime | None = None
+
+    def __repr__(self) -> str:
+        """Name nobody."""
+        return repr_of(self, "row_no", "permission_policies", "start_date", "access_ends_at", "time_zone", "exclusion")
 
 
 #: A row after validation: a hire that can be decided about, or the decision ``invalid:<reason>``.
