@@ -176,7 +176,7 @@ def _history(connection: Connection, t: Tables, visible: VisibleRows, person: _P
     invitations = _invitations(connection, t, visible, person)
     decisions = _decisions(connection, t, visible, person)
     steps: list[DecisionStep | EventStep] = [
-        *map(_decision_step, decisions),
+        *map(_decision_step, reversed(decisions)),  # two of one instant keep their order
         *_events(connection, t, visible, {row.invitation_id: row for row in invitations}),
     ]
     return PersonHistory(
@@ -294,7 +294,7 @@ def _decisions(connection: Connection, t: Tables, visible: VisibleRows, person: 
     rows: dict[tuple[str, int], Row[Any]] = {}
     for row in connection.execute(all_of(*found)):
         rows[row.plan_id, row.row_no] = row
-    return sorted(rows.values(), key=lambda row: row.decided_at, reverse=True)[:MOST]
+    return sorted(rows.values(), key=lambda row: (row.decided_at, row.plan_id, row.row_no), reverse=True)[:MOST]
 
 
 def _decision_step(row: Row[Any]) -> DecisionStep:
