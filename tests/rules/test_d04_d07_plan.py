@@ -412,7 +412,7 @@ def test_d06_fingerprint_covers_policies_and_people() -> None:
     whole = fingerprint_of([decided(REQUEST)], POLICIES)
     newer = (replace(POLICIES[0], version=2), POLICIES[1])
     assert fingerprint_of([decided(REQUEST)], newer) != whole
-    assert fingerprint_of([replace(decided(REQUEST), employee_id="e2")], POLICIES) != whole
+    assert fingerprint_of([decided(REQUEST)._replace(employee_id="e2")], POLICIES) != whole
     assert fingerprint_of([], POLICIES) != whole
     unused = (POLICIES[0], replace(POLICIES[1], version=2))
     assert fingerprint_of([decided(REQUEST), decided(None)], unused) == whole
