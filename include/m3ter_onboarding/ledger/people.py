@@ -13,7 +13,7 @@ from m3ter_onboarding.ledger.key_sets import one_of, one_of_ids, sets_of
 from m3ter_onboarding.ledger.runs import RunKey
 from m3ter_onboarding.ledger.statements import built_once
 from m3ter_onboarding.ledger.states import LIVE_STATES, InvitationState, state_values
-from m3ter_onboarding.ledger.tables import Tables
+from m3ter_onboarding.ledger.tables import Tables, state_in
 from m3ter_onboarding.privacy import repr_of
 
 _STATES = {state.value: state for state in InvitationState}
@@ -133,7 +133,7 @@ def previous_addresses(db: LedgerDatabase, org_id: str, employee_ids: Iterable[s
 
     def work(connection: Connection) -> dict[str, str]:
         nobodys = select(i.email_key).where(
-            i.org_id == org_id, i.state.in_(state_values(LIVE_STATES)), i.employee_id.is_(None)
+            i.org_id == org_id, state_in(db.tables.invitation, LIVE_STATES), i.employee_id.is_(None)
         )
         # Two questions, not one with a join: SQLite would look at every such invitation for each decision of all time.
         few = connection.execute(nobodys.limit(len(wanted) + 1)).scalars().all() if wanted else ()
