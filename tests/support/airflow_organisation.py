@@ -172,9 +172,12 @@ class Organisation:
     def remove_dag(self) -> None:
         """Take the DAG out of Airflow: other tests count what they find there."""
         (self.stack.dags_folder / f"{self.name}.py").unlink()
-        for run in self.stack.api.runs(self.dag_id):
-            if run["state"] not in FINISHED:
-                self.stack.api.set_run_state(self.dag_id, run["dag_run_id"], "failed")
+        unfinished = [run for run in self.stack.api.runs(self.dag_id) if run["state"] not in FINISHED]
+        for run in unfinished:
+            self.stack.api.set_run_state(self.dag_id, run["dag_run_id"], "failed")
+        if unfinished:  # a run that is deleted while the scheduler looks at it ends the scheduler
+            ended_at = datetime.now(timezone.utc)
+            wait_until(lambda: self._last_heartbeat() > ended_at, "the scheduler's next heartbeat", 60)
 
         def deleted() -> bool:
             try:
@@ -184,6 +187,11 @@ class Organisation:
             return False
 
         wait_until(deleted, f"the end of {self.dag_id}", 300)
+
+    def _last_heartbeat(self) -> datetime:
+        """Return when the scheduler had last looked at all runs."""
+        health = self.stack.api.request("GET", "/monitor/health")
+        return datetime.fromisoformat(health["scheduler"]["latest_scheduler_heartbeat"].replace("Z", "+00:00"))
 
     # -- the warehouse ----------------------------------------------------------------------------------------------
 
