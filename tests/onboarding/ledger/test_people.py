@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from m3ter_onboarding.ledger import people
+from m3ter_onboarding.ledger.mirror_entries import M3terInvitation, M3terUser
+from m3ter_onboarding.ledger.people import LedgerInvitation
+from m3ter_onboarding.ledger.states import InvitationState
 from tests.support.starting_people import ORG, StartingPeople
 from tests.support.world import World
 
@@ -20,3 +23,15 @@ def test_who_was_invited_is_found_however_many_are_looked_for(world: World, stra
     assert people.among_invited(world.db, ORG, wanted) == {"e1"}
     assert people.among_invited(world.db, ORG, [*wanted, "e2", "e4"]) == {"e1", "e2", "e4"}
     assert people.among_invited(world.db, ORG, []) == frozenset()
+
+
+def test_nobody_is_named_in_a_repr() -> None:
+    address, employee = "zaphod@example.com", "e-zaphod"
+    entries = [
+        LedgerInvitation(1, address, 1, employee, InvitationState.SENT, None, "m1", None, None, None, address),
+        M3terInvitation("m1", address, accepted=True, expires_at=None, created_at=None, email=address),
+        M3terUser("u1", address, access_ends_at=None, email=address),
+    ]
+    for entry in entries:
+        assert "m3ter_id=" in repr(entry)
+        assert "zaphod" not in f"{entry} {entry!r} {[entry]}"
